@@ -1,0 +1,107 @@
+"""Every error that this package raises on purpose, named for the fact that it states."""
+
+from collections.abc import Iterable
+
+
+class BackgroundJobsError(Exception):
+    """The parent of every error of this package."""
+
+
+class MissingSettings(BackgroundJobsError):
+    """Settings are absent from the environment; all of them are named at once."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(sorted(names))
+        super().__init__(
+            f"These settings are missing from the environment: {', '.join(self.names)}. "
+            "A deployed stack prints them as outputs; offline, run your command under "
+            "`background-jobs local run --jobs FILE -- COMMAND`."
+        )
+
+
+class InvalidSettings(BackgroundJobsError):
+    """A setting is present but cannot be used."""
+
+    def __init__(self, name: str, value: str, reason: str) -> None:
+        self.name, self.value, self.reason = name, value, reason
+        super().__init__(f"The setting {name}={value!r} cannot be used: {reason}.")
+
+
+class InvalidJob(BackgroundJobsError):
+    """A class or function cannot serve as a job."""
+
+
+class UnknownJobName(BackgroundJobsError):
+    """No job is registered under this name in the service."""
+
+    def __init__(self, job_name: str, known: Iterable[str]) -> None:
+        self.job_name = job_name
+        self.known = tuple(sorted(known))
+        names = ", ".join(map(repr, self.known)) or "no jobs at all"
+        super().__init__(
+            f"There is no job named {job_name!r}. This service has: {names}. "
+            "Check the spelling, or add the job to run_e11_job([...]) in the container's main."
+        )
+
+
+class InvalidParams(BackgroundJobsError):
+    """A parameter object was refused at kick-off; nothing was started."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        self.index, self.reason = index, reason
+        super().__init__(f"The params at index {index} were refused, and nothing was started: {reason}")
+
+
+class InvalidKickOff(BackgroundJobsError):
+    """An argument of kick_off_job was refused; nothing was started."""
+
+
+class KickOffConflict(BackgroundJobsError):
+    """Another orchestration already holds this key, with other contents."""
+
+    def __init__(self, orchestration_id: str, key: str, differences: Iterable[str]) -> None:
+        self.orchestration_id, self.key = orchestration_id, key
+        self.differences = tuple(differences)
+        super().__init__(
+            f"The key {key!r} belongs to orchestration {orchestration_id}, which differs in: "
+            f"{', '.join(self.differences)}. Use another key, or re-attach by that id."
+        )
+
+
+class OrchestrationNotFound(BackgroundJobsError):
+    """No OrchestrationStarted event was ever stored under this id."""
+
+    def __init__(self, orchestration_id: str) -> None:
+        self.orchestration_id = orchestration_id
+        super().__init__(
+            f"There is no orchestration {orchestration_id!r} here. Check the id, "
+            "and that the settings point at the stage in which it was kicked off."
+        )
+
+
+class InvalidResult(BackgroundJobsError):
+    """What a job returned cannot be stored."""
+
+
+class EventConflict(BackgroundJobsError):
+    """Another event already holds this event's place in the log."""
+
+    def __init__(self, partition: str, sort: str) -> None:
+        self.partition, self.sort = partition, sort
+        super().__init__(f"Another event already holds {sort!r} in {partition!r}.")
+
+
+class EventNotPublished(BackgroundJobsError):
+    """The event bus refused an event; it must be published again."""
+
+
+class PayloadNotFound(BackgroundJobsError):
+    """An object of params or results is not in the bucket."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"The payload {key!r} is not in the bucket; its retention may have passed.")
+
+
+class ServiceUnreachable(BackgroundJobsError):
+    """AWS, or the endpoint that stands for it, did not answer."""

@@ -1,0 +1,37 @@
+"""Ids that can be computed before anything runs, so that a second try finds the first."""
+
+from typing import Final
+from uuid import UUID, uuid5
+
+_NAMESPACE: Final = UUID("5e0b9a54-0f0f-5c0e-9d6e-6b6a6f6f6273")
+
+
+def orchestration_id_for_key(job_name: str, key: str) -> str:
+    """Return the id that the kick-off of *job_name* under *key* always gets.
+
+    >>> orchestration_id_for_key("bill", "2026-11") == orchestration_id_for_key("bill", "2026-11")
+    True
+    """
+    return str(uuid5(_NAMESPACE, f"{job_name}\n{key}"))
+
+
+def job_id(orchestration_id: str, index: int) -> str:
+    """Return the UUIDv5 of job instance *index* (from 0), known before anything is launched."""
+    return str(uuid5(UUID(orchestration_id), str(index)))
+
+
+def completion_event_id(orchestration_id: str) -> str:
+    """Return the one id under which the JobCompletedEvent of an orchestration is ever published."""
+    return str(uuid5(UUID(orchestration_id), "JobCompletedEvent"))
+
+
+def is_orchestration_id(text: str) -> bool:
+    """Tell whether *text* is a UUID in its canonical form.
+
+    >>> is_orchestration_id("not-an-id")
+    False
+    """
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False

@@ -1,0 +1,122 @@
+"""The only reader of the environment: each setting is named once, for the stack and for the code."""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Final, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from background_jobs.core import naming
+from background_jobs.core.errors import InvalidSettings, MissingSettings
+
+PREFIX: Final = "BACKGROUND_JOBS_"
+
+
+def _split(value: object) -> object:
+    return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class _FromEnvironment(BaseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read every field from *environ*, by default the environment of this process.
+
+        Raises MissingSettings, which names every absent one, or InvalidSettings.
+        """
+        variables = os.environ if environ is None else environ  # noqa: TID251 -- the one reader
+        names = {field: cls._variable(field) for field in cls.model_fields}
+        present = {field: variables[name] for field, name in names.items() if variables.get(name)}
+        try:
+            return cls.model_validate(present)
+        except ValidationError as invalid:
+            problems = [(names[str(error["loc"][0])], error) for error in invalid.errors()]
+        if missing := [name for name, error in problems if error["type"] == "missing"]:
+            raise MissingSettings(missing)
+        name, error = problems[0]
+        raise InvalidSettings(name, str(error["input"]), error["msg"])
+
+    def to_env(self) -> dict[str, str]:
+        """Return the variables from which `from_env` makes these settings again."""
+        return {
+            self._variable(field): ",".join(value) if isinstance(value, tuple) else str(value)
+            for field in type(self).model_fields
+            if (value := getattr(self, field)) not in (None, ())
+        }
+
+    @classmethod
+    def _variable(cls, field: str) -> str:
+        return cls.model_fields[field].alias or PREFIX + field.upper()
+
+
+class Settings(_FromEnvironment):
+    """Where a stage keeps its events, payloads and bus; read by callers, containers and Lambdas alike.
+
+    Every field is the variable ``BACKGROUND_JOBS_<FIELD>``.
+    """
+
+    stage: str
+    event_log_table: str
+    read_model_table: str
+    payload_bucket: str
+    event_bus: str = "background-jobs"
+    service: str = "default"
+    """The service that runs a job when kick_off_job names none."""
+    max_parallelism: int = Field(default=100, ge=1, le=10_000)
+    """The most containers that one orchestration may use; Step Functions allows 10,000."""
+    job_names: Names = ()
+    """The jobs of the service, comma-separated, where they are known; kick-off then refuses others."""
+    retention_days: int = Field(default=90, ge=1)
+    """How long events and the read model are kept."""
+
+
+    @classmethod
+    def from_outputs(cls, outputs: Mapping[str, str]) -> Self:
+        """Make the settings from the outputs of a deployed stack, as `to_outputs` wrote them.
+
+        Raises MissingSettings or InvalidSettings.
+        """
+        return cls.from_env({cls._variable(field): outputs.get(output_name(field), "") for field in cls.model_fields})
+
+    def to_outputs(self) -> dict[str, str]:
+        """Return the stack outputs that describe these settings, by output name."""
+        env = self.to_env()
+        variables = {field: self._variable(field) for field in type(self).model_fields}
+        return {output_name(field): env[name] for field, name in variables.items() if name in env}
+
+
+def output_name(field: str) -> str:
+    """Return the name of the stack output that carries the setting *field*.
+
+    >>> output_name("event_log_table")
+    'EventLogTable'
+    """
+    return "".join(part.capitalize() for part in field.split("_"))
+
+
+class LauncherSettings(_FromEnvironment):
+    """What the Lambda that starts executions needs beside Settings."""
+
+    state_machine_arn: str
+
+
+class ContainerSettings(_FromEnvironment):
+    """What the state machine injects into one container: which job, and which share of its instances."""
+
+    job_name: str = Field(alias=naming.JOB_NAME)
+    orchestration_id: str = Field(alias=naming.ORCHESTRATION_ID)
+    job_id: str = Field(alias=naming.JOB_ID)
+    """The job_id of the first instance of the share."""
+    share: int = Field(alias=naming.JOB_SHARE)
+    indices: str = Field(alias=naming.JOB_INDICES, pattern=r"^\d+-\d+$")
+    """First and last index of the share, both included: ``0-249``."""
+    params_key: str = Field(alias=naming.JOB_PARAMS_KEY)
+    """The object of the payload bucket that holds the params, one JSON object a line."""
+    params_bytes: str = Field(alias=naming.JOB_PARAMS_BYTES, pattern=r"^\d+-\d+$")
+    """Where in that object the share's lines are, as an HTTP byte range: ``0-8191``."""
+    log_stream_uri: str = Field(default="", alias="ECS_CONTAINER_METADATA_URI_V4")
+    """Set by ECS; the container's metadata, from which its log stream is known."""
