@@ -1,1 +1,56 @@
 """Background Job Service: hand over a job name and an array of params; every one becomes a job instance."""
+
+from background_jobs.core.completion import JobCompletedEvent
+from background_jobs.core.errors import (
+    BackgroundJobsError,
+    InvalidJob,
+    InvalidKickOff,
+    InvalidParams,
+    InvalidResult,
+    InvalidSettings,
+    KickOffConflict,
+    MissingSettings,
+    OrchestrationNotFound,
+    PayloadNotFound,
+    ServiceUnreachable,
+    UnknownJobName,
+)
+from background_jobs.core.events import JobError
+from background_jobs.core.fold import Summary, Transition
+from background_jobs.core.outcomes import Failure, JobFailed, JobResults, Success
+from background_jobs.core.statuses import Status
+from background_jobs.jobs import JobContext, job_name
+from background_jobs.orchestration_service import Orchestration, OrchestrationService, Update
+from background_jobs.settings import Settings
+from background_jobs.worker.main import run_e11_job
+
+__all__ = [
+    "BackgroundJobsError",
+    "Failure",
+    "InvalidJob",
+    "InvalidKickOff",
+    "InvalidParams",
+    "InvalidResult",
+    "InvalidSettings",
+    "JobCompletedEvent",
+    "JobContext",
+    "JobError",
+    "JobFailed",
+    "JobResults",
+    "KickOffConflict",
+    "MissingSettings",
+    "Orchestration",
+    "OrchestrationNotFound",
+    "OrchestrationService",
+    "PayloadNotFound",
+    "ServiceUnreachable",
+    "Settings",
+    "Status",
+    "Success",
+    "Summary",
+    "Transition",
+    "UnknownJobName",
+    "Update",
+    "job_name",
+    "run_e11_job",
+]

@@ -34,7 +34,9 @@ class _FromEnvironment(BaseModel):
         try:
             return cls.model_validate(present)
         except ValidationError as invalid:
-            problems = [(names[str(error["loc"][0])], error) for error in invalid.errors()]
+            # An aliased field is located by its alias, which is its variable already.
+            located = [(str(error["loc"][0]), error) for error in invalid.errors()]
+            problems = [(names.get(where, where), error) for where, error in located]
         if missing := [name for name, error in problems if error["type"] == "missing"]:
             raise MissingSettings(missing)
         name, error = problems[0]
@@ -73,14 +75,14 @@ class Settings(_FromEnvironment):
     retention_days: int = Field(default=90, ge=1)
     """How long events and the read model are kept."""
 
-
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, str]) -> Self:
         """Make the settings from the outputs of a deployed stack, as `to_outputs` wrote them.
 
         Raises MissingSettings or InvalidSettings.
         """
-        return cls.from_env({cls._variable(field): outputs.get(output_name(field), "") for field in cls.model_fields})
+        fields = cls.model_fields
+        return cls.from_env({cls._variable(field): outputs.get(output_name(field), "") for field in fields})
 
     def to_outputs(self) -> dict[str, str]:
         """Return the stack outputs that describe these settings, by output name."""
@@ -118,5 +120,12 @@ class ContainerSettings(_FromEnvironment):
     """The object of the payload bucket that holds the params, one JSON object a line."""
     params_bytes: str = Field(alias=naming.JOB_PARAMS_BYTES, pattern=r"^\d+-\d+$")
     """Where in that object the share's lines are, as an HTTP byte range: ``0-8191``."""
-    log_stream_uri: str = Field(default="", alias="ECS_CONTAINER_METADATA_URI_V4")
-    """Set by ECS; the container's metadata, from which its log stream is known."""
+    metadata_uri: str = Field(default="", alias="ECS_CONTAINER_METADATA_URI_V4")
+    """Set by ECS; where a container asks for its own metadata, its log stream among them."""
+    log: str = ""
+    """Where this container's output goes, for launchers that know it beforehand."""
+
+
+def asked_to_describe() -> bool:
+    """Tell whether the job container is only asked which jobs it has (``BACKGROUND_JOBS_DESCRIBE=1``)."""
+    return os.environ.get(f"{PREFIX}DESCRIBE") == "1"  # noqa: TID251 -- the one reader

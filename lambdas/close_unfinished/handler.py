@@ -1,0 +1,25 @@
+"""Lambda: gives an outcome to the instances whose container or execution is gone."""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.close import CloseRequest, close_unfinished
+from background_jobs.settings import Settings
+
+logger = Logger()
+
+
+@cache
+def _rooms() -> Rooms:
+    return Rooms.of(Settings.from_env())
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Close a share, or all that is left of an orchestration; say how many instances that were."""
+    request = CloseRequest.model_validate(event)
+    closed = close_unfinished(request, _rooms())
+    logger.info("Closed", extra={"orchestration_id": request.orchestration_id, "closed": closed})
+    return {"closed": closed}

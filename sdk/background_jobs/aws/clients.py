@@ -1,0 +1,95 @@
+"""The only maker of AWS clients: endpoints, retries and time-outs are decided here."""
+
+import os
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+from background_jobs.core.errors import InvalidSettings, ServiceUnreachable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+@cache
+def _client(service: str) -> Any:  # noqa: ANN401 -- each caller below names its client's type
+    # boto3 takes a quarter of a second to import: only those who call AWS pay for it.
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    environ = os.environ  # noqa: TID251 -- endpoints are botocore's own settings
+    if environ.get("LOCALSTACK_HOST") and not environ.get("AWS_ENDPOINT_URL"):
+        return _localstack_session().client(service)
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 8},
+        connect_timeout=5,
+        read_timeout=60,
+        max_pool_connections=32,
+    )
+    return boto3.Session().client(service, config=config)  # noqa: TID251 -- the one maker
+
+
+def _localstack_session() -> Any:  # noqa: ANN401 -- the package has no types
+    try:
+        from localstack_client.session import Session  # noqa: PLC0415
+    except ImportError as absent:
+        raise InvalidSettings(
+            "LOCALSTACK_HOST",
+            os.environ["LOCALSTACK_HOST"],  # noqa: TID251
+            "it needs localstack-client (`pip install background-job-service[local]`), "
+            "or set AWS_ENDPOINT_URL instead",
+        ) from absent
+    return Session()
+
+
+def dynamodb() -> "DynamoDBClient":
+    """Return this process's client of DynamoDB."""
+    return cast("DynamoDBClient", _client("dynamodb"))
+
+
+def s3() -> "S3Client":
+    """Return this process's client of S3."""
+    return cast("S3Client", _client("s3"))
+
+
+def events() -> "EventBridgeClient":
+    """Return this process's client of EventBridge."""
+    return cast("EventBridgeClient", _client("events"))
+
+
+def stepfunctions() -> "SFNClient":
+    """Return this process's client of Step Functions."""
+    return cast("SFNClient", _client("stepfunctions"))
+
+
+def reaching_aws(call: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Decorate a method that calls AWS, so that not reaching it raises ServiceUnreachable."""
+
+    @wraps(call)
+    def reached(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        from botocore.exceptions import (  # noqa: PLC0415
+            ConnectTimeoutError,
+            EndpointConnectionError,
+            NoCredentialsError,
+        )
+
+        try:
+            return call(*args, **kwargs)
+        except (EndpointConnectionError, ConnectTimeoutError) as unreachable:
+            raise ServiceUnreachable(
+                f"{unreachable} Check AWS_ENDPOINT_URL and the network; offline, "
+                "run under `background-jobs local run`."
+            ) from unreachable
+        except NoCredentialsError as absent:
+            raise ServiceUnreachable(
+                "There are no AWS credentials. Set AWS_PROFILE or AWS_ACCESS_KEY_ID; offline, "
+                "run under `background-jobs local run`."
+            ) from absent
+
+    return reached

@@ -1,0 +1,188 @@
+"""The event log in DynamoDB: appends under the condition that a place is free, and reads by range."""
+
+import random
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from background_jobs.aws.clients import reaching_aws
+from background_jobs.core.errors import EventConflict, OrchestrationNotFound
+from background_jobs.core.events import (
+    PARTITION_SIZE,
+    Event,
+    EventKey,
+    JobCompleted,
+    JobErrored,
+    JobOutcome,
+    JobStarted,
+    OrchestrationStarted,
+    job_partition,
+    parse_event,
+    started_key,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+_READERS: Final = 8
+_FREE: Final = "attribute_not_exists(sk)"
+_TRANSACTION_ITEMS: Final = 100
+_TRANSACTION_BYTES: Final = 3_500_000
+"""DynamoDB allows 100 items and 4 MB in one transaction; keys and the like want some of that."""
+_TAKEN: Final = "ConditionalCheckFailed"
+_MENDABLE: Final = frozenset(
+    {_TAKEN, "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+)
+_ATTEMPTS: Final = 8
+
+
+class EventLog:
+    """The append-only table of events; nothing here can update or delete."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: timedelta) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._retention = retention
+
+    @reaching_aws
+    def append(self, event: Event) -> None:
+        """Append *event*; appending the same event twice is harmless.
+
+        Raises EventConflict if another event already holds its place.
+        """
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=self._to_item(event),
+                ConditionExpression=_FREE,
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
+            if self._read(event.key) != event:
+                raise EventConflict(*event.key) from taken
+
+    def append_all(self, events: Iterable[Event]) -> None:
+        """Append *events* in transactions of up to 100.
+
+        Where a place is taken the event there stays, and ours is dropped: the first outcome counts.
+        """
+        batch: list[TransactWriteItemTypeDef] = []
+        size = 0
+        for event in events:
+            put, length = self._put(event)
+            if batch and (len(batch) == _TRANSACTION_ITEMS or size + length > _TRANSACTION_BYTES):
+                self._transact(batch)
+                batch, size = [], 0
+            batch.append(put)
+            size += length
+        if batch:
+            self._transact(batch)
+
+    @reaching_aws
+    def _transact(self, puts: "list[TransactWriteItemTypeDef]") -> None:
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._dynamodb.transact_write_items(TransactItems=puts)
+            except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
+                codes = [reason.get("Code") for reason in cancelled.response["CancellationReasons"]]
+                if attempt == _ATTEMPTS - 1 or not _MENDABLE.intersection(codes):
+                    raise
+                puts = [put for put, code in zip(puts, codes, strict=True) if code != _TAKEN]
+                if not puts:
+                    return
+                if _TAKEN not in codes:
+                    time.sleep(random.random() * 0.05 * 2**attempt)  # noqa: S311 -- jitter, not a secret
+            else:
+                return
+
+    def started(self, orchestration_id: str) -> OrchestrationStarted:
+        """Return the event that made the kick-off real. Raises OrchestrationNotFound."""
+        event = self._read(started_key(orchestration_id))
+        if not isinstance(event, OrchestrationStarted):
+            raise OrchestrationNotFound(orchestration_id)
+        return event
+
+    def outcomes(self, orchestration_id: str, first: int, last: int) -> Iterator[JobOutcome]:
+        """Yield the outcomes of instances *first* to *last*, in the order of their indices."""
+        for document in self._ranges(orchestration_id, "outcome", first, last, "document"):
+            event = parse_event(document)
+            if isinstance(event, JobCompleted | JobErrored):
+                yield event
+
+    def starts(self, orchestration_id: str, first: int, last: int) -> Iterator[JobStarted]:
+        """Yield the starts of instances *first* to *last*, in the order of their indices and attempts."""
+        for document in self._ranges(orchestration_id, "started", first, last, "document"):
+            event = parse_event(document)
+            if isinstance(event, JobStarted):
+                yield event
+
+    def unfinished(self, orchestration_id: str, first: int, last: int) -> list[int]:
+        """Return the indices from *first* to *last* that have no outcome yet."""
+        keys = self._ranges(orchestration_id, "outcome", first, last, "sk")
+        return sorted(set(range(first, last + 1)).difference(int(sort.split("#")[1]) for sort in keys))
+
+    def _ranges(self, orchestration_id: str, kind: str, first: int, last: int, field: str) -> Iterator[str]:
+        """Yield *field* of the events of one kind, reading the partitions in parallel."""
+        starts = range(first - first % PARTITION_SIZE, last + 1, PARTITION_SIZE)
+
+        def read(start: int) -> list[str]:
+            low, high = max(first, start), min(last, start + PARTITION_SIZE - 1)
+            # "~" sorts after every "#<attempt>" that may follow the index.
+            return self._query(
+                job_partition(orchestration_id, start), f"{kind}#{low:08d}", f"{kind}#{high:08d}~", field
+            )
+
+        with ThreadPoolExecutor(max(1, min(_READERS, len(starts)))) as pool:
+            for documents in pool.map(read, starts):
+                yield from documents
+
+    @reaching_aws
+    def _query(self, partition: str, low: str, high: str, field: str) -> list[str]:
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :partition AND sk BETWEEN :low AND :high",
+            ExpressionAttributeValues={
+                ":partition": {"S": partition},
+                ":low": {"S": low},
+                ":high": {"S": high},
+            },
+            ProjectionExpression=field,
+            ConsistentRead=True,
+        )
+        return [item[field]["S"] for page in pages for item in page["Items"]]
+
+    @reaching_aws
+    def _read(self, key: EventKey) -> Event | None:
+        found = self._dynamodb.get_item(
+            TableName=self._table,
+            Key={"pk": {"S": key.partition}, "sk": {"S": key.sort}},
+            ConsistentRead=True,
+        )
+        return parse_event(found["Item"]["document"]["S"]) if "Item" in found else None
+
+    def _put(self, event: Event) -> "tuple[TransactWriteItemTypeDef, int]":
+        item = self._to_item(event)
+        put: TransactWriteItemTypeDef = {
+            "Put": {"TableName": self._table, "Item": item, "ConditionExpression": _FREE}
+        }
+        return put, len(item["document"]["S"].encode())
+
+    def _to_item(self, event: Event) -> dict[str, dict[str, str]]:
+        partition, sort = event.key
+        return {
+            "pk": {"S": partition},
+            "sk": {"S": sort},
+            "type": {"S": event.type},
+            "document": {"S": event.model_dump_json(exclude_none=True)},
+            "expires_at": {"N": str(int((event.at + self._retention).timestamp()))},
+        }
+
+
+def event_of(image: "dict[str, dict[str, str]]") -> Event:
+    """Return the event of an item's stream image, in DynamoDB's JSON.
+
+    Raises KeyError or pydantic.ValidationError if it holds none.
+    """
+    return parse_event(image["document"]["S"])

@@ -1,0 +1,47 @@
+"""The payload bucket in S3: params, share manifests, and results that are too large for an event."""
+
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
+
+from background_jobs.aws.clients import reaching_aws
+from background_jobs.core.errors import PayloadNotFound
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class Payloads:
+    """Objects under ``orchestrations/<orchestration id>/``."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        self._s3 = s3
+        self.bucket = bucket
+
+    @reaching_aws
+    def upload(self, key: str, file: IO[bytes]) -> None:
+        """Store everything in *file*, from its start; in parts where it is larger than 8 MB."""
+        file.seek(0)
+        self._s3.upload_fileobj(file, self.bucket, key)
+
+    @reaching_aws
+    def put(self, key: str, document: bytes) -> None:
+        """Store one JSON document."""
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=document, ContentType="application/json")
+
+    @reaching_aws
+    def get(self, key: str, byte_range: str | None = None) -> bytes:
+        """Return an object, or its bytes ``<first>-<last>``. Raises PayloadNotFound."""
+        part = f"bytes={byte_range or '0-'}"
+        try:
+            return self._s3.get_object(Bucket=self.bucket, Key=key, Range=part)["Body"].read()
+        except self._s3.exceptions.NoSuchKey as absent:
+            raise PayloadNotFound(key) from absent
+
+    @reaching_aws
+    def lines(self, key: str) -> Iterator[bytes]:
+        """Yield the lines of an object as they arrive. Raises PayloadNotFound."""
+        try:
+            body = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"]
+        except self._s3.exceptions.NoSuchKey as absent:
+            raise PayloadNotFound(key) from absent
+        return body.iter_lines(chunk_size=1 << 16)

@@ -1,0 +1,30 @@
+"""The AWS rooms that a caller works with, made from its settings."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+from background_jobs.aws import clients
+from background_jobs.aws.event_log import EventLog
+from background_jobs.aws.payloads import Payloads
+from background_jobs.aws.read_model import ReadModelStore
+from background_jobs.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Where events, read model and payloads are."""
+
+    event_log: EventLog
+    read_model: ReadModelStore
+    payloads: Payloads
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Open the rooms that *settings* name; nothing is called yet."""
+        retention = timedelta(days=settings.retention_days)
+        return cls(
+            event_log=EventLog(clients.dynamodb(), settings.event_log_table, retention),
+            read_model=ReadModelStore(clients.dynamodb(), settings.read_model_table, retention),
+            payloads=Payloads(clients.s3(), settings.payload_bucket),
+        )

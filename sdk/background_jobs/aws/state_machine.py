@@ -1,0 +1,43 @@
+"""The state machine in Step Functions that fans an orchestration out to containers."""
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from background_jobs.aws.clients import reaching_aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+class FanOutInput(BaseModel):
+    """The input of an execution; its fields are named in the state machine's definition."""
+
+    orchestration_id: str
+    job_name: str
+    task_definition: str
+    bucket: str
+    params_key: str
+    shares_key: str
+    parallelism: int
+    total: int
+
+
+class StateMachine:
+    """The one state machine of a stage."""
+
+    def __init__(self, stepfunctions: "SFNClient", arn: str) -> None:
+        self._stepfunctions = stepfunctions
+        self._arn = arn
+
+    @reaching_aws
+    def start(self, fan_out: FanOutInput) -> None:
+        """Start the execution named after the orchestration; starting it twice is harmless."""
+        try:
+            self._stepfunctions.start_execution(
+                stateMachineArn=self._arn,
+                name=fan_out.orchestration_id,
+                input=fan_out.model_dump_json(),
+            )
+        except self._stepfunctions.exceptions.ExecutionAlreadyExists:
+            return

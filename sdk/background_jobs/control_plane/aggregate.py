@@ -1,0 +1,60 @@
+"""The aggregator: folds batches of the log into the read model, completes orchestrations, tells the bus."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from background_jobs.aws.event_bus import EventBus
+from background_jobs.aws.event_log import EventLog
+from background_jobs.aws.read_model import CHUNKS_PER_COMMIT, ReadModelConflict, ReadModelStore
+from background_jobs.core.completion import JobCompletedEvent, completion_of
+from background_jobs.core.events import Event, OrchestrationCompleted
+from background_jobs.core.fold import Summary, fold, touched_chunks
+
+
+class Aggregator:
+    """Safe to run twice, concurrently, and on any part of the log in any order."""
+
+    def __init__(
+        self, event_log: EventLog, read_model: ReadModelStore, bus: EventBus, clock: Callable[[], datetime]
+    ) -> None:
+        self._event_log = event_log
+        self._read_model = read_model
+        self._bus = bus
+        self._clock = clock
+
+    def aggregate(self, orchestration_id: str, events: Sequence[Event]) -> None:
+        """Fold *events*, all of one orchestration, and do what follows from them.
+
+        The completion goes into the log first; its own record, coming back through the stream, is what
+        publishes it. A crash anywhere in between is mended by delivering the same records again.
+
+        Raises EventNotPublished, or what AWS raised; the records are then to be delivered again.
+        """
+        for portion in _portions(events):
+            summary = self._commit(orchestration_id, portion)
+            completion = completion_of(summary)
+            if completion is not None and not summary.done:
+                self._event_log.append(completion)
+        for event in events:
+            if isinstance(event, OrchestrationCompleted):
+                self._bus.publish(JobCompletedEvent.from_completion(event))
+
+    def _commit(self, orchestration_id: str, events: Sequence[Event]) -> Summary:
+        while True:
+            folded = fold(self._read_model.load(orchestration_id, touched_chunks(events)), events)
+            if not folded.changed:
+                return folded.model.summary
+            try:
+                return self._read_model.commit(folded, self._clock())
+            except ReadModelConflict:
+                continue
+
+
+def _portions(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    """Cut *events* into portions that touch no more chunks than one transaction can hold."""
+    if len(touched_chunks(events)) <= CHUNKS_PER_COMMIT:
+        yield events
+        return
+    half = len(events) // 2
+    yield from _portions(events[:half])
+    yield from _portions(events[half:])

@@ -1,0 +1,29 @@
+"""Starting the execution that fans an orchestration out, once its kick-off is in the log."""
+
+from collections.abc import Sequence
+
+from background_jobs.aws.state_machine import FanOutInput, StateMachine
+from background_jobs.core.events import Event, OrchestrationStarted
+from background_jobs.core.naming import task_family
+from background_jobs.settings import Settings
+
+
+def start_orchestration(events: Sequence[Event], settings: Settings, state_machine: StateMachine) -> None:
+    """Start an execution for each OrchestrationStarted among *events*; starting twice is harmless.
+
+    An orchestration without instances needs none: it completes by being folded.
+    """
+    for event in events:
+        if isinstance(event, OrchestrationStarted) and event.total:
+            state_machine.start(
+                FanOutInput(
+                    orchestration_id=event.orchestration_id,
+                    job_name=event.job_name,
+                    task_definition=task_family(settings.stage, event.service),
+                    bucket=settings.payload_bucket,
+                    params_key=event.params_key,
+                    shares_key=event.shares_key,
+                    parallelism=event.parallelism,
+                    total=event.total,
+                )
+            )

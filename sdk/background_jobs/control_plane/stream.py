@@ -1,0 +1,46 @@
+"""The door of the event log's stream: records in, and out the first record that must come again."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from background_jobs.aws.event_log import event_of
+from background_jobs.core.events import Event
+
+_log = logging.getLogger(__name__)
+
+
+def handle_records(
+    records: Iterable[Mapping[str, Any]], handle: Callable[[str, Sequence[Event]], None]
+) -> dict[str, list[dict[str, str]]]:
+    """Call *handle* with each orchestration's id and events, and return Lambda's partial batch response.
+
+    One orchestration's trouble does not hold up the others: the response names the first record of each
+    that failed, and the stream is read again from the earliest of them. A record that is no event of ours
+    is reported likewise, until Lambda hands it to the failure queue.
+    """
+    events: dict[str, list[Event]] = {}
+    first: dict[str, str] = {}
+    failed: list[str] = []
+    for record in records:
+        image = record["dynamodb"].get("NewImage")
+        if record["eventName"] != "INSERT" or image is None:
+            continue
+        number = record["dynamodb"]["SequenceNumber"]
+        try:
+            event = event_of(image)
+        except (KeyError, ValueError):
+            _log.exception("Record %s holds no event: %s", number, record["dynamodb"].get("Keys"))
+            failed.append(number)
+            continue
+        events.setdefault(event.orchestration_id, []).append(event)
+        first.setdefault(event.orchestration_id, number)
+    for orchestration_id, of_one in events.items():
+        try:
+            handle(orchestration_id, of_one)
+        except Exception:  # noqa: BLE001 -- the edge: reported to Lambda, which delivers again
+            _log.exception(
+                "The records of an orchestration failed", extra={"orchestration_id": orchestration_id}
+            )
+            failed.append(first[orchestration_id])
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

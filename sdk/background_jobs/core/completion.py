@@ -1,0 +1,70 @@
+"""The decision that an orchestration has completed, and the event that tells the world."""
+
+from typing import Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from background_jobs.core import ids
+from background_jobs.core.events import OrchestrationCompleted
+from background_jobs.core.fold import Summary
+
+
+def completion_of(summary: Summary) -> OrchestrationCompleted | None:
+    """Return the event that completes the orchestration, or None while an instance has no outcome.
+
+    It follows from the log alone, so whoever decides it, and however often, decides the same event.
+    """
+    if summary.started_at is None or summary.total is None or not summary.all_final:
+        return None
+    return OrchestrationCompleted(
+        orchestration_id=summary.orchestration_id,
+        at=summary.last_outcome_at or summary.started_at,
+        job_name=summary.job_name,
+        service=summary.service,
+        total=summary.total,
+        completed=summary.completed,
+        errored=summary.errored,
+        started_at=summary.started_at,
+        tags=summary.tags,
+    )
+
+
+class JobCompletedEvent(BaseModel):
+    """The detail of the event on the bus when an orchestration completes.
+
+    It may arrive more than once, always with the same *event_id*, by which consumers drop duplicates.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    event_id: str
+    schema_version: int = 1
+    orchestration_id: str
+    job_name: str
+    service: str
+    outcome: str
+    """``Completed`` when every instance completed, else ``Errored``."""
+    total: int
+    completed: int
+    errored: int
+    started_at: AwareDatetime
+    completed_at: AwareDatetime
+    tags: dict[str, str]
+    """What the caller tagged the orchestration with; customer identifiers among them."""
+
+    @classmethod
+    def from_completion(cls, event: OrchestrationCompleted) -> Self:
+        """Return what is published for *event*."""
+        return cls(
+            event_id=ids.completion_event_id(event.orchestration_id),
+            orchestration_id=event.orchestration_id,
+            job_name=event.job_name,
+            service=event.service,
+            outcome="Errored" if event.errored else "Completed",
+            total=event.total,
+            completed=event.completed,
+            errored=event.errored,
+            started_at=event.started_at,
+            completed_at=event.at,
+            tags=event.tags,
+        )

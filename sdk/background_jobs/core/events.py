@@ -1,0 +1,201 @@
+"""The events of the log: a closed union, each with a key that is its identity.
+
+The partition and sort key of an event follow from what happened, so that appending it twice is harmless,
+and so that a job instance can have one outcome only (Completed and Errored share a key).
+"""
+
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+
+from background_jobs.core import ids
+
+PARTITION_SIZE: Final = 250
+"""Job instances per log partition: far below DynamoDB's 1,000 writes a second, and read in one query."""
+
+
+class EventKey(NamedTuple):
+    """Where an event lives in the log; its identity."""
+
+    partition: str
+    sort: str
+
+
+def job_partition(orchestration_id: str, index: int) -> str:
+    """Return the log partition of job instance *index*.
+
+    >>> job_partition("7c0e", 251)
+    '7c0e#jobs#00001'
+    """
+    return f"{orchestration_id}#jobs#{index // PARTITION_SIZE:05d}"
+
+
+class PayloadRef(BaseModel):
+    """A JSON document that is too large for an event, kept in the payload bucket."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    bytes: str | None = None
+    """The part of the object that is the document, as an HTTP byte range; the whole object if None."""
+
+
+class JobError(BaseModel):
+    """Why a job instance gave up."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    """The exception's class, with its module unless built in: ``ValueError``, ``requests.HTTPError``."""
+    message: str
+    traceback: str = ""
+    """As Python prints it, from the job's own frame on; its middle is cut when it is very long."""
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = 1
+    orchestration_id: str
+    at: AwareDatetime
+
+
+class OrchestrationStarted(_Event):
+    """A kick-off happened: this one write makes it real, and seals how many instances there are."""
+
+    type: Literal["OrchestrationStarted"] = "OrchestrationStarted"
+    job_name: str
+    service: str
+    total: int = Field(ge=0)
+    parallelism: int = Field(ge=1)
+    params_key: str = ""
+    """The object of params, one JSON object a line; empty when there are none."""
+    params_digest: str
+    """SHA-256 of that object, as hexadecimal digits."""
+    shares_key: str = ""
+    """The manifest that the state machine fans out over, one share a line; empty when there are none."""
+    idempotency_key: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return started_key(self.orchestration_id)
+
+
+class OrchestrationCompleted(_Event):
+    """Every job instance has its outcome; *at* is the time of the last one."""
+
+    type: Literal["OrchestrationCompleted"] = "OrchestrationCompleted"
+    job_name: str
+    service: str
+    total: int
+    completed: int
+    errored: int
+    started_at: AwareDatetime
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(self.orchestration_id, "orchestration#completed")
+
+
+class ContainerStarted(_Event):
+    """A container took up a share; *launch* counts from 0, so that anything above is a relaunch."""
+
+    type: Literal["ContainerStarted"] = "ContainerStarted"
+    share: int
+    launch: int
+    first: int
+    last: int
+    log: str = ""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(self.orchestration_id, f"container#{self.share:05d}#{self.launch:03d}")
+
+
+class _JobEvent(_Event):
+    index: int = Field(ge=0)
+
+    @property
+    def job_id(self) -> str:
+        """Return the id of the job instance."""
+        return ids.job_id(self.orchestration_id, self.index)
+
+
+class JobStarted(_JobEvent):
+    """Attempt *attempt* (from 1) of a job instance began in launch *launch* of its container."""
+
+    type: Literal["JobStarted"] = "JobStarted"
+    attempt: int = Field(ge=1)
+    launch: int = 0
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(
+            job_partition(self.orchestration_id, self.index), f"started#{self.index:08d}#{self.attempt:03d}"
+        )
+
+
+class _JobOutcome(_JobEvent):
+    attempts: int = Field(ge=0)
+    started_at: AwareDatetime | None = None
+    """When the last attempt began; None if none ever did."""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity; an instance has one outcome."""
+        return outcome_key(self.orchestration_id, self.index)
+
+
+class JobCompleted(_JobOutcome):
+    """A job instance returned."""
+
+    type: Literal["JobCompleted"] = "JobCompleted"
+    result: Any = None
+    """What `run` returned, as JSON; None when it is in *result_ref*."""
+    result_ref: PayloadRef | None = None
+
+
+class JobErrored(_JobOutcome):
+    """A job instance gave up: its attempts are spent, or it may not be retried."""
+
+    type: Literal["JobErrored"] = "JobErrored"
+    job_name: str
+    params: dict[str, Any] | None = None
+    """The params that caused it; None when they are in *params_ref*."""
+    params_ref: PayloadRef | None = None
+    error: JobError
+    log: str = ""
+    """Where the log of its container is; empty if it never had one."""
+
+
+JobOutcome = JobCompleted | JobErrored
+JobEvent = JobStarted | JobCompleted | JobErrored
+Event = (
+    OrchestrationStarted | OrchestrationCompleted | ContainerStarted | JobStarted | JobCompleted | JobErrored
+)
+
+_EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+
+
+def parse_event(document: str | bytes) -> Event:
+    """Read an event of any released version from its JSON.
+
+    Raises pydantic.ValidationError if *document* is not an event.
+    """
+    return _EVENT.validate_json(document)
+
+
+def started_key(orchestration_id: str) -> EventKey:
+    """Return the place of the event that makes a kick-off real."""
+    return EventKey(orchestration_id, "orchestration#started")
+
+
+def outcome_key(orchestration_id: str, index: int) -> EventKey:
+    """Return the place of the one outcome of job instance *index*."""
+    return EventKey(job_partition(orchestration_id, index), f"outcome#{index:08d}")

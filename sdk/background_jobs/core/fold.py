@@ -1,0 +1,170 @@
+"""The fold: from events, in any order and any number of times, to the read model.
+
+It is commutative and idempotent because every part of the read model is a maximum, a minimum, a value that
+only one event can set, or a count that follows from the ranks.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import assert_never
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from background_jobs.core import statuses
+from background_jobs.core.events import (
+    ContainerStarted,
+    Event,
+    JobCompleted,
+    JobErrored,
+    JobStarted,
+    OrchestrationCompleted,
+    OrchestrationStarted,
+)
+from background_jobs.core.statuses import CHUNK_SIZE, StatusChunk
+
+
+class Summary(BaseModel):
+    """An orchestration at a glance; one item, however many instances it has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    orchestration_id: str
+    version: int = 0
+    """How many batches changed the read model; also the number of its feed items."""
+    job_name: str = ""
+    service: str = ""
+    total: int | None = None
+    """None until OrchestrationStarted was folded."""
+    running: int = 0
+    completed: int = 0
+    errored: int = 0
+    tags: dict[str, str] = Field(default_factory=dict)
+    started_at: AwareDatetime | None = None
+    first_job_at: AwareDatetime | None = None
+    last_outcome_at: AwareDatetime | None = None
+    completed_at: AwareDatetime | None = None
+    """When the last outcome was reached; None until all of them are."""
+
+    @property
+    def waiting(self) -> int:
+        """Return how many instances neither run nor have an outcome."""
+        return (self.total or 0) - self.running - self.completed - self.errored
+
+    @property
+    def all_final(self) -> bool:
+        """Tell whether every instance has its outcome."""
+        return self.total is not None and self.completed + self.errored == self.total
+
+    @property
+    def done(self) -> bool:
+        """Tell whether the orchestration has completed."""
+        return self.completed_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A job instance that rose to *rank*, and when."""
+
+    index: int
+    rank: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReadModel:
+    """A summary, and those chunks of statuses that matter here; a chunk that is absent is all WAITING."""
+
+    summary: Summary
+    chunks: Mapping[int, StatusChunk] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What a batch of events made of a read model."""
+
+    model: ReadModel
+    transitions: tuple[Transition, ...]
+    changed: bool
+
+
+def touched_chunks(events: Iterable[Event]) -> frozenset[int]:
+    """Return the numbers of the chunks that folding *events* may change."""
+    return frozenset(
+        event.index // CHUNK_SIZE
+        for event in events
+        if isinstance(event, JobStarted | JobCompleted | JobErrored)
+    )
+
+
+def fold(model: ReadModel, events: Iterable[Event]) -> Folded:
+    """Fold *events*, all of one orchestration, into *model*, which must hold every chunk they touch.
+
+    The summary's version is left as it is: it counts commits, and the caller commits.
+    """
+    folding = _Folding(model)
+    for event in events:
+        folding.apply(event)
+    return folding.folded()
+
+
+class _Folding:
+    """A fold under way; mutable so that a batch of a thousand events copies each chunk once."""
+
+    def __init__(self, model: ReadModel) -> None:
+        self._before = model.summary
+        self._summary = model.summary.model_dump()
+        self._chunks = {number: chunk.copy() for number, chunk in model.chunks.items()}
+        self._transitions: list[Transition] = []
+
+    def apply(self, event: Event) -> None:
+        match event:
+            case OrchestrationStarted():
+                self._summary.update(
+                    job_name=event.job_name, service=event.service, total=event.total,
+                    tags=event.tags, started_at=event.at,
+                )  # fmt: skip
+            case OrchestrationCompleted():
+                self._summary["completed_at"] = event.at
+            case ContainerStarted():
+                pass
+            case JobStarted():
+                self._raise(event.index, statuses.running(event.attempt), event.at)
+                self._keep("first_job_at", min, event.at)
+            case JobCompleted() | JobErrored():
+                rank = statuses.COMPLETED if isinstance(event, JobCompleted) else statuses.ERRORED
+                self._raise(event.index, rank, event.at)
+                self._keep("first_job_at", min, event.started_at)
+                self._keep("last_outcome_at", max, event.at)
+            case _:
+                assert_never(event)
+
+    def folded(self) -> Folded:
+        summary = Summary.model_construct(**self._summary)
+        return Folded(
+            ReadModel(summary, self._chunks),
+            tuple(self._transitions),
+            changed=bool(self._transitions) or summary != self._before,
+        )
+
+    def _raise(self, index: int, rank: int, at: datetime) -> None:
+        number, offset = divmod(index, CHUNK_SIZE)
+        before = self._chunks.setdefault(number, StatusChunk()).raised(offset, rank)
+        if before is None:
+            return
+        self._transitions.append(Transition(index, rank, at))
+        self._count(before, -1)
+        self._count(rank, +1)
+
+    def _count(self, rank: int, change: int) -> None:
+        if rank == statuses.COMPLETED:
+            self._summary["completed"] += change
+        elif rank == statuses.ERRORED:
+            self._summary["errored"] += change
+        elif statuses.is_running(rank):
+            self._summary["running"] += change
+
+    def _keep(self, name: str, choose: Callable[[datetime, datetime], datetime], at: datetime | None) -> None:
+        if at is not None:
+            kept = self._summary[name]
+            self._summary[name] = at if kept is None else choose(kept, at)

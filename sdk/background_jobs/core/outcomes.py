@@ -1,0 +1,71 @@
+"""What callers get back: the outcome of each instance, always with the params that led to it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.events import JobError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one job instance ended."""
+
+    orchestration_id: str
+    job_name: str
+    job_id: str
+    index: int
+    params: dict[str, Any]
+    attempts: int
+    started_at: datetime | None
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Success(Outcome):
+    """A job instance that returned."""
+
+    result: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure(Outcome):
+    """A job instance that gave up."""
+
+    error: JobError
+    log: str
+    """Where the log of its container is; empty if it never had one."""
+
+    def exception(self) -> "JobFailed":
+        """Return the failure as an exception that can be raised."""
+        return JobFailed(self)
+
+
+class JobFailed(BackgroundJobsError):
+    """A job instance gave up; *failure* says everything about it."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(
+            f"{failure.job_name}[{failure.index}] {failure.error.type}: {failure.error.message} "
+            f"(params: {failure.params})"
+        )
+
+
+class JobResults(NamedTuple):
+    """All outcomes of an orchestration, each part in the order of the params."""
+
+    successes: list[Success]
+    failures: list[Failure] | None
+    """None when there are none, so that ``if failures:`` and ``is None`` both read well."""
+
+    def raise_on_failure(self) -> "JobResults":
+        """Return these results, or raise an ExceptionGroup of one JobFailed per failure."""
+        if self.failures:
+            count = len(self.failures)
+            raise ExceptionGroup(
+                f"{count} of {count + len(self.successes)} job instances errored",
+                [failure.exception() for failure in self.failures],
+            )
+        return self

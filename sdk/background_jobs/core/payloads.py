@@ -1,0 +1,76 @@
+"""What may travel: JSON objects in, JSON out, and how large each may be."""
+
+import json
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from background_jobs.core.errors import InvalidParams, InvalidResult
+
+INLINE_BYTES: Final = 24 * 1024
+"""Params and results up to this size are kept in their event; larger ones go to the bucket by reference."""
+MAX_PARAMS_BYTES: Final = 1024 * 1024
+MAX_RESULT_BYTES: Final = 64 * 1024 * 1024
+
+
+def params_line(index: int, params: object) -> bytes:
+    """Return *params*, a JSON object or a pydantic model, as one line of JSON.
+
+    Raises InvalidParams, which names *index*.
+    """
+    if isinstance(params, BaseModel):
+        params = params.model_dump(mode="json")
+    if not isinstance(params, dict) or not all(isinstance(key, str) for key in params):
+        raise InvalidParams(
+            index,
+            f"they must be a JSON object (a dict with str keys, or a pydantic model), not {_shown(params)}.",
+        )
+    try:
+        line = _encoder.encode(params).encode() + b"\n"
+    except (TypeError, ValueError, RecursionError) as reason:
+        raise InvalidParams(index, f"they cannot be written as JSON: {reason}.") from reason
+    if len(line) > MAX_PARAMS_BYTES:
+        raise InvalidParams(
+            index,
+            f"they are {len(line):,} bytes of JSON, and {MAX_PARAMS_BYTES:,} is the most. "
+            "Put the data into S3 and pass its key.",
+        )
+    return line
+
+
+def result_document(result: object) -> tuple[Any, bytes]:
+    """Return *result* as JSON: as plain Python values, and as bytes.
+
+    Raises InvalidResult if JSON cannot hold it, or if it is larger than MAX_RESULT_BYTES.
+    """
+    try:
+        plain = to_jsonable_python(result)
+        document = _encoder.encode(plain).encode()
+    except (PydanticSerializationError, ValueError, RecursionError) as reason:
+        raise InvalidResult(f"The result, {_shown(result)}, cannot be written as JSON: {reason}.") from reason
+    if len(document) > MAX_RESULT_BYTES:
+        raise InvalidResult(
+            f"The result is {len(document):,} bytes of JSON, and {MAX_RESULT_BYTES:,} is the most. "
+            "Write the data to S3 and return its key."
+        )
+    return plain, document
+
+
+def bounded(text: str, limit: int) -> str:
+    r"""Return *text*, or its two ends around a note of how much was cut, about *limit* characters in all.
+
+    >>> bounded("abcdefghij", 4)
+    'ab\n... 6 characters cut ...\nij'
+    """
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n... {len(text) - 2 * half:,} characters cut ...\n{text[-half:]}"
+
+
+_encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _shown(value: object) -> str:
+    return f"{bounded(repr(value), 80)} ({type(value).__name__})"

@@ -1,0 +1,51 @@
+"""The plan of a fan-out: contiguous shares of job instances, one for each container."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from background_jobs.core import ids
+
+
+class Share(NamedTuple):
+    """The contiguous instances that one container is handed, and where their params are."""
+
+    number: int
+    first: int
+    last: int
+    first_byte: int
+    last_byte: int
+
+    def manifest_line(self, orchestration_id: str) -> bytes:
+        """Return the share as one line of the manifest; all values are text, as ECS wants them."""
+        fields = {
+            "share": str(self.number),
+            "job_id": ids.job_id(orchestration_id, self.first),
+            "indices": f"{self.first}-{self.last}",
+            "bytes": f"{self.first_byte}-{self.last_byte}",
+        }
+        return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+
+
+def share_count(total: int, parallelism: int | None, limit: int) -> int:
+    """Return how many shares *total* instances are cut into, where a service allows *limit* containers.
+
+    >>> share_count(10_000, None, 100), share_count(3, 8, 100)
+    (100, 3)
+    """
+    return min(total, limit if parallelism is None else min(parallelism, limit))
+
+
+def cut(line_lengths: Iterable[int], total: int, count: int) -> Iterator[Share]:
+    """Cut *total* lines, given by their lengths in bytes, into *count* shares as even as can be.
+
+    >>> [(s.first, s.last, s.first_byte, s.last_byte) for s in cut([5, 5, 5], total=3, count=2)]
+    [(0, 1, 0, 9), (2, 2, 10, 14)]
+    """
+    lengths = iter(line_lengths)
+    first = byte = 0
+    for number in range(count):
+        size = total // count + (number < total % count)
+        length = sum(next(lengths) for _ in range(size))
+        yield Share(number, first, first + size - 1, byte, byte + length - 1)
+        first, byte = first + size, byte + length

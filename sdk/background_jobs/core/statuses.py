@@ -1,0 +1,98 @@
+"""The status of a job instance, and the vector that holds one rank of four bits per instance.
+
+A rank only ever rises, so merging by maximum is commutative and idempotent:
+
+====  ==========================================================
+rank  meaning
+====  ==========================================================
+0     no attempt yet
+odd   attempt (rank + 1) / 2 runs (13: attempt 7 or a later one)
+even  attempt rank / 2 failed and another follows
+14    Completed
+15    Errored
+====  ==========================================================
+"""
+
+from enum import StrEnum
+from typing import Final, Self
+
+WAITING: Final = 0
+COMPLETED: Final = 14
+ERRORED: Final = 15
+_LAST_RUNNING: Final = 13
+
+CHUNK_SIZE: Final = 1_750
+"""Job instances per stored chunk: seven log partitions; with its keys just below one write unit."""
+
+
+class Status(StrEnum):
+    """What callers see of a job instance; Completed and Errored are final."""
+
+    IN_PROGRESS = "InProgress"
+    COMPLETED = "Completed"
+    ERRORED = "Errored"
+
+
+def running(attempt: int) -> int:
+    """Return the rank of an instance while attempt *attempt* (from 1) runs.
+
+    >>> [running(1), running(2), running(99)]
+    [1, 3, 13]
+    """
+    return min(2 * attempt - 1, _LAST_RUNNING)
+
+
+def is_running(rank: int) -> bool:
+    """Tell whether an attempt runs at this rank."""
+    return rank % 2 == 1 and rank <= _LAST_RUNNING
+
+
+def status_of(rank: int) -> Status:
+    """Return the status that callers see for *rank*.
+
+    >>> status_of(3).value
+    'InProgress'
+    """
+    if rank == COMPLETED:
+        return Status.COMPLETED
+    return Status.ERRORED if rank == ERRORED else Status.IN_PROGRESS
+
+
+class StatusChunk:
+    """The ranks of CHUNK_SIZE consecutive instances; stored as two instances a byte."""
+
+    __slots__ = ("_ranks",)
+
+    def __init__(self, ranks: bytearray | None = None) -> None:
+        self._ranks = bytearray(CHUNK_SIZE) if ranks is None else ranks
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> Self:
+        """Read a chunk from the bytes that `packed` made."""
+        return cls(bytearray(int(digit, 16) for digit in packed.hex()))
+
+    def packed(self) -> bytes:
+        """Return the chunk as CHUNK_SIZE / 2 bytes, one hexadecimal digit per instance."""
+        return bytes.fromhex(bytes(self._ranks).hex()[1::2])
+
+    def rank(self, offset: int) -> int:
+        """Return the rank of the instance at *offset* in this chunk."""
+        return self._ranks[offset]
+
+    def raised(self, offset: int, rank: int) -> int | None:
+        """Raise the instance at *offset* to *rank*; return its former rank, or None if it was as high."""
+        before = self._ranks[offset]
+        if rank <= before:
+            return None
+        self._ranks[offset] = rank
+        return before
+
+    def copy(self) -> Self:
+        """Return an independent copy."""
+        return type(self)(bytearray(self._ranks))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StatusChunk) and self._ranks == other._ranks
+
+    def __hash__(self) -> int:
+        return hash(bytes(self._ranks))

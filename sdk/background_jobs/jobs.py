@@ -1,0 +1,149 @@
+"""What the author of a job writes and sees: `@job_name`, `JobContext`, and the set of jobs of a service."""
+
+import asyncio
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, TypeVar
+
+from pydantic import TypeAdapter
+
+from background_jobs.core.errors import InvalidJob, UnknownJobName
+
+_T = TypeVar("_T", bound=Callable[..., Any])
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+_MARK: Final = "__background_job__"
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What a job may know of the instance that it runs."""
+
+    job_name: str
+    orchestration_id: str
+    job_id: str
+    index: int
+    """The instance's place in the array of params, from 0."""
+    attempt: int
+    """Which attempt this is, from 1."""
+    tags: dict[str, str]
+    """What the caller tagged the orchestration with; customer identifiers among them."""
+
+
+class JobDefinition:
+    """A class or function registered under a job name, and how to call it."""
+
+    def __init__(self, name: str, target: Callable[..., Any]) -> None:
+        self.name = name
+        self._target = target
+        self._run: Callable[..., Any] = _run_of(target)
+        self._takes_context = _takes_context(target, self._run)
+
+    def validated(self, params: dict[str, Any]) -> Any:  # noqa: ANN401 -- whatever the job's author wrote
+        """Return *params* as the type that the job asks for.
+
+        Raises pydantic.ValidationError if they do not fit it.
+        """
+        return params if self._adapter is None else self._adapter.validate_python(params)
+
+    def __call__(self, params: object, context: JobContext) -> Any:  # noqa: ANN401 -- see above
+        """Run one instance with *params* as `validated` returned them; a coroutine is awaited here."""
+        run: Callable[..., Any] = self._target
+        if inspect.isclass(self._target):
+            run = self._target().run  # type: ignore[attr-defined] # checked by _run_of
+        returned = run(params, context) if self._takes_context else run(params)
+        return asyncio.run(returned) if inspect.iscoroutine(returned) else returned
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any] | None:
+        # Read late, so that a job may name types that its module defines further down.
+        try:
+            hints = typing.get_type_hints(self._run)
+        except NameError as unknown:
+            raise InvalidJob(
+                f"The job {self.name!r} has an annotation that cannot be read: {unknown}."
+            ) from unknown
+        annotation = next(
+            (hints[name] for name in _positional(self._target, self._run)[:1] if name in hints), Any
+        )
+        return None if annotation in (Any, dict) else TypeAdapter(annotation)
+
+
+def job_name(name: str) -> Callable[[_T], _T]:
+    """Register a class with a `run` method, or a function, as the job *name*.
+
+    `run` takes the params (a dict, or whatever type its annotation names: pydantic validates them) and, if
+    it wants one, a JobContext. What it returns is the instance's result, anything that JSON can hold.
+    Calling the decorated class or function stays a plain local call.
+
+    Raises InvalidJob if the name or the signature cannot serve.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidJob(
+            f"{name!r} cannot be a job name: use up to 80 letters, digits, '_', '.' and '-', a letter or digit first."
+        )
+
+    def register(target: _T) -> _T:
+        setattr(target, _MARK, JobDefinition(name, target))
+        return target
+
+    return register
+
+
+def definition_of(target: object) -> JobDefinition:
+    """Return what `@job_name` registered for *target*. Raises InvalidJob if it was not decorated."""
+    definition = vars(target).get(_MARK) if hasattr(target, "__dict__") else None
+    if not isinstance(definition, JobDefinition):
+        raise InvalidJob(f"{target!r} is not a job: decorate it with @job_name('...').")
+    return definition
+
+
+class Jobs:
+    """The jobs of one service, by name."""
+
+    def __init__(self, targets: Iterable[object]) -> None:
+        self._definitions: dict[str, JobDefinition] = {}
+        for definition in map(definition_of, targets):
+            if definition.name in self._definitions:
+                raise InvalidJob(f"Two jobs are named {definition.name!r}; each name may be used once.")
+            self._definitions[definition.name] = definition
+
+    @property
+    def names(self) -> list[str]:
+        """Return the job names, sorted."""
+        return sorted(self._definitions)
+
+    def named(self, name: str) -> JobDefinition:
+        """Return the job *name*. Raises UnknownJobName."""
+        try:
+            return self._definitions[name]
+        except KeyError:
+            raise UnknownJobName(name, self._definitions) from None
+
+
+def _run_of(target: Callable[..., Any]) -> Callable[..., Any]:
+    if not inspect.isclass(target):
+        return target
+    run: Callable[..., Any] | None = getattr(target, "run", None)
+    if not callable(run):
+        raise InvalidJob(f"The class {target.__qualname__} needs a method `run(self, params)` to be a job.")
+    return run
+
+
+def _positional(target: object, run: Callable[..., Any]) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [name for name, p in inspect.signature(run).parameters.items() if p.kind in kinds]
+    is_static = inspect.isclass(target) and isinstance(inspect.getattr_static(target, "run"), staticmethod)
+    return names[1:] if inspect.isclass(target) and not is_static else names
+
+
+def _takes_context(target: Callable[..., Any], run: Callable[..., Any]) -> bool:
+    count = len(_positional(target, run))
+    if count not in (1, 2):
+        raise InvalidJob(
+            f"{run.__qualname__} takes {count} arguments; a job takes the params, and perhaps a JobContext."
+        )
+    return count == 2  # noqa: PLR2004 -- the params and the context

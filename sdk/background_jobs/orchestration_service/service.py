@@ -1,0 +1,163 @@
+"""The caller's service: one call kicks off an orchestration, another brings its results."""
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from background_jobs.aws.rooms import Rooms
+from background_jobs.core import ids, shares
+from background_jobs.core.errors import (
+    EventConflict,
+    InvalidKickOff,
+    InvalidParams,
+    KickOffConflict,
+    OrchestrationNotFound,
+    UnknownJobName,
+)
+from background_jobs.core.events import OrchestrationStarted
+from background_jobs.core.outcomes import JobResults
+from background_jobs.jobs import JobDefinition, definition_of
+from background_jobs.orchestration_service.orchestration import Orchestration
+from background_jobs.orchestration_service.spool import ParamsSpool
+from background_jobs.settings import Settings
+
+
+class OrchestrationService:
+    """Kicks off jobs and collects their results.
+
+    *settings* come from the environment unless given; MissingSettings names all that are absent.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or Settings.from_env()
+        self._rooms = Rooms.of(self._settings)
+
+    def kick_off_job(  # noqa: PLR0913 -- its options are keywords
+        self,
+        job: str | Callable[..., Any],
+        params: Iterable[Mapping[str, Any] | BaseModel],
+        *,
+        parallelism: int | None = None,
+        key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        service: str | None = None,
+    ) -> Orchestration:
+        """Start one job instance for each object in *params*, and return the handle of them all.
+
+        *job* is a job name, or the decorated job itself, whose typed params are then validated here.
+        *params* may be any iterable; it is read once, lazily, and nothing is started before its end.
+        *parallelism* is how many containers work at once, by default one per instance up to the stage's
+        limit. *key* makes the kick-off idempotent: the same key with the same params re-attaches.
+        *tags* (customer identifiers, say) travel with every event. *service* runs the job, by default
+        the one in the settings.
+
+        The calls to AWS are constant in the number of instances: two uploads and one put.
+
+        Raises UnknownJobName, InvalidParams, InvalidKickOff or KickOffConflict, and whatever the iterator
+        raises; nothing was started then.
+        """
+        name, definition = (
+            (job, None) if isinstance(job, str) else (definition_of(job).name, definition_of(job))
+        )
+        self._refuse(name, parallelism, key, tags)
+        orchestration_id = ids.orchestration_id_for_key(name, key) if key is not None else str(uuid.uuid4())
+        with ParamsSpool() as spool:
+            spool.fill(params, _checked(definition))
+            count = shares.share_count(spool.total, parallelism, self._settings.max_parallelism)
+            # The names carry what decides the contents: a second kick-off under the same key writes
+            # the same bytes, or elsewhere.
+            folder = f"orchestrations/{orchestration_id}/{spool.digest[:16]}"
+            started = OrchestrationStarted(
+                orchestration_id=orchestration_id,
+                at=datetime.now(UTC),
+                job_name=name,
+                service=service or self._settings.service,
+                total=spool.total,
+                parallelism=max(1, count),
+                params_key=f"{folder}/params.jsonl" if count else "",
+                params_digest=spool.digest,
+                shares_key=f"{folder}/shares-{count}.jsonl" if count else "",
+                idempotency_key=key,
+                tags=dict(tags or {}),
+            )
+            if count:
+                self._rooms.payloads.upload(started.params_key, spool.file)
+                with spool.manifest(orchestration_id, count) as manifest:
+                    self._rooms.payloads.upload(started.shares_key, manifest)
+        self._append(started)
+        return Orchestration(orchestration_id, name, self._rooms)
+
+    def orchestration(self, orchestration_id: str) -> Orchestration:
+        """Re-attach to an orchestration by its id, from any process.
+
+        Raises OrchestrationNotFound.
+        """
+        if not ids.is_orchestration_id(orchestration_id):
+            raise OrchestrationNotFound(orchestration_id)
+        started = self._rooms.event_log.started(orchestration_id)
+        return Orchestration(orchestration_id, started.job_name, self._rooms)
+
+    def get_job_results(
+        self, orchestration_id: str, *, timeout: float | timedelta | None = None
+    ) -> JobResults:
+        """Wait for every instance's outcome and return them as ``(successes, failures)``.
+
+        *failures* is None when there are none. *timeout* is in seconds, or a timedelta; None waits for ever.
+
+        Raises OrchestrationNotFound, or TimeoutError.
+        """
+        return self.orchestration(orchestration_id).results(timeout)
+
+    def _refuse(
+        self, name: str, parallelism: int | None, key: str | None, tags: Mapping[str, str] | None
+    ) -> None:
+        known = self._settings.job_names
+        if known and name not in known:
+            raise UnknownJobName(name, known)
+        limit = self._settings.max_parallelism
+        if parallelism is not None and not 1 <= parallelism <= limit:
+            raise InvalidKickOff(
+                f"parallelism={parallelism} must be from 1 to {limit}, the limit of this stage "
+                "(the setting BACKGROUND_JOBS_MAX_PARALLELISM)."
+            )
+        if key is not None and not 1 <= len(key) <= _MAX_KEY:
+            raise InvalidKickOff(f"A key has 1 to {_MAX_KEY} characters, not {len(key)}.")
+        texts = [text for tag in (tags or {}).items() for text in tag]
+        if not all(isinstance(text, str) for text in texts) or sum(map(len, texts)) > _MAX_TAGS:
+            raise InvalidKickOff(f"tags must map str to str, with up to {_MAX_TAGS} characters in all.")
+
+    def _append(self, started: OrchestrationStarted) -> None:
+        try:
+            self._rooms.event_log.append(started)
+        except EventConflict:
+            existing = self._rooms.event_log.started(started.orchestration_id)
+            names = {"total": "the number of params", "params_digest": "the params", "tags": "the tags"}
+            differences = [
+                said for field, said in names.items() if getattr(existing, field) != getattr(started, field)
+            ]
+            if differences:
+                raise KickOffConflict(
+                    started.orchestration_id, started.idempotency_key or "", differences
+                ) from None
+
+
+_MAX_KEY = 256
+_MAX_TAGS = 4_096
+
+
+def _checked(definition: JobDefinition | None) -> Callable[[int, object], object]:
+    def check(index: int, params: object) -> object:
+        plain = params.model_dump(mode="json") if isinstance(params, BaseModel) else params
+        if definition is not None and isinstance(plain, dict):
+            try:
+                definition.validated(plain)
+            except ValidationError as invalid:
+                raise InvalidParams(
+                    index, f"they do not fit the job {definition.name!r}: {invalid}"
+                ) from invalid
+        return plain
+
+    return check
