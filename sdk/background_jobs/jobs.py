@@ -83,7 +83,7 @@ def job_name(name: str) -> Callable[[_T], _T]:
     """
     if not _NAME.fullmatch(name):
         raise InvalidJob(
-            f"{name!r} cannot be a job name: use up to 80 letters, digits, '_', '.' and '-', a letter or digit first."
+            f"{name!r} cannot be a job name: use up to 80 of: letters, digits, '_', '.' and '-'."
         )
 
     def register(target: _T) -> _T:

@@ -19,7 +19,7 @@ class Payloads:
 
     @reaching_aws
     def upload(self, key: str, file: IO[bytes]) -> None:
-        """Store everything in *file*, from its start; in parts where it is larger than 8 MB."""
+        """Store everything in *file*, from its start, and close it; beyond 8 MB in parts."""
         file.seek(0)
         self._s3.upload_fileobj(file, self.bucket, key)
 

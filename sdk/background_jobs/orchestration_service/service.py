@@ -84,8 +84,8 @@ class OrchestrationService:
                 tags=dict(tags or {}),
             )
             if count:
-                self._rooms.payloads.upload(started.params_key, spool.file)
                 with spool.manifest(orchestration_id, count) as manifest:
+                    self._rooms.payloads.upload(started.params_key, spool.file)
                     self._rooms.payloads.upload(started.shares_key, manifest)
         self._append(started)
         return Orchestration(orchestration_id, name, self._rooms)

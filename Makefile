@@ -1,0 +1,58 @@
+# The only list of commands; CI calls the same ones.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --group build pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench synth lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.local ## Run a real job on the offline stack: no Docker, no Node, no AWS account
+	$(BIN)/background-jobs local run --jobs examples/stdlib_census/jobs.py -- $(BIN)/python examples/stdlib_census/census.py
+
+test: $(VENV)/.dev ## Run all tests
+	$(BIN)/pytest
+
+check: $(VENV)/.dev ## Check style, types, floors and generated files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.local ## Measure the offline stack on this machine
+	$(BIN)/python benchmarks/run.py
+
+synth: $(VENV)/.dev ## Write cdk.out/ and refresh the offline stack's template
+	$(BIN)/python app.py
+	$(BIN)/python -m cdk.offline_template
+
+lock: $(VENV)/.dev ## Compile requirements/*.txt from pyproject.toml
+	$(COMPILE) --extra local --output-file requirements/local.txt
+	$(COMPILE) --extra dev --output-file requirements/dev.txt
+
+clean: ## Remove what was built
+	rm -rf $(VENV) build dist cdk.out
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV) || { echo "Debian keeps venv in its own package: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what the offline stack needs into $(VENV) ..."
+	@$(PIP_INSTALL) --require-hashes -r requirements/local.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what development needs into $(VENV), about a minute ..."
+	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@

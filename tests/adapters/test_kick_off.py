@@ -1,0 +1,138 @@
+import json
+from collections.abc import Iterator
+
+import pytest
+from pydantic import BaseModel
+
+from background_jobs import OrchestrationService, job_name
+from background_jobs.aws import clients
+from background_jobs.aws.rooms import Rooms
+from background_jobs.core.errors import (
+    InvalidKickOff,
+    InvalidParams,
+    KickOffConflict,
+    OrchestrationNotFound,
+    UnknownJobName,
+)
+from background_jobs.settings import Settings
+
+
+class Batch(BaseModel):
+    n: int
+
+
+@job_name("count")
+def count(params: Batch) -> int:
+    return params.n
+
+
+@pytest.fixture
+def service(settings: Settings) -> OrchestrationService:
+    return OrchestrationService(settings)
+
+
+def stored(settings: Settings) -> tuple[int, int]:
+    """Return how many events and how many payloads there are."""
+    events = clients.dynamodb().scan(TableName=settings.event_log_table)["Count"]
+    return events, clients.s3().list_objects_v2(Bucket=settings.payload_bucket)["KeyCount"]
+
+
+def test_a_kick_off_is_two_payloads_and_one_event(
+    service: OrchestrationService, rooms: Rooms, settings: Settings
+) -> None:
+    orchestration = service.kick_off_job(
+        "count", ({"n": n} for n in range(10)), parallelism=3, tags={"customer": "acme"}
+    )
+
+    assert stored(settings) == (1, 2)
+    event = rooms.event_log.started(orchestration.id)
+    assert (event.job_name, event.total, event.parallelism, event.tags) == (
+        "count",
+        10,
+        3,
+        {"customer": "acme"},
+    )
+    shares = [json.loads(line) for line in rooms.payloads.lines(event.shares_key)]
+    assert [share["indices"] for share in shares] == ["0-3", "4-6", "7-9"]
+    assert rooms.payloads.get(event.params_key, shares[1]["bytes"]) == b'{"n":4}\n{"n":5}\n{"n":6}\n'
+
+
+def test_nothing_to_do_is_one_event_and_no_payload(service: OrchestrationService, settings: Settings) -> None:
+    service.kick_off_job("count", [])
+    assert stored(settings) == (1, 0)
+
+
+def test_an_iterator_that_raises_starts_nothing(service: OrchestrationService, settings: Settings) -> None:
+    def params() -> Iterator[dict[str, int]]:
+        yield {"n": 1}
+        raise OSError("the database is away")
+
+    with pytest.raises(OSError, match="the database is away"):
+        service.kick_off_job("count", params())
+    assert stored(settings) == (0, 0)
+
+
+def test_params_that_are_no_object_start_nothing_and_are_named(
+    service: OrchestrationService, settings: Settings
+) -> None:
+    with pytest.raises(InvalidParams, match="index 1 were refused"):
+        service.kick_off_job("count", [{"n": 1}, 2])  # type: ignore[list-item] # the point
+    assert stored(settings) == (0, 0)
+
+
+def test_a_decorated_job_checks_its_params_before_anything_starts(
+    service: OrchestrationService, settings: Settings
+) -> None:
+    with pytest.raises(InvalidParams, match=r"(?s)index 1 .*'count'.*valid integer"):
+        service.kick_off_job(count, [Batch(n=1), {"n": "many"}])
+    assert stored(settings) == (0, 0)
+
+
+def test_an_unknown_job_is_refused_where_the_jobs_are_known(settings: Settings) -> None:
+    service = OrchestrationService(settings.model_copy(update={"job_names": ("count", "sum")}))
+    with pytest.raises(UnknownJobName, match=r"'cuont'.*'count', 'sum'"):
+        service.kick_off_job("cuont", [{}])
+    assert stored(settings) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"parallelism": 0}, "from 1 to 100"),
+        ({"parallelism": 101}, "from 1 to 100"),
+        ({"key": ""}, "1 to 256 characters"),
+        ({"tags": {"customer": 7}}, "str to str"),
+        ({"tags": {"customer": "x" * 5_000}}, "characters in all"),
+    ],
+)
+def test_bad_options_are_refused_at_the_door(
+    service: OrchestrationService, settings: Settings, options: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(InvalidKickOff, match=reason):
+        service.kick_off_job("count", [{}], **options)  # type: ignore[arg-type] # the point
+    assert stored(settings) == (0, 0)
+
+
+def test_the_same_key_with_the_same_params_is_the_same_orchestration(
+    service: OrchestrationService, settings: Settings
+) -> None:
+    first = service.kick_off_job("count", [{"n": 1}], key="nightly")
+    again = service.kick_off_job("count", [{"n": 1}], key="nightly", parallelism=1)
+    assert again.id == first.id
+    assert stored(settings) == (1, 2)
+
+
+def test_the_same_key_with_other_params_is_refused_and_leaves_the_first_alone(
+    service: OrchestrationService, rooms: Rooms
+) -> None:
+    first = service.kick_off_job("count", [{"n": 1}], key="nightly")
+    with pytest.raises(KickOffConflict, match="differs in: the number of params, the params"):
+        service.kick_off_job("count", [{"n": 2}, {"n": 3}], key="nightly")
+    event = rooms.event_log.started(first.id)
+    assert list(rooms.payloads.lines(event.params_key)) == [b'{"n":1}']
+
+
+@pytest.mark.parametrize("name", ["not-an-id", "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11"])
+def test_an_id_that_does_not_exist_is_answered_kindly(service: OrchestrationService, name: str) -> None:
+    with pytest.raises(OrchestrationNotFound, match="Check the id"):
+        service.orchestration(name)

@@ -1,0 +1,82 @@
+import io
+import json
+
+import pytest
+
+from background_jobs.aws import clients
+from background_jobs.aws.event_bus import EventBus
+from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.state_machine import FanOutInput, StateMachine
+from background_jobs.core.completion import JobCompletedEvent, completion_of
+from background_jobs.core.errors import EventNotPublished, PayloadNotFound
+from background_jobs.core.fold import Summary
+from background_jobs.core.ids import completion_event_id
+from background_jobs.settings import Settings
+from tests.unit.histories import ORCHESTRATION_ID, at
+
+SUMMARY = Summary(orchestration_id=ORCHESTRATION_ID, total=0, started_at=at(0), tags={"customer": "acme"})
+completion = completion_of(SUMMARY)
+assert completion is not None
+EVENT = JobCompletedEvent.from_completion(completion)
+
+
+def test_a_range_of_a_payload_and_its_lines_are_read_back(rooms: Rooms) -> None:
+    rooms.payloads.upload("orchestrations/a/params.jsonl", io.BytesIO(b'{"n":0}\n{"n":1}\n{"n":2}\n'))
+    assert rooms.payloads.get("orchestrations/a/params.jsonl", "8-15") == b'{"n":1}\n'
+    assert len(list(rooms.payloads.lines("orchestrations/a/params.jsonl"))) == 3
+
+
+def test_a_payload_that_is_gone_is_named(rooms: Rooms) -> None:
+    with pytest.raises(PayloadNotFound, match="nowhere"):
+        rooms.payloads.get("nowhere")
+    with pytest.raises(PayloadNotFound, match="nowhere"):
+        rooms.payloads.lines("nowhere")
+
+
+def test_a_completion_reaches_who_listens_on_the_bus(settings: Settings) -> None:
+    # given a rule that archives what is published, and its log group
+    bus = EventBus(clients.events(), settings.event_bus)
+    arn = clients.events().describe_event_bus(Name=settings.event_bus)["Arn"]
+    clients.events().create_archive(ArchiveName="all", EventSourceArn=arn)
+
+    bus.publish(EVENT)
+
+    assert clients.events().describe_archive(ArchiveName="all")["EventCount"] == 1
+
+
+def test_a_bus_that_refuses_is_an_error(settings: Settings) -> None:
+    class Refusing:
+        def put_events(self, Entries: list[object]) -> dict[str, object]:  # noqa: N803 -- boto3's spelling
+            return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "Throttled", "ErrorMessage": "slow"}]}
+
+    with pytest.raises(EventNotPublished, match="Throttled: slow"):
+        EventBus(Refusing(), settings.event_bus).publish(EVENT)  # type: ignore[arg-type] # moto never refuses
+
+
+def test_an_event_of_the_bus_reads_back_and_keeps_its_id() -> None:
+    detail = json.loads(EVENT.model_dump_json())
+    assert JobCompletedEvent.model_validate(detail) == EVENT
+    assert detail["event_id"] == completion_event_id(ORCHESTRATION_ID)
+
+
+def test_starting_an_execution_twice_starts_one(settings: Settings) -> None:
+    arn = clients.stepfunctions().create_state_machine(
+        name="fan-out",
+        definition=json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}),
+        roleArn="arn:aws:iam::123456789012:role/fan-out",
+    )["stateMachineArn"]
+    fan_out = FanOutInput(
+        orchestration_id=ORCHESTRATION_ID,
+        job_name="census",
+        task_definition="background-jobs-test-default",
+        bucket=settings.payload_bucket,
+        params_key="p",
+        shares_key="s",
+        parallelism=1,
+        total=1,
+    )
+    for _ in range(2):
+        StateMachine(clients.stepfunctions(), arn).start(fan_out)
+
+    (execution,) = clients.stepfunctions().list_executions(stateMachineArn=arn)["executions"]
+    assert execution["name"] == ORCHESTRATION_ID

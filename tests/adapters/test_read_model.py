@@ -1,0 +1,42 @@
+import pytest
+
+from background_jobs.aws.read_model import ReadModelConflict
+from background_jobs.aws.rooms import Rooms
+from background_jobs.core.events import Event
+from background_jobs.core.fold import Folded, fold, touched_chunks
+from tests.unit.histories import ORCHESTRATION_ID, at, job_completed, job_errored, job_started, started
+
+
+def folding(rooms: Rooms, *events: Event) -> Folded:
+    return fold(rooms.read_model.load(ORCHESTRATION_ID, touched_chunks(events)), events)
+
+
+def test_what_was_committed_is_loaded_one_version_on(rooms: Rooms) -> None:
+    folded = folding(rooms, started(4000), job_completed(0), job_errored(3999))
+    summary = rooms.read_model.commit(folded, at(9))
+
+    assert rooms.read_model.summary(ORCHESTRATION_ID) == summary
+    assert (summary.version, summary.completed, summary.errored) == (1, 1, 1)
+    assert rooms.read_model.load(ORCHESTRATION_ID, folded.model.chunks).chunks == folded.model.chunks
+
+
+def test_the_second_of_two_aggregators_that_read_the_same_version_must_read_again(rooms: Rooms) -> None:
+    one, other = folding(rooms, job_completed(0)), folding(rooms, job_completed(1))
+    rooms.read_model.commit(one, at(9))
+    with pytest.raises(ReadModelConflict):
+        rooms.read_model.commit(other, at(9))
+    assert rooms.read_model.summary(ORCHESTRATION_ID).completed == 1
+
+
+def test_the_feed_brings_each_version_once_from_where_one_left_off(rooms: Rooms) -> None:
+    for event in (job_started(0), job_completed(0), job_completed(1, seconds=5)):
+        rooms.read_model.commit(folding(rooms, event), at(9))
+
+    feed = list(rooms.read_model.feed(ORCHESTRATION_ID, after=1))
+
+    assert [version for version, _ in feed] == [2, 3]
+    assert [(move.index, move.at) for _, moves in feed for move in moves] == [(0, at(2)), (1, at(5))]
+
+
+def test_before_anything_was_folded_there_is_version_zero(rooms: Rooms) -> None:
+    assert rooms.read_model.summary(ORCHESTRATION_ID).version == 0

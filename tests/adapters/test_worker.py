@@ -1,0 +1,296 @@
+"""The worker and the control plane over moto: one container at a time, in this process."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from background_jobs import JobContext, OrchestrationService, job_name
+from background_jobs.aws import clients
+from background_jobs.aws.event_bus import EventBus
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.aggregate import Aggregator
+from background_jobs.control_plane.close import CloseRequest, close_unfinished
+from background_jobs.control_plane.stream import handle_records
+from background_jobs.core.events import JobErrored
+from background_jobs.jobs import Jobs
+from background_jobs.orchestration_service import Orchestration
+from background_jobs.settings import ContainerSettings, Settings
+from background_jobs.worker.main import Container
+from tests.unit.histories import at
+
+ran: list[int] = []
+
+
+class Died(BaseException):
+    """Ends a container as a crash does: nothing in the worker may catch it."""
+
+
+@job_name("halve")
+def halve(params: dict[str, Any], job: JobContext) -> Any:
+    ran.append(job.index)
+    if params["n"] == "die":
+        raise Died
+    if params["n"] % 2:
+        raise ValueError(f"{params['n']} is odd")
+    return params["n"] // 2 if params["n"] < 1000 else "x" * params["n"]
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    ran.clear()
+
+
+@pytest.fixture
+def service(settings: Settings) -> OrchestrationService:
+    return OrchestrationService(settings)
+
+
+@pytest.fixture
+def launch(rooms: Rooms) -> Callable[..., None]:
+    """Launch a container for one share, as the state machine does."""
+
+    def launch(orchestration: Orchestration, share: int = 0, jobs: Jobs | None = None) -> None:
+        started = rooms.event_log.started(orchestration.id)
+        line = json.loads(list(rooms.payloads.lines(started.shares_key))[share])
+        environment = {
+            "JOB_NAME": started.job_name,
+            "ORCHESTRATION_ID": orchestration.id,
+            "JOB_ID": line["job_id"],
+            "JOB_SHARE": line["share"],
+            "JOB_INDICES": line["indices"],
+            "JOB_PARAMS_KEY": started.params_key,
+            "JOB_PARAMS_BYTES": line["bytes"],
+        }
+        Container(jobs or Jobs([halve]), ContainerSettings.from_env(environment), rooms).work()
+
+    return launch
+
+
+@pytest.fixture
+def aggregate(rooms: Rooms, settings: Settings) -> Callable[[], list[dict[str, Any]]]:
+    """Deliver the whole log to the aggregator, as the stream does; return what it asks to have again."""
+    bus = EventBus(clients.events(), settings.event_bus)
+    aggregator = Aggregator(rooms.event_log, rooms.read_model, bus, clock=lambda: at(0))
+
+    def aggregate() -> list[dict[str, Any]]:
+        items = clients.dynamodb().scan(TableName=settings.event_log_table)["Items"]
+        records = [
+            {"eventName": "INSERT", "dynamodb": {"SequenceNumber": str(number), "NewImage": item}}
+            for number, item in enumerate(items)
+        ]
+        return list(handle_records(records, aggregator.aggregate)["batchItemFailures"])
+
+    return aggregate
+
+
+def test_a_share_runs_to_its_end_and_failures_keep_what_caused_them(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": n} for n in (4, 7, 8)], parallelism=1)
+    launch(orchestration)
+    aggregate()
+
+    successes, failures = service.get_job_results(orchestration.id, timeout=0)
+
+    assert [(s.index, s.params, s.result) for s in successes] == [(0, {"n": 4}, 2), (2, {"n": 8}, 4)]
+    assert failures is not None
+    (failure,) = failures
+    assert (failure.index, failure.params, failure.attempts) == (1, {"n": 7}, 1)
+    assert (failure.error.type, failure.error.message) == ("ValueError", "7 is odd")
+    assert "raise ValueError(f\"{params['n']} is odd\")" in failure.error.traceback
+    assert "background_jobs" not in failure.error.traceback
+    with pytest.raises(ExceptionGroup, match="1 of 3 job instances errored"):
+        service.get_job_results(orchestration.id).raise_on_failure()
+
+
+def test_large_results_and_large_params_travel_by_reference(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any], rooms: Rooms
+) -> None:
+    params: list[dict[str, Any]] = [{"n": 60_000}, {"n": 3, "pad": "x" * 60_000}]
+    orchestration = service.kick_off_job("halve", params, parallelism=1)
+    launch(orchestration)
+    aggregate()
+
+    (success,), failures = service.get_job_results(orchestration.id, timeout=0)
+
+    assert success.result == "x" * 60_000
+    assert failures is not None
+    assert failures[0].params == params[1]
+    (event,) = (e for e in rooms.event_log.outcomes(orchestration.id, 1, 1) if isinstance(e, JobErrored))
+    assert event.params is None
+    assert event.params_ref is not None
+    assert json.loads(rooms.payloads.get(event.params_ref.key, event.params_ref.bytes)) == params[1]
+
+
+def test_a_result_that_json_cannot_hold_is_a_failure_that_names_the_instance(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    @job_name("opaque")
+    def opaque(params: dict[str, Any]) -> object:
+        return object()
+
+    orchestration = service.kick_off_job("opaque", [{}])
+    launch(orchestration, jobs=Jobs([opaque]))
+    aggregate()
+    failures = service.get_job_results(orchestration.id, timeout=0).failures
+    assert failures is not None
+    assert "InvalidResult" in failures[0].error.type
+    assert f"opaque[0] {failures[0].job_id}" in failures[0].error.message
+
+
+def test_a_job_that_the_container_does_not_have_errors_every_instance_with_the_names_it_has(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    orchestration = service.kick_off_job("hlave", [{"n": 1}, {"n": 2}], parallelism=1)
+    launch(orchestration)
+    aggregate()
+    successes, failures = service.get_job_results(orchestration.id, timeout=0)
+    assert successes == []
+    assert failures is not None
+    assert ["'halve'" in failure.error.message for failure in failures] == [True, True]
+    assert [failure.attempts for failure in failures] == [0, 0]
+
+
+def test_a_relaunched_container_repeats_only_what_has_no_outcome(
+    service: OrchestrationService, launch: Callable[..., None], rooms: Rooms
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}, {"n": 4}, {"n": "die"}, {"n": 6}], parallelism=1)
+    with pytest.raises(Died):
+        launch(orchestration)
+    with pytest.raises(Died):
+        launch(orchestration)
+    assert ran == [0, 1, 2, 2]
+    starts = [start.attempt for start in rooms.event_log.starts(orchestration.id, 2, 2)]
+    assert starts == [1, 2]
+
+
+def test_an_instance_that_keeps_killing_its_container_is_left_out_and_the_rest_goes_on(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}, {"n": "die"}, {"n": 6}], parallelism=1)
+    for _ in range(2):
+        with pytest.raises(Died):
+            launch(orchestration)
+    launch(orchestration)
+    aggregate()
+
+    successes, failures = service.get_job_results(orchestration.id, timeout=0)
+
+    assert [success.index for success in successes] == [0, 2]
+    assert failures is not None
+    assert [(f.index, f.error.type, f.attempts, f.params) for f in failures] == [
+        (1, "ContainerLost", 2, {"n": "die"})
+    ]
+
+
+TASK = {
+    "TaskArn": "arn:aws:ecs:eu-central-1:1:task/t",
+    "StoppedReason": "OutOfMemoryError: Container killed due to memory usage",
+    "Containers": [{"ExitCode": 137, "Reason": "OutOfMemory"}],
+}
+
+
+def test_closing_a_share_errors_what_has_no_outcome_and_says_how_the_container_ended(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any], rooms: Rooms
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}, {"n": "die"}, {"n": 6}, {"n": 8}], parallelism=2)
+    with pytest.raises(Died):
+        launch(orchestration, share=0)
+    request = CloseRequest.model_validate(
+        {
+            "orchestration_id": orchestration.id,
+            "indices": "0-1",
+            "error": {"Error": "States.TaskFailed", "Cause": json.dumps(TASK)},
+        }
+    )
+
+    assert close_unfinished(request, rooms) == 1
+    assert close_unfinished(request, rooms) == 0
+
+    launch(orchestration, share=1)
+    aggregate()
+    successes, failures = service.get_job_results(orchestration.id, timeout=0)
+    assert [success.index for success in successes] == [0, 2, 3]
+    assert failures is not None
+    assert (failures[0].index, failures[0].params) == (1, {"n": "die"})
+    assert "exit code 137; OutOfMemoryError" in failures[0].error.message
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (None, "The execution ended"),
+        ({"Error": "ECS.AmazonECSException", "Cause": "Capacity is unavailable"}, "Capacity is unavailable"),
+    ],
+)
+def test_closing_all_that_is_left_ends_the_orchestration(
+    service: OrchestrationService,
+    aggregate: Callable[[], Any],
+    rooms: Rooms,
+    error: dict[str, str] | None,
+    said: str,
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": n} for n in range(300)], parallelism=2)
+    request = CloseRequest.model_validate({"orchestration_id": orchestration.id, "error": error})
+    assert close_unfinished(request, rooms) == 300
+    aggregate()
+    failures = service.get_job_results(orchestration.id, timeout=0).failures
+    assert failures is not None
+    assert len(failures) == 300
+    assert failures[299].params == {"n": 299}
+    assert said in failures[299].error.message
+    # and now that all is final, there is nothing left to close
+    assert close_unfinished(request, rooms) == 0
+
+
+def test_every_orchestration_gets_one_completion_however_often_the_log_is_delivered(
+    service: OrchestrationService,
+    launch: Callable[..., None],
+    aggregate: Callable[[], Any],
+    rooms: Rooms,
+    settings: Settings,
+) -> None:
+    bus_arn = clients.events().describe_event_bus(Name=settings.event_bus)["Arn"]
+    clients.events().create_archive(ArchiveName="all", EventSourceArn=bus_arn)
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    empty = service.kick_off_job("halve", [])
+    launch(orchestration)
+
+    for _ in range(3):
+        assert aggregate() == []
+
+    # each is completed once; publishing may repeat, with the same event id
+    assert orchestration.summary().done
+    assert empty.summary().done
+    assert clients.events().describe_archive(ArchiveName="all")["EventCount"] >= 2
+    items = clients.dynamodb().scan(TableName=settings.event_log_table)["Items"]
+    assert [item["type"]["S"] for item in items].count("OrchestrationCompleted") == 2
+
+
+def test_a_record_that_is_no_event_is_reported_and_holds_up_nobody(
+    service: OrchestrationService,
+    launch: Callable[..., None],
+    aggregate: Callable[[], Any],
+    settings: Settings,
+) -> None:
+    clients.dynamodb().put_item(TableName=settings.event_log_table, Item={"pk": {"S": "x"}, "sk": {"S": "y"}})
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    launch(orchestration)
+    assert len(aggregate()) == 1
+    assert orchestration.done()
+
+
+def test_watching_ends_by_itself_and_waiting_can_time_out(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}, {"n": 3}], parallelism=1)
+    aggregate()
+    with pytest.raises(TimeoutError, match="0 of 2 instances"):
+        orchestration.wait(timeout=0.01)
+    launch(orchestration)
+    aggregate()
+    updates = list(orchestration.watch())
+    assert updates[-1].summary.all_final
+    assert {move.index for update in updates for move in update.transitions} == {0, 1}

@@ -1,0 +1,119 @@
+from collections.abc import Iterable, Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from background_jobs.core import statuses
+from background_jobs.core.completion import completion_of
+from background_jobs.core.events import Event, parse_event
+from background_jobs.core.fold import ReadModel, Summary, fold
+from background_jobs.core.statuses import Status, StatusChunk, status_of
+from tests.unit.histories import (
+    ORCHESTRATION_ID,
+    at,
+    histories,
+    job_completed,
+    job_errored,
+    job_started,
+    started,
+)
+
+EMPTY = ReadModel(Summary(orchestration_id=ORCHESTRATION_ID))
+
+
+def folded(*batches: Iterable[Event]) -> ReadModel:
+    model = EMPTY
+    for batch in batches:
+        model = fold(model, batch).model
+    return model
+
+
+def statuses_of(model: ReadModel, total: int) -> list[Status]:
+    return [
+        status_of(model.chunks.get(i // statuses.CHUNK_SIZE, StatusChunk()).rank(i % statuses.CHUNK_SIZE))
+        for i in range(total)
+    ]
+
+
+@given(histories(), st.data())
+def test_any_duplication_order_and_batching_gives_the_same_read_model(
+    history: Sequence[Event], data: st.DataObject
+) -> None:
+    # given what one clean pass makes of the log
+    clean = folded(history)
+
+    # when the same events come shuffled, some of them again, in batches of any size
+    extra = data.draw(st.lists(st.sampled_from(history), max_size=20))
+    delivered = data.draw(st.permutations([*history, *extra]))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(delivered)), max_size=5)))
+    batches = [delivered[a:b] for a, b in zip([0, *cuts], [*cuts, len(delivered)], strict=True)]
+
+    # then nothing differs
+    assert folded(*batches) == clean
+
+
+@given(histories())
+def test_counts_are_those_of_the_statuses(history: Sequence[Event]) -> None:
+    model = folded(history)
+    summary, total = model.summary, model.summary.total
+    assert total is not None
+    seen = statuses_of(model, total)
+    assert summary.completed == seen.count(Status.COMPLETED)
+    assert summary.errored == seen.count(Status.ERRORED)
+    assert summary.running + summary.waiting == seen.count(Status.IN_PROGRESS)
+
+
+@given(histories())
+def test_folding_a_batch_again_changes_nothing_and_says_so(history: Sequence[Event]) -> None:
+    again = fold(folded(history), history)
+    assert not again.changed
+    assert again.transitions == ()
+
+
+@given(histories())
+def test_every_event_reads_back_from_its_json(history: Sequence[Event]) -> None:
+    assert [parse_event(event.model_dump_json(exclude_none=True)) for event in history] == list(history)
+
+
+def test_job_events_may_come_before_the_start_of_their_orchestration() -> None:
+    model = folded([job_completed(0)], [started(1)])
+    assert model.summary.all_final
+    assert (model.summary.completed, model.summary.total) == (1, 1)
+
+
+def test_an_outcome_is_final_whatever_comes_after() -> None:
+    model = folded([started(1), job_errored(0)], [job_started(0, attempt=7)])
+    assert statuses_of(model, 1) == [Status.ERRORED]
+    assert model.summary.running == 0
+
+
+def test_transitions_tell_what_moved_and_when() -> None:
+    moved = fold(folded([started(3)]), [job_started(1, seconds=1), job_completed(1, seconds=5)]).transitions
+    assert [(move.index, status_of(move.rank), move.at) for move in moved] == [
+        (1, Status.IN_PROGRESS, at(1)),
+        (1, Status.COMPLETED, at(5)),
+    ]
+
+
+def test_completion_waits_for_the_last_outcome_and_bears_its_time() -> None:
+    first = folded([started(2, tags={"customer": "acme"}), job_errored(1, seconds=9)])
+    assert completion_of(first.summary) is None
+
+    completion = completion_of(fold(first, [job_completed(0, seconds=4)]).model.summary)
+    assert completion is not None
+    assert (completion.completed, completion.errored, completion.at) == (1, 1, at(9))
+    assert completion.tags == {"customer": "acme"}
+
+
+def test_an_orchestration_without_instances_is_complete_once_started() -> None:
+    completion = completion_of(folded([started(0)]).summary)
+    assert completion is not None
+    assert (completion.total, completion.at) == (0, at(0))
+
+
+@given(st.lists(st.integers(0, 15), min_size=statuses.CHUNK_SIZE, max_size=statuses.CHUNK_SIZE))
+def test_a_chunk_of_statuses_packs_two_instances_a_byte_and_unpacks_the_same(ranks: list[int]) -> None:
+    chunk = StatusChunk(bytearray(ranks))
+    packed = chunk.packed()
+    assert len(packed) == statuses.CHUNK_SIZE // 2
+    assert StatusChunk.unpacked(packed) == chunk

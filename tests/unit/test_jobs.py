@@ -1,0 +1,93 @@
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from background_jobs.core.errors import InvalidJob, UnknownJobName
+from background_jobs.jobs import JobContext, Jobs, definition_of, job_name
+
+CONTEXT = JobContext("greet", "o", "j", 3, 1, {"customer": "acme"})
+
+
+class Name(BaseModel):
+    name: str
+
+
+@job_name("greet")
+class Greet:
+    def run(self, params: Name, job: JobContext) -> str:
+        return f"{params.name} is number {job.index} of {job.tags['customer']}"
+
+
+@job_name("double")
+def double(params: dict[str, int]) -> int:
+    return 2 * params["n"]
+
+
+def run(target: object, params: dict[str, object]) -> object:
+    definition = definition_of(target)
+    return definition(definition.validated(params), CONTEXT)
+
+
+def test_a_class_gets_typed_params_and_its_context() -> None:
+    assert run(Greet, {"name": "Ada"}) == "Ada is number 3 of acme"
+
+
+def test_a_function_is_a_job_and_calling_it_stays_a_plain_local_call() -> None:
+    assert run(double, {"n": 4}) == 8
+    assert double({"n": 4}) == 8
+
+
+def test_a_coroutine_is_awaited() -> None:
+    @job_name("later")
+    async def later(params: dict[str, int]) -> int:
+        return params["n"]
+
+    assert run(later, {"n": 4}) == 4
+
+
+def test_params_that_do_not_fit_their_type_are_refused() -> None:
+    with pytest.raises(ValidationError, match="name"):
+        run(Greet, {"nom": "Ada"})
+
+
+def test_a_subclass_is_no_job_until_it_is_decorated_itself() -> None:
+    class Louder(Greet):
+        pass
+
+    with pytest.raises(InvalidJob, match="decorate it"):
+        Jobs([Louder])
+
+
+@pytest.mark.parametrize("name", ["", "two words", "x" * 81, "-dash", "ümlaut"])
+def test_a_bad_job_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidJob, match="cannot be a job name"):
+        job_name(name)
+
+
+def test_a_class_without_run_is_refused() -> None:
+    with pytest.raises(InvalidJob, match="needs a method"):
+
+        @job_name("idle")
+        class Idle:
+            pass
+
+
+def test_a_job_that_takes_nothing_or_too_much_is_refused() -> None:
+    with pytest.raises(InvalidJob, match="takes 0 arguments"):
+
+        @job_name("nothing")
+        def nothing() -> None: ...
+
+    with pytest.raises(InvalidJob, match="takes 3 arguments"):
+
+        @job_name("much")
+        def much(a: dict[str, str], b: JobContext, c: int) -> None: ...
+
+
+def test_one_name_serves_one_job() -> None:
+    with pytest.raises(InvalidJob, match="Two jobs"):
+        Jobs([double, double])
+
+
+def test_an_unknown_name_is_answered_with_those_that_exist() -> None:
+    with pytest.raises(UnknownJobName, match=r"'doubel'.*'double', 'greet'"):
+        Jobs([Greet, double]).named("doubel")

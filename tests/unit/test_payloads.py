@@ -1,0 +1,56 @@
+import json
+import math
+from datetime import date
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from background_jobs.core.errors import InvalidParams, InvalidResult
+from background_jobs.core.payloads import MAX_PARAMS_BYTES, params_line, result_document
+
+
+class Batch(BaseModel):
+    day: date
+
+
+def test_params_become_one_line_of_json() -> None:
+    assert params_line(0, {"text": "zeile\neins ü"}) == '{"text":"zeile\\neins ü"}\n'.encode()
+    assert json.loads(params_line(0, Batch(day=date(2026, 11, 24)))) == {"day": "2026-11-24"}
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ([1], "JSON object"),
+        ("text", "JSON object"),
+        (None, "JSON object"),
+        ({1: "a"}, "str keys"),
+        ({"at": date(2026, 1, 1)}, "not JSON serializable"),
+        ({"x": math.nan}, "not JSON compliant"),
+        ({"text": "\ud800"}, "surrogates"),
+        ({"text": "x" * MAX_PARAMS_BYTES}, "1,048,576 is the most"),
+    ],
+)
+def test_params_that_cannot_travel_are_refused_with_their_index(params: Any, reason: str) -> None:
+    with pytest.raises(InvalidParams, match=f"(?s)index 7 .*{reason}"):
+        params_line(7, params)
+
+
+def test_params_that_hold_themselves_are_refused() -> None:
+    params: dict[str, Any] = {}
+    params["self"] = params
+    with pytest.raises(InvalidParams, match="Circular"):
+        params_line(0, params)
+
+
+def test_results_may_be_models_and_dates() -> None:
+    plain, document = result_document([Batch(day=date(2026, 11, 24))])
+    assert plain == [{"day": "2026-11-24"}]
+    assert json.loads(document) == plain
+
+
+@pytest.mark.parametrize("result", [object(), math.inf, {"f": print}])
+def test_results_that_json_cannot_hold_are_refused(result: object) -> None:
+    with pytest.raises(InvalidResult, match="cannot be written as JSON"):
+        result_document(result)

@@ -1,0 +1,42 @@
+import pytest
+
+from background_jobs.core.errors import InvalidSettings, MissingSettings
+from background_jobs.settings import ContainerSettings, Settings
+
+SETTINGS = Settings(
+    stage="test",
+    event_log_table="log",
+    read_model_table="model",
+    payload_bucket="bucket",
+    job_names=("a", "b"),
+)
+
+
+def test_settings_survive_the_environment_and_the_outputs_of_a_stack() -> None:
+    assert Settings.from_env(SETTINGS.to_env()) == SETTINGS
+    assert Settings.from_outputs(SETTINGS.to_outputs()) == SETTINGS
+
+
+def test_one_error_names_every_missing_setting_and_what_to_do() -> None:
+    with pytest.raises(MissingSettings, match="local run") as missing:
+        Settings.from_env({"BACKGROUND_JOBS_STAGE": "test", "BACKGROUND_JOBS_EVENT_LOG_TABLE": ""})
+    assert missing.value.names == (
+        "BACKGROUND_JOBS_EVENT_LOG_TABLE",
+        "BACKGROUND_JOBS_PAYLOAD_BUCKET",
+        "BACKGROUND_JOBS_READ_MODEL_TABLE",
+    )
+
+
+def test_a_setting_that_cannot_be_used_is_named_with_its_value() -> None:
+    with pytest.raises(InvalidSettings, match="BACKGROUND_JOBS_MAX_PARALLELISM='0'"):
+        Settings.from_env(SETTINGS.to_env() | {"BACKGROUND_JOBS_MAX_PARALLELISM": "0"})
+
+
+def test_a_container_names_its_variables_as_the_state_machine_does() -> None:
+    with pytest.raises(MissingSettings, match="JOB_ID, JOB_INDICES, JOB_NAME"):
+        ContainerSettings.from_env({})
+    with pytest.raises(InvalidSettings, match="JOB_INDICES='7'"):
+        ContainerSettings.from_env(
+            dict.fromkeys(("JOB_NAME", "ORCHESTRATION_ID", "JOB_ID", "JOB_PARAMS_KEY"), "x")
+            | {"JOB_SHARE": "0", "JOB_INDICES": "7", "JOB_PARAMS_BYTES": "0-1"}
+        )
