@@ -1,1 +1,6 @@
+"""The offline stack: an AWS emulator in a process of ours, with the stack that CDK deploys."""
 
+from background_jobs.local_stack.jobs_main import InvalidJobsMain
+from background_jobs.local_stack.stack import LocalStack, LocalStackError
+
+__all__ = ["InvalidJobsMain", "LocalStack", "LocalStackError"]

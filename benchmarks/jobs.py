@@ -1,0 +1,16 @@
+"""The jobs of the benchmark; the main of its containers."""
+
+from typing import Any
+
+from background_jobs import job_name, run_e11_job
+
+
+@job_name("no_op")
+def no_op(params: dict[str, Any]) -> int:
+    """Do nothing, so that what is measured is ours."""
+    number: int = params["n"]
+    return number
+
+
+if __name__ == "__main__":
+    run_e11_job([no_op])

@@ -1,0 +1,35 @@
+"""The event log: an append-only table, and its stream."""
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+
+class EventLogTable(Construct):
+    """The only source of truth. What may be granted is to append and to read, nothing else."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, keep_data: bool) -> None:
+        super().__init__(scope, construct_id)
+        self.table = dynamodb.Table(
+            self,
+            "Table",
+            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            stream=dynamodb.StreamViewType.NEW_IMAGE,
+            time_to_live_attribute="expires_at",
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=keep_data,
+            removal_policy=RemovalPolicy.RETAIN if keep_data else RemovalPolicy.DESTROY,
+        )
+
+    def grant_append(self, to: iam.IGrantable) -> None:
+        """Let *to* put new events; a transaction of puts needs the same permission."""
+        self.table.grant(to, "dynamodb:PutItem")
+
+    def grant_read(self, to: iam.IGrantable) -> None:
+        """Let *to* read events."""
+        self.table.grant(to, "dynamodb:GetItem", "dynamodb:Query")

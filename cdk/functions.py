@@ -1,0 +1,103 @@
+"""The Lambda functions: one code folder, one layer of dependencies."""
+
+from typing import Final
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from aws_cdk.aws_lambda_event_sources import DynamoEventSource, SqsDlq
+from background_jobs.settings import LauncherSettings, Settings
+from constructs import Construct
+
+from cdk.event_log import EventLogTable
+
+_RUNTIME: Final = lambda_.Runtime.PYTHON_3_13
+_RETRIES: Final = 100
+_RECORD_AGE: Final = Duration.hours(12)
+"""Half of what the stream keeps, so that a poison record is handed over while its neighbours still exist."""
+
+
+class Functions(Construct):
+    """The three functions of the control plane, and the queue of the records that they gave up."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, settings: Settings, code: str, dependencies: str
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._code = lambda_.Code.from_asset(code, exclude=["**/__pycache__"])
+        self._layer = lambda_.LayerVersion(
+            self,
+            "Dependencies",
+            code=lambda_.Code.from_asset(dependencies),
+            compatible_architectures=[lambda_.Architecture.ARM_64],
+            compatible_runtimes=[_RUNTIME],
+        )
+        self._environment = settings.to_env() | {"POWERTOOLS_SERVICE_NAME": "background-jobs"}
+        self.failed_records = sqs.Queue(
+            self,
+            "FailedRecords",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        self.start_orchestration = self._function("start_orchestration", seconds=30)
+        self.aggregate_jobs = self._function("aggregate_jobs", seconds=120)
+        self.close_unfinished = self._function("close_unfinished", seconds=900)
+
+    def read_stream(self, event_log: EventLogTable) -> None:
+        """Feed the event log's stream to the functions that follow it."""
+        kick_offs = lambda_.FilterCriteria.filter(
+            {"dynamodb": {"NewImage": {"type": {"S": lambda_.FilterRule.is_equal("OrchestrationStarted")}}}}
+        )
+        for function, batch_size, filters in (
+            (self.start_orchestration, 10, [kick_offs]),
+            (self.aggregate_jobs, 1_000, None),
+        ):
+            source = DynamoEventSource(
+                event_log.table,
+                starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+                batch_size=batch_size,
+                filters=filters,
+                report_batch_item_failures=True,
+                bisect_batch_on_error=True,
+                retry_attempts=_RETRIES,
+                max_record_age=_RECORD_AGE,
+                on_failure=SqsDlq(self.failed_records),
+            )
+            function.add_event_source(source)
+
+    def let_start(self, state_machine_arn: str) -> None:
+        """Tell start_orchestration which state machine to start."""
+        for name, value in LauncherSettings(state_machine_arn=state_machine_arn).to_env().items():
+            self.start_orchestration.add_environment(name, value)
+
+    def _function(self, name: str, *, seconds: int) -> lambda_.Function:
+        title = "".join(part.capitalize() for part in name.split("_"))
+        log = logs.LogGroup(
+            self,
+            f"{title}Log",
+            retention=logs.RetentionDays.ONE_MONTH,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        return lambda_.Function(
+            self,
+            title,
+            runtime=_RUNTIME,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=f"{name}.handler.handler",
+            code=self._code,
+            layers=[self._layer],
+            environment=self._environment,
+            memory_size=1024,
+            timeout=Duration.seconds(seconds),
+            log_group=log,
+            role=self._role(title, log),
+        )
+
+    def _role(self, title: str, log: logs.LogGroup) -> iam.Role:
+        """Make a role that may write its own log and nothing else; the managed policy allows every log."""
+        role = iam.Role(self, f"{title}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log.grant_write(role)
+        return role

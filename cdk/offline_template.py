@@ -1,0 +1,49 @@
+"""The template that the offline stack deploys: the same stack, synthesized beforehand and shipped.
+
+python -m cdk.offline_template [--check]
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from background_jobs.local_stack.package_data import CODE_KEY, DEPENDENCIES_KEY, TEMPLATE
+
+from cdk.synthesis import OFFLINE, synthesize
+
+
+def offline_template() -> str:
+    """Synthesize the offline stage; assets are named for what they are, so that code does not change it."""
+    with tempfile.TemporaryDirectory() as empty:
+        (Path(empty) / "README").write_text("The offline stack's functions import what is installed.\n")
+        template = synthesize(OFFLINE, dependencies=Path(empty))
+    resources: dict[str, Any] = template["Resources"]
+    for resource in resources.values():
+        properties = resource.get("Properties", {})
+        resource.pop("Metadata", None)
+        if resource["Type"] == "AWS::Lambda::Function":
+            properties["Code"]["S3Key"] = CODE_KEY
+        elif resource["Type"] == "AWS::Lambda::LayerVersion":
+            properties["Content"]["S3Key"] = DEPENDENCIES_KEY
+    return json.dumps(template, indent=1, sort_keys=True) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the template, or with ``--check`` tell whether the shipped one is stale."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if it is stale")
+    check: Final[bool] = parser.parse_args(arguments).check
+    template = offline_template()
+    if not check:
+        TEMPLATE.write_text(template)
+    elif TEMPLATE.read_text() != template:
+        print(f"{TEMPLATE.name} is stale. Run `make synth` and commit what it wrote.", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

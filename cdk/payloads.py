@@ -1,0 +1,45 @@
+"""The payload bucket: params, share manifests, and large results."""
+
+from typing import Final
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+_KEYS: Final = "orchestrations/*"
+
+
+class PayloadBucket(Construct):
+    """Objects that expire with the events that refer to them."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, keep_data: bool, retention_days: int) -> None:
+        super().__init__(scope, construct_id)
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=Duration.days(retention_days),
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                )
+            ],
+            removal_policy=RemovalPolicy.RETAIN if keep_data else RemovalPolicy.DESTROY,
+        )
+
+    def grant_read(self, to: iam.IGrantable) -> None:
+        """Let *to* read payloads."""
+        self._grant(to, "s3:GetObject")
+
+    def grant_write(self, to: iam.IGrantable) -> None:
+        """Let *to* store payloads, in parts where they are large."""
+        self._grant(to, "s3:PutObject", "s3:AbortMultipartUpload")
+
+    def _grant(self, to: iam.IGrantable, *actions: str) -> None:
+        iam.Grant.add_to_principal(
+            grantee=to, actions=list(actions), resource_arns=[self.bucket.arn_for_objects(_KEYS)]
+        )

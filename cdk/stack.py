@@ -1,0 +1,86 @@
+"""The stack of one stage: the parts, and what each may do to the others."""
+
+from typing import Any
+
+from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from background_jobs.settings import Settings
+from constructs import Construct
+
+from cdk.config import StageConfig
+from cdk.event_log import EventLogTable
+from cdk.fan_out import FanOut
+from cdk.functions import Functions
+from cdk.job_services import JobServices
+from cdk.payloads import PayloadBucket
+from cdk.read_model import ReadModelTable
+
+
+class BackgroundJobsStack(Stack):
+    """Everything that one stage needs; its outputs are the settings of the SDK."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        config: StageConfig,
+        code: str,
+        dependencies: str,
+        **options: Any,
+    ) -> None:
+        super().__init__(scope, construct_id, **options)
+        event_log = EventLogTable(self, "EventLog", keep_data=config.keep_data)
+        read_model = ReadModelTable(self, "ReadModel")
+        payloads = PayloadBucket(
+            self, "Payloads", keep_data=config.keep_data, retention_days=config.retention_days
+        )
+        bus = events.EventBus(self, "Bus", event_bus_name=config.event_bus)
+        settings = Settings(
+            stage=config.stage,
+            event_log_table=event_log.table.table_name,
+            read_model_table=read_model.table.table_name,
+            payload_bucket=payloads.bucket.bucket_name,
+            event_bus=config.event_bus,
+            service=config.services[0].name,
+            max_parallelism=config.max_parallelism,
+            retention_days=config.retention_days,
+        )
+        services = JobServices(
+            self,
+            "Services",
+            services=config.services,
+            settings=settings,
+            event_log=event_log,
+            payloads=payloads,
+        )
+        functions = Functions(self, "Functions", settings=settings, code=code, dependencies=dependencies)
+        fan_out = FanOut(
+            self, "FanOut", services=services, payloads=payloads, close_unfinished=functions.close_unfinished
+        )
+        functions.let_start(fan_out.state_machine.state_machine_arn)
+        functions.read_stream(event_log)
+
+        fan_out.grant_start(functions.start_orchestration)
+        read_model.grant_fold(functions.aggregate_jobs)
+        event_log.grant_append(functions.aggregate_jobs)
+        event_log.grant_read(functions.aggregate_jobs)
+        bus.grant_put_events_to(functions.aggregate_jobs)
+        event_log.grant_append(functions.close_unfinished)
+        event_log.grant_read(functions.close_unfinished)
+        read_model.grant_read(functions.close_unfinished)
+        payloads.grant_read(functions.close_unfinished)
+
+        callers = iam.ManagedPolicy(
+            self, "Callers", description="May kick off jobs and read what came of them"
+        )
+        event_log.grant_append(callers)
+        event_log.grant_read(callers)
+        read_model.grant_read(callers)
+        payloads.grant_read(callers)
+        payloads.grant_write(callers)
+
+        for name, value in settings.to_outputs().items():
+            CfnOutput(self, name, value=value)
+        CfnOutput(self, "CallerPolicy", value=callers.managed_policy_arn)

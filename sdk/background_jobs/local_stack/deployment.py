@@ -1,0 +1,57 @@
+"""Deploying the shipped template to the emulator, assets first."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from background_jobs.local_stack.package_data import CODE_KEY, DEPENDENCIES_KEY, TEMPLATE, lambda_code
+from background_jobs.settings import Settings
+
+if TYPE_CHECKING:
+    import boto3
+
+_STACK = "background-jobs-local"
+_POLL = {"Delay": 0.05, "MaxAttempts": 1_200}
+
+
+def deploy(session: "boto3.Session", account: str) -> Settings:
+    """Deploy the template in an empty account and return the settings that its outputs are."""
+    template = TEMPLATE.read_text()
+    bucket = _asset_bucket(json.loads(template), account, session.region_name)
+    s3, cloudformation = session.client("s3"), session.client("cloudformation")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key=CODE_KEY, Body=_zipped(lambda_code()))
+    s3.put_object(Bucket=bucket, Key=DEPENDENCIES_KEY, Body=_empty_layer())
+    s3.put_object(Bucket=bucket, Key=TEMPLATE.name, Body=template.encode())
+    # A template in the call itself may have 51,200 bytes only.
+    url = f"{s3.meta.endpoint_url}/{bucket}/{TEMPLATE.name}"
+    cloudformation.create_stack(StackName=_STACK, TemplateURL=url, Capabilities=["CAPABILITY_NAMED_IAM"])
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=_STACK, WaiterConfig=_POLL)
+    (stack,) = cloudformation.describe_stacks(StackName=_STACK)["Stacks"]
+    return Settings.from_outputs({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
+
+
+def _asset_bucket(template: dict[str, Any], account: str, region: str) -> str:
+    """Return the bucket in which the template expects its assets: that of a bootstrapped account."""
+    functions = (r for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function")
+    name = next(functions)["Properties"]["Code"]["S3Bucket"]
+    text: str = name["Fn::Sub"] if isinstance(name, dict) else name
+    return text.replace("${AWS::AccountId}", account).replace("${AWS::Region}", region)
+
+
+def _zipped(folder: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(folder.rglob("*.py")):
+            archive.write(path, path.relative_to(folder))
+    return buffer.getvalue()
+
+
+def _empty_layer() -> bytes:
+    """Return a layer without packages: the functions import what is installed with the emulator."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("README", "The functions import what is installed beside the emulator.\n")
+    return buffer.getvalue()

@@ -1,0 +1,74 @@
+"""The jobs of a team, as the main of a container: a file or module that calls `run_e11_job([...])`."""
+
+import importlib.util
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from background_jobs.core.errors import BackgroundJobsError
+
+_DESCRIBE_SECONDS: Final = 60
+
+
+class InvalidJobsMain(BackgroundJobsError):
+    """What --jobs names cannot be the main of a container."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(
+            f"--jobs {name}: {reason}\nIt must be a Python file or module that calls run_e11_job([...]) when run."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobsMain:
+    """A command that runs the jobs."""
+
+    name: str
+    command: Sequence[str]
+
+    @classmethod
+    def found(cls, name: str, python: str) -> Self:
+        """Find the file or module *name*, to be run by the interpreter *python*. Raises InvalidJobsMain."""
+        path = Path(name)
+        if path.is_file():
+            return cls(name, [python, str(path.resolve())])
+        if path.suffix == ".py" or os.sep in name:
+            raise InvalidJobsMain(name, f"there is no such file in {Path.cwd()}.")
+        try:
+            known = importlib.util.find_spec(name) is not None
+        except (ImportError, ValueError):
+            known = False
+        if not known and not Path(name.replace(".", os.sep) + ".py").is_file():
+            raise InvalidJobsMain(name, "there is neither a file nor a module of this name.")
+        return cls(name, [python, "-m", name])
+
+    def describe(self) -> tuple[str, ...]:
+        """Ask for the job names. Raises InvalidJobsMain with what the jobs said instead."""
+        environment = {**os.environ, "BACKGROUND_JOBS_DESCRIBE": "1"}  # noqa: TID251 -- a child's environment
+        try:
+            asked = subprocess.run(  # noqa: S603 -- the user's own jobs
+                self.command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_DESCRIBE_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise InvalidJobsMain(
+                self.name, f"it did not name its jobs within {_DESCRIBE_SECONDS} s."
+            ) from None
+        if asked.returncode:
+            raise InvalidJobsMain(
+                self.name, f"it ended with status {asked.returncode}:\n{asked.stderr.strip()}"
+            )
+        try:
+            return tuple(json.loads(asked.stdout.splitlines()[-1])["job_names"])
+        except (IndexError, ValueError, KeyError, TypeError):
+            raise InvalidJobsMain(self.name, "it ended without a call of run_e11_job([...]).") from None

@@ -1,0 +1,153 @@
+"""Containers as processes: what the emulator takes for a Docker client starts child processes.
+
+A container is the jobs' main with exactly the container's environment, in a session of its own, its output
+in a file, its exit code kept. The names here are Docker's, for the emulator calls them.
+"""
+
+import os
+import signal
+import subprocess
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+_INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "BACKGROUND_JOBS_STACK_ID")
+_POLL_SECONDS: Final = 0.05
+
+
+class ProcessContainer:
+    """One child process, seen as a container."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self.id = uuid.uuid4().hex
+        self.name = log.stem
+        self.attrs: dict[str, object] = {"NetworkSettings": {"Networks": {}}}
+        self.log = log
+        self._process = process
+        self.ended = threading.Event()
+        self.exit_code: int | None = None
+
+    @property
+    def status(self) -> str:
+        """Return ``running`` or ``exited``."""
+        return "exited" if self.ended.is_set() else "running"
+
+    def reload(self) -> None:
+        """Do nothing; the status is always fresh."""
+
+    def wait(self) -> dict[str, int | None]:
+        """Wait for the end and return the exit code; 128 + n after signal n."""
+        self.ended.wait()
+        return {"StatusCode": self.exit_code}
+
+    def stop(self, timeout: float = 10) -> None:
+        """End the container's processes: politely, and after *timeout* seconds by force."""
+        self._signal(signal.SIGTERM)
+        if not self.ended.wait(timeout):
+            self._signal(signal.SIGKILL)
+            self.ended.wait()
+
+    def remove(self, *, v: bool = False, force: bool = False) -> None:
+        """Kill what is left; the log stays."""
+        del v, force
+        self._signal(signal.SIGKILL)
+
+    def logs(self, *, stream: bool = False, tail: int | None = None, **_: object) -> Iterator[bytes] | bytes:
+        """Return the output so far, or follow it to its end."""
+        if stream:
+            return self._follow()
+        lines = self.log.read_bytes().splitlines(keepends=True)
+        return b"".join(lines[-tail:] if tail else lines)
+
+    def _follow(self) -> Iterator[bytes]:
+        with self.log.open("rb") as output:
+            while True:
+                ended = self.ended.wait(_POLL_SECONDS)
+                if chunk := output.read():
+                    yield chunk
+                elif ended:
+                    return
+
+    def _signal(self, number: int) -> None:
+        # The group outlives its leader where the job left children behind.
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            return
+
+
+class ProcessContainers:
+    """The collection of containers of a Docker client."""
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], logs: Path, limit: int
+    ) -> None:
+        self._command = list(command)
+        self._environment = dict(environment)
+        self._logs = logs
+        self._free = threading.BoundedSemaphore(limit)
+        self._containers: dict[str, ProcessContainer] = {}
+
+    def run(self, image: str, **options: object) -> ProcessContainer:
+        """Start a process as soon as fewer than the limit run; *image* is not looked at."""
+        del image
+        environment, name = options["environment"], options["name"]
+        if not isinstance(environment, Mapping) or not isinstance(name, str):
+            raise TypeError(f"A container needs an environment and a name, not {environment!r} and {name!r}.")
+        log = self._logs / f"{name}.log"
+        self._free.acquire()
+        try:
+            with log.open("wb") as output:
+                process = subprocess.Popen(  # noqa: S603 -- the command that the stack was given
+                    self._command,
+                    env=self._environment_of(environment, log),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        except BaseException:
+            self._free.release()
+            raise
+        container = ProcessContainer(process, log)
+        self._containers[container.id] = container
+        threading.Thread(target=self._attend, args=(container, process), daemon=True).start()
+        return container
+
+    def get(self, container_id: str) -> ProcessContainer:
+        """Return a container that was started here. Raises KeyError."""
+        return self._containers[container_id]
+
+    def list(self, **_: object) -> list[ProcessContainer]:
+        """Return the containers that still run."""
+        return [container for container in self._containers.values() if not container.ended.is_set()]
+
+    def _environment_of(self, environment: Mapping[str, str], log: Path) -> dict[str, str]:
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}  # noqa: TID251
+        own = {
+            name: value
+            for name, value in environment.items()
+            # The emulator's credentials and metadata are served where only real containers reach them.
+            if not name.startswith(("AWS_CONTAINER_", "ECS_CONTAINER_"))
+        }
+        return inherited | own | self._environment | {"BACKGROUND_JOBS_LOG": str(log)}
+
+    def _attend(self, container: ProcessContainer, process: "subprocess.Popen[bytes]") -> None:
+        code = process.wait()
+        container.exit_code = code if code >= 0 else 128 - code
+        container.ended.set()
+        self._free.release()
+
+
+class ProcessRunner:
+    """What the emulator's ECS takes for its Docker client."""
+
+    def __init__(self, containers: ProcessContainers) -> None:
+        self.containers = containers
+
+    def stop_all(self) -> None:
+        """Kill every container that still runs."""
+        for container in self.containers.list():
+            container.remove(force=True)

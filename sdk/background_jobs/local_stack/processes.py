@@ -1,0 +1,46 @@
+"""Finding and ending every process of a stack, wherever it was started and whoever its parent is."""
+
+from collections.abc import Callable
+from typing import Final
+
+import psutil
+
+STACK_ID: Final = "BACKGROUND_JOBS_STACK_ID"
+"""The variable that all processes of a stack inherit, and by which they are found."""
+
+_GRACE_SECONDS: Final = 3
+_ROUNDS: Final = 10
+
+
+def processes_of(stack_id: str) -> list[psutil.Process]:
+    """Return the processes of a stack, this one left out."""
+    found = []
+    own = psutil.Process().pid
+    for process in psutil.process_iter():
+        try:
+            if process.pid != own and process.environ().get(STACK_ID) == stack_id:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return found
+
+
+def end_all(stack_id: str) -> None:
+    """End every process of a stack but this one: politely, then by force, until none is left."""
+    for _ in range(_ROUNDS):
+        processes = processes_of(stack_id)
+        if not processes:
+            return
+        for process in processes:
+            _tolerate(process.terminate)
+        _, stubborn = psutil.wait_procs(processes, timeout=_GRACE_SECONDS)
+        for process in stubborn:
+            _tolerate(process.kill)
+        psutil.wait_procs(stubborn, timeout=_GRACE_SECONDS)
+
+
+def _tolerate(end: Callable[[], None]) -> None:
+    try:
+        end()
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,145 @@
+"""The process of the offline stack: the emulator, the functions' workers and the containers below it.
+
+python -m background_jobs.local_stack.server '{"folder": ..., "command": [...], ...}'
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from background_jobs.local_stack.process_runner import ProcessContainers, ProcessRunner
+from background_jobs.local_stack.processes import STACK_ID, end_all
+from background_jobs.local_stack.substitutions import EMULATOR_VERSION, substitute
+
+ACCOUNT: Final = "000000000000"
+REGION: Final = "us-east-1"
+READY: Final = "ready.json"
+FAILED: Final = "failed.txt"
+_log = logging.getLogger(__name__)
+
+
+class ServerOptions(BaseModel):
+    """What a stack is started with."""
+
+    folder: Path
+    """Where logs go, and the file that says it is ready."""
+    command: list[str]
+    """The main of a container."""
+    containers: int
+    """How many containers run at most at once; more wait."""
+    port: int = 0
+    """0 takes any free port."""
+    ends_with_parent: bool = True
+    """Whether the end of standard input, which the parent holds, ends the stack."""
+
+
+def client_environment(port: int) -> dict[str, str]:
+    """Return the variables with which an AWS client finds the emulator at *port*."""
+    return {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+    }
+
+
+def main(options: ServerOptions) -> None:
+    """Serve until told to end, then leave no process behind."""
+    listener = socket.create_server(("127.0.0.1", options.port), backlog=256)
+    port = listener.getsockname()[1]
+    _configure(port)
+    containers = ProcessContainers(
+        options.command, client_environment(port), options.folder, options.containers
+    )
+    runner = ProcessRunner(containers)
+    try:
+        asyncio.run(_serve(listener, options, runner))
+    finally:
+        runner.stop_all()
+        end_all(os.environ[STACK_ID])  # noqa: TID251 -- given by whoever started this process
+        # The emulator's threads may wait for what will not come.
+        os._exit(0)
+
+
+def _configure(port: int) -> None:
+    """Set the emulator's own settings, before it is imported."""
+    # What the user has set for real accounts must not reach the emulator's children.
+    for name in [name for name in os.environ if name.startswith("AWS_")]:  # noqa: TID251
+        del os.environ[name]  # noqa: TID251
+    os.environ.update(  # noqa: TID251 -- the emulator reads its settings there
+        client_environment(port)
+        | {
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_REGION": REGION,
+            "LAMBDA_EXECUTOR": "local",
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "LOG_LEVEL": "WARNING",
+        }
+    )
+
+
+async def _serve(listener: socket.socket, options: ServerOptions, runner: ProcessRunner) -> None:
+    from hypercorn.asyncio import serve  # noqa: PLC0415 -- after _configure
+    from hypercorn.config import Config  # noqa: PLC0415
+    from ministack.app import app  # noqa: PLC0415
+
+    substitute(runner)
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+    if options.ends_with_parent:
+        threading.Thread(target=_end_with_parent, args=(loop, ending), daemon=True).start()
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.graceful_timeout = 0.2
+    config.keep_alive_timeout = 75
+    config.loglevel = "WARNING"
+    deploying = threading.Thread(
+        target=_deploy, args=(listener.getsockname()[1], options.folder), daemon=True
+    )
+    deploying.start()
+    await serve(app, config, shutdown_trigger=ending.wait)
+
+
+def _end_with_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    loop.call_soon_threadsafe(ending.set)
+
+
+def _deploy(port: int, folder: Path) -> None:
+    try:
+        import boto3  # noqa: PLC0415 -- while the emulator starts
+
+        from background_jobs.local_stack.deployment import deploy  # noqa: PLC0415
+
+        settings = deploy(boto3.Session(region_name=REGION), ACCOUNT)  # noqa: TID251 -- the deployer's own
+    except Exception as error:
+        _log.exception("The deployment failed")
+        _publish(folder / FAILED, f"{type(error).__name__}: {error}")
+        return
+    ready: dict[str, Any] = {"port": port, "emulator": EMULATOR_VERSION, "settings": settings.to_env()}
+    _publish(folder / READY, json.dumps(ready))
+
+
+def _publish(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(text)
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    main(ServerOptions.model_validate_json(sys.argv[1]))

@@ -1,0 +1,128 @@
+"""The offline stack as its user sees it: up within a few seconds, and gone without a trace."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.local_stack.jobs_main import JobsMain
+from background_jobs.local_stack.processes import STACK_ID, end_all
+from background_jobs.local_stack.server import FAILED, READY, ServerOptions, client_environment
+from background_jobs.settings import Settings
+
+_START_SECONDS: Final = 60
+_STOP_SECONDS: Final = 5
+_POLL_SECONDS: Final = 0.02
+_LOG_LINES: Final = 15
+
+
+class LocalStackError(BackgroundJobsError):
+    """The offline stack did not come up, or went down by itself."""
+
+
+class LocalStack:
+    """A context in which the offline stack is up, with the jobs of *jobs* in its containers.
+
+    *jobs* is a Python file or module that calls `run_e11_job([...])` when run; *python* runs it, by default
+    this interpreter. At most *containers* run at once; by default as many as there are processors.
+    """
+
+    def __init__(
+        self, jobs: str, *, containers: int | None = None, python: str | None = None, port: int = 0
+    ) -> None:
+        self.stack_id = str(uuid.uuid4())
+        self.containers = containers or max(2, os.cpu_count() or 1)
+        self.main = JobsMain.found(jobs, python or sys.executable)
+        self.folder = Path()
+        """Where the logs of the emulator (``server.log``) and of each container are."""
+        self.process: subprocess.Popen[bytes] | None = None
+        self.environment: dict[str, str] = {}
+        """What a process needs to use the stack: endpoint, credentials, and the SDK's settings."""
+        self._port = port
+
+    @property
+    def settings(self) -> Settings:
+        """Return the SDK's settings for this stack."""
+        return Settings.from_env(self.environment)
+
+    def start(self, *, ends_with_parent: bool = True) -> Self:
+        """Bring the stack up. Raises LocalStackError or InvalidJobsMain."""
+        self.folder = Path(tempfile.mkdtemp(prefix="background-jobs-"))
+        options = ServerOptions(
+            folder=self.folder,
+            command=list(self.main.command),
+            containers=self.containers,
+            port=self._port,
+            ends_with_parent=ends_with_parent,
+        )
+        with (self.folder / "server.log").open("wb") as log:
+            self.process = subprocess.Popen(  # noqa: S603 -- our own module
+                [sys.executable, "-m", "background_jobs.local_stack.server", options.model_dump_json()],
+                env={**os.environ, STACK_ID: self.stack_id},  # noqa: TID251 -- a child's environment
+                stdin=subprocess.PIPE if ends_with_parent else subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            with ThreadPoolExecutor(1) as pool:
+                asking = pool.submit(self.main.describe)
+                ready = self._wait_until_ready(self.process)
+                names = asking.result()
+        except BaseException:
+            self.stop()
+            raise
+        settings = Settings.from_env(ready["settings"]).model_copy(update={"job_names": names})
+        self.environment = client_environment(ready["port"]) | settings.to_env() | {STACK_ID: self.stack_id}
+        return self
+
+    def stop(self) -> None:
+        """Take the stack down; no process of it is left."""
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            if self.process.stdin:
+                self.process.stdin.close()
+        end_all(self.stack_id)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> dict[str, dict[str, str] | int]:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if (self.folder / READY).exists():
+                return json.loads((self.folder / READY).read_text())  # type: ignore[no-any-return]
+            if (failed := self.folder / FAILED).exists():
+                raise LocalStackError(
+                    f"The stack could not be deployed: {failed.read_text()}\n{self._last_lines()}"
+                )
+            if process.poll() is not None:
+                raise LocalStackError(
+                    f"The emulator ended with status {process.returncode}.\n{self._last_lines()}"
+                )
+            time.sleep(_POLL_SECONDS)
+        raise LocalStackError(f"The stack was not up within {_START_SECONDS} s.\n{self._last_lines()}")
+
+    def _last_lines(self) -> str:
+        lines = (self.folder / "server.log").read_text(errors="replace").splitlines()
+        return "\n".join(lines[-_LOG_LINES:])

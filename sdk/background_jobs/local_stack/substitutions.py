@@ -1,0 +1,125 @@
+"""Where the emulator differs from AWS and we depend on AWS: functions of it that are replaced.
+
+They are pinned to one version; a contract test fails when a name or a signature moves (docs/adr/0004).
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from background_jobs.core import naming
+from background_jobs.local_stack.process_runner import ProcessRunner
+
+EMULATOR_VERSION: Final = "1.5.33"
+TOUCHED: Final = {
+    "ecs": ("_get_docker", "_run_task", "_describe_tasks", "_stop_task", "_tasks"),
+    "stepfunctions": (
+        "_poll_ecs_tasks",
+        "_run_distributed_map",
+        "_stop_execution",
+        "_resolve_path",
+        "_executions",
+    ),
+    "lambda_svc": ("_execute_function",),
+}
+"""The names of the emulator that are called or replaced here, by module."""
+
+_POLL_SECONDS: Final = 0.03
+
+
+def substitute(runner: ProcessRunner) -> None:
+    """Give the emulator AWS's semantics, with *runner* to run its containers."""
+    from ministack.services import ecs, lambda_svc, stepfunctions  # noqa: PLC0415 -- its import reads settings
+
+    ecs._docker = runner  # noqa: SLF001 -- what _get_docker returns from now on
+    waiting = _Waiting(ecs, stepfunctions)
+    stepfunctions._poll_ecs_tasks = waiting.until_stopped  # noqa: SLF001 -- see TOUCHED, as all below
+    stepfunctions._stop_execution = waiting.stopping_tasks(stepfunctions._stop_execution)  # noqa: SLF001
+    stepfunctions._run_distributed_map = _bounded(  # noqa: SLF001
+        stepfunctions._run_distributed_map,  # noqa: SLF001
+        stepfunctions._resolve_path,  # noqa: SLF001
+    )
+    lambda_svc._execute_function = _honouring_batch_failures(lambda_svc._execute_function)  # noqa: SLF001
+
+
+class _Waiting:
+    """`ecs:runTask.sync` as on AWS: it waits as long as it takes, and an exit code other than 0 is a failure."""
+
+    def __init__(self, ecs: Any, stepfunctions: Any) -> None:  # noqa: ANN401 -- the emulator has no types
+        self._ecs = ecs
+        self._stepfunctions = stepfunctions
+        self._aborted: set[str] = set()
+
+    def until_stopped(self, cluster: str, task_arns: list[str]) -> dict[str, Any]:
+        """Wait for the tasks to stop and return the last of them, or raise States.TaskFailed with it."""
+        failed = self._stepfunctions._ExecutionError  # noqa: SLF001
+        while any(self._ecs._tasks[arn]["lastStatus"] != "STOPPED" for arn in task_arns):  # noqa: SLF001
+            time.sleep(_POLL_SECONDS)
+        _, _, body = self._ecs._describe_tasks({"cluster": cluster, "tasks": task_arns})  # noqa: SLF001
+        tasks = json.loads(body)["tasks"]
+        for task in tasks:
+            if _orchestration_of(task) in self._aborted:
+                # No Retry and no Catch matches it: the child ends with its execution.
+                raise failed("States.Runtime", "The execution was aborted")
+            codes = [container.get("exitCode") for container in task["containers"]]
+            if any(code != 0 for code in codes):
+                raise failed("States.TaskFailed", json.dumps(_pascal(task)))
+        return {str(key): value for key, value in _pascal(tasks[-1]).items()}
+
+    def stopping_tasks(self, stop_execution: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Wrap StopExecution, so that it stops the tasks of the execution, too."""
+
+        def stop(data: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- the emulator's answer
+            answer = stop_execution(data)
+            name = str(data.get("executionArn")).rsplit(":", 1)[-1]
+            self._aborted.add(name)
+            for arn, task in list(self._ecs._tasks.items()):  # noqa: SLF001
+                if _orchestration_of(task) == name and task["lastStatus"] != "STOPPED":
+                    cluster = task["clusterArn"]
+                    self._ecs._stop_task({"cluster": cluster, "task": arn, "reason": "Execution aborted"})  # noqa: SLF001
+            return answer
+
+        return stop
+
+
+def _orchestration_of(task: Mapping[str, Any]) -> str | None:
+    overrides = task.get("overrides", {}).get("containerOverrides", [])
+    variables = (variable for one in overrides for variable in one.get("environment", []))
+    return next((v["value"] for v in variables if v["name"] == naming.ORCHESTRATION_ID), None)
+
+
+def _bounded(run_map: Callable[..., Any], resolve: Callable[[str, Any], Any]) -> Callable[..., Any]:
+    """Wrap the Distributed Map, so that it honours MaxConcurrencyPath."""
+
+    def run(state: Mapping[str, Any], raw_input: object, effective: object, *rest: object) -> Any:  # noqa: ANN401
+        if path := state.get("MaxConcurrencyPath"):
+            state = {**state, "MaxConcurrency": resolve(path, effective)}
+        return run_map(state, raw_input, effective, *rest)
+
+    return run
+
+
+def _honouring_batch_failures(execute: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the invocation of functions, so that records of a stream that are reported come again.
+
+    AWS reads again from the first of them; here the whole batch comes again, which at-least-once allows.
+    """
+
+    def run(function: object, event: object, *rest: Any, **options: Any) -> Any:  # noqa: ANN401
+        result = execute(function, event, *rest, **options)
+        body = result.get("body") if isinstance(result, dict) else None
+        if isinstance(body, dict) and body.get("batchItemFailures"):
+            error = {"errorType": "BatchItemFailures", "errorMessage": json.dumps(body)}
+            return {**result, "error": True, "body": error}
+        return result
+
+    return run
+
+
+def _pascal(value: Any) -> Any:  # noqa: ANN401 -- any JSON
+    if isinstance(value, list):
+        return [_pascal(one) for one in value]
+    if isinstance(value, dict):
+        return {key[:1].upper() + key[1:]: _pascal(one) for key, one in value.items()}
+    return value
