@@ -1,1 +1,1 @@
-"""The stack: one construct for each part of the architecture; it knows names and settings, never runtime code."""
+"""The stack: one construct for each part; it knows names and settings, never runtime code."""

@@ -7,9 +7,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
-from background_jobs.core import naming
 from constructs import Construct
 
+from background_jobs.core import naming
 from cdk.job_services import JobServices
 from cdk.payloads import PayloadBucket
 

@@ -8,9 +8,9 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_lambda_event_sources import DynamoEventSource, SqsDlq
-from background_jobs.settings import LauncherSettings, Settings
 from constructs import Construct
 
+from background_jobs.settings import LauncherSettings, Settings
 from cdk.event_log import EventLogTable
 
 _RUNTIME: Final = lambda_.Runtime.PYTHON_3_13

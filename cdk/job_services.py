@@ -7,10 +7,10 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from background_jobs.core.naming import CONTAINER_NAME, task_family
-from background_jobs.settings import Settings
 from constructs import Construct
 
+from background_jobs.core.naming import CONTAINER_NAME, task_family
+from background_jobs.settings import Settings
 from cdk.config import ServiceConfig
 from cdk.event_log import EventLogTable
 from cdk.payloads import PayloadBucket
@@ -19,7 +19,7 @@ from cdk.payloads import PayloadBucket
 class JobServices(Construct):
     """The cluster, and in it every service of the stage under its conventional family name."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a service is made of
         self,
         scope: Construct,
         construct_id: str,

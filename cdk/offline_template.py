@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from background_jobs.local_stack.package_data import CODE_KEY, DEPENDENCIES_KEY, TEMPLATE
-
 from cdk.synthesis import OFFLINE, synthesize
 
 

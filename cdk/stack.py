@@ -5,9 +5,9 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
-from background_jobs.settings import Settings
 from constructs import Construct
 
+from background_jobs.settings import Settings
 from cdk.config import StageConfig
 from cdk.event_log import EventLogTable
 from cdk.fan_out import FanOut
@@ -28,7 +28,7 @@ class BackgroundJobsStack(Stack):
         config: StageConfig,
         code: str,
         dependencies: str,
-        **options: Any,
+        **options: Any,  # noqa: ANN401 -- those of every stack
     ) -> None:
         super().__init__(scope, construct_id, **options)
         event_log = EventLogTable(self, "EventLog", keep_data=config.keep_data)

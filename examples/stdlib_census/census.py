@@ -41,14 +41,11 @@ def main() -> None:
         _show_failures(failures or [])
         event = inbox.completion_of(orchestration.id, timeout=60)
     total, errored = len(successes) + len(failures or []), len(failures or [])
-    console.print(
-        f"\n{total} instances in {seconds:.1f} s: {total / seconds:.0f} a second, kick-off to results."
-    )
+    console.print(f"\n{total} instances in {seconds:.1f} s, {total / seconds:.0f} a second.")
     console.print(f"The bus delivered JobCompletedEvent {event.event_id}: {event.outcome}, tags {event.tags}")
     _say_what_next()
-    print(
-        f"demo: ok: {total} instances, {len(successes)} completed, {errored} errored, JobCompletedEvent received"
-    )
+    counts = f"{total} instances, {len(successes)} completed, {errored} errored"
+    print(f"demo: ok: {counts}, JobCompletedEvent received")
 
 
 def _paths(root: Path) -> Iterator[str]:

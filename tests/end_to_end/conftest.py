@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from background_jobs import OrchestrationService
 from background_jobs.aws import clients
 from background_jobs.local_stack import LocalStack

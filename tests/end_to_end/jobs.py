@@ -3,8 +3,9 @@
 import os
 from typing import Any
 
-from background_jobs import JobContext, job_name, run_e11_job
 from pydantic import BaseModel
+
+from background_jobs import JobContext, job_name, run_e11_job
 
 
 class Numbers(BaseModel):

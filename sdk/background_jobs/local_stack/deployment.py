@@ -10,13 +10,13 @@ from background_jobs.local_stack.package_data import CODE_KEY, DEPENDENCIES_KEY,
 from background_jobs.settings import Settings
 
 if TYPE_CHECKING:
-    import boto3
+    from boto3 import Session  # noqa: TID251 -- its type
 
 _STACK = "background-jobs-local"
 _POLL = {"Delay": 0.05, "MaxAttempts": 1_200}
 
 
-def deploy(session: "boto3.Session", account: str) -> Settings:
+def deploy(session: "Session", account: str) -> Settings:
     """Deploy the template in an empty account and return the settings that its outputs are."""
     template = TEMPLATE.read_text()
     bucket = _asset_bucket(json.loads(template), account, session.region_name)

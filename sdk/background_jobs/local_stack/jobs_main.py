@@ -20,7 +20,8 @@ class InvalidJobsMain(BackgroundJobsError):
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
         super().__init__(
-            f"--jobs {name}: {reason}\nIt must be a Python file or module that calls run_e11_job([...]) when run."
+            f"--jobs {name}: {reason}\nIt must be a Python file or module that calls "
+            "run_e11_job([...]) when run."
         )
 
 

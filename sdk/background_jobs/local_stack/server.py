@@ -4,7 +4,6 @@ python -m background_jobs.local_stack.server '{"folder": ..., "command": [...], 
 """
 
 import asyncio
-import json
 import logging
 import os
 import signal
@@ -12,19 +11,27 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel
 
 from background_jobs.local_stack.process_runner import ProcessContainers, ProcessRunner
 from background_jobs.local_stack.processes import STACK_ID, end_all
-from background_jobs.local_stack.substitutions import EMULATOR_VERSION, substitute
+from background_jobs.local_stack.substitutions import substitute
+from background_jobs.settings import Settings
 
 ACCOUNT: Final = "000000000000"
 REGION: Final = "us-east-1"
 READY: Final = "ready.json"
 FAILED: Final = "failed.txt"
 _log = logging.getLogger(__name__)
+
+
+class Ready(BaseModel):
+    """What the server says once the stack can be used."""
+
+    port: int
+    settings: Settings
 
 
 class ServerOptions(BaseModel):
@@ -126,12 +133,11 @@ def _deploy(port: int, folder: Path) -> None:
         from background_jobs.local_stack.deployment import deploy  # noqa: PLC0415
 
         settings = deploy(boto3.Session(region_name=REGION), ACCOUNT)  # noqa: TID251 -- the deployer's own
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 -- told to whoever waits
         _log.exception("The deployment failed")
         _publish(folder / FAILED, f"{type(error).__name__}: {error}")
         return
-    ready: dict[str, Any] = {"port": port, "emulator": EMULATOR_VERSION, "settings": settings.to_env()}
-    _publish(folder / READY, json.dumps(ready))
+    _publish(folder / READY, Ready(port=port, settings=settings).model_dump_json())
 
 
 def _publish(path: Path, text: str) -> None:

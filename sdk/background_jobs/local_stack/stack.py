@@ -1,6 +1,5 @@
 """The offline stack as its user sees it: up within a few seconds, and gone without a trace."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ from typing import Final, Self
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.local_stack.jobs_main import JobsMain
 from background_jobs.local_stack.processes import STACK_ID, end_all
-from background_jobs.local_stack.server import FAILED, READY, ServerOptions, client_environment
+from background_jobs.local_stack.server import FAILED, READY, Ready, ServerOptions, client_environment
 from background_jobs.settings import Settings
 
 _START_SECONDS: Final = 60
@@ -44,10 +43,11 @@ class LocalStack:
         self.main = JobsMain.found(jobs, python or sys.executable)
         self.folder = Path()
         """Where the logs of the emulator (``server.log``) and of each container are."""
-        self.process: subprocess.Popen[bytes] | None = None
+        self.stopping = False
         self.environment: dict[str, str] = {}
         """What a process needs to use the stack: endpoint, credentials, and the SDK's settings."""
         self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -65,7 +65,7 @@ class LocalStack:
             ends_with_parent=ends_with_parent,
         )
         with (self.folder / "server.log").open("wb") as log:
-            self.process = subprocess.Popen(  # noqa: S603 -- our own module
+            self._process = subprocess.Popen(  # noqa: S603 -- our own module
                 [sys.executable, "-m", "background_jobs.local_stack.server", options.model_dump_json()],
                 env={**os.environ, STACK_ID: self.stack_id},  # noqa: TID251 -- a child's environment
                 stdin=subprocess.PIPE if ends_with_parent else subprocess.DEVNULL,
@@ -76,26 +76,41 @@ class LocalStack:
         try:
             with ThreadPoolExecutor(1) as pool:
                 asking = pool.submit(self.main.describe)
-                ready = self._wait_until_ready(self.process)
+                ready = self._wait_until_ready(self._process)
                 names = asking.result()
         except BaseException:
             self.stop()
             raise
-        settings = Settings.from_env(ready["settings"]).model_copy(update={"job_names": names})
-        self.environment = client_environment(ready["port"]) | settings.to_env() | {STACK_ID: self.stack_id}
+        settings = ready.settings.model_copy(update={"job_names": names})
+        self.environment = client_environment(ready.port) | settings.to_env() | {STACK_ID: self.stack_id}
         return self
+
+    @property
+    def pid(self) -> int:
+        """Return the process of the stack. Raises LocalStackError if it was not started."""
+        return self._started().pid
+
+    def wait(self) -> int:
+        """Wait until the stack's process ends, and return its status."""
+        return self._started().wait()
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            raise LocalStackError("The stack was not started.")
+        return self._process
 
     def stop(self) -> None:
         """Take the stack down; no process of it is left."""
-        if self.process is not None:
-            self.process.terminate()
+        self.stopping = True
+        if self._process is not None:
+            self._process.terminate()
             try:
-                self.process.wait(_STOP_SECONDS)
+                self._process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            if self.process.stdin:
-                self.process.stdin.close()
+                self._process.kill()
+                self._process.wait()
+            if self._process.stdin:
+                self._process.stdin.close()
         end_all(self.stack_id)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -107,11 +122,11 @@ class LocalStack:
     ) -> None:
         self.stop()
 
-    def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> dict[str, dict[str, str] | int]:
+    def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> Ready:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if (self.folder / READY).exists():
-                return json.loads((self.folder / READY).read_text())  # type: ignore[no-any-return]
+                return Ready.model_validate_json((self.folder / READY).read_text())
             if (failed := self.folder / FAILED).exists():
                 raise LocalStackError(
                     f"The stack could not be deployed: {failed.read_text()}\n{self._last_lines()}"

@@ -44,7 +44,7 @@ def substitute(runner: ProcessRunner) -> None:
 
 
 class _Waiting:
-    """`ecs:runTask.sync` as on AWS: it waits as long as it takes, and an exit code other than 0 is a failure."""
+    """`ecs:runTask.sync` as on AWS: it waits as long as it takes, and any exit code but 0 is a failure."""
 
     def __init__(self, ecs: Any, stepfunctions: Any) -> None:  # noqa: ANN401 -- the emulator has no types
         self._ecs = ecs

@@ -1,0 +1,192 @@
+"""`background-jobs local`: the offline stack around one command, or one that stays."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.local_stack import LocalStack
+from background_jobs.local_stack.lasting import LastingStack
+
+app = typer.Typer(help="The whole stack offline: no Docker, no AWS account.", no_args_is_help=True)
+_err = Console(stderr=True, highlight=False)
+
+Jobs = Annotated[
+    str,
+    typer.Option(help="A Python file or module that calls run_e11_job([...]) when run.", show_default=False),
+]
+Containers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Containers at once. [default: the number of processors, at least 2]"),
+]
+Python = Annotated[
+    str | None,
+    typer.Option(help="The interpreter that runs the jobs. [default: this one]", show_default=False),
+]
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def run(
+    command: Annotated[list[str], typer.Argument(help="The command and its arguments, after `--`.")],
+    jobs: Jobs,
+    containers: Containers = None,
+    python: Python = None,
+) -> None:
+    """Bring the stack up, run COMMAND against it, and take it down; exit with COMMAND's status."""
+    with _ending_on_sigterm(), _reporting():
+        stack = LocalStack(jobs, containers=containers, python=python)
+        with _status("Starting the offline stack"):
+            stack.start()
+        try:
+            status = _run(command, stack)
+        finally:
+            stack.stop()
+    raise typer.Exit(status)
+
+
+@app.command()
+def up(
+    jobs: Jobs,
+    containers: Containers = None,
+    python: Python = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The emulator's port; 0 takes a free one.")] = 0,
+) -> None:
+    """Bring up a stack that stays, and print what a shell must export to use it."""
+    with _reporting():
+        stack = LastingStack.found()
+        if stack is None:
+            with _status("Starting the offline stack"):
+                stack = LastingStack.started(
+                    LocalStack(jobs, containers=containers, python=python, port=port)
+                )
+            _err.print(
+                f"The stack is up with the jobs of {stack.jobs}. `background-jobs local down` ends it."
+            )
+        else:
+            _err.print(f"The offline stack was up already, with the jobs of {stack.jobs}.")
+    for name, value in stack.environment.items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def down() -> None:
+    """Take the stack down."""
+    stack = LastingStack.found()
+    if stack is None:
+        _err.print("No offline stack is up.")
+        return
+    stack.end()
+    _err.print("The offline stack is down.")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON.")] = False,
+) -> None:
+    """Tell whether a stack is up, and what it does; exit with 1 if none is."""
+    stack = LastingStack.found()
+    if stack is None:
+        typer.echo(json.dumps({"up": False}) if as_json else "No offline stack is up.")
+        raise typer.Exit(1)
+    facts: dict[str, Any] = {
+        "up": True,
+        "endpoint": stack.environment["AWS_ENDPOINT_URL"],
+        "jobs": stack.jobs,
+        "job_names": stack.environment["BACKGROUND_JOBS_JOB_NAMES"].split(","),
+        "containers": stack.running_containers(),
+        "containers_at_most": stack.containers,
+        "uptime_seconds": round(stack.uptime_seconds),
+        "log_folder": str(stack.folder),
+    }
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        shown = ", ".join(value) if isinstance(value, list) else value
+        typer.echo(f"{name.replace('_', ' '):<20}{shown}")
+
+
+def _run(command: list[str], stack: LocalStack) -> int:
+    """Run *command* against *stack* and return its status as a shell does: 128 + n after signal n."""
+    environment = {**os.environ, **stack.environment}  # noqa: TID251 -- a child's environment
+    environment.pop("AWS_PROFILE", None)
+    try:
+        child = subprocess.Popen(command, env=environment)  # noqa: S603 -- the user's own command
+    except OSError as error:
+        _err.print(f"[red]{command[0]}: {error.strerror}[/red]", soft_wrap=True)
+        return 127
+    threading.Thread(target=_end_with_stack, args=(stack, child), daemon=True).start()
+    try:
+        # Ctrl-C reaches the command too, being in the same group; what it makes of it is its own.
+        status = child.wait()
+    except KeyboardInterrupt:
+        status = _waited_for(child, signal.SIGINT)
+    except _Terminated:
+        child.terminate()
+        status = _waited_for(child, signal.SIGTERM)
+    return status if status >= 0 else 128 - status
+
+
+def _waited_for(child: "subprocess.Popen[bytes]", number: signal.Signals) -> int:
+    try:
+        child.wait(timeout=10)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        child.kill()
+        child.wait()
+    return 128 + number
+
+
+def _end_with_stack(stack: LocalStack, child: "subprocess.Popen[bytes]") -> None:
+    """Wait for the stack's process, and end the command if that ends first: it could only wait in vain."""
+    status = stack.wait()
+    if child.poll() is None and not stack.stopping:
+        _err.print(f"[red]The offline stack ended by itself, with status {status}; ending the command.[/red]")
+        child.terminate()
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    def end(_number: int, _frame: object) -> None:
+        raise _Terminated
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except _Terminated:
+        raise typer.Exit(128 + signal.SIGTERM) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(128 + signal.SIGINT) from None
+
+
+@contextmanager
+def _reporting() -> Iterator[None]:
+    try:
+        yield
+    except BackgroundJobsError as error:
+        _err.print(f"[red]Error:[/red] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def _status(doing: str) -> Iterator[None]:
+    if sys.stderr.isatty():
+        with _err.status(f"{doing} ..."):
+            yield
+    else:
+        _err.print(f"{doing} ...")
+        yield

@@ -1,0 +1,32 @@
+"""`background-jobs`: the command line, one service call and one print for each command."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from background_jobs.cli import local
+
+app = typer.Typer(
+    name="background-jobs",
+    help="Background jobs on AWS, and offline.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(local.app, name="local")
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001 -- typer's call
+    if value:
+        typer.echo(version("background-job-service"))
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Background jobs on AWS, and offline."""

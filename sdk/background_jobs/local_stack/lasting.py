@@ -1,0 +1,82 @@
+"""A stack that stays: where it is noted, so that another command finds it and takes it down."""
+
+import os
+import time
+from pathlib import Path
+from typing import Self
+
+import psutil
+from pydantic import BaseModel
+
+from background_jobs.local_stack.processes import end_all, processes_of
+from background_jobs.local_stack.stack import LocalStack
+
+
+class LastingStack(BaseModel):
+    """The note of a stack that stays up between commands."""
+
+    stack_id: str
+    pid: int
+    jobs: str
+    containers: int
+    folder: Path
+    started_at: float
+    """Seconds since the epoch."""
+    environment: dict[str, str]
+
+    @classmethod
+    def found(cls) -> Self | None:
+        """Return the stack that is up, or None; the note of one that died is removed."""
+        note = _note()
+        if not note.exists():
+            return None
+        stack = cls.model_validate_json(note.read_text())
+        if stack.pid in {process.pid for process in processes_of(stack.stack_id)}:
+            return stack
+        stack.end()
+        return None
+
+    @classmethod
+    def started(cls, stack: LocalStack) -> Self:
+        """Bring *stack* up to stay, and note it. Raises LocalStackError or InvalidJobsMain."""
+        stack.start(ends_with_parent=False)
+        lasting = cls(
+            stack_id=stack.stack_id,
+            pid=stack.pid,
+            jobs=stack.main.name,
+            containers=stack.containers,
+            folder=stack.folder,
+            started_at=time.time(),
+            environment=stack.environment,
+        )
+        note = _note()
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(lasting.model_dump_json(indent=2))
+        return lasting
+
+    @property
+    def uptime_seconds(self) -> float:
+        """Return for how many seconds the stack has been up."""
+        return time.time() - self.started_at
+
+    def running_containers(self) -> int:
+        """Return how many containers run now."""
+        processes = processes_of(self.stack_id)
+        return sum("JOB_NAME" in _environment(process) for process in processes)
+
+    def end(self) -> None:
+        """Take the stack down; no process of it is left."""
+        end_all(self.stack_id)
+        _note().unlink(missing_ok=True)
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except psutil.Error:
+        return {}
+
+
+def _note() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"  # noqa: TID251 -- XDG's own
+    return Path(state) / "background-jobs" / "local.json"
