@@ -11,10 +11,11 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
 
+from background_jobs.local_stack.call_counter import CallCounter
 from background_jobs.local_stack.process_runner import ProcessContainers, ProcessRunner
 from background_jobs.local_stack.processes import STACK_ID, end_all
 from background_jobs.local_stack.substitutions import substitute
@@ -49,14 +50,15 @@ class ServerOptions(BaseModel):
     """Whether the end of standard input, which the parent holds, ends the stack."""
 
 
-def client_environment(port: int) -> dict[str, str]:
-    """Return the variables with which an AWS client finds the emulator at *port*."""
+def client_environment(port: int, caller: str) -> dict[str, str]:
+    """Return the variables with which a client finds the emulator at *port*, counted as *caller*."""
     return {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
+        "AWS_SDK_UA_APP_ID": caller,
     }
 
 
@@ -66,7 +68,7 @@ def main(options: ServerOptions) -> None:
     port = listener.getsockname()[1]
     _configure(port)
     containers = ProcessContainers(
-        options.command, client_environment(port), options.folder, options.containers
+        options.command, client_environment(port, "container"), options.folder, options.containers
     )
     runner = ProcessRunner(containers)
     try:
@@ -84,7 +86,7 @@ def _configure(port: int) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:  # noqa: TID251
         del os.environ[name]  # noqa: TID251
     os.environ.update(  # noqa: TID251 -- the emulator reads its settings there
-        client_environment(port)
+        client_environment(port, "function")
         | {
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": REGION,
@@ -117,7 +119,8 @@ async def _serve(listener: socket.socket, options: ServerOptions, runner: Proces
         target=_deploy, args=(listener.getsockname()[1], options.folder), daemon=True
     )
     deploying.start()
-    await serve(app, config, shutdown_trigger=ending.wait)
+    counted: Any = CallCounter(app)
+    await serve(counted, config, shutdown_trigger=ending.wait)
 
 
 def _end_with_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:

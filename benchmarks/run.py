@@ -1,0 +1,158 @@
+"""The offline stack measured on this machine: `make bench`.
+
+Instances a second are from the kick-off's first call to all results in hand. CPU is that of every process:
+caller, emulator, functions and containers. Calls are counted by the emulator. Write units are computed from
+the items in the tables by DynamoDB's rule: two for each KB begun of an item put in a transaction.
+"""
+
+import json
+import math
+import os
+import platform
+import resource
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from background_jobs import Orchestration, OrchestrationService
+from background_jobs.aws import clients
+from background_jobs.core.statuses import CHUNK_SIZE
+from background_jobs.local_stack import LocalStack
+from background_jobs.local_stack.call_counter import PATH
+from background_jobs.local_stack.processes import processes_of
+
+CONTAINERS = 2
+
+
+def main() -> None:
+    """Run every measurement once and print a line for each."""
+    jobs = Path(__file__).with_name("jobs.py")
+    print(f"Python {platform.python_version()}, {os.cpu_count()} processors, {CONTAINERS} containers\n")
+    with LocalStack(str(jobs), containers=CONTAINERS) as stack:
+        os.environ.update(stack.environment)  # noqa: TID251 -- this process is the caller
+        service = OrchestrationService()
+        cold = _measured(stack, lambda: _run(service, 1))
+        print(f"N = 1, the first of a new stack: {cold.seconds:.2f} s")
+        warm = [_measured(stack, lambda: _run(service, 1)).seconds for _ in range(3)]
+        print(f"N = 1, later ones: {', '.join(f'{seconds:.2f}' for seconds in warm)} s\n")
+        for total in (1_000, 10_000):
+            _show(total, _measured(stack, lambda total=total: _run(service, total)), stack)  # type: ignore[misc]
+        kick_off = _measured(stack, lambda: _kick_off_alone(service, 100_000))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(
+            f"kick-off of 100,000 params: {kick_off.seconds:.2f} s, calls {_shown(kick_off.calls, 'caller')}"
+        )
+        print(f"the caller's memory at most: {before / 1024:.0f} MB")
+
+
+class Measurement:
+    """What one run took."""
+
+    def __init__(self, seconds: float, cpu: float, calls: Counter[str], orchestration: Orchestration) -> None:
+        self.seconds = seconds
+        self.cpu = cpu
+        self.calls = calls
+        self.orchestration = orchestration
+
+
+def _run(service: OrchestrationService, total: int) -> Orchestration:
+    orchestration = service.kick_off_job("no_op", ({"n": n} for n in range(total)), parallelism=CONTAINERS)
+    successes, failures = service.get_job_results(orchestration.id, timeout=600)
+    if failures or [success.result for success in successes] != list(range(total)):
+        sys.exit(f"The results of {orchestration.id} are wrong.")
+    return orchestration
+
+
+def _kick_off_alone(service: OrchestrationService, total: int) -> Orchestration:
+    # No stack runs this service's containers, so nothing but the kick-off is measured.
+    return service.kick_off_job("no_op", ({"n": n} for n in range(total)), service="nobody")
+
+
+def _measured(stack: LocalStack, run: Callable[[], Orchestration]) -> Measurement:
+    calls, cpu, began = _calls(stack), _cpu(stack), time.monotonic()
+    orchestration = run()
+    seconds = time.monotonic() - began
+    return Measurement(seconds, _cpu(stack) - cpu, _calls(stack) - calls, orchestration)
+
+
+def _show(total: int, measured: Measurement, stack: LocalStack) -> None:
+    units = _write_units(stack, measured.orchestration.id, total)
+    print(
+        f"N = {total:,}: {measured.seconds:.2f} s, {total / measured.seconds:,.0f} instances/s\n"
+        f"  CPU      {1000 * measured.cpu / total:.2f} ms an instance\n"
+        f"  calls    {sum(measured.calls.values()) / total:.3f} an instance\n"
+        f"           {_shown(measured.calls)}\n"
+        f"  units    {units['log'] / total:.2f} write units an instance in the event log, "
+        f"{units['read model'] / total:.3f} in the read model\n"
+    )
+
+
+def _shown(calls: Counter[str], caller: str = "") -> str:
+    chosen = {name: count for name, count in sorted(calls.items()) if name.startswith(caller)}
+    return ", ".join(f"{count} {name}" for name, count in chosen.items())
+
+
+def _calls(stack: LocalStack) -> Counter[str]:
+    with urllib.request.urlopen(stack.environment["AWS_ENDPOINT_URL"] + PATH) as answer:  # noqa: S310
+        return Counter(json.load(answer))
+
+
+def _cpu(stack: LocalStack) -> float:
+    """Return the CPU seconds of this process, of all that run, and of all that the emulator has reaped."""
+    own = psutil.Process().cpu_times()
+    total = own.user + own.system
+    for process in processes_of(stack.stack_id):
+        times = process.cpu_times()
+        total += times.user + times.system
+        if process.pid == stack.pid:
+            total += times.children_user + times.children_system
+    return total
+
+
+def _write_units(stack: LocalStack, orchestration_id: str, total: int) -> dict[str, int]:
+    log = [orchestration_id, *(f"{orchestration_id}#jobs#{n:05d}" for n in range(math.ceil(total / 250)))]
+    items = [item for pk in log for item in _items(stack.settings.event_log_table, pk)]
+    # The one put outside of a transaction counts half.
+    units = sum(2 * _kilobytes(item) for item in items) - 1
+    table = stack.settings.read_model_table
+    stored = _items(table, orchestration_id)
+    summary = next(item for item in stored if item["sk"]["S"] == "summary")
+    chunk = max((_kilobytes(item) for item in stored if item is not summary), default=0)
+    derived = 0
+    for feed in _items(table, f"{orchestration_id}#feed"):
+        touched = len({index // CHUNK_SIZE for index, *_ in json.loads(feed["document"]["S"])})
+        derived += 2 * (_kilobytes(summary) + _kilobytes(feed) + touched * chunk)
+    return {"log": units, "read model": derived}
+
+
+def _items(table: str, partition: str) -> list[dict[str, Any]]:
+    pages = (
+        clients.dynamodb()
+        .get_paginator("query")
+        .paginate(
+            TableName=table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": partition}},
+        )
+    )
+    return [dict(item) for page in pages for item in page["Items"]]
+
+
+def _kilobytes(item: dict[str, Any]) -> int:
+    """Return the size of an item in KB begun: names and values, numbers at half a byte a digit."""
+    size = 0
+    for name, value in item.items():
+        ((kind, content),) = value.items()
+        length = len(content) // 2 + 1 if kind == "N" else len(content.encode() if kind == "S" else content)
+        size += len(name) + length
+    return math.ceil(size / 1024)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""`background-jobs local`, as a user runs it: what comes out, and that nothing stays behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from background_jobs.local_stack.processes import STACK_ID
+
+JOBS = """
+import time
+from background_jobs import job_name, run_e11_job
+
+@job_name("nap")
+def nap(params):
+    time.sleep(params["seconds"])
+    return params["seconds"]
+
+if __name__ == "__main__":
+    run_e11_job([nap])
+"""
+KICK_OFF = """
+import sys
+from background_jobs import OrchestrationService
+seconds = float(sys.argv[1])
+service = OrchestrationService()
+orchestration = service.kick_off_job("nap", [{"seconds": seconds}] * 4, parallelism=2)
+print("kicked off", flush=True)
+print(len(service.get_job_results(orchestration.id).successes), flush=True)
+"""
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    """Return the first true answer of *condition*; fail after *seconds*."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := condition():
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {condition}")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder outside of the repository, with a team's own jobs."""
+    (tmp_path / "my_jobs.py").write_text(JOBS)
+    (tmp_path / "kick_off.py").write_text(KICK_OFF)
+    return tmp_path
+
+
+@pytest.fixture
+def environment(folder: Path) -> Iterator[dict[str, str]]:
+    """An environment whose processes are all found again by a mark of the test's own."""
+    mark = str(folder)
+    yield {**os.environ, "XDG_STATE_HOME": str(folder), "TMPDIR": str(folder), "TEST_MARK": mark}  # noqa: TID251
+    left = marked(mark)
+    for process in left:
+        process.kill()
+    assert left == []
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("TEST_MARK") == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def command(*words: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("background-jobs")), "local", *words]
+
+
+def run_in(folder: Path, environment: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command(*words), cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def start_in(
+    folder: Path, environment: dict[str, str], *words: str, out: str = "out"
+) -> "subprocess.Popen[str]":
+    with (folder / out).open("w") as said:
+        return subprocess.Popen(
+            command(*words),
+            cwd=folder,
+            env=environment,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+            text=True,
+        )
+
+
+def servers(environment: dict[str, str]) -> list[psutil.Process]:
+    return [
+        p for p in marked(environment["TEST_MARK"]) if "background_jobs.local_stack.server" in p.cmdline()
+    ]
+
+
+def containers(environment: dict[str, str]) -> list[psutil.Process]:
+    return [
+        p
+        for p in psutil.process_iter()
+        if "JOB_NAME" in _environ(p) and str(environment["TEST_MARK"]) in _cmdline(p)
+    ]
+
+
+def _environ(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except psutil.Error:
+        return {}
+
+
+def _cmdline(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def test_a_teams_own_jobs_run_in_its_own_folder(folder: Path, environment: dict[str, str]) -> None:
+    done = run_in(
+        folder, environment, "run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "0"
+    )
+    assert (done.returncode, done.stdout) == (0, "kicked off\n4\n"), done.stderr
+    assert "Starting the offline stack" in done.stderr
+
+
+def test_jobs_may_be_a_module(folder: Path, environment: dict[str, str]) -> None:
+    done = run_in(
+        folder, environment, "run", "--jobs", "my_jobs", "--", "printenv", "BACKGROUND_JOBS_JOB_NAMES"
+    )
+    assert (done.returncode, done.stdout) == (0, "nap\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [(["sh", "-c", "exit 3"], 3), (["sh", "-c", "kill -9 $$"], 137), (["no-such-command"], 127)],
+)
+def test_the_status_is_that_of_the_command(
+    folder: Path, environment: dict[str, str], words: list[str], status: int
+) -> None:
+    assert run_in(folder, environment, "run", "--jobs", "my_jobs.py", "--", *words).returncode == status
+
+
+def test_what_the_command_leaves_behind_ends_with_the_stack(
+    folder: Path, environment: dict[str, str]
+) -> None:
+    done = run_in(
+        folder, environment, "run", "--jobs", "my_jobs.py", "--", "sh", "-c", "setsid sleep 600 & exit 0"
+    )
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_ending_the_command_line_in_the_middle_of_a_job_leaves_no_process(
+    folder: Path, environment: dict[str, str], number: signal.Signals, status: int
+) -> None:
+    # given containers at work
+    cli = start_in(
+        folder, environment, "run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "600"
+    )
+    until(lambda: containers(environment))
+
+    # when the command line is interrupted, as a terminal does it: the whole group; or killed alone
+    if number is signal.SIGINT:
+        os.killpg(cli.pid, number)
+    else:
+        cli.send_signal(number)
+
+    # then it is gone, and so is everything that it started
+    assert cli.wait(timeout=30) == status
+    until(lambda: not marked(environment["TEST_MARK"]) and not containers(environment))
+
+
+def test_a_stack_that_dies_ends_the_command_and_says_so(folder: Path, environment: dict[str, str]) -> None:
+    cli = start_in(
+        folder, environment, "run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "600"
+    )
+    until(lambda: containers(environment))
+    (server,) = servers(environment)
+    server.kill()
+    assert cli.wait(timeout=30) == 143
+    assert "The offline stack ended by itself" in (folder / "out").read_text()
+    until(lambda: not marked(environment["TEST_MARK"]) and not containers(environment))
+
+
+@pytest.mark.parametrize(
+    ("jobs", "said"),
+    [
+        ("nowhere.py", "there is no such file"),
+        ("nowhere", "neither a file nor a module"),
+        ("syntax_error.py", "SyntaxError"),
+        ("no_jobs.py", "without a call of run_e11_job([...])"),
+    ],
+)
+def test_jobs_that_cannot_run_are_refused_at_the_door(
+    folder: Path, environment: dict[str, str], jobs: str, said: str
+) -> None:
+    (folder / "syntax_error.py").write_text("def f(:\n")
+    (folder / "no_jobs.py").write_text("x = 1\n")
+    done = run_in(folder, environment, "run", "--jobs", jobs, "--", "touch", "ran")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (folder / "ran").exists()
+
+
+def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, environment: dict[str, str]) -> None:
+    assert run_in(folder, environment, "status").returncode == 1
+
+    # when it is brought up, and what it printed is exported
+    up = run_in(folder, environment, "up", "--jobs", "my_jobs.py")
+    assert up.returncode == 0, up.stderr
+    script = f"{up.stdout}\nexec {sys.executable} kick_off.py 0"
+    used = subprocess.run(
+        ["sh", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert used.stdout == "kicked off\n4\n", used.stderr
+
+    # then it is there for others, once
+    status = json.loads(run_in(folder, environment, "status", "--json").stdout)
+    assert (status["up"], status["job_names"], status["containers"]) == (True, ["nap"], 0)
+    again = run_in(folder, environment, "up", "--jobs", "my_jobs.py")
+    assert again.stdout == up.stdout
+    assert "was up already" in again.stderr
+
+    # and gone when it is taken down, harmlessly twice
+    assert run_in(folder, environment, "down").returncode == 0
+    assert marked(environment["TEST_MARK"]) == []
+    assert "No offline stack is up" in run_in(folder, environment, "down").stderr
+
+
+def test_the_note_of_a_stack_that_died_is_not_believed(folder: Path, environment: dict[str, str]) -> None:
+    run_in(folder, environment, "up", "--jobs", "my_jobs.py")
+    (server,) = servers(environment)
+    server.kill()
+    assert run_in(folder, environment, "status").returncode == 1
+    until(lambda: not marked(environment["TEST_MARK"]))
+
+
+def test_two_stacks_keep_apart(folder: Path, environment: dict[str, str]) -> None:
+    words = ("run", "--jobs", "my_jobs.py", "--", "printenv", STACK_ID, "AWS_ENDPOINT_URL")
+    both = [start_in(folder, environment, *words, out=out) for out in ("one", "other")]
+    assert [cli.wait(timeout=60) for cli in both] == [0, 0]
+    one, other = ((folder / out).read_text().splitlines() for out in ("one", "other"))
+    assert len(one) == len(other) == 3
+    assert set(one) & set(other) == {"Starting the offline stack ..."}

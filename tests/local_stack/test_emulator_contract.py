@@ -1,0 +1,60 @@
+"""What we replace in the emulator must still be there, and must still be called."""
+
+import importlib
+import importlib.metadata
+import inspect
+
+import pytest
+
+from background_jobs.local_stack.substitutions import EMULATOR_VERSION, TOUCHED
+
+
+def test_the_emulator_is_the_version_that_was_measured() -> None:
+    assert importlib.metadata.version("ministack") == EMULATOR_VERSION
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module, names in TOUCHED.items() for name in names]
+)
+def test_every_name_that_we_touch_is_there(module: str, name: str) -> None:
+    assert hasattr(importlib.import_module(f"ministack.services.{module}"), name)
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "parameters"),
+    [
+        ("stepfunctions", "_poll_ecs_tasks", ["cluster", "task_arns"]),
+        (
+            "stepfunctions",
+            "_run_distributed_map",
+            ["state_def", "raw_input", "effective", "iterator", "execution", "ctx"],
+        ),
+        ("stepfunctions", "_stop_execution", ["data"]),
+        ("stepfunctions", "_resolve_path", ["path", "data"]),
+        ("lambda_svc", "_execute_function", ["func", "event"]),
+        ("ecs", "_describe_tasks", ["data"]),
+        ("ecs", "_stop_task", ["data"]),
+    ],
+)
+def test_what_we_replace_or_call_takes_the_same_arguments(
+    module: str, function: str, parameters: list[str]
+) -> None:
+    signature = inspect.signature(getattr(importlib.import_module(f"ministack.services.{module}"), function))
+    assert list(signature.parameters)[: len(parameters)] == parameters
+
+
+@pytest.mark.parametrize(
+    ("module", "caller", "called"),
+    [
+        ("stepfunctions", "_invoke_ecs_run_task", "_poll_ecs_tasks("),
+        ("stepfunctions", "_run_map_items", "_run_distributed_map("),
+        ("stepfunctions", "_run_distributed_map", '"MaxConcurrency"'),
+        ("lambda_svc", "_poll_dynamodb_streams", "_execute_function("),
+        ("ecs", "_run_docker_container", "containers.run("),
+        ("ecs", "_maybe_mark_stopped", "containers.get("),
+    ],
+)
+def test_the_emulator_still_goes_through_what_we_replace(module: str, caller: str, called: str) -> None:
+    assert called in inspect.getsource(
+        getattr(importlib.import_module(f"ministack.services.{module}"), caller)
+    )
