@@ -27,7 +27,7 @@ def _client(service: str) -> Any:  # noqa: ANN401 -- each caller below names its
     if environ.get("LOCALSTACK_HOST") and not environ.get("AWS_ENDPOINT_URL"):
         return _localstack_session().client(service)
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": 8},
+        retries={"mode": "standard", "total_max_attempts": 5},
         connect_timeout=5,
         read_timeout=60,
         max_pool_connections=32,

@@ -13,7 +13,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-_INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "BACKGROUND_JOBS_STACK_ID")
+_INHERITED: Final = (
+    "BACKGROUND_JOBS_STACK_ID",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "PATH",
+    "PYTHONPATH",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+)
+"""What an image would bring along: where programs, packages and temporary files are."""
+
 _POLL_SECONDS: Final = 0.05
 
 

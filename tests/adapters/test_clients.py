@@ -1,0 +1,47 @@
+import pytest
+from botocore.retries.standard import ExponentialBackoff
+
+from background_jobs import OrchestrationService, ServiceUnreachable
+from background_jobs.aws import clients
+from background_jobs.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing stands in for AWS here."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
+    clients._client.cache_clear()
+
+
+def test_an_endpoint_that_does_not_answer_is_named_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(ServiceUnreachable, match=r"127\.0\.0\.1:9.*AWS_ENDPOINT_URL.*local run"):
+        OrchestrationService(settings).kick_off_job("count", [{}])
+
+
+def test_missing_credentials_are_told_kindly(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    with pytest.raises(ServiceUnreachable, match="no AWS credentials"):
+        OrchestrationService(settings).kick_off_job("count", [{}])
+
+
+def test_localstack_client_supplies_the_endpoints_where_only_its_host_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LOCALSTACK_HOST", "stack.example:4567")
+    assert clients.dynamodb().meta.endpoint_url == "http://stack.example:4567"
+
+
+def test_aws_endpoint_url_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCALSTACK_HOST", "stack.example:4567")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert clients.s3().meta.endpoint_url == "http://127.0.0.1:9"
