@@ -31,7 +31,7 @@ bench: $(VENV)/.local ## Measure the offline stack on this machine
 	$(BIN)/python benchmarks/run.py
 
 synth: $(VENV)/.dev ## Write cdk.out/ and refresh the offline stack's template
-	$(BIN)/python app.py
+	CDK_OUTDIR=cdk.out $(BIN)/python app.py
 	$(BIN)/python -m cdk.offline_template
 
 lock: $(VENV)/.dev ## Compile requirements/*.txt from pyproject.toml

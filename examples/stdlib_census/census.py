@@ -14,10 +14,12 @@ from completion_inbox import CompletionInbox
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from background_jobs import Failure, Orchestration, OrchestrationService, Success
 
 console = Console()
+_SHOWN = 15
 
 
 def main() -> None:
@@ -42,7 +44,10 @@ def main() -> None:
         event = inbox.completion_of(orchestration.id, timeout=60)
     total, errored = len(successes) + len(failures or []), len(failures or [])
     console.print(f"\n{total} instances in {seconds:.1f} s, {total / seconds:.0f} a second.")
-    console.print(f"The bus delivered JobCompletedEvent {event.event_id}: {event.outcome}, tags {event.tags}")
+    console.print(f"JobCompletedEvent {event.event_id} came over the bus:")
+    console.print(
+        f"outcome {event.outcome}, {event.completed} completed, {event.errored} errored, tags {event.tags}"
+    )
     _say_what_next()
     counts = f"{total} instances, {len(successes)} completed, {errored} errored"
     print(f"demo: ok: {counts}, JobCompletedEvent received")
@@ -79,33 +84,36 @@ def _show_progress(orchestration: Orchestration) -> None:
 
 def _show_results(successes: list[Success]) -> None:
     table = Table(title="The ten most complex files", title_justify="left")
-    for column in ("file", "lines", "functions", "classes", "complexity", "most complex function"):
-        table.add_column(column, justify="left" if column in ("file", "most complex function") else "right")
-    numbers = ("lines", "functions", "classes", "complexity")
+    table.add_column("file", overflow="fold")
+    for name in ("lines", "functions", "complexity"):
+        table.add_column(name, justify="right")
+    table.add_column("most branches in", overflow="fold")
     for success in sorted(successes, key=lambda one: -one.result["complexity"])[:10]:
         result = success.result
-        table.add_row(
-            success.params["path"],
-            *(f"{result[name]:,}" for name in numbers),
-            f"{result['most_complex']} ({result['most_complex_branches']} branches)",
-        )
+        branches = f"{result['most_complex']}: {result['most_complex_branches']}"
+        table.add_row(success.params["path"], *_numbers([success]), branches)
     table.add_section()
-    totals = [f"{sum(success.result[name] for success in successes):,}" for name in numbers]
-    table.add_row(f"all {len(successes):,} files", *totals, "")
+    table.add_row(f"all {len(successes):,}", *_numbers(successes))
     console.print(table)
 
 
+def _numbers(successes: list[Success]) -> list[str]:
+    names = ("lines", "functions", "complexity")
+    return [f"{sum(success.result[name] for success in successes):,}" for name in names]
+
+
 def _show_failures(failures: list[Failure]) -> None:
+    if not failures:
+        return
     table = Table(title=f"{len(failures)} failures, with the params that caused them", title_justify="left")
     for column in ("index", "params", "error"):
         table.add_column(column, overflow="fold")
-    for failure in failures[:15]:
-        error = f"{failure.error.type}: {failure.error.message}"
-        table.add_row(str(failure.index), failure.params["path"], error)
-    if failures:
-        console.print(table)
-    if len(failures) > 15:  # noqa: PLR2004 -- what fits on a screen
-        console.print(f"... and {len(failures) - 15} more")
+    for failure in failures[:_SHOWN]:
+        error = Text(f"{failure.error.type}: {failure.error.message}")
+        table.add_row(str(failure.index), Text(failure.params["path"]), error)
+    console.print(table)
+    if len(failures) > _SHOWN:
+        console.print(f"... and {len(failures) - _SHOWN} more")
 
 
 def _say_what_next() -> None:
@@ -113,7 +121,7 @@ def _say_what_next() -> None:
         "\nTry next:\n"
         "  make bench                        how fast it is on this machine\n"
         "  background-jobs local up --help   a stack that stays\n"
-        "  README.md                         your own job, in your own repository, in ten lines\n"
+        "  README.md                         your own job, in your own repository\n"
     )
 
 

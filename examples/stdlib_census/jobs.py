@@ -50,14 +50,14 @@ class Census:
         """Parse the file and count."""
         source = (Path(params.root) / params.path).read_bytes()
         tree = ast.parse(source, params.path)
-        functions = list(_functions(tree))
-        branches = {function.name: _branches(function) for function in functions}
+        branches = {function.name: _branches(function) for function in _functions(tree)}
         most_complex = max(branches, key=lambda name: branches[name], default="")
+        functions = sum(1 for _ in _functions(tree))
         return FileCensus(
             lines=source.count(b"\n"),
-            functions=len(functions),
+            functions=functions,
             classes=sum(isinstance(node, ast.ClassDef) for node in ast.walk(tree)),
-            complexity=len(functions) + _branches(tree),
+            complexity=functions + _branches(tree),
             most_complex=most_complex,
             most_complex_branches=branches.get(most_complex, 0),
         )
