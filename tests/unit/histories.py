@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from background_jobs.core.events import (
     ContainerStarted,
     Event,
+    JobAttemptFailed,
     JobCompleted,
     JobError,
     JobErrored,
     JobStarted,
+    OrchestrationCancelled,
     OrchestrationStarted,
 )
 
@@ -38,6 +40,22 @@ def started(total: int, **fields: Any) -> OrchestrationStarted:
 
 def job_started(index: int, attempt: int = 1, *, seconds: float = 1) -> JobStarted:
     return JobStarted(orchestration_id=ORCHESTRATION_ID, at=at(seconds), index=index, attempt=attempt)
+
+
+def attempt_failed(index: int, attempt: int = 1, *, seconds: float = 2, **fields: Any) -> JobAttemptFailed:
+    return JobAttemptFailed(
+        orchestration_id=ORCHESTRATION_ID,
+        at=at(seconds),
+        index=index,
+        attempt=attempt,
+        error=JobError(type="OSError", message="away"),
+        retry_at=at(seconds + 1),
+        **fields,
+    )
+
+
+def cancelled(*, seconds: float = 3) -> OrchestrationCancelled:
+    return OrchestrationCancelled(orchestration_id=ORCHESTRATION_ID, at=at(seconds), reason="enough")
 
 
 def job_completed(index: int, *, seconds: float = 2, **fields: Any) -> JobCompleted:
@@ -77,9 +95,14 @@ def histories(draw: st.DrawFn) -> list[Event]:
     indices = draw(st.lists(st.integers(0, total - 1), unique=True, max_size=30))
     for place, index in enumerate(indices):
         attempts = draw(st.integers(0, 9))
-        events += [job_started(index, attempt, seconds=place + attempt) for attempt in range(1, attempts + 1)]
+        for attempt in range(1, attempts + 1):
+            events.append(job_started(index, attempt, seconds=place + attempt))
+            if attempt < attempts or draw(st.booleans()):
+                events.append(attempt_failed(index, attempt, seconds=place + attempt + 0.5))
         ending = draw(st.sampled_from(["completed", "errored", "none"]))
         if ending != "none":
             end = job_completed if ending == "completed" else job_errored
             events.append(end(index, seconds=draw(st.integers(2, 99))))
+    if draw(st.booleans()):
+        events.append(cancelled())
     return events

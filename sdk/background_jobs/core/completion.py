@@ -12,7 +12,8 @@ from background_jobs.core.fold import Summary
 def completion_of(summary: Summary) -> OrchestrationCompleted | None:
     """Return the event that completes the orchestration, or None while an instance has no outcome.
 
-    It follows from the log alone, so whoever decides it, and however often, decides the same event.
+    It follows from the log alone; where a cancellation comes at the very end, whoever appends first decides
+    whether it still counted.
     """
     if summary.started_at is None or summary.total is None or not summary.all_final:
         return None
@@ -24,6 +25,7 @@ def completion_of(summary: Summary) -> OrchestrationCompleted | None:
         total=summary.total,
         completed=summary.completed,
         errored=summary.errored,
+        cancelled=summary.cancelled_at is not None,
         started_at=summary.started_at,
         tags=summary.tags,
     )
@@ -43,7 +45,7 @@ class JobCompletedEvent(BaseModel):
     job_name: str
     service: str
     outcome: str
-    """``Completed`` when every instance completed, else ``Errored``."""
+    """``Completed`` when every instance completed, ``Cancelled`` when it was cancelled, else ``Errored``."""
     total: int
     completed: int
     errored: int
@@ -60,7 +62,7 @@ class JobCompletedEvent(BaseModel):
             orchestration_id=event.orchestration_id,
             job_name=event.job_name,
             service=event.service,
-            outcome="Errored" if event.errored else "Completed",
+            outcome=_outcome(event),
             total=event.total,
             completed=event.completed,
             errored=event.errored,
@@ -68,3 +70,9 @@ class JobCompletedEvent(BaseModel):
             completed_at=event.at,
             tags=event.tags,
         )
+
+
+def _outcome(event: OrchestrationCompleted) -> str:
+    if event.cancelled and event.errored:
+        return "Cancelled"
+    return "Errored" if event.errored else "Completed"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from background_jobs.core import ids
+from background_jobs.core.retry import Retry
 
 PARTITION_SIZE: Final = 250
 """Job instances per log partition: far below DynamoDB's 1,000 writes a second, and read in one query."""
@@ -41,7 +42,7 @@ class PayloadRef(BaseModel):
 
 
 class JobError(BaseModel):
-    """Why a job instance gave up."""
+    """Why an attempt failed, or a job instance gave up."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,6 +51,17 @@ class JobError(BaseModel):
     message: str
     traceback: str = ""
     """As Python prints it, from the job's own frame on; its middle is cut when it is very long."""
+
+
+class FailedAttempt(BaseModel):
+    """An attempt that came to nothing, as its instance's outcome remembers it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    attempt: int
+    at: AwareDatetime
+    type: str
+    message: str
 
 
 class _Event(BaseModel):
@@ -74,6 +86,10 @@ class OrchestrationStarted(_Event):
     """SHA-256 of that object, as hexadecimal digits."""
     shares_key: str = ""
     """The manifest that the state machine fans out over, one share a line; empty when there are none."""
+    retry: Retry | None = None
+    """Overrides the job's own."""
+    deadline: AwareDatetime | None = None
+    """When the orchestration's timeout ends it; None for never."""
     idempotency_key: str | None = None
     tags: dict[str, str] = Field(default_factory=dict)
 
@@ -81,6 +97,18 @@ class OrchestrationStarted(_Event):
     def key(self) -> EventKey:
         """Return the event's identity."""
         return started_key(self.orchestration_id)
+
+
+class OrchestrationCancelled(_Event):
+    """Somebody asked for the end: what has no outcome by then is to be Errored as Cancelled."""
+
+    type: Literal["OrchestrationCancelled"] = "OrchestrationCancelled"
+    reason: str = ""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return cancelled_key(self.orchestration_id)
 
 
 class OrchestrationCompleted(_Event):
@@ -92,6 +120,8 @@ class OrchestrationCompleted(_Event):
     total: int
     completed: int
     errored: int
+    cancelled: bool = False
+    """Whether it was cancelled before it had completed."""
     started_at: AwareDatetime
     tags: dict[str, str] = Field(default_factory=dict)
 
@@ -141,6 +171,30 @@ class JobStarted(_JobEvent):
         )
 
 
+class JobAttemptFailed(_JobEvent):
+    """Attempt *attempt* of a job instance came to nothing, and another is to follow."""
+
+    type: Literal["JobAttemptFailed"] = "JobAttemptFailed"
+    attempt: int = Field(ge=1)
+    error: JobError
+    retry_at: AwareDatetime
+    counts: bool = True
+    """Whether it takes one of the job's attempts; an attempt that was interrupted from outside does not."""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(
+            job_partition(self.orchestration_id, self.index), f"failed#{self.index:08d}#{self.attempt:03d}"
+        )
+
+    def remembered(self) -> FailedAttempt:
+        """Return what the outcome remembers of it."""
+        return FailedAttempt(
+            attempt=self.attempt, at=self.at, type=self.error.type, message=self.error.message
+        )
+
+
 class _JobOutcome(_JobEvent):
     attempts: int = Field(ge=0)
     started_at: AwareDatetime | None = None
@@ -170,15 +224,15 @@ class JobErrored(_JobOutcome):
     """The params that caused it; None when they are in *params_ref*."""
     params_ref: PayloadRef | None = None
     error: JobError
+    failed_attempts: tuple[FailedAttempt, ...] = ()
+    """The attempts before the last one, oldest first; the last ten where there were more."""
     log: str = ""
     """Where the log of its container is; empty if it never had one."""
 
 
 JobOutcome = JobCompleted | JobErrored
-JobEvent = JobStarted | JobCompleted | JobErrored
-Event = (
-    OrchestrationStarted | OrchestrationCompleted | ContainerStarted | JobStarted | JobCompleted | JobErrored
-)
+JobEvent = JobStarted | JobAttemptFailed | JobCompleted | JobErrored
+Event = OrchestrationStarted | OrchestrationCancelled | OrchestrationCompleted | ContainerStarted | JobEvent
 
 _EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 
@@ -194,6 +248,11 @@ def parse_event(document: str | bytes) -> Event:
 def started_key(orchestration_id: str) -> EventKey:
     """Return the place of the event that makes a kick-off real."""
     return EventKey(orchestration_id, "orchestration#started")
+
+
+def cancelled_key(orchestration_id: str) -> EventKey:
+    """Return the place of the event that asks for the end."""
+    return EventKey(orchestration_id, "orchestration#cancelled")
 
 
 def outcome_key(orchestration_id: str, index: int) -> EventKey:

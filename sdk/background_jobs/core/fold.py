@@ -15,9 +15,12 @@ from background_jobs.core import statuses
 from background_jobs.core.events import (
     ContainerStarted,
     Event,
+    JobAttemptFailed,
     JobCompleted,
     JobErrored,
+    JobEvent,
     JobStarted,
+    OrchestrationCancelled,
     OrchestrationCompleted,
     OrchestrationStarted,
 )
@@ -43,6 +46,7 @@ class Summary(BaseModel):
     started_at: AwareDatetime | None = None
     first_job_at: AwareDatetime | None = None
     last_outcome_at: AwareDatetime | None = None
+    cancelled_at: AwareDatetime | None = None
     completed_at: AwareDatetime | None = None
     """When the last outcome was reached; None until all of them are."""
 
@@ -90,11 +94,7 @@ class Folded:
 
 def touched_chunks(events: Iterable[Event]) -> frozenset[int]:
     """Return the numbers of the chunks that folding *events* may change."""
-    return frozenset(
-        event.index // CHUNK_SIZE
-        for event in events
-        if isinstance(event, JobStarted | JobCompleted | JobErrored)
-    )
+    return frozenset(event.index // CHUNK_SIZE for event in events if isinstance(event, JobEvent))
 
 
 def fold(model: ReadModel, events: Iterable[Event]) -> Folded:
@@ -124,6 +124,8 @@ class _Folding:
                     job_name=event.job_name, service=event.service, total=event.total,
                     tags=event.tags, started_at=event.at,
                 )  # fmt: skip
+            case OrchestrationCancelled():
+                self._summary["cancelled_at"] = event.at
             case OrchestrationCompleted():
                 self._summary["completed_at"] = event.at
             case ContainerStarted():
@@ -131,6 +133,8 @@ class _Folding:
             case JobStarted():
                 self._raise(event.index, statuses.running(event.attempt), event.at)
                 self._keep("first_job_at", min, event.at)
+            case JobAttemptFailed():
+                self._raise(event.index, statuses.waiting_again(event.attempt), event.at)
             case JobCompleted() | JobErrored():
                 rank = statuses.COMPLETED if isinstance(event, JobCompleted) else statuses.ERRORED
                 self._raise(event.index, rank, event.at)

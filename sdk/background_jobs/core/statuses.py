@@ -7,7 +7,7 @@ rank  meaning
 ====  ==========================================================
 0     no attempt yet
 odd   attempt (rank + 1) / 2 runs (13: attempt 7 or a later one)
-even  attempt rank / 2 failed and another follows
+even  attempt rank / 2 failed and another follows (12: attempt 6 or a later one)
 14    Completed
 15    Errored
 ====  ==========================================================
@@ -40,6 +40,15 @@ def running(attempt: int) -> int:
     [1, 3, 13]
     """
     return min(2 * attempt - 1, _LAST_RUNNING)
+
+
+def waiting_again(attempt: int) -> int:
+    """Return the rank of an instance after attempt *attempt* (from 1) failed, while another is to follow.
+
+    >>> [waiting_again(1), waiting_again(6), waiting_again(99)]
+    [2, 12, 12]
+    """
+    return min(2 * attempt, _LAST_RUNNING - 1)
 
 
 def is_running(rank: int) -> bool:

@@ -1,0 +1,107 @@
+"""Whether and when a failed attempt is followed by another: decisions, not deeds."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _seconds(value: object) -> object:
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def _names(value: object) -> object:
+    if isinstance(value, str | type):
+        value = (value,)
+    if not isinstance(value, Iterable):
+        return value
+    return tuple(class_name(one) if isinstance(one, type) else one for one in value)
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=86_400, allow_inf_nan=False)]
+"""A span of up to a day, in seconds; a timedelta will do."""
+ErrorNames = Annotated[tuple[str, ...], BeforeValidator(_names)]
+"""Exceptions, given as classes or by name: ``ValueError``, ``requests.exceptions.Timeout``."""
+
+
+class Retry(BaseModel):
+    """How often a failed instance is tried again, and after how long.
+
+    The wait before attempt n + 1 is ``min(max_seconds, base_seconds * factor ** (n - 1))``, and with full
+    jitter a random part of it. Container losses and launch errors have budgets of their own and take
+    nothing from *max_attempts*.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_attempts: int = Field(default=3, ge=1, le=100)
+    base_seconds: Seconds = 1
+    factor: float = Field(default=2, ge=1, le=100, allow_inf_nan=False)
+    max_seconds: Seconds = 300
+    jitter: Literal["full", "none"] = "full"
+    retry_on: ErrorNames = ("Exception",)
+    """An error is tried again if it is one of these, or derived from one."""
+    give_up_on: ErrorNames = ()
+    """But not if it is one of these."""
+
+
+ONCE = Retry(max_attempts=1)
+"""What a job gets that names no Retry."""
+
+
+class RetryAfter(Exception):
+    """Raised by a job: try this instance again after *seconds*, whatever the backoff says."""
+
+    def __init__(self, seconds: float | timedelta) -> None:
+        self.seconds = max(0.0, seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds))
+        super().__init__(f"asked to be tried again after {self.seconds:g} s")
+
+
+class GiveUp(Exception):
+    """Raised by a job: this instance cannot succeed, whatever the attempts left."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+
+def retry_in(error: BaseException, failures: int, retry: Retry, *, draw: float) -> float | None:
+    """Return the wait in seconds before another attempt, or None to give up.
+
+    *error* ended the *failures*-th failed attempt (from 1). *draw* is uniform in [0, 1).
+
+    >>> retry_in(ValueError(), 3, Retry(max_attempts=3), draw=0.5) is None
+    True
+    """
+    if failures >= retry.max_attempts or isinstance(error, GiveUp):
+        return None
+    if isinstance(error, RetryAfter):
+        return error.seconds
+    names = {class_name(kind) for kind in type(error).__mro__}
+    if names.isdisjoint(retry.retry_on) or not names.isdisjoint(retry.give_up_on):
+        return None
+    return retry_delay(failures, retry, draw=draw)
+
+
+def retry_delay(attempt: int, retry: Retry, *, draw: float) -> float:
+    """Return the wait in seconds after failed attempt *attempt* (counted from 1).
+
+    *draw* is uniform in [0, 1). Raises ValueError if *attempt* is below 1.
+    Source: "full jitter", Marc Brooker, AWS Architecture Blog, 2015.
+
+    >>> retry_delay(3, Retry(base_seconds=2), draw=0.5)
+    4.0
+    """
+    if attempt < 1:
+        raise ValueError(f"Attempts count from 1, so there is no attempt {attempt}.")
+    longest = min(retry.max_seconds, retry.base_seconds * retry.factor ** min(attempt - 1, 100))
+    return longest * draw if retry.jitter == "full" else longest
+
+
+def class_name(kind: type[Any]) -> str:
+    """Return the name of a class, with its module unless it is built in.
+
+    >>> class_name(ValueError)
+    'ValueError'
+    """
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,89 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from background_jobs.core.retry import GiveUp, Retry, RetryAfter, retry_delay, retry_in
+
+
+class NotFoundError(LookupError):
+    pass
+
+
+@given(
+    st.integers(1, 100),
+    st.builds(
+        Retry,
+        base_seconds=st.floats(0, 1000),
+        factor=st.floats(1, 100),
+        max_seconds=st.floats(0, 86_400),
+        jitter=st.sampled_from(["full", "none"]),
+    ),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_a_wait_is_never_negative_nor_longer_than_the_longest(
+    attempt: int, retry: Retry, draw: float
+) -> None:
+    assert 0 <= retry_delay(attempt, retry, draw=draw) <= retry.max_seconds
+
+
+def test_waits_grow_by_the_factor_up_to_the_longest_and_jitter_takes_a_part() -> None:
+    retry = Retry(max_attempts=9, base_seconds=timedelta(seconds=2), factor=3, max_seconds=50, jitter="none")
+    assert [retry_delay(attempt, retry, draw=0.5) for attempt in (1, 2, 3, 4, 9)] == [2, 6, 18, 50, 50]
+    assert retry_delay(3, retry.model_copy(update={"jitter": "full"}), draw=0.5) == 9
+
+
+def test_attempts_are_counted_in_all() -> None:
+    retry = Retry(max_attempts=3, jitter="none")
+    assert retry_in(ValueError(), 2, retry, draw=0) == 2
+    assert retry_in(ValueError(), 3, retry, draw=0) is None
+    assert retry_in(RetryAfter(5), 3, retry, draw=0) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "again"),
+    [
+        ({}, NotFoundError(), True),
+        ({}, SystemExit(1), False),
+        ({"retry_on": (LookupError,)}, NotFoundError(), True),
+        ({"retry_on": LookupError}, ValueError(), False),
+        ({"retry_on": ("LookupError", "OSError")}, TimeoutError(), True),
+        ({"give_up_on": (NotFoundError,)}, NotFoundError(), False),
+        ({"give_up_on": (NotFoundError,)}, KeyError(), True),
+        ({"retry_on": "ValueError"}, RetryAfter(1), True),
+        ({}, GiveUp("no such customer"), False),
+    ],
+)
+def test_which_errors_are_tried_again(options: dict[str, Any], error: BaseException, again: bool) -> None:
+    assert (retry_in(error, 1, Retry(**options), draw=0) is not None) == again
+
+
+def test_a_job_may_say_when() -> None:
+    assert retry_in(RetryAfter(timedelta(minutes=2)), 1, Retry(max_seconds=1), draw=0) == 120
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_attempts": 0},
+        {"max_attempts": 101},
+        {"base_seconds": -1},
+        {"base_seconds": float("nan")},
+        {"factor": 0.5},
+        {"max_seconds": timedelta(days=2)},
+        {"jitter": "some"},
+        {"attempts": 3},
+    ],
+)
+def test_absurd_settings_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Retry(**options)
+
+
+def test_a_retry_survives_the_event_that_carries_it() -> None:
+    retry = Retry(max_attempts=4, retry_on=(NotFoundError, OSError))
+    assert Retry.model_validate_json(retry.model_dump_json()) == retry
+    assert retry.retry_on == (f"{__name__}.NotFoundError", "OSError")
