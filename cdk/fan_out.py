@@ -3,6 +3,8 @@
 from typing import Any, Final
 
 from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -17,7 +19,7 @@ _LABEL: Final = "Shares"
 _DAY: Final = 86_400
 _EXECUTION_SECONDS: Final = 14 * _DAY
 """Far beyond any job, and an end for those that hang."""
-_CONTAINER_SECONDS: Final = 7 * _DAY
+_END_ATTEMPTS: Final = 20
 _LAUNCH_ERRORS: Final = [
     "ECS.AmazonECSException",
     "ECS.ClientException",
@@ -92,6 +94,26 @@ class FanOut(Construct):
         )
         policy.attach_to_role(machine.role)
 
+    def end_by(self, function: lambda_.IFunction, bus: events.IEventBus) -> None:
+        """Have *function* end what was cancelled, and what an execution left that did not succeed."""
+        target = targets.LambdaFunction(function, retry_attempts=_END_ATTEMPTS)
+        ended = {
+            "stateMachineArn": [self.state_machine.state_machine_arn],
+            "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+        }
+        pattern = events.EventPattern(
+            source=["aws.states"], detail_type=["Step Functions Execution Status Change"], detail=ended
+        )
+        events.Rule(self, "Ended", event_pattern=pattern, targets=[target])
+        cancelled = events.EventPattern(
+            source=[naming.EVENT_SOURCE], detail_type=[naming.CANCELLED_DETAIL_TYPE]
+        )
+        events.Rule(self, "Cancelled", event_bus=bus, event_pattern=cancelled, targets=[target])
+
+    def grant_stop(self, to: iam.IGrantable) -> None:
+        """Let *to* stop executions."""
+        self.state_machine.grant_execution(to, "states:StopExecution")
+
     def grant_start(self, to: iam.IGrantable) -> None:
         """Let *to* start executions."""
         self.state_machine.grant_start_execution(to)
@@ -119,6 +141,7 @@ def fan_out_definition(
                     "job_name.$": "$.job_name",
                     "task_definition.$": "$.task_definition",
                     "params_key.$": "$.params_key",
+                    "container_seconds.$": "$.container_seconds",
                     "share.$": "$$.Map.Item.Value",
                 },
                 "MaxConcurrencyPath": "$.parallelism",
@@ -159,7 +182,7 @@ def _share(cluster: str, subnets: list[str], security_group: str, close_unfinish
             "RunContainer": {
                 "Type": "Task",
                 "Resource": "arn:aws:states:::ecs:runTask.sync",
-                "TimeoutSeconds": _CONTAINER_SECONDS,
+                "TimeoutSecondsPath": "$.container_seconds",
                 "Parameters": {
                     "LaunchType": "FARGATE",
                     "Cluster": cluster,

@@ -3,6 +3,7 @@
 from typing import Final
 
 from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -10,7 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_lambda_event_sources import DynamoEventSource, SqsDlq
 from constructs import Construct
 
-from background_jobs.settings import LauncherSettings, Settings
+from background_jobs.settings import ExecutionSettings, Settings
 from cdk.event_log import EventLogTable
 
 _RUNTIME: Final = lambda_.Runtime.PYTHON_3_13
@@ -20,7 +21,7 @@ _RECORD_AGE: Final = Duration.hours(12)
 
 
 class Functions(Construct):
-    """The three functions of the control plane, and the queue of the records that they gave up."""
+    """The functions of the control plane, and the queue of the records that they gave up."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, settings: Settings, code: str, dependencies: str
@@ -45,21 +46,21 @@ class Functions(Construct):
         self.start_orchestration = self._function("start_orchestration", seconds=30)
         self.aggregate_jobs = self._function("aggregate_jobs", seconds=120)
         self.close_unfinished = self._function("close_unfinished", seconds=900)
+        self.end_orchestration = self._function("end_orchestration", seconds=900)
+        self._alarm()
 
     def read_stream(self, event_log: EventLogTable) -> None:
-        """Feed the event log's stream to the functions that follow it."""
-        kick_offs = lambda_.FilterCriteria.filter(
-            {"dynamodb": {"NewImage": {"type": {"S": lambda_.FilterRule.is_equal("OrchestrationStarted")}}}}
-        )
-        for function, batch_size, filters in (
-            (self.start_orchestration, 10, [kick_offs]),
+        """Feed the stream to the functions that follow it: two, for more would slow each other down."""
+        for function, batch_size, kind in (
+            (self.start_orchestration, 10, "OrchestrationStarted"),
             (self.aggregate_jobs, 1_000, None),
         ):
+            wanted = {"dynamodb": {"NewImage": {"type": {"S": lambda_.FilterRule.is_equal(kind or "")}}}}
             source = DynamoEventSource(
                 event_log.table,
                 starting_position=lambda_.StartingPosition.TRIM_HORIZON,
                 batch_size=batch_size,
-                filters=filters,
+                filters=[lambda_.FilterCriteria.filter(wanted)] if kind else None,
                 report_batch_item_failures=True,
                 bisect_batch_on_error=True,
                 retry_attempts=_RETRIES,
@@ -68,10 +69,22 @@ class Functions(Construct):
             )
             function.add_event_source(source)
 
-    def let_start(self, state_machine_arn: str) -> None:
-        """Tell start_orchestration which state machine to start."""
-        for name, value in LauncherSettings(state_machine_arn=state_machine_arn).to_env().items():
-            self.start_orchestration.add_environment(name, value)
+    def control(self, execution: ExecutionSettings) -> None:
+        """Tell the functions that start and end executions which they are."""
+        for function in (self.start_orchestration, self.end_orchestration):
+            for name, value in execution.to_env().items():
+                function.add_environment(name, value)
+
+    def _alarm(self) -> None:
+        """Ring when a record was given up: an orchestration may wait for it."""
+        self.failed_records.metric_approximate_number_of_messages_visible(statistic="Maximum").create_alarm(
+            self,
+            "RecordsGivenUp",
+            alarm_description="Records of the event log were given up; see docs/runbook.md#records-given-up",
+            threshold=1,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
 
     def _function(self, name: str, *, seconds: int) -> lambda_.Function:
         title = "".join(part.capitalize() for part in name.split("_"))

@@ -59,21 +59,28 @@ class JobServices(Construct):
         for service in services:
             self._define(service, settings.model_copy(update={"service": service.name}))
 
+    def grant_stop(self, to: iam.IGrantable) -> None:
+        """Let *to* find and stop tasks of this cluster."""
+        in_this_cluster = {"ArnEquals": {"ecs:cluster": self.cluster.cluster_arn}}
+        for statement in (
+            # Listing is allowed or not for a cluster as a whole, not for its tasks.
+            iam.PolicyStatement(actions=["ecs:ListTasks"], resources=["*"], conditions=in_this_cluster),
+            iam.PolicyStatement(actions=["ecs:StopTask", "ecs:DescribeTasks"], resources=[self._tasks()]),
+        ):
+            to.grant_principal.add_to_principal_policy(statement)
+
     def grant_run(self, to: iam.IGrantable) -> None:
         """Let *to* run, watch and stop tasks of these services in this cluster, and pass them their roles."""
         stack = Stack.of(self)
         family = task_family(self._stage, "*")
         definitions = stack.format_arn(service="ecs", resource="task-definition", resource_name=f"{family}:*")
-        tasks = stack.format_arn(
-            service="ecs", resource="task", resource_name=f"{self.cluster.cluster_name}/*"
-        )
         rule = stack.format_arn(
             service="events", resource="rule", resource_name="StepFunctionsGetEventsForECSTaskRule"
         )
         in_this_cluster = {"ArnEquals": {"ecs:cluster": self.cluster.cluster_arn}}
         statements = [
             iam.PolicyStatement(actions=["ecs:RunTask"], resources=[definitions], conditions=in_this_cluster),
-            iam.PolicyStatement(actions=["ecs:StopTask", "ecs:DescribeTasks"], resources=[tasks]),
+            iam.PolicyStatement(actions=["ecs:StopTask", "ecs:DescribeTasks"], resources=[self._tasks()]),
             iam.PolicyStatement(
                 actions=["iam:PassRole"],
                 resources=[self._task_role.role_arn, self._execution_role.role_arn],
@@ -86,6 +93,10 @@ class JobServices(Construct):
         ]
         for statement in statements:
             to.grant_principal.add_to_principal_policy(statement)
+
+    def _tasks(self) -> str:
+        name = f"{self.cluster.cluster_name}/*"
+        return Stack.of(self).format_arn(service="ecs", resource="task", resource_name=name)
 
     def _define(self, service: ServiceConfig, settings: Settings) -> None:
         architecture = ecs.CpuArchitecture.ARM64 if service.arm64 else ecs.CpuArchitecture.X86_64

@@ -7,7 +7,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from background_jobs.settings import Settings
+from background_jobs.settings import ExecutionSettings, Settings
 from cdk.config import StageConfig
 from cdk.event_log import EventLogTable
 from cdk.fan_out import FanOut
@@ -59,7 +59,13 @@ class BackgroundJobsStack(Stack):
         fan_out = FanOut(
             self, "FanOut", services=services, payloads=payloads, close_unfinished=functions.close_unfinished
         )
-        functions.let_start(fan_out.state_machine.state_machine_arn)
+        functions.control(
+            ExecutionSettings(
+                state_machine_arn=fan_out.state_machine.state_machine_arn,
+                cluster_arn=services.cluster.cluster_arn,
+            )
+        )
+        fan_out.end_by(functions.end_orchestration, bus)
         functions.read_stream(event_log)
 
         fan_out.grant_start(functions.start_orchestration)
@@ -67,10 +73,13 @@ class BackgroundJobsStack(Stack):
         event_log.grant_append(functions.aggregate_jobs)
         event_log.grant_read(functions.aggregate_jobs)
         bus.grant_put_events_to(functions.aggregate_jobs)
-        event_log.grant_append(functions.close_unfinished)
-        event_log.grant_read(functions.close_unfinished)
-        read_model.grant_read(functions.close_unfinished)
-        payloads.grant_read(functions.close_unfinished)
+        for closing in (functions.close_unfinished, functions.end_orchestration):
+            event_log.grant_append(closing)
+            event_log.grant_read(closing)
+            read_model.grant_read(closing)
+            payloads.grant_read(closing)
+        services.grant_stop(functions.end_orchestration)
+        fan_out.grant_stop(functions.end_orchestration)
 
         callers = iam.ManagedPolicy(
             self, "Callers", description="May kick off jobs and read what came of them"

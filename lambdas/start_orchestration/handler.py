@@ -10,14 +10,14 @@ from background_jobs.aws import clients
 from background_jobs.aws.state_machine import StateMachine
 from background_jobs.control_plane.start import start_orchestration
 from background_jobs.control_plane.stream import handle_records
-from background_jobs.settings import LauncherSettings, Settings
+from background_jobs.settings import ExecutionSettings, Settings
 
 copy_config_to_registered_loggers(source_logger=Logger(), include={"background_jobs"})
 
 
 @cache
 def _parts() -> tuple[Settings, StateMachine]:
-    arn = LauncherSettings.from_env().state_machine_arn
+    arn = ExecutionSettings.from_env().state_machine_arn
     return Settings.from_env(), StateMachine(clients.stepfunctions(), arn)
 
 

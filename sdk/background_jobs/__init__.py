@@ -15,18 +15,22 @@ from background_jobs.core.errors import (
     ServiceUnreachable,
     UnknownJobName,
 )
-from background_jobs.core.events import JobError
+from background_jobs.core.events import FailedAttempt, JobError
 from background_jobs.core.fold import Summary, Transition
 from background_jobs.core.outcomes import Failure, JobFailed, JobResults, Success
+from background_jobs.core.retry import GiveUp, Retry, RetryAfter
 from background_jobs.core.statuses import Status
 from background_jobs.jobs import JobContext, job_name
-from background_jobs.orchestration_service import Orchestration, OrchestrationService, Update
+from background_jobs.orchestration_service import Cancellation, Orchestration, OrchestrationService, Update
 from background_jobs.settings import Settings
 from background_jobs.worker.main import run_e11_job
 
 __all__ = [
     "BackgroundJobsError",
+    "Cancellation",
+    "FailedAttempt",
     "Failure",
+    "GiveUp",
     "InvalidJob",
     "InvalidKickOff",
     "InvalidParams",
@@ -43,6 +47,8 @@ __all__ = [
     "OrchestrationNotFound",
     "OrchestrationService",
     "PayloadNotFound",
+    "Retry",
+    "RetryAfter",
     "ServiceUnreachable",
     "Settings",
     "Status",

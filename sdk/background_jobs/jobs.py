@@ -5,17 +5,21 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
+from threading import Event
 from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 
 from background_jobs.core.errors import InvalidJob, UnknownJobName
+from background_jobs.core.retry import ONCE, Retry
 
 _T = TypeVar("_T", bound=Callable[..., Any])
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _MARK: Final = "__background_job__"
+_LONGEST_TIMEOUT: Final = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,23 @@ class JobContext:
     """Which attempt this is, from 1."""
     tags: dict[str, str]
     """What the caller tagged the orchestration with; customer identifiers among them."""
+    _cancelled: Event = field(default_factory=Event, repr=False, compare=False)
+
+    def cancelled(self) -> bool:
+        """Tell whether the orchestration was cancelled; a long job looks now and then, and returns."""
+        return self._cancelled.is_set()
 
 
 class JobDefinition:
     """A class or function registered under a job name, and how to call it."""
 
-    def __init__(self, name: str, target: Callable[..., Any]) -> None:
+    def __init__(
+        self, name: str, target: Callable[..., Any], retry: Retry = ONCE, timeout: float | None = None
+    ) -> None:
         self.name = name
+        self.retry = retry
+        self.timeout = timeout
+        """Seconds that an attempt may take; None for as long as it likes."""
         self._target = target
         self._run: Callable[..., Any] = _run_of(target)
         self._takes_context = _takes_context(target, self._run)
@@ -72,8 +86,13 @@ class JobDefinition:
         return None if annotation in (Any, dict) else TypeAdapter(annotation)
 
 
-def job_name(name: str) -> Callable[[_T], _T]:
+def job_name(
+    name: str, *, retry: Retry | None = None, timeout: float | timedelta | None = None
+) -> Callable[[_T], _T]:
     """Register a class with a `run` method, or a function, as the job *name*.
+
+    *retry* says which errors are tried again; without it none are. *timeout* is what one attempt may take,
+    in seconds or as a timedelta; it ends sleeping and computing attempts alike (docs/containers.md).
 
     `run` takes the params (a dict, or whatever type its annotation names: pydantic validates them) and, if
     it wants one, a JobContext. What it returns is the instance's result, anything that JSON can hold.
@@ -86,8 +105,14 @@ def job_name(name: str) -> Callable[[_T], _T]:
             f"{name!r} cannot be a job name: use up to 80 of: letters, digits, '_', '.' and '-'."
         )
 
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if seconds is not None and not 0 < seconds <= _LONGEST_TIMEOUT:
+        raise InvalidJob(
+            f"The job {name!r} has a timeout of {seconds} s; it must be above 0, and at most 7 days."
+        )
+
     def register(target: _T) -> _T:
-        setattr(target, _MARK, JobDefinition(name, target))
+        setattr(target, _MARK, JobDefinition(name, target, retry or ONCE, seconds))
         return target
 
     return register

@@ -100,10 +100,11 @@ def output_name(field: str) -> str:
     return "".join(part.capitalize() for part in field.split("_"))
 
 
-class LauncherSettings(_FromEnvironment):
-    """What the Lambda that starts executions needs beside Settings."""
+class ExecutionSettings(_FromEnvironment):
+    """What the Lambdas that start and end executions need beside Settings."""
 
     state_machine_arn: str
+    cluster_arn: str
 
 
 class ContainerSettings(_FromEnvironment):

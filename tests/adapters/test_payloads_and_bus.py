@@ -39,7 +39,7 @@ def test_a_completion_reaches_who_listens_on_the_bus(settings: Settings) -> None
     arn = clients.events().describe_event_bus(Name=settings.event_bus)["Arn"]
     clients.events().create_archive(ArchiveName="all", EventSourceArn=arn)
 
-    bus.publish(EVENT)
+    bus.completed(EVENT)
 
     assert clients.events().describe_archive(ArchiveName="all")["EventCount"] == 1
 
@@ -50,7 +50,7 @@ def test_a_bus_that_refuses_is_an_error(settings: Settings) -> None:
             return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "Throttled", "ErrorMessage": "slow"}]}
 
     with pytest.raises(EventNotPublished, match="Throttled: slow"):
-        EventBus(Refusing(), settings.event_bus).publish(EVENT)  # type: ignore[arg-type] # moto never refuses
+        EventBus(Refusing(), settings.event_bus).completed(EVENT)  # type: ignore[arg-type] # moto never refuses
 
 
 def test_an_event_of_the_bus_reads_back_and_keeps_its_id() -> None:
@@ -74,6 +74,7 @@ def test_starting_an_execution_twice_starts_one(settings: Settings) -> None:
         shares_key="s",
         parallelism=1,
         total=1,
+        container_seconds=60,
     )
     for _ in range(2):
         StateMachine(clients.stepfunctions(), arn).start(fan_out)

@@ -17,7 +17,8 @@ from background_jobs.core.events import JobErrored
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service import Orchestration
 from background_jobs.settings import ContainerSettings, Settings
-from background_jobs.worker.main import Container
+from background_jobs.worker.beacon import Beacon
+from background_jobs.worker.container import Container
 from tests.unit.histories import at
 
 ran: list[int] = []
@@ -63,7 +64,7 @@ def launch(rooms: Rooms) -> Callable[..., None]:
             "JOB_PARAMS_KEY": started.params_key,
             "JOB_PARAMS_BYTES": line["bytes"],
         }
-        Container(jobs or Jobs([halve]), ContainerSettings.from_env(environment), rooms).work()
+        Container(jobs or Jobs([halve]), ContainerSettings.from_env(environment), rooms, Beacon()).work()
 
     return launch
 

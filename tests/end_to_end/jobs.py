@@ -1,11 +1,15 @@
 """The jobs of the end-to-end tests; the main of their containers."""
 
+import ctypes
 import os
+import signal
+import time
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from background_jobs import JobContext, job_name, run_e11_job
+from background_jobs import GiveUp, JobContext, Retry, RetryAfter, job_name, run_e11_job
 
 
 class Numbers(BaseModel):
@@ -37,5 +41,60 @@ def environment(params: dict[str, Any]) -> dict[str, str | None]:
     return {name: os.environ.get(name) for name in params["names"]}  # noqa: TID251 -- what it is about
 
 
+@job_name("flaky", retry=Retry(max_attempts=3, base_seconds=0.1, give_up_on=(LookupError,)))
+def flaky(params: dict[str, Any], job: JobContext) -> int:
+    """Fail as the params say, and return the attempt that succeeded."""
+    match params.get("how"):
+        case "twice" if job.attempt < 3:
+            raise OSError("away")
+        case "always":
+            raise OSError("gone")
+        case "lookup":
+            raise KeyError("customer")
+        case "give up":
+            raise GiveUp("no such customer")
+        case "later" if job.attempt == 1:
+            raise RetryAfter(0.2)
+    return job.attempt
+
+
+@job_name("slow", timeout=1)
+def slow(params: dict[str, Any]) -> str:
+    """Take too long in one of the ways that there are."""
+    match params.get("how"):
+        case "sleep":
+            time.sleep(600)
+        case "swallow":
+            while True:
+                try:
+                    time.sleep(600)
+                except Exception:  # noqa: BLE001 -- a job that is deaf to errors
+                    pass
+        case "native":
+            # Holds the interpreter's lock, so nothing in the process can interrupt it.
+            ctypes.PyDLL(None).sleep(600)
+    return "in time"
+
+
+@job_name("kill_container")
+def kill_container(params: dict[str, Any], job: JobContext) -> int:
+    """Kill the outer process of the container, as the machine's loss does, as often as the params say."""
+    if params.get("kills", 0) >= job.attempt:
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)
+    return job.attempt
+
+
+@job_name("patient")
+def patient(params: dict[str, Any], job: JobContext) -> str:
+    """Say that it runs, then wait for a file, or for the orchestration's cancellation."""
+    Path(params["running"]).touch()
+    while not Path(params["until"]).exists():
+        if params.get("cooperative") and job.cancelled():
+            return "saw the cancellation"
+        time.sleep(0.05)
+    return "done"
+
+
 if __name__ == "__main__":
-    run_e11_job([Total, fussy, exit_process, environment])
+    run_e11_job([Total, fussy, exit_process, environment, flaky, slow, kill_container, patient])

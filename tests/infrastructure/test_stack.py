@@ -6,7 +6,7 @@ import pytest
 
 from background_jobs.core.naming import CONTAINER_NAME, task_family
 from background_jobs.local_stack.package_data import TEMPLATE
-from background_jobs.settings import ContainerSettings, LauncherSettings, Settings
+from background_jobs.settings import ContainerSettings, ExecutionSettings, Settings
 from cdk.fan_out import fan_out_definition
 from cdk.offline_template import offline_template
 
@@ -72,10 +72,13 @@ def test_every_function_and_container_finds_all_its_settings(template: Template)
             for name, value in environment.items()
         }
         assert Settings.from_env(plain).stage == "prod"
-    (launcher,) = [e for e in environments if "BACKGROUND_JOBS_STATE_MACHINE_ARN" in e]
-    plain = {name: json.dumps(value) for name, value in launcher.items()}
-    assert LauncherSettings.from_env(plain).state_machine_arn == plain["BACKGROUND_JOBS_STATE_MACHINE_ARN"]
-    assert len(functions) == 3
+    executing = [e for e in environments if "BACKGROUND_JOBS_STATE_MACHINE_ARN" in e]
+    assert len(executing) == 2
+    for environment in executing:
+        plain = {name: json.dumps(value) for name, value in environment.items()}
+        settings = ExecutionSettings.from_env(plain)
+        assert settings.state_machine_arn == plain["BACKGROUND_JOBS_STATE_MACHINE_ARN"]
+    assert len(functions) == 4
 
 
 def test_the_outputs_are_the_settings_of_the_sdk(template: Template) -> None:

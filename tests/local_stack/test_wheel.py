@@ -67,7 +67,7 @@ def test_the_wheel_brings_types_template_and_functions(installed: Path) -> None:
     package = installed / "background_jobs"
     assert (package / "py.typed").exists()
     assert naming.CONTAINER_NAME in (package / "local_stack" / "template.json").read_text()
-    assert len(list((package / "local_stack" / "lambdas").glob("*/handler.py"))) == 3
+    assert len(list((package / "local_stack" / "lambdas").glob("*/handler.py"))) == 4
 
 
 def test_importing_the_sdk_does_not_import_boto3() -> None:

@@ -57,7 +57,7 @@ def test_attempts_are_counted_in_all() -> None:
         ({}, GiveUp("no such customer"), False),
     ],
 )
-def test_which_errors_are_tried_again(options: dict[str, Any], error: BaseException, again: bool) -> None:
+def test_which_errors_are_tried_again(options: dict[str, Any], error: BaseException, *, again: bool) -> None:
     assert (retry_in(error, 1, Retry(**options), draw=0) is not None) == again
 
 

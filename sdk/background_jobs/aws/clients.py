@@ -9,6 +9,7 @@ from background_jobs.core.errors import InvalidSettings, ServiceUnreachable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
@@ -66,6 +67,11 @@ def events() -> "EventBridgeClient":
 def stepfunctions() -> "SFNClient":
     """Return this process's client of Step Functions."""
     return cast("SFNClient", _client("stepfunctions"))
+
+
+def ecs() -> "ECSClient":
+    """Return this process's client of ECS."""
+    return cast("ECSClient", _client("ecs"))
 
 
 def reaching_aws(call: Callable[_P, _R]) -> Callable[_P, _R]:

@@ -1,41 +1,50 @@
-"""The event bus in EventBridge, on which completions are published."""
+"""The event bus in EventBridge, on which completions and cancellations are published."""
 
 from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.core import naming
 from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.errors import EventNotPublished
+from background_jobs.core.events import OrchestrationCancelled
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 
 class EventBus:
-    """Where other services hear of completed orchestrations."""
+    """Where completed orchestrations are heard of, and those that are to end."""
 
     def __init__(self, events: "EventBridgeClient", name: str) -> None:
         self._events = events
         self._name = name
 
+    def completed(self, event: JobCompletedEvent) -> None:
+        """Publish that an orchestration has completed. Raises EventNotPublished if the bus refuses."""
+        self._publish(naming.JOB_COMPLETED_DETAIL_TYPE, event.orchestration_id, event)
+
+    def cancelled(self, event: OrchestrationCancelled) -> None:
+        """Publish that somebody asked for an end. Raises EventNotPublished if the bus refuses."""
+        self._publish(naming.CANCELLED_DETAIL_TYPE, event.orchestration_id, event)
+
     @reaching_aws
-    def publish(self, event: JobCompletedEvent) -> None:
-        """Publish *event*. Raises EventNotPublished if the bus refuses it."""
+    def _publish(self, detail_type: str, orchestration_id: str, detail: BaseModel) -> None:
         answer = self._events.put_events(
             Entries=[
                 {
                     "EventBusName": self._name,
                     "Source": naming.EVENT_SOURCE,
-                    "DetailType": naming.JOB_COMPLETED_DETAIL_TYPE,
-                    "Detail": event.model_dump_json(),
-                    "Time": event.completed_at,
-                    "Resources": [event.orchestration_id],
+                    "DetailType": detail_type,
+                    "Detail": detail.model_dump_json(),
+                    "Resources": [orchestration_id],
                 }
             ]
         )
         if answer["FailedEntryCount"]:
             refused = answer["Entries"][0]
             raise EventNotPublished(
-                f"The bus {self._name!r} refused the JobCompletedEvent of {event.orchestration_id}: "
+                f"The bus {self._name!r} refused the {detail_type} of {orchestration_id}: "
                 f"{refused.get('ErrorCode')}: {refused.get('ErrorMessage')}"
             )

@@ -13,11 +13,14 @@ from background_jobs.core.events import (
     PARTITION_SIZE,
     Event,
     EventKey,
+    JobAttemptFailed,
     JobCompleted,
     JobErrored,
     JobOutcome,
     JobStarted,
+    OrchestrationCancelled,
     OrchestrationStarted,
+    cancelled_key,
     job_partition,
     parse_event,
     started_key,
@@ -104,6 +107,17 @@ class EventLog:
             raise OrchestrationNotFound(orchestration_id)
         return event
 
+    def beginning(self, orchestration_id: str) -> tuple[OrchestrationStarted, OrchestrationCancelled | None]:
+        """Return the kick-off, and the cancellation if there is one. Raises OrchestrationNotFound."""
+        partition, last = started_key(orchestration_id)
+        first = cancelled_key(orchestration_id).sort
+        events = [parse_event(one) for one in self._query(partition, first, last, "document")]
+        cancellation = next((one for one in events if isinstance(one, OrchestrationCancelled)), None)
+        for event in events:
+            if isinstance(event, OrchestrationStarted):
+                return event, cancellation
+        raise OrchestrationNotFound(orchestration_id)
+
     def outcomes(self, orchestration_id: str, first: int, last: int) -> Iterator[JobOutcome]:
         """Yield the outcomes of instances *first* to *last*, in the order of their indices."""
         for document in self._ranges(orchestration_id, "outcome", first, last, "document"):
@@ -117,6 +131,30 @@ class EventLog:
             event = parse_event(document)
             if isinstance(event, JobStarted):
                 yield event
+
+    def failed_attempts(self, orchestration_id: str, first: int, last: int) -> Iterator[JobAttemptFailed]:
+        """Yield the failed attempts of instances *first* to *last*, in the order of indices and attempts."""
+        for document in self._ranges(orchestration_id, "failed", first, last, "document"):
+            event = parse_event(document)
+            if isinstance(event, JobAttemptFailed):
+                yield event
+
+    def cancellation(self, orchestration_id: str) -> OrchestrationCancelled | None:
+        """Return the event that asks for the end of the orchestration, if somebody did."""
+        event = self._read(cancelled_key(orchestration_id))
+        return event if isinstance(event, OrchestrationCancelled) else None
+
+    def everything(self, orchestration_id: str, total: int) -> Iterator[Event]:
+        """Yield every event of an orchestration of *total* instances."""
+        partitions = [
+            orchestration_id,
+            *(job_partition(orchestration_id, n) for n in range(0, total, PARTITION_SIZE)),
+        ]
+        with ThreadPoolExecutor(_READERS) as pool:
+            for documents in pool.map(
+                lambda partition: self._query(partition, " ", "~", "document"), partitions
+            ):
+                yield from map(parse_event, documents)
 
     def unfinished(self, orchestration_id: str, first: int, last: int) -> list[int]:
         """Return the indices from *first* to *last* that have no outcome yet."""

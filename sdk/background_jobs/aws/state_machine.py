@@ -21,6 +21,8 @@ class FanOutInput(BaseModel):
     shares_key: str
     parallelism: int
     total: int
+    container_seconds: int
+    """How long a container may take."""
 
 
 class StateMachine:
@@ -29,6 +31,19 @@ class StateMachine:
     def __init__(self, stepfunctions: "SFNClient", arn: str) -> None:
         self._stepfunctions = stepfunctions
         self._arn = arn
+
+    @reaching_aws
+    def stop(self, orchestration_id: str, error: str, cause: str) -> None:
+        """Stop the execution of an orchestration; where none runs, that is harmless."""
+        arn = f"{self._arn.replace(':stateMachine:', ':execution:')}:{orchestration_id}"
+        try:
+            self._stepfunctions.stop_execution(executionArn=arn, error=error, cause=cause)
+        except self._stepfunctions.exceptions.ExecutionDoesNotExist:
+            return
+        except self._stepfunctions.exceptions.ClientError as refused:
+            # An execution that has ended cannot be stopped any more.
+            if refused.response["Error"]["Code"] != "ValidationException":
+                raise
 
     @reaching_aws
     def start(self, fan_out: FanOutInput) -> None:

@@ -12,15 +12,12 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.cli.reporting import err, reporting
 from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.lasting import LastingStack
 
 app = typer.Typer(help="The whole stack offline: no Docker, no AWS account.", no_args_is_help=True)
-_err = Console(stderr=True, highlight=False)
 
 Jobs = Annotated[
     str,
@@ -44,7 +41,7 @@ def run(
     python: Python = None,
 ) -> None:
     """Bring the stack up, run COMMAND against it, and take it down; exit with COMMAND's status."""
-    with _ending_on_sigterm(), _reporting():
+    with _ending_on_sigterm(), reporting():
         stack = LocalStack(jobs, containers=containers, python=python)
         with _status("Starting the offline stack"):
             stack.start()
@@ -63,18 +60,16 @@ def up(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The emulator's port; 0 takes a free one.")] = 0,
 ) -> None:
     """Bring up a stack that stays, and print what a shell must export to use it."""
-    with _reporting():
+    with reporting():
         stack = LastingStack.found()
         if stack is None:
             with _status("Starting the offline stack"):
                 stack = LastingStack.started(
                     LocalStack(jobs, containers=containers, python=python, port=port)
                 )
-            _err.print(
-                f"The stack is up with the jobs of {stack.jobs}. `background-jobs local down` ends it."
-            )
+            err.print(f"The stack is up with the jobs of {stack.jobs}. `background-jobs local down` ends it.")
         else:
-            _err.print(f"The offline stack was up already, with the jobs of {stack.jobs}.")
+            err.print(f"The offline stack was up already, with the jobs of {stack.jobs}.")
     for name, value in stack.environment.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
@@ -84,10 +79,10 @@ def down() -> None:
     """Take the stack down."""
     stack = LastingStack.found()
     if stack is None:
-        _err.print("No offline stack is up.")
+        err.print("No offline stack is up.")
         return
     stack.end()
-    _err.print("The offline stack is down.")
+    err.print("The offline stack is down.")
 
 
 @app.command()
@@ -124,7 +119,7 @@ def _run(command: list[str], stack: LocalStack) -> int:
     try:
         child = subprocess.Popen(command, env=environment)  # noqa: S603 -- the user's own command
     except OSError as error:
-        _err.print(f"[red]{command[0]}: {error.strerror}[/red]", soft_wrap=True)
+        err.print(f"[red]{command[0]}: {error.strerror}[/red]", soft_wrap=True)
         return 127
     threading.Thread(target=_end_with_stack, args=(stack, child), daemon=True).start()
     try:
@@ -151,7 +146,7 @@ def _end_with_stack(stack: LocalStack, child: "subprocess.Popen[bytes]") -> None
     """Wait for the stack's process, and end the command if that ends first: it could only wait in vain."""
     status = stack.wait()
     if child.poll() is None and not stack.stopping:
-        _err.print(f"[red]The offline stack ended by itself, with status {status}; ending the command.[/red]")
+        err.print(f"[red]The offline stack ended by itself, with status {status}; ending the command.[/red]")
         child.terminate()
 
 
@@ -174,19 +169,10 @@ def _ending_on_sigterm() -> Iterator[None]:
 
 
 @contextmanager
-def _reporting() -> Iterator[None]:
-    try:
-        yield
-    except BackgroundJobsError as error:
-        _err.print(f"[red]Error:[/red] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(2) from None
-
-
-@contextmanager
 def _status(doing: str) -> Iterator[None]:
     if sys.stderr.isatty():
-        with _err.status(f"{doing} ..."):
+        with err.status(f"{doing} ..."):
             yield
     else:
-        _err.print(f"{doing} ...")
+        err.print(f"{doing} ...")
         yield

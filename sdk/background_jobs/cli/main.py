@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from background_jobs.cli import local
+from background_jobs.cli.rebuild import rebuild
 
 app = typer.Typer(
     name="background-jobs",
@@ -14,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(local.app, name="local")
+app.command()(rebuild)
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 -- typer's call

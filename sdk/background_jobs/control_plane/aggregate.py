@@ -7,7 +7,8 @@ from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.event_log import EventLog
 from background_jobs.aws.read_model import CHUNKS_PER_COMMIT, ReadModelConflict, ReadModelStore
 from background_jobs.core.completion import JobCompletedEvent, completion_of
-from background_jobs.core.events import Event, OrchestrationCompleted
+from background_jobs.core.errors import EventConflict
+from background_jobs.core.events import Event, OrchestrationCancelled, OrchestrationCompleted
 from background_jobs.core.fold import Summary, fold, touched_chunks
 
 
@@ -26,7 +27,8 @@ class Aggregator:
         """Fold *events*, all of one orchestration, and do what follows from them.
 
         The completion goes into the log first; its own record, coming back through the stream, is what
-        publishes it. A crash anywhere in between is mended by delivering the same records again.
+        publishes it, and likewise a cancellation. A crash anywhere in between is mended by delivering the
+        same records again.
 
         Raises EventNotPublished, or what AWS raised; the records are then to be delivered again.
         """
@@ -34,10 +36,19 @@ class Aggregator:
             summary = self._commit(orchestration_id, portion)
             completion = completion_of(summary)
             if completion is not None and not summary.done:
-                self._event_log.append(completion)
+                self._complete(completion)
         for event in events:
             if isinstance(event, OrchestrationCompleted):
-                self._bus.publish(JobCompletedEvent.from_completion(event))
+                self._bus.completed(JobCompletedEvent.from_completion(event))
+            elif isinstance(event, OrchestrationCancelled):
+                self._bus.cancelled(event)
+
+    def _complete(self, completion: OrchestrationCompleted) -> None:
+        try:
+            self._event_log.append(completion)
+        except EventConflict:
+            # Another aggregator did, before a late cancellation was folded; its event is the one that counts.
+            return
 
     def _commit(self, orchestration_id: str, events: Sequence[Event]) -> Summary:
         while True:

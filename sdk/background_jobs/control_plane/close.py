@@ -3,13 +3,16 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core.events import JobError, JobErrored, OrchestrationStarted, PayloadRef
 from background_jobs.core.payloads import INLINE_BYTES, bounded
+
+_KNOWN: Final = frozenset({"Cancelled", "ExecutionEnded"})
+"""Errors that end_orchestration names itself."""
 
 
 class TaskError(BaseModel):
@@ -81,6 +84,8 @@ def _reason(failure: TaskError | None) -> JobError:
             type="NotRun",
             message="The execution ended before this instance had an outcome.",
         )
+    if failure.error in _KNOWN:
+        return JobError(type=failure.error, message=bounded(failure.cause, 2_000))
     task = _task(failure.cause)
     if task is None:
         return JobError(type="NotLaunched", message=bounded(f"{failure.error}: {failure.cause}", 2_000))

@@ -1,11 +1,16 @@
 """Starting the execution that fans an orchestration out, once its kick-off is in the log."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from background_jobs.aws.state_machine import FanOutInput, StateMachine
 from background_jobs.core.events import Event, OrchestrationStarted
 from background_jobs.core.naming import task_family
 from background_jobs.settings import Settings
+
+_CONTAINER_SECONDS: Final = 7 * 86_400
+_DEADLINE_GRACE_SECONDS: Final = 300
+"""A container ends by itself at the orchestration's deadline; this is for one that cannot."""
 
 
 def start_orchestration(events: Sequence[Event], settings: Settings, state_machine: StateMachine) -> None:
@@ -15,6 +20,7 @@ def start_orchestration(events: Sequence[Event], settings: Settings, state_machi
     """
     for event in events:
         if isinstance(event, OrchestrationStarted) and event.total:
+            allowed = event.deadline - event.at if event.deadline else None
             state_machine.start(
                 FanOutInput(
                     orchestration_id=event.orchestration_id,
@@ -25,5 +31,8 @@ def start_orchestration(events: Sequence[Event], settings: Settings, state_machi
                     shares_key=event.shares_key,
                     parallelism=event.parallelism,
                     total=event.total,
+                    container_seconds=_CONTAINER_SECONDS
+                    if allowed is None
+                    else int(allowed.total_seconds()) + _DEADLINE_GRACE_SECONDS,
                 )
             )

@@ -8,6 +8,9 @@ EVENT_SOURCE: Final = "background-jobs"
 JOB_COMPLETED_DETAIL_TYPE: Final = "JobCompletedEvent"
 """The EventBridge detail-type of a completed orchestration."""
 
+CANCELLED_DETAIL_TYPE: Final = "OrchestrationCancelled"
+"""The EventBridge detail-type of a request to end an orchestration."""
+
 CONTAINER_NAME: Final = "job"
 """The one container of every task definition; the state machine overrides its environment by this name."""
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from background_jobs.core.errors import BackgroundJobsError
-from background_jobs.core.events import JobError
+from background_jobs.core.events import FailedAttempt, JobError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,8 @@ class Failure(Outcome):
     """A job instance that gave up."""
 
     error: JobError
+    failed_attempts: tuple[FailedAttempt, ...]
+    """The attempts before the last one, oldest first; the last ten where there were more."""
     log: str
     """Where the log of its container is; empty if it never had one."""
 

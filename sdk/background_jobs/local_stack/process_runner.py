@@ -147,6 +147,8 @@ class ProcessContainers:
 
     def _attend(self, container: ProcessContainer, process: "subprocess.Popen[bytes]") -> None:
         code = process.wait()
+        # A real container ends with its first process, whatever that left running.
+        container.remove(force=True)
         container.exit_code = code if code >= 0 else 128 - code
         container.ended.set()
         self._free.release()

@@ -3,18 +3,30 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from background_jobs.aws.rooms import Rooms
+from background_jobs.core.errors import EventConflict
+from background_jobs.core.events import OrchestrationCancelled
 from background_jobs.core.fold import Summary, Transition
 from background_jobs.core.outcomes import JobResults
 from background_jobs.orchestration_service.results import collect
 
+_MAX_REASON: Final = 1_000
 _SHORTEST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 2.0
 _PATIENCE: Final = 0.05
 """The share of the time already waited that the next wait takes, between the two bounds."""
+
+
+class Cancellation(StrEnum):
+    """What a call of cancel found."""
+
+    REQUESTED = "requested"
+    ALREADY_CANCELLED = "already cancelled"
+    ALREADY_DONE = "already done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,23 @@ class Orchestration:
         """
         self.wait(timeout)
         return collect(self.id, self._rooms)
+
+    def cancel(self, reason: str = "") -> Cancellation:
+        """Ask for the end: what has no outcome yet is Errored as Cancelled, and its containers are stopped.
+
+        Jobs that look at `JobContext.cancelled` may end well first. Cancelling twice, or after the end, is
+        harmless; the answer says what was found.
+        """
+        if self.done():
+            return Cancellation.ALREADY_DONE
+        event = OrchestrationCancelled(
+            orchestration_id=self.id, at=datetime.now(UTC), reason=reason[:_MAX_REASON]
+        )
+        try:
+            self._rooms.event_log.append(event)
+        except EventConflict:
+            return Cancellation.ALREADY_CANCELLED
+        return Cancellation.REQUESTED
 
     def watch(self, timeout: float | timedelta | None = None) -> Iterator[Update]:
         """Yield an update now and whenever something changed, and end by itself.

@@ -28,7 +28,9 @@ def collect(orchestration_id: str, rooms: Rooms) -> JobResults:
                 )
                 successes.append(Success(**common, result=result))
             else:
-                failures.append(Failure(**common, error=event.error, log=event.log))
+                failures.append(
+                    Failure(**common, error=event.error, failed_attempts=event.failed_attempts, log=event.log)
+                )
     return JobResults(successes, failures or None)
 
 

@@ -19,6 +19,7 @@ from background_jobs.core.errors import (
 )
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.outcomes import JobResults
+from background_jobs.core.retry import Retry
 from background_jobs.jobs import JobDefinition, definition_of
 from background_jobs.orchestration_service.orchestration import Orchestration
 from background_jobs.orchestration_service.spool import ParamsSpool
@@ -44,6 +45,8 @@ class OrchestrationService:
         key: str | None = None,
         tags: Mapping[str, str] | None = None,
         service: str | None = None,
+        retry: Retry | None = None,
+        timeout: float | timedelta | None = None,
     ) -> Orchestration:
         """Start one job instance for each object in *params*, and return the handle of them all.
 
@@ -52,7 +55,8 @@ class OrchestrationService:
         *parallelism* is how many containers work at once, by default one per instance up to the stage's
         limit. *key* makes the kick-off idempotent: the same key with the same params re-attaches.
         *tags* (customer identifiers, say) travel with every event. *service* runs the job, by default
-        the one in the settings.
+        the one in the settings. *retry* overrides the job's own. *timeout*, in seconds or as a timedelta,
+        ends the whole orchestration: what has no outcome by then is Errored as OrchestrationTimeout.
 
         The calls to AWS are constant in the number of instances: two uploads and one put.
 
@@ -63,6 +67,7 @@ class OrchestrationService:
             (job, None) if isinstance(job, str) else (definition_of(job).name, definition_of(job))
         )
         self._refuse(name, parallelism, key, tags)
+        seconds = _checked_timeout(timeout)
         orchestration_id = ids.orchestration_id_for_key(name, key) if key is not None else str(uuid.uuid4())
         with ParamsSpool() as spool:
             spool.fill(params, _checked(definition))
@@ -70,9 +75,10 @@ class OrchestrationService:
             # The names carry what decides the contents: a second kick-off under the same key writes
             # the same bytes, or elsewhere.
             folder = f"orchestrations/{orchestration_id}/{spool.digest[:16]}"
+            now = datetime.now(UTC)
             started = OrchestrationStarted(
                 orchestration_id=orchestration_id,
-                at=datetime.now(UTC),
+                at=now,
                 job_name=name,
                 service=service or self._settings.service,
                 total=spool.total,
@@ -80,6 +86,8 @@ class OrchestrationService:
                 params_key=f"{folder}/params.jsonl" if count else "",
                 params_digest=spool.digest,
                 shares_key=f"{folder}/shares-{count}.jsonl" if count else "",
+                retry=retry,
+                deadline=None if seconds is None else now + timedelta(seconds=seconds),
                 idempotency_key=key,
                 tags=dict(tags or {}),
             )
@@ -134,7 +142,12 @@ class OrchestrationService:
             self._rooms.event_log.append(started)
         except EventConflict:
             existing = self._rooms.event_log.started(started.orchestration_id)
-            names = {"total": "the number of params", "params_digest": "the params", "tags": "the tags"}
+            names = {
+                "total": "the number of params",
+                "params_digest": "the params",
+                "tags": "the tags",
+                "retry": "the retry",
+            }
             differences = [
                 said for field, said in names.items() if getattr(existing, field) != getattr(started, field)
             ]
@@ -144,6 +157,14 @@ class OrchestrationService:
                 ) from None
 
 
+def _checked_timeout(timeout: float | timedelta | None) -> float | None:
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if seconds is not None and not 0 < seconds <= _MAX_SECONDS:
+        raise InvalidKickOff(f"A timeout of {seconds} s cannot be: use more than 0, and up to 7 days.")
+    return seconds
+
+
+_MAX_SECONDS = 7 * 86_400
 _MAX_KEY = 256
 _MAX_TAGS = 4_096
 

@@ -1,54 +1,110 @@
-"""What earlier launches of a container left behind: what is done, and what may have killed them."""
+"""What earlier launches of a container left behind: what is done, what failed, what may have killed them."""
 
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Self
 
 from background_jobs.aws.event_log import EventLog
 from background_jobs.core.errors import EventConflict
-from background_jobs.core.events import ContainerStarted
+from background_jobs.core.events import ContainerStarted, FailedAttempt, JobAttemptFailed
 from background_jobs.worker.share import Share
 
-_LOSSES_OF_A_POISON: Final = 2
-"""Launches that must have died on an instance before it is blamed and left out."""
+LOST: Final = "ContainerLost"
+"""The type of error of an instance that ended its process."""
+
+LOSSES_OF_A_POISON: Final = 2
+"""How many processes an instance may end before it is left out."""
+_CAREFUL_INSTANCES: Final = 2_500
+"""More than can have run without a trace in the log: what an EventWriter holds at most."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Past:
+    """The attempts of one instance so far."""
+
+    starts: set[int] = field(default_factory=set)
+    failed: list[JobAttemptFailed] = field(default_factory=list)
+
+    @property
+    def attempts(self) -> int:
+        """Return the number of the last attempt; 0 before the first."""
+        return max([*self.starts, *(event.attempt for event in self.failed)], default=0)
+
+    @property
+    def failures(self) -> int:
+        """Return how many attempts the job itself failed; these are what a Retry counts."""
+        return sum(event.counts for event in self.failed)
+
+    @property
+    def losses(self) -> int:
+        """Return how many attempts ended with their process: known as lost, or begun and never heard of."""
+        silent = self.starts - {event.attempt for event in self.failed}
+        return len(silent) + sum(event.error.type == LOST for event in self.failed)
+
+    @property
+    def is_poison(self) -> bool:
+        """Tell whether the instance ended its process so often that it is to be left out."""
+        return self.losses >= LOSSES_OF_A_POISON
+
+    @property
+    def retry_at(self) -> datetime | None:
+        """Return when the next attempt is due; None for now."""
+        return max((event.retry_at for event in self.failed), default=None)
+
+    def remembered(self) -> tuple[FailedAttempt, ...]:
+        """Return what an outcome remembers of the attempts before it."""
+        return tuple(event.remembered() for event in self.failed[-10:])
+
+
 class History:
     """What is known of a share when a container takes it up."""
 
-    launch: int
-    """How many containers took up this share before."""
-    unfinished: frozenset[int] | None = None
-    """The instances without an outcome; None stands for all, in a first launch."""
-    starts: Counter[int] = field(default_factory=Counter)
-    """How many attempts of each instance are known to have begun."""
+    def __init__(self, *, careful: bool = False, unfinished: Iterable[int] | None = None) -> None:
+        self._careful = careful
+        self._unfinished = None if unfinished is None else set(unfinished)
+        self._past: defaultdict[int, Past] = defaultdict(Past)
+        self.launch = 0
+        """How many processes took up this share before."""
 
     @classmethod
-    def read(cls, event_log: EventLog, orchestration_id: str, share: Share) -> Self:
-        """Read what happened before, if this is not the first launch."""
+    def read(
+        cls, event_log: EventLog, orchestration_id: str, share: Share, *, culprit_is_known: bool = False
+    ) -> Self:
+        """Take up *share*, and read what happened before if this is not the first launch."""
         launch = _take_up(event_log, orchestration_id, share)
         if not launch:
-            return cls(launch)
-        return cls(
-            launch,
-            frozenset(event_log.unfinished(orchestration_id, share.first, share.last)),
-            Counter(start.index for start in event_log.starts(orchestration_id, share.first, share.last)),
-        )
+            return cls()
+        part = (orchestration_id, share.first, share.last)
+        history = cls(careful=not culprit_is_known, unfinished=event_log.unfinished(*part))
+        history.launch = launch
+        for start in event_log.starts(*part):
+            history.of(start.index).starts.add(start.attempt)
+        for event in event_log.failed_attempts(*part):
+            history.of(event.index).failed.append(event)
+        return history
 
-    @property
-    def careful(self) -> bool:
-        """Tell whether a container died here before: then each start is written before its instance runs."""
-        return self.launch > 0
+    def of(self, index: int) -> Past:
+        """Return the past of one instance, to be written on."""
+        return self._past[index]
+
+    def finish(self, index: int) -> None:
+        """Drop the past of an instance that has its outcome."""
+        self._past.pop(index, None)
+        if self._unfinished is not None:
+            self._unfinished.discard(index)
 
     def is_to_run(self, index: int) -> bool:
-        """Tell whether instance *index* has no outcome yet."""
-        return self.unfinished is None or index in self.unfinished
+        """Tell whether instance *index* has no outcome, as far as this process knows."""
+        return self._unfinished is None or index in self._unfinished
 
-    def is_poison(self, index: int) -> bool:
-        """Tell whether instance *index* was running each time that a container died on it."""
-        return self.starts[index] >= _LOSSES_OF_A_POISON
+    def is_careful(self, nth: int) -> bool:
+        """Tell whether the *nth* instance (from 0) must be known to the log before it runs.
+
+        That is so after a loss that nobody saw, until the instance is past that may have caused it.
+        """
+        return self._careful and nth < _CAREFUL_INSTANCES
 
 
 def _take_up(event_log: EventLog, orchestration_id: str, share: Share) -> int:

@@ -1,41 +1,81 @@
-"""One job instance: call the job, and decide the event that says how it ended."""
+"""One attempt of one job instance: call the job, and decide the event that says what came of it."""
 
+import random
+import signal
 import traceback
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from background_jobs.aws.payloads import Payloads
 from background_jobs.core.errors import InvalidResult
-from background_jobs.core.events import JobCompleted, JobError, JobErrored, JobOutcome, PayloadRef
+from background_jobs.core.events import (
+    JobAttemptFailed,
+    JobCompleted,
+    JobError,
+    JobErrored,
+    JobEvent,
+    PayloadRef,
+)
 from background_jobs.core.payloads import INLINE_BYTES, bounded, result_document
+from background_jobs.core.retry import Retry, class_name, retry_in
 from background_jobs.jobs import JobContext, JobDefinition
+from background_jobs.worker.history import Past
 from background_jobs.worker.share import Params
 
 _MESSAGE_CHARACTERS: Final = 2_000
 _TRACEBACK_CHARACTERS: Final = 8_000
 
 
-class InstanceRunner:
-    """Runs instances of one job, one after the other."""
+class Limit(NamedTuple):
+    """How long an attempt may take, and what it is called when it takes longer."""
 
-    def __init__(self, definition: JobDefinition, payloads: Payloads, log: str) -> None:
+    seconds: float
+    """Infinite for as long as it likes."""
+    error_type: str
+    message: str
+
+
+class TimedOut(BaseException):
+    """Raised in the middle of an attempt; not an Exception, so that a job's own `except` lets it pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of one instance: what it is given, and what came before it."""
+
+    params: Params
+    context: JobContext
+    past: Past
+
+
+class InstanceRunner:
+    """Runs attempts of one job, one after the other."""
+
+    def __init__(self, definition: JobDefinition, retry: Retry, payloads: Payloads, log: str) -> None:
         self._definition = definition
+        self._retry = retry
         self._payloads = payloads
         self._log = log
 
-    def run(self, params: Params, context: JobContext) -> JobOutcome:
-        """Run one instance and return its outcome; whatever the job raises is in it.
+    def run(self, attempt: Attempt, limit: Limit) -> JobEvent:
+        """Run *attempt* and return what came of it; whatever the job raises is in that.
 
         Only KeyboardInterrupt passes, and what stops the process.
         """
+        context = attempt.context
         started_at = datetime.now(UTC)
         try:
-            result = self._definition(self._definition.validated(params.value), context)
+            with _limited(limit.seconds):
+                result = self._definition(self._definition.validated(attempt.params.value), context)
             returned = self._returned(result, context)
+        except TimedOut as error:
+            return self.timed_out(attempt, limit, started_at, job_error(error).traceback)
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- a job may raise anything
-            return errored(context, params, job_error(error), self._log, started_at)
+            return self.failed(attempt, job_error(error), self._retry_in(error, attempt), started_at)
         return JobCompleted(
             orchestration_id=context.orchestration_id,
             at=datetime.now(UTC),
@@ -45,15 +85,45 @@ class InstanceRunner:
             **returned,
         )
 
+    def timed_out(
+        self, attempt: Attempt, limit: Limit, started_at: datetime | None = None, trace: str = ""
+    ) -> JobEvent:
+        """Return what comes of an attempt that took too long."""
+        error = JobError(type=limit.error_type, message=limit.message, traceback=trace)
+        return self.failed(attempt, error, self._retry_in(TimeoutError(), attempt), started_at)
+
+    def failed(
+        self,
+        attempt: Attempt,
+        error: JobError,
+        retry_in_seconds: float | None,
+        started_at: datetime | None = None,
+    ) -> JobEvent:
+        """Return the event of a failed attempt: another one to follow, or the end."""
+        if retry_in_seconds is None:
+            return errored(attempt, error, self._log, started_at)
+        now = datetime.now(UTC)
+        return JobAttemptFailed(
+            orchestration_id=attempt.context.orchestration_id,
+            at=now,
+            index=attempt.context.index,
+            attempt=attempt.context.attempt,
+            error=error,
+            retry_at=now + timedelta(seconds=retry_in_seconds),
+        )
+
+    def _retry_in(self, error: BaseException, attempt: Attempt) -> float | None:
+        draw = random.random()  # noqa: S311 -- jitter, not a secret
+        return retry_in(error, attempt.past.failures + 1, self._retry, draw=draw)
+
     def _returned(self, result: object, context: JobContext) -> dict[str, Any]:
         if result is None:
             return {}
         try:
             plain, document = result_document(result)
         except InvalidResult as refused:
-            raise InvalidResult(
-                f"{context.job_name}[{context.index}] {context.job_id}: {refused}"
-            ) from refused
+            where = f"{context.job_name}[{context.index}] {context.job_id}"
+            raise InvalidResult(f"{where}: {refused}") from refused
         if len(document) <= INLINE_BYTES:
             return {"result": plain}
         key = f"orchestrations/{context.orchestration_id}/results/{context.index:08d}.json"
@@ -61,10 +131,9 @@ class InstanceRunner:
         return {"result_ref": PayloadRef(key=key)}
 
 
-def errored(
-    context: JobContext, params: Params, error: JobError, log: str, started_at: datetime | None = None
-) -> JobErrored:
+def errored(attempt: Attempt, error: JobError, log: str, started_at: datetime | None = None) -> JobErrored:
     """Return the event of an instance that gave up, with the params that caused it."""
+    context = attempt.context
     return JobErrored(
         orchestration_id=context.orchestration_id,
         at=datetime.now(UTC),
@@ -73,29 +142,49 @@ def errored(
         started_at=started_at,
         job_name=context.job_name,
         error=error,
+        failed_attempts=attempt.past.remembered(),
         log=log,
-        **params.as_fields(),
+        **attempt.params.as_fields(),
     )
 
 
 def job_error(error: BaseException) -> JobError:
     """Return *error* as it is stored: its type, message and traceback, each bounded."""
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    lines = traceback.format_exception(kind, error, _from_the_job_on(error.__traceback__))
+    lines = traceback.format_exception(type(error), error, _from_the_job_on(error.__traceback__))
     return JobError(
-        type=name,
+        type=class_name(type(error)),
         message=bounded(str(error), _MESSAGE_CHARACTERS),
         traceback=bounded("".join(lines), _TRACEBACK_CHARACTERS),
     )
 
 
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Raise TimedOut in this thread after *seconds*, between two steps of the interpreter or in a sleep."""
+    if seconds == float("inf"):
+        yield
+        return
+
+    def end(_number: int, _frame: object) -> None:
+        raise TimedOut
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def _from_the_job_on(trace: TracebackType | None) -> TracebackType | None:
     """Return the part of *trace* below our own frames; all of it where the error is ours."""
-    ours: Callable[[TracebackType], bool] = lambda part: part.tb_frame.f_globals.get(  # noqa: E731
-        "__name__", ""
-    ).startswith("background_jobs.")
     part = trace
-    while part is not None and ours(part):
+    while part is not None and _is_ours(part):
         part = part.tb_next
     return part or trace
+
+
+def _is_ours(part: TracebackType) -> bool:
+    module: str = part.tb_frame.f_globals.get("__name__", "")
+    return module.startswith("background_jobs.") or module == "contextlib"

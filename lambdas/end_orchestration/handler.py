@@ -1,0 +1,30 @@
+"""Lambda: ends orchestrations that were cancelled, or whose execution failed, timed out or was aborted."""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+
+from background_jobs.aws import clients
+from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.state_machine import StateMachine
+from background_jobs.aws.tasks import Tasks
+from background_jobs.control_plane.end import Ender
+from background_jobs.settings import ExecutionSettings, Settings
+
+copy_config_to_registered_loggers(source_logger=Logger(), include={"background_jobs"})
+
+
+@cache
+def _ender() -> Ender:
+    settings, execution = Settings.from_env(), ExecutionSettings.from_env()
+    state_machine = StateMachine(clients.stepfunctions(), execution.state_machine_arn)
+    return Ender(
+        settings.stage, Rooms.of(settings), state_machine, Tasks(clients.ecs(), execution.cluster_arn)
+    )
+
+
+def handler(event: dict[str, Any], _context: object) -> None:
+    """End what an event of EventBridge says is to end."""
+    _ender().heard(event)

@@ -1,0 +1,37 @@
+"""`background-jobs rebuild`: fold the event log again."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from background_jobs.aws.rooms import Rooms
+from background_jobs.cli.reporting import reporting
+from background_jobs.control_plane import rebuild as control_plane
+from background_jobs.settings import Settings
+
+
+def rebuild(
+    orchestration_id: Annotated[str, typer.Argument(help="The id of the orchestration.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit with 1 if it is wrong.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Fold the event log of an orchestration again, and store the read model if it is wrong."""
+    with reporting():
+        rooms = Rooms.of(Settings.from_env())
+        if check:
+            found = control_plane.differences(orchestration_id, rooms)
+        else:
+            found = control_plane.rebuild(orchestration_id, rooms, datetime.now(UTC))
+    if as_json:
+        typer.echo(json.dumps({"orchestration_id": orchestration_id, "differences": found}))
+    elif found:
+        typer.echo("\n".join(found))
+        typer.echo("The read model is wrong." if check else "The read model was wrong, and is right now.")
+    else:
+        typer.echo("The read model is what the log makes.")
+    if check and found:
+        raise typer.Exit(1)

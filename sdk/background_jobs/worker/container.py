@@ -1,0 +1,199 @@
+"""The inner process of a container: it works through its share until every instance has an outcome."""
+
+import logging
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from background_jobs.aws.rooms import Rooms
+from background_jobs.core import ids
+from background_jobs.core.errors import UnknownJobName
+from background_jobs.core.events import JobAttemptFailed, JobError, JobEvent, JobStarted
+from background_jobs.jobs import JobContext, JobDefinition, Jobs
+from background_jobs.settings import ContainerSettings
+from background_jobs.worker.agenda import Agenda, Entry
+from background_jobs.worker.beacon import Beacon, Running
+from background_jobs.worker.control import Control
+from background_jobs.worker.event_writer import EventWriter
+from background_jobs.worker.history import LOSSES_OF_A_POISON, LOST, History
+from background_jobs.worker.instance import Attempt, InstanceRunner, Limit, errored, job_error
+from background_jobs.worker.log_location import log_location
+from background_jobs.worker.share import Share
+from background_jobs.worker.supervisor import TERMINATED, Blame
+
+_log = logging.getLogger(__name__)
+_INTERRUPTED: Final = "Interrupted"
+
+
+class Container:
+    """One process at work on a share."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        settings: ContainerSettings,
+        rooms: Rooms,
+        beacon: Beacon,
+        blame: Blame | None = None,
+    ) -> None:
+        self._jobs = jobs
+        self._settings = settings
+        self._rooms = rooms
+        self._beacon = beacon
+        self._blame = blame
+        self._share = Share.of(settings)
+        self._log = log_location(settings)
+        self._started, cancellation = rooms.event_log.beginning(settings.orchestration_id)
+        self._history = History.read(
+            rooms.event_log, settings.orchestration_id, self._share, culprit_is_known=blame is not None
+        )
+        self._writer = EventWriter(rooms.event_log)
+        self._control = Control(rooms.event_log, self._started, cancellation, self._hand_back)
+        self._begun = 0
+
+    def work(self) -> int:
+        """Give every instance of the share its outcome, and return the exit status of the container."""
+        with self._writer, self._control:
+            try:
+                definition = self._jobs.named(self._settings.job_name)
+            except UnknownJobName as unknown:
+                _log.error("%s", unknown)
+                self._close(Agenda(self._entries()), job_error(unknown))
+                return 0
+            self._run_all(definition)
+        return TERMINATED if self._control.told_to_end else 0
+
+    def _run_all(self, definition: JobDefinition) -> None:
+        retry = self._started.retry or definition.retry
+        runner = InstanceRunner(definition, retry, self._rooms.payloads, self._log)
+        if self._blame:
+            self._judge(runner, definition, self._blame)
+        agenda = Agenda(self._entries())
+        while (entry := agenda.next(time.time())) and not self._control.told_to_end:
+            if entry.due > time.time():
+                agenda.put_off(entry)
+                self._control.wait(entry.due - time.time())
+            elif verdict := self._control.verdict():
+                agenda.put_off(entry)
+                self._close(agenda, verdict)
+            else:
+                event = self._attempt(runner, definition, entry)
+                self._writer.add(event)
+                if isinstance(event, JobAttemptFailed):
+                    self._history.of(entry.index).failed.append(event)
+                    agenda.put_off(Entry(event.retry_at.timestamp(), entry.index, entry.params))
+                else:
+                    self._history.finish(entry.index)
+
+    def _attempt(self, runner: InstanceRunner, definition: JobDefinition, entry: Entry) -> JobEvent:
+        """Run an instance once and return what came of it; one that is poison is left out."""
+        past = self._history.of(entry.index)
+        if past.is_poison:
+            return errored(self._attempt_of(entry, past.attempts), _poison(past.losses), self._log)
+        attempt = self._attempt_of(entry, past.attempts + 1)
+        self._writer.add(self._start_of(attempt.context))
+        if self._history.is_careful(self._begun):
+            self._writer.flush()
+        self._begun += 1
+        limit = self._limit(definition)
+        deadline = time.monotonic() + limit.seconds
+        self._beacon.running(Running(entry.index, attempt.context.attempt, deadline))
+        event = runner.run(attempt, limit)
+        self._beacon.idle()
+        return event
+
+    def _judge(self, runner: InstanceRunner, definition: JobDefinition, blame: Blame) -> None:
+        """Say in the log what came of the attempt that ended the process before this one."""
+        for entry in self._entries():
+            if entry.index == blame.index:
+                event = self._verdict_on(runner, definition, blame, entry)
+                self._writer.add(event)
+                self._writer.flush()
+                if isinstance(event, JobAttemptFailed):
+                    self._history.of(blame.index).failed.append(event)
+                else:
+                    self._history.finish(blame.index)
+                return
+
+    def _verdict_on(
+        self, runner: InstanceRunner, definition: JobDefinition, blame: Blame, entry: Entry
+    ) -> JobEvent:
+        attempt = self._attempt_of(entry, blame.attempt)
+        attempt.past.starts.discard(blame.attempt)
+        if blame.timed_out:
+            return runner.timed_out(attempt, self._limit(definition))
+        error = JobError(type=LOST, message=f"The process of this instance ended: {blame.reason}.")
+        if attempt.past.losses + 1 >= LOSSES_OF_A_POISON:
+            return errored(attempt, error, self._log)
+        return runner.failed(attempt, error, retry_in_seconds=0).model_copy(update={"counts": False})
+
+    def _limit(self, definition: JobDefinition) -> Limit:
+        """Return what limits an attempt that begins now, or that has just been ended by force."""
+        left, timeout = self._control.seconds_left(), definition.timeout
+        if timeout is None or left < timeout:
+            return Limit(
+                left,
+                "OrchestrationTimeout",
+                f"The orchestration's timeout ended at {self._started.deadline}.",
+            )
+        return Limit(timeout, "AttemptTimeout", f"The attempt took longer than its timeout of {timeout:g} s.")
+
+    def _hand_back(self) -> None:
+        """Tell the log that what runs is interrupted from outside, which is nobody's fault."""
+        running = self._beacon.read()
+        if running is None:
+            return
+        now = datetime.now(UTC)
+        self._writer.add(
+            JobAttemptFailed(
+                orchestration_id=self._settings.orchestration_id,
+                at=now,
+                index=running.index,
+                attempt=running.attempt,
+                error=JobError(type=_INTERRUPTED, message="The container was told to end (SIGTERM)."),
+                retry_at=now,
+                counts=False,
+            )
+        )
+
+    def _close(self, agenda: Agenda, error: JobError) -> None:
+        for entry in agenda.rest():
+            attempts = self._history.of(entry.index).attempts
+            self._writer.add(errored(self._attempt_of(entry, attempts), error, self._log))
+
+    def _entries(self) -> Iterator[Entry]:
+        for index, params in self._share.params(self._rooms.payloads):
+            if self._history.is_to_run(index):
+                retry_at = self._history.of(index).retry_at if self._history.launch else None
+                yield Entry(retry_at.timestamp() if retry_at else 0.0, index, params)
+
+    def _start_of(self, context: JobContext) -> JobStarted:
+        return JobStarted(
+            orchestration_id=context.orchestration_id,
+            at=datetime.now(UTC),
+            index=context.index,
+            attempt=context.attempt,
+            launch=self._history.launch,
+        )
+
+    def _attempt_of(self, entry: Entry, number: int) -> Attempt:
+        orchestration_id = self._settings.orchestration_id
+        context = JobContext(
+            self._settings.job_name,
+            orchestration_id,
+            ids.job_id(orchestration_id, entry.index),
+            entry.index,
+            number,
+            self._started.tags,
+            self._control.cancelled,
+        )
+        return Attempt(entry.params, context, self._history.of(entry.index))
+
+
+def _poison(losses: int) -> JobError:
+    return JobError(
+        type=LOST,
+        message=f"The container ended {losses} times while this instance ran, so it was left out; "
+        "the rest of its share went on. Out of memory looks like this.",
+    )

@@ -1,0 +1,244 @@
+"""What goes wrong, and that nothing is lost by it, through the whole path."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+
+from background_jobs import Cancellation, Failure, Orchestration, OrchestrationService, Retry
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.rebuild import differences
+from background_jobs.core.events import ContainerStarted
+from background_jobs.local_stack import LocalStack
+from background_jobs.local_stack.processes import processes_of
+
+PATIENCE = 120
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := condition():
+            return answer
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {condition}")
+
+
+def containers(stack: LocalStack, orchestration: Orchestration) -> list[psutil.Process]:
+    """Return the outer processes of the containers that work for an orchestration."""
+    found = []
+    for process in processes_of(stack.stack_id):
+        try:
+            if (
+                process.environ().get("ORCHESTRATION_ID") == orchestration.id
+                and os.getpgid(process.pid) == process.pid
+            ):
+                found.append(process)
+        except (psutil.Error, ProcessLookupError):
+            continue
+    return found
+
+
+def launches(rooms: Rooms, orchestration: Orchestration, total: int) -> int:
+    events = rooms.event_log.everything(orchestration.id, total)
+    return sum(isinstance(event, ContainerStarted) for event in events)
+
+
+@pytest.fixture
+def rooms(stack: LocalStack) -> Rooms:
+    return Rooms.of(stack.settings)
+
+
+def failures_of(service: OrchestrationService, orchestration: Orchestration) -> list[Failure]:
+    return service.get_job_results(orchestration.id, timeout=PATIENCE).failures or []
+
+
+def test_failed_attempts_are_tried_again_as_the_job_says(service: OrchestrationService, rooms: Rooms) -> None:
+    ways = ["", "twice", "always", "lookup", "give up", "later"]
+    orchestration = service.kick_off_job("flaky", [{"how": way} for way in ways], parallelism=1)
+
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+
+    assert {s.params["how"]: (s.result, s.attempts) for s in successes} == {
+        "": (1, 1),
+        "twice": (3, 3),
+        "later": (2, 2),
+    }
+    assert {f.params["how"]: (f.error.type, f.attempts) for f in failures or []} == {
+        "always": ("OSError", 3),
+        "lookup": ("KeyError", 1),
+        "give up": ("background_jobs.core.retry.GiveUp", 1),
+    }
+    gone = next(f for f in failures or [] if f.params["how"] == "always")
+    assert [(one.attempt, one.type, one.message) for one in gone.failed_attempts] == [
+        (1, "OSError", "gone"),
+        (2, "OSError", "gone"),
+    ]
+    until(lambda: orchestration.summary().done)
+    assert differences(orchestration.id, rooms) == []
+
+
+def test_a_kick_off_may_override_the_retry_and_waiting_holds_up_nobody(service: OrchestrationService) -> None:
+    # given one instance that waits for a minute before its second attempt
+    retry = Retry(max_attempts=2, base_seconds=60, jitter="none")
+    orchestration = service.kick_off_job("flaky", [{"how": "always"}, *[{}] * 9], parallelism=1, retry=retry)
+    # then its siblings are done meanwhile
+    until(lambda: orchestration.summary().completed == 9)
+    assert orchestration.summary().errored == 0
+    assert orchestration.cancel("seen enough") is Cancellation.REQUESTED
+    (failure,) = failures_of(service, orchestration)
+    assert failure.error.type == "Cancelled"
+
+
+def test_a_timeout_ends_sleeping_swallowing_and_native_code_alike(service: OrchestrationService) -> None:
+    ways = ["sleep", "swallow", "native", ""]
+    orchestration = service.kick_off_job("slow", [{"how": way} for way in ways], parallelism=1)
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    assert [(s.params["how"], s.result) for s in successes] == [("", "in time")]
+    assert [(f.params["how"], f.error.type) for f in failures or []] == [
+        (way, "AttemptTimeout") for way in ways[:3]
+    ]
+    assert "timeout of 1 s" in (failures or [])[0].error.message
+
+
+def test_the_timeout_of_an_orchestration_ends_what_runs_and_what_waits(
+    service: OrchestrationService, tmp_path: Path
+) -> None:
+    params = [{"running": str(tmp_path / "running"), "until": str(tmp_path / "never")}] * 3
+    orchestration = service.kick_off_job("patient", params, parallelism=1, timeout=2)
+    assert [failure.error.type for failure in failures_of(service, orchestration)] == [
+        "OrchestrationTimeout"
+    ] * 3
+
+
+def test_an_instance_that_ends_its_process_is_tried_once_more_and_the_container_lives(
+    service: OrchestrationService, rooms: Rooms
+) -> None:
+    orchestration = service.kick_off_job("exit", [{}, {"exit": True}, {}, {"exit": True}, {}], parallelism=1)
+    failures = failures_of(service, orchestration)
+    assert [(f.index, f.error.type, f.attempts) for f in failures] == [
+        (1, "ContainerLost", 2),
+        (3, "ContainerLost", 2),
+    ]
+    assert "exit code 9" in failures[0].error.message
+    # the state machine launched one container; it went on by itself, twice for each of the two
+    assert launches(rooms, orchestration, 5) == 5
+
+
+def test_a_container_that_is_killed_is_launched_again_and_goes_on(
+    service: OrchestrationService, rooms: Rooms
+) -> None:
+    orchestration = service.kick_off_job("kill_container", [{}, {"kills": 1}, {}], parallelism=1)
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    assert failures is None
+    assert [success.index for success in successes] == [0, 1, 2]
+    assert launches(rooms, orchestration, 3) >= 2
+
+
+def test_an_instance_that_keeps_killing_its_container_is_left_out_with_its_params(
+    service: OrchestrationService,
+) -> None:
+    orchestration = service.kick_off_job("kill_container", [{}, {"kills": 99}, {}, {}], parallelism=1)
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    assert [success.index for success in successes] == [0, 2, 3]
+    assert [(f.index, f.params, f.error.type) for f in failures or []] == [
+        (1, {"kills": 99}, "ContainerLost")
+    ]
+
+
+def test_a_container_told_to_end_hands_its_instance_back_without_blame(
+    service: OrchestrationService, stack: LocalStack, rooms: Rooms, tmp_path: Path
+) -> None:
+    # given an instance at work, reclaimed three times, more often than a poison would be tried
+    running, release = tmp_path / "running", tmp_path / "release"
+    orchestration = service.kick_off_job("patient", [{"running": str(running), "until": str(release)}])
+    for _ in range(3):
+        until(running.exists)
+        (container,) = until(lambda: containers(stack, orchestration))
+        os.killpg(container.pid, signal.SIGTERM)
+        until(lambda: rooms.event_log.failed_attempts(orchestration.id, 0, 0))
+        os.killpg(container.pid, signal.SIGKILL)
+        running.unlink()
+
+    # when it may finish
+    release.touch()
+
+    # then it does, and what happened is known
+    (success,) = service.get_job_results(orchestration.id, timeout=PATIENCE).successes
+    assert success.result == "done"
+    interrupted = [
+        e for e in rooms.event_log.failed_attempts(orchestration.id, 0, 0) if e.error.type == "Interrupted"
+    ]
+    assert len(interrupted) == 3
+    assert not any(event.counts for event in interrupted)
+
+
+def test_cancelling_stops_what_runs_and_errors_the_rest(
+    service: OrchestrationService, stack: LocalStack, rooms: Rooms, tmp_path: Path
+) -> None:
+    running = tmp_path / "running"
+    params = [{"running": str(running), "until": str(tmp_path / "never")}] * 4
+    orchestration = service.kick_off_job("patient", params, parallelism=2)
+    until(running.exists)
+
+    assert orchestration.cancel("wrong month") is Cancellation.REQUESTED
+    assert orchestration.cancel() is Cancellation.ALREADY_CANCELLED
+
+    failures = failures_of(service, orchestration)
+    assert [(f.error.type, f.error.message) for f in failures] == [("Cancelled", "wrong month")] * 4
+    until(lambda: not containers(stack, orchestration))
+    assert orchestration.cancel() is Cancellation.ALREADY_DONE
+    until(lambda: orchestration.summary().done)
+    assert orchestration.summary().cancelled_at is not None
+    assert differences(orchestration.id, rooms) == []
+
+
+def test_a_job_that_looks_may_end_well_when_it_is_cancelled(
+    service: OrchestrationService, stack: LocalStack, tmp_path: Path
+) -> None:
+    running = tmp_path / "running"
+    params = [{"running": str(running), "until": str(tmp_path / "never"), "cooperative": True}]
+    # given a stack whose execution is not stopped at once, so that the job has its time
+    orchestration = service.kick_off_job("patient", params)
+    until(running.exists)
+    orchestration.cancel()
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    outcome = [success.result for success in successes] or [failure.error.type for failure in failures or []]
+    assert outcome in (["saw the cancellation"], ["Cancelled"])
+    until(lambda: not containers(stack, orchestration))
+
+
+def test_an_aborted_execution_ends_its_orchestration(
+    service: OrchestrationService, stack: LocalStack, tmp_path: Path
+) -> None:
+    running = tmp_path / "running"
+    params = [{"running": str(running), "until": str(tmp_path / "never")}] * 3
+    orchestration = service.kick_off_job("patient", params, parallelism=1)
+    until(running.exists)
+
+    states = boto3.client("stepfunctions")  # noqa: TID251 -- an operator's hand
+    (machine,) = states.list_state_machines()["stateMachines"]
+    arn = machine["stateMachineArn"].replace(":stateMachine:", ":execution:") + f":{orchestration.id}"
+    states.stop_execution(executionArn=arn, cause="by hand")
+
+    failures = failures_of(service, orchestration)
+    assert [failure.error.type for failure in failures] == ["ExecutionEnded"] * 3
+    assert "ABORTED" in failures[0].error.message
+    until(lambda: not containers(stack, orchestration))
+
+
+def test_a_service_that_does_not_exist_ends_in_failures_that_say_so(
+    service: OrchestrationService, rooms: Rooms
+) -> None:
+    orchestration = service.kick_off_job("total", [{"values": []}], service="nobody", timeout=3)
+    started = rooms.event_log.started(orchestration.id)
+    assert started.service == "nobody"
+    orchestration.cancel("it can never be launched")
+    (failure,) = failures_of(service, orchestration)
+    assert failure.error.type == "Cancelled"
