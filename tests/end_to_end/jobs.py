@@ -1,5 +1,6 @@
 """The jobs of the end-to-end tests; the main of their containers."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -66,10 +67,8 @@ def slow(params: dict[str, Any]) -> str:
             time.sleep(600)
         case "swallow":
             while True:
-                try:
+                with contextlib.suppress(Exception):  # a job that is deaf to errors
                     time.sleep(600)
-                except Exception:  # noqa: BLE001 -- a job that is deaf to errors
-                    pass
         case "native":
             # Holds the interpreter's lock, so nothing in the process can interrupt it.
             ctypes.PyDLL(None).sleep(600)

@@ -14,9 +14,7 @@ from background_jobs.settings import Settings
 
 def rebuild(
     orchestration_id: Annotated[str, typer.Argument(help="The id of the orchestration.")],
-    check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; exit with 1 if it is wrong.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if it is wrong.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Fold the event log of an orchestration again, and store the read model if it is wrong."""
