@@ -73,6 +73,7 @@ def test_no_more_run_at_once_than_allowed(containers_of: Make) -> None:
 def test_stopping_asks_first_and_then_forces(containers_of: Make) -> None:
     polite = started(containers_of("import time; time.sleep(60)"))
     polite.stop(timeout=5)
+    polite.wait()
     assert polite.exit_code == 128 + signal.SIGTERM
 
     deaf = started(
@@ -84,6 +85,7 @@ def test_stopping_asks_first_and_then_forces(containers_of: Make) -> None:
     assert not isinstance(follow, bytes)
     next(follow)  # it has gone deaf
     deaf.stop(timeout=0.2)
+    deaf.wait()
     assert deaf.exit_code == 128 + signal.SIGKILL
 
 

@@ -39,6 +39,7 @@ class ProcessContainer:
         self._process = process
         self.ended = threading.Event()
         self.exit_code: int | None = None
+        self._stopping = False
 
     @property
     def status(self) -> str:
@@ -54,16 +55,24 @@ class ProcessContainer:
         return {"StatusCode": self.exit_code}
 
     def stop(self, timeout: float = 10) -> None:
-        """End the container's processes: politely, and after *timeout* seconds by force."""
-        self._signal(signal.SIGTERM)
-        if not self.ended.wait(timeout):
-            self._signal(signal.SIGKILL)
-            self.ended.wait()
+        """Have the container's processes end: politely, and after *timeout* seconds by force.
+
+        Like StopTask on AWS, this does not wait for the end.
+        """
+        if not self.ended.is_set():
+            self._stopping = True
+            self._signal(signal.SIGTERM)
+            threading.Thread(target=self._insist, args=(timeout,), daemon=True).start()
 
     def remove(self, *, v: bool = False, force: bool = False) -> None:
-        """Kill what is left; the log stays."""
-        del v, force
-        self._signal(signal.SIGKILL)
+        """Kill what is left, if it was not told to stop a moment ago; the log stays."""
+        del v
+        if force or not self._stopping:
+            self._signal(signal.SIGKILL)
+
+    def _insist(self, timeout: float) -> None:
+        if not self.ended.wait(timeout):
+            self._signal(signal.SIGKILL)
 
     def logs(self, *, stream: bool = False, tail: int | None = None, **_: object) -> Iterator[bytes] | bytes:
         """Return the output so far, or follow it to its end."""

@@ -10,7 +10,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.local_stack.jobs_main import JobsMain
@@ -34,6 +34,9 @@ class LocalStack:
     *jobs* is a Python file or module that calls `run_e11_job([...])` when run; *python* runs it, by default
     this interpreter. At most *containers* run at once; by default as many as there are processors.
     """
+
+    server: ClassVar[str] = "background_jobs.local_stack.server"
+    """The module that is the process of the stack."""
 
     def __init__(
         self, jobs: str, *, containers: int | None = None, python: str | None = None, port: int = 0
@@ -66,7 +69,7 @@ class LocalStack:
         )
         with (self.folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 -- our own module
-                [sys.executable, "-m", "background_jobs.local_stack.server", options.model_dump_json()],
+                [sys.executable, "-m", self.server, options.model_dump_json()],
                 env={**os.environ, STACK_ID: self.stack_id},  # noqa: TID251 -- a child's environment
                 stdin=subprocess.PIPE if ends_with_parent else subprocess.DEVNULL,
                 stdout=log,

@@ -1,0 +1,185 @@
+"""Stopping the kick-off, the worker and the aggregator at every call of AWS that they make, in turn."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from background_jobs import OrchestrationService, job_name
+from background_jobs.aws import clients
+from background_jobs.aws.event_bus import EventBus
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.aggregate import Aggregator
+from background_jobs.control_plane.rebuild import differences
+from background_jobs.control_plane.stream import handle_records
+from background_jobs.core.events import OrchestrationCompleted, OrchestrationStarted
+from background_jobs.jobs import Jobs
+from background_jobs.settings import ContainerSettings, Settings
+from background_jobs.worker.beacon import Beacon
+from background_jobs.worker.container import Container
+from tests.unit.histories import at
+
+TOTAL = 7
+
+
+class Crash(Exception):
+    """The process ends here."""
+
+
+class CrashPoint:
+    """Ends the process before or after its nth call of AWS."""
+
+    def __init__(self, when: str) -> None:
+        self.calls = 0
+        self.armed_at: int | None = None
+        for client in (clients.dynamodb(), clients.s3(), clients.events()):
+            client.meta.events.register(f"{when}-call", self._count)
+
+    def arm(self, nth: int) -> None:
+        self.calls, self.armed_at = 0, nth
+
+    def disarm(self) -> bool:
+        """Let everything pass from now on; tell whether the point was reached."""
+        reached = self.armed_at is not None and self.calls >= self.armed_at
+        self.armed_at = None
+        return reached
+
+    def _count(self, **_: object) -> None:
+        self.calls += 1
+        if self.armed_at is not None and self.calls >= self.armed_at:
+            raise Crash
+
+
+@pytest.fixture(params=["before", "after"])
+def crash(request: pytest.FixtureRequest) -> CrashPoint:
+    return CrashPoint(request.param)
+
+
+@pytest.fixture
+def service(settings: Settings) -> OrchestrationService:
+    return OrchestrationService(settings)
+
+
+@job_name("square")
+def square(params: dict[str, int]) -> int:
+    if params["n"] == 3:
+        raise ValueError("three")
+    return params["n"] ** 2
+
+
+def params() -> Iterator[dict[str, int]]:
+    return ({"n": n} for n in range(TOTAL))
+
+
+def log_items(settings: Settings) -> list[dict[str, Any]]:
+    client = boto3.client("dynamodb")  # noqa: TID251 -- one that no crash point counts
+    return [dict(item) for item in client.scan(TableName=settings.event_log_table)["Items"]]
+
+
+def run_share(rooms: Rooms, orchestration_id: str) -> None:
+    started = rooms.event_log.started(orchestration_id)
+    (line,) = rooms.payloads.lines(started.shares_key)
+    share = json.loads(line)
+    environment = {
+        "JOB_NAME": "square",
+        "ORCHESTRATION_ID": orchestration_id,
+        "JOB_ID": share["job_id"],
+        "JOB_SHARE": share["share"],
+        "JOB_INDICES": share["indices"],
+        "JOB_PARAMS_KEY": started.params_key,
+        "JOB_PARAMS_BYTES": share["bytes"],
+    }
+    Container(Jobs([square]), ContainerSettings.from_env(environment), rooms, Beacon()).work()
+
+
+@pytest.fixture
+def deliver(rooms: Rooms, settings: Settings) -> Callable[[str], list[Any]]:
+    """Deliver the records of one orchestration to the aggregator; return what it asks to have again."""
+    bus = EventBus(clients.events(), settings.event_bus)
+    aggregator = Aggregator(rooms.event_log, rooms.read_model, bus, clock=lambda: at(0))
+
+    def deliver(orchestration_id: str) -> list[Any]:
+        records = [
+            {"eventName": "INSERT", "dynamodb": {"SequenceNumber": str(number), "NewImage": item}}
+            for number, item in enumerate(log_items(settings))
+            if item["pk"]["S"].startswith(orchestration_id)
+        ]
+        return handle_records(records, aggregator.aggregate)["batchItemFailures"]
+
+    return deliver
+
+
+def deliver_all(deliver: Callable[[str], list[Any]], orchestration_id: str) -> None:
+    for _ in ("the outcomes", "the completion that follows from them"):
+        assert deliver(orchestration_id) == []
+
+
+def test_a_kick_off_happened_or_it_did_not_wherever_it_stops(
+    service: OrchestrationService, rooms: Rooms, settings: Settings, crash: CrashPoint
+) -> None:
+    reached, nth = True, 0
+    while reached:
+        nth += 1
+        crash.arm(nth)
+        with contextlib.suppress(Crash):
+            service.kick_off_job("square", params(), key=f"crash {nth}", parallelism=1)
+        reached = crash.disarm()
+        # done again, it is there once, and its params are all there
+        orchestration = service.kick_off_job("square", params(), key=f"crash {nth}", parallelism=1)
+        started = rooms.event_log.started(orchestration.id)
+        assert isinstance(started, OrchestrationStarted)
+        assert len(list(rooms.payloads.lines(started.params_key))) == started.total == TOTAL
+        assert len(list(rooms.payloads.lines(started.shares_key))) == 1
+    assert nth == 4  # two uploads and a put, and then none is left to stop at
+    assert len(log_items(settings)) == nth
+
+
+def test_a_worker_repeats_only_what_has_no_outcome_wherever_it_stops(
+    service: OrchestrationService, rooms: Rooms, crash: CrashPoint, deliver: Callable[[str], list[Any]]
+) -> None:
+    reached, nth = True, 0
+    while reached:
+        nth += 1
+        orchestration = service.kick_off_job("square", params(), parallelism=1)
+        crash.arm(nth)
+        with contextlib.suppress(Crash):
+            run_share(rooms, orchestration.id)
+        reached = crash.disarm()
+        run_share(rooms, orchestration.id)
+        deliver_all(deliver, orchestration.id)
+        successes, failures = service.get_job_results(orchestration.id, timeout=0)
+        assert [(success.index, success.result) for success in successes] == [
+            (n, n**2) for n in range(TOTAL) if n != 3
+        ]
+        assert [failure.params for failure in failures or []] == [{"n": 3}]
+        assert differences(orchestration.id, rooms) == []
+    assert nth > 4
+
+
+def test_the_aggregator_comes_to_the_same_end_wherever_it_stops(
+    service: OrchestrationService,
+    rooms: Rooms,
+    settings: Settings,
+    crash: CrashPoint,
+    deliver: Callable[[str], list[Any]],
+) -> None:
+    reached, nth = True, 0
+    while reached:
+        nth += 1
+        orchestration = service.kick_off_job("square", params(), parallelism=1)
+        run_share(rooms, orchestration.id)
+        crash.arm(nth)
+        # the completion comes back through the stream
+        asked_again = deliver(orchestration.id) + deliver(orchestration.id)
+        reached = crash.disarm()
+        # what it could not do, it asked to have again
+        assert reached == bool(asked_again)
+        deliver_all(deliver, orchestration.id)
+        assert orchestration.summary().done
+        assert differences(orchestration.id, rooms) == []
+        events = list(rooms.event_log.everything(orchestration.id, TOTAL))
+        assert sum(isinstance(event, OrchestrationCompleted) for event in events) == 1
+    assert nth == 7  # two loads, two commits, a put and a publication, and then none is left to stop at
