@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from pydantic import BaseModel
@@ -101,6 +102,9 @@ def test_an_unknown_job_is_refused_where_the_jobs_are_known(settings: Settings) 
         ({"parallelism": 0}, "from 1 to 100"),
         ({"parallelism": 101}, "from 1 to 100"),
         ({"key": ""}, "1 to 256 characters"),
+        ({"timeout": 0}, "more than 0, and up to 7 days"),
+        ({"timeout": timedelta(days=-1)}, "more than 0, and up to 7 days"),
+        ({"timeout": timedelta(days=8)}, "more than 0, and up to 7 days"),
         ({"tags": {"customer": 7}}, "str to str"),
         ({"tags": {"customer": "x" * 5_000}}, "characters in all"),
     ],

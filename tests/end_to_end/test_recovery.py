@@ -1,14 +1,13 @@
 """What goes wrong, and that nothing is lost by it, through the whole path."""
 
+import json
 import os
 import signal
-import time
-from collections.abc import Callable
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import boto3
-import psutil
 import pytest
 
 from background_jobs import Cancellation, Failure, Orchestration, OrchestrationService, Retry
@@ -16,33 +15,9 @@ from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane.rebuild import differences
 from background_jobs.core.events import ContainerStarted
 from background_jobs.local_stack import LocalStack
-from background_jobs.local_stack.processes import processes_of
+from tests.offline import containers, until
 
 PATIENCE = 120
-
-
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := condition():
-            return answer
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds} s: {condition}")
-
-
-def containers(stack: LocalStack, orchestration: Orchestration) -> list[psutil.Process]:
-    """Return the outer processes of the containers that work for an orchestration."""
-    found = []
-    for process in processes_of(stack.stack_id):
-        try:
-            if (
-                process.environ().get("ORCHESTRATION_ID") == orchestration.id
-                and os.getpgid(process.pid) == process.pid
-            ):
-                found.append(process)
-        except (psutil.Error, ProcessLookupError):
-            continue
-    return found
 
 
 def launches(rooms: Rooms, orchestration: Orchestration, total: int) -> int:
@@ -160,7 +135,7 @@ def test_a_container_told_to_end_hands_its_instance_back_without_blame(
     orchestration = service.kick_off_job("patient", [{"running": str(running), "until": str(release)}])
     for count in range(1, 4):
         until(running.exists)
-        (container,) = until(lambda: containers(stack, orchestration))
+        (container,) = until(lambda: containers(stack.stack_id, orchestration.id))
         os.killpg(container.pid, signal.SIGTERM)
         until(lambda: len(list(rooms.event_log.failed_attempts(orchestration.id, 0, 0))) == count)  # noqa: B023
         os.killpg(container.pid, signal.SIGKILL)
@@ -192,7 +167,7 @@ def test_cancelling_stops_what_runs_and_errors_the_rest(
 
     failures = failures_of(service, orchestration)
     assert [(f.error.type, f.error.message) for f in failures] == [("Cancelled", "wrong month")] * 4
-    until(lambda: not containers(stack, orchestration))
+    until(lambda: not containers(stack.stack_id, orchestration.id))
     assert orchestration.cancel() is Cancellation.ALREADY_DONE
     until(lambda: orchestration.summary().done)
     assert orchestration.summary().cancelled_at is not None
@@ -211,7 +186,7 @@ def test_a_job_that_looks_may_end_well_when_it_is_cancelled(
     successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
     outcome = [success.result for success in successes] or [failure.error.type for failure in failures or []]
     assert outcome in (["saw the cancellation"], ["Cancelled"])
-    until(lambda: not containers(stack, orchestration))
+    until(lambda: not containers(stack.stack_id, orchestration.id))
 
 
 def test_an_aborted_execution_ends_its_orchestration(
@@ -230,7 +205,7 @@ def test_an_aborted_execution_ends_its_orchestration(
     failures = failures_of(service, orchestration)
     assert [failure.error.type for failure in failures] == ["ExecutionEnded"] * 3
     assert "ABORTED" in failures[0].error.message
-    until(lambda: not containers(stack, orchestration))
+    until(lambda: not containers(stack.stack_id, orchestration.id))
 
 
 def test_a_service_that_does_not_exist_ends_in_failures_that_say_so(
@@ -242,3 +217,26 @@ def test_a_service_that_does_not_exist_ends_in_failures_that_say_so(
     orchestration.cancel("it can never be launched")
     (failure,) = failures_of(service, orchestration)
     assert failure.error.type == "Cancelled"
+
+
+def test_rebuild_finds_a_wrong_read_model_and_puts_it_right(
+    service: OrchestrationService, stack: LocalStack
+) -> None:
+    orchestration = service.kick_off_job("fussy", [{}, {"bad": 1}])
+    until(lambda: orchestration.summary().done)
+    assert rebuild(orchestration.id, "--check") == (0, [])
+
+    # given a read model that somebody has tampered with
+    table, key = stack.settings.read_model_table, {"pk": orchestration.id, "sk": "statuses#00000"}
+    boto3.resource("dynamodb").Table(table).delete_item(Key=key)
+
+    wrong = (1, ["statuses of instances from 0 on"])
+    assert rebuild(orchestration.id, "--check") == wrong
+    assert rebuild(orchestration.id) == (0, wrong[1])
+    assert rebuild(orchestration.id, "--check") == (0, [])
+
+
+def rebuild(*arguments: str) -> tuple[int, list[str]]:
+    command = [str(Path(sys.executable).with_name("background-jobs")), "rebuild", "--json", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, json.loads(done.stdout)["differences"]

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -91,3 +93,9 @@ def test_one_name_serves_one_job() -> None:
 def test_an_unknown_name_is_answered_with_those_that_exist() -> None:
     with pytest.raises(UnknownJobName, match=r"'doubel'.*'double', 'greet'"):
         Jobs([Greet, double]).named("doubel")
+
+
+@pytest.mark.parametrize("timeout", [0, -1, timedelta(days=8)])
+def test_a_timeout_that_cannot_be_is_refused_where_it_is_written(timeout: float | timedelta) -> None:
+    with pytest.raises(InvalidJob, match="must be above 0, and at most 7 days"):
+        job_name("count", timeout=timeout)

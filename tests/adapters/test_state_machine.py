@@ -1,0 +1,167 @@
+"""Any life that an orchestration may have, step by step: the log, the aggregator and what they promise."""
+
+import contextlib
+import uuid
+
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from background_jobs.aws import clients
+from background_jobs.aws.event_bus import EventBus
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.aggregate import Aggregator
+from background_jobs.control_plane.rebuild import differences
+from background_jobs.core.errors import EventConflict
+from background_jobs.core.events import Event, JobErrored, OrchestrationCompleted
+from background_jobs.core.fold import ReadModel, Summary, fold
+from background_jobs.core.statuses import Status, StatusChunk, status_of
+from background_jobs.settings import Settings
+from tests.unit import histories
+from tests.unit.histories import at
+
+INSTANCES = st.integers(0, 5)
+QUICK = hypothesis_settings(
+    max_examples=20,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+class Life(RuleBasedStateMachine):
+    """One orchestration; the world appends what happens, and the stream delivers it as it likes."""
+
+    def __init__(self, rooms: Rooms, bus: EventBus) -> None:
+        super().__init__()
+        self.id = str(uuid.uuid4())
+        self.rooms = rooms
+        self.aggregator = Aggregator(rooms.event_log, rooms.read_model, bus, clock=lambda: at(0))
+        self.total = 0
+        self.seconds = 0
+        self.launch = 0
+        self.attempts: dict[int, int] = {}
+        self.running: set[int] = set()
+        self.outcomes: dict[int, Status] = {}
+        self.seen: dict[int, Status] = {}
+        self.version = 0
+
+    def _append(self, event: Event) -> None:
+        self.rooms.event_log.append_all([event.model_copy(update={"orchestration_id": self.id})])
+
+    def _now(self) -> int:
+        self.seconds += 1
+        return self.seconds
+
+    def _log(self) -> list[Event]:
+        return list(self.rooms.event_log.everything(self.id, self.total))
+
+    @initialize(total=st.integers(1, 6))
+    def kick_off(self, total: int) -> None:
+        self.total = total
+        self._append(histories.started(total))
+
+    @rule(index=INSTANCES)
+    def start(self, index: int) -> None:
+        if index < self.total and index not in self.outcomes and index not in self.running:
+            self.attempts[index] = self.attempts.get(index, 0) + 1
+            self.running.add(index)
+            self._append(histories.job_started(index, self.attempts[index], seconds=self._now()))
+
+    @rule(index=INSTANCES)
+    def fail(self, index: int) -> None:
+        if index in self.running:
+            self.running.remove(index)
+            self._append(histories.attempt_failed(index, self.attempts[index], seconds=self._now()))
+
+    @rule(index=INSTANCES, status=st.sampled_from([Status.COMPLETED, Status.ERRORED]))
+    def end(self, index: int, status: Status) -> None:
+        """Append an outcome, which need not be the first one: two containers may have been at it."""
+        if index < self.total:
+            make = histories.job_completed if status is Status.COMPLETED else histories.job_errored
+            self._append(make(index, seconds=self._now()))
+            self.outcomes.setdefault(index, status)
+            self.running.discard(index)
+
+    @rule()
+    def lose_the_container(self) -> None:
+        self.launch += 1
+        self.running.clear()
+        self._append(histories.container_started(launch=self.launch))
+
+    @rule()
+    def cancel(self) -> None:
+        event = histories.cancelled(seconds=self._now()).model_copy(update={"orchestration_id": self.id})
+        with contextlib.suppress(EventConflict):  # it was cancelled before, which is harmless
+            self.rooms.event_log.append(event)
+
+    @precondition(lambda self: self.total)
+    @rule(data=st.data())
+    def deliver(self, data: st.DataObject) -> None:
+        """Deliver some of the log, in any order, some of it twice."""
+        batch = data.draw(st.lists(st.sampled_from(self._log()), min_size=1, max_size=12))
+        self.aggregator.aggregate(self.id, batch)
+
+    @precondition(lambda self: self.total)
+    @invariant()
+    def what_is_final_stays_final(self) -> None:
+        chunk = self.rooms.read_model.load(self.id, [0]).chunks[0]
+        for index in range(self.total):
+            status = status_of(chunk.rank(index))
+            if index in self.seen:
+                assert status is self.seen[index]
+            elif status is not Status.IN_PROGRESS:
+                assert status is self.outcomes[index], "the first outcome counts"
+                self.seen[index] = status
+
+    @precondition(lambda self: self.total)
+    @invariant()
+    def versions_have_no_gaps(self) -> None:
+        version = self.rooms.read_model.summary(self.id).version
+        feed = [number for number, _ in self.rooms.read_model.feed(self.id, after=self.version)]
+        assert feed == list(range(self.version + 1, version + 1))
+        self.version = version
+
+    @precondition(lambda self: self.total)
+    @invariant()
+    def nothing_completes_early(self) -> None:
+        if any(isinstance(event, OrchestrationCompleted) for event in self._log()):
+            assert self.outcomes.keys() == set(range(self.total))
+
+    def teardown(self) -> None:
+        if not self.total:
+            return
+        for _ in ("everything", "the completion that follows"):
+            self.aggregator.aggregate(self.id, self._log())
+        assert differences(self.id, self.rooms) == []
+        summary = self.rooms.read_model.summary(self.id)
+        assert summary.done == (len(self.outcomes) == self.total)
+        log = self._log()
+        assert sum(isinstance(event, OrchestrationCompleted) for event in log) == summary.done
+        for half in range(0, len(log), 3):
+            assert self._replayed(log[half:], log[:half]) == self._replayed(log)
+        assert len([e for e in log if isinstance(e, JobErrored)]) == summary.errored
+
+    def _replayed(self, *parts: list[Event]) -> ReadModel:
+        model = ReadModel(Summary(orchestration_id=self.id), {0: StatusChunk()})
+        for part in parts:
+            model = fold(model, part).model
+        return model
+
+
+def test_any_life_of_an_orchestration_keeps_the_promises(rooms: Rooms, settings: Settings) -> None:
+    bus = EventBus(clients.events(), settings.event_bus)
+
+    class ThisLife(Life):
+        def __init__(self) -> None:
+            super().__init__(rooms, bus)
+
+    run_state_machine_as_test(ThisLife, settings=QUICK)

@@ -1,0 +1,215 @@
+"""An orchestration of 1,000 instances while everything around it fails, at random but seeded.
+
+Run more seeds with ``CHAOS_SEEDS=1,2,3 make test``; the figures are printed with ``pytest -s``.
+"""
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any, ClassVar
+
+import boto3
+import psutil
+import pytest
+
+from background_jobs import JobCompletedEvent, JobResults, Orchestration, OrchestrationService
+from background_jobs.aws import clients
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.rebuild import differences
+from background_jobs.core.events import ContainerStarted, OrchestrationCompleted
+from background_jobs.local_stack import LocalStack
+from background_jobs.local_stack.processes import processes_of
+from tests.chaos.server import FAULTS
+from tests.offline import containers, until
+
+TOTAL = 1_000
+CONTAINERS = 8
+PATIENCE = 240
+BAD = {100: "raise", 333: "exit", 666: "kill container"}
+SEEDS = [int(seed) for seed in os.environ.get("CHAOS_SEEDS", "20261124").split(",")]  # noqa: TID251
+
+
+class ChaoticStack(LocalStack):
+    server: ClassVar[str] = "tests.chaos.server"
+
+
+class Inbox:
+    """Every JobCompletedEvent that the bus delivers, for another service."""
+
+    def __init__(self, bus: str) -> None:
+        self._sqs = boto3.client("sqs")  # noqa: TID251
+        events = boto3.client("events")  # noqa: TID251
+        self._queue = self._sqs.create_queue(QueueName="inbox")["QueueUrl"]
+        arn = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]
+        pattern = {"source": ["background-jobs"], "detail-type": ["JobCompletedEvent"]}
+        events.put_rule(Name="inbox", EventBusName=bus, EventPattern=json.dumps(pattern))
+        targets: Any = [{"Id": "inbox", "Arn": arn["QueueArn"]}]
+        events.put_targets(Rule="inbox", EventBusName=bus, Targets=targets)
+        self.received: list[JobCompletedEvent] = []
+
+    def has_heard_of(self, orchestration_id: str) -> bool:
+        for message in self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get(
+            "Messages", []
+        ):
+            self.received.append(JobCompletedEvent.model_validate(json.loads(message["Body"])["detail"]))
+            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return any(event.orchestration_id == orchestration_id for event in self.received)
+
+
+@pytest.fixture(params=SEEDS)
+def seed(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+def stack(seed: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChaoticStack]:
+    monkeypatch.setenv("CHAOS_SEED", str(seed))
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    stack = ChaoticStack(jobs=str(Path(__file__).with_name("jobs.py")), containers=CONTAINERS)
+    with stack:
+        for name, value in stack.environment.items():
+            monkeypatch.setenv(name, value)
+        clients._client.cache_clear()
+        yield stack
+    assert processes_of(stack.stack_id) == []
+
+
+class Killer:
+    """Kills containers of an orchestration at random, two of each share at most, until told to stop.
+
+    A share is launched five times, and one of them has an instance that kills its container twice.
+    """
+
+    def __init__(self, stack: LocalStack, orchestration: Orchestration, seed: int) -> None:
+        self.deaths: list[tuple[int, datetime]] = []
+        """The shares whose containers were killed, and when."""
+        self._stack = stack
+        self._orchestration = orchestration
+        self._random = random.Random(seed)
+        self._over = threading.Event()
+
+    def _kill(self) -> None:
+        while not self._over.wait(self._random.uniform(0.3, 0.9)):
+            try:
+                running = {
+                    int(process.environ()["JOB_SHARE"]): process.pid
+                    for process in containers(self._stack.stack_id, self._orchestration.id)
+                    if time.time() - process.create_time() > 1  # so that it is at work
+                }
+                killed = Counter(share for share, _ in self.deaths)
+                if victims := sorted(share for share in running if killed[share] < 2):
+                    share = self._random.choice(victims)
+                    os.killpg(running[share], signal.SIGKILL)
+                    self.deaths.append((share, datetime.now(UTC)))
+            except (psutil.Error, ProcessLookupError):
+                continue
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._kill)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+
+
+def params_of(runs: Path) -> list[dict[str, Any]]:
+    return [{"n": n, "runs": str(runs), "how": BAD.get(n)} for n in range(TOTAL)]
+
+
+def check(orchestration: Orchestration, results: JobResults, inbox: Inbox, rooms: Rooms) -> None:
+    """Assert what holds after every fault."""
+    successes, failures = results
+    outcomes = sorted([*successes, *(failures or [])], key=lambda outcome: outcome.index)
+    # every param set is accounted for exactly once
+    assert [(outcome.index, outcome.params["n"]) for outcome in outcomes] == [(n, n) for n in range(TOTAL)]
+    assert all(success.result == success.index**2 for success in successes)
+    until(lambda: orchestration.summary().done)
+    summary = orchestration.summary()
+    assert (summary.completed, summary.errored) == (len(successes), len(failures or []))
+    assert summary.completed + summary.errored == summary.total == TOTAL
+    assert differences(orchestration.id, rooms) == []
+    # one completion, under one id
+    until(lambda: inbox.has_heard_of(orchestration.id))
+    assert len({event.event_id for event in inbox.received}) == 1
+    events = rooms.event_log.everything(orchestration.id, TOTAL)
+    assert sum(isinstance(event, OrchestrationCompleted) for event in events) == 1
+    until(lambda: not containers(os.environ["BACKGROUND_JOBS_STACK_ID"], orchestration.id))  # noqa: TID251
+
+
+def test_nothing_is_lost_while_containers_functions_stream_and_bus_fail(
+    stack: ChaoticStack, seed: int, tmp_path: Path
+) -> None:
+    inbox, rooms = Inbox(stack.settings.event_bus), Rooms.of(stack.settings)
+    service = OrchestrationService(stack.settings)
+    runs = tmp_path / "runs"
+    orchestration = service.kick_off_job("square", params_of(runs), parallelism=CONTAINERS)
+    killer = Killer(stack, orchestration, seed)
+
+    with killer.at_work():
+        results = service.get_job_results(orchestration.id, timeout=PATIENCE)
+
+    check(orchestration, results, inbox, rooms)
+    ended = {failure.index: failure.error.type for failure in results.failures or []}
+    assert {n: ended[n] for n in BAD} == {100: "ValueError", 333: "ContainerLost", 666: "ContainerLost"}
+    assert killer.deaths, "nothing was killed, so nothing was shown"
+    faults = json.loads((stack.folder / FAULTS).read_text())
+    assert {"functions killed", "batches failed half way"} <= faults.keys()
+    report = {**faults, **figures(orchestration, killer.deaths, Counter(runs.read_text().split()), rooms)}
+    print("\n" + "\n".join(f"{name:<50}{value}" for name, value in report.items()))  # noqa: T201 -- with -s
+
+
+def test_nothing_is_lost_when_the_execution_is_aborted(stack: ChaoticStack, tmp_path: Path) -> None:
+    inbox, rooms = Inbox(stack.settings.event_bus), Rooms.of(stack.settings)
+    service = OrchestrationService(stack.settings)
+    orchestration = service.kick_off_job("square", params_of(tmp_path / "runs"), parallelism=CONTAINERS)
+    until(lambda: orchestration.summary().completed > TOTAL // 10)
+
+    states = boto3.client("stepfunctions")  # noqa: TID251 -- an operator's hand
+    (machine,) = states.list_state_machines()["stateMachines"]
+    arn = machine["stateMachineArn"].replace(":stateMachine:", ":execution:") + f":{orchestration.id}"
+    states.stop_execution(executionArn=arn, cause="by hand")
+
+    results = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    check(orchestration, results, inbox, rooms)
+    assert "ExecutionEnded" in {failure.error.type for failure in results.failures or []}
+
+
+def figures(
+    orchestration: Orchestration, deaths: list[tuple[int, datetime]], runs: "Counter[str]", rooms: Rooms
+) -> dict[str, Any]:
+    """Return what the losses cost."""
+    launched = [
+        event
+        for event in rooms.event_log.everything(orchestration.id, TOTAL)
+        if isinstance(event, ContainerStarted)
+    ]
+    waits = sorted(
+        min(
+            (event.at - died).total_seconds()
+            for event in launched
+            if event.share == share and event.at > died
+        )
+        for share, died in deaths
+        if any(event.share == share and event.at > died for event in launched)
+    )
+    repeated = runs.total() - len(runs)
+    return {
+        "containers killed": len(deaths),
+        "launches": len(launched),
+        "instances run again": repeated,
+        "instances run again per loss": round(repeated / len(deaths), 2),
+        "seconds from death to work again, median": round(median(waits), 2),
+        "seconds from death to work again, most": round(waits[-1], 2),
+    }
