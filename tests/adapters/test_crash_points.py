@@ -13,7 +13,7 @@ from background_jobs.aws import clients
 from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane.aggregate import Aggregator
-from background_jobs.control_plane.rebuild import differences
+from background_jobs.control_plane.rebuild import differences, rebuild
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.core.events import OrchestrationCompleted, OrchestrationStarted
 from background_jobs.jobs import Jobs
@@ -183,3 +183,14 @@ def test_the_aggregator_comes_to_the_same_end_wherever_it_stops(
         events = list(rooms.event_log.everything(orchestration.id, TOTAL))
         assert sum(isinstance(event, OrchestrationCompleted) for event in events) == 1
     assert nth == 7  # two loads, two commits, a put and a publication, and then none is left to stop at
+
+
+def test_rebuilding_completes_what_every_aggregator_gave_up(
+    service: OrchestrationService, rooms: Rooms, deliver: Callable[[str], list[Any]]
+) -> None:
+    orchestration = service.kick_off_job("square", params(), parallelism=1)
+    run_share(rooms, orchestration.id)
+    assert rebuild(orchestration.id, rooms, at(0)) != []
+    assert deliver(orchestration.id) == []
+    assert orchestration.summary().done
+    assert differences(orchestration.id, rooms) == []

@@ -1,6 +1,7 @@
 """The aggregator: folds batches of the log into the read model, completes orchestrations, tells the bus."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from background_jobs.aws.event_bus import EventBus
@@ -33,22 +34,12 @@ class Aggregator:
         Raises EventNotPublished, or what AWS raised; the records are then to be delivered again.
         """
         for portion in _portions(events):
-            summary = self._commit(orchestration_id, portion)
-            completion = completion_of(summary)
-            if completion is not None and not summary.done:
-                self._complete(completion)
+            complete_if_due(self._commit(orchestration_id, portion), self._event_log)
         for event in events:
             if isinstance(event, OrchestrationCompleted):
                 self._bus.completed(JobCompletedEvent.from_completion(event))
             elif isinstance(event, OrchestrationCancelled):
                 self._bus.cancelled(event)
-
-    def _complete(self, completion: OrchestrationCompleted) -> None:
-        try:
-            self._event_log.append(completion)
-        except EventConflict:
-            # Another aggregator did, before a late cancellation was folded; its event is the one that counts.
-            return
 
     def _commit(self, orchestration_id: str, events: Sequence[Event]) -> Summary:
         while True:
@@ -59,6 +50,15 @@ class Aggregator:
                 return self._read_model.commit(folded, self._clock())
             except ReadModelConflict:
                 continue
+
+
+def complete_if_due(summary: Summary, event_log: EventLog) -> None:
+    """Append the completion of an orchestration whose instances all have their outcomes."""
+    completion = completion_of(summary)
+    if completion is not None and not summary.done:
+        # Where another did, before a late cancellation was folded, its event is the one that counts.
+        with suppress(EventConflict):
+            event_log.append(completion)
 
 
 def _portions(events: Sequence[Event]) -> Iterator[Sequence[Event]]:

@@ -6,6 +6,7 @@ from itertools import islice
 
 from background_jobs.aws.read_model import CHUNKS_PER_COMMIT
 from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.aggregate import complete_if_due
 from background_jobs.core.fold import Folded, ReadModel, Summary, fold
 from background_jobs.core.statuses import CHUNK_SIZE, StatusChunk
 
@@ -40,15 +41,19 @@ def differences(orchestration_id: str, rooms: Rooms) -> list[str]:
 
 
 def rebuild(orchestration_id: str, rooms: Rooms, now: datetime) -> list[str]:
-    """Store what the log makes, and return what was wrong before. Raises ReadModelConflict."""
+    """Store what the log makes, and return what was wrong before; append a completion that is due.
+
+    Raises OrchestrationNotFound or ReadModelConflict.
+    """
     found = differences(orchestration_id, rooms)
+    right = rebuilt(orchestration_id, rooms)
     if found:
-        right = rebuilt(orchestration_id, rooms)
         for portion in _portions(right):
             version = rooms.read_model.summary(orchestration_id).version
             summary = right.summary.model_copy(update={"version": version})
             model = ReadModel(summary, {number: right.chunks[number] for number in portion})
             rooms.read_model.commit(Folded(model, (), changed=True), now)
+    complete_if_due(right.summary, rooms.event_log)
     return found
 
 
