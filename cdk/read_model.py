@@ -5,6 +5,8 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from background_jobs.core import naming
+
 
 class ReadModelTable(Construct):
     """Summaries, statuses and feeds; lost or wrong, they are folded from the log again."""
@@ -21,10 +23,19 @@ class ReadModelTable(Construct):
             removal_policy=RemovalPolicy.DESTROY,
         )
 
+        for name, partition in naming.HISTORY_INDEXES.items():
+            self.table.add_global_secondary_index(
+                index_name=name,
+                partition_key=dynamodb.Attribute(name=partition, type=dynamodb.AttributeType.STRING),
+                sort_key=dynamodb.Attribute(name=naming.HISTORY_SORT_KEY, type=dynamodb.AttributeType.STRING),
+                projection_type=dynamodb.ProjectionType.INCLUDE,
+                non_key_attributes=[n for n in naming.HISTORY_ATTRIBUTES if n != partition],
+            )
+
     def grant_fold(self, to: iam.IGrantable) -> None:
         """Let *to* load and commit what it folded."""
         self.table.grant(to, "dynamodb:GetItem", "dynamodb:PutItem")
 
     def grant_read(self, to: iam.IGrantable) -> None:
-        """Let *to* read summaries, statuses and feeds."""
-        self.table.grant(to, "dynamodb:GetItem", "dynamodb:Query")
+        """Let *to* read summaries, statuses and feeds, and the history."""
+        self.table.grant(to, "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import re
+import time
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any, Final, TypeVar
 from pydantic import TypeAdapter
 
 from background_jobs.core.errors import InvalidJob, UnknownJobName
+from background_jobs.core.progress import MAX_MESSAGE, Thinning
 from background_jobs.core.retry import ONCE, Retry
 
 _T = TypeVar("_T", bound=Callable[..., Any])
@@ -36,6 +38,19 @@ class JobContext:
     tags: dict[str, str]
     """What the caller tagged the orchestration with; customer identifiers among them."""
     _cancelled: Event = field(default_factory=Event, repr=False, compare=False)
+    _tell: Callable[[int, str], None] = field(
+        default=lambda _percent, _message: None, repr=False, compare=False
+    )
+    _thinning: Thinning = field(default_factory=Thinning, repr=False, compare=False)
+
+    def progress(self, percent: float, message: str = "") -> None:
+        """Tell those who watch how far this instance is, from 0 to 100, and in a few words what it does.
+
+        It may be called in the tightest loop: only what has risen is told, about once a second.
+        """
+        whole = min(100, max(0, int(percent)))
+        if self._thinning.passes(whole, time.monotonic()):
+            self._tell(whole, message[:MAX_MESSAGE])
 
     def cancelled(self) -> bool:
         """Tell whether the orchestration was cancelled; a long job looks now and then, and returns."""

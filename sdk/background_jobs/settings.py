@@ -74,6 +74,8 @@ class Settings(_FromEnvironment):
     """The jobs of the service, comma-separated, where they are known; kick-off then refuses others."""
     retention_days: int = Field(default=90, ge=1)
     """How long events and the read model are kept."""
+    api_url: str = Field(default="", pattern=r"^(https?://.+)?$")
+    """Where the progress API is; without it, the SDK watches the read model."""
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, str]) -> Self:
@@ -105,6 +107,19 @@ class ExecutionSettings(_FromEnvironment):
 
     state_machine_arn: str
     cluster_arn: str
+
+
+class ApiSettings(_FromEnvironment):
+    """How the progress API streams; the defaults are those of a server of one's own."""
+
+    stream_poll_seconds: float = Field(default=0.1, gt=0)
+    """How often the read model is looked at while an orchestration that is watched changes."""
+    stream_padding_bytes: int = Field(default=0, ge=0)
+    """What is sent after each event to push it through a buffer (Lambda has one, and no flush)."""
+    stream_seconds: float | None = Field(default=None, gt=0)
+    """After how long a stream ends, for its client to resume on another; None for never."""
+    allowed_hosts: Names = ("127.0.0.1", "localhost")
+    """The hosts that requests may name, comma-separated; ``*`` for any."""
 
 
 class ContainerSettings(_FromEnvironment):

@@ -1,12 +1,14 @@
 """AWS in memory: moto behind every adapter, with the tables and the bucket of one stage."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from moto import mock_aws
 
 from background_jobs.aws import clients
 from background_jobs.aws.rooms import Rooms
+from background_jobs.core.naming import HISTORY_ATTRIBUTES, HISTORY_INDEXES, HISTORY_SORT_KEY
 from background_jobs.settings import Settings
 
 SETTINGS = Settings(
@@ -30,7 +32,20 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     clients._client.cache_clear()
     with mock_aws():
-        for table in (SETTINGS.event_log_table, SETTINGS.read_model_table):
+        history: Any = [
+            {
+                "IndexName": name,
+                "KeySchema": [
+                    {"AttributeName": partition, "KeyType": "HASH"},
+                    {"AttributeName": HISTORY_SORT_KEY, "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(HISTORY_ATTRIBUTES)},
+            }
+            for name, partition in HISTORY_INDEXES.items()
+        ]
+        for table, indexes in ((SETTINGS.event_log_table, []), (SETTINGS.read_model_table, history)):
+            keys = ["pk", "sk", *([*HISTORY_INDEXES.values(), HISTORY_SORT_KEY] if indexes else [])]
+            options: Any = {"GlobalSecondaryIndexes": indexes} if indexes else {}
             clients.dynamodb().create_table(
                 TableName=table,
                 BillingMode="PAY_PER_REQUEST",
@@ -38,10 +53,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                     {"AttributeName": "pk", "KeyType": "HASH"},
                     {"AttributeName": "sk", "KeyType": "RANGE"},
                 ],
-                AttributeDefinitions=[
-                    {"AttributeName": "pk", "AttributeType": "S"},
-                    {"AttributeName": "sk", "AttributeType": "S"},
-                ],
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+                **options,
             )
         clients.s3().create_bucket(
             Bucket=SETTINGS.payload_bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}

@@ -3,12 +3,12 @@ import pytest
 from background_jobs.aws.read_model import ReadModelConflict
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core.events import Event
-from background_jobs.core.fold import Folded, fold, touched_chunks
+from background_jobs.core.fold import Folded, Touched, fold
 from tests.unit.histories import ORCHESTRATION_ID, at, job_completed, job_errored, job_started, started
 
 
 def folding(rooms: Rooms, *events: Event) -> Folded:
-    return fold(rooms.read_model.load(ORCHESTRATION_ID, touched_chunks(events)), events)
+    return fold(rooms.read_model.load(ORCHESTRATION_ID, Touched.by(events)), events)
 
 
 def test_what_was_committed_is_loaded_one_version_on(rooms: Rooms) -> None:
@@ -17,7 +17,10 @@ def test_what_was_committed_is_loaded_one_version_on(rooms: Rooms) -> None:
 
     assert rooms.read_model.summary(ORCHESTRATION_ID) == summary
     assert (summary.version, summary.completed, summary.errored) == (1, 1, 1)
-    assert rooms.read_model.load(ORCHESTRATION_ID, folded.model.chunks).chunks == folded.model.chunks
+    assert (
+        rooms.read_model.load(ORCHESTRATION_ID, Touched.by([job_completed(0), job_errored(3999)])).chunks
+        == folded.model.chunks
+    )
 
 
 def test_the_second_of_two_aggregators_that_read_the_same_version_must_read_again(rooms: Rooms) -> None:
@@ -34,8 +37,8 @@ def test_the_feed_brings_each_version_once_from_where_one_left_off(rooms: Rooms)
 
     feed = list(rooms.read_model.feed(ORCHESTRATION_ID, after=1))
 
-    assert [version for version, _ in feed] == [2, 3]
-    assert [(move.index, move.at) for _, moves in feed for move in moves] == [(0, at(2)), (1, at(5))]
+    assert [(item.version, item.running, item.completed) for item in feed] == [(2, 0, 1), (3, 0, 2)]
+    assert [(m.index, m.at) for item in feed for m in item.transitions] == [(0, at(2)), (1, at(5))]
 
 
 def test_before_anything_was_folded_there_is_version_zero(rooms: Rooms) -> None:

@@ -22,7 +22,7 @@ from background_jobs.control_plane.aggregate import Aggregator
 from background_jobs.control_plane.rebuild import differences
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import Event, JobErrored, OrchestrationCompleted
-from background_jobs.core.fold import ReadModel, Summary, fold
+from background_jobs.core.fold import ReadModel, Summary, Touched, fold
 from background_jobs.core.statuses import Status, StatusChunk, status_of
 from background_jobs.settings import Settings
 from tests.unit import histories
@@ -113,7 +113,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.total)
     @invariant()
     def what_is_final_stays_final(self) -> None:
-        chunk = self.rooms.read_model.load(self.id, [0]).chunks[0]
+        chunk = self.rooms.read_model.load(self.id, Touched(frozenset({0}), frozenset())).chunks[0]
         for index in range(self.total):
             status = status_of(chunk.rank(index))
             if index in self.seen:
@@ -126,7 +126,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def versions_have_no_gaps(self) -> None:
         version = self.rooms.read_model.summary(self.id).version
-        feed = [number for number, _ in self.rooms.read_model.feed(self.id, after=self.version)]
+        feed = [item.version for item in self.rooms.read_model.feed(self.id, after=self.version)]
         assert feed == list(range(self.version + 1, version + 1))
         self.version = version
 

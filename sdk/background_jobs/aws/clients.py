@@ -74,6 +74,21 @@ def ecs() -> "ECSClient":
     return cast("ECSClient", _client("ecs"))
 
 
+def signed_headers(method: str, url: str, body: bytes) -> dict[str, str]:
+    """Return the headers that sign a request to API Gateway (SigV4). Raises ServiceUnreachable."""
+    import boto3  # noqa: PLC0415 -- see _client
+    from botocore.auth import SigV4Auth  # noqa: PLC0415
+    from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+
+    session = boto3.Session()  # noqa: TID251 -- the one maker
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise ServiceUnreachable("There are no AWS credentials. Set AWS_PROFILE or AWS_ACCESS_KEY_ID.")
+    request = AWSRequest(method, url, data=body)
+    SigV4Auth(credentials, "execute-api", session.region_name).add_auth(request)
+    return dict(request.headers.items())
+
+
 def reaching_aws(call: Callable[_P, _R]) -> Callable[_P, _R]:
     """Decorate a method that calls AWS, so that not reaching it raises ServiceUnreachable."""
 

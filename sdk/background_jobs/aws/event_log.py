@@ -11,11 +11,13 @@ from background_jobs.aws.clients import reaching_aws
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import (
     PARTITION_SIZE,
+    ContainerStarted,
     Event,
     EventKey,
     JobAttemptFailed,
     JobCompleted,
     JobErrored,
+    JobEvent,
     JobOutcome,
     JobStarted,
     OrchestrationCancelled,
@@ -155,6 +157,19 @@ class EventLog:
                 lambda partition: self._query(partition, " ", "~", "document"), partitions
             ):
                 yield from map(parse_event, documents)
+
+    def story(self, orchestration_id: str, index: int) -> Iterator[JobEvent]:
+        """Yield everything that happened to one instance, in no particular order."""
+        for kind in ("started", "failed", "progress", "outcome"):
+            for document in self._ranges(orchestration_id, kind, index, index, "document"):
+                event = parse_event(document)
+                if isinstance(event, JobEvent):
+                    yield event
+
+    def launches(self, orchestration_id: str) -> list[ContainerStarted]:
+        """Return the launches of all containers, by share and launch."""
+        documents = self._query(orchestration_id, "container#", "container#~", "document")
+        return [event for event in map(parse_event, documents) if isinstance(event, ContainerStarted)]
 
     def unfinished(self, orchestration_id: str, first: int, last: int) -> list[int]:
         """Return the indices from *first* to *last* that have no outcome yet."""

@@ -1,13 +1,15 @@
 """The read model in DynamoDB: one summary, chunks of statuses and a feed per orchestration."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from background_jobs.aws.clients import reaching_aws
-from background_jobs.core.fold import Folded, ReadModel, Summary, Transition
-from background_jobs.core.statuses import StatusChunk
+from background_jobs.aws.history import index_entry
+from background_jobs.core.fold import Advance, FeedItem, Folded, ReadModel, Summary, Touched, Transition
+from background_jobs.core.progress import ProgressChunk
+from background_jobs.core.statuses import CHUNK_SIZE, StatusChunk
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -39,10 +41,10 @@ class ReadModelStore:
         return _summary(orchestration_id, found.get("Item"))
 
     @reaching_aws
-    def load(self, orchestration_id: str, chunks: Iterable[int]) -> ReadModel:
+    def load(self, orchestration_id: str, touched: Touched) -> ReadModel:
         """Return the summary and the chunks with these numbers, as of one moment."""
-        numbers = sorted(chunks)
-        sorts = [_SUMMARY, *map(_chunk_sort, numbers)]
+        numbers, advancing = sorted(touched.statuses), sorted(touched.progress)
+        sorts = [_SUMMARY, *map(_chunk_sort, numbers), *map(_progress_sort, advancing)]
         found = self._dynamodb.transact_get_items(
             TransactItems=[
                 {"Get": {"TableName": self._table, "Key": _key(orchestration_id, sort)}} for sort in sorts
@@ -53,20 +55,48 @@ class ReadModelStore:
             _summary(orchestration_id, summary),
             {
                 number: StatusChunk.unpacked(item["ranks"]["B"]) if item else StatusChunk()
-                for number, item in zip(numbers, stored, strict=True)
+                for number, item in zip(numbers, stored[: len(numbers)], strict=True)
             },
+            {
+                number: ProgressChunk.unpacked(item["progress"]["B"]) if item else ProgressChunk()
+                for number, item in zip(advancing, stored[len(numbers) :], strict=True)
+            },
+        )
+
+    def snapshot(self, orchestration_id: str) -> ReadModel:
+        """Return the summary and all chunks, as of the summary's version.
+
+        Beyond 90 chunks (157,500 instances) they come in portions, and the later ones may be ahead of it.
+        """
+        summary = self.summary(orchestration_id)
+        numbers = range(-(-(summary.total or 0) // CHUNK_SIZE))
+        size = CHUNKS_PER_COMMIT // 2
+        portions = [frozenset(numbers[first : first + size]) for first in range(0, len(numbers), size)]
+        models = [
+            self.load(orchestration_id, Touched(portion, portion if summary.tells_progress else frozenset()))
+            for portion in portions
+        ]
+        if not models:
+            return ReadModel(summary)
+        return ReadModel(
+            models[0].summary,
+            {number: chunk for model in models for number, chunk in model.chunks.items()},
+            {number: chunk for model in models for number, chunk in model.progress.items()},
         )
 
     @reaching_aws
     def commit(self, folded: Folded, now: datetime) -> Summary:
         """Store what was folded, one version on, in one transaction. Raises ReadModelConflict."""
-        before = folded.model.summary
+        model = folded.model
+        before = model.summary
         summary = before.model_copy(update={"version": before.version + 1})
         expires_at = {"N": str(int((now + self._retention).timestamp()))}
+        orchestration_id = summary.orchestration_id
         puts: list[Any] = [
             {
                 "Item": {
-                    **_key(summary.orchestration_id, _SUMMARY),
+                    **_key(orchestration_id, _SUMMARY),
+                    **index_entry(summary),
                     "version": {"N": str(summary.version)},
                     "document": {"S": summary.model_dump_json(exclude_none=True)},
                 },
@@ -75,18 +105,17 @@ class ReadModelStore:
             },
             {
                 "Item": {
-                    **_key(_feed(summary.orchestration_id), f"{summary.version:08d}"),
-                    "document": {"S": _encoded(folded.transitions)},
+                    **_key(_feed(orchestration_id), f"{summary.version:08d}"),
+                    "document": {"S": _encoded(summary, folded)},
                 },
             },
             *(
-                {
-                    "Item": {
-                        **_key(summary.orchestration_id, _chunk_sort(number)),
-                        "ranks": {"B": chunk.packed()},
-                    }
-                }
-                for number, chunk in folded.model.chunks.items()
+                {"Item": {**_key(orchestration_id, _chunk_sort(n)), "ranks": {"B": chunk.packed()}}}
+                for n, chunk in model.chunks.items()
+            ),
+            *(
+                {"Item": {**_key(orchestration_id, _progress_sort(n)), "progress": {"B": chunk.packed()}}}
+                for n, chunk in model.progress.items()
             ),
         ]
         for put in puts:
@@ -99,8 +128,8 @@ class ReadModelStore:
         return summary
 
     @reaching_aws
-    def feed(self, orchestration_id: str, after: int) -> Iterator[tuple[int, list[Transition]]]:
-        """Yield each version above *after* with the transitions that it brought, oldest first."""
+    def feed(self, orchestration_id: str, after: int) -> Iterator[FeedItem]:
+        """Yield what each version above *after* brought, oldest first."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :feed AND sk > :after",
@@ -112,7 +141,7 @@ class ReadModelStore:
         )
         for page in pages:
             for item in page["Items"]:
-                yield int(item["sk"]["S"]), _decoded(item["document"]["S"])
+                yield _decoded(int(item["sk"]["S"]), item["document"]["S"])
 
 
 def _key(partition: str, sort: str) -> dict[str, Any]:
@@ -127,19 +156,46 @@ def _chunk_sort(number: int) -> str:
     return f"statuses#{number:05d}"
 
 
+def _progress_sort(number: int) -> str:
+    return f"progress#{number:05d}"
+
+
 def _summary(orchestration_id: str, item: Mapping[str, Any] | None) -> Summary:
     if item is None:
         return Summary(orchestration_id=orchestration_id)
     return Summary.model_validate_json(item["document"]["S"])
 
 
-def _encoded(transitions: Iterable[Transition]) -> str:
-    rows = [[t.index, t.rank, round(t.at.timestamp() * 1000)] for t in transitions]
-    return json.dumps(rows, separators=(",", ":"))
+def _encoded(summary: Summary, folded: Folded) -> str:
+    document = {
+        "counts": [summary.running, summary.completed, summary.errored],
+        "transitions": [[t.index, t.rank, _milliseconds(t.at)] for t in folded.transitions],
+        "advances": [
+            [a.index, a.attempt, a.percent, a.message, _milliseconds(a.at)] for a in folded.advances
+        ],
+    }
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
-def _decoded(data: str) -> list[Transition]:
-    return [
-        Transition(index, rank, datetime.fromtimestamp(at / 1000, UTC))
-        for index, rank, at in json.loads(data)
-    ]
+def _decoded(version: int, data: str) -> FeedItem:
+    document = json.loads(data)
+    running, completed, errored = document["counts"]
+    return FeedItem(
+        version,
+        running,
+        completed,
+        errored,
+        tuple(Transition(index, rank, _moment(at)) for index, rank, at in document["transitions"]),
+        tuple(
+            Advance(index, attempt, percent, message, _moment(at))
+            for index, attempt, percent, message, at in document["advances"]
+        ),
+    )
+
+
+def _milliseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

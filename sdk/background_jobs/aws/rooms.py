@@ -6,6 +6,7 @@ from typing import Self
 
 from background_jobs.aws import clients
 from background_jobs.aws.event_log import EventLog
+from background_jobs.aws.history import History
 from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.read_model import ReadModelStore
 from background_jobs.settings import Settings
@@ -13,10 +14,11 @@ from background_jobs.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Where events, read model and payloads are."""
+    """Where events, read model, history and payloads are."""
 
     event_log: EventLog
     read_model: ReadModelStore
+    history: History
     payloads: Payloads
 
     @classmethod
@@ -26,5 +28,6 @@ class Rooms:
         return cls(
             event_log=EventLog(clients.dynamodb(), settings.event_log_table, retention),
             read_model=ReadModelStore(clients.dynamodb(), settings.read_model_table, retention),
+            history=History(clients.dynamodb(), settings.read_model_table, retention),
             payloads=Payloads(clients.s3(), settings.payload_bucket),
         )

@@ -10,7 +10,7 @@ from background_jobs.aws.read_model import CHUNKS_PER_COMMIT, ReadModelConflict,
 from background_jobs.core.completion import JobCompletedEvent, completion_of
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import Event, OrchestrationCancelled, OrchestrationCompleted
-from background_jobs.core.fold import Summary, fold, touched_chunks
+from background_jobs.core.fold import Summary, Touched, fold
 
 
 class Aggregator:
@@ -43,7 +43,7 @@ class Aggregator:
 
     def _commit(self, orchestration_id: str, events: Sequence[Event]) -> Summary:
         while True:
-            folded = fold(self._read_model.load(orchestration_id, touched_chunks(events)), events)
+            folded = fold(self._read_model.load(orchestration_id, Touched.by(events)), events)
             if not folded.changed:
                 return folded.model.summary
             try:
@@ -63,7 +63,7 @@ def complete_if_due(summary: Summary, event_log: EventLog) -> None:
 
 def _portions(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
     """Cut *events* into portions that touch no more chunks than one transaction can hold."""
-    if len(touched_chunks(events)) <= CHUNKS_PER_COMMIT:
+    if Touched.by(events).total <= CHUNKS_PER_COMMIT:
         yield events
         return
     half = len(events) // 2

@@ -7,7 +7,7 @@ from itertools import islice
 from background_jobs.aws.read_model import CHUNKS_PER_COMMIT
 from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane.aggregate import complete_if_due
-from background_jobs.core.fold import Folded, ReadModel, Summary, fold
+from background_jobs.core.fold import Folded, ReadModel, Summary, Touched, fold
 from background_jobs.core.statuses import CHUNK_SIZE, StatusChunk
 
 _BATCH = 1_000
@@ -36,8 +36,12 @@ def differences(orchestration_id: str, rooms: Rooms) -> list[str]:
         # The version counts commits, which are not in the log.
         if name != "version" and getattr(stored.summary, name) != value
     ]
-    wrong = [number for number, chunk in right.chunks.items() if stored.chunks[number] != chunk]
-    return found + [f"statuses of instances from {number * CHUNK_SIZE} on" for number in wrong]
+    for name in ("chunks", "progress"):
+        ours, theirs = getattr(right, name), getattr(stored, name)
+        wrong = [number for number, chunk in ours.items() if theirs[number] != chunk]
+        said = "statuses" if name == "chunks" else name
+        found += [f"{said} of instances from {number * CHUNK_SIZE} on" for number in wrong]
+    return found
 
 
 def rebuild(orchestration_id: str, rooms: Rooms, now: datetime) -> list[str]:
@@ -51,22 +55,30 @@ def rebuild(orchestration_id: str, rooms: Rooms, now: datetime) -> list[str]:
         for portion in _portions(right):
             version = rooms.read_model.summary(orchestration_id).version
             summary = right.summary.model_copy(update={"version": version})
-            model = ReadModel(summary, {number: right.chunks[number] for number in portion})
-            rooms.read_model.commit(Folded(model, (), changed=True), now)
+            model = ReadModel(
+                summary,
+                {number: right.chunks[number] for number in portion.statuses},
+                {number: right.progress[number] for number in portion.progress},
+            )
+            rooms.read_model.commit(Folded(model, (), (), changed=True), now)
     complete_if_due(right.summary, rooms.event_log)
     return found
 
 
 def _stored(like: ReadModel, rooms: Rooms) -> ReadModel:
-    chunks: dict[int, StatusChunk] = {}
-    summary = rooms.read_model.summary(like.summary.orchestration_id)
-    for portion in _portions(like):
-        chunks |= rooms.read_model.load(summary.orchestration_id, portion).chunks
-    return ReadModel(summary, chunks)
+    orchestration_id = like.summary.orchestration_id
+    parts = [rooms.read_model.load(orchestration_id, portion) for portion in _portions(like)]
+    return ReadModel(
+        parts[0].summary,
+        {number: chunk for part in parts for number, chunk in part.chunks.items()},
+        {number: chunk for part in parts for number, chunk in part.progress.items()},
+    )
 
 
-def _portions(model: ReadModel) -> Iterator[list[int]]:
-    numbers = iter(sorted(model.chunks))
-    yield list(islice(numbers, CHUNKS_PER_COMMIT))
-    while portion := list(islice(numbers, CHUNKS_PER_COMMIT)):
-        yield portion
+def _portions(model: ReadModel) -> Iterator[Touched]:
+    """Cut the chunks of *model* into portions of one transaction each; there is always one."""
+    numbers = sorted(model.chunks)
+    size = CHUNKS_PER_COMMIT // 2
+    for first in range(0, max(1, len(numbers)), size):
+        portion = frozenset(numbers[first : first + size])
+        yield Touched(portion, portion & model.progress.keys())

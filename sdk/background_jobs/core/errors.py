@@ -79,6 +79,14 @@ class OrchestrationNotFound(BackgroundJobsError):
         )
 
 
+class InvalidToken(BackgroundJobsError):
+    """A paging token did not come from the page before."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+        super().__init__("This is no token of a page before; take next_token from the last answer, as it is.")
+
+
 class InvalidResult(BackgroundJobsError):
     """What a job returned cannot be stored."""
 

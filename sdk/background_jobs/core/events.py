@@ -91,6 +91,8 @@ class OrchestrationStarted(_Event):
     deadline: AwareDatetime | None = None
     """When the orchestration's timeout ends it; None for never."""
     idempotency_key: str | None = None
+    parent_id: str | None = None
+    """The orchestration that this one runs again, or follows."""
     tags: dict[str, str] = Field(default_factory=dict)
 
     @property
@@ -140,6 +142,7 @@ class ContainerStarted(_Event):
     first: int
     last: int
     log: str = ""
+    """Where its output goes: ``<log group>/<log stream>``, or a file offline; empty if not known."""
 
     @property
     def key(self) -> EventKey:
@@ -195,6 +198,21 @@ class JobAttemptFailed(_JobEvent):
         )
 
 
+class JobProgressed(_JobEvent):
+    """Attempt *attempt* of a job instance said how far it is."""
+
+    type: Literal["JobProgressed"] = "JobProgressed"
+    attempt: int = Field(ge=1)
+    percent: int = Field(ge=0, le=100)
+    message: str = ""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        partition = job_partition(self.orchestration_id, self.index)
+        return EventKey(partition, f"progress#{self.index:08d}#{self.attempt:03d}#{self.percent:03d}")
+
+
 class _JobOutcome(_JobEvent):
     attempts: int = Field(ge=0)
     started_at: AwareDatetime | None = None
@@ -231,7 +249,7 @@ class JobErrored(_JobOutcome):
 
 
 JobOutcome = JobCompleted | JobErrored
-JobEvent = JobStarted | JobAttemptFailed | JobCompleted | JobErrored
+JobEvent = JobStarted | JobAttemptFailed | JobProgressed | JobCompleted | JobErrored
 Event = OrchestrationStarted | OrchestrationCancelled | OrchestrationCompleted | ContainerStarted | JobEvent
 
 _EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="type")])

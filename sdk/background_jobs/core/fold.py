@@ -7,7 +7,7 @@ only one event can set, or a count that follows from the ranks.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import assert_never
+from typing import NamedTuple, Self, assert_never
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -19,12 +19,14 @@ from background_jobs.core.events import (
     JobCompleted,
     JobErrored,
     JobEvent,
+    JobProgressed,
     JobStarted,
     OrchestrationCancelled,
     OrchestrationCompleted,
     OrchestrationStarted,
 )
-from background_jobs.core.statuses import CHUNK_SIZE, StatusChunk
+from background_jobs.core.progress import Progress, ProgressChunk
+from background_jobs.core.statuses import CHUNK_SIZE, Status, StatusChunk
 
 
 class Summary(BaseModel):
@@ -43,10 +45,14 @@ class Summary(BaseModel):
     completed: int = 0
     errored: int = 0
     tags: dict[str, str] = Field(default_factory=dict)
+    parent_id: str | None = None
+    """The orchestration that this one runs again, or follows."""
     started_at: AwareDatetime | None = None
     first_job_at: AwareDatetime | None = None
     last_outcome_at: AwareDatetime | None = None
     cancelled_at: AwareDatetime | None = None
+    tells_progress: bool = False
+    """Whether an instance ever said how far it is."""
     completed_at: AwareDatetime | None = None
     """When the last outcome was reached; None until all of them are."""
 
@@ -59,6 +65,13 @@ class Summary(BaseModel):
     def all_final(self) -> bool:
         """Tell whether every instance has its outcome."""
         return self.total is not None and self.completed + self.errored == self.total
+
+    @property
+    def status(self) -> Status:
+        """Return the statuses of all instances in one: Errored if one is, once all are final."""
+        if not self.done:
+            return Status.IN_PROGRESS
+        return Status.ERRORED if self.errored else Status.COMPLETED
 
     @property
     def done(self) -> bool:
@@ -76,11 +89,35 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Advance:
+    """A running job instance that said how far it is, and when."""
+
+    index: int
+    attempt: int
+    percent: int
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """What one commit brought, and how the instances stood after it."""
+
+    version: int
+    running: int
+    completed: int
+    errored: int
+    transitions: tuple[Transition, ...]
+    advances: tuple[Advance, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReadModel:
-    """A summary, and those chunks of statuses that matter here; a chunk that is absent is all WAITING."""
+    """A summary, and those chunks that matter here; one that is absent is all WAITING, or never said."""
 
     summary: Summary
     chunks: Mapping[int, StatusChunk] = field(default_factory=dict)
+    progress: Mapping[int, ProgressChunk] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +126,29 @@ class Folded:
 
     model: ReadModel
     transitions: tuple[Transition, ...]
+    advances: tuple[Advance, ...]
     changed: bool
 
 
-def touched_chunks(events: Iterable[Event]) -> frozenset[int]:
-    """Return the numbers of the chunks that folding *events* may change."""
-    return frozenset(event.index // CHUNK_SIZE for event in events if isinstance(event, JobEvent))
+class Touched(NamedTuple):
+    """The numbers of the chunks that folding some events may change."""
+
+    statuses: frozenset[int]
+    progress: frozenset[int]
+
+    @classmethod
+    def by(cls, events: Iterable[Event]) -> Self:
+        """Return what folding *events* may change."""
+        numbers: tuple[set[int], set[int]] = (set(), set())
+        for event in events:
+            if isinstance(event, JobEvent):
+                numbers[isinstance(event, JobProgressed)].add(event.index // CHUNK_SIZE)
+        return cls(*map(frozenset, numbers))
+
+    @property
+    def total(self) -> int:
+        """Return how many chunks those are."""
+        return len(self.statuses) + len(self.progress)
 
 
 def fold(model: ReadModel, events: Iterable[Event]) -> Folded:
@@ -115,14 +169,16 @@ class _Folding:
         self._before = model.summary
         self._summary = model.summary.model_dump()
         self._chunks = {number: chunk.copy() for number, chunk in model.chunks.items()}
+        self._progress = {number: chunk.copy() for number, chunk in model.progress.items()}
         self._transitions: list[Transition] = []
+        self._advances: list[Advance] = []
 
     def apply(self, event: Event) -> None:
         match event:
             case OrchestrationStarted():
                 self._summary.update(
                     job_name=event.job_name, service=event.service, total=event.total,
-                    tags=event.tags, started_at=event.at,
+                    tags=event.tags, parent_id=event.parent_id, started_at=event.at,
                 )  # fmt: skip
             case OrchestrationCancelled():
                 self._summary["cancelled_at"] = event.at
@@ -135,6 +191,8 @@ class _Folding:
                 self._keep("first_job_at", min, event.at)
             case JobAttemptFailed():
                 self._raise(event.index, statuses.waiting_again(event.attempt), event.at)
+            case JobProgressed():
+                self._advance(event)
             case JobCompleted() | JobErrored():
                 rank = statuses.COMPLETED if isinstance(event, JobCompleted) else statuses.ERRORED
                 self._raise(event.index, rank, event.at)
@@ -146,9 +204,10 @@ class _Folding:
     def folded(self) -> Folded:
         summary = Summary.model_construct(**self._summary)
         return Folded(
-            ReadModel(summary, self._chunks),
+            ReadModel(summary, self._chunks, self._progress),
             tuple(self._transitions),
-            changed=bool(self._transitions) or summary != self._before,
+            tuple(self._advances),
+            changed=bool(self._transitions or self._advances) or summary != self._before,
         )
 
     def _raise(self, index: int, rank: int, at: datetime) -> None:
@@ -159,6 +218,14 @@ class _Folding:
         self._transitions.append(Transition(index, rank, at))
         self._count(before, -1)
         self._count(rank, +1)
+
+    def _advance(self, event: JobProgressed) -> None:
+        self._summary["tells_progress"] = True
+        number, offset = divmod(event.index, CHUNK_SIZE)
+        chunk = self._progress.setdefault(number, ProgressChunk())
+        if chunk.raised(offset, Progress(event.attempt, event.percent)):
+            advance = Advance(event.index, event.attempt, event.percent, event.message, event.at)
+            self._advances.append(advance)
 
     def _count(self, rank: int, change: int) -> None:
         if rank == statuses.COMPLETED:

@@ -11,6 +11,23 @@ JOB_COMPLETED_DETAIL_TYPE: Final = "JobCompletedEvent"
 CANCELLED_DETAIL_TYPE: Final = "OrchestrationCancelled"
 """The EventBridge detail-type of a request to end an orchestration."""
 
+HISTORY_BY_TIME: Final = "by-time"
+HISTORY_BY_JOB: Final = "by-job"
+HISTORY_BY_CUSTOMER: Final = "by-customer"
+HISTORY_INDEXES: Final = {
+    HISTORY_BY_TIME: "month",
+    HISTORY_BY_JOB: "job_name",
+    HISTORY_BY_CUSTOMER: "customer",
+}
+"""The indexes of the read model over all orchestrations, and the partition key of each."""
+
+HISTORY_SORT_KEY: Final = "started_at"
+HISTORY_ATTRIBUTES: Final = ("job_name", "customer", "status")
+"""What an entry of the history can be filtered by; they change once, so that the indexes are cheap."""
+
+CUSTOMER_TAG: Final = "customer"
+"""The tag by which orchestrations are found."""
+
 CONTAINER_NAME: Final = "job"
 """The one container of every task definition; the state machine overrides its environment by this name."""
 

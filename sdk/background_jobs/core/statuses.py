@@ -13,6 +13,7 @@ even  attempt rank / 2 failed and another follows (12: attempt 6 or a later one)
 ====  ==========================================================
 """
 
+from collections.abc import Container, Iterator
 from enum import StrEnum
 from typing import Final, Self
 
@@ -67,6 +68,64 @@ def status_of(rank: int) -> Status:
     return Status.ERRORED if rank == ERRORED else Status.IN_PROGRESS
 
 
+class State(StrEnum):
+    """What lies behind a status; each value begins with another letter, by which grids name it."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    BACKING_OFF = "backing off"
+    """An attempt failed, and another is to follow."""
+    COMPLETED = "Completed"
+    ERRORED = "Errored"
+
+
+def state_of(rank: int) -> State:
+    """Return the state of an instance at *rank*.
+
+    >>> state_of(2).value
+    'backing off'
+    """
+    if rank == WAITING:
+        return State.WAITING
+    if rank >= COMPLETED:
+        return State.COMPLETED if rank == COMPLETED else State.ERRORED
+    return State.RUNNING if is_running(rank) else State.BACKING_OFF
+
+
+def attempt_of(rank: int) -> int | None:
+    """Return the attempt that runs or failed at *rank*; None where the rank does not tell.
+
+    >>> attempt_of(3), attempt_of(COMPLETED)
+    (2, None)
+    """
+    return (rank + 1) // 2 if rank < COMPLETED else None
+
+
+def rank_of(state: State, attempt: int | None) -> int:
+    """Return the rank of an instance in *state*, at *attempt* where one runs or failed.
+
+    >>> rank_of(State.RUNNING, 2), rank_of(State.ERRORED, None)
+    (3, 15)
+    """
+    match state:
+        case State.RUNNING:
+            return running(attempt or 1)
+        case State.BACKING_OFF:
+            return waiting_again(attempt or 1)
+        case State.COMPLETED:
+            return COMPLETED
+        case State.ERRORED:
+            return ERRORED
+    return WAITING
+
+
+LETTERS: Final = "".join(state_of(rank).value[0] for rank in range(ERRORED + 1))
+"""The letter of each rank: ``w``, ``r``, ``b``, ``C`` or ``E``."""
+
+
+_TO_LETTERS: Final = LETTERS.encode().ljust(256)
+
+
 class StatusChunk:
     """The ranks of CHUNK_SIZE consecutive instances; stored as two instances a byte."""
 
@@ -87,6 +146,15 @@ class StatusChunk:
     def rank(self, offset: int) -> int:
         """Return the rank of the instance at *offset* in this chunk."""
         return self._ranks[offset]
+
+    def letters(self) -> str:
+        """Return the state of every instance of this chunk, a letter each."""
+        return bytes(self._ranks).translate(_TO_LETTERS).decode()
+
+    def offsets(self, states: Container[State]) -> Iterator[int]:
+        """Yield the offsets of the instances that are in one of *states*."""
+        wanted = frozenset(rank for rank in range(ERRORED + 1) if state_of(rank) in states)
+        return (offset for offset, rank in enumerate(self._ranks) if rank in wanted)
 
     def raised(self, offset: int, rank: int) -> int | None:
         """Raise the instance at *offset* to *rank*; return its former rank, or None if it was as high."""

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -33,6 +34,7 @@ class Ready(BaseModel):
 
     port: int
     settings: Settings
+    """With the address of the progress API."""
 
 
 class ServerOptions(BaseModel):
@@ -46,6 +48,8 @@ class ServerOptions(BaseModel):
     """How many containers run at most at once; more wait."""
     port: int = 0
     """0 takes any free port."""
+    api_port: int = 0
+    """The port of the progress API and the console; 0 takes any free one."""
     ends_with_parent: bool = True
     """Whether the end of standard input, which the parent holds, ends the stack."""
 
@@ -115,10 +119,7 @@ async def _serve(listener: socket.socket, options: ServerOptions, runner: Proces
     config.graceful_timeout = 0.2
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    deploying = threading.Thread(
-        target=_deploy, args=(listener.getsockname()[1], options.folder), daemon=True
-    )
-    deploying.start()
+    threading.Thread(target=_deploy, args=(listener.getsockname()[1], options), daemon=True).start()
     counted: Any = CallCounter(app)
     await serve(counted, config, shutdown_trigger=ending.wait)
 
@@ -129,18 +130,36 @@ def _end_with_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> 
     loop.call_soon_threadsafe(ending.set)
 
 
-def _deploy(port: int, folder: Path) -> None:
+def _deploy(port: int, options: ServerOptions) -> None:
     try:
         import boto3  # noqa: PLC0415 -- while the emulator starts
 
         from background_jobs.local_stack.deployment import deploy  # noqa: PLC0415
 
         settings = deploy(boto3.Session(region_name=REGION), ACCOUNT)  # noqa: TID251 -- the deployer's own
+        with socket.create_server(("127.0.0.1", options.api_port), backlog=256) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            settings = settings.model_copy(update={"api_url": url})
+            _start_api(listener, settings, port, options)
     except Exception as error:  # noqa: BLE001 -- told to whoever waits
         _log.exception("The deployment failed")
-        _publish(folder / FAILED, f"{type(error).__name__}: {error}")
+        _publish(options.folder / FAILED, f"{type(error).__name__}: {error}")
         return
-    _publish(folder / READY, Ready(port=port, settings=settings).model_dump_json())
+    _publish(options.folder / READY, Ready(port=port, settings=settings).model_dump_json())
+
+
+def _start_api(listener: socket.socket, settings: Settings, port: int, options: ServerOptions) -> None:
+    """Start the progress API beside the emulator; what connects before it is up waits in the backlog."""
+    environment = {**os.environ, **settings.to_env(), **client_environment(port, "api")}  # noqa: TID251 -- a child's
+    with (options.folder / "api.log").open("wb") as log:
+        subprocess.Popen(  # noqa: S603 -- our own module
+            [sys.executable, "-m", "background_jobs.progress_api", f"fd:{listener.fileno()}"],
+            env=environment,
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
 
 
 def _publish(path: Path, text: str) -> None:

@@ -39,7 +39,13 @@ class LocalStack:
     """The module that is the process of the stack."""
 
     def __init__(
-        self, jobs: str, *, containers: int | None = None, python: str | None = None, port: int = 0
+        self,
+        jobs: str,
+        *,
+        containers: int | None = None,
+        python: str | None = None,
+        port: int = 0,
+        api_port: int = 0,
     ) -> None:
         self.stack_id = str(uuid.uuid4())
         self.containers = containers or max(2, os.cpu_count() or 1)
@@ -49,7 +55,7 @@ class LocalStack:
         self.stopping = False
         self.environment: dict[str, str] = {}
         """What a process needs to use the stack: endpoint, credentials, and the SDK's settings."""
-        self._port = port
+        self._port, self._api_port = port, api_port
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -65,6 +71,7 @@ class LocalStack:
             command=list(self.main.command),
             containers=self.containers,
             port=self._port,
+            api_port=self._api_port,
             ends_with_parent=ends_with_parent,
         )
         with (self.folder / "server.log").open("wb") as log:

@@ -1,6 +1,7 @@
 """What callers use: kick off, re-attach, watch, and collect results."""
 
-from background_jobs.orchestration_service.orchestration import Cancellation, Orchestration, Update
+from background_jobs.orchestration_service.orchestration import Cancellation, Orchestration
 from background_jobs.orchestration_service.service import OrchestrationService
+from background_jobs.orchestration_service.watching import Update
 
 __all__ = ["Cancellation", "Orchestration", "OrchestrationService", "Update"]

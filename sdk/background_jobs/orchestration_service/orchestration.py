@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -10,15 +9,20 @@ from typing import Final
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import OrchestrationCancelled
-from background_jobs.core.fold import Summary, Transition
-from background_jobs.core.outcomes import JobResults
-from background_jobs.orchestration_service.results import collect
+from background_jobs.core.fold import Summary
+from background_jobs.core.outcomes import Failure, JobResults, Success
+from background_jobs.core.statuses import COMPLETED
+from background_jobs.orchestration_service.params_file import ParamsFile
+from background_jobs.orchestration_service.results import collect, events_of, outcome_of
+from background_jobs.orchestration_service.watching import (
+    Deadline,
+    Update,
+    streaming_is_installed,
+    summary_of,
+    updates,
+)
 
 _MAX_REASON: Final = 1_000
-_SHORTEST_WAIT: Final = 0.05
-_LONGEST_WAIT: Final = 2.0
-_PATIENCE: Final = 0.05
-"""The share of the time already waited that the next wait takes, between the two bounds."""
 
 
 class Cancellation(StrEnum):
@@ -29,29 +33,21 @@ class Cancellation(StrEnum):
     ALREADY_DONE = "already done"
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
-    """What changed since the update before."""
-
-    summary: Summary
-    transitions: list[Transition]
-    """The instances that moved, oldest first; the first update brings all so far."""
-
-
 class Orchestration:
     """One kick-off of a job; any process can re-attach to it by its id."""
 
-    def __init__(self, orchestration_id: str, job_name: str, rooms: Rooms) -> None:
+    def __init__(self, orchestration_id: str, job_name: str, rooms: Rooms, api_url: str = "") -> None:
         self.id = orchestration_id
         self.job_name = job_name
         self._rooms = rooms
+        self._api_url = api_url
 
     def __repr__(self) -> str:
         return f"Orchestration(id={self.id!r}, job_name={self.job_name!r})"
 
     def summary(self) -> Summary:
         """Return where the orchestration stands, in one small read."""
-        return self._rooms.read_model.summary(self.id)
+        return summary_of(self.id, self._rooms)
 
     def done(self) -> bool:
         """Tell whether every instance has its outcome."""
@@ -59,8 +55,11 @@ class Orchestration:
 
     def wait(self, timeout: float | timedelta | None = None) -> Summary:
         """Wait until every instance has its outcome. Raises TimeoutError after *timeout* (seconds)."""
-        *_, last = self._summaries(timeout)
-        return last
+        deadline = Deadline.after(timeout, self.id)
+        while not (summary := self.summary()).all_final:
+            deadline.check(summary)
+            time.sleep(deadline.pause())
+        return summary
 
     def results(self, timeout: float | timedelta | None = None) -> JobResults:
         """Wait, then return ``(successes, failures)``; *failures* is None when there are none.
@@ -90,31 +89,27 @@ class Orchestration:
     def watch(self, timeout: float | timedelta | None = None) -> Iterator[Update]:
         """Yield an update now and whenever something changed, and end by itself.
 
+        Where the address of the progress API is set, the updates are its server-sent events; where it is not,
+        the read model is looked at now and then. Raises TimeoutError after *timeout* (seconds, or a
+        timedelta).
+        """
+        return self._updates(Deadline.after(timeout, self.id))
+
+    def as_completed(self, timeout: float | timedelta | None = None) -> Iterator[Success | Failure]:
+        """Yield each outcome, with its params, as soon as it is there, and end by itself.
+
         Raises TimeoutError after *timeout* (seconds, or a timedelta).
         """
-        seen = -1
-        for summary in self._summaries(timeout):
-            if summary.version != seen:
-                feed = self._rooms.read_model.feed(self.id, after=max(seen, 0))
-                yield Update(
-                    summary, [move for version, moves in feed if version <= summary.version for move in moves]
-                )
-                seen = summary.version
+        started = self._rooms.event_log.started(self.id)
+        with ParamsFile(started, self._rooms.payloads) as params:
+            for update in self._updates(Deadline.after(timeout, self.id)):
+                ended = sorted({move.index for move in update.transitions if move.rank >= COMPLETED})
+                for event in events_of(self.id, ended, self._rooms):
+                    yield outcome_of(event, self.job_name, params.of(event.index), self._rooms.payloads)
 
-    def _summaries(self, timeout: float | timedelta | None) -> Iterator[Summary]:
-        limit = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        started = time.monotonic()
-        while True:
-            summary = self.summary()
-            yield summary
-            if summary.all_final:
-                return
-            waited = time.monotonic() - started
-            if limit is not None and waited >= limit:
-                final = summary.completed + summary.errored
-                raise TimeoutError(
-                    f"Orchestration {self.id} was not done after {limit:g} s: {final} of {summary.total} "
-                    "instances have an outcome. It goes on; wait again, or re-attach by its id."
-                )
-            pause = min(_LONGEST_WAIT, max(_SHORTEST_WAIT, waited * _PATIENCE))
-            time.sleep(pause if limit is None else min(pause, max(0.0, limit - waited)))
+    def _updates(self, deadline: Deadline) -> Iterator[Update]:
+        if self._api_url and streaming_is_installed():
+            from background_jobs.orchestration_service.streaming import streamed  # noqa: PLC0415 -- an extra
+
+            return streamed(self.id, self._api_url, deadline)
+        return updates(self.id, self._rooms, deadline)

@@ -1,11 +1,18 @@
 """Collecting outcomes: the log says how each instance ended, the bucket has the params."""
 
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.rooms import Rooms
-from background_jobs.core.events import JobCompleted, JobOutcome, PayloadRef
+from background_jobs.core.events import (
+    PARTITION_SIZE,
+    JobCompleted,
+    JobOutcome,
+    OrchestrationStarted,
+    PayloadRef,
+)
 from background_jobs.core.outcomes import Failure, JobResults, Success
 
 
@@ -21,21 +28,68 @@ def collect(orchestration_id: str, rooms: Rooms) -> JobResults:
         lines = enumerate(rooms.payloads.lines(started.params_key))
         for event in rooms.event_log.outcomes(orchestration_id, 0, started.total - 1):
             params = json.loads(next(line for index, line in lines if index == event.index))
-            common = _common(event, started.job_name, params)
-            if isinstance(event, JobCompleted):
-                result = (
-                    event.result if event.result_ref is None else _fetched(event.result_ref, rooms.payloads)
-                )
-                successes.append(Success(**common, result=result))
+            outcome = outcome_of(event, started.job_name, params, rooms.payloads)
+            if isinstance(outcome, Success):
+                successes.append(outcome)
             else:
-                failures.append(
-                    Failure(**common, error=event.error, failed_attempts=event.failed_attempts, log=event.log)
-                )
+                failures.append(outcome)
     return JobResults(successes, failures or None)
 
 
-def _common(event: JobOutcome, job_name: str, params: dict[str, Any]) -> dict[str, Any]:
-    return {
+def outcomes_of(
+    started: OrchestrationStarted, indices: Sequence[int], rooms: Rooms
+) -> list[Success | Failure]:
+    """Return the outcomes of the instances at *indices* (ascending) that have one, in their order.
+
+    Only the log partitions that hold them are read, and one range of the params.
+    """
+    if not indices:
+        return []
+    params = params_between(started, indices[0], indices[-1], rooms.payloads)
+    return [
+        outcome_of(event, started.job_name, params[event.index], rooms.payloads)
+        for event in events_of(started.orchestration_id, indices, rooms)
+    ]
+
+
+def events_of(orchestration_id: str, indices: Sequence[int], rooms: Rooms) -> Iterator[JobOutcome]:
+    """Yield the outcomes of the instances at *indices* (ascending), from the partitions that hold them."""
+    wanted = set(indices)
+    partitions: dict[int, list[int]] = {}
+    for index in indices:
+        partitions.setdefault(index // PARTITION_SIZE, []).append(index)
+    return (
+        event
+        for held in partitions.values()
+        for event in rooms.event_log.outcomes(orchestration_id, held[0], held[-1])
+        if event.index in wanted
+    )
+
+
+def params_between(
+    started: OrchestrationStarted, first: int, last: int, payloads: Payloads
+) -> dict[int, dict[str, Any]]:
+    """Return the params of the instances *first* to *last*, by index; the manifest says where they are."""
+    covering = [
+        (*map(int, share["indices"].split("-")), *map(int, share["bytes"].split("-")))
+        for share in map(json.loads, payloads.lines(started.shares_key))
+    ]
+    covering = [share for share in covering if share[0] <= last and share[1] >= first]
+    lines = payloads.get(started.params_key, f"{covering[0][2]}-{covering[-1][3]}").splitlines()
+    numbered = enumerate(lines, start=covering[0][0])
+    return {index: json.loads(line) for index, line in numbered if first <= index <= last}
+
+
+def all_params(started: OrchestrationStarted, payloads: Payloads) -> Iterable[dict[str, Any]]:
+    """Yield the params of every instance, in order. Raises PayloadNotFound."""
+    return map(json.loads, payloads.lines(started.params_key)) if started.total else ()
+
+
+def outcome_of(
+    event: JobOutcome, job_name: str, params: dict[str, Any], payloads: Payloads
+) -> Success | Failure:
+    """Return *event* as callers see it, its result fetched where it is in the bucket."""
+    common: dict[str, Any] = {
         "orchestration_id": event.orchestration_id,
         "job_name": job_name,
         "job_id": event.job_id,
@@ -45,6 +99,10 @@ def _common(event: JobOutcome, job_name: str, params: dict[str, Any]) -> dict[st
         "started_at": event.started_at,
         "ended_at": event.at,
     }
+    if isinstance(event, JobCompleted):
+        result = event.result if event.result_ref is None else _fetched(event.result_ref, payloads)
+        return Success(**common, result=result)
+    return Failure(**common, error=event.error, failed_attempts=event.failed_attempts, log=event.log)
 
 
 def _fetched(reference: PayloadRef, payloads: Payloads) -> Any:  # noqa: ANN401 -- any JSON

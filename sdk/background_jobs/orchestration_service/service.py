@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,10 +18,13 @@ from background_jobs.core.errors import (
     UnknownJobName,
 )
 from background_jobs.core.events import OrchestrationStarted
+from background_jobs.core.live import instances_in
 from background_jobs.core.outcomes import JobResults
 from background_jobs.core.retry import Retry
+from background_jobs.core.statuses import State
 from background_jobs.jobs import JobDefinition, definition_of
 from background_jobs.orchestration_service.orchestration import Orchestration
+from background_jobs.orchestration_service.results import all_params
 from background_jobs.orchestration_service.spool import ParamsSpool
 from background_jobs.settings import Settings
 
@@ -47,6 +50,7 @@ class OrchestrationService:
         service: str | None = None,
         retry: Retry | None = None,
         timeout: float | timedelta | None = None,
+        parent_id: str | None = None,
     ) -> Orchestration:
         """Start one job instance for each object in *params*, and return the handle of them all.
 
@@ -57,6 +61,7 @@ class OrchestrationService:
         *tags* (customer identifiers, say) travel with every event. *service* runs the job, by default
         the one in the settings. *retry* overrides the job's own. *timeout*, in seconds or as a timedelta,
         ends the whole orchestration: what has no outcome by then is Errored as OrchestrationTimeout.
+        *parent_id* notes the orchestration that this one follows.
 
         The calls to AWS are constant in the number of instances: two uploads and one put.
 
@@ -89,6 +94,7 @@ class OrchestrationService:
                 retry=retry,
                 deadline=None if seconds is None else now + timedelta(seconds=seconds),
                 idempotency_key=key,
+                parent_id=parent_id,
                 tags=dict(tags or {}),
             )
             if count:
@@ -96,7 +102,7 @@ class OrchestrationService:
                     self._rooms.payloads.upload(started.params_key, spool.file)
                     self._rooms.payloads.upload(started.shares_key, manifest)
         self._append(started)
-        return Orchestration(orchestration_id, name, self._rooms)
+        return Orchestration(orchestration_id, name, self._rooms, self._settings.api_url)
 
     def orchestration(self, orchestration_id: str) -> Orchestration:
         """Re-attach to an orchestration by its id, from any process.
@@ -106,7 +112,34 @@ class OrchestrationService:
         if not ids.is_orchestration_id(orchestration_id):
             raise OrchestrationNotFound(orchestration_id)
         started = self._rooms.event_log.started(orchestration_id)
-        return Orchestration(orchestration_id, started.job_name, self._rooms)
+        return Orchestration(orchestration_id, started.job_name, self._rooms, self._settings.api_url)
+
+    def rerun(self, orchestration_id: str, *, only: Literal["failed", "all"] = "failed") -> Orchestration:
+        """Kick off a new orchestration with the params of another's failures, or with all of its params.
+
+        Job, service, retry and tags are those of the first, which must be done; the new one notes it as its
+        parent. Raises OrchestrationNotFound, InvalidKickOff, or PayloadNotFound once the params have expired.
+        """
+        summary = self.orchestration(orchestration_id).summary()
+        if not summary.all_final:
+            raise InvalidKickOff(
+                f"Orchestration {orchestration_id} still runs; wait for its end, or cancel it."
+            )
+        started = self._rooms.event_log.started(orchestration_id)
+        states = {State.ERRORED} if only == "failed" else set(State)
+        wanted = set(instances_in(self._rooms.read_model.snapshot(orchestration_id), states))
+        if not wanted:
+            raise InvalidKickOff(f"Orchestration {orchestration_id} has nothing to run again.")
+        params = enumerate(all_params(started, self._rooms.payloads))
+        return self.kick_off_job(
+            started.job_name,
+            (one for index, one in params if index in wanted),
+            parallelism=min(started.parallelism, len(wanted)),
+            tags=started.tags,
+            service=started.service,
+            retry=started.retry,
+            parent_id=orchestration_id,
+        )
 
     def get_job_results(
         self, orchestration_id: str, *, timeout: float | timedelta | None = None

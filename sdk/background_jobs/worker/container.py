@@ -4,12 +4,13 @@ import logging
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core import ids
 from background_jobs.core.errors import UnknownJobName
-from background_jobs.core.events import JobAttemptFailed, JobError, JobEvent, JobStarted
+from background_jobs.core.events import JobAttemptFailed, JobError, JobEvent, JobProgressed, JobStarted
 from background_jobs.jobs import JobContext, JobDefinition, Jobs
 from background_jobs.settings import ContainerSettings
 from background_jobs.worker.agenda import Agenda, Entry
@@ -46,7 +47,11 @@ class Container:
         self._log = log_location(settings)
         self._started, cancellation = rooms.event_log.beginning(settings.orchestration_id)
         self._history = History.read(
-            rooms.event_log, settings.orchestration_id, self._share, culprit_is_known=blame is not None
+            rooms.event_log,
+            settings.orchestration_id,
+            self._share,
+            log=self._log,
+            culprit_is_known=blame is not None,
         )
         self._writer = EventWriter(rooms.event_log)
         self._control = Control(rooms.event_log, self._started, cancellation, self._hand_back)
@@ -177,6 +182,18 @@ class Container:
             launch=self._history.launch,
         )
 
+    def _tell_progress(self, index: int, attempt: int, percent: int, message: str) -> None:
+        self._writer.add(
+            JobProgressed(
+                orchestration_id=self._settings.orchestration_id,
+                at=datetime.now(UTC),
+                index=index,
+                attempt=attempt,
+                percent=percent,
+                message=message,
+            )
+        )
+
     def _attempt_of(self, entry: Entry, number: int) -> Attempt:
         orchestration_id = self._settings.orchestration_id
         context = JobContext(
@@ -187,6 +204,7 @@ class Container:
             number,
             self._started.tags,
             self._control.cancelled,
+            partial(self._tell_progress, entry.index, number),
         )
         return Attempt(entry.params, context, self._history.of(entry.index))
 

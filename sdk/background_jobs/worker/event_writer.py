@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from background_jobs.aws.event_log import EventLog
-from background_jobs.core.events import Event, JobCompleted, JobErrored, JobStarted
+from background_jobs.core.events import Event, JobCompleted, JobErrored, JobProgressed, JobStarted
 
 _BATCH: Final = 100
 _LONGEST_DELAY: Final = 0.2
@@ -19,8 +19,8 @@ _MOST_PENDING: Final = 20 * _BATCH
 class EventWriter:
     """A context in which events are appended in the background, in their order.
 
-    An outcome stands for its own start when both are written together. An error of the log is raised by
-    the next call, and at the latest when the context ends.
+    An outcome stands for its own start and progress when they are written together. An error of the log is
+    raised by the next call, and at the latest when the context ends.
     """
 
     def __init__(self, event_log: EventLog) -> None:
@@ -91,7 +91,7 @@ class EventWriter:
             batch: list[Event] = []
             while self._pending and len(batch) < _BATCH:
                 event = self._pending.popleft()
-                if not (isinstance(event, JobStarted) and event.index in ended):
+                if not (isinstance(event, JobStarted | JobProgressed) and event.index in ended):
                     batch.append(event)
             self._writing = len(batch)
             self._changed.notify_all()

@@ -70,10 +70,13 @@ class History:
 
     @classmethod
     def read(
-        cls, event_log: EventLog, orchestration_id: str, share: Share, *, culprit_is_known: bool = False
+        cls, event_log: EventLog, orchestration_id: str, share: Share, *, log: str, culprit_is_known: bool
     ) -> Self:
-        """Take up *share*, and read what happened before if this is not the first launch."""
-        launch = _take_up(event_log, orchestration_id, share)
+        """Take up *share*, and read what happened before if this is not the first launch.
+
+        *log* is where the container's output goes.
+        """
+        launch = _take_up(event_log, orchestration_id, share, log)
         if not launch:
             return cls()
         part = (orchestration_id, share.first, share.last)
@@ -107,7 +110,7 @@ class History:
         return self._careful and nth < _CAREFUL_INSTANCES
 
 
-def _take_up(event_log: EventLog, orchestration_id: str, share: Share) -> int:
+def _take_up(event_log: EventLog, orchestration_id: str, share: Share, log: str) -> int:
     launch = 0
     while True:
         try:
@@ -119,6 +122,7 @@ def _take_up(event_log: EventLog, orchestration_id: str, share: Share) -> int:
                     launch=launch,
                     first=share.first,
                     last=share.last,
+                    log=log,
                 )
             )
         except EventConflict:

@@ -1,0 +1,200 @@
+"""The history in DynamoDB: indexes over the summaries of the read model, by time, job and customer."""
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pydantic import TypeAdapter
+
+from background_jobs.aws.clients import reaching_aws
+from background_jobs.core.errors import InvalidToken
+from background_jobs.core.fold import Summary
+from background_jobs.core.naming import (
+    CUSTOMER_TAG,
+    HISTORY_ATTRIBUTES,
+    HISTORY_BY_CUSTOMER,
+    HISTORY_BY_JOB,
+    HISTORY_BY_TIME,
+    HISTORY_INDEXES,
+    HISTORY_SORT_KEY,
+)
+from background_jobs.core.statuses import Status
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_BATCH_GET: Final = 100
+_POSITION: Final = TypeAdapter(dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryFilter:
+    """Which orchestrations are asked for; None for any."""
+
+    job_name: str | None = None
+    status: Status | None = None
+    customer: str | None = None
+    since: datetime | None = None
+    until: datetime
+
+    def index(self, start: Mapping[str, str] | None, oldest: datetime) -> tuple[str, Iterable[str]]:
+        """Return the index that answers best, and the partitions to ask, newest first."""
+        if self.customer is not None:
+            return HISTORY_BY_CUSTOMER, [self.customer]
+        if self.job_name is not None:
+            return HISTORY_BY_JOB, [self.job_name]
+        newest = _month(self.until) if start is None else start.get(HISTORY_INDEXES[HISTORY_BY_TIME], "")
+        return HISTORY_BY_TIME, _months(newest, _month(max(oldest, self.since or oldest)))
+
+    def conditions(self, index: str) -> tuple[str, dict[str, str], dict[str, Any]]:
+        """Return the filter for what *index* does not answer by itself: expression, names, values."""
+        values = {
+            name: str(value)
+            for name in HISTORY_ATTRIBUTES
+            if (value := getattr(self, name)) is not None and name != HISTORY_INDEXES[index]
+        }
+        return (
+            " AND ".join(f"#{name} = :{name}" for name in values),
+            {f"#{name}": name for name in values},
+            {f":{name}": {"S": value} for name, value in values.items()},
+        )
+
+
+class HistoryPage(NamedTuple):
+    """Some orchestrations, newest first, and the token of what comes after them; None at the end."""
+
+    summaries: list[Summary]
+    next_token: str | None
+
+
+class History:
+    """All orchestrations that were kicked off, as far as they are kept."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: timedelta) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._retention = retention
+
+    @reaching_aws
+    def page(self, wanted: HistoryFilter, *, limit: int, after: str | None = None) -> HistoryPage:
+        """Return the latest *limit* orchestrations, newest first; *after* is where the page before ended.
+
+        Raises InvalidToken if *after* did not come from here.
+        """
+        taken = list(islice(self._entries(wanted, _position(after)), limit + 1))
+        found = self._read([entry["pk"]["S"] for entry in taken[:limit]])
+        return HistoryPage(found, _token(taken[limit - 1]) if len(taken) > limit else None)
+
+    def _entries(self, wanted: HistoryFilter, start: dict[str, str] | None) -> Iterator[Mapping[str, Any]]:
+        index, partitions = wanted.index(start, oldest=wanted.until - self._retention)
+        expression, names, values = wanted.conditions(index)
+        for partition in partitions:
+            options: Any = {"FilterExpression": expression} if expression else {}
+            if start is not None:
+                options["ExclusiveStartKey"] = _start_key(start, index)
+                start = None
+            pages = self._dynamodb.get_paginator("query").paginate(
+                TableName=self._table,
+                IndexName=index,
+                KeyConditionExpression="#partition = :partition AND #sort BETWEEN :since AND :until",
+                ExpressionAttributeNames={
+                    **names,
+                    "#partition": HISTORY_INDEXES[index],
+                    "#sort": HISTORY_SORT_KEY,
+                },
+                ExpressionAttributeValues={
+                    **values,
+                    ":partition": {"S": partition},
+                    ":since": {"S": _sortable(wanted.since or datetime.min.replace(tzinfo=UTC))},
+                    ":until": {"S": _sortable(wanted.until)},
+                },
+                ScanIndexForward=False,
+                **options,
+            )
+            for page in pages:
+                yield from page["Items"]
+
+    def _read(self, orchestration_ids: list[str]) -> list[Summary]:
+        """Return the summaries that have not expired, in the order of their ids."""
+        found: dict[str, Summary] = {}
+        now = datetime.now(UTC).timestamp()
+        for first in range(0, len(orchestration_ids), _BATCH_GET):
+            wanted: Any = {
+                self._table: {
+                    "Keys": [
+                        {"pk": {"S": one}, "sk": {"S": "summary"}}
+                        for one in orchestration_ids[first : first + _BATCH_GET]
+                    ]
+                }
+            }
+            while wanted:
+                answer = self._dynamodb.batch_get_item(RequestItems=wanted)
+                for item in answer["Responses"].get(self._table, []):
+                    if float(item["expires_at"]["N"]) > now:
+                        found[item["pk"]["S"]] = Summary.model_validate_json(item["document"]["S"])
+                wanted = answer.get("UnprocessedKeys")
+        return [found[one] for one in orchestration_ids if one in found]
+
+
+def index_entry(summary: Summary) -> dict[str, Any]:
+    """Return the attributes of a summary's item by which the indexes find it."""
+    if summary.started_at is None:
+        return {}
+    entry = {
+        "month": _month(summary.started_at),
+        HISTORY_SORT_KEY: _sortable(summary.started_at),
+        "job_name": summary.job_name,
+        "customer": summary.tags.get(CUSTOMER_TAG),
+        "status": str(summary.status),
+    }
+    # A key of an index may not be empty.
+    return {name: {"S": value} for name, value in entry.items() if value}
+
+
+def _month(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m}"
+
+
+def _months(newest: str, oldest: str) -> Iterator[str]:
+    """Yield months, newest first: ``2026-01`` after ``2026-02``. Raises InvalidToken."""
+    try:
+        year, month = map(int, newest.split("-"))
+    except ValueError:
+        raise InvalidToken(newest) from None
+    while (name := f"{year:04d}-{month:02d}") >= oldest:
+        yield name
+        year, month = (year, month - 1) if month > 1 else (year - 1, 12)
+
+
+def _sortable(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds") if at.year > 1 else "0"
+
+
+def _token(entry: Mapping[str, Any]) -> str:
+    key = {
+        name: entry[name]["S"]
+        for name in ("pk", "sk", HISTORY_SORT_KEY, *HISTORY_INDEXES.values())
+        if name in entry
+    }
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+
+
+def _start_key(position: Mapping[str, str], index: str) -> dict[str, dict[str, str]]:
+    names = ("pk", "sk", HISTORY_INDEXES[index], HISTORY_SORT_KEY)
+    if not position.keys() >= set(names):
+        raise InvalidToken(json.dumps(position))
+    return {name: {"S": position[name]} for name in names}
+
+
+def _position(token: str | None) -> dict[str, str] | None:
+    if token is None:
+        return None
+    try:
+        position = _POSITION.validate_json(base64.urlsafe_b64decode(token))
+    except ValueError:
+        raise InvalidToken(token) from None
+    return position

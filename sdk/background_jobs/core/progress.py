@@ -1,0 +1,93 @@
+"""How far running instances are: what is worth telling, and the vector that holds it."""
+
+from array import array
+from typing import Final, NamedTuple, Self
+
+from background_jobs.core.statuses import CHUNK_SIZE
+
+MAX_MESSAGE: Final = 80
+"""Characters of a progress message; a thousand of them fit into one feed item."""
+_LAST_ATTEMPT: Final = 511
+_PERCENT_BITS: Final = 7
+
+
+class Progress(NamedTuple):
+    """How far an instance is. Later attempts come after earlier ones, so that it only ever rises."""
+
+    attempt: int
+    percent: int
+
+
+class ProgressChunk:
+    """The progress of CHUNK_SIZE consecutive instances; stored as two bytes each."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: "array[int] | None" = None) -> None:
+        self._values = array("H", bytes(2 * CHUNK_SIZE)) if values is None else values
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> Self:
+        """Read a chunk from the bytes that `packed` made."""
+        return cls(array("H", packed))
+
+    def packed(self) -> bytes:
+        """Return the chunk as 2 * CHUNK_SIZE bytes, little-endian on every machine that AWS and we run on."""
+        return self._values.tobytes()
+
+    def progress(self, offset: int) -> Progress:
+        """Return how far the instance at *offset* is; attempt 0 if it never said."""
+        attempt, percent = divmod(self._values[offset], 1 << _PERCENT_BITS)
+        return Progress(attempt, percent)
+
+    def raised(self, offset: int, progress: Progress) -> bool:
+        """Raise the instance at *offset* to *progress*; tell whether it was below that."""
+        value = (min(progress.attempt, _LAST_ATTEMPT) << _PERCENT_BITS) + progress.percent
+        if value <= self._values[offset]:
+            return False
+        self._values[offset] = value
+        return True
+
+    def copy(self) -> Self:
+        """Return an independent copy."""
+        return type(self)(self._values[:])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ProgressChunk) and self._values == other._values
+
+    def __hash__(self) -> int:
+        return hash(self._values.tobytes())
+
+
+class Thinning:
+    """Decides which calls of `JobContext.progress` are worth an event: a hundred an attempt at most."""
+
+    def __init__(self) -> None:
+        self._percent = -1
+        self._began: float | None = None
+        self._told = 0.0
+
+    def passes(self, percent: int, now: float) -> bool:
+        """Tell whether *percent*, reached at *now* (seconds, monotonic), is news enough.
+
+        It must have risen, and a second must have passed since the last news, or 2 % of the time so far.
+        """
+        if self._began is None:
+            self._began = now
+        elif percent <= self._percent or (
+            percent < 100 and now - self._told < max(1.0, 0.02 * (now - self._began))  # noqa: PLR2004 -- the end
+        ):
+            return False
+        self._percent, self._told = percent, now
+        return True
+
+
+def eta_seconds(final: int, total: int, running_for: float) -> float | None:
+    """Return how long the rest takes at the rate so far; None while nothing has an outcome.
+
+    *running_for* is in seconds, from the first start of an instance to now.
+
+    >>> eta_seconds(final=25, total=100, running_for=10)
+    30.0
+    """
+    return (total - final) * running_for / final if final else None

@@ -1,0 +1,169 @@
+"""Following an orchestration over the server-sent events of the progress API."""
+
+import time
+from collections.abc import Generator, Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+from httpx_sse import ServerSentEvent, SSEError, connect_sse
+
+from background_jobs.aws import clients
+from background_jobs.core import live
+from background_jobs.core.errors import OrchestrationNotFound, ServiceUnreachable
+from background_jobs.core.fold import Advance, Summary, Transition
+from background_jobs.core.statuses import LETTERS, State, rank_of
+from background_jobs.orchestration_service.watching import Deadline, Update
+
+SILENCE_SECONDS: Final = 45.0
+"""Heartbeats come every 15 seconds; a stream that is silent for longer is dead."""
+GIVE_UP_SECONDS: Final = 60.0
+"""How long the API may be out of reach before watching gives up."""
+_NOT_FOUND: Final = 404
+_NO_CONTENT: Final = 204
+_LONGEST_WAIT: Final = 5.0
+
+
+class Follower:
+    """Makes updates of the events of a stream, across connections; it knows where to resume."""
+
+    def __init__(self, orchestration_id: str, api_url: str) -> None:
+        self.url = f"{api_url.rstrip('/')}/orchestrations/{orchestration_id}/events"
+        self.done = False
+        self._orchestration_id = orchestration_id
+        self._last_event_id = ""
+        self._summary = Summary(orchestration_id=orchestration_id)
+        self._lost_at: float | None = None
+        self._retry_seconds = 1.0
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers of the next connection."""
+        return {"Last-Event-ID": self._last_event_id} if self._last_event_id else {}
+
+    def accept(self, response: httpx.Response) -> bool:
+        """Tell whether *response* is a stream to read. Raises OrchestrationNotFound or HTTPStatusError."""
+        if response.status_code == _NOT_FOUND:
+            raise OrchestrationNotFound(self._orchestration_id)
+        response.raise_for_status()
+        self._lost_at = None
+        self.done = response.status_code == _NO_CONTENT
+        return not self.done
+
+    def wait_after(self, lost: Exception) -> float:
+        """Return how long to wait before connecting again. Raises ServiceUnreachable in the end."""
+        now = time.monotonic()
+        self._lost_at = self._lost_at or now
+        if now - self._lost_at > GIVE_UP_SECONDS:
+            raise ServiceUnreachable(
+                f"The progress API at {self.url} did not answer for {GIVE_UP_SECONDS:g} s: {lost}. Check "
+                "BACKGROUND_JOBS_API_URL; without it, the read model is watched."
+            ) from lost
+        return min(_LONGEST_WAIT, self._retry_seconds)
+
+    def update(self, event: ServerSentEvent) -> Update | None:
+        """Return what *event* says; None if it says nothing new."""
+        if event.retry is not None:
+            self._retry_seconds = event.retry / 1000
+        self._last_event_id = event.id or self._last_event_id
+        match event.event:
+            case live.SNAPSHOT:
+                snapshot = live.Snapshot.model_validate_json(event.data)
+                self._summary = _summary(snapshot.orchestration)
+                return Update(self._summary, tuple(_standing(snapshot)))
+            case live.TRANSITIONS:
+                news = live.Transitions.model_validate_json(event.data)
+                moves = (Transition(m.index, rank_of(m.state, m.attempt), m.at) for m in news.transitions)
+                self._note(event, news.counts)
+                return Update(self._summary, tuple(moves))
+            case live.PROGRESS:
+                told = live.ProgressNews.model_validate_json(event.data).progress
+                advances = (
+                    Advance(p.index, p.attempt, p.percent, p.message, p.at) for p in told if p.at is not None
+                )
+                return Update(self._summary, (), tuple(advances))
+            case live.COMPLETED:
+                self.done = True
+                self._summary = _summary(live.Completed.model_validate_json(event.data).orchestration)
+                return Update(self._summary, ())
+        return None
+
+    def _note(self, event: ServerSentEvent, counts: live.Counts) -> None:
+        self._summary = self._summary.model_copy(
+            update={
+                "version": int(event.id.partition(".")[0]),
+                "running": counts.running,
+                "completed": counts.completed,
+                "errored": counts.errored,
+            }
+        )
+
+    @property
+    def summary(self) -> Summary:
+        """Return where the orchestration stood at the last event."""
+        return self._summary
+
+
+def streamed(orchestration_id: str, api_url: str, deadline: Deadline) -> Iterator[Update]:
+    """Yield the updates of a stream until the orchestration is done, reconnecting as often as it takes.
+
+    Raises OrchestrationNotFound, TimeoutError, or ServiceUnreachable.
+    """
+    follower = Follower(orchestration_id, api_url)
+    with httpx.Client(auth=Signature(api_url)) as client:
+        while not follower.done:
+            try:
+                yield from _connection(client, follower, deadline)
+            except (httpx.TransportError, SSEError) as lost:
+                deadline.check(follower.summary)
+                wait = follower.wait_after(lost)
+                time.sleep(wait if deadline.left is None else max(0.0, min(wait, deadline.left)))
+
+
+def _connection(client: httpx.Client, follower: Follower, deadline: Deadline) -> Iterator[Update]:
+    timeout = read_timeout(deadline)
+    with connect_sse(client, "GET", follower.url, headers=follower.headers, timeout=timeout) as source:
+        if not follower.accept(source.response):
+            return
+        for event in source.iter_sse():
+            if update := follower.update(event):
+                yield update
+            if follower.done:
+                return
+            deadline.check(follower.summary)
+
+
+def read_timeout(deadline: Deadline) -> httpx.Timeout:
+    """Return how long to wait for the next bytes: until a heartbeat is overdue, or the deadline."""
+    left = deadline.left
+    return httpx.Timeout(10, read=SILENCE_SECONDS if left is None else max(0.05, min(left, SILENCE_SECONDS)))
+
+
+class Signature(httpx.Auth):
+    """Signs requests as AWS wants them (SigV4), unless the API is this machine's own."""
+
+    def __init__(self, api_url: str) -> None:
+        self._is_local = urlsplit(api_url).hostname in ("127.0.0.1", "localhost", "::1")
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the signature."""
+        if not self._is_local:
+            # An idle header of a connection must not be signed: proxies change it.
+            signed = clients.signed_headers(request.method, str(request.url), request.content)
+            request.headers.update(signed)
+        yield request
+
+
+def _summary(view: live.OrchestrationView) -> Summary:
+    fields = view.model_dump(exclude={"status", "cancelled", "counts", "eta_seconds"})
+    counts = view.counts.model_dump(exclude={"waiting"})
+    return Summary(**fields, **counts, cancelled_at=view.last_outcome_at if view.cancelled else None)
+
+
+def _standing(snapshot: live.Snapshot) -> Iterator[Transition]:
+    ranks = {letter: LETTERS.index(letter) for letter in LETTERS}
+    view = snapshot.orchestration
+    at = view.last_outcome_at or view.first_job_at or view.started_at
+    for index, letter in enumerate(snapshot.statuses):
+        if letter != State.WAITING[0] and at is not None:
+            yield Transition(index, ranks[letter], at)

@@ -1,0 +1,123 @@
+"""Following an orchestration in the read model: one small read now and then, however many instances."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from typing import Final, Self
+
+from background_jobs.aws.rooms import Rooms
+from background_jobs.core.fold import Advance, ReadModel, Summary, Transition, fold
+from background_jobs.core.live import instances_in
+from background_jobs.core.statuses import CHUNK_SIZE, State
+
+_SHORTEST_WAIT: Final = 0.05
+_LONGEST_WAIT: Final = 2.0
+_PATIENCE: Final = 0.05
+"""The share of the time already waited that the next wait takes, between the two bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What changed since the update before."""
+
+    summary: Summary
+    transitions: tuple[Transition, ...]
+    """The instances that moved, oldest first; in the first update, all that do not wait, as they stand."""
+    advances: tuple[Advance, ...] = ()
+    """The running instances that said how far they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Until when somebody is ready to wait for an orchestration."""
+
+    orchestration_id: str
+    limit: float | None
+    """Seconds; None for ever."""
+    started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def after(cls, timeout: float | timedelta | None, orchestration_id: str) -> Self:
+        """Return the deadline *timeout* (seconds, or a timedelta) from now."""
+        return cls(orchestration_id, timeout.total_seconds() if isinstance(timeout, timedelta) else timeout)
+
+    @property
+    def left(self) -> float | None:
+        """Return how many seconds are left; None for ever."""
+        return None if self.limit is None else self.limit - (time.monotonic() - self.started)
+
+    def check(self, summary: Summary) -> None:
+        """Raise TimeoutError if the time is over."""
+        if self.left is not None and self.left <= 0:
+            raise TimeoutError(
+                f"Orchestration {self.orchestration_id} was not done after {self.limit:g} s: "
+                f"{summary.completed + summary.errored} of {summary.total} instances have an outcome. "
+                "It goes on; wait again, or re-attach by its id."
+            )
+
+    def pause(self) -> float:
+        """Return how long to wait before looking again: the longer it takes, the longer."""
+        pause = min(_LONGEST_WAIT, max(_SHORTEST_WAIT, (time.monotonic() - self.started) * _PATIENCE))
+        return pause if self.left is None else max(0.0, min(pause, self.left))
+
+
+def streaming_is_installed() -> bool:
+    """Tell whether the extra ``watch`` is there, which reads server-sent events."""
+    return find_spec("httpx_sse") is not None
+
+
+def summary_of(orchestration_id: str, rooms: Rooms) -> Summary:
+    """Return where an orchestration stands; what the log says while nothing was folded yet.
+
+    Raises OrchestrationNotFound.
+    """
+    summary = rooms.read_model.summary(orchestration_id)
+    if summary.total is not None:
+        return summary
+    return fold(ReadModel(summary), [rooms.event_log.started(orchestration_id)]).model.summary
+
+
+def updates(orchestration_id: str, rooms: Rooms, deadline: Deadline) -> Iterator[Update]:
+    """Yield an update now and whenever something changed, until all instances are final.
+
+    Raises OrchestrationNotFound or TimeoutError.
+    """
+    update = first_update(orchestration_id, rooms)
+    yield update
+    while not update.summary.all_final:
+        deadline.check(update.summary)
+        time.sleep(deadline.pause())
+        if news := update_since(update.summary, rooms):
+            update = news
+            yield update
+
+
+def first_update(orchestration_id: str, rooms: Rooms) -> Update:
+    """Return how all instances stand. Raises OrchestrationNotFound."""
+    model, now = rooms.read_model.snapshot(orchestration_id), datetime.now(UTC)
+    if model.summary.total is None:
+        return Update(summary_of(orchestration_id, rooms), ())
+    moves = (
+        Transition(index, model.chunks[index // CHUNK_SIZE].rank(index % CHUNK_SIZE), now)
+        for index in instances_in(model, set(State) - {State.WAITING})
+    )
+    return Update(model.summary, tuple(moves))
+
+
+def update_since(before: Summary, rooms: Rooms) -> Update | None:
+    """Return what came after *before*; None if nothing did."""
+    summary = summary_of(before.orchestration_id, rooms)
+    if summary.version == before.version:
+        return None
+    feed = [
+        item
+        for item in rooms.read_model.feed(before.orchestration_id, after=before.version)
+        if item.version <= summary.version
+    ]
+    return Update(
+        summary,
+        tuple(move for item in feed for move in item.transitions),
+        tuple(advance for item in feed for advance in item.advances),
+    )

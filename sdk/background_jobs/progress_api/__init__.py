@@ -1,0 +1,1 @@
+"""The progress API: one FastAPI application, for API Gateway, the offline stack and the console."""

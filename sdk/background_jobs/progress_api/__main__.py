@@ -1,0 +1,30 @@
+"""The progress API as a server of its own: ``python -m background_jobs.progress_api PORT | fd:N``."""
+
+import asyncio
+import socket
+import sys
+
+import uvicorn
+
+from background_jobs.progress_api.app import create_app
+from background_jobs.settings import ApiSettings, Settings
+
+
+def serve(listener: socket.socket) -> None:
+    """Serve on *listener* until told to end; settings come from the environment."""
+    app = create_app(Settings.from_env(), ApiSettings.from_env())
+    # Streams have no end of their own to wait for when the server is told to end.
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
+    asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+
+
+def main(where: str) -> None:
+    """Serve on a port of the loopback interface, or on a socket that was handed over."""
+    if where.startswith("fd:"):
+        serve(socket.socket(fileno=int(where.removeprefix("fd:"))))
+    else:
+        serve(socket.create_server(("127.0.0.1", int(where))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

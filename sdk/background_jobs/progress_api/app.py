@@ -1,0 +1,82 @@
+"""The application: its routes, what goes around them, and how our errors are answered."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from background_jobs.aws.rooms import Rooms
+from background_jobs.core import errors
+from background_jobs.orchestration_service import OrchestrationService
+from background_jobs.progress_api import console, orchestrations, stream
+from background_jobs.progress_api.hub import Hub
+from background_jobs.progress_api.models import Problem
+from background_jobs.progress_api.security import Guard
+from background_jobs.settings import ApiSettings, Settings
+
+_STATUSES: Final[dict[type[errors.BackgroundJobsError], int]] = {
+    errors.OrchestrationNotFound: 404,
+    errors.KickOffConflict: 409,
+    errors.PayloadNotFound: 410,
+    errors.InvalidKickOff: 422,
+    errors.InvalidParams: 422,
+    errors.InvalidToken: 422,
+    errors.UnknownJobName: 422,
+    errors.ServiceUnreachable: 503,
+}
+_DESCRIPTION: Final = """Kick off background jobs, follow them live, and read what came of them.
+
+`GET /orchestrations/{orchestration_id}/events` is a stream of server-sent events that can be resumed.
+"""
+
+
+def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
+    """Make the application of one stage; nothing is called yet."""
+    app = FastAPI(
+        title="Background Job Service",
+        version=version("background-job-service"),
+        description=_DESCRIPTION,
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        responses={code: {"model": Problem, "description": what} for code, what in _PROBLEMS.items()},
+    )
+    rooms = Rooms.of(settings)
+    app.state.rooms = rooms
+    app.state.service = OrchestrationService(settings)
+    app.state.hub = Hub(rooms, api)
+    app.include_router(orchestrations.router)
+    app.include_router(stream.router)
+    app.include_router(console.router)
+    for kind in _STATUSES:
+        app.add_exception_handler(kind, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(Guard)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(api.allowed_hosts))
+    return app
+
+
+_PROBLEMS: Final = {
+    404: "There is no such orchestration, or no such instance of it.",
+    422: "The request cannot be, and the answer says why.",
+    503: "AWS, or the endpoint that stands for it, did not answer.",
+}
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    kind = next(kind for kind in type(error).__mro__ if kind in _STATUSES)
+    return _problem(_STATUSES[kind], type(error).__name__, str(error))
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    problems: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else []
+    said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in problems)
+    return _problem(422, "InvalidRequest", said or "The request cannot be read.")
+
+
+def _problem(status: int, error: str, message: str) -> JSONResponse:
+    return JSONResponse(Problem(error=error, message=message).model_dump(), status)

@@ -1,0 +1,184 @@
+"""What the API takes and gives, beside what `core.live` says of running orchestrations."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from background_jobs.core import ids
+from background_jobs.core.causes import Cause
+from background_jobs.core.events import FailedAttempt, JobError
+from background_jobs.core.live import OrchestrationView
+from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.retry import Retry
+from background_jobs.core.statuses import State, Status, attempt_of, state_of, status_of
+
+OrchestrationId = Annotated[
+    str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="The orchestration's UUID.")
+]
+PAGE: int = 100
+LONGEST_PAGE: int = 1_000
+
+
+class Problem(BaseModel):
+    """Why a request was refused, and what to do."""
+
+    error: str
+    message: str
+
+
+class KickOff(BaseModel):
+    """What `OrchestrationService.kick_off_job` takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    job_name: str = Field(min_length=1, max_length=80)
+    params: list[dict[str, Any]] = Field(description="One job instance for each.")
+    parallelism: int | None = Field(default=None, ge=1, le=10_000)
+    key: str | None = Field(default=None, min_length=1, max_length=256)
+    tags: dict[str, str] = Field(default_factory=dict)
+    service: str | None = Field(default=None, min_length=1, max_length=40)
+    retry: Retry | None = None
+    timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 86_400)
+
+
+class Started(BaseModel):
+    """A kick-off that happened."""
+
+    orchestration_id: str
+    job_name: str
+
+
+class CancelRequest(BaseModel):
+    """Why an orchestration is to end."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(default="", max_length=1_000)
+
+
+class CancelAnswer(BaseModel):
+    """What a cancellation found: ``requested``, ``already cancelled`` or ``already done``."""
+
+    found: str
+
+
+class RerunRequest(BaseModel):
+    """Which instances are to run again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    only: str = Field(default="failed", pattern="^(failed|all)$")
+
+
+class OrchestrationPage(BaseModel):
+    """Some orchestrations, newest first."""
+
+    orchestrations: list[OrchestrationView]
+    next_token: str | None = Field(description="Where the next page begins; null at the end.")
+
+
+class Instance(BaseModel):
+    """Where one job instance stands."""
+
+    index: int
+    job_id: str
+    status: Status
+    state: State
+    attempt: int | None = Field(description="The attempt that runs or failed; null once it is final.")
+
+    @classmethod
+    def of(cls, orchestration_id: str, index: int, rank: int) -> Self:
+        """Return the instance at *index*, at *rank*."""
+        return cls(
+            index=index,
+            job_id=ids.job_id(orchestration_id, index),
+            status=status_of(rank),
+            state=state_of(rank),
+            attempt=attempt_of(rank) or None,
+        )
+
+
+class InstancePage(BaseModel):
+    """Some instances, in the order of their indices."""
+
+    instances: list[Instance]
+    next_index: int | None = Field(description="Where the next page begins; null at the end.")
+
+
+class Ended(BaseModel):
+    """How a job instance ended."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    index: int
+    job_id: str
+    params: dict[str, Any]
+    attempts: int
+    started_at: datetime | None
+    ended_at: datetime
+
+
+class SuccessView(Ended):
+    """A job instance that returned."""
+
+    result: Any
+
+    @classmethod
+    def of(cls, success: Success) -> Self:
+        """Return *success* as it travels."""
+        return cls.model_validate(success)
+
+
+class FailureView(Ended):
+    """A job instance that gave up, with everything about why."""
+
+    error: JobError
+    failed_attempts: list[FailedAttempt]
+    log: str
+
+    @classmethod
+    def of(cls, failure: Failure) -> Self:
+        """Return *failure* as it travels."""
+        return cls.model_validate(failure)
+
+
+class SuccessPage(BaseModel):
+    """Some successes, in the order of the params."""
+
+    successes: list[SuccessView]
+    next_index: int | None = Field(description="Where the next page begins; null at the end.")
+
+
+class FailurePage(BaseModel):
+    """Some failures, in the order of the params."""
+
+    failures: list[FailureView]
+    next_index: int | None = Field(description="Where the next page begins; null at the end.")
+
+
+class Causes(BaseModel):
+    """The failures, grouped by what caused them."""
+
+    causes: list[Cause]
+
+
+class InstanceEvent(BaseModel):
+    """Something that happened to a job instance."""
+
+    at: datetime
+    type: str
+    attempt: int | None = None
+    detail: str = ""
+
+
+class InstanceStory(BaseModel):
+    """One job instance: where it stands, its params, and all that happened to it."""
+
+    instance: Instance
+    params: dict[str, Any]
+    result: Any = None
+    error: JobError | None = None
+    log: str
+    events: list[InstanceEvent]

@@ -1,0 +1,247 @@
+"""The routes that read and change orchestrations; each is one call of the service or of a room."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Annotated, Any, Final, Literal, cast
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from pydantic import AwareDatetime
+
+from background_jobs.aws.history import HistoryFilter
+from background_jobs.aws.rooms import Rooms
+from background_jobs.core.causes import causes_of
+from background_jobs.core.events import (
+    ContainerStarted,
+    JobAttemptFailed,
+    JobCompleted,
+    JobErrored,
+    JobEvent,
+    JobProgressed,
+    JobStarted,
+)
+from background_jobs.core.live import OrchestrationView, instances_in
+from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.statuses import CHUNK_SIZE, State, Status
+from background_jobs.orchestration_service import OrchestrationService
+from background_jobs.orchestration_service.results import (
+    events_of,
+    outcome_of,
+    outcomes_of,
+    params_between,
+)
+from background_jobs.orchestration_service.watching import summary_of
+from background_jobs.progress_api.models import (
+    LONGEST_PAGE,
+    PAGE,
+    CancelAnswer,
+    CancelRequest,
+    Causes,
+    FailurePage,
+    FailureView,
+    Instance,
+    InstanceEvent,
+    InstancePage,
+    InstanceStory,
+    KickOff,
+    OrchestrationId,
+    OrchestrationPage,
+    Problem,
+    RerunRequest,
+    Started,
+    SuccessPage,
+    SuccessView,
+)
+
+router = APIRouter(prefix="/orchestrations", tags=["orchestrations"])
+
+Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE, description="The most that one page holds.")]
+FromIndex = Annotated[int, Query(ge=0, le=2**31, description="Where the page begins: an instance's index.")]
+
+_STATES: Final[dict[Status, set[State]]] = {
+    Status.IN_PROGRESS: {State.WAITING, State.RUNNING, State.BACKING_OFF},
+    Status.COMPLETED: {State.COMPLETED},
+    Status.ERRORED: {State.ERRORED},
+}
+_GONE: Final[dict[int | str, dict[str, Any]]] = {
+    410: {"model": Problem, "description": "The params or results have expired."}
+}
+_CONFLICT: Final[dict[int | str, dict[str, Any]]] = {
+    409: {"model": Problem, "description": "The key belongs to an orchestration with other contents."}
+}
+
+
+def _rooms(request: Request) -> Rooms:
+    return cast("Rooms", request.app.state.rooms)
+
+
+def _service(request: Request) -> OrchestrationService:
+    return cast("OrchestrationService", request.app.state.service)
+
+
+@router.post("", status_code=201, responses=_CONFLICT)
+def kick_off(body: KickOff, request: Request) -> Started:
+    """Start one job instance for each of the params."""
+    orchestration = _service(request).kick_off_job(
+        body.job_name,
+        body.params,
+        parallelism=body.parallelism,
+        key=body.key,
+        tags=body.tags,
+        service=body.service,
+        retry=body.retry,
+        timeout=body.timeout_seconds,
+    )
+    return Started(orchestration_id=orchestration.id, job_name=orchestration.job_name)
+
+
+@router.get("")
+def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the filters of a list
+    request: Request,
+    job_name: Annotated[str | None, Query(min_length=1, max_length=80)] = None,
+    status: Status | None = None,
+    customer: Annotated[
+        str | None, Query(min_length=1, max_length=256, description="The value of the tag `customer`.")
+    ] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Started then or later.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Started then or earlier.")] = None,
+    limit: Limit = PAGE,
+    next_token: Annotated[str | None, Query(max_length=2_048)] = None,
+) -> OrchestrationPage:
+    """List orchestrations, newest first."""
+    now = datetime.now(UTC)
+    wanted = HistoryFilter(
+        job_name=job_name, status=status, customer=customer, since=since, until=min(until or now, now)
+    )
+    page = _rooms(request).history.page(wanted, limit=limit, after=next_token)
+    views = [OrchestrationView.of(summary, now) for summary in page.summaries]
+    return OrchestrationPage(orchestrations=views, next_token=page.next_token)
+
+
+@router.get("/{orchestration_id}")
+def show(orchestration_id: OrchestrationId, request: Request) -> OrchestrationView:
+    """Return where an orchestration stands."""
+    return OrchestrationView.of(summary_of(orchestration_id, _rooms(request)), datetime.now(UTC))
+
+
+@router.post("/{orchestration_id}/cancel")
+def cancel(orchestration_id: OrchestrationId, body: CancelRequest, request: Request) -> CancelAnswer:
+    """Ask for the end; what has no outcome yet is Errored as Cancelled."""
+    return CancelAnswer(found=_service(request).orchestration(orchestration_id).cancel(body.reason))
+
+
+@router.post("/{orchestration_id}/rerun", status_code=201, responses=_GONE)
+def rerun(orchestration_id: OrchestrationId, body: RerunRequest, request: Request) -> Started:
+    """Kick off a new orchestration with the params of the failures, or with all."""
+    only = cast("Literal['failed', 'all']", body.only)
+    orchestration = _service(request).rerun(orchestration_id, only=only)
+    return Started(orchestration_id=orchestration.id, job_name=orchestration.job_name)
+
+
+@router.get("/{orchestration_id}/instances")
+def instances(
+    orchestration_id: OrchestrationId,
+    request: Request,
+    status: Status | None = None,
+    from_index: FromIndex = 0,
+    limit: Limit = PAGE,
+) -> InstancePage:
+    """List instances in the order of their indices, all or those of one status."""
+    summary_of(orchestration_id, _rooms(request))
+    model = _rooms(request).read_model.snapshot(orchestration_id)
+    states = _STATES[status] if status else set(State)
+    found = list(islice((i for i in instances_in(model, states) if i >= from_index), limit + 1))
+    page = [
+        Instance.of(orchestration_id, index, model.chunks[index // CHUNK_SIZE].rank(index % CHUNK_SIZE))
+        for index in found[:limit]
+    ]
+    return InstancePage(instances=page, next_index=_next(found, limit))
+
+
+@router.get("/{orchestration_id}/instances/{index}", responses=_GONE)
+def instance(orchestration_id: OrchestrationId, index: int, request: Request) -> InstanceStory:
+    """Return one instance with its params, its outcome, and all that happened to it."""
+    rooms = _rooms(request)
+    started = rooms.event_log.started(orchestration_id)
+    if not 0 <= index < started.total:
+        raise HTTPException(404, f"The instances of this orchestration are 0 to {started.total - 1}.")
+    chunk = rooms.read_model.snapshot(orchestration_id).chunks.get(index // CHUNK_SIZE)
+    params = params_between(started, index, index, rooms.payloads)[index]
+    happened = list(rooms.event_log.story(orchestration_id, index))
+    outcomes = [event for event in happened if isinstance(event, JobCompleted | JobErrored)]
+    ended = [outcome_of(event, started.job_name, params, rooms.payloads) for event in outcomes]
+    launches = rooms.event_log.launches(orchestration_id)
+    return InstanceStory(
+        instance=Instance.of(orchestration_id, index, chunk.rank(index % CHUNK_SIZE) if chunk else 0),
+        params=params,
+        result=next((one.result for one in ended if isinstance(one, Success)), None),
+        error=next((one.error for one in ended if isinstance(one, Failure)), None),
+        log=_log_of(launches, index),
+        events=[InstanceEvent(at=e.at, type=e.type, **_detail(e)) for e in sorted(happened, key=_when)],
+    )
+
+
+@router.get("/{orchestration_id}/results", responses=_GONE)
+def results(
+    orchestration_id: OrchestrationId, request: Request, from_index: FromIndex = 0, limit: Limit = PAGE
+) -> SuccessPage:
+    """List the successes that there are by now, with params and result."""
+    found, page = _ended(_rooms(request), orchestration_id, State.COMPLETED, from_index, limit)
+    successes = [SuccessView.of(one) for one in page if isinstance(one, Success)]
+    return SuccessPage(successes=successes, next_index=_next(found, limit))
+
+
+@router.get("/{orchestration_id}/failures", responses=_GONE)
+def failures(
+    orchestration_id: OrchestrationId, request: Request, from_index: FromIndex = 0, limit: Limit = PAGE
+) -> FailurePage:
+    """List the failures that there are by now, with params, error and traceback."""
+    found, page = _ended(_rooms(request), orchestration_id, State.ERRORED, from_index, limit)
+    failed = [FailureView.of(one) for one in page if isinstance(one, Failure)]
+    return FailurePage(failures=failed, next_index=_next(found, limit))
+
+
+@router.get("/{orchestration_id}/causes")
+def causes(orchestration_id: OrchestrationId, request: Request) -> Causes:
+    """Group the failures by what caused them."""
+    rooms = _rooms(request)
+    summary_of(orchestration_id, rooms)
+    errored = list(instances_in(rooms.read_model.snapshot(orchestration_id), {State.ERRORED}))
+    events = events_of(orchestration_id, errored, rooms)
+    return Causes(causes=causes_of(event for event in events if isinstance(event, JobErrored)))
+
+
+def _ended(
+    rooms: Rooms, orchestration_id: str, state: State, from_index: int, limit: int
+) -> tuple[list[int], Iterable[Success | Failure]]:
+    started = rooms.event_log.started(orchestration_id)
+    model = rooms.read_model.snapshot(orchestration_id)
+    found = list(islice((i for i in instances_in(model, {state}) if i >= from_index), limit + 1))
+    return found, outcomes_of(started, found[:limit], rooms)
+
+
+def _next(found: list[int], limit: int) -> int | None:
+    return found[limit] if len(found) > limit else None
+
+
+def _when(event: JobEvent) -> datetime:
+    return event.at
+
+
+def _log_of(launches: Iterable[ContainerStarted], index: int) -> str:
+    logs = [one.log for one in launches if one.first <= index <= one.last]
+    return logs[-1] if logs else ""
+
+
+def _detail(event: JobEvent) -> dict[str, Any]:
+    match event:
+        case JobStarted():
+            return {"attempt": event.attempt}
+        case JobAttemptFailed():
+            return {"attempt": event.attempt, "detail": f"{event.error.type}: {event.error.message}"}
+        case JobProgressed():
+            return {"attempt": event.attempt, "detail": f"{event.percent} % {event.message}".strip()}
+        case JobErrored():
+            return {"attempt": event.attempts, "detail": f"{event.error.type}: {event.error.message}"}
+        case JobCompleted():
+            return {"attempt": event.attempts}

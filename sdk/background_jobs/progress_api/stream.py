@@ -1,0 +1,55 @@
+"""`GET /orchestrations/{id}/events`: server-sent events that resume, and end by themselves."""
+
+import asyncio
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Request, Response
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from background_jobs.orchestration_service.watching import summary_of
+from background_jobs.progress_api.hub import Position
+from background_jobs.progress_api.models import OrchestrationId
+
+router = APIRouter(tags=["orchestrations"])
+
+HEARTBEAT_SECONDS: Final = 15
+SEND_SECONDS: Final = 60
+"""How long a client may take nothing before its connection is given up."""
+_RESPONSES: Final = {
+    200: {
+        "description": "The events: `snapshot` first, then `transitions` and `progress` as they come, "
+        "`completed` at the end. The id of an event is a version, to be sent back as Last-Event-ID.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "Everything was sent before; do not come back."},
+}
+
+
+@router.get(
+    "/orchestrations/{orchestration_id}/events",
+    response_class=EventSourceResponse,
+    responses=_RESPONSES,  # type: ignore[arg-type] # FastAPI's type is wider than it needs
+)
+async def events(
+    orchestration_id: OrchestrationId,
+    request: Request,
+    last_event_id: Annotated[
+        str | None, Header(description="The id of the last event received, to resume after it.")
+    ] = None,
+) -> Response:
+    """Stream what happens to an orchestration, from now or from where the last connection ended."""
+    rooms, hub = request.app.state.rooms, request.app.state.hub
+    summary = await asyncio.to_thread(summary_of, orchestration_id, rooms)
+    position = Position.of(last_event_id or "")
+    if position is not None and position.version > summary.version:
+        # Not from here: the read model was lost and rebuilt, or the id was made up.
+        position = None
+    if position == (summary.version, False) and summary.done:
+        return Response(status_code=204)
+    return EventSourceResponse(
+        hub.events(orchestration_id, position),
+        ping=HEARTBEAT_SECONDS,
+        send_timeout=SEND_SECONDS,
+        ping_message_factory=lambda: ServerSentEvent(comment="heartbeat"),
+        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+    )
