@@ -54,6 +54,8 @@ class StageConfig(BaseModel):
     event_bus: str = "background-jobs"
     max_parallelism: int = Field(default=100, ge=1, le=10_000)
     retention_days: int = Field(default=90, ge=1)
+    user_pool_arn: str | None = None
+    """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""
     keep_data: bool = True
     """Whether tables and bucket outlive the stack and are protected from deletion."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 _REPOSITORY: Final = Path(__file__).resolve().parents[1]
-_NEEDED: Final = ("aws-lambda-powertools", "pydantic")
+_NEEDED: Final = ("aws-lambda-powertools", "fastapi", "pydantic", "sse-starlette", "uvicorn")
 """boto3 comes with Lambda's runtime, which imports it faster than a layer would."""
 
 

@@ -1,5 +1,6 @@
 """The Lambda functions: one code folder, one layer of dependencies."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aws_cdk import Duration, RemovalPolicy
@@ -43,10 +44,10 @@ class Functions(Construct):
             enforce_ssl=True,
             retention_period=Duration.days(14),
         )
-        self.start_orchestration = self._function("start_orchestration", seconds=30)
-        self.aggregate_jobs = self._function("aggregate_jobs", seconds=120)
-        self.close_unfinished = self._function("close_unfinished", seconds=900)
-        self.end_orchestration = self._function("end_orchestration", seconds=900)
+        self.start_orchestration = self.function("start_orchestration", seconds=30)
+        self.aggregate_jobs = self.function("aggregate_jobs", seconds=120)
+        self.close_unfinished = self.function("close_unfinished", seconds=900)
+        self.end_orchestration = self.function("end_orchestration", seconds=900)
         self._alarm()
 
     def read_stream(self, event_log: EventLogTable) -> None:
@@ -86,7 +87,16 @@ class Functions(Construct):
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 
-    def _function(self, name: str, *, seconds: int) -> lambda_.Function:
+    def function(
+        self,
+        name: str,
+        *,
+        seconds: int,
+        handler: str | None = None,
+        layers: Sequence[lambda_.ILayerVersion] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> lambda_.Function:
+        """Make the function whose code is in ``lambdas/<name>``, with a log and a role of its own."""
         title = "".join(part.capitalize() for part in name.split("_"))
         log = logs.LogGroup(
             self,
@@ -99,10 +109,10 @@ class Functions(Construct):
             title,
             runtime=_RUNTIME,
             architecture=lambda_.Architecture.ARM_64,
-            handler=f"{name}.handler.handler",
+            handler=handler or f"{name}.handler.handler",
             code=self._code,
-            layers=[self._layer],
-            environment=self._environment,
+            layers=[self._layer, *layers],
+            environment={**self._environment, **(environment or {})},
             memory_size=1024,
             timeout=Duration.seconds(seconds),
             log_group=log,

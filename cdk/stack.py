@@ -14,6 +14,7 @@ from cdk.fan_out import FanOut
 from cdk.functions import Functions
 from cdk.job_services import JobServices
 from cdk.payloads import PayloadBucket
+from cdk.progress_api import ProgressApi
 from cdk.read_model import ReadModelTable
 
 
@@ -81,15 +82,25 @@ class BackgroundJobsStack(Stack):
         services.grant_stop(functions.end_orchestration)
         fan_out.grant_stop(functions.end_orchestration)
 
-        callers = iam.ManagedPolicy(
-            self, "Callers", description="May kick off jobs and read what came of them"
+        progress_api = ProgressApi(
+            self, "ProgressApi", functions=functions, user_pool_arn=config.user_pool_arn
         )
-        event_log.grant_append(callers)
-        event_log.grant_read(callers)
-        read_model.grant_read(callers)
-        payloads.grant_read(callers)
-        payloads.grant_write(callers)
+        callers = iam.ManagedPolicy(
+            self, "Callers", description="May kick off jobs, follow them, and read what came of them"
+        )
+        for caller in (callers, progress_api.function):
+            event_log.grant_append(caller)
+            event_log.grant_read(caller)
+            read_model.grant_read(caller)
+            payloads.grant_read(caller)
+            payloads.grant_write(caller)
+        callers.add_statements(
+            iam.PolicyStatement(
+                actions=["execute-api:Invoke"], resources=[progress_api.api.arn_for_execute_api()]
+            )
+        )
 
+        settings = settings.model_copy(update={"api_url": progress_api.api.url})
         for name, value in settings.to_outputs().items():
             CfnOutput(self, name, value=value)
         CfnOutput(self, "CallerPolicy", value=callers.managed_policy_arn)

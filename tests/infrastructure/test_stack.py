@@ -1,14 +1,17 @@
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from background_jobs.core.naming import CONTAINER_NAME, task_family
 from background_jobs.local_stack.package_data import TEMPLATE
-from background_jobs.settings import ContainerSettings, ExecutionSettings, Settings
+from background_jobs.settings import ApiSettings, ContainerSettings, ExecutionSettings, Settings
+from cdk.config import stage_named
 from cdk.fan_out import fan_out_definition
 from cdk.offline_template import offline_template
+from cdk.synthesis import synthesize
 
 Template = dict[str, Any]
 
@@ -39,6 +42,7 @@ def test_nobody_may_change_or_delete_an_event(template: Template) -> None:
     assert allowed == {
         "dynamodb:PutItem",
         "dynamodb:GetItem",
+        "dynamodb:BatchGetItem",
         "dynamodb:Query",
         # Lambda reads the stream with these.
         "dynamodb:DescribeStream",
@@ -78,13 +82,40 @@ def test_every_function_and_container_finds_all_its_settings(template: Template)
         plain = {name: json.dumps(value) for name, value in environment.items()}
         settings = ExecutionSettings.from_env(plain)
         assert settings.state_machine_arn == plain["BACKGROUND_JOBS_STATE_MACHINE_ARN"]
-    assert len(functions) == 4
+    assert len(functions) == 5
 
 
 def test_the_outputs_are_the_settings_of_the_sdk(template: Template) -> None:
     outputs = {name: json.dumps(output["Value"]) for name, output in template["Outputs"].items()}
     numbers = {name: template["Outputs"][name]["Value"] for name in ("MaxParallelism", "RetentionDays")}
-    assert Settings.from_outputs(outputs | numbers).payload_bucket == outputs["PayloadBucket"]
+    url = {"ApiUrl": "https://0a1b2c.execute-api.eu-central-1.amazonaws.com/v1/"}
+    assert outputs.keys() >= url.keys()
+    assert Settings.from_outputs(outputs | numbers | url).payload_bucket == outputs["PayloadBucket"]
+
+
+def test_the_api_takes_signed_requests_only_and_streams_for_as_long_as_a_function_may(
+    template: Template,
+) -> None:
+    methods = of_type(template, "AWS::ApiGateway::Method")
+    assert [method["AuthorizationType"] for method in methods] == ["AWS_IAM", "AWS_IAM"]
+    for method in methods:
+        assert method["Integration"]["ResponseTransferMode"] == "STREAM"
+        assert method["Integration"]["TimeoutInMillis"] == 15 * 60 * 1000
+    (function,) = [
+        f for f in of_type(template, "AWS::Lambda::Function") if f["Handler"] == "progress_api/run.sh"
+    ]
+    api = ApiSettings.from_env(function["Environment"]["Variables"])
+    assert api.stream_seconds is not None
+    assert api.stream_seconds < function["Timeout"]
+
+
+def test_a_user_pool_lets_holders_of_its_tokens_call_the_api(tmp_path: Path) -> None:
+    pool = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_a1b2c3"
+    (tmp_path / "README").write_text("empty")
+    config = stage_named("prod").model_copy(update={"user_pool_arn": pool})
+    template = synthesize(config, dependencies=tmp_path)
+    kinds = {method["AuthorizationType"] for method in of_type(template, "AWS::ApiGateway::Method")}
+    assert kinds == {"COGNITO_USER_POOLS"}
 
 
 def test_a_service_runs_in_its_conventional_family_and_not_as_root(template: Template) -> None:

@@ -11,9 +11,8 @@ from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import OrchestrationCancelled
 from background_jobs.core.fold import Summary
 from background_jobs.core.outcomes import Failure, JobResults, Success
-from background_jobs.core.statuses import COMPLETED
-from background_jobs.orchestration_service.params_file import ParamsFile
-from background_jobs.orchestration_service.results import collect, events_of, outcome_of
+from background_jobs.orchestration_service.outcomes import Outcomes
+from background_jobs.orchestration_service.results import collect
 from background_jobs.orchestration_service.watching import (
     Deadline,
     Update,
@@ -39,15 +38,15 @@ class Orchestration:
     def __init__(self, orchestration_id: str, job_name: str, rooms: Rooms, api_url: str = "") -> None:
         self.id = orchestration_id
         self.job_name = job_name
-        self._rooms = rooms
-        self._api_url = api_url
+        self.rooms = rooms
+        self.api_url = api_url
 
     def __repr__(self) -> str:
         return f"Orchestration(id={self.id!r}, job_name={self.job_name!r})"
 
     def summary(self) -> Summary:
         """Return where the orchestration stands, in one small read."""
-        return summary_of(self.id, self._rooms)
+        return summary_of(self.id, self.rooms)
 
     def done(self) -> bool:
         """Tell whether every instance has its outcome."""
@@ -67,7 +66,7 @@ class Orchestration:
         Raises TimeoutError after *timeout* (seconds, or a timedelta).
         """
         self.wait(timeout)
-        return collect(self.id, self._rooms)
+        return collect(self.id, self.rooms)
 
     def cancel(self, reason: str = "") -> Cancellation:
         """Ask for the end: what has no outcome yet is Errored as Cancelled, and its containers are stopped.
@@ -81,7 +80,7 @@ class Orchestration:
             orchestration_id=self.id, at=datetime.now(UTC), reason=reason[:_MAX_REASON]
         )
         try:
-            self._rooms.event_log.append(event)
+            self.rooms.event_log.append(event)
         except EventConflict:
             return Cancellation.ALREADY_CANCELLED
         return Cancellation.REQUESTED
@@ -100,16 +99,20 @@ class Orchestration:
 
         Raises TimeoutError after *timeout* (seconds, or a timedelta).
         """
-        started = self._rooms.event_log.started(self.id)
-        with ParamsFile(started, self._rooms.payloads) as params:
+        outcomes = self.outcomes()
+        try:
             for update in self._updates(Deadline.after(timeout, self.id)):
-                ended = sorted({move.index for move in update.transitions if move.rank >= COMPLETED})
-                for event in events_of(self.id, ended, self._rooms):
-                    yield outcome_of(event, self.job_name, params.of(event.index), self._rooms.payloads)
+                yield from outcomes.among(update)
+        finally:
+            outcomes.close()
+
+    def outcomes(self) -> Outcomes:
+        """Return what finds the outcomes that an update tells of."""
+        return Outcomes(self.rooms.event_log.started(self.id), self.rooms)
 
     def _updates(self, deadline: Deadline) -> Iterator[Update]:
-        if self._api_url and streaming_is_installed():
+        if self.api_url and streaming_is_installed():
             from background_jobs.orchestration_service.streaming import streamed  # noqa: PLC0415 -- an extra
 
-            return streamed(self.id, self._api_url, deadline)
-        return updates(self.id, self._rooms, deadline)
+            return streamed(self.id, self.api_url, deadline)
+        return updates(self.id, self.rooms, deadline)

@@ -1,12 +1,13 @@
 """Following an orchestration over the server-sent events of the progress API."""
 
+import asyncio
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
-from httpx_sse import ServerSentEvent, SSEError, connect_sse
+from httpx_sse import ServerSentEvent, SSEError, aconnect_sse, connect_sse
 
 from background_jobs.aws import clients
 from background_jobs.core import live
@@ -50,8 +51,9 @@ class Follower:
         self.done = response.status_code == _NO_CONTENT
         return not self.done
 
-    def wait_after(self, lost: Exception) -> float:
-        """Return how long to wait before connecting again. Raises ServiceUnreachable in the end."""
+    def wait_after(self, lost: Exception, deadline: Deadline) -> float:
+        """Return how long to wait before connecting again. Raises TimeoutError or ServiceUnreachable."""
+        deadline.check(self._summary)
         now = time.monotonic()
         self._lost_at = self._lost_at or now
         if now - self._lost_at > GIVE_UP_SECONDS:
@@ -59,7 +61,8 @@ class Follower:
                 f"The progress API at {self.url} did not answer for {GIVE_UP_SECONDS:g} s: {lost}. Check "
                 "BACKGROUND_JOBS_API_URL; without it, the read model is watched."
             ) from lost
-        return min(_LONGEST_WAIT, self._retry_seconds)
+        wait = min(_LONGEST_WAIT, self._retry_seconds)
+        return wait if deadline.left is None else max(0.0, min(wait, deadline.left))
 
     def update(self, event: ServerSentEvent) -> Update | None:
         """Return what *event* says; None if it says nothing new."""
@@ -115,9 +118,7 @@ def streamed(orchestration_id: str, api_url: str, deadline: Deadline) -> Iterato
             try:
                 yield from _connection(client, follower, deadline)
             except (httpx.TransportError, SSEError) as lost:
-                deadline.check(follower.summary)
-                wait = follower.wait_after(lost)
-                time.sleep(wait if deadline.left is None else max(0.0, min(wait, deadline.left)))
+                time.sleep(follower.wait_after(lost, deadline))
 
 
 def _connection(client: httpx.Client, follower: Follower, deadline: Deadline) -> Iterator[Update]:
@@ -126,6 +127,33 @@ def _connection(client: httpx.Client, follower: Follower, deadline: Deadline) ->
         if not follower.accept(source.response):
             return
         for event in source.iter_sse():
+            if update := follower.update(event):
+                yield update
+            if follower.done:
+                return
+            deadline.check(follower.summary)
+
+
+async def astreamed(orchestration_id: str, api_url: str, deadline: Deadline) -> AsyncIterator[Update]:
+    """Yield the updates of a stream as `streamed` does, without holding up the event loop."""
+    follower = Follower(orchestration_id, api_url)
+    async with httpx.AsyncClient(auth=Signature(api_url)) as client:
+        while not follower.done:
+            try:
+                async for update in _aconnection(client, follower, deadline):
+                    yield update
+            except (httpx.TransportError, SSEError) as lost:
+                await asyncio.sleep(follower.wait_after(lost, deadline))
+
+
+async def _aconnection(
+    client: httpx.AsyncClient, follower: Follower, deadline: Deadline
+) -> AsyncIterator[Update]:
+    timeout = read_timeout(deadline)
+    async with aconnect_sse(client, "GET", follower.url, headers=follower.headers, timeout=timeout) as source:
+        if not follower.accept(source.response):
+            return
+        async for event in source.aiter_sse():
             if update := follower.update(event):
                 yield update
             if follower.done:

@@ -1,0 +1,155 @@
+"""The caller's service for asyncio: the same names as in `background_jobs`, to be awaited."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
+
+from pydantic import BaseModel
+
+from background_jobs import orchestration_service as sync
+from background_jobs.core.fold import Summary
+from background_jobs.core.outcomes import Failure, JobResults, Success
+from background_jobs.core.retry import Retry
+from background_jobs.orchestration_service.watching import (
+    Deadline,
+    first_update,
+    streaming_is_installed,
+    update_since,
+)
+from background_jobs.settings import Settings
+
+__all__ = ["Orchestration", "OrchestrationService"]
+
+_T = TypeVar("_T")
+Params = Mapping[str, Any] | BaseModel
+
+
+class KickOffOptions(TypedDict, total=False):
+    """The keywords of kick_off_job; `background_jobs.OrchestrationService` describes them."""
+
+    parallelism: int | None
+    key: str | None
+    tags: Mapping[str, str] | None
+    service: str | None
+    retry: Retry | None
+    timeout: float | timedelta | None
+    parent_id: str | None
+
+
+class OrchestrationService:
+    """Kicks off jobs and collects their results, without holding up the event loop.
+
+    *settings* come from the environment unless given; MissingSettings names all that are absent.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._service = sync.OrchestrationService(settings)
+
+    async def kick_off_job(
+        self,
+        job: str | Callable[..., Any],
+        params: Iterable[Params] | AsyncIterable[Params],
+        **options: Unpack[KickOffOptions],
+    ) -> "Orchestration":
+        """Start one job instance for each object in *params*, which may be an async iterable as well."""
+        loop = asyncio.get_running_loop()
+        read = _in_thread(params, loop) if isinstance(params, AsyncIterable) else params
+        return Orchestration(await asyncio.to_thread(self._service.kick_off_job, job, read, **options))
+
+    async def orchestration(self, orchestration_id: str) -> "Orchestration":
+        """Re-attach to an orchestration by its id, from any process. Raises OrchestrationNotFound."""
+        return Orchestration(await asyncio.to_thread(self._service.orchestration, orchestration_id))
+
+    async def rerun(
+        self, orchestration_id: str, *, only: Literal["failed", "all"] = "failed"
+    ) -> "Orchestration":
+        """Kick off a new orchestration with the params of another's failures, or with all of its params."""
+        return Orchestration(await asyncio.to_thread(self._service.rerun, orchestration_id, only=only))
+
+    async def get_job_results(
+        self, orchestration_id: str, *, timeout: float | timedelta | None = None
+    ) -> JobResults:
+        """Wait for every instance's outcome and return them as ``(successes, failures)``."""
+        return await (await self.orchestration(orchestration_id)).results(timeout)
+
+
+class Orchestration:
+    """One kick-off of a job; any process can re-attach to it by its id."""
+
+    def __init__(self, orchestration: sync.Orchestration) -> None:
+        self.id = orchestration.id
+        self.job_name = orchestration.job_name
+        self._sync = orchestration
+
+    def __repr__(self) -> str:
+        return f"Orchestration(id={self.id!r}, job_name={self.job_name!r})"
+
+    async def summary(self) -> Summary:
+        """Return where the orchestration stands, in one small read."""
+        return await asyncio.to_thread(self._sync.summary)
+
+    async def done(self) -> bool:
+        """Tell whether every instance has its outcome."""
+        return (await self.summary()).all_final
+
+    async def wait(self, timeout: float | timedelta | None = None) -> Summary:
+        """Wait until every instance has its outcome. Raises TimeoutError after *timeout*."""
+        deadline = Deadline.after(timeout, self.id)
+        while not (summary := await self.summary()).all_final:
+            deadline.check(summary)
+            await asyncio.sleep(deadline.pause())
+        return summary
+
+    async def results(self, timeout: float | timedelta | None = None) -> JobResults:
+        """Wait, then return ``(successes, failures)``; *failures* is None when there are none."""
+        await self.wait(timeout)
+        return await asyncio.to_thread(self._sync.results)
+
+    async def cancel(self, reason: str = "") -> sync.Cancellation:
+        """Ask for the end; the answer says what was found."""
+        return await asyncio.to_thread(self._sync.cancel, reason)
+
+    async def watch(self, timeout: float | timedelta | None = None) -> AsyncIterator[sync.Update]:
+        """Yield an update now and whenever something changed, and end by itself."""
+        deadline = Deadline.after(timeout, self.id)
+        if self._sync.api_url and streaming_is_installed():
+            from background_jobs.orchestration_service import streaming  # noqa: PLC0415 -- an extra
+
+            async for update in streaming.astreamed(self.id, self._sync.api_url, deadline):
+                yield update
+            return
+        update = await asyncio.to_thread(first_update, self.id, self._sync.rooms)
+        yield update
+        while not update.summary.all_final:
+            deadline.check(update.summary)
+            await asyncio.sleep(deadline.pause())
+            if news := await asyncio.to_thread(update_since, update.summary, self._sync.rooms):
+                update = news
+                yield update
+
+    async def as_completed(
+        self, timeout: float | timedelta | None = None
+    ) -> AsyncIterator[Success | Failure]:
+        """Yield each outcome, with its params, as soon as it is there, and end by itself."""
+        outcomes = await asyncio.to_thread(self._sync.outcomes)
+        try:
+            async for update in self.watch(timeout):
+                for outcome in await asyncio.to_thread(outcomes.among, update):
+                    yield outcome
+        finally:
+            outcomes.close()
+
+
+def _in_thread(items: AsyncIterable[_T], loop: asyncio.AbstractEventLoop) -> Iterator[_T]:
+    """Yield *items* in another thread than that of *loop*, which reads them."""
+    iterator = items.__aiter__()
+
+    async def following() -> _T:
+        return await anext(iterator)
+
+    while True:
+        try:
+            yield asyncio.run_coroutine_threadsafe(following(), loop).result()
+        except StopAsyncIteration:
+            return
