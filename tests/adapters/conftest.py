@@ -1,15 +1,26 @@
 """AWS in memory: moto behind every adapter, with the tables and the bucket of one stage."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from moto import mock_aws
 
+from background_jobs import OrchestrationService
 from background_jobs.aws import clients
+from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.aggregate import Aggregator
+from background_jobs.control_plane.stream import handle_records
 from background_jobs.core.naming import HISTORY_ATTRIBUTES, HISTORY_INDEXES, HISTORY_SORT_KEY
-from background_jobs.settings import Settings
+from background_jobs.jobs import Jobs
+from background_jobs.orchestration_service import Orchestration
+from background_jobs.settings import ContainerSettings, Settings
+from background_jobs.worker.beacon import Beacon
+from background_jobs.worker.container import Container
+from tests.adapters.jobs import halve
+from tests.unit.histories import at
 
 SETTINGS = Settings(
     stage="test",
@@ -72,3 +83,46 @@ def settings() -> Settings:
 @pytest.fixture
 def rooms(settings: Settings) -> Rooms:
     return Rooms.of(settings)
+
+
+@pytest.fixture
+def service(settings: Settings) -> OrchestrationService:
+    return OrchestrationService(settings)
+
+
+@pytest.fixture
+def launch(rooms: Rooms) -> Callable[..., None]:
+    """Launch a container for one share, as the state machine does."""
+
+    def launch(orchestration: Orchestration, share: int = 0, jobs: Jobs | None = None) -> None:
+        started = rooms.event_log.started(orchestration.id)
+        line = json.loads(list(rooms.payloads.lines(started.shares_key))[share])
+        environment = {
+            "JOB_NAME": started.job_name,
+            "ORCHESTRATION_ID": orchestration.id,
+            "JOB_ID": line["job_id"],
+            "JOB_SHARE": line["share"],
+            "JOB_INDICES": line["indices"],
+            "JOB_PARAMS_KEY": started.params_key,
+            "JOB_PARAMS_BYTES": line["bytes"],
+        }
+        Container(jobs or Jobs([halve]), ContainerSettings.from_env(environment), rooms, Beacon()).work()
+
+    return launch
+
+
+@pytest.fixture
+def aggregate(rooms: Rooms, settings: Settings) -> Callable[[], list[dict[str, Any]]]:
+    """Deliver the whole log to the aggregator, as the stream does; return what it asks to have again."""
+    bus = EventBus(clients.events(), settings.event_bus)
+    aggregator = Aggregator(rooms.event_log, rooms.read_model, bus, clock=lambda: at(0))
+
+    def aggregate() -> list[dict[str, Any]]:
+        items = clients.dynamodb().scan(TableName=settings.event_log_table)["Items"]
+        records = [
+            {"eventName": "INSERT", "dynamodb": {"SequenceNumber": str(number), "NewImage": item}}
+            for number, item in enumerate(items)
+        ]
+        return list(handle_records(records, aggregator.aggregate)["batchItemFailures"])
+
+    return aggregate

@@ -58,11 +58,6 @@ def crash(request: pytest.FixtureRequest) -> CrashPoint:
     return CrashPoint(request.param)
 
 
-@pytest.fixture
-def service(settings: Settings) -> OrchestrationService:
-    return OrchestrationService(settings)
-
-
 @job_name("square")
 def square(params: dict[str, int]) -> int:
     if params["n"] == 3:

@@ -27,11 +27,6 @@ def count(params: Batch) -> int:
     return params.n
 
 
-@pytest.fixture
-def service(settings: Settings) -> OrchestrationService:
-    return OrchestrationService(settings)
-
-
 def stored(settings: Settings) -> tuple[int, int]:
     """Return how many events and how many payloads there are."""
     events = clients.dynamodb().scan(TableName=settings.event_log_table)["Count"]

@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-import httpx
-from httpx_sse import ServerSentEvent, SSEError, aconnect_sse, connect_sse
+import httpx2
+from httpx2 import ServerSentEvent
 
 from background_jobs.aws import clients
 from background_jobs.core import live
@@ -42,7 +42,7 @@ class Follower:
         """Return the headers of the next connection."""
         return {"Last-Event-ID": self._last_event_id} if self._last_event_id else {}
 
-    def accept(self, response: httpx.Response) -> bool:
+    def accept(self, response: httpx2.Response) -> bool:
         """Tell whether *response* is a stream to read. Raises OrchestrationNotFound or HTTPStatusError."""
         if response.status_code == _NOT_FOUND:
             raise OrchestrationNotFound(self._orchestration_id)
@@ -113,20 +113,19 @@ def streamed(orchestration_id: str, api_url: str, deadline: Deadline) -> Iterato
     Raises OrchestrationNotFound, TimeoutError, or ServiceUnreachable.
     """
     follower = Follower(orchestration_id, api_url)
-    with httpx.Client(auth=Signature(api_url)) as client:
+    with httpx2.Client(auth=Signature(api_url)) as client:
         while not follower.done:
             try:
                 yield from _connection(client, follower, deadline)
-            except (httpx.TransportError, SSEError) as lost:
+            except httpx2.TransportError as lost:
                 time.sleep(follower.wait_after(lost, deadline))
 
 
-def _connection(client: httpx.Client, follower: Follower, deadline: Deadline) -> Iterator[Update]:
-    timeout = read_timeout(deadline)
-    with connect_sse(client, "GET", follower.url, headers=follower.headers, timeout=timeout) as source:
+def _connection(client: httpx2.Client, follower: Follower, deadline: Deadline) -> Iterator[Update]:
+    with client.sse(follower.url, **_options(follower, deadline)) as source:
         if not follower.accept(source.response):
             return
-        for event in source.iter_sse():
+        for event in source:
             if update := follower.update(event):
                 yield update
             if follower.done:
@@ -137,23 +136,22 @@ def _connection(client: httpx.Client, follower: Follower, deadline: Deadline) ->
 async def astreamed(orchestration_id: str, api_url: str, deadline: Deadline) -> AsyncIterator[Update]:
     """Yield the updates of a stream as `streamed` does, without holding up the event loop."""
     follower = Follower(orchestration_id, api_url)
-    async with httpx.AsyncClient(auth=Signature(api_url)) as client:
+    async with httpx2.AsyncClient(auth=Signature(api_url)) as client:
         while not follower.done:
             try:
                 async for update in _aconnection(client, follower, deadline):
                     yield update
-            except (httpx.TransportError, SSEError) as lost:
+            except httpx2.TransportError as lost:
                 await asyncio.sleep(follower.wait_after(lost, deadline))
 
 
 async def _aconnection(
-    client: httpx.AsyncClient, follower: Follower, deadline: Deadline
+    client: httpx2.AsyncClient, follower: Follower, deadline: Deadline
 ) -> AsyncIterator[Update]:
-    timeout = read_timeout(deadline)
-    async with aconnect_sse(client, "GET", follower.url, headers=follower.headers, timeout=timeout) as source:
+    async with client.sse(follower.url, **_options(follower, deadline)) as source:
         if not follower.accept(source.response):
             return
-        async for event in source.aiter_sse():
+        async for event in source:
             if update := follower.update(event):
                 yield update
             if follower.done:
@@ -161,19 +159,25 @@ async def _aconnection(
             deadline.check(follower.summary)
 
 
-def read_timeout(deadline: Deadline) -> httpx.Timeout:
-    """Return how long to wait for the next bytes: until a heartbeat is overdue, or the deadline."""
+def _options(follower: Follower, deadline: Deadline) -> dict[str, Any]:
+    """Return how to connect; the next bytes may take until a heartbeat is overdue, or until the deadline."""
     left = deadline.left
-    return httpx.Timeout(10, read=SILENCE_SECONDS if left is None else max(0.05, min(left, SILENCE_SECONDS)))
+    patience = SILENCE_SECONDS if left is None else max(0.05, min(left, SILENCE_SECONDS))
+    # A snapshot has a letter for each instance, so its size is the kick-off's.
+    return {
+        "headers": follower.headers,
+        "timeout": httpx2.Timeout(10, read=patience),
+        "max_event_size": None,
+    }
 
 
-class Signature(httpx.Auth):
+class Signature(httpx2.Auth):
     """Signs requests as AWS wants them (SigV4), unless the API is this machine's own."""
 
     def __init__(self, api_url: str) -> None:
         self._is_local = urlsplit(api_url).hostname in ("127.0.0.1", "localhost", "::1")
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Add the signature."""
         if not self._is_local:
             # An idle header of a connection must not be signed: proxies change it.

@@ -65,7 +65,7 @@ class Deadline:
 
 def streaming_is_installed() -> bool:
     """Tell whether the extra ``watch`` is there, which reads server-sent events."""
-    return find_spec("httpx_sse") is not None
+    return find_spec("httpx2") is not None
 
 
 def summary_of(orchestration_id: str, rooms: Rooms) -> Summary:

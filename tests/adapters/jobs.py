@@ -1,0 +1,21 @@
+"""A job that does as its params say, and what it ran."""
+
+from typing import Any
+
+from background_jobs import JobContext, job_name
+
+ran: list[int] = []
+
+
+class Died(BaseException):
+    """Ends a container as a crash does: nothing in the worker may catch it."""
+
+
+@job_name("halve")
+def halve(params: dict[str, Any], job: JobContext) -> Any:
+    ran.append(job.index)
+    if params["n"] == "die":
+        raise Died
+    if params["n"] % 2:
+        raise ValueError(f"{params['n']} is odd")
+    return params["n"] // 2 if params["n"] < 1000 else "x" * params["n"]

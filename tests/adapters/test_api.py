@@ -1,0 +1,219 @@
+"""The progress API over moto: what it answers, and what it refuses."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+
+from background_jobs import OrchestrationService
+from background_jobs.progress_api.app import create_app
+from background_jobs.progress_api.security import MAX_REQUEST_BYTES
+from background_jobs.settings import ApiSettings, Settings
+
+UNKNOWN = "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11"
+
+
+@pytest.fixture
+def app(settings: Settings) -> FastAPI:
+    api = ApiSettings(allowed_hosts=("testserver",), stream_poll_seconds=0.01)
+    return create_app(settings.model_copy(update={"job_names": ("halve",)}), api)
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture
+def done(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+) -> str:
+    """An orchestration that ended: 2 and 4 halved, 3 and 5 refused."""
+    orchestration = service.kick_off_job(
+        "halve", [{"n": n} for n in (2, 3, 4, 5)], parallelism=1, tags={"customer": "acme"}
+    )
+    launch(orchestration)
+    for _ in ("the outcomes", "the completion"):
+        assert aggregate() == []
+    return orchestration.id
+
+
+def test_a_kick_off_can_be_seen_at_once(client: TestClient) -> None:
+    answer = client.post(
+        "/orchestrations", json={"job_name": "halve", "params": [{"n": 2}], "tags": {"customer": "acme"}}
+    )
+    assert answer.status_code == 201
+    shown = client.get(f"/orchestrations/{answer.json()['orchestration_id']}").json()
+    assert (shown["status"], shown["counts"]["waiting"], shown["tags"]) == (
+        "InProgress",
+        1,
+        {"customer": "acme"},
+    )
+
+
+def test_an_orchestration_that_ended_is_shown_with_its_results_failures_and_their_causes(
+    client: TestClient, done: str
+) -> None:
+    url = f"/orchestrations/{done}"
+    shown = client.get(url).json()
+    assert (shown["status"], shown["counts"]) == (
+        "Errored",
+        {"waiting": 0, "running": 0, "completed": 2, "errored": 2},
+    )
+    results = client.get(f"{url}/results").json()
+    assert [(one["params"], one["result"]) for one in results["successes"]] == [({"n": 2}, 1), ({"n": 4}, 2)]
+    failures = client.get(f"{url}/failures").json()["failures"]
+    assert [(one["index"], one["params"]) for one in failures] == [(1, {"n": 3}), (3, {"n": 5})]
+    assert "raise ValueError" in failures[0]["error"]["traceback"]
+    (cause,) = client.get(f"{url}/causes").json()["causes"]
+    assert (cause["type"], cause["count"], cause["indices"]) == ("ValueError", 2, [1, 3])
+
+
+def test_pages_follow_each_other_without_gaps(client: TestClient, done: str) -> None:
+    url = f"/orchestrations/{done}/instances"
+    first = client.get(url, params={"limit": 3}).json()
+    rest = client.get(url, params={"limit": 3, "from_index": first["next_index"]}).json()
+    assert [one["index"] for one in first["instances"] + rest["instances"]] == [0, 1, 2, 3]
+    assert rest["next_index"] is None
+    errored = client.get(url, params={"status": "Errored"}).json()["instances"]
+    assert [(one["index"], one["status"]) for one in errored] == [(1, "Errored"), (3, "Errored")]
+
+
+def test_an_instance_has_its_whole_story(client: TestClient, done: str) -> None:
+    story = client.get(f"/orchestrations/{done}/instances/1").json()
+    assert (story["instance"]["status"], story["params"]) == ("Errored", {"n": 3})
+    assert story["error"]["message"] == "3 is odd"
+    assert [event["type"] for event in story["events"]] == ["JobErrored"]
+    assert client.get(f"/orchestrations/{done}/instances/4").status_code == 404
+
+
+def test_orchestrations_are_listed_newest_first_by_name_status_customer_and_time(
+    client: TestClient, service: OrchestrationService, aggregate: Callable[[], list[Any]], done: str
+) -> None:
+    later = [service.kick_off_job("other", [{}], tags={"customer": "zeta"}).id for _ in range(3)]
+    assert aggregate() == []
+
+    def listed(**params: Any) -> list[str]:
+        answer = client.get("/orchestrations", params=params).json()
+        return [one["orchestration_id"] for one in answer["orchestrations"]]
+
+    newest_first = [*reversed(later), done]
+    assert listed() == newest_first
+    assert listed(job_name="other") == newest_first[:3]
+    assert listed(customer="acme") == [done]
+    assert listed(customer="acme", job_name="other") == []
+    assert listed(status="Errored") == [done]
+    assert listed(since=(datetime.now(UTC) + timedelta(minutes=1)).isoformat()) == []
+    assert listed(until=(datetime.now(UTC) - timedelta(days=1)).isoformat()) == []
+
+
+@pytest.mark.parametrize("filters", [{}, {"job_name": "other"}, {"status": "InProgress"}])
+def test_the_history_is_paged_by_token(
+    client: TestClient,
+    service: OrchestrationService,
+    aggregate: Callable[[], list[Any]],
+    filters: dict[str, str],
+) -> None:
+    ids = [service.kick_off_job("other", [{}]).id for _ in range(5)]
+    assert aggregate() == []
+    seen, token = [], None
+    while True:
+        params = filters | {"limit": "2"} | ({"next_token": token} if token else {})
+        page = client.get("/orchestrations", params=params).json()
+        seen += [one["orchestration_id"] for one in page["orchestrations"]]
+        if (token := page["next_token"]) is None:
+            break
+    assert seen == ids[::-1]
+
+
+def test_failures_run_again_in_an_orchestration_that_names_its_parent(client: TestClient, done: str) -> None:
+    answer = client.post(f"/orchestrations/{done}/rerun", json={"only": "failed"})
+    assert answer.status_code == 201
+    again = client.get(f"/orchestrations/{answer.json()['orchestration_id']}").json()
+    assert (again["parent_id"], again["total"], again["tags"]) == (done, 2, {"customer": "acme"})
+    story = client.get(f"/orchestrations/{again['orchestration_id']}/instances/1").json()
+    assert story["params"] == {"n": 5}
+
+
+def test_what_still_runs_is_cancelled_but_not_run_again(client: TestClient) -> None:
+    body = {"job_name": "halve", "params": [{"n": 2}]}
+    url = f"/orchestrations/{client.post('/orchestrations', json=body).json()['orchestration_id']}"
+    refused = client.post(f"{url}/rerun", json={})
+    assert (refused.status_code, refused.json()["error"]) == (422, "InvalidKickOff")
+    assert client.post(f"{url}/cancel", json={"reason": "wrong month"}).json() == {"found": "requested"}
+    assert client.post(f"{url}/cancel", json={}).json() == {"found": "already cancelled"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "error"),
+    [
+        ("GET", f"/orchestrations/{UNKNOWN}", None, 404, "OrchestrationNotFound"),
+        ("GET", f"/orchestrations/{UNKNOWN}/events", None, 404, "OrchestrationNotFound"),
+        ("GET", f"/orchestrations/{UNKNOWN}/failures", None, 404, "OrchestrationNotFound"),
+        ("POST", f"/orchestrations/{UNKNOWN}/cancel", {}, 404, "OrchestrationNotFound"),
+        ("GET", "/orchestrations/not-an-id", None, 422, "InvalidRequest"),
+        ("GET", "/orchestrations/not-an-id/events", None, 422, "InvalidRequest"),
+        ("GET", "/orchestrations?next_token=made-up", None, 422, "InvalidToken"),
+        ("GET", "/orchestrations?next_token=eyJhIjoiYiJ9", None, 422, "InvalidToken"),
+        ("GET", "/orchestrations?limit=0", None, 422, "InvalidRequest"),
+        ("POST", "/orchestrations", {"job_name": "havle", "params": []}, 422, "UnknownJobName"),
+        ("POST", "/orchestrations", {"job_name": "halve", "params": [7]}, 422, "InvalidRequest"),
+        (
+            "POST",
+            "/orchestrations",
+            {"job_name": "halve", "params": [], "paralelism": 2},
+            422,
+            "InvalidRequest",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_sentence(  # noqa: PLR0913, PLR0917 -- a table's columns
+    client: TestClient, method: str, path: str, body: Any, status: int, error: str
+) -> None:
+    answer = client.request(method, path, json=body)
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert len(answer.json()["message"]) > 20
+
+
+def test_pages_of_other_sites_other_hosts_and_large_bodies_are_refused(client: TestClient) -> None:
+    body = {"job_name": "halve", "params": []}
+    foreign = client.post("/orchestrations", json=body, headers={"origin": "https://evil.example"})
+    assert (foreign.status_code, foreign.json()["error"]) == (403, "ForeignOrigin")
+    assert (
+        client.post("/orchestrations", json=body, headers={"origin": "http://testserver"}).status_code == 201
+    )
+    assert client.get("/orchestrations", headers={"host": "evil.example"}).status_code == 400
+    large = client.post("/orchestrations", content=b" " * (MAX_REQUEST_BYTES + 1))
+    assert (large.status_code, large.json()["error"]) == (413, "RequestTooLarge")
+    endless = client.post("/orchestrations", content=iter([b"{}"]))
+    assert (endless.status_code, endless.json()["error"]) == (411, "LengthRequired")
+
+
+def test_every_answer_carries_a_strict_policy(client: TestClient) -> None:
+    for path in ("/", "/orchestrations", "/orchestrations/not-an-id"):
+        policy = client.get(path).headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+
+
+def test_the_api_is_what_its_document_says(app: FastAPI) -> None:
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers={"host": "testserver"})
+    # A name of no job, or a token of no page, is well-formed and refused all the same.
+    refused = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")]
+    operations: list[Any] = [operation.ok() for operation in schema.get_all_operations()]  # type: ignore[union-attr]
+    assert len(operations) == 11
+    for operation in operations:
+
+        @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def answers_as_described(case: Any) -> None:
+            case.call_and_validate(headers={"host": "testserver"}, excluded_checks=refused)
+
+        answers_as_described()
