@@ -95,5 +95,18 @@ def patient(params: dict[str, Any], job: JobContext) -> str:
     return "done"
 
 
+@job_name("report")
+def report(params: dict[str, Any], job: JobContext) -> str:
+    """Say how far it is, wait for a file, and say so again, in a tight loop."""
+    job.progress(10, "reading")
+    while not Path(params["until"]).exists():
+        time.sleep(0.02)
+    for step in range(100_000):
+        job.progress(10 + step / 1_200, "writing")
+    job.progress(100, "written")
+    time.sleep(params.get("linger", 0))
+    return "reported"
+
+
 if __name__ == "__main__":
-    run_e11_job([Total, fussy, exit_process, environment, flaky, slow, kill_container, patient])
+    run_e11_job([Total, fussy, exit_process, environment, flaky, slow, kill_container, patient, report])

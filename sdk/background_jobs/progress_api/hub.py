@@ -192,7 +192,8 @@ class Hub:
 
     async def events(self, orchestration_id: str, position: Position | None) -> AsyncIterator[bytes]:
         """Yield the events after *position*, or a snapshot first; end when the orchestration does."""
-        padding = b": " + b" " * self._api.stream_padding_bytes + b"\r\n\r\n"
+        # A comment without an empty line after it, which some readers would take for an event.
+        padding = b": " + b" " * self._api.stream_padding_bytes + b"\r\n"
         padding = padding if self._api.stream_padding_bytes else b""
         ends_at = time.monotonic() + (self._api.stream_seconds or float("inf"))
         async with self._watching(orchestration_id) as watched:

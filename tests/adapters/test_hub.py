@@ -1,0 +1,97 @@
+"""Many watchers of one orchestration: they share the reading, and each gets everything."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from httpx_sse._decoders import SSEDecoder
+
+from background_jobs import OrchestrationService
+from background_jobs.aws import clients
+from background_jobs.aws.rooms import Rooms
+from background_jobs.core.events import JobProgressed
+from background_jobs.progress_api.hub import Hub, Position
+from background_jobs.settings import ApiSettings
+from tests.unit.histories import at
+
+WATCHERS = 40
+
+
+@pytest.fixture
+def calls() -> "Counter[str]":
+    """How often each operation of DynamoDB is called."""
+    counted: Counter[str] = Counter()
+    clients.dynamodb().meta.events.register("before-call", lambda model, **_: counted.update([model.name]))
+    return counted
+
+
+def names(chunks: list[bytes]) -> list[str]:
+    decoder = SSEDecoder()
+    decoded = (decoder.decode(line) for line in b"".join(chunks).decode().splitlines())
+    return [event.event for event in decoded if event is not None]
+
+
+async def drained(stream: AsyncIterator[bytes]) -> list[bytes]:
+    return [chunk async for chunk in stream]
+
+
+def test_what_is_read_does_not_grow_with_the_number_of_watchers(
+    service: OrchestrationService,
+    rooms: Rooms,
+    launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
+    calls: "Counter[str]",
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": n} for n in range(10)], parallelism=1)
+    aggregate()
+
+    async def watched(watchers: int) -> list[list[bytes]]:
+        hub = Hub(rooms, ApiSettings(stream_poll_seconds=60))
+        return await asyncio.gather(*(drained(hub.events(orchestration.id, None)) for _ in range(watchers)))
+
+    launch(orchestration)
+    aggregate(), aggregate()
+    calls.clear()
+    (alone,) = asyncio.run(watched(1))
+    of_one = dict(calls)
+    calls.clear()
+    together = asyncio.run(watched(WATCHERS))
+
+    assert dict(calls) == of_one
+    assert all(names(one) == names(alone) == ["snapshot", "completed"] for one in together)
+
+
+def test_a_stream_ends_before_its_function_would_and_is_padded_past_the_buffer(
+    service: OrchestrationService, rooms: Rooms, aggregate: Callable[[], list[Any]]
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    aggregate()
+    api = ApiSettings(stream_poll_seconds=0.01, stream_padding_bytes=1_000, stream_seconds=0.1)
+
+    (snapshot,) = asyncio.run(drained(Hub(rooms, api).events(orchestration.id, None)))
+
+    assert names([snapshot]) == ["snapshot"]
+    assert len(snapshot.rpartition(b"\n: ")[2]) > 1_000
+
+
+def test_progress_that_was_cut_off_comes_without_its_transitions(
+    service: OrchestrationService,
+    rooms: Rooms,
+    launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}], parallelism=1)
+    told = JobProgressed(orchestration_id=orchestration.id, at=at(1), index=0, attempt=1, percent=40)
+    rooms.event_log.append(told)
+    launch(orchestration)
+    aggregate(), aggregate()
+
+    async def resumed(position: Position) -> list[str]:
+        hub = Hub(rooms, ApiSettings(stream_poll_seconds=0.01))
+        return names(await drained(hub.events(orchestration.id, position)))
+
+    whole = asyncio.run(resumed(Position(0, progress_is_due=False)))
+    assert whole == ["transitions", "progress", "completed"]
+    assert asyncio.run(resumed(Position(1, progress_is_due=True))) == ["progress", "completed"]
