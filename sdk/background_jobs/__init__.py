@@ -1,5 +1,6 @@
 """Background Job Service: hand over a job name and an array of params; every one becomes a job instance."""
 
+from background_jobs.core.causes import FailureDigest
 from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.errors import (
     BackgroundJobsError,
@@ -17,11 +18,22 @@ from background_jobs.core.errors import (
 )
 from background_jobs.core.events import FailedAttempt, JobError
 from background_jobs.core.fold import Summary, Transition
-from background_jobs.core.outcomes import Failure, JobFailed, JobResults, Success
+from background_jobs.core.outcomes import Failure, JobFailed, Success
 from background_jobs.core.retry import GiveUp, Retry, RetryAfter
+from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import Status
 from background_jobs.jobs import JobContext, job_name
-from background_jobs.orchestration_service import Cancellation, Orchestration, OrchestrationService, Update
+from background_jobs.orchestration_service import (
+    Cancellation,
+    Failures,
+    JobResults,
+    Orchestration,
+    OrchestrationService,
+    Pipeline,
+    PipelineStage,
+    PipelineUpdate,
+    Update,
+)
 from background_jobs.settings import Settings
 from background_jobs.worker.main import run_e11_job
 
@@ -30,6 +42,8 @@ __all__ = [
     "Cancellation",
     "FailedAttempt",
     "Failure",
+    "FailureDigest",
+    "Failures",
     "GiveUp",
     "InvalidJob",
     "InvalidKickOff",
@@ -47,10 +61,14 @@ __all__ = [
     "OrchestrationNotFound",
     "OrchestrationService",
     "PayloadNotFound",
+    "Pipeline",
+    "PipelineStage",
+    "PipelineUpdate",
     "Retry",
     "RetryAfter",
     "ServiceUnreachable",
     "Settings",
+    "Stage",
     "Status",
     "Success",
     "Summary",

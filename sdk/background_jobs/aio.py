@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any, Literal, TypedDict, TypeVar, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel
 
 from background_jobs import orchestration_service as sync
+from background_jobs.core.causes import FailureDigest
 from background_jobs.core.fold import Summary
-from background_jobs.core.outcomes import Failure, JobResults, Success
+from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.retry import Retry
+from background_jobs.core.stages import Stage
+from background_jobs.core.statuses import Status
+from background_jobs.orchestration_service.job_results import JobResults
+from background_jobs.orchestration_service.rerun import RerunOptions
 from background_jobs.orchestration_service.watching import (
     Deadline,
     first_update,
@@ -19,7 +24,7 @@ from background_jobs.orchestration_service.watching import (
 )
 from background_jobs.settings import Settings
 
-__all__ = ["Orchestration", "OrchestrationService"]
+__all__ = ["Orchestration", "OrchestrationService", "Pipeline"]
 
 _T = TypeVar("_T")
 Params = Mapping[str, Any] | BaseModel
@@ -34,6 +39,7 @@ class KickOffOptions(TypedDict, total=False):
     service: str | None
     retry: Retry | None
     timeout: float | timedelta | None
+    then: Stage | None
     parent_id: str | None
 
 
@@ -61,17 +67,19 @@ class OrchestrationService:
         """Re-attach to an orchestration by its id, from any process. Raises OrchestrationNotFound."""
         return Orchestration(await asyncio.to_thread(self._service.orchestration, orchestration_id))
 
-    async def rerun(
-        self, orchestration_id: str, *, only: Literal["failed", "all"] = "failed"
-    ) -> "Orchestration":
-        """Kick off a new orchestration with the params of another's failures, or with all of its params."""
-        return Orchestration(await asyncio.to_thread(self._service.rerun, orchestration_id, only=only))
+    async def pipeline(self, orchestration_id: str) -> "Pipeline":
+        """Re-attach to the pipeline that an orchestration is a stage of. Raises OrchestrationNotFound."""
+        return Pipeline(await asyncio.to_thread(self._service.pipeline, orchestration_id))
+
+    async def rerun(self, orchestration_id: str, **options: Unpack[RerunOptions]) -> "Orchestration":
+        """Run instances of an orchestration again."""
+        return Orchestration(await asyncio.to_thread(self._service.rerun, orchestration_id, **options))
 
     async def get_job_results(
-        self, orchestration_id: str, *, timeout: float | timedelta | None = None
+        self, orchestration_id: str, *, merged: bool = False, timeout: float | timedelta | None = None
     ) -> JobResults:
         """Wait for every instance's outcome and return them as ``(successes, failures)``."""
-        return await (await self.orchestration(orchestration_id)).results(timeout)
+        return await (await self.orchestration(orchestration_id)).results(timeout, merged=merged)
 
 
 class Orchestration:
@@ -101,10 +109,24 @@ class Orchestration:
             await asyncio.sleep(deadline.pause())
         return summary
 
-    async def results(self, timeout: float | timedelta | None = None) -> JobResults:
+    async def results(self, timeout: float | timedelta | None = None, *, merged: bool = False) -> JobResults:
         """Wait, then return ``(successes, failures)``; *failures* is None when there are none."""
+        if merged:
+            return await asyncio.to_thread(self._sync.results, timeout, merged=True)
         await self.wait(timeout)
         return await asyncio.to_thread(self._sync.results)
+
+    async def rerun(self, **options: Unpack[RerunOptions]) -> "Orchestration":
+        """Kick off a new orchestration with the params of the failures, or of all."""
+        return Orchestration(await asyncio.to_thread(self._sync.rerun, **options))
+
+    async def digest(self) -> FailureDigest:
+        """Return the failures by now, grouped by cause."""
+        return await asyncio.to_thread(self._sync.digest)
+
+    async def pipeline(self) -> "Pipeline":
+        """Return the pipeline that this orchestration is a stage of."""
+        return Pipeline(await asyncio.to_thread(self._sync.pipeline))
 
     async def cancel(self, reason: str = "") -> sync.Cancellation:
         """Ask for the end; the answer says what was found."""
@@ -113,10 +135,10 @@ class Orchestration:
     async def watch(self, timeout: float | timedelta | None = None) -> AsyncIterator[sync.Update]:
         """Yield an update now and whenever something changed, and end by itself."""
         deadline = Deadline.after(timeout, self.id)
-        if self._sync.api_url and streaming_is_installed():
+        if self._sync.settings.api_url and streaming_is_installed():
             from background_jobs.orchestration_service import streaming  # noqa: PLC0415 -- an extra
 
-            async for update in streaming.astreamed(self.id, self._sync.api_url, deadline):
+            async for update in streaming.astreamed(self.id, self._sync.settings.api_url, deadline):
                 yield update
             return
         update = await asyncio.to_thread(first_update, self.id, self._sync.rooms)
@@ -139,6 +161,44 @@ class Orchestration:
                     yield outcome
         finally:
             outcomes.close()
+
+
+class Pipeline:
+    """An orchestration and the stages that follow it; its id is that of its first orchestration."""
+
+    def __init__(self, pipeline: sync.Pipeline) -> None:
+        self.id = pipeline.id
+        self._sync = pipeline
+
+    async def stages(self) -> list[sync.PipelineStage]:
+        """Return every stage, those that are still to come included."""
+        return await asyncio.to_thread(self._sync.stages)
+
+    async def status(self) -> Status:
+        """Return the statuses of all stages in one."""
+        return await asyncio.to_thread(self._sync.status)
+
+    async def done(self) -> bool:
+        """Tell whether nothing runs any more, and nothing follows."""
+        return await asyncio.to_thread(self._sync.done)
+
+    async def wait(self, timeout: float | timedelta | None = None) -> list[sync.PipelineStage]:
+        """Wait until nothing runs and nothing follows, and return the stages. Raises TimeoutError."""
+        return await asyncio.to_thread(self._sync.wait, timeout)
+
+    async def watch(self, timeout: float | timedelta | None = None) -> AsyncIterator[sync.PipelineUpdate]:
+        """Yield the updates of one stage after the other, and end by itself."""
+        updates = self._sync.watch(timeout)
+        while (update := await asyncio.to_thread(next, updates, None)) is not None:
+            yield update
+
+    async def results(self, timeout: float | timedelta | None = None) -> JobResults:
+        """Wait for the end, and return the results of the last stage that was started."""
+        return await asyncio.to_thread(self._sync.results, timeout)
+
+    async def cancel(self, reason: str = "") -> sync.Cancellation:
+        """Cancel the stage that runs, and keep the one after it from starting."""
+        return await asyncio.to_thread(self._sync.cancel, reason)
 
 
 def _in_thread(items: AsyncIterable[_T], loop: asyncio.AbstractEventLoop) -> Iterator[_T]:

@@ -11,6 +11,7 @@ from background_jobs.aws.clients import reaching_aws
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import (
     PARTITION_SIZE,
+    RERUN,
     ContainerStarted,
     Event,
     EventKey,
@@ -22,6 +23,7 @@ from background_jobs.core.events import (
     JobStarted,
     OrchestrationCancelled,
     OrchestrationStarted,
+    RerunRequested,
     cancelled_key,
     job_partition,
     parse_event,
@@ -145,6 +147,12 @@ class EventLog:
         """Return the event that asks for the end of the orchestration, if somebody did."""
         event = self._read(cancelled_key(orchestration_id))
         return event if isinstance(event, OrchestrationCancelled) else None
+
+    def reruns(self, orchestration_id: str) -> list[RerunRequested]:
+        """Return what was asked to run again of an orchestration, oldest first; some may not have started."""
+        documents = self._query(orchestration_id, RERUN, f"{RERUN}~", "document")
+        requests = [event for event in map(parse_event, documents) if isinstance(event, RerunRequested)]
+        return sorted(requests, key=lambda request: request.at)
 
     def everything(self, orchestration_id: str, total: int) -> Iterator[Event]:
         """Yield every event of an orchestration of *total* instances."""

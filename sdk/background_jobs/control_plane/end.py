@@ -9,6 +9,7 @@ from background_jobs.aws.state_machine import StateMachine
 from background_jobs.aws.tasks import Tasks
 from background_jobs.control_plane.close import CloseRequest, TaskError, close_unfinished
 from background_jobs.core import naming
+from background_jobs.core.errors import OrchestrationNotFound
 from background_jobs.core.events import OrchestrationCancelled
 from background_jobs.core.ids import is_orchestration_id
 from background_jobs.core.naming import task_family
@@ -52,7 +53,11 @@ class Ender:
             self._end(orchestration_id, "ExecutionEnded", message)
 
     def _end(self, orchestration_id: str, error: str, message: str) -> None:
-        started = self._rooms.event_log.started(orchestration_id)
+        try:
+            started = self._rooms.event_log.started(orchestration_id)
+        except OrchestrationNotFound:
+            # A stage that was cancelled before the one before it had completed; it will not be started.
+            return
         family = task_family(self._stage, started.service)
         stopped = self._tasks.stop(family, orchestration_id, message)
         request = CloseRequest(orchestration_id=orchestration_id, error=TaskError(Error=error, Cause=message))

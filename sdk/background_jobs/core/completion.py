@@ -2,11 +2,12 @@
 
 from typing import Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from background_jobs.core import ids
 from background_jobs.core.events import OrchestrationCompleted
 from background_jobs.core.fold import Summary
+from background_jobs.core.lineage import Lineage
 
 
 def completion_of(summary: Summary) -> OrchestrationCompleted | None:
@@ -28,16 +29,15 @@ def completion_of(summary: Summary) -> OrchestrationCompleted | None:
         cancelled=summary.cancelled_at is not None,
         started_at=summary.started_at,
         tags=summary.tags,
+        **summary.lineage(),
     )
 
 
-class JobCompletedEvent(BaseModel):
+class JobCompletedEvent(Lineage):
     """The detail of the event on the bus when an orchestration completes.
 
     It may arrive more than once, always with the same *event_id*, by which consumers drop duplicates.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     event_id: str
     schema_version: int = 1
@@ -69,6 +69,7 @@ class JobCompletedEvent(BaseModel):
             started_at=event.started_at,
             completed_at=event.at,
             tags=event.tags,
+            **event.lineage(),
         )
 
 

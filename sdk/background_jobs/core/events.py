@@ -9,10 +9,16 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from background_jobs.core import ids
+from background_jobs.core.lineage import Lineage, Rerun
 from background_jobs.core.retry import Retry
+from background_jobs.core.stages import Stage
 
 PARTITION_SIZE: Final = 250
 """Job instances per log partition: far below DynamoDB's 1,000 writes a second, and read in one query."""
+
+
+RERUN: Final = "rerun#"
+"""How the sort keys of all reruns of an orchestration begin."""
 
 
 class EventKey(NamedTuple):
@@ -72,7 +78,7 @@ class _Event(BaseModel):
     at: AwareDatetime
 
 
-class OrchestrationStarted(_Event):
+class OrchestrationStarted(_Event, Lineage):
     """A kick-off happened: this one write makes it real, and seals how many instances there are."""
 
     type: Literal["OrchestrationStarted"] = "OrchestrationStarted"
@@ -91,8 +97,8 @@ class OrchestrationStarted(_Event):
     deadline: AwareDatetime | None = None
     """When the orchestration's timeout ends it; None for never."""
     idempotency_key: str | None = None
-    parent_id: str | None = None
-    """The orchestration that this one runs again, or follows."""
+    then: Stage | None = None
+    """What follows once it has completed."""
     tags: dict[str, str] = Field(default_factory=dict)
 
     @property
@@ -113,7 +119,7 @@ class OrchestrationCancelled(_Event):
         return cancelled_key(self.orchestration_id)
 
 
-class OrchestrationCompleted(_Event):
+class OrchestrationCompleted(_Event, Lineage):
     """Every job instance has its outcome; *at* is the time of the last one."""
 
     type: Literal["OrchestrationCompleted"] = "OrchestrationCompleted"
@@ -131,6 +137,33 @@ class OrchestrationCompleted(_Event):
     def key(self) -> EventKey:
         """Return the event's identity."""
         return EventKey(self.orchestration_id, "orchestration#completed")
+
+
+class StageSkipped(_Event):
+    """The stage that was to follow an orchestration was not started."""
+
+    type: Literal["StageSkipped"] = "StageSkipped"
+    job_name: str
+    """The job of the stage."""
+    reason: str
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return skipped_key(self.orchestration_id)
+
+
+class RerunRequested(_Event):
+    """Instances of an orchestration are to run again; written just before the rerun is kicked off."""
+
+    type: Literal["RerunRequested"] = "RerunRequested"
+    rerun_id: str
+    only: Rerun
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(self.orchestration_id, f"{RERUN}{self.rerun_id}")
 
 
 class ContainerStarted(_Event):
@@ -250,7 +283,15 @@ class JobErrored(_JobOutcome):
 
 JobOutcome = JobCompleted | JobErrored
 JobEvent = JobStarted | JobAttemptFailed | JobProgressed | JobCompleted | JobErrored
-Event = OrchestrationStarted | OrchestrationCancelled | OrchestrationCompleted | ContainerStarted | JobEvent
+Event = (
+    OrchestrationStarted
+    | OrchestrationCancelled
+    | OrchestrationCompleted
+    | StageSkipped
+    | RerunRequested
+    | ContainerStarted
+    | JobEvent
+)
 
 _EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 
@@ -271,6 +312,11 @@ def started_key(orchestration_id: str) -> EventKey:
 def cancelled_key(orchestration_id: str) -> EventKey:
     """Return the place of the event that asks for the end."""
     return EventKey(orchestration_id, "orchestration#cancelled")
+
+
+def skipped_key(orchestration_id: str) -> EventKey:
+    """Return the place of the event that says why the next stage was not started."""
+    return EventKey(orchestration_id, "orchestration#next")
 
 
 def outcome_key(orchestration_id: str, index: int) -> EventKey:

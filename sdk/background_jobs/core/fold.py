@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Self, assert_never
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from background_jobs.core import statuses
 from background_jobs.core.events import (
@@ -24,15 +24,16 @@ from background_jobs.core.events import (
     OrchestrationCancelled,
     OrchestrationCompleted,
     OrchestrationStarted,
+    RerunRequested,
+    StageSkipped,
 )
+from background_jobs.core.lineage import Lineage
 from background_jobs.core.progress import Progress, ProgressChunk
 from background_jobs.core.statuses import CHUNK_SIZE, Status, StatusChunk
 
 
-class Summary(BaseModel):
+class Summary(Lineage):
     """An orchestration at a glance; one item, however many instances it has."""
-
-    model_config = ConfigDict(frozen=True)
 
     orchestration_id: str
     version: int = 0
@@ -45,8 +46,8 @@ class Summary(BaseModel):
     completed: int = 0
     errored: int = 0
     tags: dict[str, str] = Field(default_factory=dict)
-    parent_id: str | None = None
-    """The orchestration that this one runs again, or follows."""
+    next_skipped: str | None = None
+    """Why the stage that was to follow was not started; None unless that is so."""
     started_at: AwareDatetime | None = None
     first_job_at: AwareDatetime | None = None
     last_outcome_at: AwareDatetime | None = None
@@ -178,13 +179,15 @@ class _Folding:
             case OrchestrationStarted():
                 self._summary.update(
                     job_name=event.job_name, service=event.service, total=event.total,
-                    tags=event.tags, parent_id=event.parent_id, started_at=event.at,
+                    tags=event.tags, started_at=event.at, **event.lineage(),
                 )  # fmt: skip
             case OrchestrationCancelled():
                 self._summary["cancelled_at"] = event.at
             case OrchestrationCompleted():
                 self._summary["completed_at"] = event.at
-            case ContainerStarted():
+            case StageSkipped():
+                self._summary["next_skipped"] = event.reason
+            case ContainerStarted() | RerunRequested():
                 pass
             case JobStarted():
                 self._raise(event.index, statuses.running(event.attempt), event.at)

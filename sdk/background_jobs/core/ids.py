@@ -25,6 +25,16 @@ def completion_event_id(orchestration_id: str) -> str:
     return str(uuid5(UUID(orchestration_id), "JobCompletedEvent"))
 
 
+def next_stage_id(orchestration_id: str) -> str:
+    """Return the id of the stage that follows an orchestration, known before either is started."""
+    return str(uuid5(UUID(orchestration_id), "next stage"))
+
+
+def rerun_id(orchestration_id: str, key: str) -> str:
+    """Return the id that the rerun of an orchestration under *key* always gets."""
+    return str(uuid5(UUID(orchestration_id), f"rerun\n{key}"))
+
+
 def is_orchestration_id(text: str) -> bool:
     """Tell whether *text* is a UUID in its canonical form.
 

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from background_jobs.core import ids
 from background_jobs.core.fold import Advance, FeedItem, ReadModel, Summary, Transition
+from background_jobs.core.lineage import Lineage
 from background_jobs.core.progress import ProgressChunk, eta_seconds
 from background_jobs.core.statuses import (
     CHUNK_SIZE,
@@ -40,7 +41,7 @@ class Counts(_Live):
     errored: int
 
 
-class OrchestrationView(_Live):
+class OrchestrationView(Lineage):
     """An orchestration as of now."""
 
     orchestration_id: str
@@ -52,7 +53,9 @@ class OrchestrationView(_Live):
     total: int
     counts: Counts
     tags: dict[str, str]
-    parent_id: str | None = Field(description="The orchestration that this one runs again, or follows.")
+    next_skipped: str | None = Field(
+        description="Why the stage that was to follow was not started; null unless that is so."
+    )
     started_at: AwareDatetime | None
     first_job_at: AwareDatetime | None
     last_outcome_at: AwareDatetime | None
@@ -64,6 +67,7 @@ class OrchestrationView(_Live):
         """Return *summary* as of *now*."""
         return cls(
             **{name: getattr(summary, name) for name in _COPIED},
+            **summary.lineage(),
             cancelled=summary.cancelled_at is not None,
             total=summary.total or 0,
             counts=Counts(
@@ -83,7 +87,7 @@ _COPIED: Final = (
     "service",
     "status",
     "tags",
-    "parent_id",
+    "next_skipped",
     "started_at",
     "first_job_at",
     "last_outcome_at",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.core.events import FailedAttempt, JobError
@@ -53,21 +53,3 @@ class JobFailed(BackgroundJobsError):
             f"{failure.job_name}[{failure.index}] {failure.error.type}: {failure.error.message} "
             f"(params: {failure.params})"
         )
-
-
-class JobResults(NamedTuple):
-    """All outcomes of an orchestration, each part in the order of the params."""
-
-    successes: list[Success]
-    failures: list[Failure] | None
-    """None when there are none, so that ``if failures:`` and ``is None`` both read well."""
-
-    def raise_on_failure(self) -> "JobResults":
-        """Return these results, or raise an ExceptionGroup of one JobFailed per failure."""
-        if self.failures:
-            count = len(self.failures)
-            raise ExceptionGroup(
-                f"{count} of {count + len(self.successes)} job instances errored",
-                [failure.exception() for failure in self.failures],
-            )
-        return self

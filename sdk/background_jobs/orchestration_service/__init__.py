@@ -1,7 +1,19 @@
 """What callers use: kick off, re-attach, watch, and collect results."""
 
+from background_jobs.orchestration_service.job_results import Failures, JobResults
 from background_jobs.orchestration_service.orchestration import Cancellation, Orchestration
+from background_jobs.orchestration_service.pipeline import Pipeline, PipelineStage, PipelineUpdate
 from background_jobs.orchestration_service.service import OrchestrationService
 from background_jobs.orchestration_service.watching import Update
 
-__all__ = ["Cancellation", "Orchestration", "OrchestrationService", "Update"]
+__all__ = [
+    "Cancellation",
+    "Failures",
+    "JobResults",
+    "Orchestration",
+    "OrchestrationService",
+    "Pipeline",
+    "PipelineStage",
+    "PipelineUpdate",
+    "Update",
+]

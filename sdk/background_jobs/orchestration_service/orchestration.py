@@ -4,15 +4,20 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final, Unpack
 
 from background_jobs.aws.rooms import Rooms
+from background_jobs.core.causes import FailureDigest
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import OrchestrationCancelled
 from background_jobs.core.fold import Summary
-from background_jobs.core.outcomes import Failure, JobResults, Success
+from background_jobs.core.outcomes import Failure, Success
+from background_jobs.orchestration_service.job_results import JobResults, parted
+from background_jobs.orchestration_service.lineage import family
+from background_jobs.orchestration_service.lineage import merged as merge
 from background_jobs.orchestration_service.outcomes import Outcomes
-from background_jobs.orchestration_service.results import collect
+from background_jobs.orchestration_service.rerun import RerunOptions, rerun
+from background_jobs.orchestration_service.results import digest, outcomes_in
 from background_jobs.orchestration_service.watching import (
     Deadline,
     Update,
@@ -20,6 +25,10 @@ from background_jobs.orchestration_service.watching import (
     summary_of,
     updates,
 )
+from background_jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from background_jobs.orchestration_service.pipeline import Pipeline
 
 _MAX_REASON: Final = 1_000
 
@@ -35,11 +44,11 @@ class Cancellation(StrEnum):
 class Orchestration:
     """One kick-off of a job; any process can re-attach to it by its id."""
 
-    def __init__(self, orchestration_id: str, job_name: str, rooms: Rooms, api_url: str = "") -> None:
+    def __init__(self, orchestration_id: str, job_name: str, rooms: Rooms, settings: Settings) -> None:
         self.id = orchestration_id
         self.job_name = job_name
         self.rooms = rooms
-        self.api_url = api_url
+        self.settings = settings
 
     def __repr__(self) -> str:
         return f"Orchestration(id={self.id!r}, job_name={self.job_name!r})"
@@ -60,13 +69,45 @@ class Orchestration:
             time.sleep(deadline.pause())
         return summary
 
-    def results(self, timeout: float | timedelta | None = None) -> JobResults:
+    def results(self, timeout: float | timedelta | None = None, *, merged: bool = False) -> JobResults:
         """Wait, then return ``(successes, failures)``; *failures* is None when there are none.
 
-        Raises TimeoutError after *timeout* (seconds, or a timedelta).
+        With *merged*, the answer is one over this orchestration and all its reruns. Raises TimeoutError after
+        *timeout* (seconds, or a timedelta), or PayloadNotFound once params or results have expired.
         """
-        self.wait(timeout)
-        return collect(self.id, self.rooms)
+        if not merged:
+            self.wait(timeout)
+            return parted(outcomes_in(self.rooms.event_log.started(self.id), self.rooms), self)
+        members, deadline = family(self.id, self.rooms), Deadline.after(timeout, self.id)
+        for member in members:
+            self._relative(member.id).wait(deadline.left)
+        return parted(merge(members, self.rooms), self._relative(members[-1].id))
+
+    def rerun(self, **options: Unpack[RerunOptions]) -> "Orchestration":
+        """Kick off a new orchestration with the params of the failures (``only="failed"``), or of all.
+
+        The job is looked up anew, so it may be new code. *parallelism*, *retry*, *timeout* and *tags* are
+        those of this orchestration unless given; *key* makes the rerun idempotent. Where a pipeline stopped
+        here, it goes on after the rerun, with the results of both.
+
+        Raises InvalidKickOff while it still runs or where nothing is to run again, or PayloadNotFound once
+        the params have expired.
+        """
+        return self._relative(rerun(self.id, self.rooms, self.settings, **options))
+
+    def digest(self) -> FailureDigest:
+        """Return the failures by now, grouped by cause, with the params that those of a cause share.
+
+        Raises PayloadNotFound once the params have expired.
+        """
+        return digest(self.id, self.rooms)
+
+    def pipeline(self) -> "Pipeline":
+        """Return the pipeline that this orchestration is a stage of; one without stages is its own."""
+        from background_jobs.orchestration_service.pipeline import Pipeline  # noqa: PLC0415 -- made of these
+
+        started = self.rooms.event_log.started(self.id)
+        return Pipeline(self._relative(started.pipeline_id or self.id))
 
     def cancel(self, reason: str = "") -> Cancellation:
         """Ask for the end: what has no outcome yet is Errored as Cancelled, and its containers are stopped.
@@ -111,8 +152,11 @@ class Orchestration:
         return Outcomes(self.rooms.event_log.started(self.id), self.rooms)
 
     def _updates(self, deadline: Deadline) -> Iterator[Update]:
-        if self.api_url and streaming_is_installed():
+        if self.settings.api_url and streaming_is_installed():
             from background_jobs.orchestration_service.streaming import streamed  # noqa: PLC0415 -- an extra
 
-            return streamed(self.id, self.api_url, deadline)
+            return streamed(self.id, self.settings.api_url, deadline)
         return updates(self.id, self.rooms, deadline)
+
+    def _relative(self, orchestration_id: str) -> "Orchestration":
+        return Orchestration(orchestration_id, self.job_name, self.rooms, self.settings)

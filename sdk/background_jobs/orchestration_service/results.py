@@ -2,38 +2,47 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any, Final
 
 from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.rooms import Rooms
+from background_jobs.core.causes import FailureDigest, digest_of
 from background_jobs.core.events import (
     PARTITION_SIZE,
     JobCompleted,
+    JobErrored,
     JobOutcome,
     OrchestrationStarted,
     PayloadRef,
 )
-from background_jobs.core.outcomes import Failure, JobResults, Success
+from background_jobs.core.live import instances_in
+from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.statuses import State
+
+_BATCH: Final = 64
+_FETCHERS: Final = 8
 
 
-def collect(orchestration_id: str, rooms: Rooms) -> JobResults:
-    """Return the outcomes that the log holds now, in the order of the params.
+def outcomes_in(started: OrchestrationStarted, rooms: Rooms) -> Iterator[Success | Failure]:
+    """Yield the outcomes that the log holds now, in the order of the params.
 
-    Raises OrchestrationNotFound, or PayloadNotFound once the params have expired.
+    Large results are fetched some at a time. Raises PayloadNotFound once params or results have expired.
     """
-    started = rooms.event_log.started(orchestration_id)
-    successes: list[Success] = []
-    failures: list[Failure] = []
-    if started.total:
-        lines = enumerate(rooms.payloads.lines(started.params_key))
-        for event in rooms.event_log.outcomes(orchestration_id, 0, started.total - 1):
-            params = json.loads(next(line for index, line in lines if index == event.index))
-            outcome = outcome_of(event, started.job_name, params, rooms.payloads)
-            if isinstance(outcome, Success):
-                successes.append(outcome)
-            else:
-                failures.append(outcome)
-    return JobResults(successes, failures or None)
+    if not started.total:
+        return
+    lines = enumerate(rooms.payloads.lines(started.params_key))
+    events = rooms.event_log.outcomes(started.orchestration_id, 0, started.total - 1)
+    paired = ((event, next(line for index, line in lines if index == event.index)) for event in events)
+
+    def outcome(pair: tuple[JobOutcome, bytes]) -> Success | Failure:
+        return outcome_of(pair[0], started.job_name, json.loads(pair[1]), rooms.payloads)
+
+    with ThreadPoolExecutor(_FETCHERS) as pool:
+        while batch := list(islice(paired, _BATCH)):
+            is_large = any(isinstance(event, JobCompleted) and event.result_ref for event, _ in batch)
+            yield from (pool.map if is_large else map)(outcome, batch)
 
 
 def outcomes_of(
@@ -50,6 +59,21 @@ def outcomes_of(
         outcome_of(event, started.job_name, params[event.index], rooms.payloads)
         for event in events_of(started.orchestration_id, indices, rooms)
     ]
+
+
+def digest(orchestration_id: str, rooms: Rooms) -> FailureDigest:
+    """Return the failures by now, grouped by cause.
+
+    Raises OrchestrationNotFound, or PayloadNotFound once the params have expired.
+    """
+    started = rooms.event_log.started(orchestration_id)
+    errored = list(instances_in(rooms.read_model.snapshot(orchestration_id), {State.ERRORED}))
+    failures = [one for one in events_of(orchestration_id, errored, rooms) if isinstance(one, JobErrored)]
+    if not failures:
+        return FailureDigest(total=started.total, failed=0, causes=[])
+    return digest_of(
+        failures, started.total, lambda: enumerate(map(json.loads, rooms.payloads.lines(started.params_key)))
+    )
 
 
 def events_of(orchestration_id: str, indices: Sequence[int], rooms: Rooms) -> Iterator[JobOutcome]:

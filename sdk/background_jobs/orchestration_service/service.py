@@ -1,31 +1,23 @@
 """The caller's service: one call kicks off an orchestration, another brings its results."""
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Any, Unpack
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from background_jobs.aws.rooms import Rooms
-from background_jobs.core import ids, shares
-from background_jobs.core.errors import (
-    EventConflict,
-    InvalidKickOff,
-    InvalidParams,
-    KickOffConflict,
-    OrchestrationNotFound,
-    UnknownJobName,
-)
-from background_jobs.core.events import OrchestrationStarted
-from background_jobs.core.live import instances_in
-from background_jobs.core.outcomes import JobResults
+from background_jobs.core import ids
+from background_jobs.core.errors import OrchestrationNotFound
+from background_jobs.core.lineage import Lineage
 from background_jobs.core.retry import Retry
-from background_jobs.core.statuses import State
-from background_jobs.jobs import JobDefinition, definition_of
+from background_jobs.core.stages import Stage
+from background_jobs.jobs import definition_of
+from background_jobs.orchestration_service.job_results import JobResults
+from background_jobs.orchestration_service.kick_off import KickOff, kick_off
 from background_jobs.orchestration_service.orchestration import Orchestration
-from background_jobs.orchestration_service.results import all_params
-from background_jobs.orchestration_service.spool import ParamsSpool
+from background_jobs.orchestration_service.pipeline import Pipeline
+from background_jobs.orchestration_service.rerun import RerunOptions
 from background_jobs.settings import Settings
 
 
@@ -50,6 +42,7 @@ class OrchestrationService:
         service: str | None = None,
         retry: Retry | None = None,
         timeout: float | timedelta | None = None,
+        then: Stage | None = None,
         parent_id: str | None = None,
     ) -> Orchestration:
         """Start one job instance for each object in *params*, and return the handle of them all.
@@ -61,48 +54,27 @@ class OrchestrationService:
         *tags* (customer identifiers, say) travel with every event. *service* runs the job, by default
         the one in the settings. *retry* overrides the job's own. *timeout*, in seconds or as a timedelta,
         ends the whole orchestration: what has no outcome by then is Errored as OrchestrationTimeout.
-        *parent_id* notes the orchestration that this one follows.
+        *then* is the stage that follows. *parent_id* notes the orchestration that this one follows.
 
         The calls to AWS are constant in the number of instances: two uploads and one put.
 
         Raises UnknownJobName, InvalidParams, InvalidKickOff or KickOffConflict, and whatever the iterator
         raises; nothing was started then.
         """
-        name, definition = (
-            (job, None) if isinstance(job, str) else (definition_of(job).name, definition_of(job))
+        definition = None if isinstance(job, str) else definition_of(job)
+        wanted = KickOff(
+            job_name=job if isinstance(job, str) else definition_of(job).name,
+            definition=definition,
+            parallelism=parallelism,
+            key=key,
+            tags=tags or {},
+            service=service,
+            retry=retry,
+            timeout=timeout,
+            then=then,
+            lineage=Lineage(parent_id=parent_id),
         )
-        self._refuse(name, parallelism, key, tags)
-        seconds = _checked_timeout(timeout)
-        orchestration_id = ids.orchestration_id_for_key(name, key) if key is not None else str(uuid.uuid4())
-        with ParamsSpool() as spool:
-            spool.fill(params, _checked(definition))
-            count = shares.share_count(spool.total, parallelism, self._settings.max_parallelism)
-            # The names carry what decides the contents: a second kick-off under the same key writes
-            # the same bytes, or elsewhere.
-            folder = f"orchestrations/{orchestration_id}/{spool.digest[:16]}"
-            now = datetime.now(UTC)
-            started = OrchestrationStarted(
-                orchestration_id=orchestration_id,
-                at=now,
-                job_name=name,
-                service=service or self._settings.service,
-                total=spool.total,
-                parallelism=max(1, count),
-                params_key=f"{folder}/params.jsonl" if count else "",
-                params_digest=spool.digest,
-                shares_key=f"{folder}/shares-{count}.jsonl" if count else "",
-                retry=retry,
-                deadline=None if seconds is None else now + timedelta(seconds=seconds),
-                idempotency_key=key,
-                parent_id=parent_id,
-                tags=dict(tags or {}),
-            )
-            if count:
-                with spool.manifest(orchestration_id, count) as manifest:
-                    self._rooms.payloads.upload(started.params_key, spool.file)
-                    self._rooms.payloads.upload(started.shares_key, manifest)
-        self._append(started)
-        return Orchestration(orchestration_id, name, self._rooms, self._settings.api_url)
+        return self._handle(kick_off(wanted, params, self._rooms, self._settings), wanted.job_name)
 
     def orchestration(self, orchestration_id: str) -> Orchestration:
         """Re-attach to an orchestration by its id, from any process.
@@ -111,107 +83,28 @@ class OrchestrationService:
         """
         if not ids.is_orchestration_id(orchestration_id):
             raise OrchestrationNotFound(orchestration_id)
-        started = self._rooms.event_log.started(orchestration_id)
-        return Orchestration(orchestration_id, started.job_name, self._rooms, self._settings.api_url)
+        return self._handle(orchestration_id, self._rooms.event_log.started(orchestration_id).job_name)
 
-    def rerun(self, orchestration_id: str, *, only: Literal["failed", "all"] = "failed") -> Orchestration:
-        """Kick off a new orchestration with the params of another's failures, or with all of its params.
+    def pipeline(self, orchestration_id: str) -> Pipeline:
+        """Re-attach to the pipeline that an orchestration is a stage of. Raises OrchestrationNotFound."""
+        return self.orchestration(orchestration_id).pipeline()
 
-        Job, service, retry and tags are those of the first, which must be done; the new one notes it as its
-        parent. Raises OrchestrationNotFound, InvalidKickOff, or PayloadNotFound once the params have expired.
-        """
-        summary = self.orchestration(orchestration_id).summary()
-        if not summary.all_final:
-            raise InvalidKickOff(
-                f"Orchestration {orchestration_id} still runs; wait for its end, or cancel it."
-            )
-        started = self._rooms.event_log.started(orchestration_id)
-        states = {State.ERRORED} if only == "failed" else set(State)
-        wanted = set(instances_in(self._rooms.read_model.snapshot(orchestration_id), states))
-        if not wanted:
-            raise InvalidKickOff(f"Orchestration {orchestration_id} has nothing to run again.")
-        params = enumerate(all_params(started, self._rooms.payloads))
-        return self.kick_off_job(
-            started.job_name,
-            (one for index, one in params if index in wanted),
-            parallelism=min(started.parallelism, len(wanted)),
-            tags=started.tags,
-            service=started.service,
-            retry=started.retry,
-            parent_id=orchestration_id,
-        )
+    def rerun(self, orchestration_id: str, **options: Unpack[RerunOptions]) -> Orchestration:
+        """Run instances of an orchestration again; the options are those of `Orchestration.rerun`."""
+        return self.orchestration(orchestration_id).rerun(**options)
 
     def get_job_results(
-        self, orchestration_id: str, *, timeout: float | timedelta | None = None
+        self, orchestration_id: str, *, merged: bool = False, timeout: float | timedelta | None = None
     ) -> JobResults:
         """Wait for every instance's outcome and return them as ``(successes, failures)``.
 
-        *failures* is None when there are none. *timeout* is in seconds, or a timedelta; None waits for ever.
+        *failures* is None when there are none. With *merged*, the answer is one over the orchestration and
+        all its reruns, in the order of the first one's params: the latest success of each instance, or else
+        its latest failure. *timeout* is in seconds, or a timedelta; None waits for ever.
 
         Raises OrchestrationNotFound, or TimeoutError.
         """
-        return self.orchestration(orchestration_id).results(timeout)
+        return self.orchestration(orchestration_id).results(timeout, merged=merged)
 
-    def _refuse(
-        self, name: str, parallelism: int | None, key: str | None, tags: Mapping[str, str] | None
-    ) -> None:
-        known = self._settings.job_names
-        if known and name not in known:
-            raise UnknownJobName(name, known)
-        limit = self._settings.max_parallelism
-        if parallelism is not None and not 1 <= parallelism <= limit:
-            raise InvalidKickOff(
-                f"parallelism={parallelism} must be from 1 to {limit}, the limit of this stage "
-                "(the setting BACKGROUND_JOBS_MAX_PARALLELISM)."
-            )
-        if key is not None and not 1 <= len(key) <= _MAX_KEY:
-            raise InvalidKickOff(f"A key has 1 to {_MAX_KEY} characters, not {len(key)}.")
-        texts = [text for tag in (tags or {}).items() for text in tag]
-        if not all(isinstance(text, str) for text in texts) or sum(map(len, texts)) > _MAX_TAGS:
-            raise InvalidKickOff(f"tags must map str to str, with up to {_MAX_TAGS} characters in all.")
-
-    def _append(self, started: OrchestrationStarted) -> None:
-        try:
-            self._rooms.event_log.append(started)
-        except EventConflict:
-            existing = self._rooms.event_log.started(started.orchestration_id)
-            names = {
-                "total": "the number of params",
-                "params_digest": "the params",
-                "tags": "the tags",
-                "retry": "the retry",
-            }
-            differences = [
-                said for field, said in names.items() if getattr(existing, field) != getattr(started, field)
-            ]
-            if differences:
-                raise KickOffConflict(
-                    started.orchestration_id, started.idempotency_key or "", differences
-                ) from None
-
-
-def _checked_timeout(timeout: float | timedelta | None) -> float | None:
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if seconds is not None and not 0 < seconds <= _MAX_SECONDS:
-        raise InvalidKickOff(f"A timeout of {seconds} s cannot be: use more than 0, and up to 7 days.")
-    return seconds
-
-
-_MAX_SECONDS = 7 * 86_400
-_MAX_KEY = 256
-_MAX_TAGS = 4_096
-
-
-def _checked(definition: JobDefinition | None) -> Callable[[int, object], object]:
-    def check(index: int, params: object) -> object:
-        plain = params.model_dump(mode="json") if isinstance(params, BaseModel) else params
-        if definition is not None and isinstance(plain, dict):
-            try:
-                definition.validated(plain)
-            except ValidationError as invalid:
-                raise InvalidParams(
-                    index, f"they do not fit the job {definition.name!r}: {invalid}"
-                ) from invalid
-        return plain
-
-    return check
+    def _handle(self, orchestration_id: str, job_name: str) -> Orchestration:
+        return Orchestration(orchestration_id, job_name, self._rooms, self._settings)

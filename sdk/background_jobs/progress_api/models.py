@@ -7,7 +7,6 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from background_jobs.core import ids
-from background_jobs.core.causes import Cause
 from background_jobs.core.events import FailedAttempt, JobError
 from background_jobs.core.live import OrchestrationView
 from background_jobs.core.outcomes import Failure, Success
@@ -156,12 +155,6 @@ class FailurePage(BaseModel):
 
     failures: list[FailureView]
     next_index: int | None = Field(description="Where the next page begins; null at the end.")
-
-
-class Causes(BaseModel):
-    """The failures, grouped by what caused them."""
-
-    causes: list[Cause]
 
 
 class InstanceEvent(BaseModel):

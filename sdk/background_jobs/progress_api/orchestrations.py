@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 
 from background_jobs.aws.history import HistoryFilter
 from background_jobs.aws.rooms import Rooms
-from background_jobs.core.causes import causes_of
+from background_jobs.core.causes import FailureDigest
 from background_jobs.core.events import (
     ContainerStarted,
     JobAttemptFailed,
@@ -25,7 +25,7 @@ from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import CHUNK_SIZE, State, Status
 from background_jobs.orchestration_service import OrchestrationService
 from background_jobs.orchestration_service.results import (
-    events_of,
+    digest,
     outcome_of,
     outcomes_of,
     params_between,
@@ -36,7 +36,6 @@ from background_jobs.progress_api.models import (
     PAGE,
     CancelAnswer,
     CancelRequest,
-    Causes,
     FailurePage,
     FailureView,
     Instance,
@@ -201,14 +200,10 @@ def failures(
     return FailurePage(failures=failed, next_index=_next(found, limit))
 
 
-@router.get("/{orchestration_id}/causes")
-def causes(orchestration_id: OrchestrationId, request: Request) -> Causes:
-    """Group the failures by what caused them."""
-    rooms = _rooms(request)
-    summary_of(orchestration_id, rooms)
-    errored = list(instances_in(rooms.read_model.snapshot(orchestration_id), {State.ERRORED}))
-    events = events_of(orchestration_id, errored, rooms)
-    return Causes(causes=causes_of(event for event in events if isinstance(event, JobErrored)))
+@router.get("/{orchestration_id}/causes", responses=_GONE)
+def causes(orchestration_id: OrchestrationId, request: Request) -> FailureDigest:
+    """Group the failures by what caused them, with the params that those of a cause share."""
+    return digest(orchestration_id, _rooms(request))
 
 
 def _ended(

@@ -1,0 +1,99 @@
+"""Starting the stage that follows an orchestration, or saying in the log why it does not."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from background_jobs.aws.rooms import Rooms
+from background_jobs.core import ids
+from background_jobs.core.errors import (
+    EventConflict,
+    InvalidKickOff,
+    InvalidParams,
+    PayloadNotFound,
+    UnknownJobName,
+)
+from background_jobs.core.events import OrchestrationStarted, StageSkipped
+from background_jobs.core.lineage import Lineage
+from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.stages import MissingReference, Stage, params_after
+from background_jobs.orchestration_service.kick_off import KickOff, kick_off
+from background_jobs.orchestration_service.lineage import ancestry, merged
+from background_jobs.settings import Settings
+
+_REFUSALS = (InvalidKickOff, InvalidParams, MissingReference, PayloadNotFound, UnknownJobName)
+_log = logging.getLogger(__name__)
+
+
+def start_next(orchestration_id: str, rooms: Rooms, settings: Settings) -> None:
+    """Start what follows a completed orchestration, if anything does, or append StageSkipped.
+
+    The id of the next stage follows from the first one's, so that a second call starts nothing. Raises
+    OrchestrationNotFound.
+    """
+    started, cancellation = rooms.event_log.beginning(orchestration_id)
+    stage, next_id = started.then, ids.next_stage_id(orchestration_id)
+    if stage is None:
+        return
+    if cancellation or rooms.event_log.cancellation(next_id):
+        _skip(started, stage, "The pipeline was cancelled.", rooms)
+        return
+    outcomes = merged(ancestry(orchestration_id, rooms), rooms)
+    errored = sum(isinstance(outcome, Failure) for outcome in outcomes)
+    if errored and stage.on_failure == "stop":
+        _skip(
+            started, stage, f"{errored} of {len(outcomes)} instances of stage {started.stage} errored.", rooms
+        )
+        return
+    try:
+        kick_off(_wanted(started, stage, next_id), _params(stage, outcomes), rooms, settings)
+    except _REFUSALS as refused:
+        _skip(started, stage, str(refused), rooms)
+
+
+def _wanted(started: OrchestrationStarted, stage: Stage, next_id: str) -> KickOff:
+    return KickOff(
+        job_name=stage.job_name,
+        parallelism=stage.parallelism,
+        tags=started.tags,
+        service=stage.service or started.service,
+        retry=stage.retry,
+        timeout=stage.timeout,
+        then=stage.then,
+        lineage=Lineage(
+            parent_id=started.orchestration_id, pipeline_id=started.pipeline_id, stage=started.stage + 1
+        ),
+        known_id=next_id,
+    )
+
+
+def _params(stage: Stage, outcomes: Iterable[Success | Failure]) -> Iterator[dict[str, Any]]:
+    if isinstance(stage.params, list):
+        yield from stage.params
+        return
+    for outcome in outcomes:
+        if isinstance(outcome, Success):
+            yield params_after(
+                stage.params,
+                result=outcome.result,
+                params=outcome.params,
+                index=outcome.index,
+                job_id=outcome.job_id,
+            )
+
+
+def _skip(started: OrchestrationStarted, stage: Stage, reason: str, rooms: Rooms) -> None:
+    event = StageSkipped(
+        orchestration_id=started.orchestration_id,
+        at=datetime.now(UTC),
+        job_name=stage.job_name,
+        reason=reason[:2_000],
+    )
+    _log.info(
+        "A stage was skipped",
+        extra={"orchestration_id": started.orchestration_id, "job_name": stage.job_name, "reason": reason},
+    )
+    with suppress(EventConflict):  # the completion came a second time
+        rooms.event_log.append(event)

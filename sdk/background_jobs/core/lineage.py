@@ -1,0 +1,47 @@
+"""Where an orchestration comes from: what it runs again, or which stage of a pipeline it is."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Rerun = Literal["failed", "all"]
+"""Which instances of an orchestration run again."""
+
+
+class Lineage(BaseModel):
+    """What an orchestration, its completion and its summary say of their relatives."""
+
+    model_config = ConfigDict(frozen=True)
+
+    parent_id: str | None = Field(
+        default=None, description="The orchestration that this one runs again, or follows."
+    )
+    rerun_only: Rerun | None = Field(
+        default=None, description="Which instances of the parent it runs again; null where it is no rerun."
+    )
+    pipeline_id: str | None = Field(
+        default=None, description="The first orchestration of its pipeline; null where it is in none."
+    )
+    stage: int = Field(default=1, ge=1, description="Its place in its pipeline, from 1.")
+    stages_left: int = Field(default=0, ge=0, description="How many stages are to follow it.")
+
+    def lineage(self) -> dict[str, Any]:
+        """Return these fields alone, to be handed on.
+
+        >>> Lineage(stage=2).lineage()["stage"]
+        2
+        """
+        return {name: getattr(self, name) for name in Lineage.model_fields}
+
+
+def origins(of_parent: Sequence[int], indices: Iterable[int] | None) -> Sequence[int]:
+    """Return, for each instance of a rerun, its index in the first orchestration of the lineage.
+
+    *of_parent* are those of the parent's instances; *indices* are the instances of the parent that ran again,
+    in their order, or None for all of them.
+
+    >>> origins([3, 5, 8], [0, 2])
+    [3, 8]
+    """
+    return of_parent if indices is None else [of_parent[index] for index in indices]

@@ -1,0 +1,122 @@
+"""What follows an orchestration: the next stage of its pipeline, and where that gets its params from."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import field
+from datetime import timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.retry import Retry
+
+_REFERENCE: Final = re.compile(r"\$(result|params)((?:\.[^.]+)*)|\$(index|job_id)")
+
+
+class MissingReference(BackgroundJobsError):
+    """The params of a stage refer to what an instance of the stage before does not have."""
+
+    def __init__(self, reference: str, index: int) -> None:
+        self.reference, self.index = reference, index
+        super().__init__(f"Instance {index} of the stage before has no {reference}.")
+
+
+def _checked_template(params: object) -> object:
+    for text in _texts(params if isinstance(params, Mapping) else {}):
+        if text.startswith("$") and not text.startswith("$$") and not _REFERENCE.fullmatch(text):
+            raise ValueError(
+                f"{text!r} refers to nothing: use '$result', '$result.<field>', '$params', "
+                "'$params.<field>', '$index' or '$job_id', or '$$...' for a text that begins with a '$'"
+            )
+    return params
+
+
+StageParams = Annotated[
+    Literal["results"] | dict[str, Any] | list[dict[str, Any]], BeforeValidator(_checked_template)
+]
+
+_LONGEST: Final = timedelta(days=7)
+_Seconds = Annotated[float, Field(gt=0, le=_LONGEST.total_seconds())]
+_Span = Annotated[timedelta, Field(gt=timedelta(0), le=_LONGEST)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Stage:
+    """What is kicked off when an orchestration has completed, with its tags and as its child.
+
+    *params* is ``"results"``: one instance for each successful result (one that is no JSON object comes as
+    ``{"result": it}``); or a dict: one instance for each success, with every text like ``"$result.path"``,
+    ``"$params.customer"``, ``"$index"`` or ``"$job_id"`` in it replaced; or a list of dicts: those params,
+    whatever the results. *on_failure* says what happens when an instance errored: ``"stop"`` starts nothing,
+    ``"continue"`` goes on with the successes. After a cancellation nothing follows.
+    """
+
+    job_name: Annotated[str, Field(min_length=1, max_length=80)]
+    params: StageParams = "results"
+    on_failure: Literal["stop", "continue"] = "stop"
+    parallelism: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    service: str | None = None
+    """The service that runs the job; by default that of the stage before."""
+    retry: Retry | None = None
+    timeout: _Seconds | _Span | None = None
+    """Seconds, or a timedelta, that the stage may take."""
+    then: "Stage | None" = field(default=None)
+    """What follows this one in turn."""
+
+    @property
+    def depth(self) -> int:
+        """Return how many stages these are, this one and those after it."""
+        return 1 + (self.then.depth if self.then else 0)
+
+
+def params_after(
+    template: "Literal['results'] | Mapping[str, Any]",
+    *,
+    result: object,
+    params: Mapping[str, Any],
+    index: int,
+    job_id: str,
+) -> dict[str, Any]:
+    """Return the params of the instance that follows a success.
+
+    Raises MissingReference.
+
+    >>> params_after({"n": "$result.n"}, result={"n": 3}, params={}, index=0, job_id="")
+    {'n': 3}
+    """
+    if template == "results":
+        return result if isinstance(result, dict) else {"result": result}
+    known = {"result": result, "params": params, "index": index, "job_id": job_id}
+    return {name: _filled(value, known) for name, value in template.items()}
+
+
+def _filled(value: Any, known: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any JSON
+    if isinstance(value, dict):
+        return {name: _filled(one, known) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_filled(one, known) for one in value]
+    if isinstance(value, str) and value.startswith("$"):
+        return value[1:] if value.startswith("$$") else _looked_up(value, known)
+    return value
+
+
+def _looked_up(reference: str, known: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any JSON
+    value: Any = known
+    for name in reference[1:].split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            raise MissingReference(reference, known["index"])
+        value = value[name]
+    return value
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)

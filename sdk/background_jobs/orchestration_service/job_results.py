@@ -1,0 +1,57 @@
+"""What callers get back: successes and failures apart, and what can be done about the failures."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple, Unpack
+
+from background_jobs.core.causes import FailureDigest
+from background_jobs.core.outcomes import Failure, Success
+from background_jobs.orchestration_service.rerun import RerunOptions
+
+if TYPE_CHECKING:
+    from background_jobs.orchestration_service.orchestration import Orchestration
+
+
+class Failures(list[Failure]):
+    """The failures of an orchestration, in the order of the params."""
+
+    def __init__(self, failures: Iterable[Failure], orchestration: "Orchestration") -> None:
+        super().__init__(failures)
+        self._orchestration = orchestration
+
+    def rerun(self, **options: Unpack[RerunOptions]) -> "Orchestration":
+        """Run them again in a new orchestration; the options are those of `Orchestration.rerun`."""
+        return self._orchestration.rerun(**options)
+
+    def digest(self) -> FailureDigest:
+        """Return them grouped by cause, with the params that the failures of a cause share."""
+        return self._orchestration.digest()
+
+
+class JobResults(NamedTuple):
+    """All outcomes of an orchestration, each part in the order of the params."""
+
+    successes: list[Success]
+    failures: Failures | None
+    """None when there are none, so that ``if failures:`` and ``is None`` both read well."""
+
+    def raise_on_failure(self) -> "JobResults":
+        """Return these results, or raise an ExceptionGroup of one JobFailed per failure."""
+        if self.failures:
+            count = len(self.failures)
+            raise ExceptionGroup(
+                f"{count} of {count + len(self.successes)} job instances errored",
+                [failure.exception() for failure in self.failures],
+            )
+        return self
+
+
+def parted(outcomes: Iterable[Success | Failure], orchestration: "Orchestration") -> JobResults:
+    """Return *outcomes* with successes and failures apart; *orchestration* is what may run again."""
+    successes: list[Success] = []
+    failures: list[Failure] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Success):
+            successes.append(outcome)
+        else:
+            failures.append(outcome)
+    return JobResults(successes, Failures(failures, orchestration) if failures else None)

@@ -1,0 +1,82 @@
+"""Running instances again, in an orchestration that knows which ones they were."""
+
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TypedDict, Unpack
+
+from background_jobs.aws.rooms import Rooms
+from background_jobs.core import ids
+from background_jobs.core.errors import EventConflict, InvalidKickOff
+from background_jobs.core.events import OrchestrationStarted, RerunRequested
+from background_jobs.core.fold import Summary
+from background_jobs.core.lineage import Lineage, Rerun
+from background_jobs.core.retry import Retry
+from background_jobs.orchestration_service.kick_off import KickOff, kick_off
+from background_jobs.orchestration_service.lineage import errored_in
+from background_jobs.orchestration_service.results import all_params
+from background_jobs.orchestration_service.watching import summary_of
+from background_jobs.settings import Settings
+
+
+class RerunOptions(TypedDict, total=False):
+    """What may be asked of a rerun; `Orchestration.rerun` says what each means."""
+
+    only: Rerun
+    key: str | None
+    parallelism: int | None
+    retry: Retry | None
+    timeout: float | timedelta | None
+    tags: Mapping[str, str] | None
+
+
+def rerun(orchestration_id: str, rooms: Rooms, settings: Settings, **options: Unpack[RerunOptions]) -> str:
+    """Kick off the rerun of an orchestration, and return its id.
+
+    Raises OrchestrationNotFound, InvalidKickOff, KickOffConflict, or PayloadNotFound once the params have
+    expired.
+    """
+    summary = summary_of(orchestration_id, rooms)
+    if not summary.all_final:
+        raise InvalidKickOff(f"Orchestration {orchestration_id} still runs; wait for its end, or cancel it.")
+    started = rooms.event_log.started(orchestration_id)
+    only = options.get("only", "failed")
+    again = set(errored_in(orchestration_id, rooms) if only == "failed" else range(started.total))
+    if not again:
+        raise InvalidKickOff(f"Orchestration {orchestration_id} has nothing to run again.")
+    wanted = _wanted(started, summary, len(again), settings, options)
+    wanted.refuse(settings)
+    request = RerunRequested(
+        orchestration_id=orchestration_id, at=datetime.now(UTC), rerun_id=wanted.new_id(), only=only
+    )
+    with suppress(EventConflict):  # the same key once more
+        rooms.event_log.append(request)
+    params = enumerate(all_params(started, rooms.payloads))
+    return kick_off(wanted, (one for index, one in params if index in again), rooms, settings)
+
+
+def _wanted(
+    started: OrchestrationStarted, summary: Summary, count: int, settings: Settings, options: RerunOptions
+) -> KickOff:
+    tags, parallelism, key = options.get("tags"), options.get("parallelism"), options.get("key")
+    if parallelism is None:
+        parallelism = min(started.parallelism, count, settings.max_parallelism)
+    return KickOff(
+        job_name=started.job_name,
+        parallelism=parallelism,
+        key=key,
+        known_id=str(uuid.uuid4()) if key is None else ids.rerun_id(started.orchestration_id, key),
+        tags=started.tags if tags is None else tags,
+        service=started.service,
+        retry=options.get("retry") or started.retry,
+        timeout=options.get("timeout"),
+        # A pipeline that stopped here goes on from the rerun.
+        then=started.then if summary.next_skipped else None,
+        lineage=Lineage(
+            parent_id=started.orchestration_id,
+            rerun_only=options.get("only", "failed"),
+            pipeline_id=started.pipeline_id,
+            stage=started.stage,
+        ),
+    )

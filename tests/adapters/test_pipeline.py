@@ -1,0 +1,179 @@
+"""Stages that follow each other, over moto: what starts, what is skipped, and why."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from background_jobs import InvalidKickOff, Orchestration, OrchestrationService, Pipeline, Stage, Status
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane import chain
+from background_jobs.core import ids
+from background_jobs.settings import Settings
+
+PATIENCE = 30
+
+
+@pytest.fixture
+def run(
+    rooms: Rooms, settings: Settings, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+) -> Callable[[Orchestration], None]:
+    """Run an orchestration to its end, and what the completion on the bus leads to."""
+
+    def run(orchestration: Orchestration) -> None:
+        if rooms.event_log.started(orchestration.id).total:
+            launch(orchestration)
+        for _ in ("the outcomes", "the completion"):
+            assert aggregate() == []
+        for _ in ("the completion", "the completion once more"):
+            chain.start_next(orchestration.id, rooms, settings)
+        assert aggregate() == []
+
+    return run
+
+
+def kicked_off(service: OrchestrationService, numbers: list[Any], *stages: dict[str, Any]) -> Pipeline:
+    then = None
+    for stage in reversed(stages):
+        then = Stage("halve", **stage, then=then)
+    params = [{"n": n} for n in numbers]
+    return service.kick_off_job(
+        "halve", params, parallelism=1, tags={"customer": "acme"}, then=then
+    ).pipeline()
+
+
+def started(pipeline: Pipeline, number: int) -> Orchestration:
+    orchestration = pipeline.stages()[number - 1].orchestration
+    assert orchestration is not None
+    return orchestration
+
+
+def test_results_become_the_params_of_the_next_stage_which_inherits_tags_and_lineage(
+    service: OrchestrationService, rooms: Rooms, run: Callable[[Orchestration], None]
+) -> None:
+    pipeline = kicked_off(service, [8, 4], {"params": {"n": "$result"}, "parallelism": 1})
+    run(started(pipeline, 1))
+
+    second = started(pipeline, 2)
+    event = rooms.event_log.started(second.id)
+    assert (event.parent_id, event.pipeline_id, event.stage, event.stages_left, event.tags) == (
+        pipeline.id, pipeline.id, 2, 0, {"customer": "acme"},
+    )  # fmt: skip
+    assert pipeline.status() is Status.IN_PROGRESS
+    run(second)
+    assert [one.result for one in pipeline.results(PATIENCE).successes] == [2, 1]
+    assert (pipeline.status(), service.pipeline(second.id).id) == (Status.COMPLETED, pipeline.id)
+
+
+def test_a_failure_stops_the_pipeline_and_everything_after_says_why(
+    service: OrchestrationService, run: Callable[[Orchestration], None]
+) -> None:
+    pipeline = kicked_off(service, [8, 3], {"params": {"n": "$result"}}, {})
+    run(started(pipeline, 1))
+
+    stages = pipeline.wait(PATIENCE)
+    reason = "1 of 2 instances of stage 1 errored."
+    assert [(stage.number, stage.skipped) for stage in stages] == [(1, None), (2, reason), (3, reason)]
+    assert pipeline.status() is Status.ERRORED
+
+
+def test_the_pipeline_goes_on_with_the_successes_where_it_is_told_to(
+    service: OrchestrationService, rooms: Rooms, run: Callable[[Orchestration], None]
+) -> None:
+    pipeline = kicked_off(service, [8, 3], {"params": {"n": "$params.n"}, "on_failure": "continue"})
+    run(started(pipeline, 1))
+    second = started(pipeline, 2)
+    assert rooms.event_log.started(second.id).total == 1
+    run(second)
+    assert pipeline.status() is Status.ERRORED, "an instance of its first stage did"
+
+
+def test_fixed_params_do_not_ask_for_results(
+    service: OrchestrationService, rooms: Rooms, run: Callable[[Orchestration], None]
+) -> None:
+    pipeline = kicked_off(service, [8], {"params": [{"n": 2}, {"n": 6}]})
+    run(started(pipeline, 1))
+    second = rooms.event_log.started(started(pipeline, 2).id)
+    assert list(rooms.payloads.lines(second.params_key)) == [b'{"n":2}', b'{"n":6}']
+
+
+def test_params_that_cannot_be_made_skip_the_stage_and_name_the_instance(
+    service: OrchestrationService, run: Callable[[Orchestration], None]
+) -> None:
+    pipeline = kicked_off(service, [8, 4], {"params": {"n": "$result.half"}})
+    run(started(pipeline, 1))
+    assert pipeline.stages()[1].skipped == "Instance 0 of the stage before has no $result.half."
+
+
+def test_a_rerun_takes_the_pipeline_on_with_the_results_of_both(
+    service: OrchestrationService, rooms: Rooms, run: Callable[[Orchestration], None]
+) -> None:
+    # given a pipeline that stopped, for two of its instances were odd
+    pipeline = kicked_off(service, [8, 3, 4, 5], {"params": {"n": "$index"}})
+    first = started(pipeline, 1)
+    run(first)
+    assert pipeline.status() is Status.ERRORED
+    # when they run again, and come to the same
+    again = first.rerun()
+    assert pipeline.status() is Status.IN_PROGRESS
+    run(again)
+    assert pipeline.stages()[1].skipped == "2 of 4 instances of stage 1 errored."
+    # then it still stands; and when what failed there runs as new code, it goes on
+    last = again.rerun()
+    evened(rooms, last)
+    run(last)
+    second = rooms.event_log.started(started(pipeline, 2).id)
+    assert list(rooms.payloads.lines(second.params_key)) == [b'{"n":%d}' % n for n in range(4)]
+
+
+def evened(rooms: Rooms, orchestration: Orchestration) -> None:
+    """Make the params of a rerun even in place, as new code would make of them what it can."""
+    started = rooms.event_log.started(orchestration.id)
+    rooms.payloads.put(started.params_key, b'{"n":2}\n{"n":6}\n')
+
+
+def test_cancelling_keeps_the_next_stage_from_starting(
+    service: OrchestrationService, rooms: Rooms, run: Callable[[Orchestration], None]
+) -> None:
+    pipeline = kicked_off(service, [8], {}, {})
+    assert pipeline.cancel("wrong month") == "requested"
+    run(started(pipeline, 1))
+    assert [stage.skipped for stage in pipeline.wait(PATIENCE)][1:] == ["The pipeline was cancelled."] * 2
+    assert pipeline.cancel() == "already done"
+
+
+def test_a_cancellation_between_two_stages_reaches_the_one_that_is_to_start(
+    service: OrchestrationService, rooms: Rooms, launch: Callable[..., None], aggregate: Callable[[], list[Any]],
+    settings: Settings,
+) -> None:  # fmt: skip
+    # given a first stage that has completed, while nobody has started the second
+    pipeline = kicked_off(service, [8], {})
+    launch(started(pipeline, 1))
+    aggregate(), aggregate()
+    # when it is cancelled before the completion is heard of
+    assert pipeline.cancel() == "requested"
+    chain.start_next(pipeline.id, rooms, settings)
+    aggregate()
+    # then nothing is started
+    assert pipeline.stages()[1].skipped == "The pipeline was cancelled."
+    assert rooms.event_log.cancellation(ids.next_stage_id(pipeline.id)) is not None
+
+
+def test_watching_a_pipeline_goes_from_stage_to_stage(
+    service: OrchestrationService, run: Callable[[Orchestration], None]
+) -> None:
+    pipeline = kicked_off(service, [8, 4], {"params": {"n": "$result"}, "parallelism": 1})
+    seen = []
+    for update in pipeline.watch(PATIENCE):
+        seen.append((update.stage, update.update.summary.completed))
+        if not update.update.summary.done:
+            run(started(pipeline, update.stage))
+    assert seen == [(1, 0), (1, 2), (2, 0), (2, 2)]
+
+
+@pytest.mark.parametrize("stage", [{"parallelism": 101}, {"params": [{"n": "x" * 70_000}]}])
+def test_stages_that_cannot_be_are_refused_at_kick_off(
+    service: OrchestrationService, stage: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidKickOff):
+        kicked_off(service, [1], stage)

@@ -1,0 +1,76 @@
+"""What follows an orchestration: where the params of the next stage come from."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from background_jobs import Retry, Stage
+from background_jobs.core.stages import MissingReference, params_after
+
+
+def after(template: Any, result: Any) -> dict[str, Any]:
+    return params_after(template, result=result, params={"customer": "acme"}, index=7, job_id="id-7")
+
+
+def test_results_are_the_params_and_what_is_no_object_is_wrapped() -> None:
+    assert after("results", {"path": "a"}) == {"path": "a"}
+    assert after("results", [1, 2]) == {"result": [1, 2]}
+    assert after("results", None) == {"result": None}
+
+
+def test_a_mapping_takes_what_it_names_wherever_it_names_it() -> None:
+    template = {
+        "where": "$result.file.path",
+        "all": ["$params.customer", {"index": "$index"}],
+        "id": "$job_id",
+        "mode": "fast",
+        "price": "$$5",
+        "everything": "$result",
+    }
+    assert after(template, {"file": {"path": "a.csv"}}) == {
+        "where": "a.csv",
+        "all": ["acme", {"index": 7}],
+        "id": "id-7",
+        "mode": "fast",
+        "price": "$5",
+        "everything": {"file": {"path": "a.csv"}},
+    }
+
+
+def test_a_name_that_a_result_lacks_is_named_with_the_instance() -> None:
+    with pytest.raises(MissingReference, match=r"Instance 7 .* has no \$result\.path"):
+        after({"where": "$result.path"}, {"file": 1})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"params": {"a": "$reslt.path"}},
+        {"params": {"a": ["$result."]}},
+        {"params": "everything"},
+        {"params": [1, 2]},
+        {"on_failure": "ignore"},
+        {"parallelism": 0},
+        {"timeout": timedelta(days=8)},
+        {"job_name": ""},
+        {"parallel": 3},
+    ],
+)
+def test_a_stage_that_cannot_be_is_refused_when_it_is_written(fields: dict[str, Any]) -> None:
+    with pytest.raises((ValidationError, TypeError)):
+        Stage(**{"job_name": "transform", **fields})
+
+
+def test_a_stage_reads_back_from_its_json_with_everything_that_follows() -> None:
+    adapter = TypeAdapter(Stage)
+    stage = Stage(
+        "transform",
+        params={"path": "$result"},
+        retry=Retry(max_attempts=2),
+        timeout=timedelta(minutes=5),
+        then=Stage("load", params=[{"n": 1}], on_failure="continue", timeout=90),
+    )
+    assert adapter.validate_json(adapter.dump_json(stage)) == stage
+    assert stage.depth == 2
