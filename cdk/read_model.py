@@ -24,12 +24,14 @@ class ReadModelTable(Construct):
         )
 
         for name, partition in naming.HISTORY_INDEXES.items():
+            carried = naming.HISTORY_FILTERED.get(name)
+            kind = dynamodb.ProjectionType.INCLUDE if carried else dynamodb.ProjectionType.KEYS_ONLY
             self.table.add_global_secondary_index(
                 index_name=name,
                 partition_key=dynamodb.Attribute(name=partition, type=dynamodb.AttributeType.STRING),
                 sort_key=dynamodb.Attribute(name=naming.HISTORY_SORT_KEY, type=dynamodb.AttributeType.STRING),
-                projection_type=dynamodb.ProjectionType.INCLUDE,
-                non_key_attributes=[n for n in naming.HISTORY_ATTRIBUTES if n != partition],
+                projection_type=kind,
+                non_key_attributes=[carried] if carried else None,
             )
 
     def grant_fold(self, to: iam.IGrantable) -> None:

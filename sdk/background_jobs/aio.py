@@ -14,6 +14,8 @@ from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import Status
+from background_jobs.core.story import Story
+from background_jobs.core.waiting import Wait
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.rerun import RerunOptions
 from background_jobs.orchestration_service.watching import (
@@ -123,6 +125,14 @@ class Orchestration:
     async def digest(self) -> FailureDigest:
         """Return the failures by now, grouped by cause."""
         return await asyncio.to_thread(self._sync.digest)
+
+    async def story(self) -> Story:
+        """Return what happened so far: a timeline, the containers, and why instances wait."""
+        return await asyncio.to_thread(self._sync.story)
+
+    async def waits(self) -> list[Wait]:
+        """Return why instances wait, and since when; nothing where none does."""
+        return await asyncio.to_thread(self._sync.waits)
 
     async def pipeline(self) -> "Pipeline":
         """Return the pipeline that this orchestration is a stage of."""

@@ -109,6 +109,13 @@ class ExecutionSettings(_FromEnvironment):
     cluster_arn: str
 
 
+class StallSettings(_FromEnvironment):
+    """When an orchestration is said to stand still."""
+
+    stalled_after_seconds: float = Field(default=3_600, gt=0)
+    """Seconds without any movement."""
+
+
 class ApiSettings(_FromEnvironment):
     """How the progress API streams; the defaults are those of a server of one's own."""
 

@@ -13,7 +13,7 @@ from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane.aggregate import Aggregator
 from background_jobs.control_plane.stream import handle_records
-from background_jobs.core.naming import HISTORY_ATTRIBUTES, HISTORY_INDEXES, HISTORY_SORT_KEY
+from background_jobs.core.naming import HISTORY_FILTERED, HISTORY_INDEXES, HISTORY_SORT_KEY
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service import Orchestration
 from background_jobs.settings import ContainerSettings, Settings
@@ -50,7 +50,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                     {"AttributeName": partition, "KeyType": "HASH"},
                     {"AttributeName": HISTORY_SORT_KEY, "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(HISTORY_ATTRIBUTES)},
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": [HISTORY_FILTERED[name]]}
+                if name in HISTORY_FILTERED
+                else {"ProjectionType": "KEYS_ONLY"},
             }
             for name, partition in HISTORY_INDEXES.items()
         ]

@@ -110,11 +110,18 @@ def test_orchestrations_are_listed_newest_first_by_name_status_customer_and_time
     assert listed(customer="acme") == [done]
     assert listed(customer="acme", job_name="other") == []
     assert listed(status="Errored") == [done]
+    assert listed(job_name="other", status="InProgress") == newest_first[:3]
+    assert listed(job_name="other", status="Completed") == []
+    assert listed(customer="acme", status="Errored") == listed(customer="acme", job_name="halve") == [done]
+    assert listed(customer="acme", status="Errored", job_name="other") == []
     assert listed(since=(datetime.now(UTC) + timedelta(minutes=1)).isoformat()) == []
     assert listed(until=(datetime.now(UTC) - timedelta(days=1)).isoformat()) == []
 
 
-@pytest.mark.parametrize("filters", [{}, {"job_name": "other"}, {"status": "InProgress"}])
+@pytest.mark.parametrize(
+    "filters",
+    [{}, {"job_name": "other"}, {"status": "InProgress"}, {"job_name": "other", "status": "InProgress"}],
+)
 def test_the_history_is_paged_by_token(
     client: TestClient,
     service: OrchestrationService,

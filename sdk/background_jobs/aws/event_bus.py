@@ -8,7 +8,7 @@ from background_jobs.aws.clients import reaching_aws
 from background_jobs.core import naming
 from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.errors import EventNotPublished
-from background_jobs.core.events import OrchestrationCancelled
+from background_jobs.core.events import OrchestrationCancelled, OrchestrationStalled
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -28,6 +28,10 @@ class EventBus:
     def cancelled(self, event: OrchestrationCancelled) -> None:
         """Publish that somebody asked for an end. Raises EventNotPublished if the bus refuses."""
         self._publish(naming.CANCELLED_DETAIL_TYPE, event.orchestration_id, event)
+
+    def stalled(self, event: OrchestrationStalled) -> None:
+        """Publish that nothing moves. Raises EventNotPublished if the bus refuses."""
+        self._publish(naming.STALLED_DETAIL_TYPE, event.orchestration_id, event)
 
     @reaching_aws
     def _publish(self, detail_type: str, orchestration_id: str, detail: BaseModel) -> None:

@@ -12,7 +12,6 @@ from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import (
     PARTITION_SIZE,
     RERUN,
-    ContainerStarted,
     Event,
     EventKey,
     JobAttemptFailed,
@@ -22,6 +21,7 @@ from background_jobs.core.events import (
     JobOutcome,
     JobStarted,
     OrchestrationCancelled,
+    OrchestrationEvent,
     OrchestrationStarted,
     RerunRequested,
     cancelled_key,
@@ -29,6 +29,7 @@ from background_jobs.core.events import (
     parse_event,
     started_key,
 )
+from background_jobs.core.waiting import Containers
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -174,10 +175,21 @@ class EventLog:
                 if isinstance(event, JobEvent):
                     yield event
 
-    def launches(self, orchestration_id: str) -> list[ContainerStarted]:
-        """Return the launches of all containers, by share and launch."""
-        documents = self._query(orchestration_id, "container#", "container#~", "document")
-        return [event for event in map(parse_event, documents) if isinstance(event, ContainerStarted)]
+    def containers(self, orchestration_id: str) -> Containers:
+        """Return what containers said of themselves, and what kept them from being launched."""
+        return Containers.among(
+            [parse_event(one) for one in self._query(orchestration_id, "container#", "delay#~", "document")]
+        )
+
+    def of_the_whole(self, orchestration_id: str) -> list[OrchestrationEvent]:
+        """Return what happened to the orchestration as a whole and to its containers, by time."""
+        events = [parse_event(one) for one in self._query(orchestration_id, " ", "~", "document")]
+        whole = [event for event in events if isinstance(event, OrchestrationEvent)]
+        return sorted(whole, key=lambda event: event.at)
+
+    def count_failed_attempts(self, orchestration_id: str, total: int) -> int:
+        """Return how many attempts failed while another was to follow; only keys are read."""
+        return sum(1 for _ in self._ranges(orchestration_id, "failed", 0, total - 1, "sk")) if total else 0
 
     def unfinished(self, orchestration_id: str, first: int, last: int) -> list[int]:
         """Return the indices from *first* to *last* that have no outcome yet."""

@@ -15,9 +15,11 @@ from background_jobs.core.errors import InvalidToken
 from background_jobs.core.fold import Summary
 from background_jobs.core.naming import (
     CUSTOMER_TAG,
-    HISTORY_ATTRIBUTES,
     HISTORY_BY_CUSTOMER,
+    HISTORY_BY_CUSTOMER_AND_STATUS,
     HISTORY_BY_JOB,
+    HISTORY_BY_JOB_AND_STATUS,
+    HISTORY_BY_STATUS,
     HISTORY_BY_TIME,
     HISTORY_INDEXES,
     HISTORY_SORT_KEY,
@@ -43,25 +45,26 @@ class HistoryFilter:
 
     def index(self, start: Mapping[str, str] | None, oldest: datetime) -> tuple[str, Iterable[str]]:
         """Return the index that answers best, and the partitions to ask, newest first."""
-        if self.customer is not None:
-            return HISTORY_BY_CUSTOMER, [self.customer]
-        if self.job_name is not None:
-            return HISTORY_BY_JOB, [self.job_name]
+        match self:
+            case HistoryFilter(customer=str(customer), status=Status() as status):
+                return HISTORY_BY_CUSTOMER_AND_STATUS, [_pair(customer, status)]
+            case HistoryFilter(customer=str(customer)):
+                return HISTORY_BY_CUSTOMER, [customer]
+            case HistoryFilter(job_name=str(job_name), status=Status() as status):
+                return HISTORY_BY_JOB_AND_STATUS, [_pair(job_name, status)]
+            case HistoryFilter(job_name=str(job_name)):
+                return HISTORY_BY_JOB, [job_name]
+            case HistoryFilter(status=Status() as status):
+                return HISTORY_BY_STATUS, [status]
         newest = _month(self.until) if start is None else start.get(HISTORY_INDEXES[HISTORY_BY_TIME], "")
         return HISTORY_BY_TIME, _months(newest, _month(max(oldest, self.since or oldest)))
 
     def conditions(self, index: str) -> tuple[str, dict[str, str], dict[str, Any]]:
         """Return the filter for what *index* does not answer by itself: expression, names, values."""
-        values = {
-            name: str(value)
-            for name in HISTORY_ATTRIBUTES
-            if (value := getattr(self, name)) is not None and name != HISTORY_INDEXES[index]
-        }
-        return (
-            " AND ".join(f"#{name} = :{name}" for name in values),
-            {f"#{name}": name for name in values},
-            {f":{name}": {"S": value} for name, value in values.items()},
-        )
+        # Of three filters an index answers two at the most, and customers come first.
+        if self.job_name is None or index in {HISTORY_BY_JOB, HISTORY_BY_JOB_AND_STATUS}:
+            return "", {}, {}
+        return "#job_name = :job_name", {"#job_name": "job_name"}, {":job_name": {"S": self.job_name}}
 
 
 class HistoryPage(NamedTuple):
@@ -88,6 +91,15 @@ class History:
         taken = list(islice(self._entries(wanted, _position(after)), limit + 1))
         found = self._read([entry["pk"]["S"] for entry in taken[:limit]])
         return HistoryPage(found, _token(taken[limit - 1]) if len(taken) > limit else None)
+
+    def all(self, wanted: HistoryFilter) -> Iterator[Summary]:
+        """Yield every orchestration that is wanted, newest first."""
+        token: str | None = None
+        while True:
+            summaries, token = self.page(wanted, limit=_BATCH_GET, after=token)
+            yield from summaries
+            if token is None:
+                return
 
     def _entries(self, wanted: HistoryFilter, start: dict[str, str] | None) -> Iterator[Mapping[str, Any]]:
         index, partitions = wanted.index(start, oldest=wanted.until - self._retention)
@@ -144,15 +156,22 @@ def index_entry(summary: Summary) -> dict[str, Any]:
     """Return the attributes of a summary's item by which the indexes find it."""
     if summary.started_at is None:
         return {}
+    customer = summary.tags.get(CUSTOMER_TAG)
     entry = {
         "month": _month(summary.started_at),
         HISTORY_SORT_KEY: _sortable(summary.started_at),
         "job_name": summary.job_name,
-        "customer": summary.tags.get(CUSTOMER_TAG),
+        "customer": customer,
         "status": str(summary.status),
+        "job_status": _pair(summary.job_name, summary.status),
+        "customer_status": customer and _pair(customer, summary.status),
     }
     # A key of an index may not be empty.
     return {name: {"S": value} for name, value in entry.items() if value}
+
+
+def _pair(name: str, status: Status) -> str:
+    return f"{status}#{name}"
 
 
 def _month(at: datetime) -> str:

@@ -7,6 +7,7 @@ import typer
 
 from background_jobs.cli import local
 from background_jobs.cli.rebuild import rebuild
+from background_jobs.cli.schema import schema
 
 app = typer.Typer(
     name="background-jobs",
@@ -16,6 +17,7 @@ app = typer.Typer(
 )
 app.add_typer(local.app, name="local")
 app.command()(rebuild)
+app.command()(schema)
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 -- typer's call

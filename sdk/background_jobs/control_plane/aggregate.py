@@ -9,7 +9,12 @@ from background_jobs.aws.event_log import EventLog
 from background_jobs.aws.read_model import CHUNKS_PER_COMMIT, ReadModelConflict, ReadModelStore
 from background_jobs.core.completion import JobCompletedEvent, completion_of
 from background_jobs.core.errors import EventConflict
-from background_jobs.core.events import Event, OrchestrationCancelled, OrchestrationCompleted
+from background_jobs.core.events import (
+    Event,
+    OrchestrationCancelled,
+    OrchestrationCompleted,
+    OrchestrationStalled,
+)
 from background_jobs.core.fold import Summary, Touched, fold
 
 
@@ -40,6 +45,8 @@ class Aggregator:
                 self._bus.completed(JobCompletedEvent.from_completion(event))
             elif isinstance(event, OrchestrationCancelled):
                 self._bus.cancelled(event)
+            elif isinstance(event, OrchestrationStalled):
+                self._bus.stalled(event)
 
     def _commit(self, orchestration_id: str, events: Sequence[Event]) -> Summary:
         while True:

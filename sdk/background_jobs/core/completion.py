@@ -1,13 +1,17 @@
 """The decision that an orchestration has completed, and the event that tells the world."""
 
-from typing import Self
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, ValidationError
 
 from background_jobs.core import ids
+from background_jobs.core.errors import NotAJobCompletedEvent
 from background_jobs.core.events import OrchestrationCompleted
 from background_jobs.core.fold import Summary
 from background_jobs.core.lineage import Lineage
+from background_jobs.core.naming import EVENT_SOURCE, JOB_COMPLETED_DETAIL_TYPE
 
 
 def completion_of(summary: Summary) -> OrchestrationCompleted | None:
@@ -33,6 +37,10 @@ def completion_of(summary: Summary) -> OrchestrationCompleted | None:
     )
 
 
+Outcome = Literal["Completed", "Errored", "Cancelled"]
+"""How an orchestration ended."""
+
+
 class JobCompletedEvent(Lineage):
     """The detail of the event on the bus when an orchestration completes.
 
@@ -44,7 +52,7 @@ class JobCompletedEvent(Lineage):
     orchestration_id: str
     job_name: str
     service: str
-    outcome: str
+    outcome: Outcome
     """``Completed`` when every instance completed, ``Cancelled`` when it was cancelled, else ``Errored``."""
     total: int
     completed: int
@@ -53,6 +61,47 @@ class JobCompletedEvent(Lineage):
     completed_at: AwareDatetime
     tags: dict[str, str]
     """What the caller tagged the orchestration with; customer identifiers among them."""
+
+    @property
+    def duration(self) -> timedelta:
+        """Return how long it took, from the kick-off to the last outcome."""
+        return self.completed_at - self.started_at
+
+    @classmethod
+    def from_eventbridge(cls, event: Mapping[str, Any]) -> Self:
+        """Read the event that EventBridge delivers, as a Lambda function or a queue's reader gets it.
+
+        Raises NotAJobCompletedEvent if it is another one.
+        """
+        if (event.get("source"), event.get("detail-type")) != (EVENT_SOURCE, JOB_COMPLETED_DETAIL_TYPE):
+            raise NotAJobCompletedEvent(event)
+        try:
+            return cls.model_validate(event["detail"])
+        except (KeyError, ValidationError) as unreadable:
+            raise NotAJobCompletedEvent(event) from unreadable
+
+    @classmethod
+    def pattern(
+        cls,
+        *,
+        job_name: str | None = None,
+        outcome: Outcome | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Return the event pattern of a rule that matches these events, all of them by default.
+
+        >>> JobCompletedEvent.pattern(job_name="extract")["detail"]
+        {'job_name': ['extract']}
+        """
+        detail: dict[str, Any] = {}
+        if job_name is not None:
+            detail["job_name"] = [job_name]
+        if outcome is not None:
+            detail["outcome"] = [outcome]
+        if tags:
+            detail["tags"] = {name: [value] for name, value in tags.items()}
+        whole = {"source": [EVENT_SOURCE], "detail-type": [JOB_COMPLETED_DETAIL_TYPE]}
+        return whole | ({"detail": detail} if detail else {})
 
     @classmethod
     def from_completion(cls, event: OrchestrationCompleted) -> Self:
@@ -73,7 +122,7 @@ class JobCompletedEvent(Lineage):
         )
 
 
-def _outcome(event: OrchestrationCompleted) -> str:
+def _outcome(event: OrchestrationCompleted) -> Outcome:
     if event.cancelled and event.errored:
         return "Cancelled"
     return "Errored" if event.errored else "Completed"

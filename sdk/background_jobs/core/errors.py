@@ -1,6 +1,6 @@
 """Every error that this package raises on purpose, named for the fact that it states."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class BackgroundJobsError(Exception):
@@ -101,6 +101,17 @@ class EventConflict(BackgroundJobsError):
 
 class EventNotPublished(BackgroundJobsError):
     """The event bus refused an event; it must be published again."""
+
+
+class NotAJobCompletedEvent(BackgroundJobsError):
+    """What EventBridge delivered is no JobCompletedEvent of this service."""
+
+    def __init__(self, event: Mapping[str, object]) -> None:
+        self.event = event
+        super().__init__(
+            f"This is no JobCompletedEvent but {event.get('source')!r} / {event.get('detail-type')!r}. "
+            "Give the whole event as EventBridge delivers it, and match it with JobCompletedEvent.pattern()."
+        )
 
 
 class PayloadNotFound(BackgroundJobsError):

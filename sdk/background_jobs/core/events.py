@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from background_jobs.core import ids
+from background_jobs.core.delays import DelayReason
 from background_jobs.core.lineage import Lineage, Rerun
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage
@@ -183,6 +184,55 @@ class ContainerStarted(_Event):
         return EventKey(self.orchestration_id, f"container#{self.share:05d}#{self.launch:03d}")
 
 
+class ContainerEnded(_Event):
+    """A container ended by itself; one that was lost never says so."""
+
+    type: Literal["ContainerEnded"] = "ContainerEnded"
+    share: int
+    launch: int
+    status: int
+    """Its exit status: 0 when every instance of the share has its outcome."""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(self.orchestration_id, f"container#{self.share:05d}#{self.launch:03d}#ended")
+
+
+class ShareDelayed(_Event):
+    """The container of a share could not be launched for now; it is tried again."""
+
+    type: Literal["ShareDelayed"] = "ShareDelayed"
+    share: int
+    number: int
+    """Which report of the share this is, from 0."""
+    reason: DelayReason
+    detail: str
+    """What AWS said."""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(self.orchestration_id, f"delay#{self.share:05d}#{self.number:03d}")
+
+
+class OrchestrationStalled(_Event):
+    """Nothing has moved for longer than the stage allows; a warning, after which it may well go on."""
+
+    type: Literal["OrchestrationStalled"] = "OrchestrationStalled"
+    job_name: str
+    moved_at: AwareDatetime
+    """When something moved last."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    reasons: list[str] = Field(default_factory=list)
+    """Why instances wait, as far as the log tells."""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity: each standstill is warned of once."""
+        return EventKey(self.orchestration_id, f"orchestration#stalled#{self.moved_at:%Y-%m-%dT%H:%M:%S.%f}")
+
+
 class _JobEvent(_Event):
     index: int = Field(ge=0)
 
@@ -283,15 +333,19 @@ class JobErrored(_JobOutcome):
 
 JobOutcome = JobCompleted | JobErrored
 JobEvent = JobStarted | JobAttemptFailed | JobProgressed | JobCompleted | JobErrored
-Event = (
+OrchestrationEvent = (
     OrchestrationStarted
     | OrchestrationCancelled
     | OrchestrationCompleted
+    | OrchestrationStalled
     | StageSkipped
     | RerunRequested
     | ContainerStarted
-    | JobEvent
+    | ContainerEnded
+    | ShareDelayed
 )
+"""What happens to an orchestration as a whole and to its containers; all of it in one partition."""
+Event = OrchestrationEvent | JobEvent
 
 _EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 
@@ -302,6 +356,11 @@ def parse_event(document: str | bytes) -> Event:
     Raises pydantic.ValidationError if *document* is not an event.
     """
     return _EVENT.validate_json(document)
+
+
+def schema_of_events() -> dict[str, Any]:
+    """Return the JSON Schema of every event of the log."""
+    return _EVENT.json_schema(mode="serialization")
 
 
 def started_key(orchestration_id: str) -> EventKey:

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field
 
 from background_jobs.core import statuses
 from background_jobs.core.events import (
+    ContainerEnded,
     ContainerStarted,
     Event,
     JobAttemptFailed,
@@ -23,8 +24,11 @@ from background_jobs.core.events import (
     JobStarted,
     OrchestrationCancelled,
     OrchestrationCompleted,
+    OrchestrationEvent,
+    OrchestrationStalled,
     OrchestrationStarted,
     RerunRequested,
+    ShareDelayed,
     StageSkipped,
 )
 from background_jobs.core.lineage import Lineage
@@ -51,6 +55,8 @@ class Summary(Lineage):
     started_at: AwareDatetime | None = None
     first_job_at: AwareDatetime | None = None
     last_outcome_at: AwareDatetime | None = None
+    moved_at: AwareDatetime | None = None
+    """When an instance last did anything; None before any did."""
     cancelled_at: AwareDatetime | None = None
     tells_progress: bool = False
     """Whether an instance ever said how far it is."""
@@ -175,6 +181,13 @@ class _Folding:
         self._advances: list[Advance] = []
 
     def apply(self, event: Event) -> None:
+        if isinstance(event, JobEvent):
+            self._keep("moved_at", max, event.at)
+            self._apply_to_instance(event)
+        else:
+            self._apply_to_whole(event)
+
+    def _apply_to_whole(self, event: OrchestrationEvent) -> None:
         match event:
             case OrchestrationStarted():
                 self._summary.update(
@@ -187,8 +200,15 @@ class _Folding:
                 self._summary["completed_at"] = event.at
             case StageSkipped():
                 self._summary["next_skipped"] = event.reason
-            case ContainerStarted() | RerunRequested():
+            case RerunRequested() | OrchestrationStalled():
                 pass
+            case ContainerStarted() | ContainerEnded() | ShareDelayed():
+                pass
+            case _:
+                assert_never(event)
+
+    def _apply_to_instance(self, event: JobEvent) -> None:
+        match event:
             case JobStarted():
                 self._raise(event.index, statuses.running(event.attempt), event.at)
                 self._keep("first_job_at", min, event.at)

@@ -11,19 +11,28 @@ JOB_COMPLETED_DETAIL_TYPE: Final = "JobCompletedEvent"
 CANCELLED_DETAIL_TYPE: Final = "OrchestrationCancelled"
 """The EventBridge detail-type of a request to end an orchestration."""
 
+STALLED_DETAIL_TYPE: Final = "OrchestrationStalled"
+"""The EventBridge detail-type of the warning that nothing moves."""
+
 HISTORY_BY_TIME: Final = "by-time"
 HISTORY_BY_JOB: Final = "by-job"
+HISTORY_BY_JOB_AND_STATUS: Final = "by-job-and-status"
 HISTORY_BY_CUSTOMER: Final = "by-customer"
+HISTORY_BY_CUSTOMER_AND_STATUS: Final = "by-customer-and-status"
+HISTORY_BY_STATUS: Final = "by-status"
 HISTORY_INDEXES: Final = {
     HISTORY_BY_TIME: "month",
     HISTORY_BY_JOB: "job_name",
+    HISTORY_BY_JOB_AND_STATUS: "job_status",
     HISTORY_BY_CUSTOMER: "customer",
+    HISTORY_BY_CUSTOMER_AND_STATUS: "customer_status",
+    HISTORY_BY_STATUS: "status",
 }
 """The indexes of the read model over all orchestrations, and the partition key of each."""
 
 HISTORY_SORT_KEY: Final = "started_at"
-HISTORY_ATTRIBUTES: Final = ("job_name", "customer", "status")
-"""What an entry of the history can be filtered by; they change once, so that the indexes are cheap."""
+HISTORY_FILTERED: Final = {HISTORY_BY_CUSTOMER: "job_name", HISTORY_BY_CUSTOMER_AND_STATUS: "job_name"}
+"""What some indexes carry beside their keys, to be filtered by; one customer has few orchestrations."""
 
 CUSTOMER_TAG: Final = "customer"
 """The tag by which orchestrations are found."""

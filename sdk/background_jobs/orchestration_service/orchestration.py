@@ -12,12 +12,15 @@ from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import OrchestrationCancelled
 from background_jobs.core.fold import Summary
 from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.story import Story
+from background_jobs.core.waiting import Wait
 from background_jobs.orchestration_service.job_results import JobResults, parted
 from background_jobs.orchestration_service.lineage import family
 from background_jobs.orchestration_service.lineage import merged as merge
 from background_jobs.orchestration_service.outcomes import Outcomes
 from background_jobs.orchestration_service.rerun import RerunOptions, rerun
 from background_jobs.orchestration_service.results import digest, outcomes_in
+from background_jobs.orchestration_service.story import read_story, read_waits
 from background_jobs.orchestration_service.watching import (
     Deadline,
     Update,
@@ -101,6 +104,14 @@ class Orchestration:
         Raises PayloadNotFound once the params have expired.
         """
         return digest(self.id, self.rooms)
+
+    def story(self) -> Story:
+        """Return what happened so far: a timeline, the containers, and why instances wait."""
+        return read_story(self.id, self.rooms)
+
+    def waits(self) -> list[Wait]:
+        """Return why instances wait, and since when; nothing where none does."""
+        return read_waits(self.id, self.rooms)
 
     def pipeline(self) -> "Pipeline":
         """Return the pipeline that this orchestration is a stage of; one without stages is its own."""

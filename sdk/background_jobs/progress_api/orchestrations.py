@@ -169,7 +169,7 @@ def instance(orchestration_id: OrchestrationId, index: int, request: Request) ->
     happened = list(rooms.event_log.story(orchestration_id, index))
     outcomes = [event for event in happened if isinstance(event, JobCompleted | JobErrored)]
     ended = [outcome_of(event, started.job_name, params, rooms.payloads) for event in outcomes]
-    launches = rooms.event_log.launches(orchestration_id)
+    launches = rooms.event_log.containers(orchestration_id).started
     return InstanceStory(
         instance=Instance.of(orchestration_id, index, chunk.rank(index % CHUNK_SIZE) if chunk else 0),
         params=params,

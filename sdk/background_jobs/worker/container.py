@@ -10,7 +10,14 @@ from typing import Final
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core import ids
 from background_jobs.core.errors import UnknownJobName
-from background_jobs.core.events import JobAttemptFailed, JobError, JobEvent, JobProgressed, JobStarted
+from background_jobs.core.events import (
+    ContainerEnded,
+    JobAttemptFailed,
+    JobError,
+    JobEvent,
+    JobProgressed,
+    JobStarted,
+)
 from background_jobs.jobs import JobContext, JobDefinition, Jobs
 from background_jobs.settings import ContainerSettings
 from background_jobs.worker.agenda import Agenda, Entry
@@ -65,9 +72,19 @@ class Container:
             except UnknownJobName as unknown:
                 _log.error("%s", unknown)
                 self._close(Agenda(self._entries()), job_error(unknown))
-                return 0
-            self._run_all(definition)
-        return TERMINATED if self._control.told_to_end else 0
+            else:
+                self._run_all(definition)
+            status = TERMINATED if self._control.told_to_end else 0
+            self._writer.add(
+                ContainerEnded(
+                    orchestration_id=self._settings.orchestration_id,
+                    at=datetime.now(UTC),
+                    share=self._share.number,
+                    launch=self._history.launch,
+                    status=status,
+                )
+            )
+        return status
 
     def _run_all(self, definition: JobDefinition) -> None:
         retry = self._started.retry or definition.retry

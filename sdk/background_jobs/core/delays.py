@@ -1,0 +1,37 @@
+"""Why a container cannot be launched for now, read from what AWS says about it."""
+
+import re
+from enum import StrEnum
+from typing import Final
+
+
+class DelayReason(StrEnum):
+    """What keeps a share from running."""
+
+    THROTTLED = "launches are throttled"
+    CAPACITY = "no capacity"
+    QUOTA = "a quota is reached"
+    IMAGE = "the image cannot be pulled"
+    START = "the task cannot start"
+    REFUSED = "the launch was refused"
+
+
+_SIGNS: Final = (
+    # Throttling has arrived as InvalidParameterException, so the words decide, not the name.
+    (DelayReason.THROTTLED, r"throttl|rate exceeded|too many requests"),
+    (DelayReason.QUOTA, r"reached the limit on the number|limit exceeded|LimitExceeded|quota"),
+    (DelayReason.CAPACITY, r"capacity is unavailable|RESOURCE:|capacity.?(provider|error)|insufficient"),
+    (DelayReason.IMAGE, r"CannotPull|manifest unknown|pull image|ImageNotFound"),
+    (DelayReason.START, r"ResourceInitializationError|TaskFailedToStart|CannotStartContainer|CannotCreate"),
+)
+
+
+def delay_reason(said: str) -> DelayReason:
+    """Return the reason that an error of a launch names.
+
+    >>> delay_reason("ECS.InvalidParameterException: Rate exceeded").value
+    'launches are throttled'
+    """
+    return next(
+        (reason for reason, signs in _SIGNS if re.search(signs, said, re.IGNORECASE)), DelayReason.REFUSED
+    )

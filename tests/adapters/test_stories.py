@@ -1,0 +1,85 @@
+"""What is told of an orchestration beside its counts: its story, its waits, and that nothing moves."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+
+from background_jobs import OrchestrationService
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.stalls import note_stalls
+from background_jobs.settings import Settings
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_story_has_the_whole_timeline_and_what_the_containers_did(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": n} for n in (2, 3, 4)], parallelism=2)
+    launch(orchestration, share=1)
+    aggregate()
+
+    story = orchestration.story()
+
+    assert [entry.type for entry in story.timeline] == [
+        "OrchestrationStarted",
+        "ContainerStarted",
+        "ContainerEnded",
+    ]
+    assert "3 instances of halve in 2 shares" in story.timeline[0].detail
+    (container,) = story.launches
+    assert (container.share, container.first, container.last, container.status) == (1, 2, 2, 0)
+    assert container.ended_at is not None
+    assert story.container_seconds == (container.ended_at - container.started_at).total_seconds() > 0
+    assert [(wait.reason, wait.instances) for wait in story.waits] == [("waiting for launch", 2)]
+
+    launch(orchestration, share=0)
+    aggregate(), aggregate()
+    told = {entry.type: entry.detail for entry in orchestration.story().timeline}
+    assert told["OrchestrationCompleted"] == "2 completed, 1 errored"
+    assert (orchestration.waits(), orchestration.story().lost) == ([], 0)
+
+
+def test_nothing_that_moves_is_warned_of_once_with_its_reasons(
+    service: OrchestrationService,
+    rooms: Rooms,
+    settings: Settings,
+    launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
+) -> None:
+    # given one that was never launched, one that is done, and somebody who listens
+    listen = listening(settings)
+    waiting = service.kick_off_job("halve", [{"n": 2}], tags={"customer": "acme"})
+    done = service.kick_off_job("halve", [{"n": 2}])
+    launch(done)
+    aggregate(), aggregate()
+    now = datetime.now(UTC)
+    # when half an hour, and twice more than an hour have passed
+    assert note_stalls(rooms, now + HOUR / 2, allowed=HOUR) == []
+    for later in (now + 2 * HOUR, now + 3 * HOUR):
+        assert [one.orchestration_id for one in note_stalls(rooms, later, allowed=HOUR)] == [waiting.id]
+    aggregate()
+    # then the bus has one warning, which says why
+    (warning,) = [event["detail"] for event in listen() if event["detail-type"] == "OrchestrationStalled"]
+    assert (warning["orchestration_id"], warning["tags"]) == (waiting.id, {"customer": "acme"})
+    assert "1 instances: waiting for launch" in warning["reasons"][0]
+    assert waiting.story().timeline[-1].type == "OrchestrationStalled"
+
+
+def listening(settings: Settings) -> Callable[[], list[dict[str, Any]]]:
+    """Put a queue behind everything on the bus, and return what reads it."""
+    sqs, events = boto3.client("sqs"), boto3.client("events")  # noqa: TID251 -- another service's clients
+    url = sqs.create_queue(QueueName="listener")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = json.dumps({"source": ["background-jobs"]})
+    events.put_rule(Name="all", EventBusName=settings.event_bus, EventPattern=pattern)
+    events.put_targets(Rule="all", EventBusName=settings.event_bus, Targets=[{"Id": "queue", "Arn": arn}])
+
+    def read() -> list[dict[str, Any]]:
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(message["Body"]) for message in messages]
+
+    return read

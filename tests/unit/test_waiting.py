@@ -1,0 +1,78 @@
+"""Why instances wait, from what the log tells of containers."""
+
+import pytest
+
+from background_jobs.core.delays import DelayReason, delay_reason
+from background_jobs.core.events import ContainerStarted, ShareDelayed
+from background_jobs.core.waiting import LAUNCHING, QUEUED, Containers, Wait, waits_of
+from tests.unit.histories import ORCHESTRATION_ID, at, container_started, started
+
+
+def delayed(share: int, number: int, reason: DelayReason, seconds: float) -> ShareDelayed:
+    return ShareDelayed(
+        orchestration_id=ORCHESTRATION_ID,
+        at=at(seconds),
+        share=share,
+        number=number,
+        reason=reason,
+        detail=f"report {number}",
+    )
+
+
+def waits(
+    waiting: list[int], *, shares: int, launched: list[ContainerStarted], delays: list[ShareDelayed]
+) -> list[Wait]:
+    orchestration = started(10).model_copy(update={"parallelism": shares})
+    return waits_of(orchestration, Containers(launched, delays), waiting)
+
+
+def test_what_waits_in_a_share_at_work_is_queued_and_the_rest_waits_for_its_launch() -> None:
+    queued, launching = sorted(
+        waits([2, 3, 4, 5, 9], shares=2, launched=[container_started(share=0)], delays=[]),
+        key=lambda wait: wait.reason,
+    )
+    assert (queued.reason, queued.instances, queued.shares, queued.since) == (QUEUED, 3, 1, at(0))
+    assert (launching.reason, launching.instances, launching.shares) == (LAUNCHING, 2, 1)
+
+
+def test_a_share_that_cannot_be_launched_says_the_latest_reason_since_the_first() -> None:
+    (wait,) = waits(
+        list(range(10)),
+        shares=1,
+        launched=[],
+        delays=[delayed(0, 1, DelayReason.IMAGE, 90), delayed(0, 0, DelayReason.THROTTLED, 30)],
+    )
+    assert (wait.reason, wait.detail, wait.since, wait.instances) == (
+        "the image cannot be pulled", "report 1", at(30), 10,
+    )  # fmt: skip
+    assert str(wait) == ("10 instances: the image cannot be pulled, since 2026-11-24 09:00:30 UTC (report 1)")
+
+
+def test_a_delay_is_over_once_the_container_has_started() -> None:
+    (wait,) = waits(
+        [5],
+        shares=1,
+        launched=[container_started(share=0)],
+        delays=[delayed(0, 0, DelayReason.CAPACITY, 30)],
+    )
+    assert wait.reason == QUEUED
+
+
+def test_nothing_that_waits_is_nothing_to_say() -> None:
+    assert waits([], shares=3, launched=[], delays=[]) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("ECS.InvalidParameterException: Rate exceeded", DelayReason.THROTTLED),
+        ("ECS.ThrottlingException: Throttling", DelayReason.THROTTLED),
+        ("Capacity is unavailable at this time. Please try again later", DelayReason.CAPACITY),
+        ("You've reached the limit on the number of vCPUs you can run concurrently", DelayReason.QUOTA),
+        ("TaskFailedToStart: CannotPullContainerError: image not found", DelayReason.IMAGE),
+        ("ResourceInitializationError: unable to pull secrets or registry auth", DelayReason.START),
+        ("AccessDeniedException: not authorized to perform: ecs:RunTask", DelayReason.REFUSED),
+    ],
+)
+def test_what_aws_says_is_read_by_its_words(said: str, reason: DelayReason) -> None:
+    assert delay_reason(said) is reason
