@@ -149,6 +149,31 @@ def test_failures_run_again_in_an_orchestration_that_names_its_parent(client: Te
     assert story["params"] == {"n": 5}
 
 
+def test_a_pipeline_is_shown_with_what_is_still_to_come_and_is_cancelled_as_one(client: TestClient) -> None:
+    body = {"job_name": "halve", "params": [{"n": 2}], "then": {"job_name": "halve", "params": "results"}}
+    url = f"/orchestrations/{client.post('/orchestrations', json=body).json()['orchestration_id']}"
+    shown = client.get(f"{url}/pipeline").json()
+    assert [(one["number"], one["orchestration"] is None) for one in shown["stages"]] == [
+        (1, False),
+        (2, True),
+    ]
+    assert client.post(f"{url}/pipeline/cancel", json={}).json() == {"found": "requested"}
+    refused = client.post(
+        "/orchestrations", json=body | {"then": {"job_name": "halve", "params": {"n": "$x"}}}
+    )
+    assert (refused.status_code, "refers to nothing" in refused.json()["message"]) == (422, True)
+
+
+def test_what_waits_says_why_and_a_story_what_happened(client: TestClient, done: str) -> None:
+    body = {"job_name": "halve", "params": [{"n": 2}]}
+    waiting = client.post("/orchestrations", json=body).json()["orchestration_id"]
+    (wait,) = client.get(f"/orchestrations/{waiting}/waits").json()["waits"]
+    assert (wait["reason"], wait["instances"]) == ("waiting for launch", 1)
+    story = client.get(f"/orchestrations/{done}/story").json()
+    assert [entry["type"] for entry in story["timeline"]][:2] == ["OrchestrationStarted", "ContainerStarted"]
+    assert story["waits"] == []
+
+
 def test_what_still_runs_is_cancelled_but_not_run_again(client: TestClient) -> None:
     body = {"job_name": "halve", "params": [{"n": 2}]}
     url = f"/orchestrations/{client.post('/orchestrations', json=body).json()['orchestration_id']}"
@@ -215,7 +240,7 @@ def test_the_api_is_what_its_document_says(app: FastAPI) -> None:
     # A name of no job, or a token of no page, is well-formed and refused all the same.
     refused = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")]
     operations: list[Any] = [operation.ok() for operation in schema.get_all_operations()]  # type: ignore[union-attr]
-    assert len(operations) == 11
+    assert len(operations) == 15
     for operation in operations:
 
         @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

@@ -1,7 +1,7 @@
 """The handle of a pipeline: its stages, one after the other, as one."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -67,7 +67,17 @@ class Pipeline:
 
     def status(self) -> Status:
         """Return the statuses of all stages in one: Errored if a stage errored or was skipped, at the end."""
-        return _status(self.stages())
+        return self.status_of(self.stages())
+
+    @staticmethod
+    def status_of(stages: Sequence[PipelineStage]) -> Status:
+        """Return the statuses of *stages*, which are all of a pipeline, in one."""
+        started = [stage.summary for stage in stages if stage.summary]
+        if any(stage.skipped for stage in stages):
+            return Status.ERRORED
+        if len(started) < len(stages) or not all(summary.done for summary in started):
+            return Status.IN_PROGRESS
+        return Status.ERRORED if any(summary.errored for summary in started) else Status.COMPLETED
 
     def done(self) -> bool:
         """Tell whether nothing runs any more, and nothing follows."""
@@ -79,7 +89,7 @@ class Pipeline:
         Raises TimeoutError after *timeout* (seconds, or a timedelta).
         """
         deadline = Deadline.after(timeout, self.id)
-        while _status(stages := self.stages()) is Status.IN_PROGRESS:
+        while self.status_of(stages := self.stages()) is Status.IN_PROGRESS:
             deadline.check(next(s.summary for s in reversed(stages) if s.summary))
             time.sleep(deadline.pause())
         return stages
@@ -97,7 +107,7 @@ class Pipeline:
                 yield from self._updates(stage, deadline)
             watched += len(started)
             if not started:
-                if _status(stages) is not Status.IN_PROGRESS:
+                if self.status_of(stages) is not Status.IN_PROGRESS:
                     return
                 deadline.check(next(s.summary for s in reversed(stages) if s.summary))
                 time.sleep(deadline.pause())
@@ -110,7 +120,7 @@ class Pipeline:
     def cancel(self, reason: str = "") -> Cancellation:
         """Cancel the stage that runs, and keep the one after it from starting."""
         stages = self.stages()
-        if _status(stages) is not Status.IN_PROGRESS:
+        if self.status_of(stages) is not Status.IN_PROGRESS:
             return Cancellation.ALREADY_DONE
         here = next(stage.orchestration for stage in reversed(stages) if stage.orchestration)
         found = here.cancel(reason)
@@ -148,12 +158,3 @@ class Pipeline:
 
     def _handle(self, orchestration_id: str, job_name: str) -> Orchestration:
         return Orchestration(orchestration_id, job_name, self._first.rooms, self._first.settings)
-
-
-def _status(stages: list[PipelineStage]) -> Status:
-    started = [stage.summary for stage in stages if stage.summary]
-    if any(stage.skipped for stage in stages):
-        return Status.ERRORED
-    if len(started) < len(stages) or not all(summary.done for summary in started):
-        return Status.IN_PROGRESS
-    return Status.ERRORED if any(summary.errored for summary in started) else Status.COMPLETED

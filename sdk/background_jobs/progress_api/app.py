@@ -12,7 +12,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core import errors
 from background_jobs.orchestration_service import OrchestrationService
-from background_jobs.progress_api import console, orchestrations, stream
+from background_jobs.progress_api import console, orchestrations, stories, stream
 from background_jobs.progress_api.hub import Hub
 from background_jobs.progress_api.models import Problem
 from background_jobs.progress_api.security import Guard
@@ -50,6 +50,7 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
     app.state.service = OrchestrationService(settings)
     app.state.hub = Hub(rooms, api)
     app.include_router(orchestrations.router)
+    app.include_router(stories.router)
     app.include_router(stream.router)
     app.include_router(console.router)
     for kind in _STATUSES:

@@ -8,9 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from background_jobs.core import ids
 from background_jobs.core.events import FailedAttempt, JobError
+from background_jobs.core.lineage import Rerun
 from background_jobs.core.live import OrchestrationView
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.retry import Retry
+from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import State, Status, attempt_of, state_of, status_of
 
 OrchestrationId = Annotated[
@@ -40,6 +42,7 @@ class KickOff(BaseModel):
     service: str | None = Field(default=None, min_length=1, max_length=40)
     retry: Retry | None = None
     timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 86_400)
+    then: Stage | None = Field(default=None, description="What follows once it has completed.")
 
 
 class Started(BaseModel):
@@ -68,7 +71,11 @@ class RerunRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    only: str = Field(default="failed", pattern="^(failed|all)$")
+    only: Rerun = "failed"
+    key: str | None = Field(default=None, min_length=1, max_length=256)
+    parallelism: int | None = Field(default=None, ge=1, le=10_000)
+    retry: Retry | None = None
+    timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 86_400)
 
 
 class OrchestrationPage(BaseModel):

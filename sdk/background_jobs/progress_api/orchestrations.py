@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import AwareDatetime
@@ -90,6 +90,7 @@ def kick_off(body: KickOff, request: Request) -> Started:
         service=body.service,
         retry=body.retry,
         timeout=body.timeout_seconds,
+        then=body.then,
     )
     return Started(orchestration_id=orchestration.id, job_name=orchestration.job_name)
 
@@ -129,11 +130,17 @@ def cancel(orchestration_id: OrchestrationId, body: CancelRequest, request: Requ
     return CancelAnswer(found=_service(request).orchestration(orchestration_id).cancel(body.reason))
 
 
-@router.post("/{orchestration_id}/rerun", status_code=201, responses=_GONE)
+@router.post("/{orchestration_id}/rerun", status_code=201, responses={**_GONE, **_CONFLICT})
 def rerun(orchestration_id: OrchestrationId, body: RerunRequest, request: Request) -> Started:
     """Kick off a new orchestration with the params of the failures, or with all."""
-    only = cast("Literal['failed', 'all']", body.only)
-    orchestration = _service(request).rerun(orchestration_id, only=only)
+    orchestration = _service(request).rerun(
+        orchestration_id,
+        only=body.only,
+        key=body.key,
+        parallelism=body.parallelism,
+        retry=body.retry,
+        timeout=body.timeout_seconds,
+    )
     return Started(orchestration_id=orchestration.id, job_name=orchestration.job_name)
 
 
