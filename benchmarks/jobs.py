@@ -1,5 +1,6 @@
 """The jobs of the benchmark; the main of its containers."""
 
+import time
 from typing import Any
 
 from background_jobs import job_name, run_e11_job
@@ -12,5 +13,11 @@ def no_op(params: dict[str, Any]) -> int:
     return number
 
 
+@job_name("hold")
+def hold(params: dict[str, Any]) -> None:
+    """Keep the container busy, while what is measured is done by others."""
+    time.sleep(params["hold"])
+
+
 if __name__ == "__main__":
-    run_e11_job([no_op])
+    run_e11_job([no_op, hold])

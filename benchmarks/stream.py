@@ -1,0 +1,139 @@
+"""The stream measured on this machine: `make bench`.
+
+Outcomes are appended to the log at a steady rate, as containers would, and the delay of each is from just
+before its append to its arrival at a client of `GET /orchestrations/{id}/events`. Then the same with many
+clients at once, which run in a process of their own; CPU and memory are those of the API's process.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+import psutil
+
+from background_jobs import Orchestration, OrchestrationService
+from background_jobs.aws.rooms import Rooms
+from background_jobs.core.events import JobCompleted
+from background_jobs.local_stack import LocalStack
+from background_jobs.local_stack.processes import processes_of
+
+RATE = 100
+"""Outcomes a second."""
+SECONDS = 10
+WATCHERS = 200
+
+
+def main() -> None:
+    """Measure one client, then many."""
+    with LocalStack(str(Path(__file__).with_name("jobs.py")), containers=1) as stack:
+        os.environ.update(stack.environment)  # noqa: TID251 -- this process is the caller
+        service, rooms = OrchestrationService(), Rooms.of(stack.settings)
+        _one_client(service, rooms, stack)
+        _many_clients(service, rooms, stack)
+
+
+def _one_client(service: OrchestrationService, rooms: Rooms, stack: LocalStack) -> None:
+    orchestration = _kicked_off(service)
+    sent: dict[int, float] = {}
+    seen: dict[int, float] = {}
+    client = threading.Thread(target=_read, args=(_url(stack, orchestration), seen))
+    client.start()
+    _append(orchestration, rooms, sent)
+    client.join()
+    delays = sorted(1000 * (seen[index] - sent[index]) for index in seen if index in sent)
+    print(
+        f"outcome appended to client, at {RATE} outcomes/s: "
+        f"p50 {statistics.median(delays):.0f} ms, p99 {delays[int(0.99 * len(delays))]:.0f} ms, "
+        f"at most {delays[-1]:.0f} ms ({len(delays)} outcomes)"
+    )
+
+
+def _many_clients(service: OrchestrationService, rooms: Rooms, stack: LocalStack) -> None:
+    orchestration = _kicked_off(service)
+    (api,) = [one for one in processes_of(stack.stack_id) if "background_jobs.progress_api" in one.cmdline()]
+    watchers = subprocess.Popen(
+        [sys.executable, __file__, _url(stack, orchestration)], stdout=subprocess.PIPE, text=True
+    )
+    if watchers.stdout is None or watchers.stdout.readline() != "connected\n":
+        sys.exit("The clients could not connect.")
+    before, began = _cpu(api), time.monotonic()
+    _append(orchestration, rooms, {})
+    told, _ = watchers.communicate()
+    seconds = time.monotonic() - began
+    found = json.loads(told)
+    memory = api.memory_info().rss
+    print(
+        f"{WATCHERS} clients at once: {found['complete']} got everything; the API took "
+        f"{100 * (_cpu(api) - before) / seconds:.0f} % of a processor and {memory / 2**20:.0f} MB; "
+        f"{found['bytes'] / WATCHERS / (RATE * SECONDS):.0f} bytes an instance and client on the wire"
+    )
+
+
+def _kicked_off(service: OrchestrationService) -> Orchestration:
+    # The one container holds on to the first instance: the outcomes of all are appended here.
+    params = ({"n": n, "hold": 10 * SECONDS} for n in range(RATE * SECONDS))
+    return service.kick_off_job("hold", params, parallelism=1)
+
+
+def _append(orchestration: Orchestration, rooms: Rooms, sent: dict[int, float]) -> None:
+    began = time.monotonic()
+    for index in range(RATE * SECONDS):
+        time.sleep(max(0.0, began + index / RATE - time.monotonic()))
+        now = datetime.now(UTC)
+        sent[index] = time.monotonic()
+        rooms.event_log.append(
+            JobCompleted(orchestration_id=orchestration.id, at=now, index=index, attempts=1, started_at=now)
+        )
+
+
+def _read(url: str, seen: dict[int, float]) -> None:
+    with httpx2.Client(timeout=60) as client, client.sse(url, max_event_size=None) as source:
+        for event in source:
+            if event.event == "transitions":
+                now = time.monotonic()
+                seen |= {move["index"]: now for move in json.loads(event.data)["transitions"]}
+
+
+async def _watch(url: str, connected: asyncio.Barrier) -> tuple[int, int]:
+    size, ended = 0, 0
+    async with httpx2.AsyncClient(timeout=60) as client, client.stream("GET", url) as response:
+        if await connected.wait() == 0:
+            print("connected", flush=True)
+        async for chunk in response.aiter_raw():
+            size += len(chunk)
+            ended += chunk.count(b'"status":"Completed"')
+    return size, ended
+
+
+async def _watchers(url: str) -> dict[str, int]:
+    connected = asyncio.Barrier(WATCHERS)
+    found: Sequence[tuple[int, int]] = await asyncio.gather(
+        *(_watch(url, connected) for _ in range(WATCHERS))
+    )
+    complete = sum(ended >= RATE * SECONDS for _, ended in found)
+    return {"bytes": sum(size for size, _ in found), "complete": complete}
+
+
+def _url(stack: LocalStack, orchestration: Orchestration) -> str:
+    return f"{stack.settings.api_url}/orchestrations/{orchestration.id}/events"
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(json.dumps(asyncio.run(_watchers(sys.argv[1]))))
+    else:
+        main()
