@@ -30,6 +30,7 @@ format: $(VENV)/.dev ## Format the code
 bench: $(VENV)/.local ## Measure the offline stack on this machine
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/stream.py
+	$(BIN)/python benchmarks/history.py
 
 synth: $(VENV)/.dev ## Write cdk.out/ and refresh the offline stack's template
 	CDK_OUTDIR=cdk.out $(BIN)/python app.py

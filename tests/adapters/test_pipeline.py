@@ -159,6 +159,22 @@ def test_a_cancellation_between_two_stages_reaches_the_one_that_is_to_start(
     assert rooms.event_log.cancellation(ids.next_stage_id(pipeline.id)) is not None
 
 
+def test_a_rule_starts_a_stage_after_an_orchestration_that_knows_nothing_of_it(
+    service: OrchestrationService, rooms: Rooms, settings: Settings, run: Callable[[Orchestration], None]
+) -> None:
+    first = service.kick_off_job("halve", [{"n": 8}], parallelism=1, tags={"customer": "acme"})
+    run(first)
+    stage = Stage("halve", params={"n": "$result"})
+    for _ in ("the event", "the event once more"):
+        wanted = chain.Following(orchestration_id=first.id, rule="load-after-extract", stage=stage)
+        chain.start_following(wanted, rooms, settings)
+    event = rooms.event_log.started(ids.following_id(first.id, "load-after-extract"))
+    assert (event.parent_id, event.pipeline_id, event.tags, event.total) == (
+        first.id, None, {"customer": "acme"}, 1,
+    )  # fmt: skip
+    assert first.pipeline().stages()[0].number == len(first.pipeline().stages())
+
+
 def test_watching_a_pipeline_goes_from_stage_to_stage(
     service: OrchestrationService, run: Callable[[Orchestration], None]
 ) -> None:

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _BATCH_GET: Final = 100
+_FILTERED_PAGE: Final = 1_000
 _POSITION: Final = TypeAdapter(dict[str, str])
 
 
@@ -56,8 +57,8 @@ class HistoryFilter:
                 return HISTORY_BY_JOB, [job_name]
             case HistoryFilter(status=Status() as status):
                 return HISTORY_BY_STATUS, [status]
-        newest = _month(self.until) if start is None else start.get(HISTORY_INDEXES[HISTORY_BY_TIME], "")
-        return HISTORY_BY_TIME, _months(newest, _month(max(oldest, self.since or oldest)))
+        newest = _week(self.until) if start is None else start.get(HISTORY_INDEXES[HISTORY_BY_TIME], "")
+        return HISTORY_BY_TIME, _weeks(newest, _week(max(oldest, self.since or oldest)))
 
     def conditions(self, index: str) -> tuple[str, dict[str, str], dict[str, Any]]:
         """Return the filter for what *index* does not answer by itself: expression, names, values."""
@@ -88,7 +89,7 @@ class History:
 
         Raises InvalidToken if *after* did not come from here.
         """
-        taken = list(islice(self._entries(wanted, _position(after)), limit + 1))
+        taken = list(islice(self._entries(wanted, _position(after), limit + 1), limit + 1))
         found = self._read([entry["pk"]["S"] for entry in taken[:limit]])
         return HistoryPage(found, _token(taken[limit - 1]) if len(taken) > limit else None)
 
@@ -101,7 +102,9 @@ class History:
             if token is None:
                 return
 
-    def _entries(self, wanted: HistoryFilter, start: dict[str, str] | None) -> Iterator[Mapping[str, Any]]:
+    def _entries(
+        self, wanted: HistoryFilter, start: dict[str, str] | None, needed: int
+    ) -> Iterator[Mapping[str, Any]]:
         index, partitions = wanted.index(start, oldest=wanted.until - self._retention)
         expression, names, values = wanted.conditions(index)
         for partition in partitions:
@@ -125,6 +128,8 @@ class History:
                     ":until": {"S": _sortable(wanted.until)},
                 },
                 ScanIndexForward=False,
+                # A page is paid for whole; where some is filtered out, more is needed than is wanted.
+                PaginationConfig={"PageSize": _FILTERED_PAGE if expression else needed},
                 **options,
             )
             for page in pages:
@@ -158,7 +163,7 @@ def index_entry(summary: Summary) -> dict[str, Any]:
         return {}
     customer = summary.tags.get(CUSTOMER_TAG)
     entry = {
-        "month": _month(summary.started_at),
+        "week": _week(summary.started_at),
         HISTORY_SORT_KEY: _sortable(summary.started_at),
         "job_name": summary.job_name,
         "customer": customer,
@@ -174,19 +179,21 @@ def _pair(name: str, status: Status) -> str:
     return f"{status}#{name}"
 
 
-def _month(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m}"
+def _week(at: datetime) -> str:
+    """Return the Monday of a moment's week: partitions that stay small, and are few to go through."""
+    day = at.astimezone(UTC).date()
+    return (day - timedelta(days=day.weekday())).isoformat()
 
 
-def _months(newest: str, oldest: str) -> Iterator[str]:
-    """Yield months, newest first: ``2026-01`` after ``2026-02``. Raises InvalidToken."""
+def _weeks(newest: str, oldest: str) -> Iterator[str]:
+    """Yield weeks, newest first. Raises InvalidToken."""
     try:
-        year, month = map(int, newest.split("-"))
+        monday = date.fromisoformat(newest)
     except ValueError:
         raise InvalidToken(newest) from None
-    while (name := f"{year:04d}-{month:02d}") >= oldest:
+    while (name := monday.isoformat()) >= oldest:
         yield name
-        year, month = (year, month - 1) if month > 1 else (year - 1, 12)
+        monday -= timedelta(weeks=1)
 
 
 def _sortable(at: datetime) -> str:

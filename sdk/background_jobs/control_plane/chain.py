@@ -6,6 +6,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import BaseModel
+
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core import ids
 from background_jobs.core.errors import (
@@ -27,6 +29,15 @@ _REFUSALS = (InvalidKickOff, InvalidParams, MissingReference, PayloadNotFound, U
 _log = logging.getLogger(__name__)
 
 
+class Following(BaseModel):
+    """What a rule asks for: a stage to follow an orchestration that knows nothing of it."""
+
+    orchestration_id: str
+    rule: str
+    """The rule's name, so that an event that comes twice starts one orchestration."""
+    stage: Stage
+
+
 def start_next(orchestration_id: str, rooms: Rooms, settings: Settings) -> None:
     """Start what follows a completed orchestration, if anything does, or append StageSkipped.
 
@@ -40,21 +51,40 @@ def start_next(orchestration_id: str, rooms: Rooms, settings: Settings) -> None:
     if cancellation or rooms.event_log.cancellation(next_id):
         _skip(started, stage, "The pipeline was cancelled.", rooms)
         return
-    outcomes = merged(ancestry(orchestration_id, rooms), rooms)
+    lineage = Lineage(parent_id=orchestration_id, pipeline_id=started.pipeline_id, stage=started.stage + 1)
+    if reason := _refusal(started, stage, next_id, lineage, rooms, settings):
+        _skip(started, stage, reason, rooms)
+
+
+def start_following(wanted: Following, rooms: Rooms, settings: Settings) -> None:
+    """Start the stage that a rule asks for; where it cannot be, say so in the log of the function.
+
+    Raises OrchestrationNotFound.
+    """
+    started = rooms.event_log.started(wanted.orchestration_id)
+    next_id = ids.following_id(wanted.orchestration_id, wanted.rule)
+    lineage = Lineage(parent_id=wanted.orchestration_id)
+    if reason := _refusal(started, wanted.stage, next_id, lineage, rooms, settings):
+        _log.warning(
+            "A rule's stage was not started",
+            extra={"orchestration_id": wanted.orchestration_id, "rule": wanted.rule, "reason": reason},
+        )
+
+
+def _refusal(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
+    started: OrchestrationStarted,
+    stage: Stage,
+    next_id: str,
+    lineage: Lineage,
+    rooms: Rooms,
+    settings: Settings,
+) -> str:
+    """Kick the stage off, or return why it cannot be."""
+    outcomes = merged(ancestry(started.orchestration_id, rooms), rooms)
     errored = sum(isinstance(outcome, Failure) for outcome in outcomes)
     if errored and stage.on_failure == "stop":
-        _skip(
-            started, stage, f"{errored} of {len(outcomes)} instances of stage {started.stage} errored.", rooms
-        )
-        return
-    try:
-        kick_off(_wanted(started, stage, next_id), _params(stage, outcomes), rooms, settings)
-    except _REFUSALS as refused:
-        _skip(started, stage, str(refused), rooms)
-
-
-def _wanted(started: OrchestrationStarted, stage: Stage, next_id: str) -> KickOff:
-    return KickOff(
+        return f"{errored} of {len(outcomes)} instances of stage {started.stage} errored."
+    wanted = KickOff(
         job_name=stage.job_name,
         parallelism=stage.parallelism,
         tags=started.tags,
@@ -62,11 +92,14 @@ def _wanted(started: OrchestrationStarted, stage: Stage, next_id: str) -> KickOf
         retry=stage.retry,
         timeout=stage.timeout,
         then=stage.then,
-        lineage=Lineage(
-            parent_id=started.orchestration_id, pipeline_id=started.pipeline_id, stage=started.stage + 1
-        ),
+        lineage=lineage,
         known_id=next_id,
     )
+    try:
+        kick_off(wanted, _params(stage, outcomes), rooms, settings)
+    except _REFUSALS as refused:
+        return str(refused)
+    return ""
 
 
 def _params(stage: Stage, outcomes: Iterable[Success | Failure]) -> Iterator[dict[str, Any]]:

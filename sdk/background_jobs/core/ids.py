@@ -30,6 +30,11 @@ def next_stage_id(orchestration_id: str) -> str:
     return str(uuid5(UUID(orchestration_id), "next stage"))
 
 
+def following_id(orchestration_id: str, rule: str) -> str:
+    """Return the id of what *rule* starts when an orchestration has completed."""
+    return str(uuid5(UUID(orchestration_id), f"rule\n{rule}"))
+
+
 def rerun_id(orchestration_id: str, key: str) -> str:
     """Return the id that the rerun of an orchestration under *key* always gets."""
     return str(uuid5(UUID(orchestration_id), f"rerun\n{key}"))

@@ -21,7 +21,7 @@ HISTORY_BY_CUSTOMER: Final = "by-customer"
 HISTORY_BY_CUSTOMER_AND_STATUS: Final = "by-customer-and-status"
 HISTORY_BY_STATUS: Final = "by-status"
 HISTORY_INDEXES: Final = {
-    HISTORY_BY_TIME: "month",
+    HISTORY_BY_TIME: "week",
     HISTORY_BY_JOB: "job_name",
     HISTORY_BY_JOB_AND_STATUS: "job_status",
     HISTORY_BY_CUSTOMER: "customer",
