@@ -126,7 +126,7 @@ def _write_units(stack: LocalStack, orchestration_id: str, total: int) -> dict[s
     chunk = max((_kilobytes(item) for item in stored if item is not summary), default=0)
     derived = 0
     for feed in _items(table, f"{orchestration_id}#feed"):
-        touched = len({index // CHUNK_SIZE for index, *_ in json.loads(feed["document"]["S"])})
+        touched = len({index // CHUNK_SIZE for index, *_ in json.loads(feed["document"]["S"])["transitions"]})
         derived += 2 * (_kilobytes(summary) + _kilobytes(feed) + touched * chunk)
     return {"log": units, "read model": derived}
 

@@ -3,6 +3,7 @@ import pytest
 from background_jobs.aws import clients
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
+from background_jobs.core.footprint import item_bytes
 from background_jobs.settings import Settings
 from tests.unit.histories import ORCHESTRATION_ID, job_completed, job_errored, job_started, started
 
@@ -65,3 +66,14 @@ def test_events_expire_after_the_retention(rooms: Rooms, settings: Settings) -> 
     rooms.event_log.append(event)
     (item,) = clients.dynamodb().scan(TableName=settings.event_log_table)["Items"]
     assert int(item["expires_at"]["N"]) - event.at.timestamp() == settings.retention_days * 86_400
+
+
+def test_the_cost_model_knows_the_size_of_an_item(rooms: Rooms, settings: Settings) -> None:
+    event = job_completed(0)
+    rooms.event_log.append(event)
+    partition, sort = event.key
+    key = {"pk": {"S": partition}, "sk": {"S": sort}}
+    item = clients.dynamodb().get_item(TableName=settings.event_log_table, Key=key)["Item"]
+    # names and texts by their letters, a number by half its digits and one more
+    texts = sum(len(name) + len(value.get("S", "")) for name, value in item.items())
+    assert item_bytes(event) == texts + len(item["expires_at"]["N"]) // 2 + 1

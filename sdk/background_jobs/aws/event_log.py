@@ -29,6 +29,7 @@ from background_jobs.core.events import (
     parse_event,
     started_key,
 )
+from background_jobs.core.pace import TRANSACTION_ITEMS
 from background_jobs.core.waiting import Containers
 
 if TYPE_CHECKING:
@@ -37,9 +38,8 @@ if TYPE_CHECKING:
 
 _READERS: Final = 8
 _FREE: Final = "attribute_not_exists(sk)"
-_TRANSACTION_ITEMS: Final = 100
 _TRANSACTION_BYTES: Final = 3_500_000
-"""DynamoDB allows 100 items and 4 MB in one transaction; keys and the like want some of that."""
+"""DynamoDB allows 4 MB in one transaction; keys and the like want some of that."""
 _TAKEN: Final = "ConditionalCheckFailed"
 _MENDABLE: Final = frozenset(
     {_TAKEN, "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
@@ -80,7 +80,7 @@ class EventLog:
         size = 0
         for event in events:
             put, length = self._put(event)
-            if batch and (len(batch) == _TRANSACTION_ITEMS or size + length > _TRANSACTION_BYTES):
+            if batch and (len(batch) == TRANSACTION_ITEMS or size + length > _TRANSACTION_BYTES):
                 self._transact(batch)
                 batch, size = [], 0
             batch.append(put)

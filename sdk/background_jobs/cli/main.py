@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from background_jobs.cli import local
+from background_jobs.cli.plan import plan
 from background_jobs.cli.rebuild import rebuild
 from background_jobs.cli.schema import schema
 
@@ -18,6 +19,7 @@ app = typer.Typer(
 app.add_typer(local.app, name="local")
 app.command()(rebuild)
 app.command()(schema)
+app.command()(plan)
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 -- typer's call

@@ -6,9 +6,9 @@ from typing import Final
 from background_jobs.aws.state_machine import FanOutInput, StateMachine
 from background_jobs.core.events import Event, OrchestrationStarted
 from background_jobs.core.naming import task_family
+from background_jobs.core.pace import CONTAINER_SECONDS
 from background_jobs.settings import Settings
 
-_CONTAINER_SECONDS: Final = 7 * 86_400
 _DEADLINE_GRACE_SECONDS: Final = 300
 """A container ends by itself at the orchestration's deadline; this is for one that cannot."""
 
@@ -31,7 +31,7 @@ def start_orchestration(events: Sequence[Event], settings: Settings, state_machi
                     shares_key=event.shares_key,
                     parallelism=event.parallelism,
                     total=event.total,
-                    container_seconds=_CONTAINER_SECONDS
+                    container_seconds=CONTAINER_SECONDS
                     if allowed is None
                     else int(allowed.total_seconds()) + _DEADLINE_GRACE_SECONDS,
                 )

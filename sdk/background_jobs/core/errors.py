@@ -122,5 +122,13 @@ class PayloadNotFound(BackgroundJobsError):
         super().__init__(f"The payload {key!r} is not in the bucket; its retention may have passed.")
 
 
+class InvalidTaskSize(BackgroundJobsError):
+    """Fargate does not offer this CPU with this memory."""
+
+
+class InvalidWorkload(BackgroundJobsError):
+    """What is to be planned cannot be kicked off."""
+
+
 class ServiceUnreachable(BackgroundJobsError):
     """AWS, or the endpoint that stands for it, did not answer."""

@@ -11,10 +11,10 @@ from typing import Final, Self
 
 from background_jobs.aws.event_log import EventLog
 from background_jobs.core.events import JobError, OrchestrationCancelled, OrchestrationStarted
+from background_jobs.core.pace import LOOK_SECONDS
 
 _TICK_SECONDS: Final = 0.2
-_TICKS_A_LOOK: Final = 10
-"""A cancellation is looked for every two seconds."""
+_TICKS_A_LOOK: Final = round(LOOK_SECONDS / _TICK_SECONDS)
 _log = logging.getLogger(__name__)
 
 

@@ -8,11 +8,9 @@ from typing import Final, Self
 
 from background_jobs.aws.event_log import EventLog
 from background_jobs.core.events import Event, JobCompleted, JobErrored, JobProgressed, JobStarted
+from background_jobs.core.pace import APPEND_SECONDS, TRANSACTION_ITEMS
 
-_BATCH: Final = 100
-_LONGEST_DELAY: Final = 0.2
-"""Seconds that an event may wait for others to share its transaction."""
-_MOST_PENDING: Final = 20 * _BATCH
+_MOST_PENDING: Final = 20 * TRANSACTION_ITEMS
 """Events in memory; beyond them, adding waits for the log."""
 
 
@@ -39,7 +37,7 @@ class EventWriter:
             self._changed.wait_for(lambda: len(self._pending) < _MOST_PENDING or self._error)
             self._raise()
             self._pending.append(event)
-            if len(self._pending) in (1, _BATCH):
+            if len(self._pending) in (1, TRANSACTION_ITEMS):
                 self._changed.notify_all()
 
     def flush(self) -> None:
@@ -82,14 +80,14 @@ class EventWriter:
     def _next_batch(self) -> list[Event]:
         with self._changed:
             self._changed.wait_for(lambda: self._pending or self._closed)
-            deadline = time.monotonic() + _LONGEST_DELAY
+            deadline = time.monotonic() + APPEND_SECONDS
             self._changed.wait_for(
-                lambda: len(self._pending) >= _BATCH or self._hurry or self._closed,
+                lambda: len(self._pending) >= TRANSACTION_ITEMS or self._hurry or self._closed,
                 deadline - time.monotonic(),
             )
             ended = {event.index for event in self._pending if isinstance(event, JobCompleted | JobErrored)}
             batch: list[Event] = []
-            while self._pending and len(batch) < _BATCH:
+            while self._pending and len(batch) < TRANSACTION_ITEMS:
                 event = self._pending.popleft()
                 if not (isinstance(event, JobStarted | JobProgressed) and event.index in ended):
                     batch.append(event)

@@ -1,0 +1,104 @@
+"""`background-jobs plan`: what an orchestration takes and costs, before it is kicked off."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from background_jobs.cli.reporting import reporting
+from background_jobs.core import plan as core
+from background_jobs.core.fargate import TaskSize
+from background_jobs.core.prices import US_EAST_1
+from background_jobs.core.quotas import NEW_ACCOUNT_VCPUS, QuotaUse
+
+
+class Architecture(StrEnum):
+    """The processors that Fargate offers."""
+
+    ARM64 = "arm64"
+    X86_64 = "x86_64"
+
+
+def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
+    instances: Annotated[int, typer.Option(help="How many params objects there are.")],
+    seconds: Annotated[float, typer.Option(help="How long one instance takes, on average.")],
+    parallelism: Annotated[int, typer.Option(help="Containers at once.")] = 100,
+    cpu: Annotated[int, typer.Option(help="CPU units of a container; 1,024 are one vCPU.")] = 512,
+    memory: Annotated[int, typer.Option(help="Memory of a container, in MiB.")] = 1024,
+    arch: Annotated[Architecture, typer.Option(help="The processor.")] = Architecture.ARM64,
+    spot: Annotated[bool, typer.Option("--spot", help="Use Fargate Spot.")] = False,
+    params_bytes: Annotated[int, typer.Option(help="The size of one params object, as JSON.")] = 256,
+    result_bytes: Annotated[int, typer.Option(help="The size of one result, as JSON.")] = 256,
+    public_ip: Annotated[bool, typer.Option(help="Whether containers have public addresses.")] = True,
+    vcpu_quota: Annotated[
+        float,
+        typer.Option(min=0.25, help="Your account's quota of Fargate vCPUs; the default is a new one's."),
+    ] = NEW_ACCOUNT_VCPUS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+) -> None:
+    """Tell how long an orchestration takes, what it costs, and which limits of AWS it comes near."""
+    with reporting():
+        made = core.plan(
+            core.Workload(
+                instances=instances,
+                seconds=seconds,
+                parallelism=parallelism,
+                size=TaskSize(cpu=cpu, memory_mib=memory, arm64=arch is Architecture.ARM64, spot=spot),
+                params_bytes=params_bytes,
+                result_bytes=result_bytes,
+                public_ip=public_ip,
+            ),
+            vcpu_quota=vcpu_quota,
+        )
+    typer.echo(made.model_dump_json(indent=2) if as_json else _shown(made))
+
+
+def _shown(made: core.Plan) -> str:
+    work, timing, dollars = made.workload, made.timing, made.bill.dollars
+    return "\n".join(
+        [
+            f"{work.instances:,} instances of {work.seconds:g} s in {made.containers:,} containers",
+            "",
+            f"Time      {_duration(timing.seconds)}",
+            f"  launch      {_duration(timing.launch)} until the last of the containers, at 20 a second",
+            f"  start       {timing.start[0]:g} to {timing.start[1]:g} s for each container",
+            f"  work        {_duration(timing.work)} for the fullest share of {made.instances_a_container:,}",
+            f"  the rest    {_duration(timing.control)} of kick-off and completion",
+            "",
+            f"Price     {_price(dollars)}, {_price(1000 * dollars / work.instances)} per 1,000 instances",
+            *(f"  {_price(line.dollars):>9}  {line.service:<16}{line.usage}" for line in made.bill.lines),
+            f"  List prices of {US_EAST_1.region}, {US_EAST_1.as_of:%B %Y}; no free tier, nothing fails.",
+            "",
+            "Limits of AWS",
+            *map(_limit, made.quotas),
+            *_suggestions(made),
+        ]
+    )
+
+
+def _limit(use: QuotaUse) -> str:
+    part = f"{100 * use.used / use.limit:,.0f} %"
+    line = f"{'!' if use.warns else ' '} {part:>7}  {use.name}: {use.used:,.0f} of {use.limit:,.0f}"
+    return f"{line}\n{'':11}{use.advice}" if use.warns and use.advice else line
+
+
+def _suggestions(made: core.Plan) -> list[str]:
+    offered = [("cheaper, about as fast", made.cheaper), ("faster, about as cheap", made.faster)]
+    if made.cheaper == made.faster:
+        offered = [("faster and cheaper", made.cheaper)]
+    lines = [
+        f"  --parallelism {one.parallelism} is {what}: {_duration(one.seconds)}, {_price(one.dollars)}"
+        for what, one in offered
+        if one is not None
+    ]
+    return ["", "Better", *lines] if lines else []
+
+
+def _duration(seconds: float) -> str:
+    """Return *seconds* as ``h:mm:ss``, with days where there are any."""
+    return f"{timedelta(seconds=round(seconds))}"
+
+
+def _price(dollars: float) -> str:
+    return f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:.4f}"

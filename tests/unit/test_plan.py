@@ -1,0 +1,183 @@
+"""The cost model against examples that were computed by hand from the price table."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from background_jobs.cli.main import app
+from background_jobs.core.costs import cost_of_run
+from background_jobs.core.errors import InvalidTaskSize, InvalidWorkload
+from background_jobs.core.fargate import TaskSize
+from background_jobs.core.footprint import footprint_of
+from background_jobs.core.pace import STREAM_BATCH
+from background_jobs.core.plan import Plan, Workload, plan
+from background_jobs.local_stack.package_data import TEMPLATE
+
+TEN_THOUSAND = Workload(instances=10_000, seconds=5, parallelism=100)
+
+
+def dollars(made: Plan) -> dict[str, float]:
+    return {line.service: line.dollars for line in made.bill.lines}
+
+
+def warnings(made: Plan) -> set[str]:
+    return {use.name for use in made.quotas if use.warns}
+
+
+def test_the_time_is_that_of_the_last_container() -> None:
+    made = plan(TEN_THOUSAND)
+    # 100 calls of RunTask: 20 at once, the other 80 at 20 a second; 100 instances of 5 s in each container
+    assert (made.timing.launch, made.timing.work, made.instances_a_container) == (4, 500, 100)
+    # 5 s around it, and a start of 30 to 60 s
+    assert made.timing.seconds == 5 + 4 + 45 + 500
+
+
+def test_the_price_of_ten_thousand_short_instances() -> None:
+    price = dollars(plan(TEN_THOUSAND))
+    hours = 100 * (20 + 500) / 3600
+    assert price["Fargate"] == pytest.approx(hours * (0.5 * 0.03238 + 1 * 0.00356))
+    assert price["Public IPv4"] == pytest.approx(hours * 0.005)
+    # the Map, the wait, the last closing; the start and the one state of each of 100 children
+    assert price["Step Functions"] == pytest.approx((3 + 2 * 100) * 25e-6)
+    # params and manifest; a read of each share, of the manifest, and of the params beside the results
+    assert price["S3"] == pytest.approx(2 * 5e-6 + 102 * 0.4e-6)
+    assert plan(TEN_THOUSAND).bill.dollars == pytest.approx(sum(price.values()))
+
+
+def test_the_log_takes_two_events_in_transactions_for_each_instance() -> None:
+    used = footprint_of(TEN_THOUSAND.run())
+    # a start and an outcome of less than 1 KB, two units each; 100 containers; the first and the last event
+    assert used.log_write_units == 10_000 * (2 + 2) + 100 + 2
+
+
+def test_an_outcome_in_the_same_transaction_saves_the_start_of_a_short_instance() -> None:
+    used = footprint_of(Workload(instances=1_000, seconds=0.05, parallelism=1).run())
+    # a quarter of the starts is written before its outcome is there
+    assert used.log_write_units == 1_000 * 2 + 250 * 2 + 1 + 2
+
+
+def test_a_large_result_is_an_object_of_its_own() -> None:
+    used = footprint_of(Workload(instances=10, seconds=1, parallelism=1, result_bytes=100_000).run())
+    assert (used.s3_puts, used.s3_gets) == (2 + 10, 3 + 10)
+    assert used.log_write_units == 10 * (2 + 2) + 1 + 2
+
+
+def test_a_container_of_seconds_is_billed_as_a_minute() -> None:
+    made = plan(Workload(instances=3, seconds=1, parallelism=3, public_ip=False))
+    assert dollars(made)["Fargate"] == pytest.approx(3 * 60 / 3600 * 0.01975)
+    assert "Public IPv4" not in dollars(made)
+
+
+def test_uneven_shares_are_billed_as_they_are_cut() -> None:
+    # 7 instances in 3 containers: 3, 2 and 2
+    run = Workload(instances=7, seconds=100, parallelism=3).run()
+    assert run.container_seconds == (20 + 300) + 2 * (20 + 200)
+
+
+def test_processor_and_spot_change_the_price_of_the_same_hours() -> None:
+    size = TaskSize(cpu=1024, memory_mib=2048, arm64=False, spot=True)
+    made = plan(Workload(instances=1, seconds=3580, parallelism=1, size=size))
+    assert dollars(made)["Fargate"] == pytest.approx(0.3 * (0.04048 + 2 * 0.004445))
+
+
+def test_what_a_run_has_cost_follows_from_its_containers() -> None:
+    bill = cost_of_run(total=1_000, containers=10, container_seconds=6_000, cpu=1024, memory_mib=2048)
+    price = {line.service: line.dollars for line in bill.lines}
+    assert price["Fargate"] == pytest.approx(6_000 / 3600 * (0.03238 + 2 * 0.00356))
+    assert price["Step Functions"] == pytest.approx(23 * 25e-6)
+    assert bill.dollars == pytest.approx(sum(price.values()))
+
+
+def test_an_orchestration_of_nothing_has_cost_its_events() -> None:
+    bill = cost_of_run(total=0, containers=0, container_seconds=0)
+    price = {line.service: line.dollars for line in bill.lines}
+    assert (price["Fargate"], price["Step Functions"]) == (0, 0)
+    assert 0 < bill.dollars < 0.0001
+
+
+@pytest.mark.parametrize(("quota", "warned"), [(62.5, True), (63, False)])
+def test_a_plan_warns_from_four_fifths_of_a_limit_on(quota: float, *, warned: bool) -> None:
+    # 100 containers of half a vCPU
+    assert ("Fargate On-Demand vCPUs" in warnings(plan(TEN_THOUSAND, vcpu_quota=quota))) == warned
+
+
+def test_a_fan_out_that_writes_too_fast_is_warned_of() -> None:
+    calm = plan(TEN_THOUSAND, vcpu_quota=1_000)
+    busy = plan(Workload(instances=100_000, seconds=0.01, parallelism=1_000), vcpu_quota=1_000)
+    assert warnings(calm) == set()
+    assert {
+        "Write units a second in a new log table",
+        "Write units a second in one partition of the log",
+    } <= warnings(busy)
+
+
+def test_the_fullest_limit_comes_first() -> None:
+    parts = [use.used / use.limit for use in plan(TEN_THOUSAND).quotas]
+    assert parts == sorted(parts, reverse=True)
+
+
+def test_containers_that_only_wait_for_the_fullest_share_are_saved() -> None:
+    # 100 instances in 60 containers are two in the fullest, and so they are in 50
+    cheaper = plan(Workload(instances=100, seconds=60, parallelism=60)).cheaper
+    assert cheaper is not None
+    assert cheaper.parallelism == 50
+
+
+def test_more_containers_are_suggested_where_they_cost_about_the_same() -> None:
+    faster = plan(TEN_THOUSAND).faster
+    assert faster is not None
+    assert faster.parallelism > 100
+    assert faster.seconds < plan(TEN_THOUSAND).timing.seconds
+    assert faster.dollars <= 1.1 * plan(TEN_THOUSAND).bill.dollars
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"instances": 0}, "instances=0 cannot be planned; it must be at least 1"),
+        ({"seconds": float("nan")}, "seconds=nan"),
+        ({"parallelism": 10_001}, "at most 10,000"),
+        ({"params_bytes": 2_000_000}, "at most 1,048,576"),
+    ],
+)
+def test_a_workload_that_cannot_be_is_refused(changed: dict[str, float], said: str) -> None:
+    with pytest.raises(InvalidWorkload, match=said):
+        Workload.model_validate({"instances": 1, "seconds": 1, "parallelism": 1, **changed})
+
+
+def test_a_size_that_fargate_does_not_offer_is_refused_with_those_that_it_does() -> None:
+    with pytest.raises(InvalidTaskSize, match=r"cpu=300; use one of \[256, 512, 1024"):
+        TaskSize(cpu=300)
+    with pytest.raises(
+        InvalidTaskSize, match=r"no memory of 8192 MiB; use one of \[1024, 2048, 3072, 4096\]"
+    ):
+        TaskSize(cpu=512, memory_mib=8192)
+
+
+def test_the_model_counts_with_the_batch_size_of_the_stack() -> None:
+    resources = json.loads(TEMPLATE.read_text())["Resources"].values()
+    mappings = [r["Properties"] for r in resources if r["Type"] == "AWS::Lambda::EventSourceMapping"]
+    assert STREAM_BATCH in [mapping["BatchSize"] for mapping in mappings]
+
+
+def test_the_command_prints_time_price_and_limits() -> None:
+    said = CliRunner().invoke(app, ["plan", "--instances", "10000", "--seconds", "5"])
+    assert said.exit_code == 0
+    assert "Time      0:09:14" in said.stdout
+    assert "$0.2853  Fargate         14.4 hours of 0.5 vCPU and 1 GB, arm64" in said.stdout
+    assert "833 %  Fargate On-Demand vCPUs: 50 of 6" in said.stdout
+    assert "List prices of us-east-1" in said.stdout
+
+
+def test_the_command_prints_the_model_and_nothing_else_as_json() -> None:
+    said = CliRunner().invoke(app, ["plan", "--instances", "10000", "--seconds", "5", "--json"])
+    document = json.loads(said.stdout)
+    assert document == plan(TEN_THOUSAND).model_dump(mode="json")
+    assert document["timing"]["seconds"] == 554
+
+
+def test_the_command_refuses_bad_input_in_a_sentence() -> None:
+    said = CliRunner().invoke(app, ["plan", "--instances", "10", "--seconds", "5", "--cpu", "300"])
+    assert said.exit_code == 2
+    assert "Fargate has no cpu=300" in said.stderr
