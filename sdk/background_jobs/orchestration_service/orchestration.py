@@ -8,11 +8,13 @@ from typing import Final
 
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core.errors import EventConflict
-from background_jobs.core.events import OrchestrationCancelled
+from background_jobs.core.events import JobErrored, OrchestrationCancelled
 from background_jobs.core.fold import Summary
+from background_jobs.core.live import instances_in
 from background_jobs.core.outcomes import Failure, JobResults, Success
+from background_jobs.core.statuses import State, Status
 from background_jobs.orchestration_service.outcomes import Outcomes
-from background_jobs.orchestration_service.results import collect
+from background_jobs.orchestration_service.results import collect, events_of, outcomes_in
 from background_jobs.orchestration_service.watching import (
     Deadline,
     Update,
@@ -105,6 +107,21 @@ class Orchestration:
                 yield from outcomes.among(update)
         finally:
             outcomes.close()
+
+    def ended(self, status: Status | None = None) -> Iterator[Success | Failure]:
+        """Yield the outcomes that there are by now, in the order of the params: all, or those of one status.
+
+        It does not wait, and keeps a thousand of them in memory at most.
+        """
+        states = {State.COMPLETED: Status.COMPLETED, State.ERRORED: Status.ERRORED}
+        wanted = [state for state, its_status in states.items() if status in (None, its_status)]
+        return outcomes_in(self.id, wanted, self.rooms)
+
+    def errors(self) -> Iterator[JobErrored]:
+        """Yield why instances gave up, as far as they have by now, in their order."""
+        model = self.rooms.read_model.snapshot(self.id)
+        events = events_of(self.id, list(instances_in(model, {State.ERRORED})), self.rooms)
+        return (event for event in events if isinstance(event, JobErrored))
 
     def outcomes(self) -> Outcomes:
         """Return what finds the outcomes that an update tells of."""

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.rooms import Rooms
@@ -13,7 +14,11 @@ from background_jobs.core.events import (
     OrchestrationStarted,
     PayloadRef,
 )
+from background_jobs.core.live import instances_in
 from background_jobs.core.outcomes import Failure, JobResults, Success
+from background_jobs.core.statuses import State
+
+_PAGE: Final = 4 * PARTITION_SIZE
 
 
 def collect(orchestration_id: str, rooms: Rooms) -> JobResults:
@@ -34,6 +39,18 @@ def collect(orchestration_id: str, rooms: Rooms) -> JobResults:
             else:
                 failures.append(outcome)
     return JobResults(successes, failures or None)
+
+
+def outcomes_in(orchestration_id: str, states: Iterable[State], rooms: Rooms) -> Iterator[Success | Failure]:
+    """Yield the outcomes of the instances that are in one of *states* now, in the order of the params.
+
+    A page of them is in memory at a time. Raises OrchestrationNotFound, or PayloadNotFound once the params
+    have expired.
+    """
+    started = rooms.event_log.started(orchestration_id)
+    indices = iter(instances_in(rooms.read_model.snapshot(orchestration_id), states))
+    while page := list(islice(indices, _PAGE)):
+        yield from outcomes_of(started, page, rooms)
 
 
 def outcomes_of(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
+from background_jobs.aws.history import HistoryFilter, HistoryPage
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core import ids, shares
 from background_jobs.core.errors import (
@@ -21,7 +22,7 @@ from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.live import instances_in
 from background_jobs.core.outcomes import JobResults
 from background_jobs.core.retry import Retry
-from background_jobs.core.statuses import State
+from background_jobs.core.statuses import State, Status
 from background_jobs.jobs import JobDefinition, definition_of
 from background_jobs.orchestration_service.orchestration import Orchestration
 from background_jobs.orchestration_service.results import all_params
@@ -113,6 +114,29 @@ class OrchestrationService:
             raise OrchestrationNotFound(orchestration_id)
         started = self._rooms.event_log.started(orchestration_id)
         return Orchestration(orchestration_id, started.job_name, self._rooms, self._settings.api_url)
+
+    def history(  # noqa: PLR0913 -- its filters are keywords
+        self,
+        *,
+        job_name: str | None = None,
+        status: Status | None = None,
+        customer: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        next_token: str | None = None,
+    ) -> HistoryPage:
+        """Return the latest *limit* orchestrations that fit all of the filters, newest first.
+
+        *customer* is the value of the tag ``customer``; *since* and *until* are aware datetimes, both
+        included, and bound when they were kicked off. *next_token* is that of the page before. Raises
+        InvalidToken if it is not.
+        """
+        now = datetime.now(UTC)
+        wanted = HistoryFilter(
+            job_name=job_name, status=status, customer=customer, since=since, until=min(until or now, now)
+        )
+        return self._rooms.history.page(wanted, limit=limit, after=next_token)
 
     def rerun(self, orchestration_id: str, *, only: Literal["failed", "all"] = "failed") -> Orchestration:
         """Kick off a new orchestration with the params of another's failures, or with all of its params.

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Literal, cast
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import AwareDatetime
 
-from background_jobs.aws.history import HistoryFilter
 from background_jobs.aws.rooms import Rooms
+from background_jobs.core.answers import CancelAnswer, FailureView, OrchestrationPage, Started, SuccessView
 from background_jobs.core.causes import causes_of
 from background_jobs.core.events import (
     ContainerStarted,
@@ -25,7 +25,6 @@ from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import CHUNK_SIZE, State, Status
 from background_jobs.orchestration_service import OrchestrationService
 from background_jobs.orchestration_service.results import (
-    events_of,
     outcome_of,
     outcomes_of,
     params_between,
@@ -34,23 +33,18 @@ from background_jobs.orchestration_service.watching import summary_of
 from background_jobs.progress_api.models import (
     LONGEST_PAGE,
     PAGE,
-    CancelAnswer,
     CancelRequest,
     Causes,
     FailurePage,
-    FailureView,
     Instance,
     InstanceEvent,
     InstancePage,
     InstanceStory,
     KickOff,
     OrchestrationId,
-    OrchestrationPage,
     Problem,
     RerunRequest,
-    Started,
     SuccessPage,
-    SuccessView,
 )
 
 router = APIRouter(prefix="/orchestrations", tags=["orchestrations"])
@@ -109,13 +103,16 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the filters of a list
     next_token: Annotated[str | None, Query(max_length=2_048)] = None,
 ) -> OrchestrationPage:
     """List orchestrations, newest first."""
-    now = datetime.now(UTC)
-    wanted = HistoryFilter(
-        job_name=job_name, status=status, customer=customer, since=since, until=min(until or now, now)
+    page = _service(request).history(
+        job_name=job_name,
+        status=status,
+        customer=customer,
+        since=since,
+        until=until,
+        limit=limit,
+        next_token=next_token,
     )
-    page = _rooms(request).history.page(wanted, limit=limit, after=next_token)
-    views = [OrchestrationView.of(summary, now) for summary in page.summaries]
-    return OrchestrationPage(orchestrations=views, next_token=page.next_token)
+    return OrchestrationPage.of(page.summaries, page.next_token, datetime.now(UTC))
 
 
 @router.get("/{orchestration_id}")
@@ -204,11 +201,8 @@ def failures(
 @router.get("/{orchestration_id}/causes")
 def causes(orchestration_id: OrchestrationId, request: Request) -> Causes:
     """Group the failures by what caused them."""
-    rooms = _rooms(request)
-    summary_of(orchestration_id, rooms)
-    errored = list(instances_in(rooms.read_model.snapshot(orchestration_id), {State.ERRORED}))
-    events = events_of(orchestration_id, errored, rooms)
-    return Causes(causes=causes_of(event for event in events if isinstance(event, JobErrored)))
+    orchestration = _service(request).orchestration(orchestration_id)
+    return Causes(causes=causes_of(orchestration.errors()))
 
 
 def _ended(
