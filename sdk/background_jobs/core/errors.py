@@ -111,5 +111,9 @@ class PayloadNotFound(BackgroundJobsError):
         super().__init__(f"The payload {key!r} is not in the bucket; its retention may have passed.")
 
 
+class LogNotFound(BackgroundJobsError):
+    """There is no log to read, or none any more."""
+
+
 class ServiceUnreachable(BackgroundJobsError):
     """AWS, or the endpoint that stands for it, did not answer."""
