@@ -1,80 +1,18 @@
 """Background Job Service: hand over a job name and an array of params; every one becomes a job instance."""
 
-from background_jobs.core.causes import FailureDigest
-from background_jobs.core.completion import JobCompletedEvent
-from background_jobs.core.errors import (
-    BackgroundJobsError,
-    InvalidJob,
-    InvalidKickOff,
-    InvalidParams,
-    InvalidResult,
-    InvalidSettings,
-    KickOffConflict,
-    MissingSettings,
-    OrchestrationNotFound,
-    PayloadNotFound,
-    ServiceUnreachable,
-    UnknownJobName,
-)
-from background_jobs.core.events import FailedAttempt, JobError
-from background_jobs.core.fold import Summary, Transition
-from background_jobs.core.outcomes import Failure, JobFailed, Success
-from background_jobs.core.retry import GiveUp, Retry, RetryAfter
-from background_jobs.core.stages import Stage
-from background_jobs.core.statuses import Status
-from background_jobs.jobs import JobContext, job_name
-from background_jobs.orchestration_service import (
-    Cancellation,
-    Failures,
-    JobResults,
-    Orchestration,
-    OrchestrationService,
-    Pipeline,
-    PipelineStage,
-    PipelineUpdate,
-    Update,
-)
-from background_jobs.settings import Settings
-from background_jobs.worker.main import run_e11_job
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "BackgroundJobsError",
-    "Cancellation",
-    "FailedAttempt",
-    "Failure",
-    "FailureDigest",
-    "Failures",
-    "GiveUp",
-    "InvalidJob",
-    "InvalidKickOff",
-    "InvalidParams",
-    "InvalidResult",
-    "InvalidSettings",
-    "JobCompletedEvent",
-    "JobContext",
-    "JobError",
-    "JobFailed",
-    "JobResults",
-    "KickOffConflict",
-    "MissingSettings",
-    "Orchestration",
-    "OrchestrationNotFound",
-    "OrchestrationService",
-    "PayloadNotFound",
-    "Pipeline",
-    "PipelineStage",
-    "PipelineUpdate",
-    "Retry",
-    "RetryAfter",
-    "ServiceUnreachable",
-    "Settings",
-    "Stage",
-    "Status",
-    "Success",
-    "Summary",
-    "Transition",
-    "UnknownJobName",
-    "Update",
-    "job_name",
-    "run_e11_job",
-]
+if TYPE_CHECKING:
+    from background_jobs.public import *  # noqa: F403 -- its __all__ is the list
+else:
+    # The names are imported when one is asked for, so that `background-jobs --help` need not wait for them.
+
+    def __getattr__(name: str) -> Any:  # noqa: ANN401 -- whatever bears the name
+        public = import_module("background_jobs.public")
+        if name in {"__all__", *public.__all__}:
+            return getattr(public, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return [*globals(), *import_module("background_jobs.public").__all__]

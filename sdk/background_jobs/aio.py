@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
-from typing import Any, TypedDict, TypeVar, Unpack
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Final, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel
 
 from background_jobs import orchestration_service as sync
+from background_jobs.aws.history import HistoryPage
 from background_jobs.core.causes import FailureDigest
 from background_jobs.core.fold import Summary
 from background_jobs.core.outcomes import Failure, Success
@@ -29,6 +31,7 @@ from background_jobs.settings import Settings
 __all__ = ["Orchestration", "OrchestrationService", "Pipeline"]
 
 _T = TypeVar("_T")
+_PAGE: Final = 1_000
 Params = Mapping[str, Any] | BaseModel
 
 
@@ -43,6 +46,18 @@ class KickOffOptions(TypedDict, total=False):
     timeout: float | timedelta | None
     then: Stage | None
     parent_id: str | None
+
+
+class HistoryFilters(TypedDict, total=False):
+    """The keywords of history; `background_jobs.OrchestrationService` describes them."""
+
+    job_name: str | None
+    status: Status | None
+    customer: str | None
+    since: datetime | None
+    until: datetime | None
+    limit: int
+    next_token: str | None
 
 
 class OrchestrationService:
@@ -68,6 +83,10 @@ class OrchestrationService:
     async def orchestration(self, orchestration_id: str) -> "Orchestration":
         """Re-attach to an orchestration by its id, from any process. Raises OrchestrationNotFound."""
         return Orchestration(await asyncio.to_thread(self._service.orchestration, orchestration_id))
+
+    async def history(self, **filters: Unpack[HistoryFilters]) -> HistoryPage:
+        """Return the latest orchestrations that fit all of the filters, newest first."""
+        return await asyncio.to_thread(self._service.history, **filters)
 
     async def pipeline(self, orchestration_id: str) -> "Pipeline":
         """Re-attach to the pipeline that an orchestration is a stage of. Raises OrchestrationNotFound."""
@@ -171,6 +190,13 @@ class Orchestration:
                     yield outcome
         finally:
             outcomes.close()
+
+    async def ended(self, status: Status | None = None) -> AsyncIterator[Success | Failure]:
+        """Yield the outcomes that there are by now, in the order of the params; perhaps of one status."""
+        outcomes = self._sync.ended(status)
+        while page := await asyncio.to_thread(lambda: list(islice(outcomes, _PAGE))):
+            for outcome in page:
+                yield outcome
 
 
 class Pipeline:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -72,6 +73,11 @@ def stepfunctions() -> "SFNClient":
 def ecs() -> "ECSClient":
     """Return this process's client of ECS."""
     return cast("ECSClient", _client("ecs"))
+
+
+def logs() -> "CloudWatchLogsClient":
+    """Return this process's client of CloudWatch Logs."""
+    return cast("CloudWatchLogsClient", _client("logs"))
 
 
 def signed_headers(method: str, url: str, body: bytes) -> dict[str, str]:

@@ -130,5 +130,9 @@ class InvalidWorkload(BackgroundJobsError):
     """What is to be planned cannot be kicked off."""
 
 
+class LogNotFound(BackgroundJobsError):
+    """There is no log to read, or none any more."""
+
+
 class ServiceUnreachable(BackgroundJobsError):
     """AWS, or the endpoint that stands for it, did not answer."""

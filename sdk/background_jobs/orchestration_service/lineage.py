@@ -12,7 +12,7 @@ from background_jobs.core.lineage import origins
 from background_jobs.core.live import instances_in
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import State
-from background_jobs.orchestration_service.results import outcomes_in
+from background_jobs.orchestration_service.results import all_outcomes
 
 
 class Member(NamedTuple):
@@ -64,7 +64,7 @@ def merged(members: Iterable[Member], rooms: Rooms) -> list[Success | Failure]:
     """
     latest: dict[int, Success | Failure] = {}
     for member in members:
-        for outcome in outcomes_in(member.started, rooms):
+        for outcome in all_outcomes(member.started, rooms):
             index = member.origins[outcome.index]
             if isinstance(outcome, Success) or not isinstance(latest.get(index), Success):
                 latest[index] = replace(outcome, index=index)

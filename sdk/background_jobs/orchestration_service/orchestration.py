@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final, Unpack
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core.causes import FailureDigest
 from background_jobs.core.errors import EventConflict
-from background_jobs.core.events import OrchestrationCancelled
+from background_jobs.core.events import JobErrored, OrchestrationCancelled
 from background_jobs.core.fold import Summary
+from background_jobs.core.live import instances_in
 from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.statuses import State, Status
 from background_jobs.core.story import Story
 from background_jobs.core.waiting import Wait
 from background_jobs.orchestration_service.job_results import JobResults, parted
@@ -19,7 +21,7 @@ from background_jobs.orchestration_service.lineage import family
 from background_jobs.orchestration_service.lineage import merged as merge
 from background_jobs.orchestration_service.outcomes import Outcomes
 from background_jobs.orchestration_service.rerun import RerunOptions, rerun
-from background_jobs.orchestration_service.results import digest, outcomes_in
+from background_jobs.orchestration_service.results import all_outcomes, digest, events_of, outcomes_in
 from background_jobs.orchestration_service.story import read_story, read_waits
 from background_jobs.orchestration_service.watching import (
     Deadline,
@@ -80,7 +82,7 @@ class Orchestration:
         """
         if not merged:
             self.wait(timeout)
-            return parted(outcomes_in(self.rooms.event_log.started(self.id), self.rooms), self)
+            return parted(all_outcomes(self.rooms.event_log.started(self.id), self.rooms), self)
         members, deadline = family(self.id, self.rooms), Deadline.after(timeout, self.id)
         for member in members:
             self._relative(member.id).wait(deadline.left)
@@ -157,6 +159,21 @@ class Orchestration:
                 yield from outcomes.among(update)
         finally:
             outcomes.close()
+
+    def ended(self, status: Status | None = None) -> Iterator[Success | Failure]:
+        """Yield the outcomes that there are by now, in the order of the params: all, or those of one status.
+
+        It does not wait, and keeps a thousand of them in memory at most.
+        """
+        states = {State.COMPLETED: Status.COMPLETED, State.ERRORED: Status.ERRORED}
+        wanted = [state for state, its_status in states.items() if status in (None, its_status)]
+        return outcomes_in(self.id, wanted, self.rooms)
+
+    def errors(self) -> Iterator[JobErrored]:
+        """Yield why instances gave up, as far as they have by now, in their order."""
+        model = self.rooms.read_model.snapshot(self.id)
+        events = events_of(self.id, list(instances_in(model, {State.ERRORED})), self.rooms)
+        return (event for event in events if isinstance(event, JobErrored))
 
     def outcomes(self) -> Outcomes:
         """Return what finds the outcomes that an update tells of."""

@@ -24,8 +24,10 @@ from background_jobs.core.statuses import State
 _BATCH: Final = 64
 _FETCHERS: Final = 8
 
+_PAGE: Final = 4 * PARTITION_SIZE
 
-def outcomes_in(started: OrchestrationStarted, rooms: Rooms) -> Iterator[Success | Failure]:
+
+def all_outcomes(started: OrchestrationStarted, rooms: Rooms) -> Iterator[Success | Failure]:
     """Yield the outcomes that the log holds now, in the order of the params.
 
     Large results are fetched some at a time. Raises PayloadNotFound once params or results have expired.
@@ -43,6 +45,18 @@ def outcomes_in(started: OrchestrationStarted, rooms: Rooms) -> Iterator[Success
         while batch := list(islice(paired, _BATCH)):
             is_large = any(isinstance(event, JobCompleted) and event.result_ref for event, _ in batch)
             yield from (pool.map if is_large else map)(outcome, batch)
+
+
+def outcomes_in(orchestration_id: str, states: Iterable[State], rooms: Rooms) -> Iterator[Success | Failure]:
+    """Yield the outcomes of the instances that are in one of *states* now, in the order of the params.
+
+    A page of them is in memory at a time. Raises OrchestrationNotFound, or PayloadNotFound once the params
+    have expired.
+    """
+    started = rooms.event_log.started(orchestration_id)
+    indices = iter(instances_in(rooms.read_model.snapshot(orchestration_id), states))
+    while page := list(islice(indices, _PAGE)):
+        yield from outcomes_of(started, page, rooms)
 
 
 def outcomes_of(

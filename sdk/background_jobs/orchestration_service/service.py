@@ -1,17 +1,19 @@
 """The caller's service: one call kicks off an orchestration, another brings its results."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Unpack
 
 from pydantic import BaseModel
 
+from background_jobs.aws.history import HistoryFilter, HistoryPage
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core import ids
 from background_jobs.core.errors import OrchestrationNotFound
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage
+from background_jobs.core.statuses import Status
 from background_jobs.jobs import definition_of
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.kick_off import KickOff, kick_off
@@ -88,6 +90,29 @@ class OrchestrationService:
     def pipeline(self, orchestration_id: str) -> Pipeline:
         """Re-attach to the pipeline that an orchestration is a stage of. Raises OrchestrationNotFound."""
         return self.orchestration(orchestration_id).pipeline()
+
+    def history(  # noqa: PLR0913 -- its filters are keywords
+        self,
+        *,
+        job_name: str | None = None,
+        status: Status | None = None,
+        customer: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        next_token: str | None = None,
+    ) -> HistoryPage:
+        """Return the latest *limit* orchestrations that fit all of the filters, newest first.
+
+        *customer* is the value of the tag ``customer``; *since* and *until* are aware datetimes, both
+        included, and bound when they were kicked off. *next_token* is that of the page before. Raises
+        InvalidToken if it is not.
+        """
+        now = datetime.now(UTC)
+        wanted = HistoryFilter(
+            job_name=job_name, status=status, customer=customer, since=since, until=min(until or now, now)
+        )
+        return self._rooms.history.page(wanted, limit=limit, after=next_token)
 
     def rerun(self, orchestration_id: str, **options: Unpack[RerunOptions]) -> Orchestration:
         """Run instances of an orchestration again; the options are those of `Orchestration.rerun`."""

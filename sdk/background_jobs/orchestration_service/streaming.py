@@ -43,10 +43,14 @@ class Follower:
         return {"Last-Event-ID": self._last_event_id} if self._last_event_id else {}
 
     def accept(self, response: httpx2.Response) -> bool:
-        """Tell whether *response* is a stream to read. Raises OrchestrationNotFound or HTTPStatusError."""
+        """Tell whether *response* is a stream to read. Raises OrchestrationNotFound or ServiceUnreachable."""
         if response.status_code == _NOT_FOUND:
             raise OrchestrationNotFound(self._orchestration_id)
-        response.raise_for_status()
+        if response.is_error:
+            raise ServiceUnreachable(
+                f"The progress API at {self.url} answered {response.status_code} {response.reason_phrase}. "
+                "Check your permissions; without BACKGROUND_JOBS_API_URL, the read model is watched."
+            )
         self._lost_at = None
         self.done = response.status_code == _NO_CONTENT
         return not self.done
@@ -73,11 +77,11 @@ class Follower:
             case live.SNAPSHOT:
                 snapshot = live.Snapshot.model_validate_json(event.data)
                 self._summary = _summary(snapshot.orchestration)
-                return Update(self._summary, tuple(_standing(snapshot)))
+                return _standing(snapshot, self._summary)
             case live.TRANSITIONS:
                 news = live.Transitions.model_validate_json(event.data)
                 moves = (Transition(m.index, rank_of(m.state, m.attempt), m.at) for m in news.transitions)
-                self._note(event, news.counts)
+                self._note(event, news)
                 return Update(self._summary, tuple(moves))
             case live.PROGRESS:
                 told = live.ProgressNews.model_validate_json(event.data).progress
@@ -91,10 +95,12 @@ class Follower:
                 return Update(self._summary, ())
         return None
 
-    def _note(self, event: ServerSentEvent, counts: live.Counts) -> None:
+    def _note(self, event: ServerSentEvent, news: live.Transitions) -> None:
+        counts = news.counts
         self._summary = self._summary.model_copy(
             update={
                 "version": int(event.id.partition(".")[0]),
+                "first_job_at": self._summary.first_job_at or min(move.at for move in news.transitions),
                 "running": counts.running,
                 "completed": counts.completed,
                 "errored": counts.errored,
@@ -192,10 +198,12 @@ def _summary(view: live.OrchestrationView) -> Summary:
     return Summary(**fields, **counts, cancelled_at=view.last_outcome_at if view.cancelled else None)
 
 
-def _standing(snapshot: live.Snapshot) -> Iterator[Transition]:
+def _standing(snapshot: live.Snapshot, summary: Summary) -> Update:
     ranks = {letter: LETTERS.index(letter) for letter in LETTERS}
-    view = snapshot.orchestration
-    at = view.last_outcome_at or view.first_job_at or view.started_at
-    for index, letter in enumerate(snapshot.statuses):
-        if letter != State.WAITING[0] and at is not None:
-            yield Transition(index, ranks[letter], at)
+    at = summary.last_outcome_at or summary.first_job_at or summary.started_at
+    if at is None:
+        return Update(summary, ())
+    letters = enumerate(snapshot.statuses)
+    moves = (Transition(index, ranks[one], at) for index, one in letters if one != State.WAITING[0])
+    advances = (Advance(one.index, one.attempt, one.percent, one.message, at) for one in snapshot.progress)
+    return Update(summary, tuple(moves), tuple(advances))

@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core.fold import Advance, ReadModel, Summary, Transition, fold
-from background_jobs.core.live import instances_in
+from background_jobs.core.live import Snapshot, instances_in
 from background_jobs.core.statuses import CHUNK_SIZE, State
 
 _SHORTEST_WAIT: Final = 0.05
@@ -26,7 +26,7 @@ class Update:
     transitions: tuple[Transition, ...]
     """The instances that moved, oldest first; in the first update, all that do not wait, as they stand."""
     advances: tuple[Advance, ...] = ()
-    """The running instances that said how far they are."""
+    """The running instances that said how far they are; in the first update, as far as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,9 @@ def first_update(orchestration_id: str, rooms: Rooms) -> Update:
         Transition(index, model.chunks[index // CHUNK_SIZE].rank(index % CHUNK_SIZE), now)
         for index in instances_in(model, set(State) - {State.WAITING})
     )
-    return Update(model.summary, tuple(moves))
+    told = Snapshot.of(model, now).progress
+    advances = (Advance(one.index, one.attempt, one.percent, one.message, now) for one in told)
+    return Update(model.summary, tuple(moves), tuple(advances))
 
 
 def update_since(before: Summary, rooms: Rooms) -> Update | None:

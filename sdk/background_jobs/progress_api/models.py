@@ -1,4 +1,4 @@
-"""What the API takes and gives, beside what `core.live` says of running orchestrations."""
+"""What the API takes and gives, beside what `core.live` and `core.answers` say."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -7,10 +7,9 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from background_jobs.core import ids
-from background_jobs.core.events import FailedAttempt, JobError
+from background_jobs.core.answers import FailureView, SuccessView
+from background_jobs.core.events import JobError
 from background_jobs.core.lineage import Rerun
-from background_jobs.core.live import OrchestrationView
-from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import State, Status, attempt_of, state_of, status_of
@@ -45,25 +44,12 @@ class KickOff(BaseModel):
     then: Stage | None = Field(default=None, description="What follows once it has completed.")
 
 
-class Started(BaseModel):
-    """A kick-off that happened."""
-
-    orchestration_id: str
-    job_name: str
-
-
 class CancelRequest(BaseModel):
     """Why an orchestration is to end."""
 
     model_config = ConfigDict(extra="forbid")
 
     reason: str = Field(default="", max_length=1_000)
-
-
-class CancelAnswer(BaseModel):
-    """What a cancellation found: ``requested``, ``already cancelled`` or ``already done``."""
-
-    found: str
 
 
 class RerunRequest(BaseModel):
@@ -76,13 +62,6 @@ class RerunRequest(BaseModel):
     parallelism: int | None = Field(default=None, ge=1, le=10_000)
     retry: Retry | None = None
     timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 86_400)
-
-
-class OrchestrationPage(BaseModel):
-    """Some orchestrations, newest first."""
-
-    orchestrations: list[OrchestrationView]
-    next_token: str | None = Field(description="Where the next page begins; null at the end.")
 
 
 class Instance(BaseModel):
@@ -111,43 +90,6 @@ class InstancePage(BaseModel):
 
     instances: list[Instance]
     next_index: int | None = Field(description="Where the next page begins; null at the end.")
-
-
-class Ended(BaseModel):
-    """How a job instance ended."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    index: int
-    job_id: str
-    params: dict[str, Any]
-    attempts: int
-    started_at: datetime | None
-    ended_at: datetime
-
-
-class SuccessView(Ended):
-    """A job instance that returned."""
-
-    result: Any
-
-    @classmethod
-    def of(cls, success: Success) -> Self:
-        """Return *success* as it travels."""
-        return cls.model_validate(success)
-
-
-class FailureView(Ended):
-    """A job instance that gave up, with everything about why."""
-
-    error: JobError
-    failed_attempts: list[FailedAttempt]
-    log: str
-
-    @classmethod
-    def of(cls, failure: Failure) -> Self:
-        """Return *failure* as it travels."""
-        return cls.model_validate(failure)
 
 
 class SuccessPage(BaseModel):

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, cast
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import AwareDatetime
 
-from background_jobs.aws.history import HistoryFilter
 from background_jobs.aws.rooms import Rooms
+from background_jobs.core.answers import CancelAnswer, FailureView, OrchestrationPage, Started, SuccessView
 from background_jobs.core.causes import FailureDigest
 from background_jobs.core.events import (
     ContainerStarted,
@@ -34,22 +34,17 @@ from background_jobs.orchestration_service.watching import summary_of
 from background_jobs.progress_api.models import (
     LONGEST_PAGE,
     PAGE,
-    CancelAnswer,
     CancelRequest,
     FailurePage,
-    FailureView,
     Instance,
     InstanceEvent,
     InstancePage,
     InstanceStory,
     KickOff,
     OrchestrationId,
-    OrchestrationPage,
     Problem,
     RerunRequest,
-    Started,
     SuccessPage,
-    SuccessView,
 )
 
 router = APIRouter(prefix="/orchestrations", tags=["orchestrations"])
@@ -109,13 +104,16 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the filters of a list
     next_token: Annotated[str | None, Query(max_length=2_048)] = None,
 ) -> OrchestrationPage:
     """List orchestrations, newest first."""
-    now = datetime.now(UTC)
-    wanted = HistoryFilter(
-        job_name=job_name, status=status, customer=customer, since=since, until=min(until or now, now)
+    page = _service(request).history(
+        job_name=job_name,
+        status=status,
+        customer=customer,
+        since=since,
+        until=until,
+        limit=limit,
+        next_token=next_token,
     )
-    page = _rooms(request).history.page(wanted, limit=limit, after=next_token)
-    views = [OrchestrationView.of(summary, now) for summary in page.summaries]
-    return OrchestrationPage(orchestrations=views, next_token=page.next_token)
+    return OrchestrationPage.of(page.summaries, page.next_token, datetime.now(UTC))
 
 
 @router.get("/{orchestration_id}")

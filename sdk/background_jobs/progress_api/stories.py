@@ -6,12 +6,13 @@ from typing import cast
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from background_jobs.core.answers import CancelAnswer
 from background_jobs.core.live import OrchestrationView
 from background_jobs.core.statuses import Status
 from background_jobs.core.story import Story
 from background_jobs.core.waiting import Wait
 from background_jobs.orchestration_service import OrchestrationService, Pipeline, PipelineStage
-from background_jobs.progress_api.models import CancelAnswer, CancelRequest, OrchestrationId
+from background_jobs.progress_api.models import CancelRequest, OrchestrationId
 
 router = APIRouter(prefix="/orchestrations/{orchestration_id}", tags=["orchestrations"])
 

@@ -1,0 +1,82 @@
+"""Every name that users import from `background_jobs`."""
+
+from background_jobs.aws.history import HistoryPage
+from background_jobs.core.causes import FailureDigest
+from background_jobs.core.completion import JobCompletedEvent
+from background_jobs.core.errors import (
+    BackgroundJobsError,
+    InvalidJob,
+    InvalidKickOff,
+    InvalidParams,
+    InvalidResult,
+    InvalidSettings,
+    KickOffConflict,
+    MissingSettings,
+    OrchestrationNotFound,
+    PayloadNotFound,
+    ServiceUnreachable,
+    UnknownJobName,
+)
+from background_jobs.core.events import FailedAttempt, JobError
+from background_jobs.core.fold import Summary, Transition
+from background_jobs.core.outcomes import Failure, JobFailed, Success
+from background_jobs.core.retry import GiveUp, Retry, RetryAfter
+from background_jobs.core.stages import Stage
+from background_jobs.core.statuses import Status
+from background_jobs.jobs import JobContext, job_name
+from background_jobs.orchestration_service import (
+    Cancellation,
+    Failures,
+    JobResults,
+    Orchestration,
+    OrchestrationService,
+    Pipeline,
+    PipelineStage,
+    PipelineUpdate,
+    Update,
+)
+from background_jobs.settings import Settings
+from background_jobs.worker.main import run_e11_job
+
+__all__ = [
+    "BackgroundJobsError",
+    "Cancellation",
+    "FailedAttempt",
+    "Failure",
+    "FailureDigest",
+    "Failures",
+    "GiveUp",
+    "HistoryPage",
+    "InvalidJob",
+    "InvalidKickOff",
+    "InvalidParams",
+    "InvalidResult",
+    "InvalidSettings",
+    "JobCompletedEvent",
+    "JobContext",
+    "JobError",
+    "JobFailed",
+    "JobResults",
+    "KickOffConflict",
+    "MissingSettings",
+    "Orchestration",
+    "OrchestrationNotFound",
+    "OrchestrationService",
+    "PayloadNotFound",
+    "Pipeline",
+    "PipelineStage",
+    "PipelineUpdate",
+    "Retry",
+    "RetryAfter",
+    "ServiceUnreachable",
+    "Settings",
+    "Stage",
+    "Status",
+    "Success",
+    "Summary",
+    "Transition",
+    "UnknownJobName",
+    "Update",
+    "job_name",
+    "run_e11_job",
+]

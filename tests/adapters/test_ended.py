@@ -1,0 +1,76 @@
+"""What there is by now, without waiting: outcomes, errors, and the history."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from background_jobs import Failure, Orchestration, OrchestrationService, Status, Success, aio
+from background_jobs.core.errors import InvalidToken
+from background_jobs.settings import Settings
+
+
+@pytest.fixture
+def half_done(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+) -> Orchestration:
+    """An orchestration of two shares, of which the first has ended."""
+    orchestration = service.kick_off_job("halve", [{"n": n} for n in (2, 3, 4, 5)], parallelism=2)
+    launch(orchestration, share=0)
+    assert aggregate() == []
+    return orchestration
+
+
+def test_what_ended_is_there_before_the_rest_has(half_done: Orchestration) -> None:
+    success, failure = half_done.ended()
+    assert isinstance(success, Success)
+    assert (success.index, success.params, success.result) == (0, {"n": 2}, 1)
+    assert isinstance(failure, Failure)
+    assert (failure.index, failure.params, failure.error.message) == (1, {"n": 3}, "3 is odd")
+
+
+@pytest.mark.parametrize(
+    ("status", "indices"), [(Status.COMPLETED, [0]), (Status.ERRORED, [1]), (Status.IN_PROGRESS, [])]
+)
+def test_what_ended_is_found_by_status(half_done: Orchestration, status: Status, indices: list[int]) -> None:
+    assert [outcome.index for outcome in half_done.ended(status)] == indices
+
+
+def test_errors_are_there_without_their_params_being_read(half_done: Orchestration) -> None:
+    (error,) = half_done.errors()
+    assert (error.index, error.error.type, error.error.message) == (1, "ValueError", "3 is odd")
+
+
+def test_nothing_has_ended_where_nothing_was_folded(service: OrchestrationService) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    assert (list(orchestration.ended()), list(orchestration.errors())) == ([], [])
+
+
+def test_the_history_is_there_newest_first_and_page_by_page(
+    service: OrchestrationService, aggregate: Callable[[], list[Any]]
+) -> None:
+    ids = [service.kick_off_job("halve", [], tags={"customer": customer}).id for customer in "aba"]
+    assert aggregate() == []
+
+    first = service.history(limit=2)
+    rest = service.history(limit=2, next_token=first.next_token)
+    assert [one.orchestration_id for one in first.summaries + rest.summaries] == ids[::-1]
+    assert rest.next_token is None
+    found = service.history(job_name="halve", customer="b", since=datetime.now(UTC) - timedelta(hours=1))
+    assert [one.orchestration_id for one in found.summaries] == [ids[1]]
+    with pytest.raises(InvalidToken):
+        service.history(next_token="made up")
+
+
+def test_the_async_twins_do_the_same(half_done: Orchestration, settings: Settings) -> None:
+    async def everything() -> tuple[list[int], list[int], list[str]]:
+        service = aio.OrchestrationService(settings)
+        orchestration = await service.orchestration(half_done.id)
+        ended = [outcome.index async for outcome in orchestration.ended()]
+        completed = [outcome.index async for outcome in orchestration.ended(Status.COMPLETED)]
+        page = await service.history(job_name="halve", limit=1)
+        return ended, completed, [one.orchestration_id for one in page.summaries]
+
+    assert asyncio.run(everything()) == ([0, 1], [0], [half_done.id])
