@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_stepfunctions import SFNClient
 
 _P = ParamSpec("_P")
@@ -72,6 +73,11 @@ def stepfunctions() -> "SFNClient":
 def ecs() -> "ECSClient":
     """Return this process's client of ECS."""
     return cast("ECSClient", _client("ecs"))
+
+
+def scheduler() -> "EventBridgeSchedulerClient":
+    """Return this process's client of EventBridge Scheduler."""
+    return cast("EventBridgeSchedulerClient", _client("scheduler"))
 
 
 def signed_headers(method: str, url: str, body: bytes) -> dict[str, str]:

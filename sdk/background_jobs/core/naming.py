@@ -28,6 +28,13 @@ HISTORY_ATTRIBUTES: Final = ("job_name", "customer", "status")
 CUSTOMER_TAG: Final = "customer"
 """The tag by which orchestrations are found."""
 
+SCHEDULE_TAG: Final = "schedule"
+SCHEDULED_AT_TAG: Final = "scheduled_at"
+"""The tags of what a schedule kicked off: its name, and when the occurrence was due (ISO 8601, UTC)."""
+
+RUN_COMPLETED_OF: Final = "run_completed_of"
+"""How the function that kicks off jobs is told, beside what is due, that a run of a schedule completed."""
+
 CONTAINER_NAME: Final = "job"
 """The one container of every task definition; the state machine overrides its environment by this name."""
 
@@ -48,3 +55,12 @@ def task_family(stage: str, service: str) -> str:
     'background-jobs-prod-billing'
     """
     return f"background-jobs-{stage}-{service}"
+
+
+def schedule_group(stage: str) -> str:
+    """Return the group of EventBridge Scheduler that holds the schedules of *stage*.
+
+    >>> schedule_group("prod")
+    'background-jobs-prod'
+    """
+    return f"background-jobs-{stage}"

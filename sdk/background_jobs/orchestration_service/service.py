@@ -3,28 +3,29 @@
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core import ids, shares
 from background_jobs.core.errors import (
     EventConflict,
     InvalidKickOff,
-    InvalidParams,
     KickOffConflict,
     OrchestrationNotFound,
-    UnknownJobName,
 )
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.live import instances_in
 from background_jobs.core.outcomes import JobResults
 from background_jobs.core.retry import Retry
 from background_jobs.core.statuses import State
-from background_jobs.jobs import JobDefinition, definition_of
+from background_jobs.orchestration_service.door import checked, checked_timeout, named, refuse_kick_off
+from background_jobs.orchestration_service.firing import Firing
 from background_jobs.orchestration_service.orchestration import Orchestration
 from background_jobs.orchestration_service.results import all_params
+from background_jobs.orchestration_service.schedule import Schedule
+from background_jobs.orchestration_service.schedules import ScheduleOptions, Schedules
 from background_jobs.orchestration_service.spool import ParamsSpool
 from background_jobs.settings import Settings
 
@@ -38,6 +39,7 @@ class OrchestrationService:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings.from_env()
         self._rooms = Rooms.of(self._settings)
+        self._schedules = Schedules(self._settings, self._rooms, self._prepared)
 
     def kick_off_job(  # noqa: PLR0913 -- its options are keywords
         self,
@@ -68,14 +70,44 @@ class OrchestrationService:
         Raises UnknownJobName, InvalidParams, InvalidKickOff or KickOffConflict, and whatever the iterator
         raises; nothing was started then.
         """
-        name, definition = (
-            (job, None) if isinstance(job, str) else (definition_of(job).name, definition_of(job))
-        )
-        self._refuse(name, parallelism, key, tags)
-        seconds = _checked_timeout(timeout)
+        name, definition = named(job)
+        refuse_kick_off(name, parallelism, key, tags, self._settings)
+        seconds = checked_timeout(timeout)
         orchestration_id = ids.orchestration_id_for_key(name, key) if key is not None else str(uuid.uuid4())
+        started = self._prepared(
+            orchestration_id,
+            name,
+            params,
+            check=checked(definition),
+            parallelism=parallelism,
+            key=key,
+            tags=tags,
+            service=service,
+            retry=retry,
+            seconds=seconds,
+            parent_id=parent_id,
+        )
+        self._append(started)
+        return Orchestration(orchestration_id, name, self._rooms, self._settings.api_url)
+
+    def _prepared(  # noqa: PLR0913 -- as kick_off_job
+        self,
+        orchestration_id: str,
+        name: str,
+        params: Iterable[Mapping[str, Any] | BaseModel],
+        *,
+        parallelism: int | None,
+        tags: Mapping[str, str] | None,
+        service: str | None,
+        retry: Retry | None,
+        seconds: float | None,
+        check: Callable[[int, object], object] = lambda _index, params: params,
+        key: str | None = None,
+        parent_id: str | None = None,
+    ) -> OrchestrationStarted:
+        """Upload what a kick-off needs, and return the event that will make it real."""
         with ParamsSpool() as spool:
-            spool.fill(params, _checked(definition))
+            spool.fill(params, check)
             count = shares.share_count(spool.total, parallelism, self._settings.max_parallelism)
             # The names carry what decides the contents: a second kick-off under the same key writes
             # the same bytes, or elsewhere.
@@ -101,8 +133,7 @@ class OrchestrationService:
                 with spool.manifest(orchestration_id, count) as manifest:
                     self._rooms.payloads.upload(started.params_key, spool.file)
                     self._rooms.payloads.upload(started.shares_key, manifest)
-        self._append(started)
-        return Orchestration(orchestration_id, name, self._rooms, self._settings.api_url)
+        return started
 
     def orchestration(self, orchestration_id: str) -> Orchestration:
         """Re-attach to an orchestration by its id, from any process.
@@ -152,23 +183,36 @@ class OrchestrationService:
         """
         return self.orchestration(orchestration_id).results(timeout)
 
-    def _refuse(
-        self, name: str, parallelism: int | None, key: str | None, tags: Mapping[str, str] | None
-    ) -> None:
-        known = self._settings.job_names
-        if known and name not in known:
-            raise UnknownJobName(name, known)
-        limit = self._settings.max_parallelism
-        if parallelism is not None and not 1 <= parallelism <= limit:
-            raise InvalidKickOff(
-                f"parallelism={parallelism} must be from 1 to {limit}, the limit of this stage "
-                "(the setting BACKGROUND_JOBS_MAX_PARALLELISM)."
-            )
-        if key is not None and not 1 <= len(key) <= _MAX_KEY:
-            raise InvalidKickOff(f"A key has 1 to {_MAX_KEY} characters, not {len(key)}.")
-        texts = [text for tag in (tags or {}).items() for text in tag]
-        if not all(isinstance(text, str) for text in texts) or sum(map(len, texts)) > _MAX_TAGS:
-            raise InvalidKickOff(f"tags must map str to str, with up to {_MAX_TAGS} characters in all.")
+    def schedule_job(
+        self,
+        name: str,
+        job: str | Callable[..., Any],
+        params: Iterable[Mapping[str, Any] | BaseModel],
+        **options: Unpack[ScheduleOptions],
+    ) -> Schedule:
+        """Kick off *job* with *params* whenever the schedule *name* is due; the same name again redefines it.
+
+        It is due by *cron* (five fields, or Scheduler's six) in *timezone*, *every* so often from *start* on,
+        or once *at* a moment. *overlap* says what becomes of an occurrence while the run before is still in
+        progress: "skip" it, "queue" it, or "allow" both. The params are read once, now. A schedule that is
+        paused stays so. docs/schedules.md tells of every option.
+
+        Raises InvalidSchedule, ScheduleDeclared, or what kick_off_job raises; nothing was written then.
+        """
+        return self._schedules.define(name, job, params, options)
+
+    def schedules(self) -> list[Schedule]:
+        """Return all schedules of the stage, by name."""
+        return self._schedules.all()
+
+    def schedule(self, name: str) -> Schedule:
+        """Re-attach to a schedule by its name, also to one that is over. Raises ScheduleNotFound."""
+        return self._schedules.named(name)
+
+    @property
+    def firing(self) -> Firing:
+        """Return what carries out the occurrences of schedules, for the function that Scheduler invokes."""
+        return self._schedules.firing
 
     def _append(self, started: OrchestrationStarted) -> None:
         try:
@@ -188,30 +232,3 @@ class OrchestrationService:
                 raise KickOffConflict(
                     started.orchestration_id, started.idempotency_key or "", differences
                 ) from None
-
-
-def _checked_timeout(timeout: float | timedelta | None) -> float | None:
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if seconds is not None and not 0 < seconds <= _MAX_SECONDS:
-        raise InvalidKickOff(f"A timeout of {seconds} s cannot be: use more than 0, and up to 7 days.")
-    return seconds
-
-
-_MAX_SECONDS = 7 * 86_400
-_MAX_KEY = 256
-_MAX_TAGS = 4_096
-
-
-def _checked(definition: JobDefinition | None) -> Callable[[int, object], object]:
-    def check(index: int, params: object) -> object:
-        plain = params.model_dump(mode="json") if isinstance(params, BaseModel) else params
-        if definition is not None and isinstance(plain, dict):
-            try:
-                definition.validated(plain)
-            except ValidationError as invalid:
-                raise InvalidParams(
-                    index, f"they do not fit the job {definition.name!r}: {invalid}"
-                ) from invalid
-        return plain
-
-    return check
