@@ -16,6 +16,7 @@ from cdk.job_services import JobServices
 from cdk.payloads import PayloadBucket
 from cdk.progress_api import ProgressApi
 from cdk.read_model import ReadModelTable
+from cdk.schedules import Schedules
 
 
 class BackgroundJobsStack(Stack):
@@ -88,7 +89,7 @@ class BackgroundJobsStack(Stack):
         callers = iam.ManagedPolicy(
             self, "Callers", description="May kick off jobs, follow them, and read what came of them"
         )
-        for caller in (callers, progress_api.function):
+        for caller in (callers, progress_api.function, functions.kick_off_job):
             event_log.grant_append(caller)
             event_log.grant_read(caller)
             read_model.grant_read(caller)
@@ -100,7 +101,13 @@ class BackgroundJobsStack(Stack):
             )
         )
 
-        settings = settings.model_copy(update={"api_url": progress_api.api.url})
+        schedules = Schedules(self, "Schedules", config=config, functions=functions, bus=bus)
+        payloads.grant_scheduled(functions.kick_off_job)
+        for manager in (callers, progress_api.function):
+            schedules.grant_manage(manager)
+            payloads.grant_scheduled(manager)
+
+        settings = schedules.known_to(settings.model_copy(update={"api_url": progress_api.api.url}))
         for name, value in settings.to_outputs().items():
             CfnOutput(self, name, value=value)
         CfnOutput(self, "CallerPolicy", value=callers.managed_policy_arn)
