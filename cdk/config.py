@@ -1,9 +1,17 @@
 """What differs between stages and services, checked before anything is synthesized."""
 
+import json
 from collections.abc import Sequence
-from typing import Final, Self
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from background_jobs.core.payloads import INLINE_BYTES, params_line
+from background_jobs.core.retry import Retry
+from background_jobs.core.schedules import Overlap, ScheduleDefinition
+from background_jobs.core.timing import Timing
 
 _GIB: Final = 1024
 _FARGATE_MEMORY: Final[dict[int, Sequence[int]]] = {
@@ -44,6 +52,59 @@ class ServiceConfig(BaseModel):
         return self
 
 
+class ScheduleConfig(BaseModel):
+    """A job that the stack kicks off by cron.
+
+    Schedules by interval, once, or within a window depend on when they are made, and a template on nothing
+    but its source: they are made with `OrchestrationService.schedule_job`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    job_name: str
+    cron: str
+    timezone: str = "UTC"
+    params: tuple[dict[str, Any], ...] | Path = ({},)
+    """One job instance for each; or a file of them, one JSON object a line. Up to 24 KB."""
+    service: str | None = None
+    """By default the first of the stage."""
+    overlap: Overlap = Overlap.SKIP
+    jitter: timedelta = timedelta()
+    parallelism: int | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    retry: Retry | None = None
+    timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 86_400)
+
+    @field_validator("params", mode="after")
+    @classmethod
+    def _are_small(cls, params: tuple[dict[str, Any], ...] | Path) -> tuple[dict[str, Any], ...]:
+        if isinstance(params, Path):
+            params = tuple(json.loads(line) for line in params.read_text().splitlines())
+        size = sum(len(params_line(index, one)) for index, one in enumerate(params))
+        if not 0 < size <= INLINE_BYTES:
+            raise ValueError(f"params of {size:,} bytes cannot be declared: use 1 to {INLINE_BYTES:,}")
+        return params
+
+    @model_validator(mode="after")
+    def _is_due_some_time(self) -> Self:
+        timing = self.definition("default").timing
+        if next(timing.after(datetime.now(UTC)), None) is None:
+            raise ValueError(f"schedule {self.name!r}: {timing.expression} is not due any more")
+        return self
+
+    def definition(self, default_service: str) -> ScheduleDefinition:
+        """Return the schedule as Scheduler will hand it over."""
+        return ScheduleDefinition.model_validate(
+            {
+                **self.model_dump(exclude={"cron", "timezone"}),
+                "service": self.service or default_service,
+                "timing": Timing(cron=self.cron, timezone=self.timezone),
+                "declared": True,
+            }
+        )
+
+
 class StageConfig(BaseModel):
     """One deployment of the stack."""
 
@@ -54,16 +115,31 @@ class StageConfig(BaseModel):
     event_bus: str = "background-jobs"
     max_parallelism: int = Field(default=100, ge=1, le=10_000)
     retention_days: int = Field(default=90, ge=1)
+    stalled_after_seconds: float = Field(default=3_600, ge=60)
+    """After how long without any movement an OrchestrationStalled event warns."""
     user_pool_arn: str | None = None
     """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""
+    schedules: tuple[ScheduleConfig, ...] = ()
+    """The schedules that come and go with the stack."""
     keep_data: bool = True
     """Whether tables and bucket outlive the stack and are protected from deletion."""
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        names = [service.name for service in self.services]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"these services are named twice: {', '.join(sorted(twice))}")
+        for kind, named in (("services", self.services), ("schedules", self.schedules)):
+            names = [one.name for one in named]
+            if twice := {name for name in names if names.count(name) > 1}:
+                raise ValueError(f"these {kind} are named twice: {', '.join(sorted(twice))}")
+        return self
+
+    @model_validator(mode="after")
+    def _schedules_can_run(self) -> Self:
+        services = {service.name for service in self.services}
+        for schedule in self.schedules:
+            if schedule.service is not None and schedule.service not in services:
+                raise ValueError(f"schedule {schedule.name!r}: there is no service {schedule.service!r}")
+            if schedule.parallelism is not None and schedule.parallelism > self.max_parallelism:
+                raise ValueError(f"schedule {schedule.name!r}: at most {self.max_parallelism} in parallel")
         return self
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Final
 
 _REPOSITORY: Final = Path(__file__).resolve().parents[1]
-_NEEDED: Final = ("aws-lambda-powertools", "fastapi", "pydantic", "sse-starlette", "uvicorn")
+_NEEDED: Final = (
+    "aws-lambda-powertools",
+    "croniter",
+    "fastapi",
+    "pydantic",
+    "sse-starlette",
+    "tzdata",
+    "uvicorn",
+)
 """boto3 comes with Lambda's runtime, which imports it faster than a layer would."""
 
 

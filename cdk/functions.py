@@ -48,6 +48,7 @@ class Functions(Construct):
         self.aggregate_jobs = self.function("aggregate_jobs", seconds=120)
         self.close_unfinished = self.function("close_unfinished", seconds=900)
         self.end_orchestration = self.function("end_orchestration", seconds=900)
+        self.kick_off_job = self.function("kick_off_job", seconds=900)
         self._alarm()
 
     def read_stream(self, event_log: EventLogTable) -> None:

@@ -7,11 +7,13 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-_KEYS: Final = "orchestrations/*"
+_EXPIRING: Final = "orchestrations/"
+_KEYS: Final = f"{_EXPIRING}*"
+_SCHEDULED_KEYS: Final = "schedules/*"
 
 
 class PayloadBucket(Construct):
-    """Objects that expire with the events that refer to them."""
+    """Objects that expire with the events that refer to them; the params of schedules stay while these do."""
 
     def __init__(self, scope: Construct, construct_id: str, *, keep_data: bool, retention_days: int) -> None:
         super().__init__(scope, construct_id)
@@ -23,10 +25,8 @@ class PayloadBucket(Construct):
             enforce_ssl=True,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             lifecycle_rules=[
-                s3.LifecycleRule(
-                    expiration=Duration.days(retention_days),
-                    abort_incomplete_multipart_upload_after=Duration.days(1),
-                )
+                s3.LifecycleRule(prefix=_EXPIRING, expiration=Duration.days(retention_days)),
+                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
             ],
             removal_policy=RemovalPolicy.RETAIN if keep_data else RemovalPolicy.DESTROY,
         )
@@ -39,7 +39,12 @@ class PayloadBucket(Construct):
         """Let *to* store payloads, in parts where they are large."""
         self._grant(to, "s3:PutObject", "s3:AbortMultipartUpload")
 
-    def _grant(self, to: iam.IGrantable, *actions: str) -> None:
+    def grant_scheduled(self, to: iam.IGrantable) -> None:
+        """Let *to* store, read and remove the params of schedules."""
+        actions = ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject")
+        self._grant(to, *actions, keys=_SCHEDULED_KEYS)
+
+    def _grant(self, to: iam.IGrantable, *actions: str, keys: str = _KEYS) -> None:
         iam.Grant.add_to_principal(
-            grantee=to, actions=list(actions), resource_arns=[self.bucket.arn_for_objects(_KEYS)]
+            grantee=to, actions=list(actions), resource_arns=[self.bucket.arn_for_objects(keys)]
         )

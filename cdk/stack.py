@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from background_jobs.settings import ExecutionSettings, Settings
+from cdk.chaining import Chaining
 from cdk.config import StageConfig
 from cdk.event_log import EventLogTable
 from cdk.fan_out import FanOut
@@ -16,6 +17,8 @@ from cdk.job_services import JobServices
 from cdk.payloads import PayloadBucket
 from cdk.progress_api import ProgressApi
 from cdk.read_model import ReadModelTable
+from cdk.schedules import Schedules
+from cdk.standstills import Standstills
 
 
 class BackgroundJobsStack(Stack):
@@ -88,7 +91,7 @@ class BackgroundJobsStack(Stack):
         callers = iam.ManagedPolicy(
             self, "Callers", description="May kick off jobs, follow them, and read what came of them"
         )
-        for caller in (callers, progress_api.function):
+        for caller in (callers, progress_api.function, functions.kick_off_job):
             event_log.grant_append(caller)
             event_log.grant_read(caller)
             read_model.grant_read(caller)
@@ -100,7 +103,28 @@ class BackgroundJobsStack(Stack):
             )
         )
 
-        settings = settings.model_copy(update={"api_url": progress_api.api.url})
+        self._chaining = Chaining(
+            self,
+            "Chaining",
+            bus=bus,
+            kick_off_job=functions.kick_off_job,
+            failures=functions.failed_records,
+        )
+        self.on_job_completed, self.start_after = self._chaining.on_job_completed, self._chaining.start_after
+        standstills = Standstills(
+            self, "Standstills", functions=functions, stalled_after_seconds=config.stalled_after_seconds
+        )
+        event_log.grant_append(standstills.function)
+        event_log.grant_read(standstills.function)
+        read_model.grant_read(standstills.function)
+
+        schedules = Schedules(self, "Schedules", config=config, functions=functions, bus=bus)
+        payloads.grant_scheduled(functions.kick_off_job)
+        for manager in (callers, progress_api.function):
+            schedules.grant_manage(manager)
+            payloads.grant_scheduled(manager)
+
+        settings = schedules.known_to(settings.model_copy(update={"api_url": progress_api.api.url}))
         for name, value in settings.to_outputs().items():
             CfnOutput(self, name, value=value)
         CfnOutput(self, "CallerPolicy", value=callers.managed_policy_arn)

@@ -76,6 +76,12 @@ class Settings(_FromEnvironment):
     """How long events and the read model are kept."""
     api_url: str = Field(default="", pattern=r"^(https?://.+)?$")
     """Where the progress API is; without it, the SDK watches the read model."""
+    schedule_function: str = ""
+    """The ARN of the function that schedules invoke; who makes schedules needs it and the next two."""
+    schedule_role: str = ""
+    """The ARN of the role in which Scheduler invokes it."""
+    schedule_failures: str = ""
+    """The ARN of the queue for what Scheduler could not deliver."""
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, str]) -> Self:

@@ -13,7 +13,12 @@ from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane.aggregate import Aggregator
 from background_jobs.control_plane.stream import handle_records
-from background_jobs.core.naming import HISTORY_FILTERED, HISTORY_INDEXES, HISTORY_SORT_KEY
+from background_jobs.core.naming import (
+    HISTORY_FILTERED,
+    HISTORY_INDEXES,
+    HISTORY_SORT_KEY,
+    schedule_group,
+)
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service import Orchestration
 from background_jobs.settings import ContainerSettings, Settings
@@ -29,6 +34,9 @@ SETTINGS = Settings(
     payload_bucket="payloads",
     event_bus="background-jobs",
     max_parallelism=100,
+    schedule_function="arn:aws:lambda:eu-central-1:123456789012:function:kick-off-job",
+    schedule_role="arn:aws:iam::123456789012:role/scheduler",
+    schedule_failures="arn:aws:sqs:eu-central-1:123456789012:failures",
 )
 
 
@@ -73,6 +81,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             Bucket=SETTINGS.payload_bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
         )
         clients.events().create_event_bus(Name=SETTINGS.event_bus)
+        clients.scheduler().create_schedule_group(Name=schedule_group(SETTINGS.stage))
         yield
     clients._client.cache_clear()
 

@@ -30,6 +30,14 @@ def fussy(params: dict[str, Any]) -> str:
     return "good"
 
 
+@job_name("mendable")
+def mendable(params: dict[str, Any]) -> str:
+    """Fail until somebody has mended what the params name."""
+    if not Path(params["until"]).exists():
+        raise FileNotFoundError(params["until"])
+    return "mended"
+
+
 @job_name("exit")
 def exit_process(params: dict[str, Any]) -> str:
     if params.get("exit"):
@@ -109,4 +117,6 @@ def report(params: dict[str, Any], job: JobContext) -> str:
 
 
 if __name__ == "__main__":
-    run_e11_job([Total, fussy, exit_process, environment, flaky, slow, kill_container, patient, report])
+    run_e11_job(
+        [Total, fussy, mendable, exit_process, environment, flaky, slow, kill_container, patient, report]
+    )

@@ -31,6 +31,11 @@ def actions(statement: dict[str, Any]) -> list[str]:
     return action if isinstance(action, list) else [action]
 
 
+def passes_to(statement: dict[str, Any], service: str) -> bool:
+    condition = statement.get("Condition", {}).get("StringEquals", {})
+    return actions(statement) == ["iam:PassRole"] and condition == {"iam:PassedToService": service}
+
+
 def test_the_shipped_template_is_what_the_stack_synthesizes() -> None:
     assert TEMPLATE.read_text() == offline_template(), "run `make synth` and commit what it wrote"
 
@@ -60,7 +65,7 @@ def test_the_state_machine_runs_this_stages_tasks_in_its_own_cluster_only(templa
     (run,) = [s for s in statements(template) if actions(s) == ["ecs:RunTask"]]
     assert json.dumps(run["Resource"]).count(f"task-definition/{task_family('prod', '*')}:*") == 1
     assert list(run["Condition"]) == ["ArnEquals"]
-    (pass_role,) = [s for s in statements(template) if actions(s) == ["iam:PassRole"]]
+    (pass_role,) = [s for s in statements(template) if passes_to(s, "ecs-tasks.amazonaws.com")]
     assert all("Fn::GetAtt" in resource for resource in pass_role["Resource"])
 
 
@@ -82,7 +87,7 @@ def test_every_function_and_container_finds_all_its_settings(template: Template)
         plain = {name: json.dumps(value) for name, value in environment.items()}
         settings = ExecutionSettings.from_env(plain)
         assert settings.state_machine_arn == plain["BACKGROUND_JOBS_STATE_MACHINE_ARN"]
-    assert len(functions) == 5
+    assert len(functions) == 7
 
 
 def test_the_outputs_are_the_settings_of_the_sdk(template: Template) -> None:

@@ -34,6 +34,8 @@ def test_every_name_that_we_touch_is_there(module: str, name: str) -> None:
         ("lambda_svc", "_execute_function", ["func", "event"]),
         ("ecs", "_describe_tasks", ["data"]),
         ("ecs", "_stop_task", ["data"]),
+        ("scheduler", "_tick_schedules", []),
+        ("eventbridge", "_invoke_target", ["target", "event", "rule"]),
     ],
 )
 def test_what_we_replace_or_call_takes_the_same_arguments(
@@ -52,6 +54,9 @@ def test_what_we_replace_or_call_takes_the_same_arguments(
         ("lambda_svc", "_poll_dynamodb_streams", "_execute_function("),
         ("ecs", "_run_docker_container", "containers.run("),
         ("ecs", "_maybe_mark_stopped", "containers.get("),
+        ("scheduler", "_ticker_loop", "_tick_schedules()"),
+        ("scheduler", "_ticker_loop", "time.sleep(_SCHEDULE_TICK_INTERVAL)"),
+        ("scheduler", "_create_schedule", '"ScheduleExpressionTimezone"'),
     ],
 )
 def test_the_emulator_still_goes_through_what_we_replace(module: str, caller: str, called: str) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_stepfunctions import SFNClient
 
 _P = ParamSpec("_P")
@@ -78,6 +79,11 @@ def ecs() -> "ECSClient":
 def logs() -> "CloudWatchLogsClient":
     """Return this process's client of CloudWatch Logs."""
     return cast("CloudWatchLogsClient", _client("logs"))
+
+
+def scheduler() -> "EventBridgeSchedulerClient":
+    """Return this process's client of EventBridge Scheduler."""
+    return cast("EventBridgeSchedulerClient", _client("scheduler"))
 
 
 def signed_headers(method: str, url: str, body: bytes) -> dict[str, str]:

@@ -30,6 +30,7 @@ from background_jobs.core.events import (
     started_key,
 )
 from background_jobs.core.pace import TRANSACTION_ITEMS
+from background_jobs.core.schedule_events import ScheduleEvent, is_schedule_partition
 from background_jobs.core.waiting import Containers
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class EventLog:
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
-                Item=self._to_item(event),
+                Item=item_of(event, self._retention),
                 ConditionExpression=_FREE,
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
@@ -236,21 +237,23 @@ class EventLog:
         return parse_event(found["Item"]["document"]["S"]) if "Item" in found else None
 
     def _put(self, event: Event) -> "tuple[TransactWriteItemTypeDef, int]":
-        item = self._to_item(event)
+        item = item_of(event, self._retention)
         put: TransactWriteItemTypeDef = {
             "Put": {"TableName": self._table, "Item": item, "ConditionExpression": _FREE}
         }
         return put, len(item["document"]["S"].encode())
 
-    def _to_item(self, event: Event) -> dict[str, dict[str, str]]:
-        partition, sort = event.key
-        return {
-            "pk": {"S": partition},
-            "sk": {"S": sort},
-            "type": {"S": event.type},
-            "document": {"S": event.model_dump_json(exclude_none=True)},
-            "expires_at": {"N": str(int((event.at + self._retention).timestamp()))},
-        }
+
+def item_of(event: Event | ScheduleEvent, retention: timedelta) -> dict[str, dict[str, str]]:
+    """Return the item that holds *event* until *retention* is over, in DynamoDB's JSON."""
+    partition, sort = event.key
+    return {
+        "pk": {"S": partition},
+        "sk": {"S": sort},
+        "type": {"S": event.type},
+        "document": {"S": event.model_dump_json(exclude_none=True)},
+        "expires_at": {"N": str(int((event.at + retention).timestamp()))},
+    }
 
 
 def event_of(image: "dict[str, dict[str, str]]") -> Event:
@@ -259,3 +262,8 @@ def event_of(image: "dict[str, dict[str, str]]") -> Event:
     Raises KeyError or pydantic.ValidationError if it holds none.
     """
     return parse_event(image["document"]["S"])
+
+
+def is_of_schedule(image: "dict[str, dict[str, str]]") -> bool:
+    """Tell whether an item's stream image is of a schedule's history, and not of an orchestration."""
+    return is_schedule_partition(image.get("pk", {}).get("S", ""))

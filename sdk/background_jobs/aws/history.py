@@ -90,7 +90,7 @@ class History:
         Raises InvalidToken if *after* did not come from here.
         """
         taken = list(islice(self._entries(wanted, _position(after), limit + 1), limit + 1))
-        found = self._read([entry["pk"]["S"] for entry in taken[:limit]])
+        found = self.summaries([entry["pk"]["S"] for entry in taken[:limit]])
         return HistoryPage(found, _token(taken[limit - 1]) if len(taken) > limit else None)
 
     def all(self, wanted: HistoryFilter) -> Iterator[Summary]:
@@ -135,8 +135,9 @@ class History:
             for page in pages:
                 yield from page["Items"]
 
-    def _read(self, orchestration_ids: list[str]) -> list[Summary]:
-        """Return the summaries that have not expired, in the order of their ids."""
+    @reaching_aws
+    def summaries(self, orchestration_ids: list[str], *, consistent: bool = False) -> list[Summary]:
+        """Return the summaries that have not expired, in the order of their ids; *consistent* costs twice."""
         found: dict[str, Summary] = {}
         now = datetime.now(UTC).timestamp()
         for first in range(0, len(orchestration_ids), _BATCH_GET):
@@ -145,7 +146,8 @@ class History:
                     "Keys": [
                         {"pk": {"S": one}, "sk": {"S": "summary"}}
                         for one in orchestration_ids[first : first + _BATCH_GET]
-                    ]
+                    ],
+                    "ConsistentRead": consistent,
                 }
             }
             while wanted:

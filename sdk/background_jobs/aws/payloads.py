@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Payloads:
-    """Objects under ``orchestrations/<orchestration id>/``."""
+    """Objects under ``orchestrations/<orchestration id>/`` and ``schedules/<name>/``."""
 
     def __init__(self, s3: "S3Client", bucket: str) -> None:
         self._s3 = s3
@@ -36,6 +36,11 @@ class Payloads:
             return self._s3.get_object(Bucket=self.bucket, Key=key, Range=part)["Body"].read()
         except self._s3.exceptions.NoSuchKey as absent:
             raise PayloadNotFound(key) from absent
+
+    @reaching_aws
+    def remove(self, key: str) -> None:
+        """Remove an object of a schedule; the others expire by themselves."""
+        self._s3.delete_object(Bucket=self.bucket, Key=key)
 
     @reaching_aws
     def lines(self, key: str) -> Iterator[bytes]:

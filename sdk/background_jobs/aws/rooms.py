@@ -9,17 +9,21 @@ from background_jobs.aws.event_log import EventLog
 from background_jobs.aws.history import History
 from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.read_model import ReadModelStore
+from background_jobs.aws.schedule_log import ScheduleLog
 from background_jobs.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Where events, read model, history and payloads are."""
+    """Where events, read model, history, schedules' histories and payloads are."""
 
     event_log: EventLog
     read_model: ReadModelStore
     history: History
+    schedule_log: ScheduleLog
     payloads: Payloads
+    retention: timedelta
+    """How long events and the read model are kept."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -29,5 +33,7 @@ class Rooms:
             event_log=EventLog(clients.dynamodb(), settings.event_log_table, retention),
             read_model=ReadModelStore(clients.dynamodb(), settings.read_model_table, retention),
             history=History(clients.dynamodb(), settings.read_model_table, retention),
+            schedule_log=ScheduleLog(clients.dynamodb(), settings.event_log_table, retention),
             payloads=Payloads(clients.s3(), settings.payload_bucket),
+            retention=retention,
         )

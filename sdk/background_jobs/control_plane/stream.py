@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from background_jobs.aws.event_log import event_of
+from background_jobs.aws.event_log import event_of, is_of_schedule
 from background_jobs.core.events import Event
 
 _log = logging.getLogger(__name__)
@@ -17,14 +17,14 @@ def handle_records(
 
     One orchestration's trouble does not hold up the others: the response names the first record of each
     that failed, and the stream is read again from the earliest of them. A record that is no event of ours
-    is reported likewise, until Lambda hands it to the failure queue.
+    is reported likewise, until Lambda hands it to the failure queue. Histories of schedules are passed by.
     """
     events: dict[str, list[Event]] = {}
     first: dict[str, str] = {}
     failed: list[str] = []
     for record in records:
         image = record["dynamodb"].get("NewImage")
-        if record["eventName"] != "INSERT" or image is None:
+        if record["eventName"] != "INSERT" or image is None or is_of_schedule(image):
             continue
         number = record["dynamodb"]["SequenceNumber"]
         try:

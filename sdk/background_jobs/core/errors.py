@@ -79,6 +79,52 @@ class OrchestrationNotFound(BackgroundJobsError):
         )
 
 
+class InvalidSchedule(BackgroundJobsError):
+    """A schedule was refused; nothing was written."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"The schedule {name!r} was refused, and nothing was written: {reason}.")
+
+
+class ScheduleNotFound(BackgroundJobsError):
+    """Neither Scheduler nor the event log knows a schedule of this name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"There is no schedule {name!r} here. `background-jobs schedule list` shows those that there "
+            "are; check that the settings point at the stage in which it was made."
+        )
+
+
+class ScheduleEnded(BackgroundJobsError):
+    """A schedule that was deleted, or is over, can neither be paused nor resumed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"The schedule {name!r} is over or was deleted; schedule the job again.")
+
+
+class InvalidBackfill(BackgroundJobsError):
+    """A backfill was refused; nothing was started."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"The backfill of schedule {name!r} was refused, and nothing was started: {reason}.")
+
+
+class ScheduleDeclared(BackgroundJobsError):
+    """A schedule that the stack declares is changed there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"The schedule {name!r} is declared in the stack: change or remove it there, and deploy. "
+            "It may be paused and resumed."
+        )
+
+
 class InvalidToken(BackgroundJobsError):
     """A paging token did not come from the page before."""
 

@@ -1,5 +1,6 @@
 """Ids that can be computed before anything runs, so that a second try finds the first."""
 
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -13,6 +14,16 @@ def orchestration_id_for_key(job_name: str, key: str) -> str:
     True
     """
     return str(uuid5(_NAMESPACE, f"{job_name}\n{key}"))
+
+
+def occurrence_id(schedule: str, scheduled_at: datetime) -> str:
+    """Return the id that the orchestration of a schedule's occurrence always gets.
+
+    >>> at = datetime(2026, 11, 24, 3, tzinfo=UTC)
+    >>> occurrence_id("nightly", at) == occurrence_id("nightly", at.astimezone())
+    True
+    """
+    return str(uuid5(_NAMESPACE, f"schedule\n{schedule}\n{scheduled_at.astimezone(UTC).isoformat()}"))
 
 
 def job_id(orchestration_id: str, index: int) -> str:

@@ -8,6 +8,9 @@ EVENT_SOURCE: Final = "background-jobs"
 JOB_COMPLETED_DETAIL_TYPE: Final = "JobCompletedEvent"
 """The EventBridge detail-type of a completed orchestration."""
 
+FOLLOWING: Final = "following"
+"""The field of an invocation that names the stage which a rule starts."""
+
 CANCELLED_DETAIL_TYPE: Final = "OrchestrationCancelled"
 """The EventBridge detail-type of a request to end an orchestration."""
 
@@ -37,6 +40,13 @@ HISTORY_FILTERED: Final = {HISTORY_BY_CUSTOMER: "job_name", HISTORY_BY_CUSTOMER_
 CUSTOMER_TAG: Final = "customer"
 """The tag by which orchestrations are found."""
 
+SCHEDULE_TAG: Final = "schedule"
+SCHEDULED_AT_TAG: Final = "scheduled_at"
+"""The tags of what a schedule kicked off: its name, and when the occurrence was due (ISO 8601, UTC)."""
+
+RUN_COMPLETED_OF: Final = "run_completed_of"
+"""How the function that kicks off jobs is told, beside what is due, that a run of a schedule completed."""
+
 CONTAINER_NAME: Final = "job"
 """The one container of every task definition; the state machine overrides its environment by this name."""
 
@@ -57,3 +67,12 @@ def task_family(stage: str, service: str) -> str:
     'background-jobs-prod-billing'
     """
     return f"background-jobs-{stage}-{service}"
+
+
+def schedule_group(stage: str) -> str:
+    """Return the group of EventBridge Scheduler that holds the schedules of *stage*.
+
+    >>> schedule_group("prod")
+    'background-jobs-prod'
+    """
+    return f"background-jobs-{stage}"

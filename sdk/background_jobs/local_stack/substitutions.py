@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from background_jobs.core import naming
 from background_jobs.local_stack.process_runner import ProcessRunner
+from background_jobs.local_stack.scheduler_ticks import TICK_SECONDS, Ticks
 
 EMULATOR_VERSION: Final = "1.5.33"
 TOUCHED: Final = {
@@ -22,6 +23,14 @@ TOUCHED: Final = {
         "_executions",
     ),
     "lambda_svc": ("_execute_function",),
+    "scheduler": (
+        "_tick_schedules",
+        "_schedules",
+        "_SCHEDULE_TICK_INTERVAL",
+        "set_request_account_id",
+        "set_request_region",
+    ),
+    "eventbridge": ("_invoke_target",),
 }
 """The names of the emulator that are called or replaced here, by module."""
 
@@ -30,7 +39,13 @@ _POLL_SECONDS: Final = 0.03
 
 def substitute(runner: ProcessRunner) -> None:
     """Give the emulator AWS's semantics, with *runner* to run its containers."""
-    from ministack.services import ecs, lambda_svc, stepfunctions  # noqa: PLC0415 -- its import reads settings
+    from ministack.services import (  # noqa: PLC0415 -- its import reads settings
+        ecs,
+        eventbridge,
+        lambda_svc,
+        scheduler,
+        stepfunctions,
+    )
 
     ecs._docker = runner  # noqa: SLF001 -- what _get_docker returns from now on
     waiting = _Waiting(ecs, stepfunctions)
@@ -40,6 +55,8 @@ def substitute(runner: ProcessRunner) -> None:
         stepfunctions._run_distributed_map,  # noqa: SLF001
         stepfunctions._resolve_path,  # noqa: SLF001
     )
+    scheduler._tick_schedules = Ticks(scheduler, eventbridge._invoke_target).tick  # noqa: SLF001
+    scheduler._SCHEDULE_TICK_INTERVAL = TICK_SECONDS  # noqa: SLF001
     lambda_svc._execute_function = _honouring_batch_failures(lambda_svc._execute_function)  # noqa: SLF001
 
 

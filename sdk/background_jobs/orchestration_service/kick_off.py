@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -21,7 +21,7 @@ from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage
-from background_jobs.jobs import JobDefinition
+from background_jobs.jobs import JobDefinition, definition_of
 from background_jobs.orchestration_service.spool import ParamsSpool
 from background_jobs.settings import Settings
 
@@ -105,16 +105,31 @@ def kick_off(wanted: KickOff, params: Iterable[object], rooms: Rooms, settings: 
     nothing was started then.
     """
     wanted.refuse(settings)
-    orchestration_id = wanted.new_id()
+    started = prepared(wanted, params, rooms, settings)
+    _append(started, rooms)
+    return started.orchestration_id
+
+
+def prepared(
+    wanted: KickOff, params: Iterable[object], rooms: Rooms, settings: Settings
+) -> OrchestrationStarted:
+    """Upload what a kick-off needs, and return the event that will make it real. Raises InvalidParams."""
     with ParamsSpool() as spool:
-        spool.fill(params, _check_of(wanted.definition))
-        started = _event(wanted, spool, orchestration_id, settings)
+        spool.fill(params, check_of(wanted.definition))
+        started = _event(wanted, spool, wanted.new_id(), settings)
         if started.total:
-            with spool.manifest(orchestration_id, started.parallelism) as manifest:
+            with spool.manifest(started.orchestration_id, started.parallelism) as manifest:
                 rooms.payloads.upload(started.params_key, spool.file)
                 rooms.payloads.upload(started.shares_key, manifest)
-    _append(started, rooms)
-    return orchestration_id
+    return started
+
+
+def named(job: str | Callable[..., Any]) -> tuple[str, JobDefinition | None]:
+    """Return the name of *job*, and its definition where the decorated job itself is given."""
+    if isinstance(job, str):
+        return job, None
+    definition = definition_of(job)
+    return definition.name, definition
 
 
 def _event(
@@ -171,7 +186,9 @@ def _append(started: OrchestrationStarted, rooms: Rooms) -> None:
             raise KickOffConflict(started.orchestration_id, key, differences) from None
 
 
-def _check_of(definition: JobDefinition | None) -> Callable[[int, object], object]:
+def check_of(definition: JobDefinition | None) -> Callable[[int, object], object]:
+    """Return what makes params plain, and raises InvalidParams where they do not fit *definition*."""
+
     def check(index: int, params: object) -> object:
         plain = params.model_dump(mode="json") if isinstance(params, BaseModel) else params
         if definition is not None and isinstance(plain, dict):

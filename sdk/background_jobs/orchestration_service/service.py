@@ -10,16 +10,19 @@ from background_jobs.aws.history import HistoryFilter, HistoryPage
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core import ids
 from background_jobs.core.errors import OrchestrationNotFound
+from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import Status
-from background_jobs.jobs import definition_of
+from background_jobs.orchestration_service.firing import Firing
 from background_jobs.orchestration_service.job_results import JobResults
-from background_jobs.orchestration_service.kick_off import KickOff, kick_off
+from background_jobs.orchestration_service.kick_off import KickOff, kick_off, named, prepared
 from background_jobs.orchestration_service.orchestration import Orchestration
 from background_jobs.orchestration_service.pipeline import Pipeline
 from background_jobs.orchestration_service.rerun import RerunOptions
+from background_jobs.orchestration_service.schedule import Schedule
+from background_jobs.orchestration_service.schedules import ScheduleOptions, Schedules
 from background_jobs.settings import Settings
 
 
@@ -32,6 +35,7 @@ class OrchestrationService:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings.from_env()
         self._rooms = Rooms.of(self._settings)
+        self._schedules = Schedules(self._settings, self._rooms, self._prepared)
 
     def kick_off_job(  # noqa: PLR0913 -- its options are keywords
         self,
@@ -63,9 +67,9 @@ class OrchestrationService:
         Raises UnknownJobName, InvalidParams, InvalidKickOff or KickOffConflict, and whatever the iterator
         raises; nothing was started then.
         """
-        definition = None if isinstance(job, str) else definition_of(job)
+        name, definition = named(job)
         wanted = KickOff(
-            job_name=job if isinstance(job, str) else definition_of(job).name,
+            job_name=name,
             definition=definition,
             parallelism=parallelism,
             key=key,
@@ -131,5 +135,39 @@ class OrchestrationService:
         """
         return self.orchestration(orchestration_id).results(timeout, merged=merged)
 
+    def _prepared(self, wanted: KickOff, params: Iterable[Mapping[str, Any]]) -> OrchestrationStarted:
+        return prepared(wanted, params, self._rooms, self._settings)
+
     def _handle(self, orchestration_id: str, job_name: str) -> Orchestration:
         return Orchestration(orchestration_id, job_name, self._rooms, self._settings)
+
+    def schedule_job(
+        self,
+        name: str,
+        job: str | Callable[..., Any],
+        params: Iterable[Mapping[str, Any] | BaseModel],
+        **options: Unpack[ScheduleOptions],
+    ) -> Schedule:
+        """Kick off *job* with *params* whenever the schedule *name* is due; the same name again redefines it.
+
+        It is due by *cron* (five fields, or Scheduler's six) in *timezone*, *every* so often from *start* on,
+        or once *at* a moment. *overlap* says what becomes of an occurrence while the run before is still in
+        progress: "skip" it, "queue" it, or "allow" both. The params are read once, now. A schedule that is
+        paused stays so. docs/schedules.md tells of every option.
+
+        Raises InvalidSchedule, ScheduleDeclared, or what kick_off_job raises; nothing was written then.
+        """
+        return self._schedules.define(name, job, params, options)
+
+    def schedules(self) -> list[Schedule]:
+        """Return all schedules of the stage, by name."""
+        return self._schedules.all()
+
+    def schedule(self, name: str) -> Schedule:
+        """Re-attach to a schedule by its name, also to one that is over. Raises ScheduleNotFound."""
+        return self._schedules.named(name)
+
+    @property
+    def firing(self) -> Firing:
+        """Return what carries out the occurrences of schedules, for the function that Scheduler invokes."""
+        return self._schedules.firing

@@ -1,0 +1,88 @@
+"""Chaining: what follows a completed orchestration, asked for at its kick-off or by a rule of the stack."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+from pydantic import TypeAdapter
+
+from background_jobs.core import naming
+from background_jobs.core.completion import JobCompletedEvent, Outcome
+from background_jobs.core.stages import Stage
+
+_STAGE = TypeAdapter(Stage)
+
+
+class Chaining(Construct):
+    """Rules on the bus that start stages; what their function gives up goes to a queue."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        bus: events.IEventBus,
+        kick_off_job: lambda_.IFunction,
+        failures: sqs.IQueue,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._bus = bus
+        self._kick_off_job = kick_off_job
+        self._failures = failures
+        pattern = JobCompletedEvent.pattern() | {"detail": {"stages_left": [{"numeric": [">", 0]}]}}
+        self._rule("NextStage", pattern, targets.LambdaFunction(kick_off_job, dead_letter_queue=failures))
+
+    def on_job_completed(
+        self,
+        construct_id: str,
+        target: events.IRuleTarget,
+        *,
+        job_name: str | None = None,
+        outcome: Outcome | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> events.Rule:
+        """Add a rule that tells *target* of completions: all, or those of a job, an outcome, or tags."""
+        pattern = JobCompletedEvent.pattern(job_name=job_name, outcome=outcome, tags=tags)
+        return self._rule(construct_id, pattern, target)
+
+    def start_after(
+        self,
+        construct_id: str,
+        *,
+        job_name: str,
+        stage: Stage,
+        outcome: Outcome | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> events.Rule:
+        """Add a rule that starts *stage* when an orchestration of *job_name* has completed.
+
+        Raises ValueError if the stage is of the same job, for then it would follow itself for ever.
+        """
+        if stage.job_name == job_name:
+            raise ValueError(f"{construct_id}: {job_name!r} cannot follow itself; it would never end")
+        following: dict[str, Any] = {
+            "orchestration_id": events.EventField.from_path("$.detail.orchestration_id"),
+            "rule": construct_id,
+            "stage": _STAGE.dump_python(stage, mode="json", exclude_none=True),
+        }
+        target = targets.LambdaFunction(
+            self._kick_off_job,
+            dead_letter_queue=self._failures,
+            event=events.RuleTargetInput.from_object({naming.FOLLOWING: following}),
+        )
+        return self.on_job_completed(construct_id, target, job_name=job_name, outcome=outcome, tags=tags)
+
+    def _rule(self, construct_id: str, pattern: Mapping[str, Any], target: events.IRuleTarget) -> events.Rule:
+        return events.Rule(
+            self,
+            construct_id,
+            event_bus=self._bus,
+            event_pattern=events.EventPattern(
+                source=pattern["source"], detail_type=pattern["detail-type"], detail=pattern.get("detail")
+            ),
+            targets=[target],
+        )

@@ -1,0 +1,119 @@
+"""Schedules: the group in EventBridge Scheduler, what it may invoke, and the schedules that are declared."""
+
+from typing import Final
+
+from aws_cdk import Aws, CfnResource, Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk.aws_lambda_destinations import SqsDestination
+from constructs import Construct
+
+from background_jobs.core import naming
+from background_jobs.core.schedules import Target, scheduler_properties
+from background_jobs.settings import Settings
+from cdk.config import StageConfig
+from cdk.functions import Functions
+
+_SERVICE: Final = "scheduler.amazonaws.com"
+
+
+class Schedules(Construct):
+    """What kicks off jobs by the clock; schedules that the SDK makes join those of the stack."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        config: StageConfig,
+        functions: Functions,
+        bus: events.IEventBus,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._group = scheduler.CfnScheduleGroup(self, "Group", name=naming.schedule_group(config.stage))
+        self._role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal(
+                _SERVICE, conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+            ),
+        )
+        function, failures = functions.kick_off_job, functions.failed_records
+        function.grant_invoke(self._role)
+        failures.grant_send_messages(self._role)
+        function.configure_async_invoke(
+            on_failure=SqsDestination(failures), max_event_age=Duration.hours(1), retry_attempts=2
+        )
+        self._target = Target(function.function_arn, self._role.role_arn, failures.queue_arn)
+        self._start_what_waits(functions, bus)
+        self._declare(config)
+
+    def known_to(self, settings: Settings) -> Settings:
+        """Return *settings* with what it takes to make schedules."""
+        target = self._target
+        return settings.model_copy(
+            update={
+                "schedule_function": target.function,
+                "schedule_role": target.role,
+                "schedule_failures": target.failures,
+            }
+        )
+
+    def grant_manage(self, to: iam.IGrantable) -> None:
+        """Let *to* make, change and delete the schedules of this stage."""
+        schedules = Stack.of(self).format_arn(
+            service="scheduler", resource="schedule", resource_name=f"{self._group.name}/*"
+        )
+        actions = ("CreateSchedule", "DeleteSchedule", "GetSchedule", "UpdateSchedule")
+        for statement in (
+            iam.PolicyStatement(actions=[f"scheduler:{action}" for action in actions], resources=[schedules]),
+            # Listing is allowed or not for the account as a whole.
+            iam.PolicyStatement(actions=["scheduler:ListSchedules"], resources=["*"]),
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[self._role.role_arn],
+                conditions={"StringEquals": {"iam:PassedToService": _SERVICE}},
+            ),
+        ):
+            to.grant_principal.add_to_principal_policy(statement)
+
+    def _start_what_waits(self, functions: Functions, bus: events.IEventBus) -> None:
+        """Tell the function when a run of a schedule completed: another may wait for it."""
+        events.Rule(
+            self,
+            "RunCompleted",
+            event_bus=bus,
+            event_pattern=events.EventPattern(
+                source=[naming.EVENT_SOURCE],
+                detail_type=[naming.JOB_COMPLETED_DETAIL_TYPE],
+                detail={"tags": {naming.SCHEDULE_TAG: events.Match.exists()}},
+            ),
+            targets=[
+                targets.LambdaFunction(
+                    functions.kick_off_job,
+                    event=events.RuleTargetInput.from_object(
+                        {
+                            naming.RUN_COMPLETED_OF: events.EventField.from_path(
+                                f"$.detail.tags.{naming.SCHEDULE_TAG}"
+                            )
+                        }
+                    ),
+                    dead_letter_queue=functions.failed_records,
+                )
+            ],
+        )
+
+    def _declare(self, config: StageConfig) -> None:
+        for declared in config.schedules:
+            definition = declared.definition(config.services[0].name)
+            schedule = CfnResource(
+                self,
+                f"Schedule-{declared.name}",
+                type="AWS::Scheduler::Schedule",
+                properties=scheduler_properties(
+                    definition, naming.schedule_group(config.stage), self._target
+                ),
+            )
+            schedule.add_dependency(self._group)

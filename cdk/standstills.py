@@ -1,0 +1,30 @@
+"""Standstills: a function that looks, now and then, for orchestrations in which nothing moves."""
+
+from typing import Final
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from constructs import Construct
+
+from background_jobs.settings import StallSettings
+from cdk.functions import Functions
+
+_EVERY: Final = Duration.minutes(5)
+
+
+class Standstills(Construct):
+    """Notes in the log what stands still; the aggregator tells the bus."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, functions: Functions, stalled_after_seconds: float
+    ) -> None:
+        super().__init__(scope, construct_id)
+        settings = StallSettings(stalled_after_seconds=stalled_after_seconds)
+        self.function = functions.function("note_stalls", seconds=300, environment=settings.to_env())
+        events.Rule(
+            self,
+            "Look",
+            schedule=events.Schedule.rate(_EVERY),
+            targets=[targets.LambdaFunction(self.function, retry_attempts=0)],
+        )

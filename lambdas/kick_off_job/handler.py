@@ -1,0 +1,40 @@
+"""Lambda: kicks off what a schedule says is due, what waited for a run, and what follows a completion."""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.chain import Following, start_following, start_next
+from background_jobs.core import naming
+from background_jobs.core.completion import JobCompletedEvent
+from background_jobs.core.schedules import Due
+from background_jobs.orchestration_service import OrchestrationService
+from background_jobs.settings import Settings
+
+copy_config_to_registered_loggers(source_logger=Logger(), include={"background_jobs"})
+
+
+@cache
+def _parts() -> tuple[Rooms, Settings]:
+    settings = Settings.from_env()
+    return Rooms.of(settings), settings
+
+
+@cache
+def _service() -> OrchestrationService:
+    return OrchestrationService()
+
+
+def handler(event: dict[str, Any], _context: object) -> None:
+    """Do what an event of Scheduler or of the bus calls for; doing it twice does it once."""
+    if naming.RUN_COMPLETED_OF in event:
+        _service().firing.run_completed(event[naming.RUN_COMPLETED_OF])
+    elif naming.FOLLOWING in event:
+        start_following(Following.model_validate(event[naming.FOLLOWING]), *_parts())
+    elif event.get("detail-type") == naming.JOB_COMPLETED_DETAIL_TYPE:
+        start_next(JobCompletedEvent.from_eventbridge(event).orchestration_id, *_parts())
+    else:
+        _service().firing.due(Due.model_validate(event))

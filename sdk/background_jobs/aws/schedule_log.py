@@ -1,0 +1,131 @@
+"""The histories of schedules in the event log's table: appends where a place is free, and reads by range."""
+
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Final
+
+from background_jobs.aws.clients import reaching_aws
+from background_jobs.aws.event_log import item_of
+from background_jobs.core.errors import EventConflict
+from background_jobs.core.events import OrchestrationStarted
+from background_jobs.core.schedule_events import (
+    Change,
+    OccurrenceQueued,
+    OccurrenceSkipped,
+    OccurrenceStarted,
+    ScheduleEvent,
+    parse_schedule_event,
+    queue_sort,
+    schedule_partition,
+    skipped_sort,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_FREE: Final = "attribute_not_exists(sk)"
+_TAKEN: Final = "ConditionalCheckFailed"
+_AT_ONCE: Final = "TransactionConflict"
+"""Another transaction wanted the same place at the same moment."""
+
+
+class AlreadyStarted(Exception):
+    """The occurrence was kicked off before; delivering it again starts nothing."""
+
+
+class ScheduleLog:
+    """What happened to the schedules of a stage; nothing here can update or delete."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: timedelta) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._retention = retention
+
+    @reaching_aws
+    def append(self, event: ScheduleEvent) -> None:
+        """Append *event*. Raises EventConflict if another event already holds its place."""
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table, Item=item_of(event, self._retention), ConditionExpression=_FREE
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
+            raise EventConflict(*event.key) from taken
+
+    @reaching_aws
+    def start(self, run: OccurrenceStarted, kick_off: OrchestrationStarted) -> None:
+        """Append the run and its orchestration's kick-off: both, or neither.
+
+        Raises AlreadyStarted, or EventConflict if another occurrence became the run of that number.
+        """
+        puts: list[Any] = [
+            {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": item_of(event, self._retention),
+                    "ConditionExpression": _FREE,
+                }
+            }
+            for event in (run, kick_off)
+        ]
+        try:
+            self._dynamodb.transact_write_items(TransactItems=puts)
+        except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
+            codes = [reason.get("Code") for reason in cancelled.response["CancellationReasons"]]
+            if codes[1] == _TAKEN:
+                raise AlreadyStarted from cancelled
+            if codes[0] == _TAKEN or _AT_ONCE in codes:
+                raise EventConflict(*run.key) from cancelled
+            raise
+
+    def latest_runs(self, name: str, limit: int) -> list[OccurrenceStarted]:
+        """Return the last *limit* runs of a schedule, newest first."""
+        events = self._events(name, "run#", "run#~", newest_first=True, limit=limit)
+        return [event for event in events if isinstance(event, OccurrenceStarted)]
+
+    def runs_since(self, name: str, since: datetime) -> list[OccurrenceStarted]:
+        """Return the runs that were started at *since* or later, newest first."""
+        events = self._events(name, "run#", "run#~", newest_first=True, since=since)
+        return [event for event in events if isinstance(event, OccurrenceStarted)]
+
+    def queue(self, name: str, after: int) -> list[OccurrenceQueued]:
+        """Return what has a place in the queue beyond *after*, in order."""
+        events = self._events(name, queue_sort(after + 1), "queued#~")
+        return [event for event in events if isinstance(event, OccurrenceQueued)]
+
+    def skipped(self, name: str, since: datetime) -> list[OccurrenceSkipped]:
+        """Return what was due at *since* or later, and skipped."""
+        events = self._events(name, skipped_sort(since), "skipped#~")
+        return [event for event in events if isinstance(event, OccurrenceSkipped)]
+
+    def changes(self, name: str) -> list[Change]:
+        """Return how the schedule was changed, oldest first."""
+        events = self._events(name, "changed#", "changed#~")
+        return [event for event in events if isinstance(event, Change)]
+
+    @reaching_aws
+    def _events(  # noqa: PLR0913 -- a range, and how to read it
+        self,
+        name: str,
+        low: str,
+        high: str,
+        *,
+        newest_first: bool = False,
+        limit: int | None = None,
+        since: datetime | None = None,
+    ) -> list[ScheduleEvent]:
+        """Return the events between two sort keys, *limit* at most, up to the first from before *since*."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :schedule AND sk BETWEEN :low AND :high",
+            ExpressionAttributeValues={
+                ":schedule": {"S": schedule_partition(name)},
+                ":low": {"S": low},
+                ":high": {"S": high},
+            },
+            ScanIndexForward=not newest_first,
+            ConsistentRead=True,
+            PaginationConfig={"MaxItems": limit, "PageSize": limit} if limit else {},
+        )
+        documents = (item["document"]["S"] for page in pages for item in page["Items"])
+        events = map(parse_schedule_event, documents)
+        return list(takewhile(lambda event: since is None or event.at >= since, events))

@@ -1,0 +1,102 @@
+"""EventBridge Scheduler: the schedules of a stage, in a group of their own."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from background_jobs.aws.clients import reaching_aws
+from background_jobs.core.errors import InvalidSchedule, ScheduleEnded
+from background_jobs.core.schedule_history import Live
+from background_jobs.core.schedules import ScheduleDefinition, Target, definition_in, scheduler_properties
+
+if TYPE_CHECKING:
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+
+_KEPT: Final = (
+    "ActionAfterCompletion",
+    "Description",
+    "EndDate",
+    "FlexibleTimeWindow",
+    "GroupName",
+    "Name",
+    "ScheduleExpression",
+    "ScheduleExpressionTimezone",
+    "Target",
+)
+"""What an update must say again, for what it leaves out is lost."""
+
+
+class Scheduler:
+    """The schedules in one group."""
+
+    def __init__(self, scheduler: "EventBridgeSchedulerClient", group: str) -> None:
+        self._scheduler = scheduler
+        self._group = group
+
+    @reaching_aws
+    def put(self, definition: ScheduleDefinition, target: Target, now: datetime, *, paused: bool) -> None:
+        """Make a schedule, or make it anew. Raises InvalidSchedule if Scheduler refuses it."""
+        timing = definition.timing
+        properties = scheduler_properties(definition, self._group, target)
+        if timing.at or timing.end:
+            # What is over does not clutter the list; its history is in the log.
+            properties["ActionAfterCompletion"] = "DELETE"
+        if timing.end:
+            properties["EndDate"] = timing.end
+        state = _state(definition, now, paused=paused)
+        try:
+            try:
+                self._scheduler.create_schedule(**properties, **state)
+            except self._scheduler.exceptions.ConflictException:
+                self._scheduler.update_schedule(**properties, **state)
+        except self._scheduler.exceptions.ValidationException as refused:
+            reason = refused.response["Error"]["Message"].rstrip(".")
+            raise InvalidSchedule(definition.name, reason) from refused
+
+    @reaching_aws
+    def get(self, name: str) -> Live | None:
+        """Return a schedule as it is; None if there is none, or none of ours."""
+        found = self._found(name)
+        definition = definition_in(found["Target"].get("Input", "")) if found else None
+        if found is None or definition is None:
+            return None
+        return Live(definition, found["State"] == "DISABLED", found["LastModificationDate"])
+
+    @reaching_aws
+    def set_paused(self, definition: ScheduleDefinition, now: datetime, *, paused: bool) -> None:
+        """Pause or resume a schedule. Raises ScheduleEnded if there is none."""
+        found = self._found(definition.name)
+        if found is None:
+            raise ScheduleEnded(definition.name)
+        kept = {name: found[name] for name in _KEPT if name in found}
+        self._scheduler.update_schedule(**kept, **_state(definition, now, paused=paused))
+
+    @reaching_aws
+    def delete(self, name: str) -> None:
+        """Delete a schedule; where there is none, that is harmless."""
+        try:
+            self._scheduler.delete_schedule(Name=name, GroupName=self._group)
+        except self._scheduler.exceptions.ResourceNotFoundException:
+            return
+
+    @reaching_aws
+    def names(self) -> list[str]:
+        """Return the names of all schedules, sorted."""
+        pages = self._scheduler.get_paginator("list_schedules").paginate(GroupName=self._group)
+        return sorted(schedule["Name"] for page in pages for schedule in page["Schedules"])
+
+    def _found(self, name: str) -> Any:  # noqa: ANN401 -- Scheduler's answer, or None
+        try:
+            return self._scheduler.get_schedule(Name=name, GroupName=self._group)
+        except self._scheduler.exceptions.ResourceNotFoundException:
+            return None
+
+
+def _state(definition: ScheduleDefinition, now: datetime, *, paused: bool) -> dict[str, Any]:
+    """Return whether a schedule is active, and from when on; Scheduler refuses a start that has passed."""
+    timing = definition.timing
+    state = {"State": "DISABLED" if paused else "ENABLED"}
+    if timing.start is None or (timing.cron and timing.start <= now):
+        return state
+    # An interval counts from its start, and is to keep its beat.
+    following = next(timing.after(now), None)
+    return state if following is None else {**state, "StartDate": following}

@@ -1,0 +1,209 @@
+"""The handle of a schedule: what it did, what it will do, and how to stop and start it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import islice, takewhile
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.scheduler import Scheduler
+from background_jobs.core.errors import InvalidBackfill, ScheduleDeclared, ScheduleEnded
+from background_jobs.core.overlap import Standing
+from background_jobs.core.schedule_events import (
+    OccurrenceEvent,
+    OccurrenceSkipped,
+    ScheduleDeleted,
+    SchedulePaused,
+    ScheduleResumed,
+)
+from background_jobs.core.schedule_history import (
+    Live,
+    RunState,
+    ScheduleRun,
+    occurrences,
+    periods,
+    run_of,
+)
+from background_jobs.core.schedules import Overlap, ScheduleDefinition
+from background_jobs.core.statuses import Status
+from background_jobs.orchestration_service.firing import UNFOLDED, Firing
+
+LONGEST_BACKFILL: Final = 1_000
+"""Occurrences that one backfill may run."""
+
+
+class ScheduleState(StrEnum):
+    """Whether a schedule is due some time."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    OVER = "over"
+    """Its time has passed, or it was deleted; its history is still there."""
+
+
+class Schedule:
+    """A schedule of the stage; any process can re-attach to it by its name."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- what a schedule lives in
+        self,
+        definition: ScheduleDefinition,
+        state: ScheduleState,
+        rooms: Rooms,
+        scheduler: Scheduler,
+        firing: Firing,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.name = definition.name
+        self.definition = definition
+        self.state = state
+        """As it was when the handle was made, or last changed through it."""
+        self._rooms = rooms
+        self._scheduler = scheduler
+        self._firing = firing
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"Schedule(name={self.name!r}, state={str(self.state)!r})"
+
+    def pause(self) -> None:
+        """Make nothing due until `resume`; what waits in the queue still runs. Raises ScheduleEnded."""
+        live = self._live()
+        if not live.paused:
+            now = self._clock()
+            self._scheduler.set_paused(live.definition, now, paused=True)
+            self._rooms.schedule_log.append(SchedulePaused(schedule=self.name, at=now))
+        self.state = ScheduleState.PAUSED
+
+    def resume(self) -> None:
+        """Go on after `pause`; what would have been due meanwhile does not run. Raises ScheduleEnded."""
+        live = self._live()
+        if live.paused:
+            now = self._clock()
+            self._scheduler.set_paused(live.definition, now, paused=False)
+            resumed = ScheduleResumed(schedule=self.name, at=now, definition=live.definition)
+            self._rooms.schedule_log.append(resumed)
+        self.state = ScheduleState.ACTIVE
+
+    def delete(self) -> None:
+        """Delete the schedule and empty its queue; what runs goes on, and the history stays.
+
+        Deleting twice is harmless. Raises ScheduleDeclared if the stack declares it.
+        """
+        live = self._scheduler.get(self.name)
+        definition = live.definition if live else self.definition
+        if definition.declared:
+            raise ScheduleDeclared(self.name)
+        self._scheduler.delete(self.name)
+        self.state = ScheduleState.OVER
+        changes = self._rooms.schedule_log.changes(self.name)
+        if live is None and changes and isinstance(changes[-1], ScheduleDeleted):
+            return
+        self._empty_queue()
+        if definition.params_key:
+            self._rooms.payloads.remove(definition.params_key)
+
+    def run_now(self, *, force: bool = False) -> ScheduleRun:
+        """Run the job now, as if it were due, and return what became of that.
+
+        With *force* it runs beside a run that is still in progress, whatever the schedule's overlap. Paused
+        schedules run as well. Raises ScheduleEnded.
+        """
+        if self.state is ScheduleState.OVER:
+            raise ScheduleEnded(self.name)
+        overlap = Overlap.ALLOW if force else self.definition.overlap
+        event = self._firing.occurrence(self.definition, self._clock(), overlap)
+        return self._with_statuses([run_of(event)])[0]
+
+    def next_runs(self, n: int = 5) -> list[datetime]:
+        """Return when the schedule is due next, up to *n* times, in its own time zone and without jitter."""
+        if self.state is not ScheduleState.ACTIVE:
+            return []
+        zone = ZoneInfo(self.definition.timing.timezone)
+        return [at.astimezone(zone) for at in islice(self.definition.timing.after(self._clock()), n)]
+
+    def runs(self, limit: int = 100) -> list[ScheduleRun]:
+        """Return what became of the last *limit* occurrences, newest first.
+
+        They were started, with the status of their orchestration; they wait in the queue; they were skipped,
+        for a reason; or they were missed: the definition says that they were due, and nothing came of it.
+        """
+        now = self._clock()
+        kept_since = now - self._rooms.retention
+        due = takewhile(lambda at: at > kept_since, self.definition.timing.before(now))
+        since = next(islice(due, limit - 1, None), kept_since)
+        log = self._rooms.schedule_log
+        events: list[OccurrenceEvent] = [
+            *log.runs_since(self.name, since),
+            *log.skipped(self.name, since),
+            *self._standing().waiting,
+        ]
+        active = periods(log.changes(self.name), self._scheduler.get(self.name), now)
+        found = occurrences(events, active, since, now)
+        return self._with_statuses(found[:limit])
+
+    def backfill(
+        self, from_: datetime, to: datetime, *, overlap: Literal["skip", "queue", "allow"] | None = None
+    ) -> list[ScheduleRun]:
+        """Run what would have been due from *from_* on and before *to*, and did not run; oldest first.
+
+        That is what was missed, skipped, paused, or before the schedule was made. *overlap* stands for the
+        schedule's own here: "queue" runs one after the other. Returns what became of each.
+
+        Raises InvalidBackfill, or ScheduleEnded if the schedule was deleted; nothing was started then.
+        """
+        policy = Overlap(overlap or self.definition.overlap)
+        due = self._due_between(from_, to)
+        ran = {run.scheduled_at for run in self._rooms.schedule_log.runs_since(self.name, from_)}
+        events = (self._firing.occurrence(self.definition, at, policy) for at in due if at not in ran)
+        return self._with_statuses(map(run_of, events))
+
+    def _due_between(self, from_: datetime, to: datetime) -> list[datetime]:
+        now = self._clock()
+        if from_.tzinfo is None or to.tzinfo is None:
+            raise InvalidBackfill(self.name, "its bounds need a time zone")
+        if not from_ < to <= now:
+            raise InvalidBackfill(self.name, f"{from_} to {to} is no span of the past")
+        if from_ < now - self._rooms.retention:
+            days = self._rooms.retention.days
+            raise InvalidBackfill(self.name, f"what ran more than {days} days ago is not known any more")
+        changes = self._rooms.schedule_log.changes(self.name)
+        if changes and isinstance(changes[-1], ScheduleDeleted):
+            raise ScheduleEnded(self.name)
+        past = self.definition.timing.after(from_ - timedelta(microseconds=1))
+        due = [at for at in islice(past, LONGEST_BACKFILL + 1) if at < to]
+        if len(due) > LONGEST_BACKFILL:
+            raise InvalidBackfill(self.name, f"it has more than {LONGEST_BACKFILL:,} occurrences; take less")
+        return due
+
+    def _live(self) -> Live:
+        live = self._scheduler.get(self.name)
+        if live is None:
+            raise ScheduleEnded(self.name)
+        return live
+
+    def _empty_queue(self) -> None:
+        now, log = self._clock(), self._rooms.schedule_log
+        waiting = self._standing().waiting
+        log.append(ScheduleDeleted(schedule=self.name, at=now))
+        reason = "the schedule was deleted before its turn"
+        for one in waiting:
+            log.append(
+                OccurrenceSkipped(schedule=self.name, at=now, scheduled_at=one.scheduled_at, reason=reason)
+            )
+
+    def _standing(self) -> Standing:
+        return self._firing.standing(self.name, Overlap.QUEUE)
+
+    def _with_statuses(self, events: Iterable[ScheduleRun]) -> list[ScheduleRun]:
+        runs = list(events)
+        started = [run.orchestration_id for run in runs if run.orchestration_id]
+        statuses = {one.orchestration_id: one.status for one in self._rooms.history.summaries(started)}
+        return [run.model_copy(update={"status": self._status(run, statuses)}) for run in runs]
+
+    def _status(self, run: ScheduleRun, statuses: Mapping[str, Status]) -> Status | None:
+        if run.state is not RunState.STARTED or run.at is None:
+            return None
+        just_started = run.at > self._clock() - UNFOLDED
+        return statuses.get(run.orchestration_id or "", Status.IN_PROGRESS if just_started else None)

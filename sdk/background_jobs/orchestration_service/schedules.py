@@ -1,0 +1,224 @@
+"""The schedules of a stage: made, found and listed."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, Final, Literal, TypedDict
+
+from pydantic import BaseModel, ValidationError
+
+from background_jobs.aws import clients
+from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.scheduler import Scheduler
+from background_jobs.core import naming
+from background_jobs.core.errors import InvalidSchedule, MissingSettings, ScheduleDeclared, ScheduleNotFound
+from background_jobs.core.payloads import INLINE_BYTES
+from background_jobs.core.retry import Retry
+from background_jobs.core.schedule_events import ScheduleDefined, ScheduleResumed
+from background_jobs.core.schedule_history import Live
+from background_jobs.core.schedules import (
+    Overlap,
+    ScheduleDefinition,
+    Target,
+    is_schedule_name,
+    refusal,
+)
+from background_jobs.orchestration_service.firing import Firing, Prepare
+from background_jobs.orchestration_service.kick_off import KickOff, check_of, named
+from background_jobs.orchestration_service.schedule import Schedule, ScheduleState
+from background_jobs.orchestration_service.spool import ParamsSpool
+from background_jobs.settings import PREFIX, Settings
+
+MAX_PARAMS_BYTES: Final = 256 * 1024 * 1024
+"""A function reads and writes all params at every occurrence."""
+_READERS: Final = 8
+
+
+class ScheduleOptions(TypedDict, total=False):
+    """The keywords of schedule_job."""
+
+    cron: str | None
+    """When it is due: five fields as in Unix (``0 3 * * *``), or the six of EventBridge Scheduler."""
+    every: timedelta | None
+    """So often, in whole minutes."""
+    at: datetime | None
+    """Once, at a moment with a time zone."""
+    timezone: str | None
+    """The zone of *cron*, by its IANA name; by default UTC."""
+    start: datetime | None
+    """Not before then; *every* counts from it, by default from the next minute on."""
+    end: datetime | None
+    """Only before then."""
+    overlap: Literal["skip", "queue", "allow"] | Overlap
+    """What happens while the run before is still in progress; by default the occurrence is skipped."""
+    jitter: timedelta
+    """Within how long after its time an occurrence may come, in whole minutes."""
+    parallelism: int | None
+    tags: Mapping[str, str] | None
+    service: str | None
+    retry: Retry | None
+    timeout: float | timedelta | None
+    """These are as in kick_off_job, for every occurrence."""
+
+
+class Schedules:
+    """Makes and finds schedules; they live in Scheduler, and their histories in the event log."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        rooms: Rooms,
+        prepare: Prepare,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._rooms = rooms
+        self._clock = clock
+        self.firing = Firing(rooms, prepare, clock)
+
+    def define(
+        self,
+        name: str,
+        job: str | Callable[..., Any],
+        params: Iterable[Mapping[str, Any] | BaseModel],
+        options: ScheduleOptions,
+    ) -> Schedule:
+        """Make a schedule, or make it anew. Raises InvalidSchedule, ScheduleDeclared, or as kick_off_job."""
+        job_name, job_definition = named(job)
+        wanted = KickOff(
+            job_name=job_name,
+            parallelism=options.get("parallelism"),
+            tags=options.get("tags") or {},
+            timeout=options.get("timeout"),
+        )
+        wanted.refuse(self._settings)
+        definition = self._definition(name, wanted, options)
+        target, before = self._target(), self._scheduler.get(name)
+        if before is not None and before.definition.declared:
+            raise ScheduleDeclared(name)
+        definition = _keeping_beat(definition, before, explicit="start" in options)
+        with ParamsSpool() as spool:
+            spool.fill(params, check_of(job_definition))
+            definition = self._with_params(definition, spool)
+        now, paused = self._clock(), before is not None and before.paused
+        self._scheduler.put(definition, target, now, paused=paused)
+        self._rooms.schedule_log.append(
+            ScheduleDefined(schedule=name, at=now, definition=definition, paused=paused)
+        )
+        self._remove_old_params(before, definition)
+        return self._handle(definition, ScheduleState.PAUSED if paused else ScheduleState.ACTIVE)
+
+    def all(self) -> list[Schedule]:
+        """Return all schedules that there are, by name."""
+        names = self._scheduler.names()
+        with ThreadPoolExecutor(_READERS) as pool:
+            found = list(pool.map(self._scheduler.get, names))
+        return [self._live_handle(live) for live in found if live is not None]
+
+    def named(self, name: str) -> Schedule:
+        """Return the schedule *name*, also one that is over. Raises ScheduleNotFound."""
+        if not is_schedule_name(name):
+            raise ScheduleNotFound(name)
+        live = self._scheduler.get(name)
+        if live is not None:
+            return self._live_handle(live)
+        changes = self._rooms.schedule_log.changes(name)
+        for change in reversed(changes):
+            if isinstance(change, ScheduleDefined | ScheduleResumed):
+                return self._handle(change.definition, ScheduleState.OVER)
+        raise ScheduleNotFound(name)
+
+    @cached_property
+    def _scheduler(self) -> Scheduler:
+        # Most callers have no schedules, and a client takes its time.
+        return Scheduler(clients.scheduler(), naming.schedule_group(self._settings.stage))
+
+    def _definition(self, name: str, wanted: KickOff, options: ScheduleOptions) -> ScheduleDefinition:
+        """Return what is asked for, still without params. Raises InvalidSchedule."""
+        now = self._clock()
+        fields = {
+            "name": name,
+            "job_name": wanted.job_name,
+            "service": options.get("service") or self._settings.service,
+            "timing": {
+                "cron": options.get("cron"),
+                "every": options.get("every"),
+                "at": options.get("at"),
+                "timezone": options.get("timezone") or "UTC",
+                "start": options.get("start") or (now if options.get("every") else None),
+                "end": options.get("end"),
+            },
+            "overlap": options.get("overlap") or Overlap.SKIP,
+            "jitter": options.get("jitter") or timedelta(),
+            "parallelism": wanted.parallelism,
+            "tags": wanted.tags,
+            "retry": options.get("retry"),
+            "timeout_seconds": wanted.seconds,
+        }
+        try:
+            definition = ScheduleDefinition.model_validate(fields)
+        except ValidationError as invalid:
+            raise InvalidSchedule(name, refusal(invalid)) from None
+        _refuse_never(definition, now)
+        return definition
+
+    def _with_params(self, definition: ScheduleDefinition, spool: ParamsSpool) -> ScheduleDefinition:
+        """Return the definition with its params: within it, or uploaded where they are large."""
+        size = spool.file.tell()
+        if not spool.total:
+            raise InvalidSchedule(definition.name, "there are no params, so nothing would run; give [{}]")
+        if size > MAX_PARAMS_BYTES:
+            most = f"{MAX_PARAMS_BYTES:,} is the most; keep the data in S3 and pass its keys"
+            raise InvalidSchedule(definition.name, f"its params are {size:,} bytes of JSON, and {most}")
+        if size <= INLINE_BYTES:
+            spool.file.seek(0)
+            return definition.model_copy(update={"params": tuple(map(json.loads, spool.file))})
+        key = f"schedules/{definition.name}/{spool.digest[:16]}/params.jsonl"
+        self._rooms.payloads.upload(key, spool.file)
+        return definition.model_copy(update={"params_key": key})
+
+    def _remove_old_params(self, before: Live | None, definition: ScheduleDefinition) -> None:
+        old = before.definition.params_key if before else ""
+        if not old or old == definition.params_key:
+            return
+        # What waits in the queue runs with the params of its time.
+        if not self.firing.standing(definition.name, Overlap.QUEUE).waiting:
+            self._rooms.payloads.remove(old)
+
+    def _target(self) -> Target:
+        """Return whom Scheduler is to invoke. Raises MissingSettings."""
+        names = ("schedule_function", "schedule_role", "schedule_failures")
+        target = Target(*(getattr(self._settings, name) for name in names))
+        if missing := [PREFIX + name.upper() for name, arn in zip(names, target, strict=True) if not arn]:
+            raise MissingSettings(missing)
+        return target
+
+    def _live_handle(self, live: Live) -> Schedule:
+        return self._handle(live.definition, ScheduleState.PAUSED if live.paused else ScheduleState.ACTIVE)
+
+    def _handle(self, definition: ScheduleDefinition, state: ScheduleState) -> Schedule:
+        return Schedule(definition, state, self._rooms, self._scheduler, self.firing, self._clock)
+
+
+def _refuse_never(definition: ScheduleDefinition, now: datetime) -> None:
+    """Raise InvalidSchedule if nothing is due from *now* on."""
+    timing = definition.timing
+    if next(timing.after(now), None) is not None:
+        return
+    if timing.at:
+        raise InvalidSchedule(definition.name, f"at={timing.at} has passed")
+    window = f" between {timing.start or now} and {timing.end}" if timing.end else " any more"
+    raise InvalidSchedule(definition.name, f"{timing.expression} is not due{window}")
+
+
+def _keeping_beat(
+    definition: ScheduleDefinition, before: Live | None, *, explicit: bool
+) -> ScheduleDefinition:
+    """Return the definition with the start that an interval had before: made anew, it keeps its beat."""
+    timing = definition.timing
+    if before is None or explicit or timing.every is None or before.definition.timing.every != timing.every:
+        return definition
+    kept = timing.model_copy(update={"start": before.definition.timing.start})
+    return definition.model_copy(update={"timing": kept})

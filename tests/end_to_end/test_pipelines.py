@@ -1,0 +1,110 @@
+"""Stages through the whole path: completions on the bus start what follows, asked for or by a rule."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from background_jobs import JobCompletedEvent, OrchestrationService, Stage, Status
+from background_jobs.core import ids, naming
+from background_jobs.local_stack import LocalStack
+from tests.offline import until
+
+PATIENCE = 120
+
+
+def test_three_stages_with_a_partial_failure_run_by_themselves(service: OrchestrationService) -> None:
+    # given a first stage of which one instance fails, and two stages that take what succeeded
+    params = [{"n": n} for n in range(6)] + [{"bad": "yes", "n": 6}]
+    orchestration = service.kick_off_job(
+        "fussy",
+        params,
+        parallelism=2,
+        tags={"customer": "acme"},
+        then=Stage(
+            "total",
+            params={"values": ["$params.n", 1]},
+            on_failure="continue",
+            parallelism=2,
+            then=Stage("total", params={"values": ["$result.total", "$index"]}, parallelism=1),
+        ),
+    )
+    # when the pipeline is watched to its end
+    stages_seen = [update.stage for update in orchestration.pipeline().watch(PATIENCE)]
+    # then each stage worked on the successes of the one before
+    pipeline = service.pipeline(orchestration.id)
+    assert sorted(set(stages_seen)) == [1, 2, 3]
+    assert stages_seen == sorted(stages_seen)
+    totals = [(s.summary.total, s.summary.errored) for s in pipeline.stages() if s.summary]
+    assert totals == [(7, 1), (6, 0), (6, 0)]
+    assert [one.result["total"] for one in pipeline.results(PATIENCE).successes] == [1, 3, 5, 7, 9, 11]
+    assert pipeline.status() is Status.ERRORED
+
+
+def test_a_failure_stops_the_pipeline_and_a_rerun_takes_it_on(
+    service: OrchestrationService, tmp_path: Any
+) -> None:
+    # given a stage that fails until a file is there
+    mended = tmp_path / "mended"
+    params = [{"until": str(mended)}, {"until": "/"}]
+    orchestration = service.kick_off_job(
+        "mendable", params, parallelism=1, then=Stage("total", params={"values": ["$index", 1]})
+    )
+    pipeline = orchestration.pipeline()
+    assert [stage.skipped for stage in pipeline.wait(PATIENCE)][1] == "1 of 2 instances of stage 1 errored."
+    # when it is mended, and what failed runs again
+    mended.touch()
+    failures = orchestration.results(PATIENCE).failures
+    assert failures is not None
+    again = failures.rerun()
+    # then the pipeline goes on with the results of both, and one answer has them in their order
+    pipeline.wait(PATIENCE)
+    assert [one.result["total"] for one in pipeline.results(PATIENCE).successes] == [1, 2]
+    merged = service.get_job_results(again.id, merged=True, timeout=PATIENCE)
+    assert (merged.failures, [one.result for one in merged.successes]) == (None, ["mended", "mended"])
+
+
+@pytest.fixture
+def chained(stack: LocalStack) -> Iterator[str]:
+    """A rule as `start_after` makes it: a stage that follows every orchestration of one customer."""
+    events, bus, name = boto3.client("events"), stack.settings.event_bus, "total-after-acme"  # noqa: TID251
+    stage = {"job_name": "total", "params": {"values": ["$index", "$index"]}}
+    following = {"orchestration_id": "<id>", "rule": name, "stage": stage}
+    pattern = JobCompletedEvent.pattern(job_name="fussy", outcome="Completed", tags={"customer": "by-rule"})
+    events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
+    target = {
+        "Id": "kick-off",
+        "Arn": stack.settings.schedule_function,
+        "InputTransformer": {
+            "InputPathsMap": {"id": "$.detail.orchestration_id"},
+            "InputTemplate": json.dumps({naming.FOLLOWING: following}),
+        },
+    }
+    events.put_targets(Rule=name, EventBusName=bus, Targets=[target])
+    yield name
+    events.remove_targets(Rule=name, EventBusName=bus, Ids=["kick-off"])
+    events.delete_rule(Name=name, EventBusName=bus)
+
+
+def test_a_rule_on_the_bus_starts_a_stage_after_an_orchestration_that_knows_nothing_of_it(
+    service: OrchestrationService, chained: str
+) -> None:
+    first = service.kick_off_job("fussy", [{}, {}], tags={"customer": "by-rule"})
+    second = ids.following_id(first.id, chained)
+    until(lambda: any(one.orchestration_id == second for one in service.history(limit=20).summaries))
+    successes, failures = service.get_job_results(second, timeout=PATIENCE)
+    assert (failures, [one.result["total"] for one in successes]) == (None, [0, 2])
+    assert service.orchestration(second).summary().parent_id == first.id
+
+
+def test_a_pipeline_is_cancelled_as_one(service: OrchestrationService, tmp_path: Any) -> None:
+    running = tmp_path / "running"
+    params = [{"running": str(running), "until": str(tmp_path / "never")}]
+    pipeline = service.kick_off_job("patient", params, then=Stage("total", params="results")).pipeline()
+    until(running.exists)
+    assert pipeline.cancel("wrong month") == "requested"
+    first, second = pipeline.wait(PATIENCE)
+    assert first.summary is not None
+    assert (first.summary.errored, second.skipped) == (1, "The pipeline was cancelled.")
