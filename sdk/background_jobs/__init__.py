@@ -3,15 +3,20 @@
 from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.errors import (
     BackgroundJobsError,
+    InvalidBackfill,
     InvalidJob,
     InvalidKickOff,
     InvalidParams,
     InvalidResult,
+    InvalidSchedule,
     InvalidSettings,
     KickOffConflict,
     MissingSettings,
     OrchestrationNotFound,
     PayloadNotFound,
+    ScheduleDeclared,
+    ScheduleEnded,
+    ScheduleNotFound,
     ServiceUnreachable,
     UnknownJobName,
 )
@@ -19,9 +24,18 @@ from background_jobs.core.events import FailedAttempt, JobError
 from background_jobs.core.fold import Summary, Transition
 from background_jobs.core.outcomes import Failure, JobFailed, JobResults, Success
 from background_jobs.core.retry import GiveUp, Retry, RetryAfter
+from background_jobs.core.schedule_history import RunState, ScheduleRun
+from background_jobs.core.schedule_view import ScheduleState
+from background_jobs.core.schedules import Overlap
 from background_jobs.core.statuses import Status
 from background_jobs.jobs import JobContext, job_name
-from background_jobs.orchestration_service import Cancellation, Orchestration, OrchestrationService, Update
+from background_jobs.orchestration_service import (
+    Cancellation,
+    Orchestration,
+    OrchestrationService,
+    Schedule,
+    Update,
+)
 from background_jobs.settings import Settings
 from background_jobs.worker.main import run_e11_job
 
@@ -31,10 +45,12 @@ __all__ = [
     "FailedAttempt",
     "Failure",
     "GiveUp",
+    "InvalidBackfill",
     "InvalidJob",
     "InvalidKickOff",
     "InvalidParams",
     "InvalidResult",
+    "InvalidSchedule",
     "InvalidSettings",
     "JobCompletedEvent",
     "JobContext",
@@ -46,9 +62,17 @@ __all__ = [
     "Orchestration",
     "OrchestrationNotFound",
     "OrchestrationService",
+    "Overlap",
     "PayloadNotFound",
     "Retry",
     "RetryAfter",
+    "RunState",
+    "Schedule",
+    "ScheduleDeclared",
+    "ScheduleEnded",
+    "ScheduleNotFound",
+    "ScheduleRun",
+    "ScheduleState",
     "ServiceUnreachable",
     "Settings",
     "Status",

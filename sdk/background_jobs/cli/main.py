@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from background_jobs.cli import local
+from background_jobs.cli import local, schedules
 from background_jobs.cli.rebuild import rebuild
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(local.app, name="local")
+app.add_typer(schedules.app, name="schedule")
 app.command()(rebuild)
 
 

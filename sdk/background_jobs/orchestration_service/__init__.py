@@ -1,7 +1,8 @@
 """What callers use: kick off, re-attach, watch, and collect results."""
 
 from background_jobs.orchestration_service.orchestration import Cancellation, Orchestration
+from background_jobs.orchestration_service.schedule import Schedule
 from background_jobs.orchestration_service.service import OrchestrationService
 from background_jobs.orchestration_service.watching import Update
 
-__all__ = ["Cancellation", "Orchestration", "OrchestrationService", "Update"]
+__all__ = ["Cancellation", "Orchestration", "OrchestrationService", "Schedule", "Update"]
