@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, Final, TypedDict, TypeVar, Unpack
+from typing import Any, Final, Literal, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel
 
@@ -14,12 +14,16 @@ from background_jobs.core.causes import FailureDigest
 from background_jobs.core.fold import Summary
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.retry import Retry
+from background_jobs.core.schedule_history import ScheduleRun
+from background_jobs.core.schedule_view import ScheduleState
+from background_jobs.core.schedules import Overlap
 from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import Status
 from background_jobs.core.story import Story
 from background_jobs.core.waiting import Wait
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.rerun import RerunOptions
+from background_jobs.orchestration_service.schedules import ScheduleOptions
 from background_jobs.orchestration_service.watching import (
     Deadline,
     first_update,
@@ -28,7 +32,7 @@ from background_jobs.orchestration_service.watching import (
 )
 from background_jobs.settings import Settings
 
-__all__ = ["Orchestration", "OrchestrationService", "Pipeline"]
+__all__ = ["Orchestration", "OrchestrationService", "Pipeline", "Schedule"]
 
 _T = TypeVar("_T")
 _PAGE: Final = 1_000
@@ -96,11 +100,80 @@ class OrchestrationService:
         """Run instances of an orchestration again."""
         return Orchestration(await asyncio.to_thread(self._service.rerun, orchestration_id, **options))
 
+    async def schedule_job(
+        self,
+        name: str,
+        job: str | Callable[..., Any],
+        params: Iterable[Params],
+        **options: Unpack[ScheduleOptions],
+    ) -> "Schedule":
+        """Kick off *job* with *params* whenever the schedule *name* is due; the same name redefines it."""
+        return Schedule(await asyncio.to_thread(self._service.schedule_job, name, job, params, **options))
+
+    async def schedules(self) -> list["Schedule"]:
+        """Return all schedules of the stage, by name."""
+        return [Schedule(one) for one in await asyncio.to_thread(self._service.schedules)]
+
+    async def schedule(self, name: str) -> "Schedule":
+        """Re-attach to a schedule by its name, also to one that is over. Raises ScheduleNotFound."""
+        return Schedule(await asyncio.to_thread(self._service.schedule, name))
+
     async def get_job_results(
         self, orchestration_id: str, *, merged: bool = False, timeout: float | timedelta | None = None
     ) -> JobResults:
         """Wait for every instance's outcome and return them as ``(successes, failures)``."""
         return await (await self.orchestration(orchestration_id)).results(timeout, merged=merged)
+
+
+class Schedule:
+    """A schedule of the stage; any process can re-attach to it by its name."""
+
+    def __init__(self, schedule: sync.Schedule) -> None:
+        self.name = schedule.name
+        self.definition = schedule.definition
+        self._sync = schedule
+
+    def __repr__(self) -> str:
+        return repr(self._sync)
+
+    @property
+    def state(self) -> ScheduleState:
+        """Return whether it is due some time, as of when the handle was made, or last changed through it."""
+        return self._sync.state
+
+    async def pause(self) -> None:
+        """Make nothing due until `resume`; what waits in the queue still runs."""
+        await asyncio.to_thread(self._sync.pause)
+
+    async def resume(self) -> None:
+        """Go on after `pause`; what would have been due meanwhile does not run."""
+        await asyncio.to_thread(self._sync.resume)
+
+    async def delete(self) -> None:
+        """Delete the schedule and empty its queue; what runs goes on, and the history stays."""
+        await asyncio.to_thread(self._sync.delete)
+
+    async def run_now(self, *, force: bool = False) -> ScheduleRun:
+        """Run the job now, as if it were due; with *force* whatever the overlap."""
+        return await asyncio.to_thread(self._sync.run_now, force=force)
+
+    async def next_runs(self, n: int = 5) -> list[datetime]:
+        """Return when the schedule is due next, up to *n* times."""
+        return await asyncio.to_thread(self._sync.next_runs, n)
+
+    async def runs(self, limit: int = 100) -> list[ScheduleRun]:
+        """Return what became of the last *limit* occurrences, newest first."""
+        return await asyncio.to_thread(self._sync.runs, limit)
+
+    async def backfill(
+        self,
+        from_: datetime,
+        to: datetime,
+        *,
+        overlap: Literal["skip", "queue", "allow"] | Overlap | None = None,
+    ) -> list[ScheduleRun]:
+        """Run what would have been due from *from_* on and before *to*, and did not run."""
+        return await asyncio.to_thread(self._sync.backfill, from_, to, overlap=overlap)
 
 
 class Orchestration:

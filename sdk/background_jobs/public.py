@@ -5,15 +5,20 @@ from background_jobs.core.causes import FailureDigest
 from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.errors import (
     BackgroundJobsError,
+    InvalidBackfill,
     InvalidJob,
     InvalidKickOff,
     InvalidParams,
     InvalidResult,
+    InvalidSchedule,
     InvalidSettings,
     KickOffConflict,
     MissingSettings,
     OrchestrationNotFound,
     PayloadNotFound,
+    ScheduleDeclared,
+    ScheduleEnded,
+    ScheduleNotFound,
     ServiceUnreachable,
     UnknownJobName,
 )
@@ -21,6 +26,9 @@ from background_jobs.core.events import FailedAttempt, JobError
 from background_jobs.core.fold import Summary, Transition
 from background_jobs.core.outcomes import Failure, JobFailed, Success
 from background_jobs.core.retry import GiveUp, Retry, RetryAfter
+from background_jobs.core.schedule_history import RunState, ScheduleRun
+from background_jobs.core.schedule_view import ScheduleState
+from background_jobs.core.schedules import Overlap
 from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import Status
 from background_jobs.jobs import JobContext, job_name
@@ -33,6 +41,7 @@ from background_jobs.orchestration_service import (
     Pipeline,
     PipelineStage,
     PipelineUpdate,
+    Schedule,
     Update,
 )
 from background_jobs.settings import Settings
@@ -47,10 +56,12 @@ __all__ = [
     "Failures",
     "GiveUp",
     "HistoryPage",
+    "InvalidBackfill",
     "InvalidJob",
     "InvalidKickOff",
     "InvalidParams",
     "InvalidResult",
+    "InvalidSchedule",
     "InvalidSettings",
     "JobCompletedEvent",
     "JobContext",
@@ -62,12 +73,20 @@ __all__ = [
     "Orchestration",
     "OrchestrationNotFound",
     "OrchestrationService",
+    "Overlap",
     "PayloadNotFound",
     "Pipeline",
     "PipelineStage",
     "PipelineUpdate",
     "Retry",
     "RetryAfter",
+    "RunState",
+    "Schedule",
+    "ScheduleDeclared",
+    "ScheduleEnded",
+    "ScheduleNotFound",
+    "ScheduleRun",
+    "ScheduleState",
     "ServiceUnreachable",
     "Settings",
     "Stage",

@@ -190,6 +190,9 @@ def test_what_still_runs_is_cancelled_but_not_run_again(client: TestClient) -> N
         ("GET", f"/orchestrations/{UNKNOWN}/events", None, 404, "OrchestrationNotFound"),
         ("GET", f"/orchestrations/{UNKNOWN}/failures", None, 404, "OrchestrationNotFound"),
         ("POST", f"/orchestrations/{UNKNOWN}/cancel", {}, 404, "OrchestrationNotFound"),
+        ("GET", "/schedules/nightly", None, 404, "ScheduleNotFound"),
+        ("DELETE", "/schedules/nightly", None, 404, "ScheduleNotFound"),
+        ("GET", "/schedules/not%20a%20name", None, 422, "InvalidRequest"),
         ("GET", "/orchestrations/not-an-id", None, 422, "InvalidRequest"),
         ("GET", "/orchestrations/not-an-id/events", None, 422, "InvalidRequest"),
         ("GET", "/orchestrations?next_token=made-up", None, 422, "InvalidToken"),
@@ -212,6 +215,30 @@ def test_what_cannot_be_is_refused_with_a_sentence(  # noqa: PLR0913, PLR0917 --
     answer = client.request(method, path, json=body)
     assert (answer.status_code, answer.json()["error"]) == (status, error)
     assert len(answer.json()["message"]) > 20
+
+
+def test_schedules_are_listed_shown_paused_resumed_run_and_deleted(
+    client: TestClient, service: OrchestrationService
+) -> None:
+    service.schedule_job("nightly", "halve", [{"n": 2}], cron="0 3 * * *", timezone="Europe/Berlin")
+    (listed,) = client.get("/schedules").json()["schedules"]
+    assert (listed["name"], listed["state"], listed["due"]) == ("nightly", "active", "cron(0 3 * * ? *)")
+    assert len(client.get("/schedules/nightly").json()["next_runs"]) == 5
+    assert client.post("/schedules/nightly/pause").json()["state"] == "paused"
+    assert client.post("/schedules/nightly/resume").json()["state"] == "active"
+    run = client.post("/schedules/nightly/run-now", json={})
+    assert (run.status_code, run.json()["state"]) == (201, "started")
+    shown = client.get(f"/orchestrations/{run.json()['orchestration_id']}").json()
+    assert shown["tags"]["schedule"] == "nightly"
+    skipped = client.post("/schedules/nightly/run-now", json={}).json()
+    assert "still in progress" in skipped["reason"]
+    runs = client.get("/schedules/nightly/runs", params={"limit": 10}).json()["runs"]
+    assert [one["state"] for one in runs] == ["skipped", "started"]
+    assert client.delete("/schedules/nightly").status_code == 204
+    assert client.get("/schedules").json()["schedules"] == []
+    assert client.get("/schedules/nightly").json()["state"] == "over"
+    refused = client.post("/schedules/nightly/pause")
+    assert (refused.status_code, refused.json()["error"]) == (409, "ScheduleEnded")
 
 
 def test_pages_of_other_sites_other_hosts_and_large_bodies_are_refused(client: TestClient) -> None:
@@ -240,7 +267,7 @@ def test_the_api_is_what_its_document_says(app: FastAPI) -> None:
     # A name of no job, or a token of no page, is well-formed and refused all the same.
     refused = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")]
     operations: list[Any] = [operation.ok() for operation in schema.get_all_operations()]  # type: ignore[union-attr]
-    assert len(operations) == 15
+    assert len(operations) == 22
     for operation in operations:
 
         @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

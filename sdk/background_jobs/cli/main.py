@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from background_jobs.cli import local
+from background_jobs.cli import local, schedules
 from background_jobs.cli.plan import plan
 from background_jobs.cli.rebuild import rebuild
 from background_jobs.cli.schema import schema
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(local.app, name="local")
+app.add_typer(schedules.app, name="schedule")
 app.command()(rebuild)
 app.command()(schema)
 app.command()(plan)

@@ -18,8 +18,9 @@ SCHEDULED_TIME: Final = "<aws.scheduler.scheduled-time>"
 _RETRY_SECONDS: Final = 3_600
 """How long Scheduler tries to reach the function; an occurrence that comes later is of little use."""
 
-_NAME: Final = r"^[0-9a-zA-Z_.-]{1,64}$"
-ScheduleName = Annotated[str, Field(pattern=_NAME)]
+SCHEDULE_NAME: Final = r"^[0-9a-zA-Z_-][0-9a-zA-Z_.-]{0,63}$"
+"""As Scheduler has it; but none begins with a dot, so that each is a part of a path, too."""
+ScheduleName = Annotated[str, Field(pattern=SCHEDULE_NAME)]
 
 
 class Overlap(StrEnum):
@@ -123,7 +124,7 @@ def is_schedule_name(text: str) -> bool:
     >>> is_schedule_name("nightly report")
     False
     """
-    return re.fullmatch(_NAME, text) is not None
+    return re.fullmatch(SCHEDULE_NAME, text) is not None
 
 
 def definition_in(schedule_input: str) -> ScheduleDefinition | None:

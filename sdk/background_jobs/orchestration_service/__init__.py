@@ -3,6 +3,7 @@
 from background_jobs.orchestration_service.job_results import Failures, JobResults
 from background_jobs.orchestration_service.orchestration import Cancellation, Orchestration
 from background_jobs.orchestration_service.pipeline import Pipeline, PipelineStage, PipelineUpdate
+from background_jobs.orchestration_service.schedule import Schedule
 from background_jobs.orchestration_service.service import OrchestrationService
 from background_jobs.orchestration_service.watching import Update
 
@@ -15,5 +16,6 @@ __all__ = [
     "Pipeline",
     "PipelineStage",
     "PipelineUpdate",
+    "Schedule",
     "Update",
 ]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 from itertools import islice, takewhile
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -26,21 +25,13 @@ from background_jobs.core.schedule_history import (
     periods,
     run_of,
 )
+from background_jobs.core.schedule_view import ScheduleState, ScheduleView
 from background_jobs.core.schedules import Overlap, ScheduleDefinition
 from background_jobs.core.statuses import Status
 from background_jobs.orchestration_service.firing import UNFOLDED, Firing
 
 LONGEST_BACKFILL: Final = 1_000
 """Occurrences that one backfill may run."""
-
-
-class ScheduleState(StrEnum):
-    """Whether a schedule is due some time."""
-
-    ACTIVE = "active"
-    PAUSED = "paused"
-    OVER = "over"
-    """Its time has passed, or it was deleted; its history is still there."""
 
 
 class Schedule:
@@ -66,6 +57,10 @@ class Schedule:
 
     def __repr__(self) -> str:
         return f"Schedule(name={self.name!r}, state={str(self.state)!r})"
+
+    def view(self) -> ScheduleView:
+        """Return the schedule as others see it, with its next occurrences."""
+        return ScheduleView.of(self.definition, self.state, self.next_runs())
 
     def pause(self) -> None:
         """Make nothing due until `resume`; what waits in the queue still runs. Raises ScheduleEnded."""
@@ -144,7 +139,11 @@ class Schedule:
         return self._with_statuses(found[:limit])
 
     def backfill(
-        self, from_: datetime, to: datetime, *, overlap: Literal["skip", "queue", "allow"] | None = None
+        self,
+        from_: datetime,
+        to: datetime,
+        *,
+        overlap: Literal["skip", "queue", "allow"] | Overlap | None = None,
     ) -> list[ScheduleRun]:
         """Run what would have been due from *from_* on and before *to*, and did not run; oldest first.
 

@@ -18,6 +18,7 @@ from background_jobs.core.payloads import INLINE_BYTES
 from background_jobs.core.retry import Retry
 from background_jobs.core.schedule_events import ScheduleDefined, ScheduleResumed
 from background_jobs.core.schedule_history import Live
+from background_jobs.core.schedule_view import ScheduleState
 from background_jobs.core.schedules import (
     Overlap,
     ScheduleDefinition,
@@ -27,7 +28,7 @@ from background_jobs.core.schedules import (
 )
 from background_jobs.orchestration_service.firing import Firing, Prepare
 from background_jobs.orchestration_service.kick_off import KickOff, check_of, named
-from background_jobs.orchestration_service.schedule import Schedule, ScheduleState
+from background_jobs.orchestration_service.schedule import Schedule
 from background_jobs.orchestration_service.spool import ParamsSpool
 from background_jobs.settings import PREFIX, Settings
 

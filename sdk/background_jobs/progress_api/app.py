@@ -12,7 +12,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core import errors
 from background_jobs.orchestration_service import OrchestrationService
-from background_jobs.progress_api import console, orchestrations, stories, stream
+from background_jobs.progress_api import console, orchestrations, schedules, stories, stream
 from background_jobs.progress_api.hub import Hub
 from background_jobs.progress_api.models import Problem
 from background_jobs.progress_api.security import Guard
@@ -20,7 +20,10 @@ from background_jobs.settings import ApiSettings, Settings
 
 _STATUSES: Final[dict[type[errors.BackgroundJobsError], int]] = {
     errors.OrchestrationNotFound: 404,
+    errors.ScheduleNotFound: 404,
     errors.KickOffConflict: 409,
+    errors.ScheduleDeclared: 409,
+    errors.ScheduleEnded: 409,
     errors.PayloadNotFound: 410,
     errors.InvalidKickOff: 422,
     errors.InvalidParams: 422,
@@ -51,6 +54,7 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
     app.state.hub = Hub(rooms, api)
     app.include_router(orchestrations.router)
     app.include_router(stories.router)
+    app.include_router(schedules.router)
     app.include_router(stream.router)
     app.include_router(console.router)
     for kind in _STATUSES:
@@ -62,7 +66,7 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
 
 
 _PROBLEMS: Final = {
-    404: "There is no such orchestration, or no such instance of it.",
+    404: "There is no such orchestration, instance or schedule.",
     422: "The request cannot be, and the answer says why.",
     503: "AWS, or the endpoint that stands for it, did not answer.",
 }

@@ -55,7 +55,8 @@ def _refusal(method: str, headers: Headers) -> JSONResponse | None:
     origin = headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != headers.get("host"):
         return _problem(403, "ForeignOrigin", f"Requests from pages of {origin} are not taken.")
-    length = headers.get("content-length", "")
+    has_body = "content-length" in headers or "transfer-encoding" in headers
+    length = headers.get("content-length", "" if has_body else "0")
     if not length.isdigit():
         return _problem(411, "LengthRequired", "Say how long the body is, with Content-Length.")
     if int(length) > MAX_REQUEST_BYTES:

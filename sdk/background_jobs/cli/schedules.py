@@ -1,0 +1,249 @@
+"""`background-jobs schedule`: jobs by the clock."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+
+import typer
+from pydantic import BaseModel
+
+from background_jobs.cli.reporting import reporting
+from background_jobs.core.schedule_history import RunState, ScheduleRun
+from background_jobs.core.schedule_view import ScheduleView
+from background_jobs.core.schedules import Overlap
+from background_jobs.orchestration_service import OrchestrationService, Schedule
+
+app = typer.Typer(help="Kick off jobs by the clock.", no_args_is_help=True)
+
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def _span(text: str) -> timedelta:
+    """Return a span such as ``90m``, ``6h`` or ``1d``."""
+    if not (found := re.fullmatch(r"(\d{1,6})([mhd])", text)):
+        raise typer.BadParameter(f"{text!r} is no span; write 90m, 6h or 1d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _moment(text: str) -> datetime:
+    """Return a moment such as ``2026-11-24T03:00+01:00``."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} is no moment; write 2026-11-24T03:00+01:00, or ...Z for UTC")
+    return moment
+
+
+Name = Annotated[str, typer.Argument(help="The schedule's name.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
+    name: Name,
+    job: Annotated[str, typer.Argument(help="The job's name.")],
+    params: Annotated[
+        typer.FileText | None,
+        typer.Option(help="A file of params, one JSON object a line; `-` reads them. By default {}, once."),
+    ] = None,
+    cron: Annotated[
+        str | None, typer.Option(help="Five fields, or the six of EventBridge Scheduler.")
+    ] = None,
+    every: Annotated[
+        timedelta | None, typer.Option(parser=_span, metavar="SPAN", help="90m, 6h, 1d.")
+    ] = None,
+    at: Annotated[datetime | None, typer.Option(parser=_moment, metavar="TIME", help="Once, then.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="The zone of --cron. [default: UTC]")] = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option(parser=_moment, metavar="TIME", help="Not before then; --every counts from it."),
+    ] = None,
+    end: Annotated[
+        datetime | None, typer.Option(parser=_moment, metavar="TIME", help="Only before then.")
+    ] = None,
+    overlap: Annotated[Overlap, typer.Option(help="While the run before is in progress.")] = Overlap.SKIP,
+    jitter: Annotated[
+        timedelta | None,
+        typer.Option(parser=_span, metavar="SPAN", help="How long after its time it may come."),
+    ] = None,
+    parallelism: Annotated[int | None, typer.Option(help="Containers at once.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="May be repeated.")] = None,
+    service: Annotated[str | None, typer.Option(help="The service that runs the job.")] = None,
+    timeout: Annotated[
+        timedelta | None,
+        typer.Option(parser=_span, metavar="SPAN", help="What ends a whole orchestration."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Schedule JOB under NAME; the same name again redefines it."""
+    with reporting():
+        schedule = OrchestrationService().schedule_job(
+            name,
+            job,
+            [{}] if params is None else _lines(params),
+            cron=cron,
+            every=every,
+            at=at,
+            timezone=timezone,
+            start=start,
+            end=end,
+            overlap=overlap,
+            jitter=jitter or timedelta(),
+            parallelism=parallelism,
+            tags=dict(map(_tag, tag or [])),
+            service=service,
+            timeout=timeout,
+        )
+        _print_one(schedule.view(), as_json=as_json)
+
+
+@app.command("list")
+def list_schedules(as_json: AsJson = False) -> None:
+    """List all schedules."""
+    with reporting():
+        views = [schedule.view() for schedule in OrchestrationService().schedules()]
+    if as_json:
+        _print_json(views)
+        return
+    rows = [(one.name, one.state, one.job_name, one.due, _shown_next(one)) for one in views]
+    _print_columns([("NAME", "STATE", "JOB", "DUE", "NEXT"), *rows])
+
+
+@app.command()
+def show(name: Name, as_json: AsJson = False) -> None:
+    """Show a schedule, and when it is due next."""
+    with reporting():
+        _print_one(_schedule(name).view(), as_json=as_json)
+
+
+@app.command()
+def pause(name: Name, as_json: AsJson = False) -> None:
+    """Make nothing due until the schedule is resumed."""
+    with reporting():
+        schedule = _schedule(name)
+        schedule.pause()
+        _print_one(schedule.view(), as_json=as_json)
+
+
+@app.command()
+def resume(name: Name, as_json: AsJson = False) -> None:
+    """Go on after a pause."""
+    with reporting():
+        schedule = _schedule(name)
+        schedule.resume()
+        _print_one(schedule.view(), as_json=as_json)
+
+
+@app.command()
+def delete(name: Name) -> None:
+    """Delete a schedule and empty its queue; its history stays."""
+    with reporting():
+        _schedule(name).delete()
+
+
+@app.command("run-now")
+def run_now(
+    name: Name,
+    force: Annotated[bool, typer.Option("--force", help="Also beside a run in progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the job now, as if it were due; exit with 1 if it was skipped."""
+    with reporting():
+        run = _schedule(name).run_now(force=force)
+    _print_runs([run], as_json=as_json)
+    raise typer.Exit(run.state is RunState.SKIPPED)
+
+
+@app.command()
+def runs(
+    name: Name, limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, as_json: AsJson = False
+) -> None:
+    """List what became of the last occurrences, newest first."""
+    with reporting():
+        found = _schedule(name).runs(limit)
+    _print_runs(found, as_json=as_json)
+
+
+@app.command()
+def backfill(
+    name: Name,
+    from_: Annotated[datetime, typer.Argument(parser=_moment, metavar="FROM")],
+    to: Annotated[datetime, typer.Argument(parser=_moment, metavar="TO")],
+    overlap: Annotated[Overlap | None, typer.Option(help="In place of the schedule's own.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run what would have been due from FROM on and before TO, and did not run."""
+    with reporting():
+        found = _schedule(name).backfill(from_, to, overlap=overlap)
+    _print_runs(found, as_json=as_json)
+
+
+def _schedule(name: str) -> Schedule:
+    return OrchestrationService().schedule(name)
+
+
+def _lines(params: Iterable[str]) -> Iterator[Any]:
+    for number, line in enumerate(params, start=1):
+        try:
+            yield json.loads(line)
+        except ValueError:
+            raise typer.BadParameter(f"line {number} of the params is no JSON") from None
+
+
+def _tag(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{text!r} is no tag; write NAME=VALUE")
+    return name, value
+
+
+def _print_one(view: ScheduleView, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(view.model_dump_json(indent=2))
+        return
+    fields = view.model_dump(mode="json", exclude={"next_runs"})
+    rows = [
+        (name.replace("_", " "), _shown(value)) for name, value in fields.items() if value not in (None, {})
+    ]
+    _print_columns([*rows, *(("next", at.isoformat()) for at in view.next_runs)])
+
+
+def _print_runs(found: Sequence[ScheduleRun], *, as_json: bool) -> None:
+    if as_json:
+        _print_json(found)
+        return
+    rows = [
+        (
+            run.scheduled_at.isoformat(timespec="seconds"),
+            run.state,
+            run.status or "",
+            run.orchestration_id or run.reason,
+        )
+        for run in found
+    ]
+    _print_columns([("DUE", "STATE", "STATUS", "ORCHESTRATION, OR WHY NONE"), *rows])
+
+
+def _print_json(models: Iterable[BaseModel]) -> None:
+    typer.echo(json.dumps([model.model_dump(mode="json") for model in models], indent=2))
+
+
+def _print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Print *rows* as they are: names and reasons are data, whatever they look like."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _shown_next(view: ScheduleView) -> str:
+    return view.next_runs[0].isoformat() if view.next_runs else ""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={text}" for name, text in value.items())
+    return str(value)

@@ -1,0 +1,93 @@
+"""The routes of schedules; each is one call of the service."""
+
+from typing import Annotated, Any, Final, cast
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict
+
+from background_jobs.core.schedule_history import ScheduleRun
+from background_jobs.core.schedule_view import ScheduleView
+from background_jobs.core.schedules import SCHEDULE_NAME
+from background_jobs.orchestration_service import Schedule
+from background_jobs.progress_api.models import LONGEST_PAGE, PAGE, Problem
+
+router = APIRouter(prefix="/schedules", tags=["schedules"])
+
+Name = Annotated[str, Path(pattern=SCHEDULE_NAME, description="The schedule's name.")]
+
+_ENDED: Final[dict[int | str, dict[str, Any]]] = {
+    409: {"model": Problem, "description": "The schedule is over, or declared in the stack."}
+}
+
+
+class Schedules(BaseModel):
+    """All schedules of the stage, by name."""
+
+    schedules: list[ScheduleView]
+
+
+class ScheduleRuns(BaseModel):
+    """What became of the last occurrences, newest first."""
+
+    runs: list[ScheduleRun]
+
+
+class RunNowRequest(BaseModel):
+    """How to run a schedule's job now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    force: bool = False
+    """Whether to run beside a run that is still in progress, whatever the schedule's overlap."""
+
+
+def _schedule(request: Request, name: str) -> Schedule:
+    return cast("Schedule", request.app.state.service.schedule(name))
+
+
+@router.get("")
+def list_schedules(request: Request) -> Schedules:
+    """List all schedules."""
+    return Schedules(schedules=[schedule.view() for schedule in request.app.state.service.schedules()])
+
+
+@router.get("/{name}")
+def show(name: Name, request: Request) -> ScheduleView:
+    """Return a schedule, and when it is due next."""
+    return _schedule(request, name).view()
+
+
+@router.get("/{name}/runs")
+def runs(
+    name: Name, request: Request, limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = PAGE
+) -> ScheduleRuns:
+    """List what became of the last occurrences: started, queued, skipped or missed."""
+    return ScheduleRuns(runs=_schedule(request, name).runs(limit))
+
+
+@router.post("/{name}/pause", responses=_ENDED)
+def pause(name: Name, request: Request) -> ScheduleView:
+    """Make nothing due until the schedule is resumed."""
+    schedule = _schedule(request, name)
+    schedule.pause()
+    return schedule.view()
+
+
+@router.post("/{name}/resume", responses=_ENDED)
+def resume(name: Name, request: Request) -> ScheduleView:
+    """Go on after a pause."""
+    schedule = _schedule(request, name)
+    schedule.resume()
+    return schedule.view()
+
+
+@router.post("/{name}/run-now", status_code=201, responses=_ENDED)
+def run_now(name: Name, body: RunNowRequest, request: Request) -> ScheduleRun:
+    """Run the job now, as if it were due; the answer says what became of that."""
+    return _schedule(request, name).run_now(force=body.force)
+
+
+@router.delete("/{name}", status_code=204, responses=_ENDED)
+def delete(name: Name, request: Request) -> None:
+    """Delete a schedule and empty its queue; its history stays."""
+    _schedule(request, name).delete()

@@ -1,0 +1,128 @@
+"""`background-jobs schedule`, over moto: what a user types, and what a terminal or a program gets."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from background_jobs.aws import clients
+from background_jobs.cli.main import app
+from background_jobs.settings import Settings
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(settings: Settings) -> Run:
+    def run(*arguments: str, stdin: str = "") -> Result:
+        return CliRunner().invoke(app, ["schedule", *arguments], input=stdin, env=settings.to_env())
+
+    return run
+
+
+@pytest.fixture
+def nightly(run: Run) -> Run:
+    made = run("create", "nightly", "halve", "--cron", "0 3 * * *", "--timezone", "Europe/Berlin")
+    assert made.exit_code == 0, made.output
+    return run
+
+
+def printed(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_schedule_is_made_with_every_option_and_params_from_a_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "params.jsonl").write_text('{"n": 2}\n{"n": 4}\n')
+    made = run(
+        "create", "often", "halve", "--params", str(tmp_path / "params.jsonl"), "--every", "90m",
+        "--end", "2999-01-01T00:00Z", "--overlap", "queue", "--jitter", "5m", "--parallelism", "2",
+        "--tag", "customer=acme", "--tag", "team=x=y", "--timeout", "1h", "--json",
+    )  # fmt: skip
+    view = printed(made)
+    assert (view["due"], view["overlap"], view["jitter_minutes"]) == ("rate(90 minutes)", "queue", 5)
+    assert (view["tags"], view["parallelism"]) == ({"customer": "acme", "team": "x=y"}, 2)
+    target = clients.scheduler().get_schedule(Name="often", GroupName="background-jobs-test")["Target"]
+    definition = json.loads(target["Input"])["definition"]
+    assert (definition["params"], definition["timeout_seconds"]) == ([{"n": 2}, {"n": 4}], 3600)
+
+
+def test_params_come_from_standard_input_as_well(run: Run) -> None:
+    printed(
+        run("create", "piped", "halve", "--params", "-", "--cron", "0 3 * * *", "--json", stdin='{"n": 6}')
+    )
+    target = clients.scheduler().get_schedule(Name="piped", GroupName="background-jobs-test")["Target"]
+    assert json.loads(target["Input"])["definition"]["params"] == [{"n": 6}]
+
+
+def test_schedules_are_listed_shown_paused_and_resumed(nightly: Run) -> None:
+    assert [one["name"] for one in printed(nightly("list", "--json"))] == ["nightly"]
+    header, line = nightly("list").stdout.splitlines()
+    assert header.split() == ["NAME", "STATE", "JOB", "DUE", "NEXT"]
+    assert line.startswith("nightly  active  halve  cron(0 3 * * ? *)  ")
+    assert printed(nightly("pause", "nightly", "--json"))["state"] == "paused"
+    assert "state" in nightly("show", "nightly").stdout
+    assert printed(nightly("resume", "nightly", "--json"))["state"] == "active"
+
+
+def test_running_now_says_what_became_of_it_in_its_status_too(nightly: Run) -> None:
+    (first,) = printed(nightly("run-now", "nightly", "--json"))
+    assert (first["state"], first["status"]) == ("started", "InProgress")
+    skipped = nightly("run-now", "nightly")
+    assert skipped.exit_code == 1
+    assert "still in progress" in skipped.stdout
+    assert printed(nightly("run-now", "nightly", "--force", "--json"))[0]["state"] == "started"
+    states = [one["state"] for one in printed(nightly("runs", "nightly", "--json"))]
+    assert states == ["started", "skipped", "started"]
+
+
+def test_a_backfill_prints_what_it_started(nightly: Run) -> None:
+    refused = nightly("backfill", "nightly", "2999-01-01T00:00Z", "2999-01-02T00:00Z")
+    assert refused.exit_code == 2
+    assert "no span of the past" in refused.stderr
+
+
+def test_a_deleted_schedule_is_gone_from_the_list(nightly: Run) -> None:
+    assert nightly("delete", "nightly").exit_code == 0
+    assert printed(nightly("list", "--json")) == []
+    assert nightly("resume", "nightly").exit_code == 2
+
+
+def test_what_looks_like_markup_is_shown_as_it_is(run: Run) -> None:
+    name = "[red]census[/red]"
+    made = run("create", "odd", name, "--cron", "0 3 * * *", "--tag", "[bold]=[link=x]y[/link]")
+    assert name in made.stdout
+    assert "[bold]=[link=x]y[/link]" in made.stdout
+    assert name in run("list").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--cron", "61 * * * *"], "'61' is no minute"),
+        (["--cron", "0 3 * * *", "--timezone", "Mars"], "no time zone 'Mars'"),
+        (["--every", "soon"], "is no span"),
+        (["--at", "tomorrow"], "is no moment"),
+        (["--at", "2999-01-01T00:00"], "is no moment"),
+        (["--cron", "0 3 * * *", "--tag", "acme"], "is no tag"),
+        (["--cron", "0 3 * * *", "--params", "/nowhere"], "No such file"),
+        (["--cron", "0 3 * * *", "--overlap", "perhaps"], "perhaps"),
+        ([], "exactly one of cron, every and at"),
+    ],
+)
+def test_bad_input_is_answered_on_standard_error_and_nothing_is_written(
+    run: Run, arguments: list[str], said: str
+) -> None:
+    refused = run("create", "nightly", "halve", *arguments)
+    assert refused.exit_code == 2
+    assert said in " ".join(refused.stderr.replace("│", "").split())
+    assert clients.scheduler().list_schedules()["Schedules"] == []
+
+
+def test_lines_that_are_no_json_are_named(run: Run) -> None:
+    refused = run("create", "n", "halve", "--cron", "0 3 * * *", "--params", "-", stdin='{"n": 2}\n{n: 4}\n')
+    assert refused.exit_code == 2
+    assert "line 2" in refused.stderr
