@@ -34,6 +34,7 @@ def test_every_name_that_we_touch_is_there(module: str, name: str) -> None:
         ("lambda_svc", "_execute_function", ["func", "event"]),
         ("ecs", "_describe_tasks", ["data"]),
         ("ecs", "_stop_task", ["data"]),
+        ("ecs", "_build_run_kwargs", ["cdef", "td", "env"]),
     ],
 )
 def test_what_we_replace_or_call_takes_the_same_arguments(
@@ -51,6 +52,7 @@ def test_what_we_replace_or_call_takes_the_same_arguments(
         ("stepfunctions", "_run_distributed_map", '"MaxConcurrency"'),
         ("lambda_svc", "_poll_dynamodb_streams", "_execute_function("),
         ("ecs", "_run_docker_container", "containers.run("),
+        ("ecs", "_start_task_worker", "_build_run_kwargs("),
         ("ecs", "_maybe_mark_stopped", "containers.get("),
     ],
 )

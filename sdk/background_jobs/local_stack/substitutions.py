@@ -13,7 +13,7 @@ from background_jobs.local_stack.process_runner import ProcessRunner
 
 EMULATOR_VERSION: Final = "1.5.33"
 TOUCHED: Final = {
-    "ecs": ("_get_docker", "_run_task", "_describe_tasks", "_stop_task", "_tasks"),
+    "ecs": ("_get_docker", "_run_task", "_describe_tasks", "_stop_task", "_tasks", "_build_run_kwargs"),
     "stepfunctions": (
         "_poll_ecs_tasks",
         "_run_distributed_map",
@@ -33,14 +33,30 @@ def substitute(runner: ProcessRunner) -> None:
     from ministack.services import ecs, lambda_svc, stepfunctions  # noqa: PLC0415 -- its import reads settings
 
     ecs._docker = runner  # noqa: SLF001 -- what _get_docker returns from now on
+    ecs._build_run_kwargs = _as_defined(ecs._build_run_kwargs)  # noqa: SLF001 -- see TOUCHED, as all below
     waiting = _Waiting(ecs, stepfunctions)
-    stepfunctions._poll_ecs_tasks = waiting.until_stopped  # noqa: SLF001 -- see TOUCHED, as all below
+    stepfunctions._poll_ecs_tasks = waiting.until_stopped  # noqa: SLF001
     stepfunctions._stop_execution = waiting.stopping_tasks(stepfunctions._stop_execution)  # noqa: SLF001
     stepfunctions._run_distributed_map = _bounded(  # noqa: SLF001
         stepfunctions._run_distributed_map,  # noqa: SLF001
         stepfunctions._resolve_path,  # noqa: SLF001
     )
     lambda_svc._execute_function = _honouring_batch_failures(lambda_svc._execute_function)  # noqa: SLF001
+
+
+def _as_defined(build: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Wrap the options of a container, so that they carry the limits of its task definition."""
+
+    def options(container: Mapping[str, Any], task: Mapping[str, Any], *rest: object) -> dict[str, Any]:
+        built = build(container, task, *rest)
+        # An image made here is of this machine's architecture, whatever Fargate's is to be.
+        built.pop("platform", None)
+        return built | {
+            "mem_limit": f"{container.get('memory') or task['memory']}m",
+            "read_only": bool(container.get("readonlyRootFilesystem")),
+        }
+
+    return options
 
 
 class _Waiting:
