@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --group build pyproject.toml
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url pyproject.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format bench synth schemas lock clean
@@ -40,8 +40,9 @@ schemas: $(VENV)/.local ## Write the published JSON Schemas of the events to doc
 	for name in JobCompletedEvent events; do $(BIN)/background-jobs schema $$name > docs/schemas/$$name.json; done
 
 lock: $(VENV)/.dev ## Compile requirements/*.txt from pyproject.toml
-	$(COMPILE) --extra local --output-file requirements/local.txt
-	$(COMPILE) --extra dev --output-file requirements/dev.txt
+	$(COMPILE) --group build --extra local --output-file requirements/local.txt
+	$(COMPILE) --group build --extra dev --output-file requirements/dev.txt
+	$(COMPILE) --constraint requirements/local.txt --output-file requirements/container.txt
 
 clean: ## Remove what was built
 	rm -rf $(VENV) build dist cdk.out

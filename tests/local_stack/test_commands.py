@@ -220,6 +220,25 @@ def test_jobs_that_cannot_run_are_refused_at_the_door(
     assert not (folder / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "--jobs FILE, or --image NAME"),
+        (["--jobs", "my_jobs.py", "--image", "billing:1"], "leave out --jobs and --python"),
+        (["--jobs", "my_jobs.py", "--memory", "512"], "--memory needs --image"),
+        (["--image", "billing:1"], "--image billing:1: there is no `docker` on the PATH"),
+    ],
+)
+def test_what_does_not_say_how_jobs_are_to_run_is_refused_at_the_door(
+    folder: Path, environment: dict[str, str], words: list[str], said: str
+) -> None:
+    # given a machine without Docker
+    done = run_in(folder, {**environment, "PATH": str(folder)}, "run", *words, "--", "touch", "ran")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (folder / "ran").exists()
+
+
 def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, environment: dict[str, str]) -> None:
     assert run_in(folder, environment, "status").returncode == 1
 

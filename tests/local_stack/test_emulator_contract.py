@@ -36,6 +36,7 @@ def test_every_name_that_we_touch_is_there(module: str, name: str) -> None:
         ("ecs", "_stop_task", ["data"]),
         ("scheduler", "_tick_schedules", []),
         ("eventbridge", "_invoke_target", ["target", "event", "rule"]),
+        ("ecs", "_build_run_kwargs", ["cdef", "td", "env"]),
     ],
 )
 def test_what_we_replace_or_call_takes_the_same_arguments(
@@ -53,6 +54,7 @@ def test_what_we_replace_or_call_takes_the_same_arguments(
         ("stepfunctions", "_run_distributed_map", '"MaxConcurrency"'),
         ("lambda_svc", "_poll_dynamodb_streams", "_execute_function("),
         ("ecs", "_run_docker_container", "containers.run("),
+        ("ecs", "_start_task_worker", "_build_run_kwargs("),
         ("ecs", "_maybe_mark_stopped", "containers.get("),
         ("scheduler", "_ticker_loop", "_tick_schedules()"),
         ("scheduler", "_ticker_loop", "time.sleep(_SCHEDULE_TICK_INTERVAL)"),

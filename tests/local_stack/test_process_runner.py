@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from background_jobs.local_stack.process_runner import ProcessContainer, ProcessContainers
+from background_jobs.local_stack.process_runner import ProcessContainer, ProcessContainers, ProcessLauncher
 
 Make = Callable[..., ProcessContainers]
 
@@ -16,7 +16,9 @@ Make = Callable[..., ProcessContainers]
 @pytest.fixture
 def containers_of(tmp_path: Path) -> Make:
     def make(code: str, limit: int = 2) -> ProcessContainers:
-        return ProcessContainers([sys.executable, "-c", code], {"AWS_ENDPOINT_URL": "here"}, tmp_path, limit)
+        return ProcessContainers(
+            ProcessLauncher([sys.executable, "-c", code]), {"AWS_ENDPOINT_URL": "here"}, tmp_path, limit
+        )
 
     return make
 

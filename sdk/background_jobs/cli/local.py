@@ -20,8 +20,20 @@ from background_jobs.local_stack.lasting import LastingStack
 app = typer.Typer(help="The whole stack offline: no Docker, no AWS account.", no_args_is_help=True)
 
 Jobs = Annotated[
-    str,
+    str | None,
     typer.Option(help="A Python file or module that calls run_e11_job([...]) when run.", show_default=False),
+]
+Image = Annotated[
+    str | None,
+    typer.Option(help="In place of --jobs: the image to be deployed, run by Docker.", show_default=False),
+]
+Memory = Annotated[
+    int | None,
+    typer.Option(
+        min=6,
+        help="MiB of each container of --image. [default: the task definition's, 1024]",
+        show_default=False,
+    ),
 ]
 Containers = Annotated[
     int | None,
@@ -34,15 +46,17 @@ Python = Annotated[
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
-def run(
+def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
     command: Annotated[list[str], typer.Argument(help="The command and its arguments, after `--`.")],
-    jobs: Jobs,
+    jobs: Jobs = None,
+    image: Image = None,
     containers: Containers = None,
+    memory: Memory = None,
     python: Python = None,
 ) -> None:
     """Bring the stack up, run COMMAND against it, and take it down; exit with COMMAND's status."""
     with _ending_on_sigterm(), reporting():
-        stack = LocalStack(jobs, containers=containers, python=python)
+        stack = LocalStack(jobs, image=image, containers=containers, memory_mib=memory, python=python)
         with _status("Starting the offline stack"):
             stack.start()
         try:
@@ -53,9 +67,11 @@ def run(
 
 
 @app.command()
-def up(
-    jobs: Jobs,
+def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
+    jobs: Jobs = None,
+    image: Image = None,
     containers: Containers = None,
+    memory: Memory = None,
     python: Python = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The emulator's port; 0 takes a free one.")] = 0,
 ) -> None:
@@ -65,7 +81,14 @@ def up(
         if stack is None:
             with _status("Starting the offline stack"):
                 stack = LastingStack.started(
-                    LocalStack(jobs, containers=containers, python=python, port=port)
+                    LocalStack(
+                        jobs,
+                        image=image,
+                        containers=containers,
+                        memory_mib=memory,
+                        python=python,
+                        port=port,
+                    )
                 )
             err.print(f"The stack is up with the jobs of {stack.jobs}. `background-jobs local down` ends it.")
         else:

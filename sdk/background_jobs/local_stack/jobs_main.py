@@ -4,7 +4,7 @@ import importlib.util
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -51,25 +51,28 @@ class JobsMain:
     def describe(self) -> tuple[str, ...]:
         """Ask for the job names. Raises InvalidJobsMain with what the jobs said instead."""
         environment = {**os.environ, "BACKGROUND_JOBS_DESCRIBE": "1"}  # noqa: TID251 -- a child's environment
-        try:
-            asked = subprocess.run(  # noqa: S603 -- the user's own jobs
-                self.command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=_DESCRIBE_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise InvalidJobsMain(
-                self.name, f"it did not name its jobs within {_DESCRIBE_SECONDS} s."
-            ) from None
-        if asked.returncode:
-            raise InvalidJobsMain(
-                self.name, f"it ended with status {asked.returncode}:\n{asked.stderr.strip()}"
-            )
-        try:
-            return tuple(json.loads(asked.stdout.splitlines()[-1])["job_names"])
-        except (IndexError, ValueError, KeyError, TypeError):
-            raise InvalidJobsMain(self.name, "it ended without a call of run_e11_job([...]).") from None
+        return job_names_of(self.command, environment, lambda reason: InvalidJobsMain(self.name, reason))
+
+
+def job_names_of(
+    command: Sequence[str], environment: Mapping[str, str], refused: Callable[[str], BackgroundJobsError]
+) -> tuple[str, ...]:
+    """Return the job names that *command* prints. Raises what *refused* makes of a reason why it does not."""
+    try:
+        asked = subprocess.run(  # noqa: S603 -- the user's own jobs
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_DESCRIBE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise refused(f"it did not name its jobs within {_DESCRIBE_SECONDS} s.") from None
+    if asked.returncode:
+        raise refused(f"it ended with status {asked.returncode}:\n{asked.stderr.strip()}")
+    try:
+        return tuple(json.loads(asked.stdout.splitlines()[-1])["job_names"])
+    except (IndexError, ValueError, KeyError, TypeError):
+        raise refused("it ended without a call of run_e11_job([...]).") from None

@@ -8,6 +8,8 @@ from typing import Self
 import psutil
 from pydantic import BaseModel
 
+from background_jobs.local_stack.docker_launcher import remove_containers
+from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.processes import end_all, processes_of
 from background_jobs.local_stack.stack import LocalStack
 
@@ -18,6 +20,8 @@ class LastingStack(BaseModel):
     stack_id: str
     pid: int
     jobs: str
+    """What runs them: a file, a module or an image."""
+    in_docker: bool = False
     containers: int
     folder: Path
     started_at: float
@@ -44,6 +48,7 @@ class LastingStack(BaseModel):
             stack_id=stack.stack_id,
             pid=stack.pid,
             jobs=stack.main.name,
+            in_docker=isinstance(stack.main, JobsImage),
             containers=stack.containers,
             folder=stack.folder,
             started_at=time.time(),
@@ -67,6 +72,8 @@ class LastingStack(BaseModel):
     def end(self) -> None:
         """Take the stack down; no process of it is left."""
         end_all(self.stack_id)
+        if self.in_docker:
+            remove_containers(self.stack_id)
         _note().unlink(missing_ok=True)
 
 

@@ -1,7 +1,8 @@
-"""Containers as processes: what the emulator takes for a Docker client starts child processes.
+"""Containers as child processes: what the emulator takes for a Docker client starts them.
 
-A container is the jobs' main with exactly the container's environment, in a session of its own, its output
-in a file, its exit code kept. The names here are Docker's, for the emulator calls them.
+A container is a command with exactly the container's environment, in a session of its own, its output in a
+file, its exit code kept: the jobs' main itself, or a `docker run` (docker_launcher). The names here are
+Docker's, for the emulator calls them.
 """
 
 import os
@@ -11,31 +12,67 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-_INHERITED: Final = (
-    "BACKGROUND_JOBS_STACK_ID",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "PATH",
-    "PYTHONPATH",
-    "TMPDIR",
-    "VIRTUAL_ENV",
-)
-"""What an image would bring along: where programs, packages and temporary files are."""
-
+_INHERITED: Final = ("BACKGROUND_JOBS_STACK_ID", "HOME", "PATH")
 _POLL_SECONDS: Final = 0.05
+
+
+class Launcher(Protocol):
+    """How a container is made a child process."""
+
+    @property
+    def host(self) -> str:
+        """Return the name under which its containers find this machine."""
+
+    @property
+    def inherited(self) -> Sequence[str]:
+        """Return the variables of this process that the command needs beside the container's own."""
+
+    def command(
+        self, name: str, variables: Mapping[str, str], options: Mapping[str, object]
+    ) -> Sequence[str]:
+        """Return the command that is the container *name*; *options* are those of a Docker client."""
+
+    def signal(self, process: "subprocess.Popen[bytes]", name: str, number: int) -> None:
+        """Send a signal to all that runs in the container; harmless once nothing does."""
+
+
+class ProcessLauncher:
+    """Runs the jobs' main as it is."""
+
+    host: Final = "127.0.0.1"
+    inherited: Final = ("LANG", "LC_ALL", "PYTHONPATH", "TMPDIR", "VIRTUAL_ENV")
+    """What an image would bring along: where packages and temporary files are."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = list(command)
+
+    def command(
+        self, name: str, variables: Mapping[str, str], options: Mapping[str, object]
+    ) -> Sequence[str]:
+        """Return the jobs' main; limits are not applied."""
+        del name, variables, options
+        return self._command
+
+    def signal(self, process: "subprocess.Popen[bytes]", name: str, number: int) -> None:
+        """Send a signal to the group, which outlives its leader where the job left children behind."""
+        del name
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
 
 
 class ProcessContainer:
     """One child process, seen as a container."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    def __init__(self, launcher: Launcher, process: "subprocess.Popen[bytes]", log: Path) -> None:
         self.id = uuid.uuid4().hex
         self.name = log.stem
         self.attrs: dict[str, object] = {"NetworkSettings": {"Networks": {}}}
         self.log = log
+        self._launcher = launcher
         self._process = process
         self.ended = threading.Event()
         self.exit_code: int | None = None
@@ -91,38 +128,36 @@ class ProcessContainer:
                     return
 
     def _signal(self, number: int) -> None:
-        # The group outlives its leader where the job left children behind.
-        try:
-            os.killpg(self._process.pid, number)
-        except ProcessLookupError:
-            return
+        self._launcher.signal(self._process, self.name, number)
 
 
 class ProcessContainers:
     """The collection of containers of a Docker client."""
 
-    def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], logs: Path, limit: int
-    ) -> None:
-        self._command = list(command)
+    def __init__(self, launcher: Launcher, environment: Mapping[str, str], logs: Path, limit: int) -> None:
+        self._launcher = launcher
         self._environment = dict(environment)
         self._logs = logs
         self._free = threading.BoundedSemaphore(limit)
         self._containers: dict[str, ProcessContainer] = {}
 
     def run(self, image: str, **options: object) -> ProcessContainer:
-        """Start a process as soon as fewer than the limit run; *image* is not looked at."""
+        """Start a process as soon as fewer than the limit run; *image* is not looked at.
+
+        The task definitions of the offline stack name none that exists.
+        """
         del image
         environment, name = options["environment"], options["name"]
         if not isinstance(environment, Mapping) or not isinstance(name, str):
             raise TypeError(f"A container needs an environment and a name, not {environment!r} and {name!r}.")
         log = self._logs / f"{name}.log"
+        variables = self._variables(environment, log)
         self._free.acquire()
         try:
             with log.open("wb") as output:
                 process = subprocess.Popen(  # noqa: S603 -- the command that the stack was given
-                    self._command,
-                    env=self._environment_of(environment, log),
+                    self._launcher.command(name, variables, options),
+                    env=self._inherited() | variables,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -131,7 +166,7 @@ class ProcessContainers:
         except BaseException:
             self._free.release()
             raise
-        container = ProcessContainer(process, log)
+        container = ProcessContainer(self._launcher, process, log)
         self._containers[container.id] = container
         threading.Thread(target=self._attend, args=(container, process), daemon=True).start()
         return container
@@ -144,15 +179,18 @@ class ProcessContainers:
         """Return the containers that still run."""
         return [container for container in self._containers.values() if not container.ended.is_set()]
 
-    def _environment_of(self, environment: Mapping[str, str], log: Path) -> dict[str, str]:
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}  # noqa: TID251
+    def _inherited(self) -> dict[str, str]:
+        names = (*_INHERITED, *self._launcher.inherited)
+        return {name: os.environ[name] for name in names if name in os.environ}  # noqa: TID251 -- a child's
+
+    def _variables(self, environment: Mapping[str, str], log: Path) -> dict[str, str]:
         own = {
             name: value
             for name, value in environment.items()
-            # The emulator's credentials and metadata are served where only real containers reach them.
+            # boto3 refuses the address of the emulator's credentials; the log is known without its metadata.
             if not name.startswith(("AWS_CONTAINER_", "ECS_CONTAINER_"))
         }
-        return inherited | own | self._environment | {"BACKGROUND_JOBS_LOG": str(log)}
+        return own | self._environment | {"BACKGROUND_JOBS_LOG": str(log)}
 
     def _attend(self, container: ProcessContainer, process: "subprocess.Popen[bytes]") -> None:
         code = process.wait()

@@ -17,7 +17,13 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from background_jobs.local_stack.call_counter import CallCounter
-from background_jobs.local_stack.process_runner import ProcessContainers, ProcessRunner
+from background_jobs.local_stack.docker_launcher import DockerLauncher, bridge_address
+from background_jobs.local_stack.process_runner import (
+    Launcher,
+    ProcessContainers,
+    ProcessLauncher,
+    ProcessRunner,
+)
 from background_jobs.local_stack.processes import STACK_ID, end_all
 from background_jobs.local_stack.substitutions import substitute
 from background_jobs.settings import Settings
@@ -42,8 +48,12 @@ class ServerOptions(BaseModel):
 
     folder: Path
     """Where logs go, and the file that says it is ready."""
-    command: list[str]
-    """The main of a container."""
+    command: list[str] = []
+    """The main of a container, where no image is."""
+    image: str = ""
+    """The image of every container; Docker runs it."""
+    memory_mib: int | None = None
+    """The memory of a container of *image*; None for what its task definition says."""
     containers: int
     """How many containers run at most at once; more wait."""
     port: int = 0
@@ -54,10 +64,10 @@ class ServerOptions(BaseModel):
     """Whether the end of standard input, which the parent holds, ends the stack."""
 
 
-def client_environment(port: int, caller: str) -> dict[str, str]:
+def client_environment(port: int, caller: str, host: str = "127.0.0.1") -> dict[str, str]:
     """Return the variables with which a client finds the emulator at *port*, counted as *caller*."""
     return {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": REGION,
@@ -68,20 +78,38 @@ def client_environment(port: int, caller: str) -> dict[str, str]:
 
 def main(options: ServerOptions) -> None:
     """Serve until told to end, then leave no process behind."""
-    listener = socket.create_server(("127.0.0.1", options.port), backlog=256)
-    port = listener.getsockname()[1]
+    listeners = [socket.create_server(("127.0.0.1", options.port), backlog=256)]
+    port = listeners[0].getsockname()[1]
+    if options.image and (bridge := _bridge_listener(port)):
+        listeners.append(bridge)
     _configure(port)
-    containers = ProcessContainers(
-        options.command, client_environment(port, "container"), options.folder, options.containers
-    )
+    launcher = _launcher(options)
+    environment = client_environment(port, "container", launcher.host)
+    containers = ProcessContainers(launcher, environment, options.folder, options.containers)
     runner = ProcessRunner(containers)
     try:
-        asyncio.run(_serve(listener, options, runner))
+        asyncio.run(_serve(listeners, options, runner))
     finally:
         runner.stop_all()
         end_all(os.environ[STACK_ID])  # noqa: TID251 -- given by whoever started this process
         # The emulator's threads may wait for what will not come.
         os._exit(0)
+
+
+def _launcher(options: ServerOptions) -> Launcher:
+    if options.image:
+        return DockerLauncher(options.image, os.environ[STACK_ID], options.memory_mib)  # noqa: TID251 -- see main
+    return ProcessLauncher(options.command)
+
+
+def _bridge_listener(port: int) -> socket.socket | None:
+    """Listen where containers reach this machine, and nobody outside of it does."""
+    address = bridge_address()
+    try:
+        return socket.create_server((address, port), backlog=256) if address else None
+    except OSError as elsewhere:
+        _log.info("Containers are expected on the loopback, for %s is not here: %s", address, elsewhere)
+        return None
 
 
 def _configure(port: int) -> None:
@@ -102,7 +130,7 @@ def _configure(port: int) -> None:
     )
 
 
-async def _serve(listener: socket.socket, options: ServerOptions, runner: ProcessRunner) -> None:
+async def _serve(listeners: list[socket.socket], options: ServerOptions, runner: ProcessRunner) -> None:
     from hypercorn.asyncio import serve  # noqa: PLC0415 -- after _configure
     from hypercorn.config import Config  # noqa: PLC0415
     from ministack.app import app  # noqa: PLC0415
@@ -115,11 +143,11 @@ async def _serve(listener: socket.socket, options: ServerOptions, runner: Proces
     if options.ends_with_parent:
         threading.Thread(target=_end_with_parent, args=(loop, ending), daemon=True).start()
     config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
+    config.bind = [f"fd://{listener.fileno()}" for listener in listeners]
     config.graceful_timeout = 0.2
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    threading.Thread(target=_deploy, args=(listener.getsockname()[1], options), daemon=True).start()
+    threading.Thread(target=_deploy, args=(listeners[0].getsockname()[1], options), daemon=True).start()
     counted: Any = CallCounter(app)
     await serve(counted, config, shutdown_trigger=ending.wait)
 

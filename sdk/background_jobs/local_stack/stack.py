@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import ClassVar, Final, Self
 
 from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.local_stack.docker_launcher import remove_containers
+from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.jobs_main import JobsMain
 from background_jobs.local_stack.processes import STACK_ID, end_all
 from background_jobs.local_stack.server import FAILED, READY, Ready, ServerOptions, client_environment
@@ -28,20 +30,30 @@ class LocalStackError(BackgroundJobsError):
     """The offline stack did not come up, or went down by itself."""
 
 
+class InvalidLocalStack(BackgroundJobsError):
+    """What was asked for does not say how jobs are to run."""
+
+
 class LocalStack:
-    """A context in which the offline stack is up, with the jobs of *jobs* in its containers.
+    """A context in which the offline stack is up, with a team's jobs in its containers.
 
     *jobs* is a Python file or module that calls `run_e11_job([...])` when run; *python* runs it, by default
-    this interpreter. At most *containers* run at once; by default as many as there are processors.
+    this interpreter. Or *image* is the image that will be deployed: Docker runs it, with *memory_mib*, by
+    default what the task definition says. At most *containers* run at once; by default as many as there are
+    processors.
+
+    Raises InvalidLocalStack, InvalidJobsMain or InvalidJobsImage.
     """
 
     server: ClassVar[str] = "background_jobs.local_stack.server"
     """The module that is the process of the stack."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- its options are keywords
         self,
-        jobs: str,
+        jobs: str | None = None,
         *,
+        image: str | None = None,
+        memory_mib: int | None = None,
         containers: int | None = None,
         python: str | None = None,
         port: int = 0,
@@ -49,7 +61,8 @@ class LocalStack:
     ) -> None:
         self.stack_id = str(uuid.uuid4())
         self.containers = containers or max(2, os.cpu_count() or 1)
-        self.main = JobsMain.found(jobs, python or sys.executable)
+        self.main = _found(jobs, image, python, memory_mib)
+        self._memory_mib = memory_mib
         self.folder = Path()
         """Where the logs of the emulator (``server.log``) and of each container are."""
         self.stopping = False
@@ -68,7 +81,9 @@ class LocalStack:
         self.folder = Path(tempfile.mkdtemp(prefix="background-jobs-"))
         options = ServerOptions(
             folder=self.folder,
-            command=list(self.main.command),
+            command=[] if isinstance(self.main, JobsImage) else list(self.main.command),
+            image=self.main.name if isinstance(self.main, JobsImage) else "",
+            memory_mib=self._memory_mib,
             containers=self.containers,
             port=self._port,
             api_port=self._api_port,
@@ -124,6 +139,8 @@ class LocalStack:
             if self._process.stdin:
                 self._process.stdin.close()
         end_all(self.stack_id)
+        if isinstance(self.main, JobsImage):
+            remove_containers(self.stack_id)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -153,3 +170,17 @@ class LocalStack:
     def _last_lines(self) -> str:
         lines = (self.folder / "server.log").read_text(errors="replace").splitlines()
         return "\n".join(lines[-_LOG_LINES:])
+
+
+def _found(
+    jobs: str | None, image: str | None, python: str | None, memory_mib: int | None
+) -> JobsMain | JobsImage:
+    if image is not None:
+        if jobs is not None or python is not None:
+            raise InvalidLocalStack("--image brings its own jobs and Python: leave out --jobs and --python.")
+        return JobsImage.found(image)
+    if jobs is None:
+        raise InvalidLocalStack("Say where the jobs are: --jobs FILE, or --image NAME to run them in Docker.")
+    if memory_mib is not None:
+        raise InvalidLocalStack("--memory needs --image: the memory of a process is not limited.")
+    return JobsMain.found(jobs, python or sys.executable)

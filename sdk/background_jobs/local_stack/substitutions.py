@@ -14,7 +14,7 @@ from background_jobs.local_stack.scheduler_ticks import TICK_SECONDS, Ticks
 
 EMULATOR_VERSION: Final = "1.5.33"
 TOUCHED: Final = {
-    "ecs": ("_get_docker", "_run_task", "_describe_tasks", "_stop_task", "_tasks"),
+    "ecs": ("_get_docker", "_run_task", "_describe_tasks", "_stop_task", "_tasks", "_build_run_kwargs"),
     "stepfunctions": (
         "_poll_ecs_tasks",
         "_run_distributed_map",
@@ -48,8 +48,9 @@ def substitute(runner: ProcessRunner) -> None:
     )
 
     ecs._docker = runner  # noqa: SLF001 -- what _get_docker returns from now on
+    ecs._build_run_kwargs = _as_defined(ecs._build_run_kwargs)  # noqa: SLF001 -- see TOUCHED, as all below
     waiting = _Waiting(ecs, stepfunctions)
-    stepfunctions._poll_ecs_tasks = waiting.until_stopped  # noqa: SLF001 -- see TOUCHED, as all below
+    stepfunctions._poll_ecs_tasks = waiting.until_stopped  # noqa: SLF001
     stepfunctions._stop_execution = waiting.stopping_tasks(stepfunctions._stop_execution)  # noqa: SLF001
     stepfunctions._run_distributed_map = _bounded(  # noqa: SLF001
         stepfunctions._run_distributed_map,  # noqa: SLF001
@@ -58,6 +59,21 @@ def substitute(runner: ProcessRunner) -> None:
     scheduler._tick_schedules = Ticks(scheduler, eventbridge._invoke_target).tick  # noqa: SLF001
     scheduler._SCHEDULE_TICK_INTERVAL = TICK_SECONDS  # noqa: SLF001
     lambda_svc._execute_function = _honouring_batch_failures(lambda_svc._execute_function)  # noqa: SLF001
+
+
+def _as_defined(build: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Wrap the options of a container, so that they carry the limits of its task definition."""
+
+    def options(container: Mapping[str, Any], task: Mapping[str, Any], *rest: object) -> dict[str, Any]:
+        built = build(container, task, *rest)
+        # An image made here is of this machine's architecture, whatever Fargate's is to be.
+        built.pop("platform", None)
+        return built | {
+            "mem_limit": f"{container.get('memory') or task['memory']}m",
+            "read_only": bool(container.get("readonlyRootFilesystem")),
+        }
+
+    return options
 
 
 class _Waiting:

@@ -1,0 +1,85 @@
+"""Containers as containers: each is a `docker run` of the team's image, attended like any child process."""
+
+import ipaddress
+import json
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from background_jobs.core import naming
+from background_jobs.local_stack.jobs_image import docker
+
+STACK_LABEL: Final = "background-jobs.stack"
+ORCHESTRATION_LABEL: Final = "background-jobs.orchestration"
+"""The labels by which the containers of a stack and of an orchestration are found."""
+
+_HOST: Final = "host.docker.internal"
+
+
+class DockerLauncher:
+    """Runs every container from *image*, as its task definition says."""
+
+    host: Final = _HOST
+    inherited: Final = (
+        "DOCKER_CERT_PATH",
+        "DOCKER_CONFIG",
+        "DOCKER_CONTEXT",
+        "DOCKER_HOST",
+        "DOCKER_TLS_VERIFY",
+    )
+
+    def __init__(self, image: str, stack_id: str, memory_mib: int | None = None) -> None:
+        self._image = image
+        self._stack_id = stack_id
+        self._memory = f"{memory_mib}m" if memory_mib else None
+
+    def command(
+        self, name: str, variables: Mapping[str, str], options: Mapping[str, object]
+    ) -> Sequence[str]:
+        """Return the command of a container; the values of *variables* are taken from its environment."""
+        memory = self._memory or options["mem_limit"]
+        labels = {
+            STACK_LABEL: self._stack_id,
+            ORCHESTRATION_LABEL: variables.get(naming.ORCHESTRATION_ID, ""),
+        }
+        return [
+            "docker",
+            "run",
+            "--rm",
+            f"--name={name}",
+            f"--add-host={_HOST}:host-gateway",
+            f"--memory={memory}",
+            # Fargate has no swap.
+            f"--memory-swap={memory}",
+            *(["--read-only"] if options["read_only"] else []),
+            *(f"--label={label}={value}" for label, value in labels.items()),
+            *(f"--env={variable}" for variable in variables),
+            self._image,
+        ]
+
+    def signal(self, process: "subprocess.Popen[bytes]", name: str, number: int) -> None:
+        """Send a signal to the container; one that has ended is left alone."""
+        # A client that was itself killed may have left its container running.
+        if process.returncode is None or process.returncode < 0:
+            docker("kill", f"--signal={signal.Signals(number).name}", name)
+
+
+def bridge_address() -> str | None:
+    """Return the address at which containers reach this machine; None if the engine has no bridge.
+
+    On Docker Desktop it is none of this machine's: there, containers reach the loopback.
+    """
+    said = docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
+    for network in json.loads(said.stdout or "null") or ():
+        subnet = ipaddress.ip_network(network["Subnet"])
+        if subnet.version == 4:  # noqa: PLR2004 -- IPv4
+            return str(network.get("Gateway") or subnet[1])
+    return None
+
+
+def remove_containers(stack_id: str) -> None:
+    """Remove every container of a stack, whoever has lost sight of it."""
+    found = docker("ps", "--all", "--quiet", f"--filter=label={STACK_LABEL}={stack_id}").stdout.split()
+    if found:
+        docker("rm", "--force", "--volumes", *found)

@@ -1,0 +1,65 @@
+"""The jobs of a team as the image that will be deployed, run by Docker."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import Final, Self
+
+from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.local_stack.jobs_main import job_names_of
+
+_ENGINE_SECONDS: Final = 30
+
+
+class InvalidJobsImage(BackgroundJobsError):
+    """What --image names cannot run jobs here."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"--image {name}: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class JobsImage:
+    """An image whose entry point calls `run_e11_job([...])`."""
+
+    name: str
+
+    @classmethod
+    def found(cls, name: str) -> Self:
+        """Find the image *name* in this machine's engine. Raises InvalidJobsImage."""
+        if shutil.which("docker") is None:
+            raise InvalidJobsImage(
+                name, "there is no `docker` on the PATH. Install Docker, or use --jobs FILE."
+            )
+        done = docker("image", "inspect", "--format", "{{.Id}}", name)
+        if done.returncode:
+            raise InvalidJobsImage(
+                name, f"{done.stderr.strip()}\nBuild or pull it first; Docker must be running."
+            )
+        return cls(name)
+
+    def describe(self) -> tuple[str, ...]:
+        """Ask for the job names. Raises InvalidJobsImage with what the image said instead."""
+        command = ["docker", "run", "--rm", "--network=none", "--env=BACKGROUND_JOBS_DESCRIBE=1", self.name]
+        return job_names_of(command, os.environ, lambda reason: InvalidJobsImage(self.name, reason))  # noqa: TID251 -- a child's environment
+
+
+def docker(*words: str) -> "subprocess.CompletedProcess[str]":
+    """Run the `docker` command, which knows the user's context, and return what it said.
+
+    It is given half a minute; status 124 is that it did not answer by then.
+    """
+    command = ["docker", *words]
+    try:
+        return subprocess.run(  # noqa: S603 -- our own words only
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_ENGINE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, "", f"no answer within {_ENGINE_SECONDS} s")

@@ -1,0 +1,165 @@
+"""What only real containers show: the image itself, limits, signals, and who it runs as."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from background_jobs import Cancellation, Orchestration, OrchestrationService
+from background_jobs.aws.rooms import Rooms
+from background_jobs.core.events import ContainerStarted
+from background_jobs.local_stack import InvalidJobsImage, LocalStack
+from background_jobs.local_stack.docker_launcher import ORCHESTRATION_LABEL, STACK_LABEL
+from tests.containers.conftest import MEMORY_MIB, caller_of
+from tests.offline import until
+
+PATIENCE = 120
+
+
+def running(label: str, value: str) -> list[str]:
+    command = ["docker", "ps", "--all", "--quiet", f"--filter=label={label}={value}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def signalled(orchestration: Orchestration, name: str) -> None:
+    """Send a signal to the one container of an orchestration, as the engine's operator does."""
+    (container,) = running(ORCHESTRATION_LABEL, orchestration.id)
+    subprocess.run(["docker", "kill", f"--signal={name}", container], check=True, capture_output=True)
+
+
+def has_begun(rooms: Rooms, orchestration: Orchestration, index: int) -> None:
+    until(lambda: list(rooms.event_log.starts(orchestration.id, index, index)))
+
+
+def launches(rooms: Rooms, orchestration: Orchestration, total: int) -> int:
+    events = rooms.event_log.everything(orchestration.id, total)
+    return sum(isinstance(event, ContainerStarted) for event in events)
+
+
+def test_every_instance_completes_in_containers_of_the_image(service: OrchestrationService) -> None:
+    orchestration = service.kick_off_job("fussy", [{"n": n} for n in range(20)], parallelism=2)
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    assert failures is None
+    assert [(success.params["n"], success.result) for success in successes] == [
+        (n, "good") for n in range(20)
+    ]
+
+
+def test_the_image_is_not_root_and_writes_nowhere_but_to_its_temporary_folder(
+    service: OrchestrationService,
+) -> None:
+    orchestration = service.kick_off_job("surroundings", [{"paths": ["/", "/app", "/venv", "/tmp"]}])
+    (success,) = service.get_job_results(orchestration.id, timeout=PATIENCE).successes
+    assert success.result == {"uid": 10001, "gid": 10001, "writable": ["/tmp"]}
+
+
+def test_a_failure_has_its_params_its_traceback_and_its_log(service: OrchestrationService) -> None:
+    orchestration = service.kick_off_job("fussy", [{}, {"bad": "apple"}, {}], parallelism=1)
+
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+
+    assert [success.index for success in successes] == [0, 2]
+    (failure,) = failures or []
+    assert (failure.index, failure.params) == (1, {"bad": "apple"})
+    assert (failure.error.type, failure.error.message) == ("ValueError", "apple is bad")
+    assert 'File "/app/jobs.py"' in failure.error.traceback
+    assert "looking at {'bad': 'apple'}" in Path(failure.log).read_text()
+
+
+def test_a_container_that_is_killed_is_launched_again_and_repeats_only_what_it_ran(
+    service: OrchestrationService, rooms: Rooms
+) -> None:
+    # given an instance at work between others
+    params = [*[{}] * 10, {"hang": True}, *[{}] * 9]
+    orchestration = service.kick_off_job("hang_once", params, parallelism=1)
+    has_begun(rooms, orchestration, 10)
+
+    # when its container is killed
+    signalled(orchestration, "KILL")
+
+    # then nothing is lost, and nothing but that instance ran twice
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    assert failures is None
+    assert [success.result for success in successes] == [*[1] * 10, 2, *[1] * 9]
+    assert launches(rooms, orchestration, 20) == 2
+
+
+def test_an_instance_that_takes_more_memory_than_there_is_is_left_out_alone(
+    service: OrchestrationService, rooms: Rooms
+) -> None:
+    params = [{"megabytes": size} for size in (1, 1, 4 * MEMORY_MIB, 1, 1)]
+    orchestration = service.kick_off_job("hoard", params, parallelism=1)
+
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+
+    assert [success.index for success in successes] == [0, 1, 3, 4]
+    (failure,) = failures or []
+    assert (failure.index, failure.params, failure.error.type) == (2, {"megabytes": 1024}, "ContainerLost")
+    assert "out of memory" in failure.error.message
+    # the container outlived it, twice
+    assert {container.launch for container in rooms.event_log.launches(orchestration.id)} == {0, 1, 2}
+
+
+def test_a_container_told_to_end_hands_its_instance_back_and_is_launched_again(
+    service: OrchestrationService, rooms: Rooms
+) -> None:
+    orchestration = service.kick_off_job("hang_once", [{}, {"hang": True}, {}], parallelism=1)
+    has_begun(rooms, orchestration, 1)
+
+    signalled(orchestration, "TERM")
+
+    handed_back = until(lambda: list(rooms.event_log.failed_attempts(orchestration.id, 1, 1)))
+    assert [(event.error.type, event.counts) for event in handed_back] == [("Interrupted", False)]
+    # the job sleeps on, so the container ends by force when its grace is over
+    signalled(orchestration, "KILL")
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    assert failures is None
+    assert [success.result for success in successes] == [1, 2, 1]
+
+
+def test_a_main_that_ends_at_once_is_launched_again_and_then_closed_with_its_exit_code(
+    service: OrchestrationService,
+) -> None:
+    orchestration = service.kick_off_job("broken_main", [{}])
+    (failure,) = service.get_job_results(orchestration.id, timeout=PATIENCE).failures or []
+    assert failure.error.type == "ContainerLost"
+    assert "exit code 3" in failure.error.message
+
+
+def test_cancelling_ends_the_containers(service: OrchestrationService, rooms: Rooms) -> None:
+    orchestration = service.kick_off_job("hang_once", [{"hang": True}] * 2, parallelism=1)
+    has_begun(rooms, orchestration, 0)
+    assert orchestration.cancel("enough") is Cancellation.REQUESTED
+    failures = service.get_job_results(orchestration.id, timeout=PATIENCE).failures or []
+    assert [failure.error.type for failure in failures] == ["Cancelled"] * 2
+    until(lambda: not running(ORCHESTRATION_LABEL, orchestration.id))
+
+
+def test_a_stack_that_ends_leaves_no_container(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with LocalStack(image=image, containers=2) as stack:
+        service = caller_of(stack, monkeypatch)
+        service.kick_off_job("hang_once", [{"hang": True}] * 2, parallelism=2)
+        until(lambda: len(running(STACK_LABEL, stack.stack_id)) == 2)
+    assert running(STACK_LABEL, stack.stack_id) == []
+
+
+def test_the_command_line_runs_an_image(image: str) -> None:
+    words = ["local", "run", "--image", image, "--", "printenv", "BACKGROUND_JOBS_JOB_NAMES"]
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("background-jobs")), *words],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "broken_main,fussy,hang_once,hoard,surroundings\n"), (
+        done.stderr
+    )
+
+
+def test_an_image_that_is_not_there_is_refused_at_the_door() -> None:
+    with pytest.raises(
+        InvalidJobsImage, match=r"--image no-such-image:1: .*No such image.*\n.*Build or pull it"
+    ):
+        LocalStack(image="no-such-image:1")
