@@ -9,13 +9,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from background_jobs.cli.reporting import err, reporting
-from background_jobs.local_stack import LocalStack
-from background_jobs.local_stack.lasting import LastingStack
+from background_jobs.cli.reporting import complain, err, reporting, say
+
+if TYPE_CHECKING:
+    from background_jobs.local_stack import LocalStack
 
 app = typer.Typer(help="The whole stack offline: no Docker, no AWS account.", no_args_is_help=True)
 
@@ -54,8 +55,13 @@ def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
     memory: Memory = None,
     python: Python = None,
 ) -> None:
-    """Bring the stack up, run COMMAND against it, and take it down; exit with COMMAND's status."""
+    """Run a command with the stack around it.
+
+    The stack comes up, COMMAND runs against it, the stack goes down. Exits with COMMAND's status.
+    """
     with _ending_on_sigterm(), reporting():
+        from background_jobs.local_stack import LocalStack
+
         stack = LocalStack(jobs, image=image, containers=containers, memory_mib=memory, python=python)
         with _status("Starting the offline stack"):
             stack.start()
@@ -75,8 +81,14 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
     python: Python = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The emulator's port; 0 takes a free one.")] = 0,
 ) -> None:
-    """Bring up a stack that stays, and print what a shell must export to use it."""
+    """Bring up a stack that stays.
+
+    Prints what a shell must export to use it: eval "$(background-jobs local up --jobs FILE)"
+    """
     with reporting():
+        from background_jobs.local_stack import LocalStack
+        from background_jobs.local_stack.lasting import LastingStack
+
         stack = LastingStack.found()
         if stack is None:
             with _status("Starting the offline stack"):
@@ -90,9 +102,9 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
                         port=port,
                     )
                 )
-            err.print(f"The stack is up with the jobs of {stack.jobs}. `background-jobs local down` ends it.")
+            say(f"The stack is up with the jobs of {stack.jobs}. `background-jobs local down` ends it.")
         else:
-            err.print(f"The offline stack was up already, with the jobs of {stack.jobs}.")
+            say(f"The offline stack was up already, with the jobs of {stack.jobs}.")
     for name, value in stack.environment.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
@@ -100,19 +112,26 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
 @app.command()
 def down() -> None:
     """Take the stack down."""
+    from background_jobs.local_stack.lasting import LastingStack
+
     stack = LastingStack.found()
     if stack is None:
-        err.print("No offline stack is up.")
+        say("No offline stack is up.")
         return
     stack.end()
-    err.print("The offline stack is down.")
+    say("The offline stack is down.")
 
 
 @app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON.")] = False,
 ) -> None:
-    """Tell whether a stack is up, and what it does; exit with 1 if none is."""
+    """Tell whether a stack is up, and what it does.
+
+    Exits with 1 if none is.
+    """
+    from background_jobs.local_stack.lasting import LastingStack
+
     stack = LastingStack.found()
     if stack is None:
         typer.echo(json.dumps({"up": False}) if as_json else "No offline stack is up.")
@@ -135,14 +154,14 @@ def status(
         typer.echo(f"{name.replace('_', ' '):<20}{shown}")
 
 
-def _run(command: list[str], stack: LocalStack) -> int:
+def _run(command: list[str], stack: "LocalStack") -> int:
     """Run *command* against *stack* and return its status as a shell does: 128 + n after signal n."""
     environment = {**os.environ, **stack.environment}  # noqa: TID251 -- a child's environment
     environment.pop("AWS_PROFILE", None)
     try:
         child = subprocess.Popen(command, env=environment)  # noqa: S603 -- the user's own command
     except OSError as error:
-        err.print(f"[red]{command[0]}: {error.strerror}[/red]", soft_wrap=True)
+        complain(f"{command[0]}: {error.strerror}")
         return 127
     threading.Thread(target=_end_with_stack, args=(stack, child), daemon=True).start()
     try:
@@ -165,11 +184,11 @@ def _waited_for(child: "subprocess.Popen[bytes]", number: signal.Signals) -> int
     return 128 + number
 
 
-def _end_with_stack(stack: LocalStack, child: "subprocess.Popen[bytes]") -> None:
+def _end_with_stack(stack: "LocalStack", child: "subprocess.Popen[bytes]") -> None:
     """Wait for the stack's process, and end the command if that ends first: it could only wait in vain."""
     status = stack.wait()
     if child.poll() is None and not stack.stopping:
-        err.print(f"[red]The offline stack ended by itself, with status {status}; ending the command.[/red]")
+        complain(f"The offline stack ended by itself, with status {status}; ending the command.")
         child.terminate()
 
 
@@ -194,8 +213,8 @@ def _ending_on_sigterm() -> Iterator[None]:
 @contextmanager
 def _status(doing: str) -> Iterator[None]:
     if sys.stderr.isatty():
-        with err.status(f"{doing} ..."):
+        with err().status(f"{doing} ..."):
             yield
     else:
-        err.print(f"{doing} ...")
+        say(f"{doing} ...")
         yield

@@ -1,30 +1,46 @@
-"""`background-jobs`: the command line, one service call and one print for each command."""
+"""`background-jobs`: the command line, one service call and one print for each command.
 
-from importlib.metadata import version
+A command imports what it needs when it runs, so that help and completion come at once.
+"""
+
 from typing import Annotated
 
 import typer
 
 from background_jobs.cli import local, schedules
+from background_jobs.cli.cancel import cancel
+from background_jobs.cli.failures import failures
+from background_jobs.cli.history import list_orchestrations
+from background_jobs.cli.kick_off import kick_off
+from background_jobs.cli.logs import logs
 from background_jobs.cli.plan import plan
 from background_jobs.cli.rebuild import rebuild
+from background_jobs.cli.rerun import rerun
+from background_jobs.cli.results import results
 from background_jobs.cli.schema import schema
+from background_jobs.cli.show import show
+from background_jobs.cli.watch import watch
 
 app = typer.Typer(
     name="background-jobs",
     help="Background jobs on AWS, and offline.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("kick-off")(kick_off)
+app.command("list")(list_orchestrations)
+for command in (watch, show, results, failures, logs, cancel, rerun, rebuild, plan, schema):
+    app.command()(command)
 app.add_typer(local.app, name="local")
 app.add_typer(schedules.app, name="schedule")
-app.command()(rebuild)
-app.command()(schema)
-app.command()(plan)
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 -- typer's call
     if value:
+        from importlib.metadata import version
+
         typer.echo(version("background-job-service"))
         raise typer.Exit
 

@@ -6,19 +6,24 @@ from typing import Annotated
 
 import typer
 
-from background_jobs.aws.rooms import Rooms
+from background_jobs.cli.arguments import OrchestrationId
 from background_jobs.cli.reporting import reporting
-from background_jobs.control_plane import rebuild as control_plane
-from background_jobs.settings import Settings
 
 
 def rebuild(
-    orchestration_id: Annotated[str, typer.Argument(help="The id of the orchestration.")],
+    orchestration_id: OrchestrationId,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if it is wrong.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Fold the event log of an orchestration again, and store the read model if it is wrong."""
+    """Fold the event log again, and mend the read model.
+
+    Nothing is stored where the read model is right.
+    """
     with reporting():
+        from background_jobs.aws.rooms import Rooms
+        from background_jobs.control_plane import rebuild as control_plane
+        from background_jobs.settings import Settings
+
         rooms = Rooms.of(Settings.from_env())
         if check:
             found = control_plane.differences(orchestration_id, rooms)

@@ -1,22 +1,83 @@
-"""How commands speak: results on standard output, all else on standard error."""
+"""How commands speak: results on standard output, sentences for people on standard error."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
+from background_jobs.cli.untrusted import shown
 from background_jobs.core.errors import BackgroundJobsError
 
-err = Console(stderr=True, highlight=False)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import Console
+
+
+@cache
+def out() -> "Console":
+    """Return what draws on standard output."""
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False)
+
+
+@cache
+def err() -> "Console":
+    """Return what draws on standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+def on_terminal() -> bool:
+    """Tell whether somebody looks at standard output, on a terminal that can draw."""
+    return sys.stdout.isatty() and not out().is_dumb_terminal
+
+
+def say(sentence: str) -> None:
+    """Tell people something on standard error."""
+    err().print(shown(sentence, lines=True), soft_wrap=True)
+
+
+def complain(sentence: str) -> None:
+    """Tell people on standard error what went wrong."""
+    from rich.text import Text
+
+    complaint = Text.assemble(("Error:", "red"), " ", shown(sentence, lines=True))
+    err().print(complaint, soft_wrap=True)
+
+
+def print_json(model: "BaseModel") -> None:
+    """Print one model, as an object over several lines."""
+    typer.echo(model.model_dump_json(indent=2))
+
+
+def print_json_line(model: "BaseModel") -> None:
+    """Print one of many models, as an object on a line of its own."""
+    typer.echo(model.model_dump_json())
 
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Print an error of ours as a sentence, and exit with status 2."""
+    """Print an error of ours, of AWS or of the system as a sentence, and exit with status 2."""
     try:
         yield
     except BackgroundJobsError as error:
-        err.print(f"[red]Error:[/red] {escape(str(error))}", soft_wrap=True)
+        complain(str(error))
+        raise typer.Exit(2) from None
+    except BrokenPipeError:
+        # Whoever reads our output has seen enough.
+        raise
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        raise typer.Exit(2) from None
+    except Exception as error:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if not isinstance(error, BotoCoreError | ClientError):
+            raise
+        complain(f"{error}. Check what your credentials may do, and that the settings name a deployed stage.")
         raise typer.Exit(2) from None

@@ -1,0 +1,96 @@
+"""Watching on a terminal: bars that move in place, and above them why instances errored."""
+
+import signal
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from background_jobs.cli import drawing
+from background_jobs.cli.news import FailureNews
+from background_jobs.cli.reporting import out
+from background_jobs.core.live import OrchestrationView
+from background_jobs.core.statuses import is_running
+from background_jobs.orchestration_service import Orchestration, Update
+
+if TYPE_CHECKING:
+    from background_jobs.core.fold import Advance, Summary
+
+_INSTANCES: Final = 5
+"""Running instances that are shown one by one."""
+_BAR: Final = 24
+
+
+class Bars:
+    """Where updates are shown on a terminal, within a `with` block."""
+
+    def __init__(self, orchestration: Orchestration) -> None:
+        self._failures = FailureNews(orchestration)
+        self._picture = Picture(orchestration)
+        self._live = Live(self._picture, console=out(), refresh_per_second=8)
+
+    def tell(self, update: Update) -> None:
+        """Draw how all stand now, and print why instances errored."""
+        for failure in self._failures.among(update):
+            line = drawing.one_line(f"#{failure.index} {failure.error.type}: {failure.error.message}")
+            line.stylize("red", 0, len(f"#{failure.index}"))
+            self._live.console.print(line)
+        self._picture.update(update)
+
+    def __enter__(self) -> Self:
+        # The terminal's cursor is hidden meanwhile, and must come back even if somebody ends us.
+        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+class Picture:
+    """How an orchestration stands at the moment when it is drawn, so that times move by themselves."""
+
+    def __init__(self, orchestration: Orchestration) -> None:
+        self._headline = drawing.headline(orchestration.job_name, orchestration.id)
+        self._summary: Summary | None = None
+        self._advances: dict[int, Advance] = {}
+
+    def update(self, update: Update) -> None:
+        """Take in what changed."""
+        stopped = {move.index for move in update.transitions if not is_running(move.rank)}
+        known = self._advances | {advance.index: advance for advance in update.advances}
+        # Replaced, never changed, for another thread draws them.
+        self._advances = {index: advance for index, advance in known.items() if index not in stopped}
+        self._summary = update.summary
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self._summary is None:
+            return
+        now = datetime.now(UTC)
+        view = OrchestrationView.of(self._summary, now)
+        yield self._headline
+        yield drawing.Standing(view, now)
+        if advances := self._advances:
+            yield ""
+            yield from _instances(advances, view.counts.running)
+
+
+def _instances(advances: "Mapping[int, Advance]", running: int) -> RenderResult:
+    table = Table.grid(padding=(0, 2))
+    for index in sorted(advances)[:_INSTANCES]:
+        advance = advances[index]
+        bar = ProgressBar(100, advance.percent, _BAR, complete_style="cyan", finished_style="cyan")
+        table.add_row(f"#{index}", bar, f"{advance.percent:>3} %", drawing.one_line(advance.message))
+    yield table
+    if (others := running - table.row_count) > 0:
+        yield Text(f"and {others:,} more that run", "dim")

@@ -1,0 +1,144 @@
+"""What pictures of an orchestration are made of: its bar, its counts, its pace."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Column, Table
+from rich.text import Text
+
+from background_jobs.cli.times import told
+from background_jobs.cli.untrusted import shown
+from background_jobs.core.live import OrchestrationView
+from background_jobs.core.statuses import Status
+
+STYLES: Final = {"completed": "green", "errored": "red", "running": "cyan", "waiting": "dim"}
+"""The states of `Counts` in the order in which a bar shows them, and how each is drawn."""
+
+_UNITS: Final = {"s": 1, "min": 60, "h": 3_600}
+_WHOLE: Final = 100
+_WIDEST: Final = 80
+
+
+def headline(job_name: str, orchestration_id: str) -> Text:
+    """Return what an orchestration is called."""
+    return Text.assemble((shown(job_name), "bold"), "  ", (orchestration_id, "dim"))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an orchestration stood at a moment: its bar, its counts and its pace, a line each."""
+
+    view: OrchestrationView
+    at: datetime
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        total = f"{self.view.total:,}"
+        width = options.max_width - len(f"  {total} of {total} (100 %)")
+        bar = _bar(self.view, min(_WIDEST, width), ascii_only=options.ascii_only)
+        yield bar.append(f"  {share(self.view)}")
+        yield Text("   ").join(counts(self.view))
+        yield Text("   ".join(pace(self.view, self.at)), "dim")
+
+
+def _bar(view: OrchestrationView, width: int, *, ascii_only: bool) -> Text:
+    """Return a bar that is divided as the instances are."""
+    lines = dict(zip(STYLES, "##=-" if ascii_only else "━━─╌", strict=True))
+    bar = Text(no_wrap=True)
+    reached = 0
+    for state, style in STYLES.items():
+        reached += getattr(view.counts, state)
+        cells = (width * reached // view.total if view.total else width) - len(bar)
+        bar.append(lines[state] * cells, style)
+    return bar
+
+
+def counts(view: OrchestrationView) -> list[Text]:
+    """Return how many instances are in which state, leaving out where there are none."""
+    held = {state: getattr(view.counts, state) for state in STYLES}
+    said = [Text(f"{count:,} {state}", STYLES[state]) for state, count in held.items() if count]
+    return said or [Text("no instances", "dim")]
+
+
+def status(view: OrchestrationView) -> Text:
+    """Return the status, and what it leaves open."""
+    match view.status:
+        case Status.COMPLETED:
+            return Text(view.status, STYLES["completed"])
+        case Status.ERRORED:
+            return Text(f"{view.status} {view.counts.errored:,}", STYLES["errored"])
+        case Status.IN_PROGRESS:
+            return Text(f"{view.status} {percent(view)}%", STYLES["running"])
+
+
+def tags(view: OrchestrationView) -> str:
+    """Return the tags as they are given to `kick-off`."""
+    return " ".join(f"{name}={value}" for name, value in sorted(view.tags.items()))
+
+
+def one_line(text: str) -> Text:
+    """Return what others wrote as a line that is cut where there is no room for it."""
+    return Text(shown(text), no_wrap=True, overflow="ellipsis")
+
+
+def row(cells: Iterable[str], widths: Iterable[int]) -> Text:
+    """Return *cells*, which others wrote, side by side, each cut or filled to its width."""
+    line = Text(no_wrap=True)
+    for cell, width in zip(cells, widths, strict=True):
+        text = one_line(cell)
+        text.truncate(width, overflow="ellipsis", pad=True)
+        line.append_text(text).append("  ")
+    return line
+
+
+def table(*names: str, flexible: Collection[str]) -> Table:
+    """Return an empty table under a header of *names*; columns that are *flexible* give way to the others."""
+    columns = [Column(name, no_wrap=name not in flexible, overflow="fold") for name in names]
+    return Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+
+
+def moment(at: datetime) -> str:
+    """Return a moment in local time."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def final(view: OrchestrationView) -> int:
+    """Return how many instances have their outcome."""
+    return view.counts.completed + view.counts.errored
+
+
+def percent(view: OrchestrationView) -> int:
+    """Return how much of the whole has its outcome; 100 only when all have."""
+    return 100 * final(view) // view.total if view.total else 100
+
+
+def share(view: OrchestrationView) -> str:
+    """Return how much of the whole has its outcome, in words."""
+    return f"{final(view):,} of {view.total:,} ({percent(view)} %)"
+
+
+def pace(view: OrchestrationView, now: datetime) -> Iterator[str]:
+    """Yield how fast it goes, how long it has taken, and how long it may still take."""
+    ended = view.completed_at or ((view.last_outcome_at or now) if final(view) == view.total else None)
+    if view.first_job_at and final(view) and not ended:
+        yield rate(final(view) / max(1.0, (now - view.first_job_at).total_seconds()))
+    if view.started_at:
+        taken = told(((ended or now) - view.started_at).total_seconds())
+        yield f"took {taken}" if ended else f"{taken} so far"
+    if view.eta_seconds is not None and not ended:
+        yield f"about {told(view.eta_seconds)} left"
+
+
+def rate(a_second: float) -> str:
+    """Return a rate in the unit that reads best.
+
+    >>> rate(1_234), rate(0.5), rate(0.001)
+    ('1,234/s', '30.0/min', '3.6/h')
+    """
+    value, unit = next(
+        ((a_second * factor, unit) for unit, factor in _UNITS.items() if a_second * factor >= 1),
+        (a_second * _UNITS["h"], "h"),
+    )
+    return f"{value:,.0f}/{unit}" if value >= _WHOLE else f"{value:.1f}/{unit}"

@@ -1,0 +1,108 @@
+"""`background-jobs kick-off`: start one job instance for each of the params in a file."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from background_jobs.cli.arguments import AsJson, JobName
+from background_jobs.cli.params_file import STANDARD_INPUT, Format, InvalidParamsFile, ParamsFile
+from background_jobs.cli.reporting import print_json, reporting, say
+from background_jobs.cli.times import span
+from background_jobs.cli.watch import follow
+
+if TYPE_CHECKING:
+    from background_jobs.orchestration_service import Orchestration
+
+
+def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
+    job_name: JobName,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            help="The params: .jsonl, .json (an array) or .csv (with a header row); - for standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    written_as: Annotated[
+        Format | None,
+        typer.Option("--format", help="How the params are written, where the name of FILE does not tell."),
+    ] = None,
+    parallelism: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Containers at once; by default one for each of the params."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="The same key and params again are the same orchestration."),
+    ] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="NAME=VALUE", help="Travels with every event; may be repeated."),
+    ] = None,
+    service: Annotated[
+        str | None, typer.Option(metavar="SERVICE", help="The service that runs the job.")
+    ] = None,
+    timeout: Annotated[
+        timedelta | None,
+        typer.Option(parser=span, metavar="SPAN", help="End the orchestration after that time: 90, 10m, 2h."),
+    ] = None,
+    max_attempts: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, metavar="N", help="Attempts for each, instead of what the job says."),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on watching it, as `watch` does.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Kick off a job, with one instance for each of the params.
+
+    Prints the id of the orchestration. Nothing is started if one of the params is refused.
+    """
+    if file is None and sys.stdin.isatty():
+        raise typer.BadParameter("Name a FILE of params, or pipe them in: echo '{}' | background-jobs ...")
+    tagged = dict(map(_tag, tags or []))
+    with reporting():
+        from background_jobs.core.answers import Started
+        from background_jobs.core.errors import InvalidParams
+        from background_jobs.core.retry import Retry
+        from background_jobs.orchestration_service import OrchestrationService
+
+        params = ParamsFile(file or STANDARD_INPUT, written_as)
+        try:
+            orchestration = OrchestrationService().kick_off_job(
+                job_name,
+                params,
+                parallelism=parallelism,
+                key=key,
+                tags=tagged,
+                service=service,
+                retry=None if max_attempts is None else Retry(max_attempts=max_attempts),
+                timeout=timeout,
+            )
+        except InvalidParams as refused:
+            raise InvalidParamsFile(params.place, refused.reason) from refused
+        if watch:
+            raise typer.Exit(follow(orchestration, as_json=as_json))
+    if as_json:
+        print_json(Started(orchestration_id=orchestration.id, job_name=orchestration.job_name))
+    else:
+        announce(orchestration)
+
+
+def announce(orchestration: "Orchestration") -> None:
+    """Print the id of an orchestration that was kicked off, and tell people how to go on."""
+    total = orchestration.summary().total or 0
+    instances = "1 instance" if total == 1 else f"{total:,} instances"
+    say(f"Kicked off {orchestration.job_name} with {instances}:")
+    typer.echo(orchestration.id)
+    say(f"Watch it: background-jobs watch {orchestration.id}")
+
+
+def _tag(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise typer.BadParameter(f"{text!r} is no tag; write NAME=VALUE.", param_hint="--tag")
+    return name, value

@@ -1,0 +1,70 @@
+"""Watching without a terminal: a line now and then for logs, or every update as JSON for programs."""
+
+from datetime import UTC, datetime
+from typing import Self
+
+import typer
+from pydantic import BaseModel
+
+from background_jobs.cli import drawing
+from background_jobs.cli.news import FailureNews
+from background_jobs.cli.reporting import print_json_line
+from background_jobs.cli.untrusted import shown
+from background_jobs.core.live import InstanceProgress, Move, OrchestrationView
+from background_jobs.core.progress import Thinning
+from background_jobs.orchestration_service import Orchestration, Update
+
+
+class UpdateView(BaseModel):
+    """One update, as a line of JSON."""
+
+    orchestration: OrchestrationView
+    transitions: list[Move]
+    progress: list[InstanceProgress]
+
+    @classmethod
+    def of(cls, update: Update, now: datetime) -> Self:
+        """Return *update* as of *now*."""
+        orchestration_id = update.summary.orchestration_id
+        return cls(
+            orchestration=OrchestrationView.of(update.summary, now),
+            transitions=[Move.of(orchestration_id, move) for move in update.transitions],
+            progress=[InstanceProgress.of(orchestration_id, advance) for advance in update.advances],
+        )
+
+
+class JsonLines:
+    """Prints every update."""
+
+    def tell(self, update: Update) -> None:
+        """Print *update* as an object on a line of its own."""
+        print_json_line(UpdateView.of(update, datetime.now(UTC)))
+
+
+class PlainLines:
+    """Prints a line for what is worth one: a hundred and a few for as many instances as there may be."""
+
+    def __init__(self, orchestration: Orchestration) -> None:
+        self._failures = FailureNews(orchestration)
+        self._thinning = Thinning()
+        self._has_begun = False
+        _print(f"{orchestration.job_name} {orchestration.id}")
+
+    def tell(self, update: Update) -> None:
+        """Print why instances errored, and how all of them stand if that has changed enough."""
+        for failure in self._failures.among(update):
+            _print(f"#{failure.index} errored: {failure.error.type}: {failure.error.message}")
+        now = datetime.now(UTC)
+        view = OrchestrationView.of(update.summary, now)
+        if self._is_news(view, now):
+            standing = ", ".join(part.plain for part in drawing.counts(view))
+            _print(f"{drawing.share(view)}: {standing}; {', '.join(drawing.pace(view, now))}")
+
+    def _is_news(self, view: OrchestrationView, now: datetime) -> bool:
+        has_begun = bool(view.counts.running) and not self._has_begun
+        self._has_begun = self._has_begun or has_begun
+        return self._thinning.passes(drawing.percent(view), now.timestamp()) or has_begun
+
+
+def _print(line: str) -> None:
+    typer.echo(f"{datetime.now().astimezone():%H:%M:%S} {shown(line)}")

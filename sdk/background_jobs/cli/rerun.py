@@ -1,0 +1,37 @@
+"""`background-jobs rerun`: run an orchestration again, or only what errored in it."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from background_jobs.cli.arguments import AsJson, OrchestrationId
+from background_jobs.cli.kick_off import announce
+from background_jobs.cli.reporting import print_json, reporting
+
+
+class Only(StrEnum):
+    """Which instances are run again."""
+
+    FAILED = "failed"
+    ALL = "all"
+
+
+def rerun(
+    orchestration_id: OrchestrationId,
+    only: Annotated[Only, typer.Option(help="Those that errored, or all.")] = Only.FAILED,
+    as_json: AsJson = False,
+) -> None:
+    """Run again what errored, as a new orchestration.
+
+    Prints the id of the new one, which has the first one as its parent.
+    """
+    with reporting():
+        from background_jobs.core.answers import Started
+        from background_jobs.orchestration_service import OrchestrationService
+
+        orchestration = OrchestrationService().rerun(orchestration_id, only=only.value)
+    if as_json:
+        print_json(Started(orchestration_id=orchestration.id, job_name=orchestration.job_name))
+    else:
+        announce(orchestration)

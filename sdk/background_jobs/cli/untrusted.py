@@ -1,0 +1,32 @@
+"""Text that others wrote (params, results, messages, tags, logs), made safe for a terminal."""
+
+import json
+import re
+from typing import Any, Final
+
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+_MARK: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+def shown(text: str, *, lines: bool = False) -> str:
+    r"""Return *text* without colours, and with a mark for whatever would act on a terminal or hide.
+
+    Line breaks and tabs stay where *lines* says so, and are spaces otherwise.
+
+    >>> shown("\x1b[31mred\x1b[0m\talert\x07")
+    'red alert�'
+    """
+    return "".join(_safe(character, lines=lines) for character in _COLOUR.sub("", text))
+
+
+def shown_json(value: Any) -> str:  # noqa: ANN401 -- any JSON
+    """Return *value* as one line of JSON that is safe for a terminal."""
+    return shown(json.dumps(value, ensure_ascii=False))
+
+
+def _safe(character: str, *, lines: bool) -> str:
+    if character.isprintable():
+        return character
+    if character in "\n\t":
+        return character if lines else " "
+    return " " if character.isspace() else _MARK

@@ -1,0 +1,78 @@
+"""What the command line reads and shows: spans, moments, and text that others wrote."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from background_jobs.cli.times import moment, span, told
+from background_jobs.cli.untrusted import shown, shown_json
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("90", timedelta(seconds=90)),
+        ("10m", timedelta(minutes=10)),
+        ("1h30m", timedelta(minutes=90)),
+        ("1.5h", timedelta(minutes=90)),
+        ("30d", timedelta(days=30)),
+    ],
+)
+def test_a_span_is_read_as_people_write_it(text: str, read: timedelta) -> None:
+    assert span(text) == read
+
+
+@pytest.mark.parametrize("text", ["", "soon", "10x", "0", "-5m", "nan", "inf", "999999999999d"])
+def test_what_is_no_span_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is no span of time"):
+        span(text)
+
+
+@given(st.integers(min_value=1, max_value=86_400 * 300))
+def test_a_span_that_was_told_is_read_again_to_its_second_unit(seconds: int) -> None:
+    again = span(told(seconds)).total_seconds()
+    unit = next(unit for unit in (86_400, 3_600, 60, 1) if seconds >= unit)
+    assert 0 <= seconds - again < max(1, {86_400: 3_600, 3_600: 60}.get(unit, 1))
+
+
+def test_a_moment_is_iso_8601_or_a_span_before_now() -> None:
+    assert moment("2026-11-24T09:30Z") == datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+    assert moment("2026-11-24T09:30+02:00") == datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
+    assert moment("2026-11-24") == datetime(2026, 11, 24).astimezone()
+    before = datetime.now(UTC) - timedelta(hours=2)
+    assert before <= moment("2h") <= before + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "-2h"])
+def test_what_is_no_moment_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="or a span before now: 2h, 7d"):
+        moment(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("plain ünïcode 日本", "plain ünïcode 日本"),
+        ("\x1b[1;31mred\x1b[0m", "red"),
+        ("\x1b[2J\x1b]0;title\x07", "�[2J�]0;title�"),
+        ("\x9b2J", "�2J"),
+        ("right\u202eleft", "right�left"),
+        ("one\ntwo\r\tthree\u2028four\u00a0five", "one two  three four five"),
+        ("half \ud800", "half �"),
+    ],
+)
+def test_text_of_others_cannot_act_on_a_terminal(text: str, safe: str) -> None:
+    assert shown(text) == safe
+
+
+def test_line_breaks_stay_where_lines_are_asked_for() -> None:
+    assert shown("one\n\ttwo\x07", lines=True) == "one\n\ttwo�"
+
+
+@given(st.text(alphabet=st.characters(codec=None)))
+def test_nothing_but_what_can_be_printed_comes_through(text: str) -> None:
+    assert shown(text).isprintable()
+    assert shown_json({text: text}).isprintable()
