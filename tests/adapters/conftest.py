@@ -1,11 +1,10 @@
-"""AWS in memory: moto behind every adapter, with the tables and the bucket of one stage."""
+"""What the tests of the adapters share: AWS in memory, a container to launch, and a stream to deliver."""
 
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from background_jobs import OrchestrationService
 from background_jobs.aws import clients
@@ -13,77 +12,20 @@ from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane.aggregate import Aggregator
 from background_jobs.control_plane.stream import handle_records
-from background_jobs.core.naming import (
-    HISTORY_FILTERED,
-    HISTORY_INDEXES,
-    HISTORY_SORT_KEY,
-    schedule_group,
-)
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service import Orchestration
 from background_jobs.settings import ContainerSettings, Settings
 from background_jobs.worker.beacon import Beacon
 from background_jobs.worker.container import Container
 from tests.adapters.jobs import halve
+from tests.memory import SETTINGS, aws_in_memory
 from tests.unit.histories import at
-
-SETTINGS = Settings(
-    stage="test",
-    event_log_table="event-log",
-    read_model_table="read-model",
-    payload_bucket="payloads",
-    event_bus="background-jobs",
-    max_parallelism=100,
-    schedule_function="arn:aws:lambda:eu-central-1:123456789012:function:kick-off-job",
-    schedule_role="arn:aws:iam::123456789012:role/scheduler",
-    schedule_failures="arn:aws:sqs:eu-central-1:123456789012:failures",
-)
 
 
 @pytest.fixture(autouse=True)
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    clients._client.cache_clear()
-    with mock_aws():
-        history: Any = [
-            {
-                "IndexName": name,
-                "KeySchema": [
-                    {"AttributeName": partition, "KeyType": "HASH"},
-                    {"AttributeName": HISTORY_SORT_KEY, "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": [HISTORY_FILTERED[name]]}
-                if name in HISTORY_FILTERED
-                else {"ProjectionType": "KEYS_ONLY"},
-            }
-            for name, partition in HISTORY_INDEXES.items()
-        ]
-        for table, indexes in ((SETTINGS.event_log_table, []), (SETTINGS.read_model_table, history)):
-            keys = ["pk", "sk", *([*HISTORY_INDEXES.values(), HISTORY_SORT_KEY] if indexes else [])]
-            options: Any = {"GlobalSecondaryIndexes": indexes} if indexes else {}
-            clients.dynamodb().create_table(
-                TableName=table,
-                BillingMode="PAY_PER_REQUEST",
-                KeySchema=[
-                    {"AttributeName": "pk", "KeyType": "HASH"},
-                    {"AttributeName": "sk", "KeyType": "RANGE"},
-                ],
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-                **options,
-            )
-        clients.s3().create_bucket(
-            Bucket=SETTINGS.payload_bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-        )
-        clients.events().create_event_bus(Name=SETTINGS.event_bus)
-        clients.scheduler().create_schedule_group(Name=schedule_group(SETTINGS.stage))
+def aws() -> Iterator[None]:
+    with aws_in_memory():
         yield
-    clients._client.cache_clear()
 
 
 @pytest.fixture

@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
 from background_jobs import OrchestrationService
+from background_jobs.aws.rooms import Rooms
+from background_jobs.core.events import JobAttemptFailed, JobError
 from background_jobs.progress_api.app import create_app
 from background_jobs.progress_api.security import MAX_REQUEST_BYTES
 from background_jobs.settings import ApiSettings, Settings
+from tests.unit.histories import at
 
 UNKNOWN = "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11"
 
@@ -92,6 +95,33 @@ def test_an_instance_has_its_whole_story(client: TestClient, done: str) -> None:
     assert story["error"]["message"] == "3 is odd"
     assert [event["type"] for event in story["events"]] == ["JobErrored"]
     assert client.get(f"/orchestrations/{done}/instances/4").status_code == 404
+
+
+def test_an_instance_that_backs_off_says_why_and_until_when(
+    client: TestClient, service: OrchestrationService, rooms: Rooms
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    error = JobError(type="OSError", message="away", traceback="Traceback ...")
+    rooms.event_log.append(
+        JobAttemptFailed(
+            orchestration_id=orchestration.id, at=at(1), index=0, attempt=1, error=error, retry_at=at(5)
+        )
+    )
+    (event,) = client.get(f"/orchestrations/{orchestration.id}/instances/0").json()["events"]
+    assert (event["detail"], event["traceback"]) == ("OSError: away", "Traceback ...")
+    assert datetime.fromisoformat(event["retry_at"]) == at(5)
+
+
+def test_the_outcomes_are_counted_over_time(
+    client: TestClient, service: OrchestrationService, done: str
+) -> None:
+    timeline = client.get(f"/orchestrations/{done}/timeline").json()
+    assert (sum(timeline["completed"]), sum(timeline["errored"])) == (2, 2)
+    assert timeline["version"] == client.get(f"/orchestrations/{done}").json()["version"]
+    # and of one that nobody has worked on, there is nothing to count
+    waiting = service.kick_off_job("halve", [{"n": 2}])
+    timeline = client.get(f"/orchestrations/{waiting.id}/timeline").json()
+    assert (timeline["began_at"], timeline["completed"]) == (None, [])
 
 
 def test_orchestrations_are_listed_newest_first_by_name_status_customer_and_time(
@@ -259,6 +289,7 @@ def test_every_answer_carries_a_strict_policy(client: TestClient) -> None:
     for path in ("/", "/orchestrations", "/orchestrations/not-an-id"):
         policy = client.get(path).headers["content-security-policy"]
         assert "default-src 'none'" in policy
+        assert "require-trusted-types-for 'script'" in policy
         assert "unsafe" not in policy
 
 
@@ -267,7 +298,7 @@ def test_the_api_is_what_its_document_says(app: FastAPI) -> None:
     # A name of no job, or a token of no page, is well-formed and refused all the same.
     refused = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")]
     operations: list[Any] = [operation.ok() for operation in schema.get_all_operations()]  # type: ignore[union-attr]
-    assert len(operations) == 22
+    assert len(operations) == 23
     for operation in operations:
 
         @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

@@ -131,7 +131,8 @@ def test_cancelling_ends_the_containers(service: OrchestrationService, rooms: Ro
     orchestration = service.kick_off_job("hang_once", [{"hang": True}] * 2, parallelism=1)
     has_begun(rooms, orchestration, 0)
     assert orchestration.cancel("enough") is Cancellation.REQUESTED
-    failures = service.get_job_results(orchestration.id, timeout=PATIENCE).failures or []
+    failures = service.get_job_results(orchestration.id, timeout=PATIENCE).failures
+    assert failures is not None
     assert [failure.error.type for failure in failures] == ["Cancelled"] * 2
     until(lambda: not running(ORCHESTRATION_LABEL, orchestration.id))
 

@@ -12,6 +12,7 @@ from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import (
     PARTITION_SIZE,
     RERUN,
+    ContainerStarted,
     Event,
     EventKey,
     JobAttemptFailed,
@@ -181,6 +182,10 @@ class EventLog:
         return Containers.among(
             [parse_event(one) for one in self._query(orchestration_id, "container#", "delay#~", "document")]
         )
+
+    def launches(self, orchestration_id: str) -> list[ContainerStarted]:
+        """Return the launches of all containers, by share and launch."""
+        return list(self.containers(orchestration_id).started)
 
     def of_the_whole(self, orchestration_id: str) -> list[OrchestrationEvent]:
         """Return what happened to the orchestration as a whole and to its containers, by time."""

@@ -65,6 +65,7 @@ def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
         stack = LocalStack(jobs, image=image, containers=containers, memory_mib=memory, python=python)
         with _status("Starting the offline stack"):
             stack.start()
+        _say_console(stack.settings.api_url)
         try:
             status = _run(command, stack)
         finally:
@@ -105,6 +106,7 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
             say(f"The stack is up with the jobs of {stack.jobs}. `background-jobs local down` ends it.")
         else:
             say(f"The offline stack was up already, with the jobs of {stack.jobs}.")
+        _say_console(stack.api_url)
     for name, value in stack.environment.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
@@ -139,6 +141,7 @@ def status(
     facts: dict[str, Any] = {
         "up": True,
         "endpoint": stack.environment["AWS_ENDPOINT_URL"],
+        "console": f"{stack.api_url}/",
         "jobs": stack.jobs,
         "job_names": stack.environment["BACKGROUND_JOBS_JOB_NAMES"].split(","),
         "containers": stack.running_containers(),
@@ -152,6 +155,10 @@ def status(
     for name, value in facts.items():
         shown = ", ".join(value) if isinstance(value, list) else value
         typer.echo(f"{name.replace('_', ' '):<20}{shown}")
+
+
+def _say_console(api_url: str) -> None:
+    say(f"The console is at {api_url}/")
 
 
 def _run(command: list[str], stack: "LocalStack") -> int:

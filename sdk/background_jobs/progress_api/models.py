@@ -113,6 +113,9 @@ class InstanceEvent(BaseModel):
     type: str
     attempt: int | None = None
     detail: str = ""
+    traceback: str = Field(default="", description="Of an attempt that another one followed.")
+    started_at: datetime | None = Field(default=None, description="When the attempt of an outcome began.")
+    retry_at: datetime | None = Field(default=None, description="When the attempt after a failed one is due.")
 
 
 class InstanceStory(BaseModel):

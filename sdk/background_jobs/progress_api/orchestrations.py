@@ -11,33 +11,20 @@ from pydantic import AwareDatetime
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core.answers import CancelAnswer, FailureView, OrchestrationPage, Started, SuccessView
 from background_jobs.core.causes import FailureDigest
-from background_jobs.core.events import (
-    ContainerStarted,
-    JobAttemptFailed,
-    JobCompleted,
-    JobErrored,
-    JobEvent,
-    JobProgressed,
-    JobStarted,
-)
 from background_jobs.core.live import OrchestrationView, instances_in
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import CHUNK_SIZE, State, Status
+from background_jobs.core.timeline import Timeline, timeline_of
 from background_jobs.orchestration_service import OrchestrationService
-from background_jobs.orchestration_service.results import (
-    digest,
-    outcome_of,
-    outcomes_of,
-    params_between,
-)
+from background_jobs.orchestration_service.results import digest, outcomes_of
 from background_jobs.orchestration_service.watching import summary_of
+from background_jobs.progress_api.instance_story import story_of
 from background_jobs.progress_api.models import (
     LONGEST_PAGE,
     PAGE,
     CancelRequest,
     FailurePage,
     Instance,
-    InstanceEvent,
     InstancePage,
     InstanceStory,
     KickOff,
@@ -169,20 +156,7 @@ def instance(orchestration_id: OrchestrationId, index: int, request: Request) ->
     started = rooms.event_log.started(orchestration_id)
     if not 0 <= index < started.total:
         raise HTTPException(404, f"The instances of this orchestration are 0 to {started.total - 1}.")
-    chunk = rooms.read_model.snapshot(orchestration_id).chunks.get(index // CHUNK_SIZE)
-    params = params_between(started, index, index, rooms.payloads)[index]
-    happened = list(rooms.event_log.story(orchestration_id, index))
-    outcomes = [event for event in happened if isinstance(event, JobCompleted | JobErrored)]
-    ended = [outcome_of(event, started.job_name, params, rooms.payloads) for event in outcomes]
-    launches = rooms.event_log.containers(orchestration_id).started
-    return InstanceStory(
-        instance=Instance.of(orchestration_id, index, chunk.rank(index % CHUNK_SIZE) if chunk else 0),
-        params=params,
-        result=next((one.result for one in ended if isinstance(one, Success)), None),
-        error=next((one.error for one in ended if isinstance(one, Failure)), None),
-        log=_log_of(launches, index),
-        events=[InstanceEvent(at=e.at, type=e.type, **_detail(e)) for e in sorted(happened, key=_when)],
-    )
+    return story_of(started, index, rooms)
 
 
 @router.get("/{orchestration_id}/results", responses=_GONE)
@@ -211,6 +185,14 @@ def causes(orchestration_id: OrchestrationId, request: Request) -> FailureDigest
     return digest(orchestration_id, _rooms(request))
 
 
+@router.get("/{orchestration_id}/timeline")
+def timeline(orchestration_id: OrchestrationId, request: Request) -> Timeline:
+    """Count the outcomes over time; the stream goes on where this ends, at its version."""
+    rooms = _rooms(request)
+    summary = summary_of(orchestration_id, rooms)
+    return timeline_of(rooms.read_model.feed(orchestration_id, after=0), summary)
+
+
 def _ended(
     rooms: Rooms, orchestration_id: str, state: State, from_index: int, limit: int
 ) -> tuple[list[int], Iterable[Success | Failure]]:
@@ -222,26 +204,3 @@ def _ended(
 
 def _next(found: list[int], limit: int) -> int | None:
     return found[limit] if len(found) > limit else None
-
-
-def _when(event: JobEvent) -> datetime:
-    return event.at
-
-
-def _log_of(launches: Iterable[ContainerStarted], index: int) -> str:
-    logs = [one.log for one in launches if one.first <= index <= one.last]
-    return logs[-1] if logs else ""
-
-
-def _detail(event: JobEvent) -> dict[str, Any]:
-    match event:
-        case JobStarted():
-            return {"attempt": event.attempt}
-        case JobAttemptFailed():
-            return {"attempt": event.attempt, "detail": f"{event.error.type}: {event.error.message}"}
-        case JobProgressed():
-            return {"attempt": event.attempt, "detail": f"{event.percent} % {event.message}".strip()}
-        case JobErrored():
-            return {"attempt": event.attempts, "detail": f"{event.error.type}: {event.error.message}"}
-        case JobCompleted():
-            return {"attempt": event.attempts}

@@ -1,0 +1,76 @@
+"""AWS in memory: moto behind every adapter, with the tables, the bucket and the bus of one stage."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from moto import mock_aws
+
+from background_jobs.aws import clients
+from background_jobs.core.naming import HISTORY_FILTERED, HISTORY_INDEXES, HISTORY_SORT_KEY, schedule_group
+from background_jobs.settings import Settings
+
+SETTINGS = Settings(
+    stage="test",
+    event_log_table="event-log",
+    read_model_table="read-model",
+    payload_bucket="payloads",
+    event_bus="background-jobs",
+    max_parallelism=100,
+    schedule_function="arn:aws:lambda:eu-central-1:123456789012:function:kick-off-job",
+    schedule_role="arn:aws:iam::123456789012:role/scheduler",
+    schedule_failures="arn:aws:sqs:eu-central-1:123456789012:failures",
+)
+_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+}
+
+
+@contextmanager
+def aws_in_memory() -> Iterator[None]:
+    """Put what SETTINGS name in the place of AWS, for this process."""
+    others = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}  # noqa: TID251
+    with patch.dict(os.environ, others | _ENVIRONMENT, clear=True):  # noqa: TID251 -- the SDK of AWS reads it
+        clients._client.cache_clear()
+        with mock_aws():
+            _create()
+            yield
+        clients._client.cache_clear()
+
+
+def _create() -> None:
+    history: Any = [
+        {
+            "IndexName": name,
+            "KeySchema": [
+                {"AttributeName": partition, "KeyType": "HASH"},
+                {"AttributeName": HISTORY_SORT_KEY, "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": [HISTORY_FILTERED[name]]}
+            if name in HISTORY_FILTERED
+            else {"ProjectionType": "KEYS_ONLY"},
+        }
+        for name, partition in HISTORY_INDEXES.items()
+    ]
+    for table, indexes in ((SETTINGS.event_log_table, []), (SETTINGS.read_model_table, history)):
+        keys = ["pk", "sk", *([*HISTORY_INDEXES.values(), HISTORY_SORT_KEY] if indexes else [])]
+        options: Any = {"GlobalSecondaryIndexes": indexes} if indexes else {}
+        clients.dynamodb().create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            **options,
+        )
+    clients.s3().create_bucket(
+        Bucket=SETTINGS.payload_bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    clients.events().create_event_bus(Name=SETTINGS.event_bus)
+    clients.scheduler().create_schedule_group(Name=schedule_group(SETTINGS.stage))

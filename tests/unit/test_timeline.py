@@ -1,0 +1,52 @@
+"""Counting outcomes over time."""
+
+from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from background_jobs.core.events import Event
+from background_jobs.core.fold import FeedItem, ReadModel, Summary, fold
+from background_jobs.core.timeline import MOST_BUCKETS, Timeline, timeline_of
+from tests.unit.histories import ORCHESTRATION_ID, at, histories, job_completed, job_errored, started
+
+
+def timeline_after(*batches: Iterable[Event]) -> Timeline:
+    """Fold each batch into a version, and count the outcomes of all."""
+    model, feed = ReadModel(Summary(orchestration_id=ORCHESTRATION_ID)), []
+    for version, batch in enumerate(batches, start=1):
+        folded = fold(model, batch)
+        summary = folded.model.summary.model_copy(update={"version": version})
+        model = ReadModel(summary, {**model.chunks, **folded.model.chunks}, folded.model.progress)
+        feed.append(FeedItem(version, 0, 0, 0, folded.transitions, folded.advances))
+    return timeline_of(feed, model.summary)
+
+
+def test_each_outcome_is_counted_in_the_bucket_of_its_time() -> None:
+    timeline = timeline_after(
+        [started(4), job_completed(0, seconds=1.2), job_completed(1, seconds=1.6)],
+        [job_errored(2, seconds=2.3), job_completed(3, seconds=2.4)],
+    )
+    # the first attempt began at 0.2, a second before its end
+    assert (timeline.version, timeline.began_at, timeline.bucket_seconds) == (2, at(0.2), 0.5)
+    assert (timeline.completed, timeline.errored) == ([0, 0, 2, 0, 1], [0, 0, 0, 0, 1])
+
+
+def test_what_was_committed_after_the_summary_was_read_is_left_to_the_stream() -> None:
+    first = fold(ReadModel(Summary(orchestration_id=ORCHESTRATION_ID)), [started(2), job_completed(0)])
+    later = fold(first.model, [job_completed(1)])
+    summary = first.model.summary.model_copy(update={"version": 1})
+    feed = [FeedItem(1, 0, 1, 0, first.transitions, ()), FeedItem(2, 0, 2, 0, later.transitions, ())]
+    assert sum(timeline_of(feed, summary).completed) == 1
+
+
+@given(histories(), st.floats(min_value=1, max_value=1e6))
+def test_no_outcome_is_lost_and_the_buckets_are_few(events: list[Event], stretch: float) -> None:
+    stretched = [
+        event.model_copy(update={"at": at((event.at - at(0)).total_seconds() * stretch)}) for event in events
+    ]
+    timeline = timeline_after(stretched)
+    ended = [event.type for event in events if event.type in {"JobCompleted", "JobErrored"}]
+    assert sum(timeline.completed) == ended.count("JobCompleted")
+    assert sum(timeline.errored) == ended.count("JobErrored")
+    assert len(timeline.completed) == len(timeline.errored) <= MOST_BUCKETS
