@@ -1,0 +1,30 @@
+"""Lambda: notes why a share cannot be launched for now, and says when to try again."""
+
+import random
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.delays import DelayReport, note_delay
+from background_jobs.settings import Settings
+
+logger = Logger()
+
+
+@cache
+def _rooms() -> Rooms:
+    return Rooms.of(Settings.from_env())
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Note what the state machine says of a launch, or ECS of a task that could not start."""
+    told_by_ecs = "detail-type" in event
+    report = DelayReport.of_task(event["detail"]) if told_by_ecs else DelayReport.model_validate(event)
+    if report is None:
+        return {"wait_seconds": 0}
+    seconds = note_delay(report, _rooms(), datetime.now(UTC), draw=random.random())  # noqa: S311 -- jitter
+    logger.warning("A share is delayed", extra=report.model_dump())
+    return {"wait_seconds": seconds}

@@ -1,0 +1,78 @@
+"""Launches that AWS refuses for now: said in the log, and tried again after a while."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.close import TaskError
+from background_jobs.core import naming
+from background_jobs.core.delays import delay_reason
+from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.events import ShareDelayed
+from background_jobs.core.payloads import bounded
+from background_jobs.core.retry import Retry, retry_delay
+
+MOST_DELAYS: Final = 40
+"""Reports of one share before it is given up: somewhat more than an hour."""
+_WAITS: Final = Retry(max_attempts=MOST_DELAYS, base_seconds=10, factor=1.5, max_seconds=240)
+_LONGEST_DETAIL: Final = 500
+
+
+class LaunchGivenUp(BackgroundJobsError):
+    """A share could not be launched for so long that it is closed instead."""
+
+    def __init__(self, orchestration_id: str, share: int) -> None:
+        self.orchestration_id, self.share = orchestration_id, share
+        super().__init__(
+            f"Share {share} of {orchestration_id} was delayed {MOST_DELAYS} times; it is given up."
+        )
+
+
+class DelayReport(BaseModel):
+    """What the state machine says of a launch that was refused."""
+
+    orchestration_id: str
+    share: int
+    error: TaskError
+
+    @classmethod
+    def of_task(cls, detail: Mapping[str, Any]) -> "DelayReport | None":
+        """Read it off a task that could not start, as ECS tells EventBridge; None if it is none of ours."""
+        variables = {
+            variable["name"]: variable.get("value")
+            for override in detail.get("overrides", {}).get("containerOverrides", [])
+            for variable in override.get("environment", [])
+        }
+        if not {naming.ORCHESTRATION_ID, naming.JOB_SHARE} <= variables.keys():
+            return None
+        error = TaskError(Error=detail.get("stopCode", ""), Cause=detail.get("stoppedReason", ""))
+        return cls(
+            orchestration_id=variables[naming.ORCHESTRATION_ID],
+            share=variables[naming.JOB_SHARE],
+            error=error,
+        )
+
+
+def note_delay(report: DelayReport, rooms: Rooms, now: datetime, *, draw: float) -> int:
+    """Append what keeps a share from running, and return after how many seconds it is to be tried again.
+
+    *draw* is uniform in [0, 1). Raises LaunchGivenUp once that happened too often.
+    """
+    delays = rooms.event_log.containers(report.orchestration_id).delays
+    number = sum(delay.share == report.share for delay in delays)
+    if number >= MOST_DELAYS:
+        raise LaunchGivenUp(report.orchestration_id, report.share)
+    said = f"{report.error.error}: {report.error.cause}"
+    event = ShareDelayed(
+        orchestration_id=report.orchestration_id,
+        at=now,
+        share=report.share,
+        number=number,
+        reason=delay_reason(said),
+        detail=bounded(said, _LONGEST_DETAIL),
+    )
+    rooms.event_log.append_all([event])
+    return round(1 + retry_delay(number + 1, _WAITS, draw=draw))

@@ -1,0 +1,69 @@
+"""Launches that are refused for now, over moto: what is noted of them, and how long they are tried."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from background_jobs import OrchestrationService
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.delays import MOST_DELAYS, DelayReport, LaunchGivenUp, note_delay
+from tests.unit.histories import at
+
+
+def report(orchestration_id: str, cause: str, share: int = 0) -> DelayReport:
+    return DelayReport.model_validate(
+        {
+            "orchestration_id": orchestration_id,
+            "share": str(share),
+            "error": {"Error": "ECS.ClientException", "Cause": cause},
+        }
+    )
+
+
+def test_a_refused_launch_says_why_its_instances_wait(
+    service: OrchestrationService, rooms: Rooms, aggregate: Callable[[], list[Any]]
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": n} for n in range(4)], parallelism=2)
+    for minute, cause in enumerate(["Rate exceeded", "Capacity is unavailable at this time"]):
+        note_delay(report(orchestration.id, cause), rooms, at(60 * minute), draw=0.5)
+    assert aggregate() == []
+
+    delayed, other = sorted(orchestration.waits(), key=lambda wait: wait.reason)
+    assert (delayed.reason, delayed.since, delayed.instances) == ("no capacity", at(0), 2)
+    assert "Capacity is unavailable" in delayed.detail
+    assert (other.reason, other.instances) == ("waiting for launch", 2)
+
+
+def test_tries_become_rarer_and_end(service: OrchestrationService, rooms: Rooms) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    waits = [
+        note_delay(report(orchestration.id, "Rate exceeded"), rooms, at(n), draw=0.9)
+        for n in range(MOST_DELAYS)
+    ]
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (10, 217)
+    with pytest.raises(LaunchGivenUp):
+        note_delay(report(orchestration.id, "Rate exceeded"), rooms, at(99), draw=0)
+
+
+def test_a_task_that_could_not_start_is_known_by_what_was_injected() -> None:
+    task = {
+        "stopCode": "TaskFailedToStart",
+        "stoppedReason": "CannotPullContainerError: pull image manifest has been retried 7 time(s)",
+        "overrides": {
+            "containerOverrides": [
+                {
+                    "name": "job",
+                    "environment": [
+                        {"name": "ORCHESTRATION_ID", "value": "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11"},
+                        {"name": "JOB_SHARE", "value": "7"},
+                    ],
+                }
+            ]
+        },
+    }
+    found = DelayReport.of_task(task)
+    assert found is not None
+    assert (found.share, found.error.error) == (7, "TaskFailedToStart")
+    assert DelayReport.of_task({"overrides": {"containerOverrides": [{"name": "other"}]}}) is None
