@@ -15,6 +15,8 @@ from tests.containers.conftest import MEMORY_MIB, caller_of
 from tests.offline import until
 
 PATIENCE = 120
+# The first of them may install an engine, and builds the image.
+pytestmark = pytest.mark.timeout(900)
 
 
 def running(label: str, value: str) -> list[str]:
