@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _ROOMY: Final = 100
 """From this width on, a terminal has room for the tags."""
+_NARROW: Final = 76
+"""Below, it has no room for a table, for no id may be cut."""
 
 
 def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the options of a command
@@ -63,7 +65,7 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the options of a command
         return
     if not page.orchestrations:
         say("There are none.")
-    elif on_terminal():
+    elif on_terminal() and out().width >= _NARROW:
         out().print(_table(page.orchestrations, now, with_tags=out().width >= _ROOMY))
     else:
         for view in page.orchestrations:
