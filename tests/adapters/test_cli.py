@@ -220,7 +220,7 @@ def test_failures_are_grouped_by_cause_and_told_in_full(done: str) -> None:
     brief = run("failures", done)
     assert brief.stdout.startswith("2x ValueError: 3 is odd\n    at ")
     assert brief.stdout.endswith("    index 1, 3\n")
-    assert brief.stderr == f"With params and tracebacks: background-jobs failures --full {done}\n"
+    assert brief.stderr == f"In full: background-jobs failures --full {done}\n"
     full = run("failures", "--full", done)
     assert full.stderr == ""
     assert full.stdout.startswith(brief.stdout)

@@ -116,7 +116,28 @@ def report(params: dict[str, Any], job: JobContext) -> str:
     return "reported"
 
 
+@job_name("talkative")
+def talkative(params: dict[str, Any]) -> None:
+    """Print something, wait for a file, and print something else."""
+    print("before", flush=True)  # noqa: T201 -- what it is about
+    while not Path(params["until"]).exists():
+        time.sleep(0.02)
+    print("after", flush=True)  # noqa: T201
+
+
 if __name__ == "__main__":
     run_e11_job(
-        [Total, fussy, mendable, exit_process, environment, flaky, slow, kill_container, patient, report]
+        [
+            Total,
+            fussy,
+            mendable,
+            exit_process,
+            environment,
+            flaky,
+            slow,
+            kill_container,
+            patient,
+            report,
+            talkative,
+        ]
     )

@@ -2,10 +2,21 @@
 
 import ast
 import importlib
+import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
+from typer.testing import CliRunner, Result
+
+from background_jobs.cli.lines import UpdateView
+from background_jobs.cli.main import app
+from background_jobs.core.answers import CancelAnswer, FailureView, Started, SuccessView
+from background_jobs.core.causes import Cause
+from background_jobs.core.events import ContainerStarted
+from background_jobs.core.live import OrchestrationView
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -14,6 +25,27 @@ BLOCKS = [
     for document in DOCUMENTS
     for block in re.findall(r"```python\n(.*?)```", document.read_text(), flags=re.DOTALL)
 ]
+
+SESSIONS = [
+    (document.name, command, output)
+    for document in DOCUMENTS
+    for block in re.findall(r"```console\n(.*?)```", document.read_text(), flags=re.DOTALL)
+    for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE)
+]
+MODELS: dict[str, type[BaseModel]] = {
+    "show": OrchestrationView,
+    "watch": UpdateView,
+    "results": SuccessView,
+    "failures": Cause,
+    "failures --full": FailureView,
+    "logs": ContainerStarted,
+    "cancel": CancelAnswer,
+    "rerun": Started,
+}
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, words, prog_name="background-jobs", env={"COLUMNS": "80"})
 
 
 @pytest.mark.parametrize(("document", "block"), BLOCKS)
@@ -28,3 +60,33 @@ def test_links_between_documents_lead_somewhere() -> None:
     for document in DOCUMENTS:
         links = re.findall(r"\]\(([^)#:]+)\)", document.read_text())
         assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(("document", "command", "output"), SESSIONS)
+def test_a_command_and_its_options_exist(document: str, command: str, output: str) -> None:
+    substituted = re.findall(r"\$\((.*?)\)", command)
+    for one in [*substituted, *re.split(r"\|\|?|&&", re.sub(r'"\$\(.*?\)"', "ID", command))]:
+        program, *words = shlex.split(one)
+        if program == "background-jobs":
+            name = 2 if words[0] == "local" else 1
+            # Options are looked up before help is printed.
+            answer = run(*words[:name], "--help", *words[name:])
+            assert answer.exit_code == 0, answer.output
+
+
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [(command, output) for _, command, output in SESSIONS if command.endswith("--help")],
+)
+def test_help_is_as_it_is_shown(command: str, output: str) -> None:
+    assert run(*shlex.split(command)[1:]).stdout == output
+
+
+@pytest.mark.parametrize(
+    ("command", "output"), [(command, output) for _, command, output in SESSIONS if "--json" in command]
+)
+def test_json_has_the_shape_that_is_shown(command: str, output: str) -> None:
+    _, name, *words = shlex.split(command)
+    model = MODELS[f"{name} --full" if "--full" in words else name]
+    shown = model.model_validate_json(output)
+    assert shown.model_dump(mode="json").keys() == json.loads(output).keys()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 _INSTANCES: Final = 5
 """Running instances that are shown one by one."""
-_BAR: Final = 24
 
 
 class Bars:
@@ -82,15 +80,15 @@ class Picture:
         yield drawing.Standing(view, now)
         if advances := self._advances:
             yield ""
-            yield from _instances(advances, view.counts.running)
+            yield from _instances(advances, view.counts.running, ascii_only=options.ascii_only)
 
 
-def _instances(advances: "Mapping[int, Advance]", running: int) -> RenderResult:
+def _instances(advances: "Mapping[int, Advance]", running: int, *, ascii_only: bool) -> RenderResult:
     table = Table.grid(padding=(0, 2))
     for index in sorted(advances)[:_INSTANCES]:
         advance = advances[index]
-        bar = ProgressBar(100, advance.percent, _BAR, complete_style="cyan", finished_style="cyan")
-        table.add_row(f"#{index}", bar, f"{advance.percent:>3} %", drawing.one_line(advance.message))
+        gauge = drawing.gauge(advance.percent, ascii_only=ascii_only)
+        table.add_row(f"#{index}", gauge, f"{advance.percent:>3} %", drawing.one_line(advance.message))
     yield table
     if (others := running - table.row_count) > 0:
         yield Text(f"and {others:,} more that run", "dim")

@@ -20,6 +20,7 @@ STYLES: Final = {"completed": "green", "errored": "red", "running": "cyan", "wai
 _UNITS: Final = {"s": 1, "min": 60, "h": 3_600}
 _WHOLE: Final = 100
 _WIDEST: Final = 80
+_GAUGE: Final = 24
 
 
 def headline(job_name: str, orchestration_id: str) -> Text:
@@ -53,6 +54,13 @@ def _bar(view: OrchestrationView, width: int, *, ascii_only: bool) -> Text:
         cells = (width * reached // view.total if view.total else width) - len(bar)
         bar.append(lines[state] * cells, style)
     return bar
+
+
+def gauge(percent: int, *, ascii_only: bool) -> Text:
+    """Return a short bar that is filled to *percent*."""
+    done, rest = "#-" if ascii_only else "━╌"
+    cells = _GAUGE * percent // 100
+    return Text.assemble((done * cells, STYLES["running"]), (rest * (_GAUGE - cells), STYLES["waiting"]))
 
 
 def counts(view: OrchestrationView) -> list[Text]:

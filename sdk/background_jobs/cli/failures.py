@@ -49,7 +49,7 @@ def failures(
     if not causes:
         say("No instance has errored.")
     elif not full:
-        say(f"With params and tracebacks: background-jobs failures --full {orchestration_id}")
+        say(f"In full: background-jobs failures --full {orchestration_id}")
 
 
 def _print_json(models: "Iterable[BaseModel]") -> None:

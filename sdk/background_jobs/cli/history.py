@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _ROOMY: Final = 100
 """From this width on, a terminal has room for the tags."""
+_NARROW: Final = 76
+"""Below, it has no room for a table, for no id may be cut."""
 
 
 def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the options of a command
@@ -61,13 +63,13 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the options of a command
     if as_json:
         print_json(page)
         return
-    if on_terminal():
+    if not page.orchestrations:
+        say("There are none.")
+    elif on_terminal() and out().width >= _NARROW:
         out().print(_table(page.orchestrations, now, with_tags=out().width >= _ROOMY))
     else:
         for view in page.orchestrations:
             typer.echo("\t".join(_fields(view)))
-    if not page.orchestrations:
-        say("There are none.")
     if page.next_token:
         say("There are more; raise --limit, or narrow them down (--help says how).")
 

@@ -74,16 +74,23 @@ def _print_launches(launches: "list[ContainerStarted]", *, as_json: bool) -> Non
         for launch in launches:
             print_json_line(launch)
         return
-    rows = [(str(one.share), f"{one.first}-{one.last}", str(one.launch), shown(one.log)) for one in launches]
-    if not rows:
+    if not launches:
         say("No container has started.")
     elif on_terminal():
-        from background_jobs.cli import drawing
-
-        table = drawing.table("SHARE", "INSTANCES", "LAUNCH", "LOG", flexible=["LOG"])
-        for row in rows:
-            table.add_row(*row)
-        out().print(table)
+        _print_table(launches)
     else:
-        for row in rows:
-            typer.echo("\t".join(row))
+        for one in launches:
+            typer.echo(f"{one.share}\t{one.first}-{one.last}\t{one.launch}\t{shown(one.log)}")
+
+
+def _print_table(launches: "list[ContainerStarted]") -> None:
+    """Print a row for each launch; where its log is comes last, and is never cut."""
+    from background_jobs.cli import drawing
+
+    header = ("SHARE", "INSTANCES", "LAUNCH")
+    last = launches[-1]
+    widths = (len("SHARE"), max(len("INSTANCES"), len(f"{last.first}-{last.last}")), len("LAUNCH"))
+    out().print(drawing.row(header, widths).append("LOG"), style="dim")
+    for one in launches:
+        row = drawing.row((str(one.share), f"{one.first}-{one.last}", str(one.launch)), widths)
+        out().print(row.append(shown(one.log)), soft_wrap=True)

@@ -47,7 +47,7 @@ def complain(sentence: str) -> None:
     from rich.text import Text
 
     complaint = Text.assemble(("Error:", "red"), " ", shown(sentence, lines=True))
-    err().print(complaint, soft_wrap=True)
+    err().print(complaint, soft_wrap=not err().is_terminal)
 
 
 def print_json(model: "BaseModel") -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _ROWS: Final = 100
 """What a terminal shows of them, unless it is asked for more."""
 _TOOK: Final = 6
+"""The width of that column."""
+_BRIEF: Final = 10
+"""Seconds; below, their tenths matter."""
 
 
 def results(
@@ -86,9 +89,15 @@ def _print_table(successes: "Iterable[Success]", summary: "Summary") -> None:
     widths = (index, _TOOK, room, room)
     out().print(drawing.row(("INDEX", "TOOK", "PARAMS", "RESULT"), widths), style="dim")
     for one in successes:
-        took = told((one.ended_at - one.started_at).total_seconds()) if one.started_at else ""
-        cells = (str(one.index), took, shown_json(one.params), shown_json(one.result))
+        cells = (str(one.index), _took(one), shown_json(one.params), shown_json(one.result))
         out().print(drawing.row(cells, widths))
+
+
+def _took(success: "Success") -> str:
+    if success.started_at is None:
+        return ""
+    seconds = (success.ended_at - success.started_at).total_seconds()
+    return f"{seconds:.1f}s" if seconds < _BRIEF else told(seconds)
 
 
 def _tell_of_others(summary: "Summary", shown: int) -> None:

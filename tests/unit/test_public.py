@@ -1,0 +1,34 @@
+"""What can be imported from the package, and what importing it costs."""
+
+import subprocess
+import sys
+
+import pytest
+
+import background_jobs
+from background_jobs import public
+
+
+def test_every_public_name_can_be_imported_and_is_listed() -> None:
+    for name in public.__all__:
+        assert getattr(background_jobs, name) is getattr(public, name)
+    assert set(public.__all__) <= set(dir(background_jobs))
+
+
+def test_a_name_that_is_not_public_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="module 'background_jobs' has no attribute 'Orchestrations'"):
+        _ = background_jobs.Orchestrations  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("statement", "heavy"),
+    [
+        ("import background_jobs", "pydantic boto3 rich"),
+        ("import background_jobs.cli.main", "pydantic boto3 rich psutil ijson"),
+        ("from background_jobs import OrchestrationService", "boto3 rich"),
+    ],
+)
+def test_what_is_not_needed_yet_is_not_imported(statement: str, heavy: str) -> None:
+    code = f"import sys; {statement}; print(*set(sys.modules).intersection({heavy.split()!r}))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout == "\n"
