@@ -1,9 +1,11 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from cdk.config import ServiceConfig, StageConfig, stage_named
+from background_jobs.core.schedules import Overlap
+from cdk.config import ScheduleConfig, ServiceConfig, StageConfig, stage_named
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,42 @@ def test_a_stage_without_services_is_refused() -> None:
 def test_an_unknown_stage_is_answered_with_those_that_exist() -> None:
     with pytest.raises(ValueError, match=r"'staging'.*dev, prod"):
         stage_named("staging")
+
+
+def nightly(**fields: Any) -> ScheduleConfig:
+    return ScheduleConfig(**({"name": "nightly", "job_name": "report", "cron": "0 3 * * *"} | fields))
+
+
+def test_a_schedule_is_declared_with_params_of_its_own_or_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "params.jsonl").write_text('{"region": "eu"}\n{"region": "us"}\n')
+    assert nightly().definition("billing").service == "billing"
+    definition = nightly(params=tmp_path / "params.jsonl", overlap=Overlap.ALLOW).definition("billing")
+    assert definition.params == ({"region": "eu"}, {"region": "us"})
+    assert (definition.overlap, definition.declared) == (Overlap.ALLOW, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"cron": "61 * * * *"}, "'61' is no minute"),
+        ({"cron": "0 3 1 * MON"}, "make a schedule for each of them"),
+        ({"cron": "0 0 30 2 *"}, "is not due any more"),
+        ({"timezone": "Europe/Bonn"}, "no time zone 'Europe/Bonn'"),
+        ({"name": "nightly report"}, "should match pattern"),
+        ({"params": ()}, "use 1 to"),
+        ({"params": ({"text": "x" * 30_000},)}, "cannot be declared"),
+        ({"tags": {"schedule": "mine"}}, "set by the schedule itself"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_found_at_synthesis(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        nightly(**fields)
+
+
+def test_schedules_run_in_services_and_limits_that_the_stage_has() -> None:
+    services = (ServiceConfig(name="billing", image="i"),)
+    for fields, said in (({"service": "biling"}, "no service 'biling'"), ({"parallelism": 7}, "at most 5")):
+        with pytest.raises(ValidationError, match=said):
+            StageConfig(stage="prod", services=services, schedules=(nightly(**fields),), max_parallelism=5)
+    with pytest.raises(ValidationError, match="schedules are named twice: nightly"):
+        StageConfig(stage="prod", services=services, schedules=(nightly(), nightly()))

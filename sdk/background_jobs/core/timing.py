@@ -12,6 +12,7 @@ from background_jobs.core.cron import aws_cron, croniter_expression
 
 _MINUTE: Final = timedelta(minutes=1)
 _LONGEST: Final = timedelta(days=366)
+_LONGEST_EXPRESSION: Final = 256
 _UNITS: Final = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", _MINUTE))
 
 
@@ -74,6 +75,8 @@ class Timing(BaseModel):
             raise ValueError("every needs a start to count from")
         if self.start and self.end and self.start >= self.end:
             raise ValueError(f"the window is empty: it starts at {self.start}, and ends at {self.end}")
+        if len(self.expression) > _LONGEST_EXPRESSION:
+            raise ValueError(f"{self.expression} is too long for Scheduler: use several schedules")
         return self
 
     @property
