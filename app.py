@@ -1,14 +1,27 @@
 """The CDK app: `npx aws-cdk@2.1148.1 deploy -c stage=prod`."""
 
-from cdk.config import stage_named
-from cdk.dependencies import build_dependencies
-from cdk.synthesis import REPOSITORY, add_stack, use_bundled_node
+import sys
+
+from cdk.config import InvalidStage, stage_named
+from cdk.dependencies import DependenciesNotInstalled
+from cdk.synthesis import add_stack, check_rules, layer_of, use_bundled_node
 
 use_bundled_node()
 
 from aws_cdk import App  # noqa: E402 -- it needs Node
 
-app = App()
-config = stage_named(app.node.try_get_context("stage") or "dev")
-add_stack(app, config, build_dependencies(REPOSITORY / "build" / "dependencies"))
-app.synth()
+
+def main() -> None:
+    """Synthesize the stage that the context names."""
+    app = App()
+    check_rules(app)
+    config = stage_named(app.node.try_get_context("stage") or "dev")
+    add_stack(app, config, layer_of(config))
+    app.synth()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (InvalidStage, DependenciesNotInstalled) as refused:
+        sys.exit(f"Error: {refused}")

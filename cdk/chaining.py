@@ -6,7 +6,6 @@ from typing import Any
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 from pydantic import TypeAdapter
 
@@ -18,23 +17,16 @@ _STAGE = TypeAdapter(Stage)
 
 
 class Chaining(Construct):
-    """Rules on the bus that start stages; what their function gives up goes to a queue."""
+    """Rules on the bus that start stages."""
 
     def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        bus: events.IEventBus,
-        kick_off_job: lambda_.IFunction,
-        failures: sqs.IQueue,
+        self, scope: Construct, construct_id: str, *, bus: events.IEventBus, kick_off_job: lambda_.IFunction
     ) -> None:
         super().__init__(scope, construct_id)
         self._bus = bus
         self._kick_off_job = kick_off_job
-        self._failures = failures
         pattern = JobCompletedEvent.pattern() | {"detail": {"stages_left": [{"numeric": [">", 0]}]}}
-        self._rule("NextStage", pattern, targets.LambdaFunction(kick_off_job, dead_letter_queue=failures))
+        self._rule("NextStage", pattern, targets.LambdaFunction(kick_off_job))
 
     def on_job_completed(
         self,
@@ -71,7 +63,6 @@ class Chaining(Construct):
         }
         target = targets.LambdaFunction(
             self._kick_off_job,
-            dead_letter_queue=self._failures,
             event=events.RuleTargetInput.from_object({naming.FOLLOWING: following}),
         )
         return self.on_job_completed(construct_id, target, job_name=job_name, outcome=outcome, tags=tags)

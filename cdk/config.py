@@ -1,128 +1,73 @@
-"""What differs between stages and services, checked before anything is synthesized."""
+"""What differs between stages, checked before anything is synthesized; stages.py has the stages."""
 
-import json
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Final, Self
+import re
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from background_jobs.core.payloads import INLINE_BYTES, params_line
-from background_jobs.core.retry import Retry
-from background_jobs.core.schedules import Overlap, ScheduleDefinition
-from background_jobs.core.timing import Timing
+from cdk.network_config import ExistingVpc, NetworkConfig, NewVpc
+from cdk.schedule_config import ScheduleConfig
+from cdk.service_config import ServiceConfig
 
-_GIB: Final = 1024
-_FARGATE_MEMORY: Final[dict[int, Sequence[int]]] = {
-    256: (512, 1 * _GIB, 2 * _GIB),
-    512: range(1 * _GIB, 4 * _GIB + 1, _GIB),
-    1024: range(2 * _GIB, 8 * _GIB + 1, _GIB),
-    2048: range(4 * _GIB, 16 * _GIB + 1, _GIB),
-    4096: range(8 * _GIB, 30 * _GIB + 1, _GIB),
-    8192: range(16 * _GIB, 60 * _GIB + 1, 4 * _GIB),
-    16384: range(32 * _GIB, 120 * _GIB + 1, 8 * _GIB),
+LOG_RETENTIONS: Final = {
+    1: "ONE_DAY",
+    3: "THREE_DAYS",
+    7: "ONE_WEEK",
+    14: "TWO_WEEKS",
+    30: "ONE_MONTH",
+    90: "THREE_MONTHS",
+    180: "SIX_MONTHS",
+    365: "ONE_YEAR",
+    731: "TWO_YEARS",
+    1827: "FIVE_YEARS",
+    3653: "TEN_YEARS",
 }
-"""The memory in MiB that Fargate offers with each CPU size."""
-
-
-class ServiceConfig(BaseModel):
-    """One image with one or more jobs."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
-    image: str
-    """A registry's image, or the folder of a Dockerfile."""
-    cpu: int = 512
-    memory_mib: int = 1024
-    arm64: bool = True
-
-    @model_validator(mode="after")
-    def _fits_fargate(self) -> Self:
-        if self.cpu not in _FARGATE_MEMORY:
-            raise ValueError(
-                f"service {self.name!r}: Fargate has no cpu={self.cpu}; use one of {list(_FARGATE_MEMORY)}"
-            )
-        if self.memory_mib not in (offered := _FARGATE_MEMORY[self.cpu]):
-            raise ValueError(
-                f"service {self.name!r}: with cpu={self.cpu} Fargate has no memory_mib={self.memory_mib}; "
-                f"use one of {list(offered)}"
-            )
-        return self
-
-
-class ScheduleConfig(BaseModel):
-    """A job that the stack kicks off by cron.
-
-    Schedules by interval, once, or within a window depend on when they are made, and a template on nothing
-    but its source: they are made with `OrchestrationService.schedule_job`.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    job_name: str
-    cron: str
-    timezone: str = "UTC"
-    params: tuple[dict[str, Any], ...] | Path = ({},)
-    """One job instance for each; or a file of them, one JSON object a line. Up to 24 KB."""
-    service: str | None = None
-    """By default the first of the stage."""
-    overlap: Overlap = Overlap.SKIP
-    jitter: timedelta = timedelta()
-    parallelism: int | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
-    retry: Retry | None = None
-    timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 86_400)
-
-    @field_validator("params", mode="after")
-    @classmethod
-    def _are_small(cls, params: tuple[dict[str, Any], ...] | Path) -> tuple[dict[str, Any], ...]:
-        if isinstance(params, Path):
-            params = tuple(json.loads(line) for line in params.read_text().splitlines())
-        size = sum(len(params_line(index, one)) for index, one in enumerate(params))
-        if not 0 < size <= INLINE_BYTES:
-            raise ValueError(f"params of {size:,} bytes cannot be declared: use 1 to {INLINE_BYTES:,}")
-        return params
-
-    @model_validator(mode="after")
-    def _is_due_some_time(self) -> Self:
-        timing = self.definition("default").timing
-        if next(timing.after(datetime.now(UTC)), None) is None:
-            raise ValueError(f"schedule {self.name!r}: {timing.expression} is not due any more")
-        return self
-
-    def definition(self, default_service: str) -> ScheduleDefinition:
-        """Return the schedule as Scheduler will hand it over."""
-        return ScheduleDefinition.model_validate(
-            {
-                **self.model_dump(exclude={"cron", "timezone"}),
-                "service": self.service or default_service,
-                "timing": Timing(cron=self.cron, timezone=self.timezone),
-                "declared": True,
-            }
-        )
+"""For how many days CloudWatch can keep a log, and what CDK calls that."""
+_NOTIFY: Final = re.compile(r"arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 class StageConfig(BaseModel):
     """One deployment of the stack."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     stage: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")
     services: tuple[ServiceConfig, ...] = Field(min_length=1)
+    """The first is the one that runs a job when kick_off_job names none."""
+    account: str | None = Field(default=None, pattern=r"^\d{12}$")
+    region: str | None = None
+    """Where it is deployed; None for wherever the credentials of the deployment lead."""
+    network: NetworkConfig = NewVpc()
     event_bus: str = "background-jobs"
+    """Its name is taken once in an account and region, so a second stage there needs another."""
     max_parallelism: int = Field(default=100, ge=1, le=10_000)
     retention_days: int = Field(default=90, ge=1)
     stalled_after_seconds: float = Field(default=3_600, ge=60)
     """After how long without any movement an OrchestrationStalled event warns."""
-    user_pool_arn: str | None = None
-    """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""
     schedules: tuple[ScheduleConfig, ...] = ()
     """The schedules that come and go with the stack."""
+    log_days: int = 30
+    function_memory_mib: int = Field(default=1024, ge=128, le=10_240)
+    """Of each function; Lambda gives CPU in proportion."""
+    user_pool_arn: str | None = None
+    """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""
+    customer_key: bool = False
+    """Encrypt tables, bucket, logs and queue under a KMS key of the stage's own."""
     keep_data: bool = True
-    """Whether tables and bucket outlive the stack and are protected from deletion."""
+    """Whether tables, bucket and key outlive the stack and are protected from deletion."""
+    monitored: bool = True
+    """Whether there are alarms and a dashboard."""
+    notify: str | None = None
+    """Who hears of alarms: an e-mail address, or the ARN of an SNS topic."""
+    bundled: bool = True
+    """Whether the functions bring along what they import; an emulator's import what is installed there."""
+
+    @property
+    def job_names(self) -> tuple[str, ...]:
+        """Return the jobs of all services; nothing where a service does not say."""
+        if not all(service.jobs for service in self.services):
+            return ()
+        return tuple(sorted({job for service in self.services for job in service.jobs}))
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -142,16 +87,51 @@ class StageConfig(BaseModel):
                 raise ValueError(f"schedule {schedule.name!r}: at most {self.max_parallelism} in parallel")
         return self
 
+    @model_validator(mode="after")
+    def _network_serves(self) -> Self:
+        if isinstance(self.network, ExistingVpc) and not (self.account and self.region):
+            raise ValueError(
+                f"stage {self.stage!r}: to look up {self.network.vpc_id}, account and region must be known; "
+                "set both, or name the subnets with ExistingSubnets"
+            )
+        if isinstance(self.network, NewVpc) and self.network.private:
+            for service in self.services:
+                if service.folder is None and service.ecr_image is None:
+                    raise ValueError(
+                        f"service {service.name!r}: private subnets without NAT do not reach the registry of "
+                        f"{service.image!r}; push it to ECR, or use public subnets"
+                    )
+        return self
 
-STAGES: Final = {
-    "dev": StageConfig(stage="dev", services=(ServiceConfig(name="default", image="."),), keep_data=False),
-    "prod": StageConfig(stage="prod", services=(ServiceConfig(name="default", image="."),)),
-}
-"""The stages of this repository; `-c stage=NAME` picks one."""
+    @model_validator(mode="after")
+    def _is_offered(self) -> Self:
+        if self.log_days not in LOG_RETENTIONS:
+            raise ValueError(
+                f"CloudWatch cannot keep logs for log_days={self.log_days}; use one of {list(LOG_RETENTIONS)}"
+            )
+        if self.notify and not _NOTIFY.fullmatch(self.notify):
+            raise ValueError(
+                f"notify={self.notify!r} is neither an e-mail address nor the ARN of an SNS topic"
+            )
+        if self.notify and not self.monitored:
+            raise ValueError(f"stage {self.stage!r}: notify needs monitored=True, for there are no alarms")
+        return self
+
+
+class InvalidStage(Exception):
+    """The stage that was asked for does not exist, or its configuration cannot be deployed."""
 
 
 def stage_named(name: str) -> StageConfig:
-    """Return the configuration of a stage. Raises ValueError, which names those that exist."""
-    if name not in STAGES:
-        raise ValueError(f"There is no stage {name!r}; cdk/config.py has: {', '.join(STAGES)}.")
-    return STAGES[name]
+    """Return the configuration of a stage. Raises InvalidStage, which says what to change."""
+    try:
+        from stages import STAGES  # noqa: PLC0415 -- so that what it gets wrong becomes a sentence
+    except ValidationError as invalid:
+        said = [f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in invalid.errors()]
+        raise InvalidStage(f"stages.py: {invalid.title}: {'; '.join(said)}") from invalid
+    stages = {stage.stage: stage for stage in STAGES}
+    if len(stages) < len(STAGES):
+        raise InvalidStage("stages.py: two stages have the same name.")
+    if name not in stages:
+        raise InvalidStage(f"There is no stage {name!r}; stages.py has: {', '.join(stages)}.")
+    return stages[name]

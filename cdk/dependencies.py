@@ -3,10 +3,16 @@
 import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Final
 
-_REPOSITORY: Final = Path(__file__).resolve().parents[1]
+from cdk.service_config import REPOSITORY
+
+PYTHON: Final = "3.14"
+"""The version of Python that the functions run on."""
+
 _NEEDED: Final = (
     "aws-lambda-powertools",
     "croniter",
@@ -17,39 +23,57 @@ _NEEDED: Final = (
     "uvicorn",
 )
 """boto3 comes with Lambda's runtime, which imports it faster than a layer would."""
+_PLATFORM: Final = (
+    "--platform=manylinux2014_aarch64",
+    "--platform=manylinux_2_28_aarch64",
+    "--implementation=cp",
+    f"--python-version={PYTHON}",
+    "--only-binary=:all:",
+    # The host's bytecode is of no use there, and would make another layer of each build.
+    "--no-compile",
+)
+_NOT_ON_LAMBDA: Final = ("background_jobs/cli/", "background_jobs/local_stack/")
+
+
+class DependenciesNotInstalled(Exception):
+    """What the functions import could not be had for their platform."""
 
 
 def build_dependencies(target: Path) -> Path:
     """Install the locked dependencies and the SDK into *target* as a layer, and return it.
 
-    Raises subprocess.CalledProcessError if a package cannot be had for arm64.
+    The same lock and sources make the same layer. Raises DependenciesNotInstalled.
     """
     packages = target / "python"
     shutil.rmtree(target, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    platform = ["--platform=manylinux2014_aarch64", "--implementation=cp", "--python-version=3.13"]
-    locked = _REPOSITORY / "requirements" / "local.txt"
-    constraints = target / "constraints.txt"
-    target.mkdir(parents=True)
-    constraints.write_text("\n".join(_pins(locked.read_text())))
-    subprocess.run(  # noqa: S603 -- our own words only
-        [
-            *command,
-            *platform,
-            "--only-binary=:all:",
-            f"--target={packages}",
-            f"--constraint={constraints}",
-            *_NEEDED,
-        ],
-        check=True,
-    )
-    constraints.unlink()
-    shutil.copytree(
-        _REPOSITORY / "sdk" / "background_jobs",
-        packages / "background_jobs",
-        ignore=shutil.ignore_patterns("__pycache__", "local_stack", "cli"),
-    )
+    packages.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "constraints.txt"
+        constraints.write_text("\n".join(_pins((REPOSITORY / "requirements" / "local.txt").read_text())))
+        pip = ["pip", "install", "--quiet", "--disable-pip-version-check", f"--target={packages}"]
+        _run([*pip, *_PLATFORM, f"--constraint={constraints}", *_NEEDED])
+        _run(["hatchling", "build", "-t", "wheel", "-d", folder])
+        (wheel,) = Path(folder).glob("*.whl")
+        _extract(wheel, packages)
+    shutil.rmtree(packages / "bin", ignore_errors=True)
     return target
+
+
+def _run(module: list[str]) -> None:
+    command = [sys.executable, "-m", *module]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)  # noqa: S603 -- our own words only
+    if done.returncode:
+        raise DependenciesNotInstalled(
+            f"The layer of the functions could not be built; {' '.join(module[:2])} said:\n{done.stderr}"
+        )
+
+
+def _extract(wheel: Path, packages: Path) -> None:
+    """Lay out the SDK, with the metadata that says its version, but for what is never imported on Lambda."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(
+            packages, [name for name in archive.namelist() if not name.startswith(_NOT_ON_LAMBDA)]
+        )
 
 
 def _pins(locked: str) -> list[str]:

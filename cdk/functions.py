@@ -1,92 +1,46 @@
-"""The Lambda functions: one code folder, one layer of dependencies."""
+"""The Lambda functions: one code folder, one layer of dependencies, a role and a log for each."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from aws_cdk import Duration, RemovalPolicy
-from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sqs as sqs
-from aws_cdk.aws_lambda_event_sources import DynamoEventSource, SqsDlq
 from constructs import Construct
 
-from background_jobs.settings import ExecutionSettings, Settings
-from cdk.event_log import EventLogTable
+from background_jobs.core import naming
+from cdk.acknowledgements import acknowledge_wildcard
+from cdk.stage import Stage
 
-_RUNTIME: Final = lambda_.Runtime.PYTHON_3_13
-_RETRIES: Final = 100
-_RECORD_AGE: Final = Duration.hours(12)
-"""Half of what the stream keeps, so that a poison record is handed over while its neighbours still exist."""
+_RUNTIME: Final = lambda_.Runtime.PYTHON_3_14
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionAssets:
+    """What functions are made of: a folder with one subfolder for each, and the layer of what they import."""
+
+    code: Path
+    dependencies: Path
 
 
 class Functions(Construct):
-    """The functions of the control plane, and the queue of the records that they gave up."""
+    """Makes the functions of a stage, and lists them."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, settings: Settings, code: str, dependencies: str
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, assets: FunctionAssets) -> None:
         super().__init__(scope, construct_id)
-        self._code = lambda_.Code.from_asset(code, exclude=["**/__pycache__"])
+        self.all: list[lambda_.Function] = []
+        self._code = lambda_.Code.from_asset(str(assets.code), exclude=["**/__pycache__"])
         self._layer = lambda_.LayerVersion(
             self,
             "Dependencies",
-            code=lambda_.Code.from_asset(dependencies),
+            code=lambda_.Code.from_asset(str(assets.dependencies)),
             compatible_architectures=[lambda_.Architecture.ARM_64],
             compatible_runtimes=[_RUNTIME],
         )
-        self._environment = settings.to_env() | {"POWERTOOLS_SERVICE_NAME": "background-jobs"}
-        self.failed_records = sqs.Queue(
-            self,
-            "FailedRecords",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
-        self.start_orchestration = self.function("start_orchestration", seconds=30)
-        self.aggregate_jobs = self.function("aggregate_jobs", seconds=120)
-        self.close_unfinished = self.function("close_unfinished", seconds=900)
-        self.end_orchestration = self.function("end_orchestration", seconds=900)
-        self.kick_off_job = self.function("kick_off_job", seconds=900)
-        self._alarm()
-
-    def read_stream(self, event_log: EventLogTable) -> None:
-        """Feed the stream to the functions that follow it: two, for more would slow each other down."""
-        for function, batch_size, kind in (
-            (self.start_orchestration, 10, "OrchestrationStarted"),
-            (self.aggregate_jobs, 1_000, None),
-        ):
-            wanted = {"dynamodb": {"NewImage": {"type": {"S": lambda_.FilterRule.is_equal(kind or "")}}}}
-            source = DynamoEventSource(
-                event_log.table,
-                starting_position=lambda_.StartingPosition.TRIM_HORIZON,
-                batch_size=batch_size,
-                filters=[lambda_.FilterCriteria.filter(wanted)] if kind else None,
-                report_batch_item_failures=True,
-                bisect_batch_on_error=True,
-                retry_attempts=_RETRIES,
-                max_record_age=_RECORD_AGE,
-                on_failure=SqsDlq(self.failed_records),
-            )
-            function.add_event_source(source)
-
-    def control(self, execution: ExecutionSettings) -> None:
-        """Tell the functions that start and end executions which they are."""
-        for function in (self.start_orchestration, self.end_orchestration):
-            for name, value in execution.to_env().items():
-                function.add_environment(name, value)
-
-    def _alarm(self) -> None:
-        """Ring when a record was given up: an orchestration may wait for it."""
-        self.failed_records.metric_approximate_number_of_messages_visible(statistic="Maximum").create_alarm(
-            self,
-            "RecordsGivenUp",
-            alarm_description="Records of the event log were given up; see docs/runbook.md#records-given-up",
-            threshold=1,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        )
+        self._stage = stage
 
     def function(
         self,
@@ -99,13 +53,8 @@ class Functions(Construct):
     ) -> lambda_.Function:
         """Make the function whose code is in ``lambdas/<name>``, with a log and a role of its own."""
         title = "".join(part.capitalize() for part in name.split("_"))
-        log = logs.LogGroup(
-            self,
-            f"{title}Log",
-            retention=logs.RetentionDays.ONE_MONTH,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        return lambda_.Function(
+        log = self._stage.logs.group(self, f"{title}Log")
+        function = lambda_.Function(
             self,
             title,
             runtime=_RUNTIME,
@@ -113,15 +62,26 @@ class Functions(Construct):
             handler=handler or f"{name}.handler.handler",
             code=self._code,
             layers=[self._layer, *layers],
-            environment={**self._environment, **(environment or {})},
-            memory_size=1024,
+            environment={
+                **self._stage.settings.to_env(),
+                "POWERTOOLS_SERVICE_NAME": naming.METRIC_SERVICE,
+                "POWERTOOLS_METRICS_NAMESPACE": naming.metric_namespace(self._stage.config.stage),
+                # Who called, in CloudTrail and wherever else user agents are seen.
+                "AWS_SDK_UA_APP_ID": name,
+                **(environment or {}),
+            },
+            memory_size=self._stage.config.function_memory_mib,
             timeout=Duration.seconds(seconds),
+            tracing=lambda_.Tracing.ACTIVE,
             log_group=log,
             role=self._role(title, log),
         )
+        self.all.append(function)
+        return function
 
     def _role(self, title: str, log: logs.LogGroup) -> iam.Role:
-        """Make a role that may write its own log and nothing else; the managed policy allows every log."""
+        """Make a role that may write its own log and its traces; the managed policy allows every log."""
         role = iam.Role(self, f"{title}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log.grant_write(role)
+        acknowledge_wildcard(role, "*", "Traces, streams and lists of tasks cannot be allowed by resource.")
         return role

@@ -1,4 +1,4 @@
-"""The template that the offline stack deploys: the same stack, synthesized beforehand and shipped.
+"""The template that the offline stack deploys: the stage `local`, synthesized beforehand and shipped.
 
 python -m cdk.offline_template [--check]
 """
@@ -6,19 +6,17 @@ python -m cdk.offline_template [--check]
 import argparse
 import json
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any, Final
 
 from background_jobs.local_stack.package_data import CODE_KEY, DEPENDENCIES_KEY, TEMPLATE
-from cdk.synthesis import OFFLINE, synthesize
+from cdk.config import stage_named
+from cdk.synthesis import layer_of, synthesize
 
 
 def offline_template() -> str:
     """Synthesize the offline stage; assets are named for what they are, so that code does not change it."""
-    with tempfile.TemporaryDirectory() as empty:
-        (Path(empty) / "README").write_text("The offline stack's functions import what is installed.\n")
-        template = synthesize(OFFLINE, dependencies=Path(empty))
+    config = stage_named("local")
+    template = synthesize(config, dependencies=layer_of(config))
     resources: dict[str, Any] = template["Resources"]
     for resource in resources.values():
         properties = resource.get("Properties", {})

@@ -2,10 +2,13 @@
 
 from typing import Final
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
+
+from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 
 _EXPIRING: Final = "orchestrations/"
 _KEYS: Final = f"{_EXPIRING}*"
@@ -15,14 +18,26 @@ _SCHEDULED_KEYS: Final = "schedules/*"
 class PayloadBucket(Construct):
     """Objects that expire with the events that refer to them; the params of schedules stay while these do."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, keep_data: bool, retention_days: int) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        keep_data: bool,
+        retention_days: int,
+        key: kms.IKey | None = None,
+    ) -> None:
         super().__init__(scope, construct_id)
         self.bucket = s3.Bucket(
             self,
             "Bucket",
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=key,
+            # One call of KMS for many objects.
+            bucket_key_enabled=True if key else None,
             enforce_ssl=True,
+            minimum_tls_version=1.2,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             lifecycle_rules=[
                 s3.LifecycleRule(prefix=_EXPIRING, expiration=Duration.days(retention_days)),
@@ -30,6 +45,15 @@ class PayloadBucket(Construct):
             ],
             removal_policy=RemovalPolicy.RETAIN if keep_data else RemovalPolicy.DESTROY,
         )
+        acknowledge(
+            self.bucket, "S1", "CloudTrail's data events tell who read an object, where that must be known."
+        )
+        for keys in (_KEYS, _SCHEDULED_KEYS):
+            acknowledge_wildcard(
+                Stack.of(self),
+                self.bucket.arn_for_objects(keys),
+                "Objects are named after orchestrations and schedules; nothing else is in the bucket.",
+            )
 
     def grant_read(self, to: iam.IGrantable) -> None:
         """Let *to* read payloads."""
@@ -38,6 +62,10 @@ class PayloadBucket(Construct):
     def grant_write(self, to: iam.IGrantable) -> None:
         """Let *to* store payloads, in parts where they are large."""
         self._grant(to, "s3:PutObject", "s3:AbortMultipartUpload")
+
+    def grant_put(self, to: iam.IGrantable) -> None:
+        """Let *to* store payloads that are small enough for one call."""
+        self._grant(to, "s3:PutObject")
 
     def grant_scheduled(self, to: iam.IGrantable) -> None:
         """Let *to* store, read and remove the params of schedules."""

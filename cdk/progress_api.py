@@ -6,11 +6,12 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from background_jobs.settings import ApiSettings
+from cdk.acknowledgements import acknowledge
 from cdk.functions import Functions
+from cdk.stage import Stage
 
 _PORT: Final = 8080
 _ADAPTER: Final = "arn:aws:lambda:{region}:753240598075:layer:LambdaAdapterLayerArm64:27"
@@ -27,10 +28,9 @@ _POLL_SECONDS: Final = 1.0
 class ProgressApi(Construct):
     """The API of one stage, with the console; without a user pool, callers sign their requests (SigV4)."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, functions: Functions, user_pool_arn: str | None
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, functions: Functions) -> None:
         super().__init__(scope, construct_id)
+        user_pool_arn = stage.config.user_pool_arn
         stack = Stack.of(self)
         adapter = lambda_.LayerVersion.from_layer_version_arn(
             self, "WebAdapter", _ADAPTER.format(region=stack.region)
@@ -39,6 +39,7 @@ class ProgressApi(Construct):
             stream_poll_seconds=_POLL_SECONDS,
             stream_padding_bytes=_PADDING_BYTES,
             stream_seconds=_STREAM_SECONDS,
+            json_log=True,
             # API Gateway answers under its own names only.
             allowed_hosts=("*",),
         )
@@ -67,14 +68,19 @@ class ProgressApi(Construct):
                 stage_name="v1",
                 throttling_rate_limit=200,
                 throttling_burst_limit=400,
-                access_log_destination=apigateway.LogGroupLogDestination(
-                    logs.LogGroup(self, "AccessLog", retention=logs.RetentionDays.ONE_MONTH)
-                ),
+                tracing_enabled=True,
+                access_log_destination=apigateway.LogGroupLogDestination(stage.logs.group(self, "AccessLog")),
             ),
             cloud_watch_role=False,
             endpoint_types=[apigateway.EndpointType.REGIONAL],
         )
         self.api.root.add_proxy()
+        stage.storage.grant_call(self.function)
+        acknowledge(self.api, "APIG2", "The application validates every request, and says what is wrong.")
+        acknowledge(self.api, "APIG3", "IAM or a user pool authorises callers; add a firewall of yours.")
+        acknowledge(self.api, "APIG6", "There is an access log; API Gateway's own would hold what is sent.")
+        if user_pool_arn is None:
+            acknowledge(self.api, "COG4", "Callers sign their requests (SigV4), and IAM authorises them.")
 
     def _method_options(self, user_pool_arn: str | None) -> apigateway.MethodOptions:
         """Return who may call: holders of a token of the user pool, or else callers that IAM allows."""

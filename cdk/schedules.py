@@ -2,19 +2,21 @@
 
 from typing import Final
 
-from aws_cdk import Aws, CfnResource, Duration, Stack
+from aws_cdk import Aws, CfnResource, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
-from aws_cdk.aws_lambda_destinations import SqsDestination
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from background_jobs.core import naming
 from background_jobs.core.schedules import Target, scheduler_properties
 from background_jobs.settings import Settings
+from cdk.acknowledgements import acknowledge_wildcard
 from cdk.config import StageConfig
-from cdk.functions import Functions
+from cdk.stage import Stage
 
 _SERVICE: Final = "scheduler.amazonaws.com"
 
@@ -27,11 +29,12 @@ class Schedules(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        config: StageConfig,
-        functions: Functions,
-        bus: events.IEventBus,
+        stage: Stage,
+        kick_off_job: lambda_.IFunction,
+        failures: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
+        config = stage.config
         self._group = scheduler.CfnScheduleGroup(self, "Group", name=naming.schedule_group(config.stage))
         self._role = iam.Role(
             self,
@@ -40,14 +43,14 @@ class Schedules(Construct):
                 _SERVICE, conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
             ),
         )
-        function, failures = functions.kick_off_job, functions.failed_records
-        function.grant_invoke(self._role)
-        failures.grant_send_messages(self._role)
-        function.configure_async_invoke(
-            on_failure=SqsDestination(failures), max_event_age=Duration.hours(1), retry_attempts=2
+        self._role.add_to_policy(
+            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[kick_off_job.function_arn])
         )
-        self._target = Target(function.function_arn, self._role.role_arn, failures.queue_arn)
-        self._start_what_waits(functions, bus)
+        self._role.add_to_policy(
+            iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[failures.queue_arn])
+        )
+        self._target = Target(kick_off_job.function_arn, self._role.role_arn, failures.queue_arn)
+        self._start_what_waits(kick_off_job, stage.bus)
         self._declare(config)
 
     def known_to(self, settings: Settings) -> Settings:
@@ -63,9 +66,11 @@ class Schedules(Construct):
 
     def grant_manage(self, to: iam.IGrantable) -> None:
         """Let *to* make, change and delete the schedules of this stage."""
-        schedules = Stack.of(self).format_arn(
+        stack = Stack.of(self)
+        schedules = stack.format_arn(
             service="scheduler", resource="schedule", resource_name=f"{self._group.name}/*"
         )
+        acknowledge_wildcard(stack, schedules, "The names of schedules are made by callers.")
         actions = ("CreateSchedule", "DeleteSchedule", "GetSchedule", "UpdateSchedule")
         for statement in (
             iam.PolicyStatement(actions=[f"scheduler:{action}" for action in actions], resources=[schedules]),
@@ -79,7 +84,7 @@ class Schedules(Construct):
         ):
             to.grant_principal.add_to_principal_policy(statement)
 
-    def _start_what_waits(self, functions: Functions, bus: events.IEventBus) -> None:
+    def _start_what_waits(self, kick_off_job: lambda_.IFunction, bus: events.IEventBus) -> None:
         """Tell the function when a run of a schedule completed: another may wait for it."""
         events.Rule(
             self,
@@ -92,7 +97,7 @@ class Schedules(Construct):
             ),
             targets=[
                 targets.LambdaFunction(
-                    functions.kick_off_job,
+                    kick_off_job,
                     event=events.RuleTargetInput.from_object(
                         {
                             naming.RUN_COMPLETED_OF: events.EventField.from_path(
@@ -100,7 +105,6 @@ class Schedules(Construct):
                             )
                         }
                     ),
-                    dead_letter_queue=functions.failed_records,
                 )
             ],
         )

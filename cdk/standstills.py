@@ -9,6 +9,7 @@ from constructs import Construct
 
 from background_jobs.settings import StallSettings
 from cdk.functions import Functions
+from cdk.stage import Stage
 
 _EVERY: Final = Duration.minutes(5)
 
@@ -16,15 +17,15 @@ _EVERY: Final = Duration.minutes(5)
 class Standstills(Construct):
     """Notes in the log what stands still; the aggregator tells the bus."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, functions: Functions, stalled_after_seconds: float
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, functions: Functions) -> None:
         super().__init__(scope, construct_id)
-        settings = StallSettings(stalled_after_seconds=stalled_after_seconds)
-        self.function = functions.function("note_stalls", seconds=300, environment=settings.to_env())
+        settings = StallSettings(stalled_after_seconds=stage.config.stalled_after_seconds)
+        function = functions.function("note_stalls", seconds=300, environment=settings.to_env())
+        stage.storage.grant_note(function)
+        stage.storage.read_model.grant_read(function)
         events.Rule(
             self,
             "Look",
             schedule=events.Schedule.rate(_EVERY),
-            targets=[targets.LambdaFunction(self.function, retry_attempts=0)],
+            targets=[targets.LambdaFunction(function, retry_attempts=0)],
         )

@@ -4,19 +4,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cdk.config import ServiceConfig, StageConfig
+from cdk.config import StageConfig
+from cdk.dependencies import build_dependencies
+from cdk.service_config import REPOSITORY
 
 if TYPE_CHECKING:
     from aws_cdk import App
 
-REPOSITORY: Final = Path(__file__).resolve().parents[1]
-OFFLINE: Final = StageConfig(
-    stage="local",
-    services=(ServiceConfig(name="default", image="background-jobs/local"),),
-    keep_data=False,
-    retention_days=7,
-)
-"""The stage of the offline stack."""
+_BUILD: Final = REPOSITORY / "build" / "dependencies"
 
 
 def use_bundled_node() -> None:
@@ -29,8 +24,9 @@ def use_bundled_node() -> None:
 
 def add_stack(app: "App", config: StageConfig, dependencies: Path) -> str:
     """Add the stack of one stage, with the layer *dependencies*, and return its name."""
-    from aws_cdk import DefaultStackSynthesizer  # noqa: PLC0415 -- after use_bundled_node
+    from aws_cdk import DefaultStackSynthesizer, Environment  # noqa: PLC0415 -- after use_bundled_node
 
+    from cdk.functions import FunctionAssets  # noqa: PLC0415 -- the same
     from cdk.stack import BackgroundJobsStack  # noqa: PLC0415 -- the same
 
     name = f"background-jobs-{config.stage}"
@@ -38,21 +34,42 @@ def add_stack(app: "App", config: StageConfig, dependencies: Path) -> str:
         app,
         name,
         config=config,
-        code=str(REPOSITORY / "lambdas"),
-        dependencies=str(dependencies),
+        assets=FunctionAssets(code=REPOSITORY / "lambdas", dependencies=dependencies),
         description=f"Background Job Service, stage {config.stage}",
+        env=Environment(account=config.account, region=config.region),
+        termination_protection=config.keep_data,
         # The rule asks for a parameter that only a bootstrapped account has; the deployment itself finds out.
         synthesizer=DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
     )
     return name
 
 
-def synthesize(config: StageConfig, dependencies: Path) -> dict[str, Any]:
-    """Synthesize one stage and return its template."""
+def check_rules(app: "App") -> None:
+    """Hold *app* to AWS's own rules while it is synthesized (cdk-nag); what they find stops it."""
+    from aws_cdk import Validations  # noqa: PLC0415 -- after use_bundled_node
+    from cdk_nag import AwsSolutionsChecks  # noqa: PLC0415 -- the same
+
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+
+
+def layer_of(config: StageConfig) -> Path:
+    """Build the layer of the functions' dependencies, which is empty where they are not bundled."""
+    if config.bundled:
+        return build_dependencies(_BUILD)
+    empty = _BUILD.with_name("empty")
+    empty.mkdir(parents=True, exist_ok=True)
+    (empty / "README").write_text("The functions import what is installed where they run.\n")
+    return empty
+
+
+def synthesize(config: StageConfig, dependencies: Path, *, checked: bool = False) -> dict[str, Any]:
+    """Synthesize one stage and return its template; *checked* against AWS's rules, if asked for."""
     use_bundled_node()
     from aws_cdk import App  # noqa: PLC0415 -- after use_bundled_node
 
     app = App(analytics_reporting=False)
+    if checked:
+        check_rules(app)
     name = add_stack(app, config, dependencies)
     template: dict[str, Any] = app.synth().get_stack_by_name(name).template
     return template

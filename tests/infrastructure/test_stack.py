@@ -1,36 +1,49 @@
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from background_jobs.core.naming import (
-    CONTAINER_NAME,
-    RUN_COMPLETED_OF,
-    SCHEDULE_TAG,
-    schedule_group,
-    task_family,
-)
-from background_jobs.core.schedules import Overlap, Target, definition_in, scheduler_properties
+from background_jobs.core.naming import CONTAINER_NAME, HISTORY_INDEXES, task_family
 from background_jobs.local_stack.package_data import TEMPLATE
-from background_jobs.settings import ApiSettings, ContainerSettings, ExecutionSettings, Settings
-from cdk.config import ScheduleConfig, stage_named
-from cdk.fan_out import fan_out_definition
+from background_jobs.settings import ApiSettings, ExecutionSettings, Settings
+from cdk.config import StageConfig, stage_named
+from cdk.dependencies import PYTHON
+from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.offline_template import offline_template
-from cdk.synthesis import synthesize
+from cdk.service_config import Permission, ServiceConfig
+from tests.infrastructure.conftest import Synthesize, Template, of_type, text_of
 
-Template = dict[str, Any]
+BILLING = ServiceConfig(
+    name="billing",
+    image="123456789012.dkr.ecr.eu-central-1.amazonaws.com/billing:1.0",
+    jobs=("invoice", "remind"),
+    cpu=1024,
+    memory_mib=4096,
+    arm64=False,
+    spot=True,
+    environment={"LOG_LEVEL": "DEBUG"},
+    secrets={
+        "DATABASE": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf:password::",
+        "TOKEN": "arn:aws:ssm:eu-central-1:123456789012:parameter/token",
+    },
+    permissions=(
+        Permission(
+            actions=("s3:GetObject",), resources=("arn:aws:s3:::invoices/*",), reason="Jobs read invoices."
+        ),
+    ),
+)
 
 
-def of_type(template: Template, kind: str) -> list[dict[str, Any]]:
-    return [r["Properties"] for r in template["Resources"].values() if r["Type"] == kind]
+def stage(**fields: Any) -> StageConfig:
+    return StageConfig(**({"stage": "prod", "services": (BILLING,)} | fields))
 
 
-def statements(template: Template) -> Iterator[dict[str, Any]]:
-    for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
-        for policy in of_type(template, kind):
-            yield from policy["PolicyDocument"]["Statement"]
+def statements(template: Template, within: str = "") -> Iterator[dict[str, Any]]:
+    """Yield the statements of every policy whose place in the stack has *within* in it."""
+    for name, resource in template["Resources"].items():
+        if resource["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy") and within in name:
+            yield from resource["Properties"]["PolicyDocument"]["Statement"]
 
 
 def actions(statement: dict[str, Any]) -> list[str]:
@@ -38,9 +51,13 @@ def actions(statement: dict[str, Any]) -> list[str]:
     return action if isinstance(action, list) else [action]
 
 
-def passes_to(statement: dict[str, Any], service: str) -> bool:
-    condition = statement.get("Condition", {}).get("StringEquals", {})
-    return actions(statement) == ["iam:PassRole"] and condition == {"iam:PassedToService": service}
+def allowing(template: Template, action: str, within: str = "") -> list[dict[str, Any]]:
+    return [s for s in statements(template, within) if action in actions(s)]
+
+
+def resources(statement: dict[str, Any]) -> list[str]:
+    found = statement["Resource"]
+    return [text_of(one) for one in (found if isinstance(found, list) else [found])]
 
 
 def test_the_shipped_template_is_what_the_stack_synthesizes() -> None:
@@ -68,12 +85,30 @@ def test_no_policy_allows_every_action_of_a_service(template: Template) -> None:
     assert [a for s in statements(template) for a in actions(s) if "*" in a] == []
 
 
-def test_the_state_machine_runs_this_stages_tasks_in_its_own_cluster_only(template: Template) -> None:
-    (run,) = [s for s in statements(template) if actions(s) == ["ecs:RunTask"]]
-    assert json.dumps(run["Resource"]).count(f"task-definition/{task_family('prod', '*')}:*") == 1
-    assert list(run["Condition"]) == ["ArnEquals"]
-    (pass_role,) = [s for s in statements(template) if passes_to(s, "ecs-tasks.amazonaws.com")]
-    assert all("Fn::GetAtt" in resource for resource in pass_role["Resource"])
+def test_every_resource_that_is_a_wildcard_is_one_that_aws_cannot_name(template: Template) -> None:
+    anything = {a for s in statements(template) if resources(s) == ["*"] for a in actions(s)}
+    traces_and_logs = ("logs", "xray")
+    assert {action for action in anything if action.split(":")[0] not in traces_and_logs} == {
+        "dynamodb:ListStreams",
+        "ecr:GetAuthorizationToken",
+        "ecs:ListTasks",
+        "scheduler:ListSchedules",
+    }
+
+
+def test_the_state_machine_runs_the_tasks_of_its_own_services_in_its_own_cluster_only(
+    synthesized: Synthesize,
+) -> None:
+    template = synthesized(stage(services=(BILLING, ServiceConfig(name="reports", image="reports"))))
+    (run,) = allowing(template, "ecs:RunTask")
+    assert [arn.rsplit("/", 1)[1] for arn in resources(run)] == [
+        f"{task_family('prod', name)}:*" for name in ("billing", "reports")
+    ]
+    assert list(run["Condition"]["ArnEquals"]) == ["ecs:cluster"]
+    (pass_role,) = allowing(template, "iam:PassRole", within="StateMachine")
+    assert all("Role" in arn and "*" not in arn for arn in resources(pass_role))
+    assert len(resources(pass_role)) == 4
+    assert pass_role["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
 
 
 def test_every_function_and_container_finds_all_its_settings(template: Template) -> None:
@@ -83,26 +118,36 @@ def test_every_function_and_container_finds_all_its_settings(template: Template)
     environments = [function["Environment"]["Variables"] for function in functions]
     environments.append({one["Name"]: one["Value"] for one in container["Environment"]})
     for environment in environments:
-        plain = {
-            name: value if isinstance(value, str) else json.dumps(value)
-            for name, value in environment.items()
-        }
+        plain = {name: text_of(value) for name, value in environment.items()}
         assert Settings.from_env(plain).stage == "prod"
     executing = [e for e in environments if "BACKGROUND_JOBS_STATE_MACHINE_ARN" in e]
     assert len(executing) == 2
     for environment in executing:
-        plain = {name: json.dumps(value) for name, value in environment.items()}
-        settings = ExecutionSettings.from_env(plain)
-        assert settings.state_machine_arn == plain["BACKGROUND_JOBS_STATE_MACHINE_ARN"]
-    assert len(functions) == 7
+        plain = {name: text_of(value) for name, value in environment.items()}
+        assert ExecutionSettings.from_env(plain).spot_services == ()
+    assert len(functions) == 8
+
+
+def test_every_function_runs_on_the_python_that_its_layer_is_built_for(template: Template) -> None:
+    functions = of_type(template, "AWS::Lambda::Function")
+    assert {(f["Runtime"], *f["Architectures"]) for f in functions} == {(f"python{PYTHON}", "arm64")}
+    (layer,) = of_type(template, "AWS::Lambda::LayerVersion")
+    assert layer["CompatibleRuntimes"] == [f"python{PYTHON}"]
 
 
 def test_the_outputs_are_the_settings_of_the_sdk(template: Template) -> None:
-    outputs = {name: json.dumps(output["Value"]) for name, output in template["Outputs"].items()}
-    numbers = {name: template["Outputs"][name]["Value"] for name in ("MaxParallelism", "RetentionDays")}
+    outputs = {name: text_of(output["Value"]) for name, output in template["Outputs"].items()}
     url = {"ApiUrl": "https://0a1b2c.execute-api.eu-central-1.amazonaws.com/v1/"}
-    assert outputs.keys() >= url.keys()
-    assert Settings.from_outputs(outputs | numbers | url).payload_bucket == outputs["PayloadBucket"]
+    assert outputs.keys() >= {*url, "CallerPolicy", "OperatorPolicy"}
+    settings = Settings.from_outputs(outputs | url)
+    assert settings.payload_bucket == outputs["PayloadBucket"]
+    assert settings.job_names == ("fingerprint",)
+
+
+def test_jobs_are_known_only_where_every_service_says_which_it_has(synthesized: Synthesize) -> None:
+    silent = ServiceConfig(name="reports", image="reports")
+    assert synthesized(stage())["Outputs"]["JobNames"]["Value"] == "invoice,remind"
+    assert "JobNames" not in synthesized(stage(services=(BILLING, silent)))["Outputs"]
 
 
 def test_the_api_takes_signed_requests_only_and_streams_for_as_long_as_a_function_may(
@@ -119,33 +164,105 @@ def test_the_api_takes_signed_requests_only_and_streams_for_as_long_as_a_functio
     api = ApiSettings.from_env(function["Environment"]["Variables"])
     assert api.stream_seconds is not None
     assert api.stream_seconds < function["Timeout"]
+    assert api.json_log
 
 
-def test_a_user_pool_lets_holders_of_its_tokens_call_the_api(tmp_path: Path) -> None:
+def test_a_user_pool_lets_holders_of_its_tokens_call_the_api(synthesized: Synthesize) -> None:
     pool = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_a1b2c3"
-    (tmp_path / "README").write_text("empty")
-    config = stage_named("prod").model_copy(update={"user_pool_arn": pool})
-    template = synthesize(config, dependencies=tmp_path)
+    template = synthesized(stage(user_pool_arn=pool))
     kinds = {method["AuthorizationType"] for method in of_type(template, "AWS::ApiGateway::Method")}
     assert kinds == {"COGNITO_USER_POOLS"}
 
 
-def test_a_service_runs_in_its_conventional_family_and_not_as_root(template: Template) -> None:
-    (task,) = of_type(template, "AWS::ECS::TaskDefinition")
-    assert task["Family"] == task_family("prod", "default")
+def test_a_service_is_what_it_was_configured_to_be(synthesized: Synthesize) -> None:
+    (task,) = of_type(synthesized(stage()), "AWS::ECS::TaskDefinition")
+    assert task["Family"] == task_family("prod", "billing")
+    assert (task["Cpu"], task["Memory"]) == ("1024", "4096")
+    assert task["RuntimePlatform"]["CpuArchitecture"] == "X86_64"
     (container,) = task["ContainerDefinitions"]
     assert container["Name"] == CONTAINER_NAME
     assert container["ReadonlyRootFilesystem"] is True
+    assert {"Name": "LOG_LEVEL", "Value": "DEBUG"} in container["Environment"]
+    assert container["Secrets"] == [{"Name": name, "ValueFrom": arn} for name, arn in BILLING.secrets.items()]
 
 
-def test_data_outlives_the_stack_where_it_is_to_be_kept(template: Template) -> None:
-    policies = {
-        name: (resource.get("DeletionPolicy"), resource["Properties"].get("DeletionProtectionEnabled"))
-        for name, resource in template["Resources"].items()
-        if resource["Type"] in ("AWS::DynamoDB::Table", "AWS::S3::Bucket")
+def test_each_service_has_roles_of_its_own_that_allow_what_it_needs(synthesized: Synthesize) -> None:
+    other = ServiceConfig(name="reports", image="reports")
+    template = synthesized(stage(services=(BILLING, other)))
+    (reading,) = allowing(template, "secretsmanager:GetSecretValue")
+    assert resources(reading) == ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf"]
+    (reading,) = allowing(template, "ssm:GetParameters")
+    assert resources(reading) == [BILLING.secrets["TOKEN"]]
+    (pulling,) = allowing(template, "ecr:BatchGetImage")
+    assert resources(pulling) == ["arn:AWS::Partition:ecr:eu-central-1:123456789012:repository/billing"]
+    own = "arn:aws:s3:::invoices/*"
+    assert own in [r for s in statements(template, "billingTaskRole") for r in resources(s)]
+    assert own not in [r for s in statements(template, "reportsTaskRole") for r in resources(s)]
+
+
+def test_a_service_on_spot_is_known_to_whoever_starts_executions(synthesized: Synthesize) -> None:
+    template = synthesized(stage(services=(BILLING, ServiceConfig(name="reports", image="reports"))))
+    (cluster,) = of_type(template, "AWS::ECS::Cluster")
+    assert cluster["CapacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
+    known = {
+        f["Environment"]["Variables"].get("BACKGROUND_JOBS_SPOT_SERVICES")
+        for f in of_type(template, "AWS::Lambda::Function")
+        if f["Handler"] == "start_orchestration.handler.handler"
     }
-    kept = {name: value for name, value in policies.items() if not name.startswith("ReadModel")}
-    assert sorted(kept.values(), key=str) == [("Retain", None), ("Retain", True)]
+    assert known == {"billing"}
+
+
+def awsvpc(template: Template) -> dict[str, Any]:
+    (machine,) = of_type(template, "AWS::StepFunctions::StateMachine")
+    definition = json.loads(text_of(machine["DefinitionString"]))
+    states = definition["States"]["FanOut"]["ItemProcessor"]["States"]
+    found: dict[str, Any] = states["RunContainer"]["Parameters"]["NetworkConfiguration"][
+        "AwsvpcConfiguration"
+    ]
+    return found
+
+
+def test_by_default_containers_are_in_public_subnets_without_nat(template: Template) -> None:
+    assert awsvpc(template)["AssignPublicIp"] == "ENABLED"
+    assert len(awsvpc(template)["Subnets"]) == 2
+    assert of_type(template, "AWS::EC2::NatGateway") == []
+    assert len(of_type(template, "AWS::EC2::VPCEndpoint")) == 2
+
+
+def test_private_subnets_reach_what_containers_need_through_endpoints(synthesized: Synthesize) -> None:
+    template = synthesized(stage(network=NewVpc(private=True, endpoints=("sqs",))))
+    assert awsvpc(template)["AssignPublicIp"] == "DISABLED"
+    assert of_type(template, "AWS::EC2::NatGateway") == of_type(template, "AWS::EC2::InternetGateway") == []
+    names = {text_of(e["ServiceName"]).split(".", 3)[-1] for e in of_type(template, "AWS::EC2::VPCEndpoint")}
+    assert {name.removeprefix("com.amazonaws.AWS::Region.") for name in names} == {
+        "dynamodb", "s3", "ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm", "sqs",
+    }  # fmt: skip
+
+
+def test_a_network_may_be_brought_along(synthesized: Synthesize) -> None:
+    where = {"account": "123456789012", "region": "eu-central-1"}
+    looked_up = synthesized(stage(network=ExistingVpc(vpc_id="vpc-0a1b2c3d"), **where))
+    named = synthesized(
+        stage(network=ExistingSubnets(subnet_ids=("subnet-1", "subnet-2"), security_group_id="sg-1"))
+    )
+    for template in (looked_up, named):
+        assert of_type(template, "AWS::EC2::VPC") == of_type(template, "AWS::EC2::Subnet") == []
+        assert awsvpc(template)["AssignPublicIp"] == "DISABLED"
+    assert awsvpc(named)["Subnets"] == ["subnet-1", "subnet-2"]
+    assert awsvpc(named)["SecurityGroups"] == ["sg-1"]
+
+
+def test_data_outlives_the_stack_where_it_is_to_be_kept(synthesized: Synthesize) -> None:
+    for keep, policy in ((True, "Retain"), (False, "Delete")):
+        template = synthesized(stage(keep_data=keep, customer_key=True))
+        kept = [
+            resource["DeletionPolicy"]
+            for resource in template["Resources"].values()
+            if resource["Type"] in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key")
+        ]
+        assert kept == [policy] * 4
+        tables = of_type(template, "AWS::DynamoDB::Table")
+        assert [table["DeletionProtectionEnabled"] for table in tables] == [keep] * 2
 
 
 def test_the_event_log_streams_new_images_and_can_be_restored(template: Template) -> None:
@@ -153,6 +270,56 @@ def test_the_event_log_streams_new_images_and_can_be_restored(template: Template
     assert log["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
     assert log["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert log["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+def test_the_history_has_its_indexes(template: Template) -> None:
+    (table,) = [t for t in of_type(template, "AWS::DynamoDB::Table") if "GlobalSecondaryIndexes" in t]
+    assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == set(HISTORY_INDEXES)
+
+
+def test_the_bucket_is_closed_to_the_public_and_to_requests_without_tls(template: Template) -> None:
+    (bucket,) = of_type(template, "AWS::S3::Bucket")
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    (policy,) = of_type(template, "AWS::S3::BucketPolicy")
+    denied = [s["Condition"] for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
+    assert {"Bool": {"aws:SecureTransport": "false"}} in denied
+    assert {"NumericLessThan": {"s3:TlsVersion": 1.2}} in denied
+
+
+def test_a_customer_key_encrypts_all_that_is_stored(synthesized: Synthesize) -> None:
+    template = synthesized(stage(customer_key=True))
+    (name,) = [n for n, r in template["Resources"].items() if r["Type"] == "AWS::KMS::Key"]
+    key = {"Fn::GetAtt": [name, "Arn"]}
+    for table in of_type(template, "AWS::DynamoDB::Table"):
+        assert table["SSESpecification"]["KMSMasterKeyId"] == key
+    (bucket,) = of_type(template, "AWS::S3::Bucket")
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"KMSMasterKeyID": key, "SSEAlgorithm": "aws:kms"}
+    assert {json.dumps(log["KmsKeyId"]) for log in of_type(template, "AWS::Logs::LogGroup")} == {
+        json.dumps(key)
+    }
+    (queue,) = of_type(template, "AWS::SQS::Queue")
+    assert queue["KmsMasterKeyId"] == key
+
+
+def test_a_customer_key_is_used_through_the_services_that_store_only(synthesized: Synthesize) -> None:
+    (key,) = of_type(synthesized(stage(customer_key=True)), "AWS::KMS::Key")
+    root, through, logs = key["KeyPolicy"]["Statement"]
+    assert text_of(root["Principal"]["AWS"]).endswith(":root")
+    condition = through["Condition"]["StringEquals"]
+    assert [text_of(name).split(".")[0] for name in condition["kms:ViaService"]] == ["dynamodb", "s3", "sqs"]
+    assert condition["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
+    assert text_of(logs["Principal"]["Service"]).startswith("logs.")
+    assert not [a for s in (through, logs) for a in s["Action"] if "*" in a]
+
+
+def test_retention_and_sizes_are_those_of_the_stage(synthesized: Synthesize) -> None:
+    template = synthesized(stage(retention_days=14, log_days=7, function_memory_mib=512))
+    assert {log["RetentionInDays"] for log in of_type(template, "AWS::Logs::LogGroup")} == {7}
+    assert {f["MemorySize"] for f in of_type(template, "AWS::Lambda::Function")} == {512}
+    (bucket,) = of_type(template, "AWS::S3::Bucket")
+    assert bucket["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == 14
+    assert template["Outputs"]["RetentionDays"]["Value"] == "14"
 
 
 def test_stream_mappings_give_poison_records_up_and_keep_them(template: Template) -> None:
@@ -165,92 +332,13 @@ def test_stream_mappings_give_poison_records_up_and_keep_them(template: Template
         assert "OnFailure" in mapping["DestinationConfig"]
 
 
-@pytest.fixture
-def definition() -> dict[str, Any]:
-    return fan_out_definition(cluster="c", subnets=["s"], security_group="g", close_unfinished="f")
+def test_what_the_bus_could_not_hand_over_is_kept_too(template: Template) -> None:
+    invoked = of_type(template, "AWS::Lambda::EventInvokeConfig")
+    assert all("OnFailure" in one["DestinationConfig"] for one in invoked)
+    names = sorted(text_of(one["FunctionName"])[: len("FunctionsKickOff")] for one in invoked)
+    assert names == ["FunctionsEndOrch", "FunctionsKickOff"]
 
 
-def run_container(definition: dict[str, Any]) -> dict[str, Any]:
-    state: dict[str, Any] = definition["States"]["FanOut"]["ItemProcessor"]["States"]["RunContainer"]
-    return state
-
-
-def test_what_the_state_machine_injects_is_what_a_container_reads(definition: dict[str, Any]) -> None:
-    (override,) = run_container(definition)["Parameters"]["Overrides"]["ContainerOverrides"]
-    injected = {one["Name"] for one in override["Environment"]}
-    required = {field.alias for field in ContainerSettings.model_fields.values() if field.is_required()}
-    assert injected == required
-    assert override["Name"] == CONTAINER_NAME
-
-
-def test_launch_errors_have_a_longer_budget_than_lost_containers_and_come_first(
-    definition: dict[str, Any],
-) -> None:
-    launch, lost = run_container(definition)["Retry"]
-    assert lost["ErrorEquals"] == ["States.TaskFailed"]
-    assert launch["MaxAttempts"] > 10 * lost["MaxAttempts"]
-    assert {"ECS.InvalidParameterException", "ECS.ThrottlingException"} <= set(launch["ErrorEquals"])
-
-
-def test_whatever_fails_ends_in_closing(definition: dict[str, Any]) -> None:
-    assert run_container(definition)["Catch"][0]["Next"] == "CloseShare"
-    states = definition["States"]
-    assert states["FanOut"]["Catch"][0]["Next"] == "CloseAfterError"
-    assert states[states["FanOut"]["Next"]]["Next"] == "CloseUnfinished"
-    assert states["FanOut"]["ToleratedFailurePercentage"] == 100
-
-
-def test_only_what_belongs_to_orchestrations_expires(template: Template) -> None:
-    (bucket,) = of_type(template, "AWS::S3::Bucket")
-    rules = bucket["LifecycleConfiguration"]["Rules"]
-    assert [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule] == ["orchestrations/"]
-
-
-def test_scheduler_may_invoke_one_function_and_who_makes_schedules_may_pass_its_role_to_it_alone(
-    template: Template,
-) -> None:
-    (group,) = of_type(template, "AWS::Scheduler::ScheduleGroup")
-    assert group["Name"] == schedule_group("prod")
-    (role,) = [r for r in of_type(template, "AWS::IAM::Role") if "scheduler.amazonaws.com" in json.dumps(r)]
-    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
-    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    passing = [
-        s["Condition"]["StringEquals"]["iam:PassedToService"]
-        for s in statements(template)
-        if actions(s) == ["iam:PassRole"]
-    ]
-    assert sorted(passing) == ["ecs-tasks.amazonaws.com", *["scheduler.amazonaws.com"] * 2]
-    managing = [s for s in statements(template) if "scheduler:CreateSchedule" in actions(s)]
-    assert all("schedule/background-jobs-prod/*" in json.dumps(s["Resource"]) for s in managing)
-
-
-def test_what_waits_is_started_by_the_completion_of_a_schedules_run(template: Template) -> None:
-    (rule,) = [r for r in of_type(template, "AWS::Events::Rule") if "exists" in json.dumps(r)]
-    assert rule["EventPattern"]["detail"] == {"tags": {SCHEDULE_TAG: [{"exists": True}]}}
-    (target,) = rule["Targets"]
-    assert target["InputTransformer"]["InputPathsMap"] == {"detail-tags-schedule": "$.detail.tags.schedule"}
-    assert json.loads(target["InputTransformer"]["InputTemplate"].replace("<", '"').replace(">", '"')) == {
-        RUN_COMPLETED_OF: "detail-tags-schedule"
-    }
-
-
-def test_a_declared_schedule_is_what_the_sdk_would_make(tmp_path: Path) -> None:
-    (tmp_path / "README").write_text("empty")
-    declared = ScheduleConfig(
-        name="nightly",
-        job_name="report",
-        cron="0 3 * * MON-FRI",
-        timezone="Europe/Berlin",
-        params=({"region": "eu"},),
-        overlap=Overlap.QUEUE,
-    )
-    config = stage_named("prod").model_copy(update={"schedules": (declared,)})
-    template = synthesize(config, dependencies=tmp_path)
-    (schedule,) = of_type(template, "AWS::Scheduler::Schedule")
-    definition = definition_in(schedule["Target"]["Input"])
-    assert definition == declared.definition("default")
-    assert definition is not None
-    assert definition.declared
-    target = schedule["Target"]
-    whom = Target(target["Arn"], target["RoleArn"], target["DeadLetterConfig"]["Arn"])
-    assert schedule == scheduler_properties(definition, schedule_group("prod"), whom)
+@pytest.mark.parametrize("name", ["dev", "prod", "local"])
+def test_every_stage_of_this_repository_synthesizes(synthesized: Synthesize, name: str) -> None:
+    assert synthesized(stage_named(name))["Outputs"]["Stage"]["Value"] == name

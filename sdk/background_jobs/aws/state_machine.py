@@ -16,6 +16,8 @@ class FanOutInput(BaseModel):
     orchestration_id: str
     job_name: str
     task_definition: str
+    spot: bool
+    """Whether its containers run on Fargate Spot."""
     bucket: str
     params_key: str
     shares_key: str

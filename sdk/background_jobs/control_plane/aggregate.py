@@ -16,18 +16,32 @@ from background_jobs.core.events import (
     OrchestrationStalled,
 )
 from background_jobs.core.fold import Summary, Touched, fold
+from background_jobs.core.measurements import Measurement, measurements_of
+
+Meter = Callable[[Summary, Sequence[Measurement]], None]
+"""Takes what a commit brought, with the summary that it left."""
+
+
+def unmetered(_summary: Summary, _measurements: Sequence[Measurement]) -> None:
+    """Measure nothing."""
 
 
 class Aggregator:
     """Safe to run twice, concurrently, and on any part of the log in any order."""
 
     def __init__(
-        self, event_log: EventLog, read_model: ReadModelStore, bus: EventBus, clock: Callable[[], datetime]
+        self,
+        event_log: EventLog,
+        read_model: ReadModelStore,
+        bus: EventBus,
+        clock: Callable[[], datetime],
+        meter: Meter = unmetered,
     ) -> None:
         self._event_log = event_log
         self._read_model = read_model
         self._bus = bus
         self._clock = clock
+        self._meter = meter
 
     def aggregate(self, orchestration_id: str, events: Sequence[Event]) -> None:
         """Fold *events*, all of one orchestration, and do what follows from them.
@@ -50,13 +64,16 @@ class Aggregator:
 
     def _commit(self, orchestration_id: str, events: Sequence[Event]) -> Summary:
         while True:
-            folded = fold(self._read_model.load(orchestration_id, Touched.by(events)), events)
+            before = self._read_model.load(orchestration_id, Touched.by(events))
+            folded = fold(before, events)
             if not folded.changed:
                 return folded.model.summary
             try:
-                return self._read_model.commit(folded, self._clock())
+                summary = self._read_model.commit(folded, now := self._clock())
             except ReadModelConflict:
                 continue
+            self._meter(summary, list(measurements_of(before.summary, folded, events, now)))
+            return summary
 
 
 def complete_if_due(summary: Summary, event_log: EventLog) -> None:

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, Field
 
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core.events import JobError, JobErrored, OrchestrationStarted, PayloadRef
 from background_jobs.core.payloads import INLINE_BYTES, bounded
+from background_jobs.core.task_failure import task_failure
 
 _KNOWN: Final = frozenset({"Cancelled", "ExecutionEnded"})
 """Errors that end_orchestration names itself."""
@@ -86,24 +87,4 @@ def _reason(failure: TaskError | None) -> JobError:
         )
     if failure.error in _KNOWN:
         return JobError(type=failure.error, message=bounded(failure.cause, 2_000))
-    task = _task(failure.cause)
-    if task is None:
-        return JobError(type="NotLaunched", message=bounded(f"{failure.error}: {failure.cause}", 2_000))
-    container = (task.get("Containers") or [{}])[0]
-    said = [task.get("StoppedReason"), container.get("Reason")]
-    if "ExitCode" in container:
-        said.insert(0, f"exit code {container['ExitCode']}")
-    return JobError(
-        type="ContainerLost",
-        message="The container ended before this instance had an outcome, on every launch: "
-        + "; ".join(filter(None, said)),
-    )
-
-
-def _task(cause: str) -> dict[str, Any] | None:
-    """Return the ECS task of a States.TaskFailed, which is its cause; None if the cause is another."""
-    try:
-        task = json.loads(cause)
-    except ValueError:
-        return None
-    return task if isinstance(task, dict) and "TaskArn" in task else None
+    return task_failure(failure.error, failure.cause)

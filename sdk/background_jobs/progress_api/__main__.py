@@ -1,21 +1,32 @@
 """The progress API as a server of its own: ``python -m background_jobs.progress_api PORT | fd:N``."""
 
 import asyncio
+import logging
 import socket
 import sys
 
 import uvicorn
 
+from background_jobs.json_log import JsonFormatter
 from background_jobs.progress_api.app import create_app
 from background_jobs.settings import ApiSettings, Settings
 
 
 def serve(listener: socket.socket) -> None:
     """Serve on *listener* until told to end; settings come from the environment."""
-    app = create_app(Settings.from_env(), ApiSettings.from_env())
+    api = ApiSettings.from_env()
+    app = create_app(Settings.from_env(), api)
+    if api.json_log:
+        _log_json()
     # Streams have no end of their own to wait for when the server is told to end.
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
     asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+
+
+def _log_json() -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def main(where: str) -> None:

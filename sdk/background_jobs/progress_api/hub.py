@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -16,6 +16,7 @@ from sse_starlette import ServerSentEvent
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core import live
 from background_jobs.core.fold import FeedItem, ReadModel, Summary, fold
+from background_jobs.core.naming import FEED_LAG_FIELD
 from background_jobs.settings import ApiSettings
 
 RETRY_MILLISECONDS: Final = 1_000
@@ -82,7 +83,7 @@ class Watched:
         known = list(self._tail)
         if self.summary.version <= version or (known and known[0] <= version + 1):
             return [(number, self._tail[number]) for number in known if number > version]
-        return await asyncio.to_thread(lambda: list(self._read(version, self.summary)))
+        return await asyncio.to_thread(self._read, version, self.summary)
 
     async def progress_of(self, version: int) -> bytes:
         """Return the second event of *version*, for who received the first one only."""
@@ -113,7 +114,9 @@ class Watched:
             return None
         # Nobody needs what came before the first look: snapshots are later, and resumers read for themselves.
         since = self.summary.version or summary.version - 1
-        return summary, list(self._read(since, summary))
+        items = list(self._items(since, summary))
+        _log_lag(items, self.id)
+        return summary, _encoded(items, summary)
 
     async def _tell(self, summary: Summary, news: list[tuple[int, bytes]]) -> None:
         self._tail.update(news)
@@ -123,12 +126,14 @@ class Watched:
         async with self._changed:
             self._changed.notify_all()
 
-    def _read(self, after: int, summary: Summary) -> Iterator[tuple[int, bytes]]:
-        now = datetime.now(UTC)
+    def _read(self, after: int, summary: Summary) -> list[tuple[int, bytes]]:
+        return _encoded(self._items(after, summary), summary)
+
+    def _items(self, after: int, summary: Summary) -> Iterator[FeedItem]:
         for item in self._rooms.read_model.feed(self.id, after):
             if item.version > summary.version:
                 return
-            yield item.version, b"".join(_events(item, summary, now))
+            yield item
 
     def _read_progress_of(self, version: int) -> bytes:
         item = next(iter(self._rooms.read_model.feed(self.id, version - 1)))
@@ -142,6 +147,20 @@ class Watched:
         snapshot = live.Snapshot.of(model, datetime.now(UTC))
         version = model.summary.version
         return version, _event(live.SNAPSHOT, snapshot, str(version), retry=RETRY_MILLISECONDS)
+
+
+def _encoded(items: Iterable[FeedItem], summary: Summary) -> list[tuple[int, bytes]]:
+    """Return the number and the events of each version."""
+    now = datetime.now(UTC)
+    return [(item.version, b"".join(_events(item, summary, now))) for item in items]
+
+
+def _log_lag(items: Iterable[FeedItem], orchestration_id: str) -> None:
+    """Log how late the oldest of what is news reaches those who watch."""
+    moments = [transition.at for item in items for transition in item.transitions]
+    if moments:
+        lag = max(0.0, (datetime.now(UTC) - min(moments)).total_seconds())
+        _log.info("News", extra={"orchestration_id": orchestration_id, FEED_LAG_FIELD: lag})
 
 
 def _events(item: FeedItem, summary: Summary, now: datetime) -> Iterator[bytes]:

@@ -1,7 +1,6 @@
 """The whole main of a container: `run_e11_job([...])`."""
 
 import json
-import logging
 import sys
 from collections.abc import Iterable
 
@@ -10,6 +9,7 @@ from background_jobs.jobs import Jobs
 from background_jobs.settings import ContainerSettings, Settings, asked_to_describe
 from background_jobs.worker.beacon import Beacon
 from background_jobs.worker.container import Container
+from background_jobs.worker.logs import ContainerLog
 from background_jobs.worker.supervisor import Blame, supervise
 
 
@@ -25,12 +25,12 @@ def run_e11_job(jobs: Iterable[object]) -> None:
     if asked_to_describe():
         print(json.dumps({"job_names": registered.names}))  # noqa: T201 -- the answer to whoever asked
         return
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
     container, settings = ContainerSettings.from_env(), Settings.from_env()
+    log = ContainerLog(container)
+    log.begin()
 
     def work(beacon: Beacon, blame: Blame | None) -> int:
+        log.beacon = beacon
         return Container(registered, container, Rooms.of(settings), beacon, blame).work()
 
     if status := supervise(work):

@@ -1,0 +1,31 @@
+"""What AWS's own rules (cdk-nag) find fault with and we keep, each with its reason."""
+
+from typing import Any, Final
+
+from aws_cdk import Acknowledgment, Stack, Validations
+from constructs import IConstruct
+
+_PACK: Final = "AwsSolutions"
+
+
+def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
+    """Keep what *rule* (``S1``) finds in *construct* and below it, for *reason*."""
+    Validations.of(construct).acknowledge(Acknowledgment(id=f"{_PACK}::{_PACK}-{rule}", reason=reason))
+
+
+def acknowledge_wildcard(construct: IConstruct, resource: str, reason: str) -> None:
+    """Keep permissions on *resource*, whose ARN has a wildcard, in *construct* and below it, for *reason*."""
+    shown = _shown(Stack.of(construct).resolve(resource))
+    acknowledge(construct, f"IAM5[Resource::{shown}]", reason)
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 -- CloudFormation's functions
+    """Return a resolved token as the rules write it: ``<LogicalId.Arn>/orchestrations/*``."""
+    match value:
+        case {"Fn::Join": [str(separator), [*parts]]}:
+            return separator.join(_shown(part) for part in parts)
+        case {"Ref": name}:
+            return f"<{name}>"
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"<{name}.{attribute}>"
+    return str(value)

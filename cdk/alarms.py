@@ -1,0 +1,90 @@
+"""The alarms of a stage; docs/runbook.md answers each under its name."""
+
+import re
+from typing import Final
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from background_jobs.core.naming import Metric
+from cdk.control_plane import ControlPlane
+from cdk.functions import Functions
+from cdk.metrics import PERIOD, of_all, own_metric
+
+_BEHIND: Final = Duration.minutes(1)
+
+
+class Alarms(Construct):
+    """One alarm for each thing that does not mend itself."""
+
+    def __init__(  # noqa: PLR0913 -- what it watches
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: str,
+        control_plane: ControlPlane,
+        functions: Functions,
+        action: cloudwatch.IAlarmAction | None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._action = action
+        given_up = control_plane.stream.given_up
+        self._alarm(
+            "RecordsGivenUp",
+            "Events were given up, and orchestrations may wait for them",
+            given_up.metric_approximate_number_of_messages_visible(statistic="Maximum", period=PERIOD),
+        )
+        self._alarm(
+            "AggregatorBehind",
+            "The read model is more than a minute behind the event log",
+            control_plane.aggregate_jobs.metric(
+                "IteratorAge", statistic="Maximum", period=Duration.minutes(1)
+            ),
+            threshold=_BEHIND.to_milliseconds(),
+            periods=5,
+        )
+        self._alarm(
+            "OrchestrationsStalled",
+            "Orchestrations are not done, and nothing in them has moved for too long",
+            own_metric(stage, Metric.ORCHESTRATIONS_STALLED, "Maximum"),
+        )
+        self._alarm(
+            "LaunchesRefused",
+            "ECS has refused to launch containers for half an hour",
+            own_metric(stage, Metric.LAUNCHES_REFUSED, "Sum"),
+            periods=6,
+        )
+        self._alarm(
+            "FunctionsFail",
+            "Functions have raised for a quarter of an hour",
+            of_all(functions.all, "Errors"),
+            periods=3,
+        )
+        self._alarm(
+            "FunctionsThrottled",
+            "Lambda has refused to run functions for a quarter of an hour",
+            of_all(functions.all, "Throttles"),
+            periods=3,
+        )
+
+    def _alarm(
+        self, name: str, said: str, metric: cloudwatch.IMetric, *, threshold: float = 1, periods: int = 1
+    ) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            name,
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=periods,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            alarm_description=f"{said}; see docs/runbook.md#{runbook_anchor(name)}",
+        )
+        if self._action is not None:
+            alarm.add_alarm_action(self._action)
+
+
+def runbook_anchor(alarm: str) -> str:
+    """Return the anchor under which the runbook answers *alarm*: its name, in words."""
+    return "-".join(re.findall("[A-Z][a-z]+", alarm)).lower()

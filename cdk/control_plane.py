@@ -1,0 +1,73 @@
+"""The control plane: from an event in the log to its execution, its containers and its end."""
+
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from background_jobs.settings import ExecutionSettings
+from cdk.event_stream import EventStream
+from cdk.fan_out import FanOut, ShareFunctions
+from cdk.functions import Functions
+from cdk.job_services import JobServices
+from cdk.stage import Stage
+from cdk.storage import Storage
+
+
+class ControlPlane(Construct):
+    """The functions that follow the event log, the state machine, and what each may do."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        services: JobServices,
+        functions: Functions,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.start_orchestration = functions.function("start_orchestration", seconds=30)
+        self.aggregate_jobs = functions.function("aggregate_jobs", seconds=120)
+        self.close_unfinished = functions.function("close_unfinished", seconds=900)
+        self.end_orchestration = functions.function("end_orchestration", seconds=900)
+        self.note_delay = functions.function("note_delay", seconds=60)
+        self.fan_out = FanOut(
+            self,
+            "FanOut",
+            stage=stage,
+            services=services,
+            functions=ShareFunctions(self.close_unfinished, self.note_delay),
+        )
+        self.stream = EventStream(self, "Stream", stage=stage)
+        self.stream.feed(self.start_orchestration, batch_size=10, kind="OrchestrationStarted")
+        self.stream.feed(self.aggregate_jobs, batch_size=1_000)
+        self.stream.keep_what_fails(self.end_orchestration)
+        self.fan_out.end_by(self.end_orchestration, stage.bus)
+        services.tell_of_failed_starts(self.note_delay)
+
+        storage = stage.storage
+        storage.grant_aggregate(self.aggregate_jobs)
+        stage.bus.grant_put_events_to(self.aggregate_jobs)
+        storage.grant_close(self.close_unfinished)
+        storage.grant_note(self.note_delay)
+        self._let_start(self.start_orchestration, services)
+        self._let_end(self.end_orchestration, services, storage)
+
+    def _let_start(self, function: lambda_.Function, services: JobServices) -> None:
+        self._tell(function, services)
+        self.fan_out.grant_start(function)
+
+    def _let_end(self, function: lambda_.Function, services: JobServices, storage: Storage) -> None:
+        self._tell(function, services)
+        self.fan_out.grant_stop(function)
+        services.grant_stop(function)
+        storage.grant_close(function)
+
+    def _tell(self, function: lambda_.Function, services: JobServices) -> None:
+        """Tell a function that starts or ends executions which they are."""
+        execution = ExecutionSettings(
+            state_machine_arn=self.fan_out.state_machine.state_machine_arn,
+            cluster_arn=services.cluster_arn,
+            spot_services=services.on_spot,
+        )
+        for name, value in execution.to_env().items():
+            function.add_environment(name, value)

@@ -1,0 +1,73 @@
+"""The dashboard of a stage: what was done, what waits, and what goes wrong."""
+
+from aws_cdk import Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from background_jobs.core.naming import Metric
+from cdk.control_plane import ControlPlane
+from cdk.functions import Functions
+from cdk.metrics import of_all, own_metric
+from cdk.progress_api import ProgressApi
+
+_WIDTH = 8
+_FAILURES_BY_JOB = (
+    f"filter {Metric.INSTANCES_ERRORED} > 0",
+    f"stats sum({Metric.INSTANCES_ERRORED}) as errored by job_name, orchestration_id",
+    "sort errored desc",
+    "limit 20",
+)
+
+
+class StageDashboard(Construct):
+    """Rows of three: outcomes, times, trouble."""
+
+    def __init__(  # noqa: PLR0913 -- what it shows
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: str,
+        control_plane: ControlPlane,
+        functions: Functions,
+        progress_api: ProgressApi,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._stage = stage
+        dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=Stack.of(self).stack_name)
+        dashboard.add_widgets(
+            self._graph("Instances", "Sum", Metric.INSTANCES_COMPLETED, Metric.INSTANCES_ERRORED),
+            self._graph("Orchestrations", "Sum", Metric.ORCHESTRATIONS_COMPLETED),
+            cloudwatch.LogQueryWidget(
+                title="Errored instances",
+                log_group_names=[control_plane.aggregate_jobs.log_group.log_group_name],
+                query_lines=list(_FAILURES_BY_JOB),
+                width=_WIDTH,
+            ),
+        )
+        dashboard.add_widgets(
+            self._graph(
+                "Durations, median (s)", "p50", Metric.INSTANCE_DURATION, Metric.ORCHESTRATION_DURATION
+            ),
+            self._graph("Kick-off to first start (s)", "p90", Metric.QUEUE_WAIT),
+            self._graph(
+                "Event to read model and watchers (s)", "p99", Metric.AGGREGATOR_LAG, Metric.FEED_LAG
+            ),
+        )
+        dashboard.add_widgets(
+            self._graph("Trouble", "Sum", Metric.LAUNCHES_REFUSED, Metric.ORCHESTRATIONS_STALLED),
+            _widget("Functions", of_all(functions.all, "Errors"), of_all(functions.all, "Throttles")),
+            _widget(
+                "API",
+                progress_api.api.metric_count(),
+                progress_api.api.metric_client_error(),
+                progress_api.api.metric_server_error(),
+            ),
+        )
+
+    def _graph(self, title: str, statistic: str, *metrics: Metric) -> cloudwatch.GraphWidget:
+        return _widget(title, *(own_metric(self._stage, metric, statistic) for metric in metrics))
+
+
+def _widget(title: str, *metrics: cloudwatch.IMetric) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(title=title, left=list(metrics), width=_WIDTH)

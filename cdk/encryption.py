@@ -1,0 +1,65 @@
+"""The customer key: one KMS key for what a stage stores, used through the services that store it."""
+
+from aws_cdk import Aws, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+_STORING = ("dynamodb", "s3", "sqs")
+
+
+class CustomerKey(Construct):
+    """A key that nobody uses by itself: whoever may read a table may, through DynamoDB, decrypt it."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, keep_data: bool) -> None:
+        super().__init__(scope, construct_id)
+        self.key = kms.Key(
+            self,
+            "Key",
+            description=f"What {Stack.of(self).stack_name} stores",
+            enable_key_rotation=True,
+            removal_policy=RemovalPolicy.RETAIN if keep_data else RemovalPolicy.DESTROY,
+        )
+        self._let_services_use_it_for_callers()
+        self._let_logs_use_it()
+
+    def _let_services_use_it_for_callers(self) -> None:
+        services = [f"{service}.{Aws.REGION}.amazonaws.com" for service in _STORING]
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.AnyPrincipal()],
+                actions=[
+                    "kms:CreateGrant",
+                    "kms:Decrypt",
+                    "kms:DescribeKey",
+                    "kms:Encrypt",
+                    "kms:GenerateDataKey",
+                    "kms:GenerateDataKeyWithoutPlaintext",
+                    "kms:ReEncryptFrom",
+                    "kms:ReEncryptTo",
+                ],
+                resources=["*"],
+                conditions={
+                    "StringEquals": {"kms:CallerAccount": Aws.ACCOUNT_ID, "kms:ViaService": services}
+                },
+            )
+        )
+
+    def _let_logs_use_it(self) -> None:
+        groups = Stack.of(self).format_arn(service="logs", resource="*")
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal(f"logs.{Aws.REGION}.amazonaws.com")],
+                actions=[
+                    "kms:Decrypt",
+                    "kms:DescribeKey",
+                    "kms:Encrypt",
+                    "kms:GenerateDataKey",
+                    "kms:GenerateDataKeyWithoutPlaintext",
+                    "kms:ReEncryptFrom",
+                    "kms:ReEncryptTo",
+                ],
+                resources=["*"],
+                conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+            )
+        )

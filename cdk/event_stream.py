@@ -1,0 +1,62 @@
+"""The stream of the event log: the functions that follow it, and what they gave up."""
+
+from typing import Final
+
+from aws_cdk import Duration
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_sqs as sqs
+from aws_cdk.aws_lambda_event_sources import DynamoEventSource, SqsDlq
+from constructs import Construct
+
+from cdk.acknowledgements import acknowledge
+from cdk.stage import Stage
+
+_RETRIES: Final = 100
+_RECORD_AGE: Final = Duration.hours(12)
+"""Half of what the stream keeps, so that a poison record is handed over while its neighbours still exist."""
+_EVENT_AGE: Final = Duration.hours(6)
+"""As long as Lambda keeps an event that it could not hand to a function."""
+
+
+class EventStream(Construct):
+    """Feeds functions, two at most, for more would slow each other down; keeps what they cannot take."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+        super().__init__(scope, construct_id)
+        self._event_log = stage.storage.event_log
+        key = stage.key
+        self.given_up = sqs.Queue(
+            self,
+            "GivenUp",
+            encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
+            encryption_master_key=key,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        acknowledge(self.given_up, "SQS3", "It is itself where failed records end up.")
+        # Known by its ARN alone, so that sending does not bring CDK's grants on the key: its own policy
+        # lets senders use it through SQS.
+        self.end = sqs.Queue.from_queue_arn(self, "End", self.given_up.queue_arn)
+
+    def feed(self, function: lambda_.Function, *, batch_size: int, kind: str | None = None) -> None:
+        """Feed *function* with the events of one kind, or with all of them."""
+        wanted = {"dynamodb": {"NewImage": {"type": {"S": lambda_.FilterRule.is_equal(kind or "")}}}}
+        source = DynamoEventSource(
+            self._event_log.table,
+            starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+            batch_size=batch_size,
+            filters=[lambda_.FilterCriteria.filter(wanted)] if kind else None,
+            report_batch_item_failures=True,
+            bisect_batch_on_error=True,
+            retry_attempts=_RETRIES,
+            max_record_age=_RECORD_AGE,
+            on_failure=SqsDlq(self.end),
+        )
+        function.add_event_source(source)
+
+    def keep_what_fails(self, function: lambda_.Function) -> None:
+        """Keep the events of the bus that *function* failed on, or that never reached it."""
+        function.configure_async_invoke(
+            on_failure=destinations.SqsDestination(self.end), retry_attempts=2, max_event_age=_EVENT_AGE
+        )

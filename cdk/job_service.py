@@ -1,0 +1,120 @@
+"""One service: its task definition, its two roles and its log."""
+
+from aws_cdk import Arn, ArnComponents, ArnFormat, Aws, Stack
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk.aws_ecr_assets import Platform
+from constructs import Construct
+
+from background_jobs.core.naming import CONTAINER_NAME, task_family
+from background_jobs.settings import Settings
+from cdk.acknowledgements import acknowledge, acknowledge_wildcard
+from cdk.service_config import EcrImage, ServiceConfig
+from cdk.stage import Stage
+
+
+class JobService(Construct):
+    """What runs under the conventional family name of a service.
+
+    Its execution role is ECS's own: it pulls the image, reads the secrets and writes the log. Its task role
+    is the jobs': it works through shares, and may do what the service is configured with.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, config: ServiceConfig) -> None:
+        super().__init__(scope, construct_id)
+        tasks = iam.ServicePrincipal("ecs-tasks.amazonaws.com")
+        self.task_role = iam.Role(self, "TaskRole", assumed_by=tasks)
+        self.execution_role = iam.Role(self, "ExecutionRole", assumed_by=tasks)
+        self.log = stage.logs.group(self, "Log")
+        stage.storage.grant_work(self.task_role)
+        self._permit(config)
+        self._let_read_secrets(config)
+        self._define(config, stage.settings.model_copy(update={"service": config.name}))
+
+    def _permit(self, config: ServiceConfig) -> None:
+        for permission in config.permissions:
+            self.task_role.add_to_policy(
+                iam.PolicyStatement(actions=list(permission.actions), resources=list(permission.resources))
+            )
+            for resource in permission.resources:
+                if "*" in resource:
+                    acknowledge_wildcard(self.task_role, resource, permission.reason)
+
+    def _let_read_secrets(self, config: ServiceConfig) -> None:
+        for arn in config.secrets.values():
+            of_ssm = arn.split(":")[2] == "ssm"
+            action = "ssm:GetParameters" if of_ssm else "secretsmanager:GetSecretValue"
+            # What follows the seventh part names a field or a version of the secret.
+            resource = arn if of_ssm else ":".join(arn.split(":")[:7])
+            self.execution_role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[resource]))
+
+    def _define(self, config: ServiceConfig, settings: Settings) -> None:
+        architecture = ecs.CpuArchitecture.ARM64 if config.arm64 else ecs.CpuArchitecture.X86_64
+        definition = ecs.FargateTaskDefinition(
+            self,
+            "Task",
+            family=task_family(settings.stage, config.name),
+            cpu=config.cpu,
+            memory_limit_mib=config.memory_mib,
+            runtime_platform=ecs.RuntimePlatform(
+                cpu_architecture=architecture, operating_system_family=ecs.OperatingSystemFamily.LINUX
+            ),
+            task_role=self.task_role,
+            execution_role=self.execution_role,
+        )
+        definition.add_container(
+            CONTAINER_NAME,
+            image=self._image(config),
+            environment=config.environment | settings.to_env() | {"AWS_REGION": Aws.REGION},
+            logging=ecs.LogDrivers.aws_logs(log_group=self.log, stream_prefix=config.name),
+            readonly_root_filesystem=True,
+        )
+        self._inject(config, definition)
+        acknowledge(definition, "ECS2", "They are settings; what is secret comes from `secrets`.")
+
+    def _inject(self, config: ServiceConfig, definition: ecs.FargateTaskDefinition) -> None:
+        """Have ECS put the secrets into the environment; CDK's own way would allow more than to read them."""
+        secrets = [{"Name": name, "ValueFrom": arn} for name, arn in config.secrets.items()]
+        resource = definition.node.default_child
+        if secrets and isinstance(resource, ecs.CfnTaskDefinition):
+            resource.add_property_override("ContainerDefinitions.0.Secrets", secrets)
+
+    def _image(self, config: ServiceConfig) -> ecs.ContainerImage:
+        if config.folder is not None:
+            platform = Platform.LINUX_ARM64 if config.arm64 else Platform.LINUX_AMD64
+            self._acknowledge_token()
+            return ecs.ContainerImage.from_asset(
+                str(config.folder), file=config.dockerfile, platform=platform
+            )
+        if config.ecr_image is not None:
+            self._let_pull(config.ecr_image)
+        return ecs.ContainerImage.from_registry(config.image)
+
+    def _let_pull(self, image: EcrImage) -> None:
+        repository = Arn.format(
+            ArnComponents(
+                service="ecr",
+                account=image.account,
+                region=image.region,
+                resource="repository",
+                resource_name=image.name,
+                arn_format=ArnFormat.SLASH_RESOURCE_NAME,
+            ),
+            Stack.of(self),
+        )
+        for actions, resource in (
+            (
+                [
+                    "ecr:BatchCheckLayerAvailability",
+                    "ecr:BatchGetImage",
+                    "ecr:GetDownloadUrlForLayer",
+                ],
+                repository,
+            ),
+            (["ecr:GetAuthorizationToken"], "*"),
+        ):
+            self.execution_role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
+        self._acknowledge_token()
+
+    def _acknowledge_token(self) -> None:
+        acknowledge_wildcard(self.execution_role, "*", "A token of ECR cannot be allowed by resource.")

@@ -1,0 +1,38 @@
+"""The metrics of a stage, as alarms and dashboard read them."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+
+from background_jobs.core import naming
+from background_jobs.core.naming import Metric
+
+PERIOD: Final = Duration.minutes(5)
+
+COUNTED_FROM_LOGS: Final = frozenset({Metric.LAUNCHES_REFUSED, Metric.FEED_LAG})
+"""What no code of ours emits as a metric; CloudWatch takes it from a log."""
+
+
+def own_metric(stage: str, metric: Metric, statistic: str) -> cloudwatch.Metric:
+    """Return a metric that our own code emits, or that is counted from our logs."""
+    return cloudwatch.Metric(
+        namespace=naming.metric_namespace(stage),
+        metric_name=metric,
+        dimensions_map=None if metric in COUNTED_FROM_LOGS else {"service": naming.METRIC_SERVICE},
+        statistic=statistic,
+        period=PERIOD,
+    )
+
+
+def of_all(functions: Iterable[lambda_.Function], name: str) -> cloudwatch.MathExpression:
+    """Return the sum of Lambda's metric *name* (``Errors``) over *functions*."""
+    metrics: dict[str, cloudwatch.IMetric] = {
+        f"{name.lower()}{number}": function.metric(name, statistic="Sum", period=PERIOD)
+        for number, function in enumerate(functions)
+    }
+    return cloudwatch.MathExpression(
+        expression=f"SUM([{', '.join(metrics)}])", using_metrics=metrics, label=name, period=PERIOD
+    )

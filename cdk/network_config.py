@@ -1,0 +1,52 @@
+"""Where containers run: in a network of the stack's own, or in one that is there already."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class NewVpc(BaseModel):
+    """A VPC of the stack's own, without NAT.
+
+    Its subnets are public, which costs nothing by the hour; or private, with an interface endpoint for each
+    service of AWS that containers need, which each cost some by the hour and zone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    private: bool = False
+    endpoints: tuple[str, ...] = ()
+    """Further services that the jobs call from private subnets, ``sqs``; S3 and DynamoDB are there."""
+    zones: int = Field(default=2, ge=1, le=6)
+
+    @model_validator(mode="after")
+    def _endpoints_are_of_use(self) -> Self:
+        if self.endpoints and not self.private:
+            raise ValueError(
+                "network: endpoints are for private=True; from public subnets every service is reached"
+            )
+        return self
+
+
+class ExistingVpc(BaseModel):
+    """A VPC that is there, looked up while synthesizing; its private subnets, which need NAT or endpoints."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    vpc_id: str = Field(pattern=r"^vpc-[0-9a-f]+$")
+    public: bool = False
+    """Use its public subnets instead, and give each container a public address."""
+
+
+class ExistingSubnets(BaseModel):
+    """Subnets that are there, and the security group of the containers; nothing is looked up."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subnet_ids: tuple[str, ...] = Field(min_length=1)
+    security_group_id: str = Field(pattern=r"^sg-[0-9a-f]+$")
+    public: bool = False
+    """Whether the subnets are public, so that each container needs a public address."""
+
+
+NetworkConfig = NewVpc | ExistingVpc | ExistingSubnets

@@ -1,0 +1,135 @@
+"""One service: an image, the jobs in it and what its containers get, checked before synthesis."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from background_jobs.settings import PREFIX, ContainerSettings
+
+REPOSITORY: Final = Path(__file__).resolve().parents[1]
+
+_GIB: Final = 1024
+_FARGATE_MEMORY: Final[Mapping[int, Sequence[int]]] = {
+    256: (512, 1 * _GIB, 2 * _GIB),
+    512: range(1 * _GIB, 4 * _GIB + 1, _GIB),
+    1024: range(2 * _GIB, 8 * _GIB + 1, _GIB),
+    2048: range(4 * _GIB, 16 * _GIB + 1, _GIB),
+    4096: range(8 * _GIB, 30 * _GIB + 1, _GIB),
+    8192: range(16 * _GIB, 60 * _GIB + 1, 4 * _GIB),
+    16384: range(32 * _GIB, 120 * _GIB + 1, 8 * _GIB),
+}
+"""The memory in MiB that Fargate offers with each CPU size."""
+
+_ECR: Final = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<name>[^:@]+)"
+)
+_SECRET: Final = re.compile(r"arn:[a-z-]+:(secretsmanager:.+:secret:.+|ssm:.+:parameter/.+)")
+_OURS: Final = frozenset(str(field.alias) for field in ContainerSettings.model_fields.values() if field.alias)
+
+
+class Permission(BaseModel):
+    """What the jobs of a service may do beside their own bookkeeping."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    actions: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Za-z0-9]+$")], ...] = Field(min_length=1)
+    """Each in full, ``s3:GetObject``; wildcards are refused."""
+    resources: tuple[str, ...] = Field(min_length=1)
+    reason: str = Field(min_length=1)
+    """Why; it is kept beside any wildcard in *resources*."""
+
+
+class EcrImage(BaseModel):
+    """Where an image is in a registry of ECR."""
+
+    account: str
+    region: str
+    name: str
+
+
+class ServiceConfig(BaseModel):
+    """One image with one or more jobs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    image: str
+    """A registry's image, or a folder from which it is built: ``.``, ``./billing``."""
+    dockerfile: str = "job_container/Dockerfile"
+    """Relative to the folder."""
+    jobs: tuple[str, ...] = ()
+    """The names of its jobs; where every service has them, a kick-off refuses others at once."""
+    cpu: int = 512
+    memory_mib: int = 1024
+    arm64: bool = True
+    spot: bool = False
+    """Run on Fargate Spot: far cheaper, and AWS may take a container back, which is launched again."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    secrets: dict[str, str] = Field(default_factory=dict)
+    """By variable, the ARN of a secret of Secrets Manager or of a parameter of SSM."""
+    permissions: tuple[Permission, ...] = ()
+
+    @property
+    def folder(self) -> Path | None:
+        """Return the folder that the image is built from; None for a registry's image."""
+        return REPOSITORY / self.image if self.image.startswith((".", "/")) else None
+
+    @property
+    def ecr_image(self) -> EcrImage | None:
+        """Return where the image is, if that is in ECR."""
+        found = _ECR.match(self.image)
+        return EcrImage.model_validate(found.groupdict()) if found else None
+
+    @model_validator(mode="after")
+    def _fits_fargate(self) -> Self:
+        if self.cpu not in _FARGATE_MEMORY:
+            raise ValueError(
+                f"service {self.name!r}: Fargate has no cpu={self.cpu}; use one of {list(_FARGATE_MEMORY)}"
+            )
+        if self.memory_mib not in (offered := _FARGATE_MEMORY[self.cpu]):
+            raise ValueError(
+                f"service {self.name!r}: with cpu={self.cpu} Fargate has no memory_mib={self.memory_mib}; "
+                f"use one of {list(offered)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _image_can_be_built(self) -> Self:
+        folder = self.folder
+        if folder is None:
+            if (REPOSITORY / self.image).is_dir():
+                raise ValueError(
+                    f"service {self.name!r}: image={self.image!r} is a folder here; to build from it, "
+                    f"write './{self.image}'"
+                )
+        elif not folder.is_dir():
+            raise ValueError(f"service {self.name!r}: there is no folder {folder} to build its image from")
+        elif not (folder / self.dockerfile).is_file():
+            raise ValueError(
+                f"service {self.name!r}: there is no {self.dockerfile} in {folder.resolve()}; "
+                "name the right one with dockerfile="
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _variables_are_free(self) -> Self:
+        names = [*self.environment, *self.secrets]
+        ours = sorted(name for name in names if name in _OURS or name.startswith(PREFIX))
+        if ours:
+            raise ValueError(f"service {self.name!r}: these variables are set by us: {', '.join(ours)}")
+        if twice := sorted(self.environment.keys() & self.secrets.keys()):
+            raise ValueError(
+                f"service {self.name!r}: these are both in environment and in secrets: {', '.join(twice)}"
+            )
+        for name, arn in self.secrets.items():
+            if not _SECRET.fullmatch(arn):
+                raise ValueError(
+                    f"service {self.name!r}: secrets[{name!r}]={arn!r} is no ARN of a secret of Secrets "
+                    "Manager or of a parameter of SSM"
+                )
+        if twice := sorted({name for name in self.jobs if self.jobs.count(name) > 1}):
+            raise ValueError(f"service {self.name!r}: these jobs are named twice: {', '.join(twice)}")
+        return self

@@ -1,0 +1,61 @@
+"""Where a stage keeps its data, and what each kind of user may do with it."""
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from cdk.config import StageConfig
+from cdk.event_log import EventLogTable
+from cdk.payloads import PayloadBucket
+from cdk.read_model import ReadModelTable
+
+
+class Storage(Construct):
+    """The event log, the read model and the payloads."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, config: StageConfig, key: kms.IKey | None
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.event_log = EventLogTable(self, "EventLog", keep_data=config.keep_data, key=key)
+        self.read_model = ReadModelTable(self, "ReadModel", keep_data=config.keep_data, key=key)
+        self.payloads = PayloadBucket(
+            self, "Payloads", keep_data=config.keep_data, retention_days=config.retention_days, key=key
+        )
+
+    def grant_call(self, to: iam.IGrantable) -> None:
+        """Let *to* kick off jobs, follow and cancel them, and read what came of them."""
+        self.event_log.grant_append(to)
+        self.event_log.grant_read(to)
+        self.read_model.grant_read(to)
+        self.payloads.grant_read(to)
+        self.payloads.grant_write(to)
+
+    def grant_work(self, to: iam.IGrantable) -> None:
+        """Let *to* work through a share: read its params, append what happens, store large results."""
+        self.event_log.grant_append(to)
+        self.event_log.grant_read(to)
+        self.payloads.grant_read(to)
+        self.payloads.grant_put(to)
+
+    def grant_aggregate(self, to: iam.IGrantable) -> None:
+        """Let *to* fold the log into the read model as it comes, and append completions."""
+        self.read_model.grant_fold(to)
+        self.event_log.grant_append(to)
+
+    def grant_note(self, to: iam.IGrantable) -> None:
+        """Let *to* append what it noticed of an orchestration, having read its story."""
+        self.event_log.grant_append(to)
+        self.event_log.grant_read(to)
+
+    def grant_rebuild(self, to: iam.IGrantable) -> None:
+        """Let *to* fold the log again from its beginning."""
+        self.grant_aggregate(to)
+        self.event_log.grant_read(to)
+
+    def grant_close(self, to: iam.IGrantable) -> None:
+        """Let *to* give outcomes to instances that have none."""
+        self.event_log.grant_append(to)
+        self.event_log.grant_read(to)
+        self.read_model.grant_read_summary(to)
+        self.payloads.grant_read(to)

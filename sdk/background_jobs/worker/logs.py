@@ -1,0 +1,45 @@
+"""What a container logs: lines of JSON on ECS, each with its orchestration and the instance that runs."""
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from background_jobs.core import ids
+from background_jobs.json_log import JsonFormatter
+from background_jobs.settings import ContainerSettings
+
+if TYPE_CHECKING:
+    from background_jobs.worker.beacon import Beacon
+
+_FOR_PEOPLE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class ContainerLog:
+    """Says in every line, the user's own among them, what it is about."""
+
+    def __init__(self, settings: ContainerSettings) -> None:
+        self._settings = settings
+        self.beacon: Beacon | None = None
+        """What runs now, in the process of the jobs."""
+
+    def begin(self) -> None:
+        """Log to standard error, unless the user has set up logging in another way."""
+        handler = logging.StreamHandler(sys.stderr)
+        on_ecs = bool(self._settings.metadata_uri)
+        handler.setFormatter(JsonFormatter(self.context) if on_ecs else logging.Formatter(_FOR_PEOPLE))
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+    def context(self) -> dict[str, object]:
+        """Return the ids of the share, and of the job instance that runs."""
+        orchestration_id = self._settings.orchestration_id
+        known: dict[str, object] = {
+            "orchestration_id": orchestration_id,
+            "job_name": self._settings.job_name,
+            "share": self._settings.share,
+        }
+        running = self.beacon.read() if self.beacon else None
+        if running is not None:
+            known["job_id"] = ids.job_id(orchestration_id, running.index)
+            known["index"] = running.index
+            known["attempt"] = running.attempt
+        return known

@@ -1,0 +1,146 @@
+"""The offline stack's server with IAM enforced, and a record of every call that it checked.
+
+Functions have the sessions of their own roles from the emulator; containers and the progress API get those of
+theirs here, and there is a user for each of the two policies. In the server's folder, ``users.json`` has their
+credentials, ``roles.json`` the policies that are attached, and ``calls.jsonl`` a line for each check.
+"""
+
+import json
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from background_jobs.local_stack import server
+from background_jobs.local_stack.process_runner import ProcessRunner
+from background_jobs.local_stack.substitutions import substitute
+
+USERS, ROLES, CALLS = "users.json", "roles.json", "calls.jsonl"
+_STACK = "background-jobs-local"
+
+
+class Authority:
+    """Gives everybody who calls the emulator an identity with the policies of the template."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._runner: ProcessRunner | None = None
+
+    def begin(self, runner: ProcessRunner) -> None:
+        """Record every check, from now on."""
+        from ministack import app  # noqa: PLC0415 -- its import reads settings
+        from ministack.core import iam_evaluator  # noqa: PLC0415 -- the same
+
+        substitute(runner)
+        # The bucket refuses what comes without TLS, which the emulator does not speak.
+        pin = app.pin_request_origin
+        app.pin_request_origin = lambda address, _secure: pin(address, True)  # noqa: FBT003 -- its own argument
+        self._runner = runner
+        iam_evaluator.enforce = self._recording(iam_evaluator.enforce, iam_evaluator.resolve_principal)
+
+    def _recording(self, enforce: Callable[..., Any], principal_of: Callable[..., Any]) -> Callable[..., Any]:
+        def check(
+            key: str, action: str, service: str, region: str, resource_arn: str = "*", **more: Any
+        ) -> Any:
+            if action == "ecs:ListTasks":
+                # AWS knows the cluster as a condition key, the emulator as the resource only.
+                more["service_context"] = {**(more.get("service_context") or {}), "ecs:cluster": resource_arn}
+            denied = enforce(key, action, service, region, resource_arn=resource_arn, **more)
+            arn = getattr(principal_of(key or "", server.ACCOUNT), "arn", "unknown")
+            line = {
+                "principal": arn,
+                "action": action,
+                "resource": resource_arn,
+                "denied": denied is not None,
+            }
+            with self._lock, (self._folder / CALLS).open("a") as record:
+                record.write(json.dumps(line) + "\n")
+            return denied
+
+        return check
+
+    def admit(self) -> dict[str, str]:
+        """Make the identities of the deployed stack; return the credentials of the progress API."""
+        iam, cloudformation = boto3.client("iam"), boto3.client("cloudformation")  # noqa: TID251 -- its root's
+        (stack,) = cloudformation.describe_stacks(StackName=_STACK)["Stacks"]
+        outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+        users = {}
+        for name in ("Caller", "Operator"):
+            iam.create_user(UserName=name)
+            iam.attach_user_policy(UserName=name, PolicyArn=outputs[f"{name}Policy"])
+            key = iam.create_access_key(UserName=name)["AccessKey"]
+            users[name] = {
+                "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+            }
+        (self._folder / USERS).write_text(json.dumps(users))
+        resources = cloudformation.describe_stack_resources(StackName=_STACK)["StackResources"]
+        roles = {
+            one["LogicalResourceId"][:-8]: one["PhysicalResourceId"]
+            for one in resources
+            if one["ResourceType"] == "AWS::IAM::Role"
+        }
+        policies = {title: _statements_of_role(iam, role) for title, role in roles.items()}
+        for name in ("Caller", "Operator"):
+            policies[name] = _statements_of_policy(iam, outputs[f"{name}Policy"])
+        (self._folder / ROLES).write_text(json.dumps({"names": roles, "policies": policies}))
+        assert self._runner is not None
+        self._runner.containers._environment.update(_session(roles["ServicesdefaultTaskRole"]))
+        return _session(roles["FunctionsProgressApiRole"])
+
+
+def _session(role: str) -> dict[str, str]:
+    """Return the credentials of a new session of *role*, as ECS and Lambda hand them out."""
+    from ministack.services import sts  # noqa: PLC0415 -- its import reads settings
+
+    key, secret, token = f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), secrets.token_hex(20)
+    session = {
+        "Arn": f"arn:aws:sts::{server.ACCOUNT}:assumed-role/{role}/session",
+        "UserId": f"{role}:session",
+        "SecretAccessKey": secret,
+        "SessionToken": token,
+    }
+    sts.register_session(key, session)
+    return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": token}
+
+
+def _statements_of_role(iam: Any, role: str) -> list[Any]:
+    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
+    attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    assert not attached, "a managed policy allows more than one stage needs"
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def _statements_of_policy(iam: Any, arn: str) -> list[Any]:
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    statements: list[Any] = found["Statement"]
+    return statements
+
+
+def main() -> None:
+    """Serve, with IAM enforced."""
+    os.environ["AUTH"] = "true"  # noqa: TID251 -- the emulator's own setting
+    options = server.ServerOptions.model_validate_json(sys.argv[1])
+    authority = Authority(options.folder)
+    start_api, environment = server._start_api, server.client_environment
+
+    def start_api_as_its_role(*arguments: Any) -> None:
+        credentials = authority.admit()
+        server.client_environment = lambda *where: environment(*where) | credentials
+        start_api(*arguments)
+
+    server.substitute = authority.begin  # type: ignore[attr-defined] # not a public name
+    server._start_api = start_api_as_its_role  # type: ignore[assignment] # takes the same, unnamed
+    server.main(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""Who may do what: the policies of the template against the calls that are made, with IAM enforced.
+
+The emulator checks functions, users and, given sessions of their roles, containers and the progress API. What it
+does on behalf of Step Functions, ECS, Lambda and EventBridge themselves it checks against no policy; these calls
+are in EXPLAINED, with what makes each.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, ClassVar, Final, NamedTuple
+
+import boto3
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from background_jobs import OrchestrationService
+from background_jobs.aws import clients
+from background_jobs.aws.history import HistoryFilter
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.rebuild import rebuild
+from background_jobs.local_stack import LocalStack
+from background_jobs.settings import Settings
+from tests.infrastructure.auth_server import CALLS, ROLES, USERS
+from tests.offline import until
+
+JOBS: Final = Path(__file__).with_name("jobs.py")
+PATIENCE: Final = 120
+
+EXPLAINED: Final = {
+    ("*", "logs:CreateLogStream"): "Lambda and ECS write the log of what they run",
+    ("*", "logs:PutLogEvents"): "the same",
+    ("*", "xray:PutTraceSegments"): "Lambda and Step Functions hand in traces",
+    ("*", "xray:PutTelemetryRecords"): "the same",
+    ("Functions*", "dynamodb:DescribeStream"): "Lambda reads the stream for the function",
+    ("Functions*", "dynamodb:GetRecords"): "the same",
+    ("Functions*", "dynamodb:GetShardIterator"): "the same",
+    ("Functions*", "dynamodb:ListStreams"): "the same",
+    ("Functions*", "sqs:SendMessage"): "Lambda hands over what the function gave up",
+    ("Functions*", "sqs:GetQueueAttributes"): "CDK grants it to whoever sends",
+    ("Functions*", "sqs:GetQueueUrl"): "the same",
+    ("FunctionsAggregateJobsRole", "dynamodb:GetItem"): "of the log, only when two complete an orchestration",
+    ("Operator", "dynamodb:PutItem"): "into the log, only when a completion is due",
+    ("FunctionsEndOrchestrationRole", "ecs:DescribeTasks"): "only where tasks outlive their execution",
+    ("FunctionsEndOrchestrationRole", "ecs:StopTask"): "the same; offline, StopExecution stops them all",
+    ("*", "s3:AbortMultipartUpload"): "only when an upload in parts fails",
+    ("Caller", "execute-api:Invoke"): "API Gateway checks it; offline, the API is served beside the emulator",
+    (
+        "ControlPlaneFanOutStateMachineRole",
+        "*",
+    ): "Step Functions itself runs, watches and stops what it started",
+}
+"""What is allowed and never seen, by principal and action, and who does it all the same."""
+
+
+class AuthStack(LocalStack):
+    """The offline stack with IAM enforced."""
+
+    server: ClassVar[str] = "tests.infrastructure.auth_server"
+
+
+class Call(NamedTuple):
+    """One call that was checked; the principal is a role by its place in the stack, or a user."""
+
+    principal: str
+    action: str
+    resource: str
+
+
+class Life:
+    """One stack in which everything is done that callers, containers, functions and operators do."""
+
+    def __init__(self, stack: LocalStack, environment: pytest.MonkeyPatch, folder: Path) -> None:
+        self.stack, self.folder = stack, folder
+        self._environment = environment
+        self._users = json.loads((stack.folder / USERS).read_text())
+        for name, value in stack.environment.items():
+            environment.setenv(name, value)
+
+    def become(self, user: str | None) -> OrchestrationService:
+        """Go on as a user, or as root, with the SDK's own watching of the read model."""
+        root = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        for name, value in (self._users[user] if user else root).items():
+            self._environment.setenv(name, value)
+        clients._client.cache_clear()
+        return OrchestrationService(self.settings)
+
+    @property
+    def settings(self) -> Settings:
+        return self.stack.settings.model_copy(update={"api_url": "", "job_names": ()})
+
+    def calls(self) -> tuple[set[Call], set[Call]]:
+        """Return the calls that were allowed, and those that were denied."""
+        names = {role: title for title, role in self._roles()["names"].items()}
+        found: tuple[set[Call], set[Call]] = (set(), set())
+        for line in (self.stack.folder / CALLS).read_text().splitlines():
+            checked = json.loads(line)
+            who = checked["principal"].split("/")[1] if "/" in checked["principal"] else "root"
+            call = Call(names.get(who, who), checked["action"], checked["resource"])
+            if who != "root":
+                found[checked["denied"]].add(call)
+        return found
+
+    def allowed(self) -> set[Call]:
+        """Return what the deployed policies allow, each action and resource by itself."""
+        return {
+            Call(principal, action, resource)
+            for principal, statements in self._roles()["policies"].items()
+            for statement in statements
+            for action in _listed(statement["Action"])
+            for resource in _listed(statement["Resource"])
+        }
+
+    def _roles(self) -> dict[str, Any]:
+        roles: dict[str, Any] = json.loads((self.stack.folder / ROLES).read_text())
+        return roles
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def may(statement: Call, call: Call) -> bool:
+    return (
+        statement.principal == call.principal
+        and statement.action == call.action
+        and fnmatchcase(call.resource, statement.resource)
+    )
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    with AuthStack(str(JOBS), containers=3) as stack, pytest.MonkeyPatch.context() as environment:
+        environment.delenv("AWS_PROFILE", raising=False)
+        life = Life(stack, environment, tmp_path_factory.mktemp("life"))
+        broken = life.become("Caller").kick_off_job("broken", [{"n": 1}])
+        called(life)
+        served(life)
+        cancelled(life)
+        operated(life)
+        (failure,) = broken.results(PATIENCE).failures or []
+        assert failure.error.type == "ContainerLost"
+        yield life
+
+
+def called(life: Life) -> None:
+    """Do what callers do; and have containers fail, and store what is large."""
+    service = life.become("Caller")
+    one = service.kick_off_job("double", [{"n": n} for n in range(-1, 20)], tags={"customer": "acme"})
+    large = service.kick_off_job(
+        "double", ({"n": n, "text": "x" * 900_000} for n in range(-1, 11)), parallelism=2
+    )
+    text = service.kick_off_job("long_text", [{}])
+    list(one.watch(timeout=PATIENCE))
+    for orchestration, errored in ((one, 1), (large, 1), (text, 0)):
+        failures = service.get_job_results(orchestration.id, timeout=PATIENCE).failures
+        assert len(failures or []) == errored
+    until(lambda: one.summary().done)
+    history = Rooms.of(life.settings).history
+    now = datetime.now(UTC)
+    for wanted in (HistoryFilter(until=now), HistoryFilter(until=now, customer="acme")):
+        assert one.id in [found.orchestration_id for found in history.page(wanted, limit=9).summaries]
+    assert history.page(HistoryFilter(until=now, job_name="double"), limit=9).summaries
+
+
+def served(life: Life) -> None:
+    """Use the progress API, which acts under its own role."""
+    with httpx.Client(base_url=life.stack.settings.api_url, timeout=60) as api:
+        params = [{"n": n} for n in range(-1, 3)]
+        asked = {"job_name": "double", "params": params, "tags": {"customer": "emca"}}
+        answer = api.post("/orchestrations", json=asked)
+        assert answer.status_code == 201, answer.text
+        path = f"/orchestrations/{answer.json()['orchestration_id']}"
+        assert "event: completed" in api.get(f"{path}/events").text
+        for what in ("", "/instances", "/instances/0", "/results", "/failures", "/causes"):
+            assert api.get(path + what).status_code == 200, what
+        assert len(api.get("/orchestrations", params={"customer": "emca"}).json()["orchestrations"]) == 1
+        assert api.get("/orchestrations", params={"job_name": "double"}).json()["orchestrations"]
+        assert api.get("/orchestrations").status_code == 200
+        long = api.post("/orchestrations", json={"job_name": "long_text", "params": [{}]}).json()
+        api.get(f"/orchestrations/{long['orchestration_id']}/events")
+        assert api.get(f"/orchestrations/{long['orchestration_id']}/results").status_code == 200
+        assert api.post(f"{path}/rerun", json={"only": "failed"}).status_code == 201
+
+
+def cancelled(life: Life) -> None:
+    """Cancel what runs."""
+    running = life.folder / "running"
+    orchestration = life.become("Caller").kick_off_job("wait_for_the_end", [{"running": str(running)}])
+    until(running.exists)
+    orchestration.cancel("enough")
+    until(lambda: any(call.action == "states:StopExecution" for call in life.calls()[0]))
+    until(lambda: orchestration.summary().done)
+
+
+def operated(life: Life) -> None:
+    """Put a read model right that somebody has tampered with."""
+    service = life.become("Caller")
+    orchestration = service.kick_off_job("double", [{"n": 1}])
+    until(lambda: orchestration.summary().done)
+    life.become(None)
+    boto3.Session().client("dynamodb").delete_item(  # noqa: TID251 -- root's own
+        TableName=life.settings.read_model_table,
+        Key={"pk": {"S": orchestration.id}, "sk": {"S": "statuses#00000"}},
+    )
+    life.become("Operator")
+    assert rebuild(orchestration.id, Rooms.of(life.settings), datetime.now(UTC)) == [
+        "statuses of instances from 0 on"
+    ]
+
+
+def test_nothing_that_was_done_needed_more_than_is_allowed(life: Life) -> None:
+    made, denied = life.calls()
+    assert denied == set()
+    allowed = life.allowed()
+    assert [call for call in made if not any(may(one, call) for one in allowed)] == []
+    assert {call.principal for call in made} >= {
+        "Caller",
+        "Operator",
+        "ServicesdefaultTaskRole",
+        "FunctionsStartOrchestrationRole",
+        "FunctionsAggregateJobsRole",
+        "FunctionsCloseUnfinishedRole",
+        "FunctionsEndOrchestrationRole",
+        "FunctionsProgressApiRole",
+    }
+
+
+def test_everything_that_is_allowed_is_done_or_explained(life: Life) -> None:
+    made, _ = life.calls()
+    unseen = {one for one in life.allowed() if not any(may(one, call) for call in made)}
+    left = {one for one in unseen if not any(_explains(who, one) for who in EXPLAINED)}
+    assert "\n".join(" ".join(one) for one in sorted(left)) == ""
+
+
+def test_every_explanation_is_of_something(life: Life) -> None:
+    allowed = life.allowed()
+    assert [who for who in EXPLAINED if not any(_explains(who, one) for one in allowed)] == []
+
+
+def _explains(who: tuple[str, str], one: Call) -> bool:
+    return fnmatchcase(one.principal, who[0]) and fnmatchcase(one.action, who[1])
+
+
+def test_a_container_cannot_change_or_delete_an_event(life: Life) -> None:
+    service = life.become("Caller")
+    orchestration = service.kick_off_job("double", [{"n": 1}])
+    tampering = service.kick_off_job("tamper", [{"orchestration_id": orchestration.id}])
+    (success,) = tampering.results(PATIENCE).successes
+    assert success.result == ["AccessDeniedException", "AccessDeniedException", "AccessDenied"]
+
+
+def test_a_caller_cannot_change_the_log_or_start_executions(life: Life) -> None:
+    life.become("Caller")
+    session = boto3.Session()  # noqa: TID251 -- a caller's own
+    dynamodb, states = session.client("dynamodb"), session.client("stepfunctions")
+    key = {"pk": {"S": "x"}, "sk": {"S": "y"}}
+    for refused in (
+        lambda: dynamodb.delete_item(TableName=life.settings.event_log_table, Key=key),
+        lambda: dynamodb.put_item(TableName=life.settings.read_model_table, Item=key),
+        states.list_state_machines,
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            refused()

@@ -1,0 +1,59 @@
+"""Rules that others wrote: AWS's own on what a stack should be, and its schemas of every resource."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cdk.config import StageConfig, stage_named
+from cdk.network_config import NewVpc
+from cdk.service_config import ServiceConfig
+from cdk.synthesis import check_rules, use_bundled_node
+from tests.infrastructure.conftest import Synthesize, Template
+from tests.infrastructure.test_stack import BILLING
+
+EVERYTHING = StageConfig(
+    stage="prod",
+    services=(BILLING, ServiceConfig(name="default", image=".")),
+    network=NewVpc(private=True),
+    customer_key=True,
+    notify="ops@example.com",
+)
+
+
+def lint(template: Template, folder: Path) -> str:
+    path = folder / "template.json"
+    path.write_text(json.dumps(template))
+    # W3005: CDK says for itself which resource waits for which.
+    command = [str(Path(sys.executable).with_name("cfn-lint")), "--ignore-checks", "W3005", "--", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.parametrize("stage", [stage_named("prod"), EVERYTHING], ids=["prod", "everything"])
+def test_neither_finds_fault_with_a_stage(
+    synthesized: Synthesize, stage: StageConfig, tmp_path: Path
+) -> None:
+    # synthesis stops where the first ones find any that is not acknowledged with a reason
+    assert lint(synthesized(stage), tmp_path) == ""
+
+
+def test_an_unreasoned_fault_stops_synthesis() -> None:
+    use_bundled_node()
+    from aws_cdk import App, Stack  # noqa: PLC0415 -- after use_bundled_node
+    from aws_cdk import aws_s3 as s3  # noqa: PLC0415 -- the same
+
+    app = App(analytics_reporting=False)
+    check_rules(app)
+    s3.Bucket(Stack(app, "Careless"), "Bucket")
+    with pytest.raises(RuntimeError, match="server access logs disabled"):
+        app.synth()
+
+
+def test_a_resource_that_cloudformation_would_refuse_is_found(template: Template, tmp_path: Path) -> None:
+    broken = json.loads(json.dumps(template))
+    for resource in broken["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            resource["Properties"]["Timeout"] = "long"
+    assert "'long' is not of type 'integer'" in lint(broken, tmp_path)

@@ -1,0 +1,280 @@
+"""The state machine, held to the language's schema and run by an interpreter that nobody here wrote.
+
+That interpreter plays what a child does (choice, container, retries, catches, closing) and, its Map inlined,
+what the execution does. What it has not: the ItemReader, tolerated failures, and children of their own; and
+it looks for TimeoutSecondsPath in the Parameters, where AWS looks in the input, so it is given the seconds.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from background_jobs.aws.state_machine import FanOutInput
+from background_jobs.core.naming import CONTAINER_NAME
+from background_jobs.core.shares import cut
+from background_jobs.settings import ContainerSettings
+from cdk.config import stage_named
+from cdk.service_config import ServiceConfig
+from tests.infrastructure.conftest import Synthesize, of_type, run_node, text_of
+
+SHARE: Final = json.loads(next(iter(cut([10], 1, 1))).manifest_line("0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11"))
+CHILD: Final = {
+    "orchestration_id": "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11",
+    "job_name": "census",
+    "task_definition": "background-jobs-prod-default",
+    "spot": False,
+    "params_key": "orchestrations/x/params.jsonl",
+    "container_seconds": 1,
+    "share": SHARE,
+}
+THROTTLED: Final = {
+    "error": "ECS.InvalidParameterException",
+    "cause": "Error retrieving subnet information for [subnet-1]: Rate exceeded (ErrorCode: Throttling)",
+}
+REFUSED: Final = {"error": "ECS.AccessDeniedException", "cause": "not authorized to perform: ecs:RunTask"}
+LOST: Final = {"error": "States.TaskFailed", "cause": '{"TaskArn": "arn", "StopCode": "TaskFailedToStart"}'}
+BROKEN: Final = {"error": "ValueError", "cause": "raised in the function"}
+DONE: Final = {"TaskArn": "arn", "Containers": [{"ExitCode": 0}]}
+CLOSED: Final = {"Payload": {"closed": 1}}
+
+Played = dict[str, Any]
+
+
+@pytest.fixture(params=[False, True], ids=["on demand", "with spot"])
+def definition(request: pytest.FixtureRequest, synthesized: Synthesize) -> dict[str, Any]:
+    """The definition as it is deployed, names of resources standing for their ARNs."""
+    spot = ServiceConfig(name="cheap", image="i", spot=True)
+    stage = stage_named("prod")
+    template = synthesized(
+        stage.model_copy(update={"services": (*stage.services, spot)} if request.param else {})
+    )
+    (machine,) = of_type(template, "AWS::StepFunctions::StateMachine")
+    found: dict[str, Any] = json.loads(text_of(machine["DefinitionString"]))
+    return found
+
+
+@pytest.fixture
+def play(node: Path, definition: dict[str, Any]) -> Callable[..., Played]:
+    """Run one child, or with *whole* the execution, its tasks answering as *script* says."""
+
+    def run(script: Mapping[str, Any], *, whole: bool = False, **fields: Any) -> Played:
+        given: dict[str, Any] = {**CHILD, **fields}
+        child = {**definition["States"]["FanOut"]["ItemProcessor"], "ProcessorConfig": {"Mode": "INLINE"}}
+        for state in child["States"].values():
+            if state.pop("TimeoutSecondsPath", None):
+                state["TimeoutSeconds"] = given["container_seconds"]
+        machine = {"StartAt": child["StartAt"], "States": child["States"]}
+        if whole:
+            fan_out = {k: v for k, v in definition["States"]["FanOut"].items() if k not in DISTRIBUTED}
+            fan_out |= {"ItemsPath": "$.shares", "ItemProcessor": child}
+            machine = {**definition, "States": {**definition["States"], "FanOut": fan_out}}
+            given |= {"bucket": "b", "shares_key": "k", "parallelism": 2, "total": 3, "shares": [SHARE] * 3}
+        said = json.dumps({"definition": machine, "input": given, "script": script})
+        done = run_node(node / "interpret.mjs", said=said)
+        assert done.returncode == 0, done.stderr
+        played: Played = json.loads(done.stdout)
+        return played
+
+    return run
+
+
+DISTRIBUTED: Final = ("ItemReader", "Label", "ToleratedFailurePercentage")
+
+
+def run_container(definition: Mapping[str, Any], state: str = "RunContainer") -> dict[str, Any]:
+    found: dict[str, Any] = definition["States"]["FanOut"]["ItemProcessor"]["States"][state]
+    return found
+
+
+def lint(node: Path, definition: Mapping[str, Any], folder: Path) -> str:
+    (folder / "definition.json").write_text(json.dumps(definition))
+    linter = node / "node_modules" / "asl-validator" / "dist" / "bin" / "asl-validator.js"
+    done = run_node(linter, "--json-path", str(folder / "definition.json"))
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def test_an_independent_linter_finds_nothing(node: Path, definition: dict[str, Any], tmp_path: Path) -> None:
+    assert lint(node, definition, tmp_path) == ""
+
+
+def test_the_linter_would_find_a_state_that_leads_nowhere(
+    node: Path, definition: dict[str, Any], tmp_path: Path
+) -> None:
+    definition["States"]["Settle"]["Next"] = "Nowhere"
+    assert "Nowhere" in lint(node, definition, tmp_path)
+
+
+def test_a_container_that_ends_well_is_all_that_a_child_does(play: Callable[..., Played]) -> None:
+    played = play({"RunContainer": [DONE], "CloseShare": [CLOSED]})
+    assert (played["status"], played["output"]) == ("SUCCEEDED", {})
+    assert [len(played["calls"][state]) for state in ("RunContainer", "CloseShare")] == [1, 0]
+
+
+def test_a_child_asks_for_the_container_of_its_share(play: Callable[..., Played]) -> None:
+    played = play({"RunContainer": [DONE], "CloseShare": [CLOSED]})
+    (asked,) = played["calls"]["RunContainer"]
+    assert (asked["TaskDefinition"], asked["LaunchType"]) == ("background-jobs-prod-default", "FARGATE")
+    (override,) = asked["Overrides"]["ContainerOverrides"]
+    variables = {one["Name"]: one["Value"] for one in override["Environment"]}
+    container = ContainerSettings.from_env(variables)
+    assert (container.job_name, container.indices, container.params_bytes) == ("census", "0-0", "0-9")
+    assert all(isinstance(value, str) for value in variables.values()), "ECS takes text only"
+
+
+def test_a_throttled_launch_is_tried_again_for_long_whatever_name_the_throttle_has(
+    play: Callable[..., Played],
+) -> None:
+    names = ["ECS.AmazonECSException", "ECS.ThrottlingException", "AmazonECS.Unknown", "ECS.ServerException"]
+    others = [{"error": name, "cause": "Rate exceeded"} for name in names]
+    played = play({"RunContainer": [THROTTLED] * 20 + others + [DONE], "CloseShare": [CLOSED]})
+    assert played["status"] == "SUCCEEDED"
+    assert [len(played["calls"][state]) for state in ("RunContainer", "CloseShare")] == [25, 0]
+
+
+def test_a_launch_that_is_throttled_for_ever_ends_in_closing(play: Callable[..., Played]) -> None:
+    played = play({"RunContainer": [THROTTLED], "CloseShare": [CLOSED]})
+    assert len(played["calls"]["RunContainer"]) == 61
+    (asked,) = played["calls"]["CloseShare"]
+    assert asked["Payload"]["error"] == {"Error": THROTTLED["error"], "Cause": THROTTLED["cause"]}
+
+
+@pytest.mark.parametrize("failure", [LOST, REFUSED], ids=["lost or not startable", "refused for good"])
+def test_what_will_not_mend_itself_is_tried_four_times_more_and_then_closed(
+    play: Callable[..., Played], failure: Mapping[str, str]
+) -> None:
+    played = play({"RunContainer": [failure], "CloseShare": [CLOSED]})
+    assert (played["status"], len(played["calls"]["RunContainer"])) == ("SUCCEEDED", 5)
+    (asked,) = played["calls"]["CloseShare"]
+    assert asked["Payload"] == {
+        "orchestration_id": CHILD["orchestration_id"],
+        "indices": "0-0",
+        "error": {"Error": failure["error"], "Cause": failure["cause"]},
+    }
+
+
+def test_the_budgets_of_launches_and_of_losses_are_apart(play: Callable[..., Played]) -> None:
+    played = play({"RunContainer": [THROTTLED] * 10 + [LOST] * 4 + [DONE], "CloseShare": [CLOSED]})
+    assert [len(played["calls"][state]) for state in ("RunContainer", "CloseShare")] == [15, 0]
+
+
+def test_a_container_that_runs_for_too_long_is_closed_and_not_launched_again(
+    play: Callable[..., Played],
+) -> None:
+    played = play({"RunContainer": ["never"], "CloseShare": [CLOSED]}, container_seconds=1)
+    assert len(played["calls"]["RunContainer"]) == 1
+    (asked,) = played["calls"]["CloseShare"]
+    assert asked["Payload"]["error"]["Error"] == "States.Timeout"
+
+
+@pytest.mark.parametrize("error", ["States.Runtime", "States.DataLimitExceeded"])
+def test_what_no_catch_can_name_fails_the_child_and_nothing_else(
+    play: Callable[..., Played], definition: dict[str, Any], error: str
+) -> None:
+    played = play({"RunContainer": [{"error": error}], "CloseShare": [CLOSED]})
+    assert (played["status"], played["error"]) == ("FAILED", error)
+    # the Map takes that from any number of children, and what they left is closed after it
+    fan_out = definition["States"]["FanOut"]
+    assert fan_out["ToleratedFailurePercentage"] == 100
+    assert definition["States"][fan_out["Next"]]["Next"] == "CloseUnfinished"
+
+
+def test_closing_is_tried_again_when_the_function_fails(play: Callable[..., Played]) -> None:
+    busy = {"error": "Lambda.TooManyRequestsException", "cause": "Rate Exceeded"}
+    played = play({"RunContainer": [REFUSED], "CloseShare": [busy, BROKEN, BROKEN, CLOSED]})
+    assert (played["status"], len(played["calls"]["CloseShare"])) == ("SUCCEEDED", 4)
+
+
+def test_a_child_fails_when_its_share_cannot_be_closed(play: Callable[..., Played]) -> None:
+    played = play({"RunContainer": [REFUSED], "CloseShare": [BROKEN]})
+    assert (played["status"], len(played["calls"]["CloseShare"])) == ("FAILED", 11)
+
+
+def test_a_service_on_spot_asks_for_spot_and_is_launched_again_more_often(
+    play: Callable[..., Played], definition: dict[str, Any]
+) -> None:
+    if "RunOnSpot" not in definition["States"]["FanOut"]["ItemProcessor"]["States"]:
+        played = play({"RunContainer": [DONE], "CloseShare": [CLOSED]}, spot=True)
+        assert len(played["calls"]["RunContainer"]) == 1, "a stage without such services does not look"
+        return
+    played = play({"RunOnSpot": [LOST], "RunContainer": [DONE], "CloseShare": [CLOSED]}, spot=True)
+    assert [len(played["calls"][s]) for s in ("RunOnSpot", "RunContainer", "CloseShare")] == [13, 0, 1]
+    asked = played["calls"]["RunOnSpot"][0]
+    assert asked["CapacityProviderStrategy"] == [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]
+    assert "LaunchType" not in asked, "ECS takes the one or the other"
+
+
+def test_after_all_shares_the_rest_is_closed_whatever_their_containers_returned(
+    play: Callable[..., Played],
+) -> None:
+    script = {
+        "RunContainer": [DONE],
+        "CloseShare": [CLOSED],
+        "CloseUnfinished": [CLOSED],
+        "CloseAfterError": [],
+    }
+    played = play(script, whole=True)
+    assert (played["status"], played["output"]) == ("SUCCEEDED", {})
+    assert len(played["calls"]["RunContainer"]) == 3
+    (asked,) = played["calls"]["CloseUnfinished"]
+    assert asked["Payload"] == {"orchestration_id": CHILD["orchestration_id"]}
+
+
+def test_a_fan_out_that_fails_as_a_whole_is_closed_with_its_reason(play: Callable[..., Played]) -> None:
+    script = {
+        "RunContainer": [REFUSED],
+        "CloseShare": [BROKEN],
+        "CloseUnfinished": [],
+        "CloseAfterError": [CLOSED],
+    }
+    played = play(script, whole=True)
+    (asked,) = played["calls"]["CloseAfterError"]
+    assert asked["Payload"]["error"]["Error"] == "ValueError"
+
+
+def test_the_execution_reads_nothing_but_its_input(definition: dict[str, Any]) -> None:
+    fields = set(FanOutInput.model_fields)
+    selected = definition["States"]["FanOut"]["ItemSelector"].values()
+    reader = definition["States"]["FanOut"]["ItemReader"]["Parameters"].values()
+    paths = {path.removeprefix("$.") for path in (*selected, *reader) if not path.startswith("$$")}
+    assert paths | {"parallelism"} <= fields
+    assert definition["States"]["FanOut"]["MaxConcurrencyPath"] == "$.parallelism"
+
+
+def test_what_is_injected_is_what_a_container_needs(definition: dict[str, Any]) -> None:
+    (override,) = run_container(definition)["Parameters"]["Overrides"]["ContainerOverrides"]
+    required = {field.alias for field in ContainerSettings.model_fields.values() if field.is_required()}
+    assert {one["Name"] for one in override["Environment"]} == required
+    assert override["Name"] == CONTAINER_NAME
+
+
+def test_every_retry_is_spread_at_random_and_bounded(definition: dict[str, Any]) -> None:
+    states = [
+        *definition["States"].values(),
+        *definition["States"]["FanOut"]["ItemProcessor"]["States"].values(),
+    ]
+    tasks = [state for state in states if state["Type"] == "Task"]
+    assert len(tasks) >= 4
+    for retry in (retry for task in tasks for retry in task["Retry"]):
+        assert retry["JitterStrategy"] == "FULL"
+        assert retry["MaxDelaySeconds"] <= 120
+    for task in (task for task in tasks if "runTask" in task["Resource"]):
+        assert task["TimeoutSecondsPath"] == "$.container_seconds"
+        launch, lost = task["Retry"]
+        # the wildcard matches every error, so it comes last
+        assert lost["ErrorEquals"] == ["States.TaskFailed"]
+        assert "States.TaskFailed" not in launch["ErrorEquals"]
+        assert launch["MaxAttempts"] >= 5 * lost["MaxAttempts"]
+
+
+def test_an_execution_ends_in_time_and_needs_nothing_of_what_containers_return(
+    definition: dict[str, Any],
+) -> None:
+    assert definition["TimeoutSeconds"] <= 365 * 86_400
+    states = [
+        *definition["States"].values(),
+        *definition["States"]["FanOut"]["ItemProcessor"]["States"].values(),
+    ]
+    assert all(state["ResultPath"] is None for state in states if state["Type"] in ("Task", "Map"))
