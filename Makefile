@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --group build pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench synth lock clean
+.PHONY: help demo test check format bench synth app lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,9 @@ bench: $(VENV)/.local ## Measure the offline stack on this machine
 synth: $(VENV)/.dev ## Write cdk.out/ and refresh the offline stack's template
 	CDK_OUTDIR=cdk.out $(BIN)/python app.py
 	$(BIN)/python -m cdk.offline_template
+
+app: $(VENV)/.dev ## Synthesize the stage that the CDK CLI asks for: what cdk.json runs
+	@$(BIN)/python app.py
 
 lock: $(VENV)/.dev ## Compile requirements/*.txt from pyproject.toml
 	$(COMPILE) --extra local --output-file requirements/local.txt
