@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench synth schemas lock clean
+.PHONY: help demo test check format bench synth app schemas lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -38,6 +38,9 @@ synth: $(VENV)/.dev ## Write cdk.out/ and refresh the offline stack's template
 
 schemas: $(VENV)/.local ## Write the published JSON Schemas of the events to docs/schemas/
 	for name in JobCompletedEvent events; do $(BIN)/background-jobs schema $$name > docs/schemas/$$name.json; done
+
+app: $(VENV)/.dev ## Synthesize the stage that the CDK CLI asks for: what cdk.json runs
+	@$(BIN)/python app.py
 
 lock: $(VENV)/.dev ## Compile requirements/*.txt from pyproject.toml
 	$(COMPILE) --group build --extra local --output-file requirements/local.txt

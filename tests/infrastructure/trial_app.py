@@ -1,0 +1,24 @@
+"""A CDK app with one stage that keeps its data; TRIAL_RETENTION_DAYS is what a later deployment changes."""
+
+import os
+
+from cdk.config import StageConfig
+from cdk.service_config import ServiceConfig
+from cdk.synthesis import add_stack, layer_of, use_bundled_node
+
+use_bundled_node()
+
+from aws_cdk import App  # noqa: E402 -- it needs Node
+
+app = App()
+trial = StageConfig(
+    stage="trial",
+    services=(ServiceConfig(name="default", image="registry.example/jobs:1"),),
+    retention_days=int(os.environ["TRIAL_RETENTION_DAYS"]),  # noqa: TID251 -- of this app alone
+    customer_key=True,
+    # The emulator has no alarms on sums of metrics, and its functions import what is installed there.
+    monitored=False,
+    bundled=False,
+)
+add_stack(app, trial, layer_of(trial))
+app.synth()
