@@ -5,7 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from background_jobs.core.schedules import Overlap
-from cdk.config import ScheduleConfig, ServiceConfig, StageConfig, stage_named
+from cdk.config import ServiceConfig, StageConfig, stage_named
+from cdk.schedule_config import ScheduleConfig
 
 
 @pytest.mark.parametrize(

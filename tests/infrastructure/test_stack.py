@@ -15,9 +15,10 @@ from background_jobs.core.naming import (
 from background_jobs.core.schedules import Overlap, Target, definition_in, scheduler_properties
 from background_jobs.local_stack.package_data import TEMPLATE
 from background_jobs.settings import ApiSettings, ContainerSettings, ExecutionSettings, Settings
-from cdk.config import ScheduleConfig, stage_named
+from cdk.config import stage_named
 from cdk.fan_out import fan_out_definition
 from cdk.offline_template import offline_template
+from cdk.schedule_config import ScheduleConfig
 from cdk.synthesis import synthesize
 
 Template = dict[str, Any]

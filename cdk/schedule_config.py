@@ -1,0 +1,66 @@
+"""The schedules that a stage declares, checked before anything is synthesized."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from background_jobs.core.payloads import INLINE_BYTES, params_line
+from background_jobs.core.retry import Retry
+from background_jobs.core.schedules import Overlap, ScheduleDefinition
+from background_jobs.core.timing import Timing
+
+
+class ScheduleConfig(BaseModel):
+    """A job that the stack kicks off by cron.
+
+    Schedules by interval, once, or within a window depend on when they are made, and a template on nothing
+    but its source: they are made with `OrchestrationService.schedule_job`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    job_name: str
+    cron: str
+    timezone: str = "UTC"
+    params: tuple[dict[str, Any], ...] | Path = ({},)
+    """One job instance for each; or a file of them, one JSON object a line. Up to 24 KB."""
+    service: str | None = None
+    """By default the first of the stage."""
+    overlap: Overlap = Overlap.SKIP
+    jitter: timedelta = timedelta()
+    parallelism: int | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    retry: Retry | None = None
+    timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 86_400)
+
+    @field_validator("params", mode="after")
+    @classmethod
+    def _are_small(cls, params: tuple[dict[str, Any], ...] | Path) -> tuple[dict[str, Any], ...]:
+        if isinstance(params, Path):
+            params = tuple(json.loads(line) for line in params.read_text().splitlines())
+        size = sum(len(params_line(index, one)) for index, one in enumerate(params))
+        if not 0 < size <= INLINE_BYTES:
+            raise ValueError(f"params of {size:,} bytes cannot be declared: use 1 to {INLINE_BYTES:,}")
+        return params
+
+    @model_validator(mode="after")
+    def _is_due_some_time(self) -> Self:
+        timing = self.definition("default").timing
+        if next(timing.after(datetime.now(UTC)), None) is None:
+            raise ValueError(f"schedule {self.name!r}: {timing.expression} is not due any more")
+        return self
+
+    def definition(self, default_service: str) -> ScheduleDefinition:
+        """Return the schedule as Scheduler will hand it over."""
+        return ScheduleDefinition.model_validate(
+            {
+                **self.model_dump(exclude={"cron", "timezone"}),
+                "service": self.service or default_service,
+                "timing": Timing(cron=self.cron, timezone=self.timezone),
+                "declared": True,
+            }
+        )
