@@ -171,7 +171,7 @@ def test_made_anew_a_schedule_stays_paused_and_an_interval_keeps_its_beat(
     clock.move(minutes=5)
     schedule.pause()
     clock.move(minutes=5)
-    again = schedules.define("beat", "halve", [{"n": 4}], {"every": every})
+    again = schedules.define("beat", "halve", [{"n": 4}], {"every": every, "start": None})
     assert (again.state, again.next_runs()) == ("paused", [])
     assert stored()["State"] == "DISABLED"
     clock.move(minutes=60)
@@ -562,7 +562,7 @@ def test_what_scheduler_itself_refuses_is_told_as_such(
 
     monkeypatch.setattr(client, "create_schedule", refuse)
     with pytest.raises(InvalidSchedule, match="nothing was written: No such hour"):
-        hourly(schedules)
+        schedules.define("large", "halve", [{"text": "x" * 50_000}], {"cron": "0 * * * *"})
     assert written(settings) == [0, 0, 0]
 
 

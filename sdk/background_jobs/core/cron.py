@@ -1,7 +1,6 @@
 """Cron as EventBridge Scheduler writes it: six fields, made of the five that everybody else writes, too."""
 
 import re
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 
@@ -149,14 +148,18 @@ def _step(text: str, field: _Field) -> int:
 
 
 def _croniter_weekday(text: str) -> str:
-    number: Callable[[str], str] = lambda day: str(_WEEKDAY.number(day) - 1)  # noqa: E731 -- SUN is 0 there
     if text in ("?", "*"):
         return "*"
     if text == "L":
-        return number("SAT")
+        return _from_0("SAT")
     if text.endswith("L"):
-        return f"L{number(text[:-1])}"
+        return f"L{_from_0(text[:-1])}"
     day, hash_, week = text.partition("#")
     if hash_:
-        return f"{number(day)}#{week}"
-    return ",".join("-".join(map(number, item.split("-"))) for item in text.split(","))
+        return f"{_from_0(day)}#{week}"
+    return ",".join("-".join(map(_from_0, item.split("-"))) for item in text.split(","))
+
+
+def _from_0(weekday: str) -> str:
+    """Return a weekday as a number from SUN=0 on."""
+    return str(_WEEKDAY.number(weekday) - 1)

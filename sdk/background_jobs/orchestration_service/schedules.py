@@ -99,16 +99,22 @@ class Schedules:
         target, before = self._target(), self._scheduler.get(name)
         if before is not None and before.definition.declared:
             raise ScheduleDeclared(name)
-        definition = _keeping_beat(definition, before, explicit="start" in options)
+        definition = _keeping_beat(definition, before, explicit=options.get("start") is not None)
         with ParamsSpool() as spool:
             spool.fill(params, check_of(job_definition))
             definition = self._with_params(definition, spool)
         now, paused = self._clock(), before is not None and before.paused
-        self._scheduler.put(definition, target, now, paused=paused)
+        try:
+            self._scheduler.put(definition, target, now, paused=paused)
+        except InvalidSchedule:
+            self._remove_params(definition, unless=before.definition if before else None)
+            raise
         self._rooms.schedule_log.append(
             ScheduleDefined(schedule=name, at=now, definition=definition, paused=paused)
         )
-        self._remove_old_params(before, definition)
+        # What waits in the queue runs with the params of its time.
+        if before and not self.firing.standing(name, Overlap.QUEUE).waiting:
+            self._remove_params(before.definition, unless=definition)
         return self._handle(definition, ScheduleState.PAUSED if paused else ScheduleState.ACTIVE)
 
     def all(self) -> list[Schedule]:
@@ -180,13 +186,10 @@ class Schedules:
         self._rooms.payloads.upload(key, spool.file)
         return definition.model_copy(update={"params_key": key})
 
-    def _remove_old_params(self, before: Live | None, definition: ScheduleDefinition) -> None:
-        old = before.definition.params_key if before else ""
-        if not old or old == definition.params_key:
-            return
-        # What waits in the queue runs with the params of its time.
-        if not self.firing.standing(definition.name, Overlap.QUEUE).waiting:
-            self._rooms.payloads.remove(old)
+    def _remove_params(self, definition: ScheduleDefinition, *, unless: ScheduleDefinition | None) -> None:
+        """Remove the params of *definition*, unless they are those of another as well."""
+        if definition.params_key and (unless is None or definition.params_key != unless.params_key):
+            self._rooms.payloads.remove(definition.params_key)
 
     def _target(self) -> Target:
         """Return whom Scheduler is to invoke. Raises MissingSettings."""
