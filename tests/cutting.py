@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 
 @contextmanager
-def cutting(url: str, after_bytes: list[int], *, below: str = "") -> Iterator[str]:
+def cutting(url: str, after_bytes: list[int], *, silently: bool = False, below: str = "") -> Iterator[str]:
     """Serve what *url*'s host serves, and cut each stream after so many bytes; then let them be.
 
-    Where *below* is given, as ``/v1``, it is served below that path, and nothing else is.
+    One that is cut *silently* stays open, and nothing comes any more. Where *below* is given, as ``/v1``, it is served below that path, and nothing else is.
     """
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 0
     listener = socket.create_server(("127.0.0.1", 0))
@@ -40,6 +40,8 @@ def cutting(url: str, after_bytes: list[int], *, below: str = "") -> Iterator[st
             while left > 0 and (data := server.recv(min(left, 4_096))):
                 client.sendall(data)
                 left -= len(data)
+            while silently and left <= 0 and client.recv(1):
+                pass
 
     threading.Thread(target=serve, daemon=True).start()
     try:

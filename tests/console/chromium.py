@@ -30,8 +30,9 @@ def chromium() -> Path:
         return found
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise NoBrowser("no Chromium here, and only root on Debian can install it: apt-get install chromium")
+    apt_get = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
     for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
-        done = subprocess.run(["apt-get", "-qq", *command], check=False, capture_output=True, text=True)
+        done = subprocess.run([*apt_get, *command], check=False, capture_output=True, text=True)
         if done.returncode != 0:
             raise NoBrowser(f"Chromium could not be installed: {done.stderr.strip().splitlines()[-1:]}")
     return _found() or Path("/usr/bin/chromium")

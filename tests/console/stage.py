@@ -68,7 +68,9 @@ def stage() -> Iterator[Stage]:
     with aws_in_memory(), socket.create_server(("127.0.0.1", 0)) as listener:
         app = create_app(SETTINGS, ApiSettings())
         server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1, date_header=False
+            )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

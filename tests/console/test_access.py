@@ -195,12 +195,12 @@ def test_dark_follows_the_system_until_somebody_chooses(open_page: Callable[...,
 
 
 def test_nothing_moves_for_those_who_asked_for_it(
-    service: OrchestrationService, open_page: Callable[..., Page], url: str, tmp_path: Path
+    service: OrchestrationService, open_page: Callable[..., Page], url: str, gate: Path
 ) -> None:
-    orchestration = service.kick_off_job("gated", [{"until": str(tmp_path / "never")}])
+    orchestration = service.kick_off_job("gated", [{"until": str(gate)}])
     page = open_page(f"{url}#/orchestrations/{orchestration.id}", reduced_motion="reduce")
     expect(page.locator(".connection")).to_have_text("Live")
     assert page.evaluate("document.getAnimations().length") == 0
     page.emulate_media(reduced_motion="no-preference")
-    page.wait_for_function("document.getAnimations().length > 0")
+    until(lambda: page.evaluate("document.getAnimations().length") > 0)
     orchestration.cancel()

@@ -11,9 +11,9 @@ from tests.offline import until
 
 
 def test_cancelling_asks_first_and_gives_the_reason_to_the_log(
-    service: OrchestrationService, page: Page, url: str, tmp_path: Path
+    service: OrchestrationService, page: Page, url: str, gate: Path
 ) -> None:
-    orchestration = service.kick_off_job("gated", [{"until": str(tmp_path / "never")}] * 20, parallelism=2)
+    orchestration = service.kick_off_job("gated", [{"until": str(gate)}] * 20, parallelism=2)
     page.goto(f"{url}#/orchestrations/{orchestration.id}")
     expect(page.locator(".connection")).to_have_text("Live")
     # when somebody thinks better of it, nothing happens

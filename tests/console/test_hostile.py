@@ -11,18 +11,19 @@ from playwright.sync_api import Page, expect
 from background_jobs import OrchestrationService
 from background_jobs.local_stack import LocalStack
 from tests.cutting import cutting
+from tests.offline import until
 
 EVIL = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>\"'`${window.pwned=1}"
 
 
 def test_markup_in_params_results_errors_tags_reasons_and_messages_stays_text(
-    service: OrchestrationService, open_page: Callable[..., Page], url: str, tmp_path: Path
+    service: OrchestrationService, open_page: Callable[..., Page], url: str, gate: Path
 ) -> None:
     asked: list[str] = []
     # given evil everywhere
     failed = service.kick_off_job("fussy", [{"bad": EVIL, EVIL: EVIL}], tags={"customer": EVIL, EVIL: EVIL})
     failed.wait(60)
-    waiting = {"until": str(tmp_path / "never"), "says": EVIL}
+    waiting = {"until": str(gate), "says": EVIL}
     running = service.kick_off_job("gated", [waiting], tags={"customer": EVIL})
 
     page = open_page(f"{url}#/?customer={quote(EVIL)}")
@@ -62,7 +63,7 @@ def test_the_policy_would_stop_a_script_that_got_in_all_the_same(
           document.body.append(script);
         }"""
     )
-    page.wait_for_function("violations.length === 2")
+    until(lambda: page.evaluate("violations.length") == 2)
     assert page.evaluate("window.pwned") is None
     page.evaluate("violations.length = 0")
 

@@ -12,18 +12,17 @@ from tests.offline import until
 
 
 def test_rows_follow_their_orchestrations_without_being_loaded_again(
-    service: OrchestrationService, page: Page, url: str, tmp_path: Path
+    service: OrchestrationService, page: Page, url: str, gate: Path
 ) -> None:
-    release = tmp_path / "release"
     page.goto(url)
-    running = service.kick_off_job("gated", [{"until": str(release)}] * 3, tags={"month": "2026-11"})
+    running = service.kick_off_job("gated", [{"until": str(gate)}] * 3, tags={"month": "2026-11"})
     # a new one comes up by itself, first
     row = page.locator(".row").first
     expect(row).to_contain_text(running.id[:8])
     expect(row).to_contain_text("month2026-11")
     expect(row.locator(".badge")).to_have_text("In progress")
     expect(row).to_contain_text("0 of 3")
-    release.touch()
+    gate.touch()
     expect(row.locator(".badge")).to_have_text("Completed")
     expect(row).to_contain_text("3 instances")
     expect(row.locator(".bar")).to_have_attribute("aria-label", "3 completed")

@@ -45,19 +45,18 @@ def legend(page: Page, state: str) -> Any:
 
 
 def test_an_orchestration_is_watched_live_to_its_end(
-    service: OrchestrationService, page: Page, url: str, tmp_path: Path
+    service: OrchestrationService, page: Page, url: str, gate: Path
 ) -> None:
     streams: list[str] = []
     page.on("request", lambda request: streams.append(request.url) if "/events" in request.url else None)
     # given one that runs, of which one instance is bad
-    release = tmp_path / "release"
-    orchestration = service.kick_off_job("gated", [{"until": str(release)}] * 30, parallelism=2)
+    orchestration = service.kick_off_job("gated", [{"until": str(gate)}] * 30, parallelism=2)
     page.goto(f"{url}#/orchestrations/{orchestration.id}")
     expect(page.locator(".connection")).to_have_text("Live")
     expect(legend(page, "running")).to_have_text("2")
     expect(page.locator(".tile", has_text="Done")).to_contain_text("0 of 30")
     # when it may go on
-    release.touch()
+    gate.touch()
     # then the page follows to the end, without being loaded again
     expect(page.locator(".overview .badge").first).to_have_text("Completed")
     expect(page.locator(".connection")).to_have_text("Ended")
@@ -88,15 +87,31 @@ def test_the_browsers_event_source_loses_nothing_and_gets_nothing_twice_when_its
 
 
 def test_a_lost_connection_is_told_and_the_page_comes_back_by_itself(
-    service: OrchestrationService, stack: LocalStack, open_page: Callable[..., Page], tmp_path: Path
+    service: OrchestrationService, stack: LocalStack, open_page: Callable[..., Page], gate: Path
 ) -> None:
-    release = tmp_path / "release"
-    orchestration = service.kick_off_job("gated", [{"until": str(release)}] * 10, parallelism=2)
+    orchestration = service.kick_off_job("gated", [{"until": str(gate)}] * 10, parallelism=2)
     # cut after the snapshot, and then before anything, some times
     with cutting(stack.settings.api_url, [900, 0, 0, 0]) as address:
         page = open_page(f"{address}/#/orchestrations/{orchestration.id}")
         expect(page.locator(".connection")).to_have_text("Lost, coming back")
-        release.touch()
+        gate.touch()
+        expect(page.locator(".connection")).to_have_text("Ended")
+        expect(legend(page, "Completed")).to_have_text("10")
+
+
+def test_a_connection_that_died_without_a_word_is_noticed(
+    service: OrchestrationService, stack: LocalStack, open_page: Callable[..., Page], gate: Path
+) -> None:
+    orchestration = service.kick_off_job("gated", [{"until": str(gate)}] * 10, parallelism=2)
+    with cutting(stack.settings.api_url, [1_500], silently=True) as address:
+        page = open_page("about:blank")
+        page.clock.install()
+        page.goto(f"{address}/#/orchestrations/{orchestration.id}")
+        expect(page.locator(".tile", has_text="Done")).to_contain_text("0 of 10")
+        gate.touch()
+        until(lambda: orchestration.summary().done)
+        # nothing has come for more than half a minute, while the API knows better
+        page.clock.fast_forward(61_000)
         expect(page.locator(".connection")).to_have_text("Ended")
         expect(legend(page, "Completed")).to_have_text("10")
 
@@ -138,10 +153,9 @@ def test_an_instance_shows_its_params_its_attempts_and_what_came_of_it(
 
 
 def test_how_far_a_running_instance_is_can_be_seen(
-    service: OrchestrationService, page: Page, url: str, tmp_path: Path
+    service: OrchestrationService, page: Page, url: str, gate: Path
 ) -> None:
-    release = tmp_path / "release"
-    orchestration = service.kick_off_job("gated", [{"until": str(release), "says": "reading"}])
+    orchestration = service.kick_off_job("gated", [{"until": str(gate), "says": "reading"}])
     page.goto(f"{url}#/orchestrations/{orchestration.id}")
     expect(legend(page, "running")).to_have_text("1")
     until(lambda: orchestration.summary().tells_progress)
@@ -149,7 +163,7 @@ def test_how_far_a_running_instance_is_can_be_seen(
     expect(page.locator(".tip")).to_have_text("0 · running, 40 %, reading")
     page.locator(".grid canvas").click(position={"x": 5, "y": 5})
     expect(page.locator("dialog.panel progress")).to_have_attribute("value", "40")
-    release.touch()
+    gate.touch()
     expect(page.locator("dialog.panel .badge")).to_have_text("Completed")
 
 

@@ -41,6 +41,7 @@ function showTheme() {
   const name = window.theme.get();
   toggle.replaceChildren(icon(name), h("span", {}, name[0].toUpperCase() + name.slice(1)));
   toggle.setAttribute("aria-label", `Theme: ${name}`);
+  toggle.title = `Theme: ${name}`;
 }
 
 toggle.addEventListener("click", () => window.theme.next());

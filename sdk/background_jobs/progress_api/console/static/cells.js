@@ -7,25 +7,23 @@ const LEGIBLE = 10; // device pixels from which on a sign in a cell can be seen
 const LEVELS = 8; // of a running instance that says how far it is
 const PLACES = [...Object.keys(STATES), ...Array.from({ length: LEVELS }, (_, level) => `r${level + 1}`)];
 
-/** Return a strip of all cells, each *size* device pixels wide; `place(letter, percent)` says which one is where. */
-export function strip(size) {
-  const canvas = document.createElement("canvas");
-  canvas.width = size * PLACES.length;
-  canvas.height = size;
-  const context = canvas.getContext("2d");
-  PLACES.forEach((name, place) => {
+/** Return the pixels of each cell, *size* device pixels wide, by its place. */
+export function cells(size) {
+  const canvas = new OffscreenCanvas(size, size);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  return PLACES.map((name) => {
     context.save();
-    context.translate(place * size, 0);
+    context.clearRect(0, 0, size, size);
     context.beginPath();
     context.roundRect(0, 0, size, size, size >= 10 ? size * 0.18 : 0);
     context.clip();
     paint(context, size, name[0], Number(name.slice(1)) / LEVELS);
     context.restore();
+    return context.getImageData(0, 0, size, size);
   });
-  return canvas;
 }
 
-/** Return the place in a strip of an instance in state *letter*, of which *percent* is done (undefined if unknown). */
+/** Return the place of an instance in state *letter*, of which *percent* is done (undefined if unknown). */
 export function place(letter, percent) {
   const level = letter === "r" && percent ? Math.ceil((percent * LEVELS) / 100) : 0;
   return PLACES.indexOf(level ? `r${level}` : letter);
@@ -74,9 +72,12 @@ export function swatch(letter) {
   const draw = () => {
     const size = Math.round(14 * devicePixelRatio);
     canvas.width = canvas.height = size;
-    canvas.getContext("2d").drawImage(strip(size), -place(letter) * size, 0);
+    canvas.getContext("2d").putImageData(cells(size)[place(letter)], 0, 0);
   };
-  addEventListener("themechange", draw);
+  addEventListener("themechange", function again() {
+    if (canvas.isConnected) draw();
+    else removeEventListener("themechange", again);
+  });
   draw();
   return canvas;
 }

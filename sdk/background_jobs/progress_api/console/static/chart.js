@@ -30,7 +30,7 @@ export class Chart {
     this.columns = columns;
     if (this.plot) this.plot.setData(columns);
     else if (columns[0].length > 1) this.draw();
-    this.read(null);
+    this.read(this.plot?.cursor.idx);
   }
 
   draw() {
@@ -40,7 +40,7 @@ export class Chart {
     this.plot = new window.uPlot({ ...options(width < NARROW), width, height: HEIGHT, hooks: { setCursor: [(plot) => this.read(plot.cursor.idx)] } }, this.columns, this.canvas);
   }
 
-  /** Say in words what the chart shows at *place*, or else at its end. */
+  /** Say in words what the chart shows at *place*, where the pointer is, or else at its end. */
   read(place) {
     const [at, rates, errors, remaining] = this.columns;
     const last = place ?? at.length - 1;

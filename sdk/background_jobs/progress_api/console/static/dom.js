@@ -40,9 +40,15 @@ export function arrange(parent, children) {
 
 /** Return a colour of the style sheet as the theme of the moment has it, for canvases. */
 export function color(name) {
-  probe.style.color = `var(--${name})`;
-  return getComputedStyle(probe).color;
+  if (!colors.has(name)) {
+    probe.style.color = `var(--${name})`;
+    colors.set(name, getComputedStyle(probe).color);
+  }
+  return colors.get(name);
 }
 
 const probe = h("span", { hidden: true });
 document.documentElement.append(probe);
+const colors = new Map();
+// This module is loaded before those that paint, and so hears of a new theme before them.
+addEventListener("themechange", () => colors.clear());

@@ -1,6 +1,6 @@
 /** The grid of instances on a canvas, a cell each; only cells that changed are painted again. */
 
-import { place, strip } from "./cells.js";
+import { cells, place } from "./cells.js";
 import { h, say } from "./dom.js";
 import { count } from "./format.js";
 
@@ -77,9 +77,9 @@ export class Grid {
     this.canvas.width = this.columns * this.step;
     this.canvas.height = rows * this.step;
     Object.assign(this.canvas.style, { width: `${this.columns * this.pitch}px`, height: `${rows * this.pitch}px` });
-    this.strip = strip(this.size);
+    this.cells = cells(this.size);
     this.context = this.canvas.getContext("2d");
-    for (let index = 0; index < total; index += 1) this.draw(index);
+    this.drawAll();
     this.dirty.clear();
     if (!this.mark.hidden) this.moveMark();
   }
@@ -90,12 +90,32 @@ export class Grid {
     this.dirty.clear();
   }
 
+  /** Put all cells together first: ten thousand calls of a canvas would take ten times as long. */
+  drawAll() {
+    const { width, height } = this.canvas;
+    const image = new ImageData(width, height);
+    const pixels = new Uint32Array(image.data.buffer);
+    const stamps = this.cells.map(({ data }) => new Uint32Array(data.buffer));
+    for (let index = 0; index < this.instances.total; index += 1) {
+      const [x, y, stamp] = [...this.corner(index), stamps[this.placeOf(index)]];
+      for (let row = 0; row < this.size; row += 1) {
+        pixels.set(stamp.subarray(row * this.size, (row + 1) * this.size), (y + row) * width + x);
+      }
+    }
+    this.context.putImageData(image, 0, 0);
+  }
+
   draw(index) {
-    const at = place(this.instances.letters[index], this.instances.progress.get(index)?.percent);
-    const x = (index % this.columns) * this.step;
-    const y = Math.floor(index / this.columns) * this.step;
-    this.context.clearRect(x, y, this.size, this.size);
-    this.context.drawImage(this.strip, at * this.size, 0, this.size, this.size, x, y, this.size, this.size);
+    this.context.putImageData(this.cells[this.placeOf(index)], ...this.corner(index));
+  }
+
+  placeOf(index) {
+    return place(this.instances.letters[index], this.instances.progress.get(index)?.percent);
+  }
+
+  /** Return where the cell at *index* begins, in device pixels. */
+  corner(index) {
+    return [(index % this.columns) * this.step, Math.floor(index / this.columns) * this.step];
   }
 
   key(event) {

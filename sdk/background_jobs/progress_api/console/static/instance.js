@@ -18,7 +18,7 @@ export class InstancePanel {
   /** Make a closed panel of orchestration *id*; *closed* is called when somebody closes it. */
   constructor(id, closed) {
     this.id = id;
-    this.title = h("h2", { id: "instance-title" });
+    this.title = h("h2", { id: "instance-title", tabindex: -1, autofocus: true });
     this.state = h("span", { class: "badge" });
     this.previous = h("a", { class: "button quiet", "aria-label": "Previous instance" }, icon("left"));
     this.following = h("a", { class: "button quiet", "aria-label": "Next instance" }, icon("right"));

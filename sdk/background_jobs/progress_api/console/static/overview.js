@@ -12,7 +12,7 @@ const CONNECTION = { connecting: "Connecting", live: "Live", lost: "Lost, coming
 export class Overview {
   constructor(id) {
     this.id = id;
-    this.title = h("h1", { tabindex: -1 });
+    this.title = h("h1", { tabindex: -1 }, "Orchestration");
     this.badge = new Badge();
     this.cancelled = h("span", { class: "badge", hidden: true }, "cancelled");
     this.connection = h("span", { class: "connection", role: "status" });
@@ -24,9 +24,9 @@ export class Overview {
     this.tiles = Object.fromEntries(["Done", "Rate", "Remaining", "Elapsed"].map((name) => [name, tile(name)]));
     this.legend = Object.fromEntries(Object.entries(STATES).map(([letter, name]) => [letter, legendEntry(letter, name)]));
     this.buttons = {
-      cancel: h("button", { type: "button", onclick: () => this.cancel() }, icon("stop"), "Cancel"),
-      failed: h("button", { type: "button", onclick: () => rerun(id, "failed", this.view.counts.errored) }, icon("rerun"), "Rerun failed"),
-      all: h("button", { type: "button", onclick: () => rerun(id, "all", this.view.total) }, icon("rerun"), "Rerun all"),
+      cancel: h("button", { type: "button", hidden: true, onclick: () => this.cancel() }, icon("stop"), "Cancel"),
+      failed: h("button", { type: "button", hidden: true, onclick: () => rerun(id, "failed", this.view.counts.errored) }, icon("rerun"), "Rerun failed"),
+      all: h("button", { type: "button", hidden: true, onclick: () => rerun(id, "all", this.view.total) }, icon("rerun"), "Rerun all"),
     };
     this.note = h("p", { class: "note", role: "status" });
     this.element = h("section", { class: "overview" }, this.head(), this.facts(), this.note, this.progress());

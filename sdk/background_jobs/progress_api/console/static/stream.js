@@ -16,7 +16,7 @@ export class Stream {
     this.id = id;
     this.handlers = handlers;
     this.version = 0;
-    this.wait = 1_000;
+    this.wait = 0;
     this.open("connecting");
     this.watch = setInterval(() => this.check(), WATCH);
   }
@@ -34,7 +34,7 @@ export class Stream {
 
   opened() {
     clearTimeout(this.later);
-    this.wait = 1_000;
+    this.wait = 0;
     this.tell("live");
   }
 
@@ -54,7 +54,7 @@ export class Stream {
     }
     this.tell("lost");
     this.later = setTimeout(() => this.reopen(), this.wait);
-    this.wait = Math.min(LONGEST_WAIT, this.wait * 2);
+    this.wait = Math.min(LONGEST_WAIT, this.wait * 2 || 1_000);
   }
 
   /** Connect anew; the first event will be a snapshot. A stream does not say why it was refused, so ask. */
