@@ -16,7 +16,11 @@ DESK: Final[dict[str, Any]] = {"viewport": {"width": 1200, "height": 820}, "devi
 TALL: Final[dict[str, Any]] = {"viewport": {"width": 1200, "height": 1200}, "device_scale_factor": 1.5}
 PLAYING: Final = timedelta(seconds=40)
 """How long it may take until all is played."""
-PHONE: Final[dict[str, Any]] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True}
+PHONE: Final[dict[str, Any]] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+}
 
 
 def main() -> None:
