@@ -7,10 +7,12 @@ from aws_cdk.aws_ecr_assets import Platform
 from constructs import Construct
 
 from background_jobs.core.naming import CONTAINER_NAME, task_family
-from background_jobs.settings import Settings
+from background_jobs.settings import PREFIX, Settings
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.service_config import EcrImage, ServiceConfig
 from cdk.stage import Stage
+
+_SCRATCH = "scratch"
 
 
 class JobService(Construct):
@@ -62,12 +64,18 @@ class JobService(Construct):
             task_role=self.task_role,
             execution_role=self.execution_role,
         )
-        definition.add_container(
+        size = {f"{PREFIX}CPU": str(config.cpu), f"{PREFIX}MEMORY_MIB": str(config.memory_mib)}
+        container = definition.add_container(
             CONTAINER_NAME,
             image=self._image(config),
-            environment=config.environment | settings.to_env() | {"AWS_REGION": Aws.REGION},
+            environment=config.environment | settings.to_env() | size | {"AWS_REGION": Aws.REGION},
             logging=ecs.LogDrivers.aws_logs(log_group=self.log, stream_prefix=config.name),
             readonly_root_filesystem=True,
+        )
+        # The one place that can be written, with the permissions that the image's VOLUME gives it.
+        definition.add_volume(name=_SCRATCH)
+        container.add_mount_points(
+            ecs.MountPoint(container_path="/tmp", source_volume=_SCRATCH, read_only=False)  # noqa: S108
         )
         self._inject(config, definition)
         acknowledge(definition, "ECS2", "They are settings; what is secret comes from `secrets`.")

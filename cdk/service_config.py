@@ -1,27 +1,15 @@
 """One service: an image, the jobs in it and what its containers get, checked before synthesis."""
 
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from background_jobs.core.fargate import MEMORY_MIB
 from background_jobs.settings import PREFIX, ContainerSettings
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
-
-_GIB: Final = 1024
-_FARGATE_MEMORY: Final[Mapping[int, Sequence[int]]] = {
-    256: (512, 1 * _GIB, 2 * _GIB),
-    512: range(1 * _GIB, 4 * _GIB + 1, _GIB),
-    1024: range(2 * _GIB, 8 * _GIB + 1, _GIB),
-    2048: range(4 * _GIB, 16 * _GIB + 1, _GIB),
-    4096: range(8 * _GIB, 30 * _GIB + 1, _GIB),
-    8192: range(16 * _GIB, 60 * _GIB + 1, 4 * _GIB),
-    16384: range(32 * _GIB, 120 * _GIB + 1, 8 * _GIB),
-}
-"""The memory in MiB that Fargate offers with each CPU size."""
 
 _ECR: Final = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<name>[^:@]+)"
@@ -85,11 +73,11 @@ class ServiceConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fits_fargate(self) -> Self:
-        if self.cpu not in _FARGATE_MEMORY:
+        if self.cpu not in MEMORY_MIB:
             raise ValueError(
-                f"service {self.name!r}: Fargate has no cpu={self.cpu}; use one of {list(_FARGATE_MEMORY)}"
+                f"service {self.name!r}: Fargate has no cpu={self.cpu}; use one of {list(MEMORY_MIB)}"
             )
-        if self.memory_mib not in (offered := _FARGATE_MEMORY[self.cpu]):
+        if self.memory_mib not in (offered := MEMORY_MIB[self.cpu]):
             raise ValueError(
                 f"service {self.name!r}: with cpu={self.cpu} Fargate has no memory_mib={self.memory_mib}; "
                 f"use one of {list(offered)}"

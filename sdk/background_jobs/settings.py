@@ -157,6 +157,9 @@ class ContainerSettings(_FromEnvironment):
     """Set by ECS; where a container asks for its own metadata, its log stream among them."""
     log: str = ""
     """Where this container's output goes, for launchers that know it beforehand."""
+    cpu: int | None = None
+    memory_mib: int | None = None
+    """The size of its task, in units of 1/1,024 vCPU and in MiB; None where it has none."""
 
 
 def asked_to_describe() -> bool:

@@ -7,7 +7,8 @@ import pytest
 
 from background_jobs import OrchestrationService
 from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane.delays import MOST_DELAYS, DelayReport, LaunchGivenUp, note_delay
+from background_jobs.control_plane.delays import DelayReport, LaunchGivenUp, note_delay
+from background_jobs.core.delays import MOST_DELAYS
 from tests.unit.histories import at
 
 

@@ -9,15 +9,12 @@ from pydantic import BaseModel
 from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane.close import TaskError
 from background_jobs.core import naming
-from background_jobs.core.delays import delay_reason
+from background_jobs.core.delays import DELAYS, MOST_DELAYS, delay_reason
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.core.events import ShareDelayed
 from background_jobs.core.payloads import bounded
-from background_jobs.core.retry import Retry, retry_delay
+from background_jobs.core.retry import retry_delay
 
-MOST_DELAYS: Final = 40
-"""Reports of one share before it is given up: somewhat more than an hour."""
-_WAITS: Final = Retry(max_attempts=MOST_DELAYS, base_seconds=10, factor=1.5, max_seconds=240)
 _LONGEST_DETAIL: Final = 500
 
 
@@ -75,4 +72,4 @@ def note_delay(report: DelayReport, rooms: Rooms, now: datetime, *, draw: float)
         detail=bounded(said, _LONGEST_DETAIL),
     )
     rooms.event_log.append_all([event])
-    return round(1 + retry_delay(number + 1, _WAITS, draw=draw))
+    return round(1 + retry_delay(number + 1, DELAYS, draw=draw))

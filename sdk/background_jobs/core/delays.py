@@ -4,6 +4,8 @@ import re
 from enum import StrEnum
 from typing import Final
 
+from background_jobs.core.retry import Retry
+
 
 class DelayReason(StrEnum):
     """What keeps a share from running."""
@@ -15,6 +17,11 @@ class DelayReason(StrEnum):
     START = "the task cannot start"
     REFUSED = "the launch was refused"
 
+
+MOST_DELAYS: Final = 40
+"""Reports of one share before its launch is given up."""
+DELAYS: Final = Retry(max_attempts=MOST_DELAYS, base_seconds=10, factor=1.5, max_seconds=240)
+"""How long a share waits after each report."""
 
 _SIGNS: Final = (
     # Throttling has arrived as InvalidParameterException, so the words decide, not the name.

@@ -177,6 +177,9 @@ class ContainerStarted(_Event):
     last: int
     log: str = ""
     """Where its output goes: ``<log group>/<log stream>``, or a file offline; empty if not known."""
+    cpu: int | None = None
+    memory_mib: int | None = None
+    """The size of its task, in units of 1/1,024 vCPU and in MiB; None where it has none."""
 
     @property
     def key(self) -> EventKey:

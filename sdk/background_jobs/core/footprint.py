@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from background_jobs.core.events import (
     PARTITION_SIZE,
+    ContainerEnded,
     ContainerStarted,
     Event,
     JobCompleted,
@@ -148,7 +149,10 @@ def _log_writes(run: Run, starts: float) -> float:
     started = JobStarted(orchestration_id=_ID, at=_AT, index=0, attempt=1)
     container = ContainerStarted(orchestration_id=_ID, at=_AT, share=0, launch=0, first=0, last=0)
     events = starts * _units(item_bytes(started)) + run.total * _units(outcome_bytes(run.result_bytes))
-    return TRANSACTION * events + run.containers * _units(item_bytes(container)) + _frame()
+    # The end of a container shares a transaction with its last outcomes.
+    ended = ContainerEnded(orchestration_id=_ID, at=_AT, share=0, launch=0, status=0)
+    of_a_container = _units(item_bytes(container)) + TRANSACTION * _units(item_bytes(ended))
+    return TRANSACTION * events + run.containers * of_a_container + _frame()
 
 
 def _frame() -> int:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from background_jobs.core import naming
+from background_jobs.core.delays import DELAYS, MOST_DELAYS
 from background_jobs.core.events import PARTITION_SIZE
 from background_jobs.core.fargate import START_SECONDS, TaskSize, at_once
 from background_jobs.core.footprint import (
@@ -18,6 +19,7 @@ from background_jobs.core.footprint import (
     starts_written,
 )
 from background_jobs.core.pace import APPEND_SECONDS, CONTAINER_SECONDS, TRANSACTION_ITEMS
+from background_jobs.core.retry import retry_delay
 
 CHILDREN_OF_A_MAP_RUN: Final = 10_000
 NEW_ACCOUNT_VCPUS: Final = 6
@@ -30,9 +32,9 @@ _NEW_TABLE_UNITS: Final = 4_000
 _TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 _PAYLOAD_BYTES: Final = 256 * 1024
 _HISTORY_EVENTS: Final = 25_000
-_LAUNCH_TRIES: Final = 60
-_LAUNCH_SECONDS: Final = 3_200
-"""What the state machine's retries of a refused launch last, on average."""
+_LAUNCH_TRIES: Final = 4 * MOST_DELAYS
+_LAUNCH_SECONDS: Final = sum(retry_delay(n, DELAYS, draw=0.5) for n in range(1, MOST_DELAYS + 1))
+"""What the state machine's tries of a refused launch last, on average."""
 _CONTAINER_TRIES: Final = 4
 _EVENTS_PER_TRY: Final = 5
 _FASTEST_INSTANCE: Final = 0.05 / TRANSACTION_ITEMS

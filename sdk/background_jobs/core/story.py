@@ -58,6 +58,8 @@ class Story(BaseModel):
     launches: list[Launch]
     lost: int = Field(description="Containers that ended without saying so.")
     container_seconds: float = Field(description="How long all containers ran, added up.")
+    cpu: int | None = Field(description="Of a task, in units of 1/1,024 vCPU; null where it has no size.")
+    memory_mib: int | None = Field(description="Of a task; null where it has no size.")
     failed_attempts: int = Field(description="Attempts that came to nothing while another was to follow.")
     waits: list[Wait] = Field(description="Why instances wait; empty where none does.")
 
@@ -66,6 +68,7 @@ def story_of(
     events: Sequence[OrchestrationEvent], *, failed_attempts: int, waits: list[Wait], now: datetime
 ) -> Story:
     """Tell the story of *events*, those of the orchestration as a whole, by time."""
+    started = [event for event in events if isinstance(event, ContainerStarted)]
     launches = list(_launches(events))
     over = next((event.at for event in events if isinstance(event, OrchestrationCompleted)), now)
     ends = _ends(launches, over)
@@ -76,6 +79,8 @@ def story_of(
         container_seconds=sum(
             ((end - launch.started_at) for launch, end in zip(launches, ends, strict=True)), timedelta()
         ).total_seconds(),
+        cpu=next((event.cpu for event in started if event.cpu), None),
+        memory_mib=next((event.memory_mib for event in started if event.memory_mib), None),
         failed_attempts=failed_attempts,
         waits=waits,
     )

@@ -12,6 +12,7 @@ from background_jobs.core import ids
 from background_jobs.core.errors import UnknownJobName
 from background_jobs.core.events import (
     ContainerEnded,
+    ContainerStarted,
     JobAttemptFailed,
     JobError,
     JobEvent,
@@ -53,13 +54,7 @@ class Container:
         self._share = Share.of(settings)
         self._log = log_location(settings)
         self._started, cancellation = rooms.event_log.beginning(settings.orchestration_id)
-        self._history = History.read(
-            rooms.event_log,
-            settings.orchestration_id,
-            self._share,
-            log=self._log,
-            culprit_is_known=blame is not None,
-        )
+        self._history = History.read(rooms.event_log, self._beginning(), culprit_is_known=blame is not None)
         self._writer = EventWriter(rooms.event_log)
         self._control = Control(rooms.event_log, self._started, cancellation, self._hand_back)
         self._begun = 0
@@ -85,6 +80,19 @@ class Container:
                 )
             )
         return status
+
+    def _beginning(self) -> ContainerStarted:
+        return ContainerStarted(
+            orchestration_id=self._settings.orchestration_id,
+            at=datetime.now(UTC),
+            share=self._share.number,
+            launch=0,
+            first=self._share.first,
+            last=self._share.last,
+            log=self._log,
+            cpu=self._settings.cpu,
+            memory_mib=self._settings.memory_mib,
+        )
 
     def _run_all(self, definition: JobDefinition) -> None:
         retry = self._started.retry or definition.retry

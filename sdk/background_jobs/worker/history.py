@@ -3,13 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Self
 
 from background_jobs.aws.event_log import EventLog
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import ContainerStarted, FailedAttempt, JobAttemptFailed
-from background_jobs.worker.share import Share
 
 LOST: Final = "ContainerLost"
 """The type of error of an instance that ended its process."""
@@ -69,17 +68,15 @@ class History:
         """How many processes took up this share before."""
 
     @classmethod
-    def read(
-        cls, event_log: EventLog, orchestration_id: str, share: Share, *, log: str, culprit_is_known: bool
-    ) -> Self:
-        """Take up *share*, and read what happened before if this is not the first launch.
+    def read(cls, event_log: EventLog, beginning: ContainerStarted, *, culprit_is_known: bool) -> Self:
+        """Take up a share, and read what happened before if this is not its first launch.
 
-        *log* is where the container's output goes.
+        *beginning* is what a first launch would append; a later one appends it with its own number.
         """
-        launch = _take_up(event_log, orchestration_id, share, log)
+        launch = _take_up(event_log, beginning)
         if not launch:
             return cls()
-        part = (orchestration_id, share.first, share.last)
+        part = (beginning.orchestration_id, beginning.first, beginning.last)
         history = cls(careful=not culprit_is_known, unfinished=event_log.unfinished(*part))
         history.launch = launch
         for start in event_log.starts(*part):
@@ -110,21 +107,11 @@ class History:
         return self._careful and nth < _CAREFUL_INSTANCES
 
 
-def _take_up(event_log: EventLog, orchestration_id: str, share: Share, log: str) -> int:
+def _take_up(event_log: EventLog, beginning: ContainerStarted) -> int:
     launch = 0
     while True:
         try:
-            event_log.append(
-                ContainerStarted(
-                    orchestration_id=orchestration_id,
-                    at=datetime.now(UTC),
-                    share=share.number,
-                    launch=launch,
-                    first=share.first,
-                    last=share.last,
-                    log=log,
-                )
-            )
+            event_log.append(beginning.model_copy(update={"launch": launch}))
         except EventConflict:
             launch += 1
         else:
