@@ -28,6 +28,7 @@ format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format
 
 bench: $(VENV)/.local ## Measure the offline stack on this machine
+	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/run.py
 
 synth: $(VENV)/.dev ## Write cdk.out/ and refresh the offline stack's template
