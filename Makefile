@@ -28,6 +28,7 @@ format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format
 
 bench: $(VENV)/.local ## Measure the offline stack on this machine
+	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/stream.py
 	$(BIN)/python benchmarks/history.py

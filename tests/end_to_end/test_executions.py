@@ -1,8 +1,12 @@
-"""What Step Functions says of an orchestration whose instances have all their outcomes."""
+"""What AWS's own consoles say of an orchestration: its execution, and what its functions log and measure."""
+
+import json
+from typing import Any
 
 import boto3
 
 from background_jobs import OrchestrationService
+from background_jobs.core.naming import Metric
 from tests.offline import until
 
 
@@ -18,3 +22,34 @@ def test_an_execution_succeeds_whatever_became_of_the_instances(service: Orchest
 
     until(lambda: orchestration.summary().done)
     assert until(ended) == "SUCCEEDED"
+
+
+def test_the_aggregator_measures_each_instance_once(service: OrchestrationService) -> None:
+    params = [{"bad": n} if n % 10 == 0 else {} for n in range(1, 41)]
+    orchestration = service.kick_off_job("fussy", params, parallelism=2)
+    until(lambda: orchestration.summary().done)
+
+    def measured() -> dict[str, list[float]] | None:
+        """Return the values of every metric, once the last of them is there."""
+        values: dict[str, list[float]] = {}
+        for line in _metric_lines("AggregateJobs"):
+            if line["orchestration_id"] == orchestration.id:
+                assert line["job_name"] == "fussy"
+                for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+                    values.setdefault(metric["Name"], []).extend(line[metric["Name"]])
+        return values if Metric.ORCHESTRATIONS_COMPLETED in values else None
+
+    found = until(measured)
+    assert (sum(found[Metric.INSTANCES_COMPLETED]), sum(found[Metric.INSTANCES_ERRORED])) == (36, 4)
+    assert len(found[Metric.INSTANCE_DURATION]) == 36
+    assert len(found[Metric.QUEUE_WAIT]) == len(found[Metric.ORCHESTRATION_DURATION]) == 1
+    assert all(value >= 0 for values in found.values() for value in values)
+
+
+def _metric_lines(function: str) -> list[dict[str, Any]]:
+    logs: Any = boto3.client("logs")  # noqa: TID251 -- an operator's look
+    groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+    (name,) = [group for group in groups if function in group]
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=name)
+    messages = [event["message"] for page in pages for event in page["events"]]
+    return [json.loads(message) for message in messages if message.startswith('{"_aws"')]

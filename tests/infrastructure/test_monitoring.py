@@ -1,0 +1,92 @@
+"""Alarms, who hears of them, and what the runbook says to each."""
+
+import json
+import re
+from typing import Any, Final
+
+import pytest
+
+from background_jobs.core.naming import FEED_LAG_FIELD, METRIC_SERVICE, Metric, metric_namespace
+from cdk.config import stage_named
+from cdk.metrics import COUNTED_FROM_LOGS
+from cdk.service_config import REPOSITORY
+from tests.infrastructure.conftest import Synthesize, Template, of_type, text_of
+
+RUNBOOK: Final = (REPOSITORY / "docs" / "runbook.md").read_text()
+
+
+def alarms(template: Template) -> list[dict[str, Any]]:
+    return of_type(template, "AWS::CloudWatch::Alarm")
+
+
+def anchors(document: str) -> set[str]:
+    headings = re.findall(r"^## (.+)$", document, flags=re.MULTILINE)
+    return {re.sub(r"[^a-z0-9-]", "", heading.lower().replace(" ", "-")) for heading in headings}
+
+
+def test_every_alarm_leads_to_its_answer_in_the_runbook(template: Template) -> None:
+    led = [re.search(r"docs/runbook\.md#([\w-]+)$", alarm["AlarmDescription"]) for alarm in alarms(template)]
+    assert all(led)
+    assert {found[1] for found in led if found} == anchors(RUNBOOK)
+
+
+def test_silence_is_no_alarm(template: Template) -> None:
+    assert {alarm["TreatMissingData"] for alarm in alarms(template)} == {"notBreaching"}
+
+
+def test_what_is_ours_is_looked_for_where_it_is_emitted(template: Template) -> None:
+    (function,) = [
+        f["Environment"]["Variables"]
+        for f in of_type(template, "AWS::Lambda::Function")
+        if f["Handler"] == "aggregate_jobs.handler.handler"
+    ]
+    assert function["POWERTOOLS_METRICS_NAMESPACE"] == metric_namespace("prod")
+    assert function["POWERTOOLS_SERVICE_NAME"] == METRIC_SERVICE
+    (stalled,) = [a for a in alarms(template) if a.get("MetricName") == Metric.ORCHESTRATIONS_STALLED]
+    assert stalled["Namespace"] == metric_namespace("prod")
+    assert stalled["Dimensions"] == [{"Name": "service", "Value": METRIC_SERVICE}]
+
+
+def test_what_is_counted_from_logs_has_its_filter(template: Template) -> None:
+    filters = of_type(template, "AWS::Logs::MetricFilter")
+    counted = {f["MetricTransformations"][0]["MetricName"]: f for f in filters}
+    assert counted.keys() == COUNTED_FROM_LOGS
+    lag = counted[Metric.FEED_LAG]
+    assert lag["MetricTransformations"][0]["MetricValue"] == f"$.{FEED_LAG_FIELD}"
+    assert text_of(lag["LogGroupName"]).startswith("FunctionsProgressApiLog")
+    assert text_of(counted[Metric.LAUNCHES_REFUSED]["LogGroupName"]).startswith("ControlPlaneFanOut")
+
+
+def test_the_dashboard_shows_every_metric_of_ours(template: Template) -> None:
+    (dashboard,) = of_type(template, "AWS::CloudWatch::Dashboard")
+    body = text_of(dashboard["DashboardBody"])
+    shown = {
+        part for widget in json.loads(body)["widgets"] for part in re.findall(r"\w+", json.dumps(widget))
+    }
+    assert set(Metric) <= shown
+
+
+@pytest.mark.parametrize("notify", ["ops@example.com", "arn:aws:sns:eu-central-1:123456789012:ops"])
+def test_alarms_are_heard_by_whom_the_stage_names(synthesized: Synthesize, notify: str) -> None:
+    template = synthesized(stage_named("prod").model_copy(update={"notify": notify}))
+    actions = {text_of(action) for alarm in alarms(template) for action in alarm["AlarmActions"]}
+    subscriptions = of_type(template, "AWS::SNS::Subscription")
+    if notify.startswith("arn:"):
+        assert (actions, subscriptions) == ({notify}, [])
+    else:
+        assert len(actions) == 1
+        assert [(one["Protocol"], one["Endpoint"]) for one in subscriptions] == [("email", notify)]
+
+
+def test_a_stage_may_go_unwatched(synthesized: Synthesize) -> None:
+    template = synthesized(stage_named("local"))
+    assert alarms(template) == of_type(template, "AWS::CloudWatch::Dashboard") == []
+
+
+def test_requests_executions_and_functions_are_traced(template: Template) -> None:
+    functions = of_type(template, "AWS::Lambda::Function")
+    assert {function["TracingConfig"]["Mode"] for function in functions} == {"Active"}
+    (machine,) = of_type(template, "AWS::StepFunctions::StateMachine")
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    (api,) = of_type(template, "AWS::ApiGateway::Stage")
+    assert api["TracingEnabled"] is True

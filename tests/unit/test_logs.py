@@ -1,0 +1,61 @@
+"""Logs that a machine reads: one object a line, with what the line is about."""
+
+import json
+import logging
+import sys
+
+from background_jobs.core import ids
+from background_jobs.json_log import JsonFormatter
+from background_jobs.settings import ContainerSettings
+from background_jobs.worker.beacon import Beacon, Running
+from background_jobs.worker.logs import ContainerLog
+from tests.unit.histories import ORCHESTRATION_ID
+
+SETTINGS = ContainerSettings(
+    job_name="census",
+    orchestration_id=ORCHESTRATION_ID,
+    job_id="id",
+    share=4,
+    indices="8-9",
+    params_key="k",
+    params_bytes="0-9",
+)
+
+
+def record(message: str, **fields: object) -> logging.LogRecord:
+    made = logging.getLogger("shop").makeRecord("shop", logging.WARNING, __file__, 1, message, (), None)
+    vars(made).update(fields)
+    return made
+
+
+def test_a_line_is_one_object_with_what_was_added_to_it() -> None:
+    line = JsonFormatter().format(record("two\nlines", customer="acme", at={1}))
+    assert "\n" not in line
+    said = json.loads(line)
+    assert (said["level"], said["logger"], said["message"]) == ("WARNING", "shop", "two\nlines")
+    assert (said["customer"], said["at"]) == ("acme", "{1}")
+    assert said["timestamp"].endswith("+00:00")
+
+
+def test_a_line_has_the_exception_that_it_is_about() -> None:
+    try:
+        int("below zero")
+    except ValueError:
+        failed = record("failed", exc_info=sys.exc_info())
+    assert "ValueError: invalid literal" in json.loads(JsonFormatter().format(failed))["exception"]
+
+
+def test_every_line_of_a_container_says_which_share_and_which_instance_it_is_about() -> None:
+    log = ContainerLog(SETTINGS)
+    log.beacon = Beacon()
+    formatter = JsonFormatter(log.context)
+    share = {"orchestration_id": ORCHESTRATION_ID, "job_name": "census", "share": 4}
+
+    between = json.loads(formatter.format(record("between")))
+    assert share.items() <= between.items()
+    assert "job_id" not in between
+
+    log.beacon.running(Running(index=9, attempt=2, deadline=float("inf")))
+    within = json.loads(formatter.format(record("within")))
+    running = {"job_id": ids.job_id(ORCHESTRATION_ID, 9), "index": 9, "attempt": 2}
+    assert (share | running).items() <= within.items()

@@ -1,0 +1,94 @@
+"""What people are told of containers that came to nothing; the samples have the shape of ECS's Task.
+
+They are written after the API reference of ECS and its list of stopped tasks' errors, in the PascalCase in
+which Step Functions passes a task on as the cause of States.TaskFailed.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from background_jobs.core.task_failure import task_failure
+
+SAMPLES = Path(__file__).with_name("task_failures")
+
+
+def cause(name: str) -> str:
+    return (SAMPLES / f"{name}.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "said"),
+    [
+        ("essential_container_exited", "ContainerLost", "exit code 3; EssentialContainerExited: Essential container in task exited"),
+        ("out_of_memory", "ContainerLost", "exit code 137; OutOfMemoryError: Container killed due to memory usage"),
+        ("cannot_pull_image", "NotLaunched", "TaskFailedToStart: CannotPullContainerError: pull image manifest"),
+        ("cannot_fetch_secret", "NotLaunched", "unable to retrieve secret from asm"),
+        ("spot_interruption", "ContainerLost", "exit code 143; SpotInterruption: Your Spot Task was interrupted"),
+        ("stopped_by_user", "ContainerLost", "UserInitiated: Task stopped by user"),
+        ("wrong_architecture", "ContainerLost", "exit code 255; exec /usr/local/bin/python: exec format error"),
+        ("no_network_interface", "NotLaunched", "Timeout waiting for network interface provisioning"),
+    ],
+)  # fmt: skip
+def test_what_ecs_says_is_passed_on(name: str, kind: str, said: str) -> None:
+    error = task_failure("States.TaskFailed", cause(name))
+    assert error.type == kind
+    assert said in error.message
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("out_of_memory", "Give the service more memory_mib"),
+        ("cannot_pull_image", "Check that the image exists"),
+        ("cannot_fetch_secret", "reach its secrets and its log"),
+        ("spot_interruption", "without spot it does not"),
+        ("wrong_architecture", "built for another architecture"),
+    ],
+)
+def test_where_there_is_something_to_do_it_is_said(name: str, advice: str) -> None:
+    assert advice in task_failure("States.TaskFailed", cause(name)).message
+
+
+def test_our_container_is_told_apart_from_those_that_aws_adds() -> None:
+    assert "exit code 1;" in task_failure("States.TaskFailed", cause("beside_a_security_agent")).message
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "said"),
+    [
+        (
+            "ECS.InvalidParameterException",
+            "Error retrieving subnet information for [subnet-1]: Rate exceeded (ErrorCode: Throttling) (Service: AmazonECS)",
+            "Rate exceeded (ErrorCode: Throttling) (Service: AmazonECS). Use less parallelism",
+        ),
+        (
+            "AmazonECS.Unknown",
+            json.dumps({"Failures": [{"Reason": "Capacity is unavailable at this time."}], "Tasks": []}),
+            "AmazonECS.Unknown: Capacity is unavailable at this time. Use more subnets",
+        ),
+        (
+            "ECS.ClientException",
+            "You've reached the limit on the number of vCPUs you can run concurrently (Service: AmazonECS)",
+            "have the account's quota of Fargate vCPUs raised",
+        ),
+        ("ECS.AccessDeniedException", "User is not authorized to perform: ecs:RunTask", "deploy the stack again"),
+        ("States.ItemReaderFailed", "", "States.ItemReaderFailed"),
+        ("States.TaskFailed", "[]", "[]"),
+    ],
+)  # fmt: skip
+def test_a_launch_that_was_refused_says_by_what(error: str, cause: str, said: str) -> None:
+    failure = task_failure(error, cause)
+    assert failure.type == "NotLaunched"
+    assert said in failure.message
+
+
+def test_a_container_that_ran_for_too_long_was_launched() -> None:
+    failure = task_failure("States.Timeout", "")
+    assert failure.type == "ContainerTimeout"
+    assert failure.message == "The container ran for longer than it may, and was stopped."
+
+
+def test_a_cause_of_any_length_is_bounded() -> None:
+    assert len(task_failure("ECS.ServerException", "x" * 30_000).message) < 3_000
