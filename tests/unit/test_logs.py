@@ -2,7 +2,8 @@
 
 import json
 import logging
-import sys
+
+import pytest
 
 from background_jobs.core import ids
 from background_jobs.json_log import JsonFormatter
@@ -38,10 +39,9 @@ def test_a_line_is_one_object_with_what_was_added_to_it() -> None:
 
 
 def test_a_line_has_the_exception_that_it_is_about() -> None:
-    try:
+    with pytest.raises(ValueError, match="invalid literal") as raised:
         int("below zero")
-    except ValueError:
-        failed = record("failed", exc_info=sys.exc_info())
+    failed = record("failed", exc_info=(raised.type, raised.value, raised.tb))
     assert "ValueError: invalid literal" in json.loads(JsonFormatter().format(failed))["exception"]
 
 
