@@ -11,6 +11,8 @@ from cdk.service_config import REPOSITORY
 if TYPE_CHECKING:
     from aws_cdk import App
 
+    from cdk.stack import BackgroundJobsStack
+
 _BUILD: Final = REPOSITORY / "build" / "dependencies"
 
 
@@ -22,17 +24,16 @@ def use_bundled_node() -> None:
     os.environ["PATH"] = f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"  # noqa: TID251 -- not a setting
 
 
-def add_stack(app: "App", config: StageConfig, dependencies: Path) -> str:
-    """Add the stack of one stage, with the layer *dependencies*, and return its name."""
+def add_stack(app: "App", config: StageConfig, dependencies: Path) -> "BackgroundJobsStack":
+    """Add the stack of one stage, with the layer *dependencies*, and return it."""
     from aws_cdk import DefaultStackSynthesizer, Environment  # noqa: PLC0415 -- after use_bundled_node
 
     from cdk.functions import FunctionAssets  # noqa: PLC0415 -- the same
     from cdk.stack import BackgroundJobsStack  # noqa: PLC0415 -- the same
 
-    name = f"background-jobs-{config.stage}"
-    BackgroundJobsStack(
+    return BackgroundJobsStack(
         app,
-        name,
+        f"background-jobs-{config.stage}",
         config=config,
         assets=FunctionAssets(code=REPOSITORY / "lambdas", dependencies=dependencies),
         description=f"Background Job Service, stage {config.stage}",
@@ -41,7 +42,6 @@ def add_stack(app: "App", config: StageConfig, dependencies: Path) -> str:
         # The rule asks for a parameter that only a bootstrapped account has; the deployment itself finds out.
         synthesizer=DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
     )
-    return name
 
 
 def check_rules(app: "App") -> None:
@@ -70,6 +70,6 @@ def synthesize(config: StageConfig, dependencies: Path, *, checked: bool = False
     app = App(analytics_reporting=False)
     if checked:
         check_rules(app)
-    name = add_stack(app, config, dependencies)
-    template: dict[str, Any] = app.synth().get_stack_by_name(name).template
+    stack = add_stack(app, config, dependencies)
+    template: dict[str, Any] = app.synth().get_stack_by_name(stack.stack_name).template
     return template
