@@ -48,19 +48,19 @@ def test_the_price_of_ten_thousand_short_instances() -> None:
 def test_the_log_takes_two_events_in_transactions_for_each_instance() -> None:
     used = footprint_of(TEN_THOUSAND.run())
     # a start and an outcome of less than 1 KB, two units each; 100 containers; the first and the last event
-    assert used.log_write_units == 10_000 * (2 + 2) + 100 + 2
+    assert used.log_write_units == 10_000 * (2 + 2) + 100 * (1 + 2) + 2
 
 
 def test_an_outcome_in_the_same_transaction_saves_the_start_of_a_short_instance() -> None:
     used = footprint_of(Workload(instances=1_000, seconds=0.05, parallelism=1).run())
     # a quarter of the starts is written before its outcome is there
-    assert used.log_write_units == 1_000 * 2 + 250 * 2 + 1 + 2
+    assert used.log_write_units == 1_000 * 2 + 250 * 2 + (1 + 2) + 2
 
 
 def test_a_large_result_is_an_object_of_its_own() -> None:
     used = footprint_of(Workload(instances=10, seconds=1, parallelism=1, result_bytes=100_000).run())
     assert (used.s3_puts, used.s3_gets) == (2 + 10, 3 + 10)
-    assert used.log_write_units == 10 * (2 + 2) + 1 + 2
+    assert used.log_write_units == 10 * (2 + 2) + (1 + 2) + 2
 
 
 def test_a_container_of_seconds_is_billed_as_a_minute() -> None:
