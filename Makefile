@@ -32,6 +32,7 @@ bench: $(VENV)/.local ## Measure the offline stack on this machine
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/stream.py
 	$(BIN)/python benchmarks/history.py
+	$(BIN)/python benchmarks/pipelines.py
 
 bench-console: $(VENV)/.dev ## Measure the console in Chromium, with 10,000 instances
 	$(BIN)/python -m benchmarks.console

@@ -19,5 +19,13 @@ def hold(params: dict[str, Any]) -> None:
     time.sleep(params["hold"])
 
 
+@job_name("picky")
+def picky(params: dict[str, Any]) -> int:
+    """Fail for every tenth."""
+    if params["n"] % 10 == 0:
+        raise ValueError("a tenth")
+    return no_op(params)
+
+
 if __name__ == "__main__":
-    run_e11_job([no_op, hold])
+    run_e11_job([no_op, hold, picky])
