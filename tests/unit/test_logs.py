@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 
 from background_jobs.core import ids
 from background_jobs.json_log import JsonFormatter
@@ -38,11 +37,9 @@ def test_a_line_is_one_object_with_what_was_added_to_it() -> None:
 
 
 def test_a_line_has_the_exception_that_it_is_about() -> None:
-    try:
-        int("below zero")
-    except ValueError:
-        failed = record("failed", exc_info=sys.exc_info())
-    assert "ValueError: invalid literal" in json.loads(JsonFormatter().format(failed))["exception"]
+    error = ValueError("below zero")
+    failed = record("failed", exc_info=(ValueError, error, None))
+    assert json.loads(JsonFormatter().format(failed))["exception"] == "ValueError: below zero"
 
 
 def test_every_line_of_a_container_says_which_share_and_which_instance_it_is_about() -> None:

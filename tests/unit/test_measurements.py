@@ -25,7 +25,7 @@ def measured(
 
 
 def test_outcomes_durations_and_waits_are_measured() -> None:
-    events = [
+    events: list[Event] = [
         histories.started(3),
         histories.job_started(0, seconds=30),
         histories.job_completed(0, seconds=40).model_copy(update={"started_at": at(30)}),
@@ -42,7 +42,11 @@ def test_outcomes_durations_and_waits_are_measured() -> None:
 
 
 def test_what_comes_again_is_not_measured_again() -> None:
-    events = [histories.started(1), histories.job_started(0), histories.job_completed(0, seconds=5)]
+    events: list[Event] = [
+        histories.started(1),
+        histories.job_started(0),
+        histories.job_completed(0, seconds=5),
+    ]
     model, first = measured(EMPTY, events, now=6)
     assert first[Metric.INSTANCES_COMPLETED] == [1]
     assert measured(model, events, now=600)[1] == {}
