@@ -51,6 +51,8 @@ class StageConfig(BaseModel):
     """Of each function; Lambda gives CPU in proportion."""
     user_pool_arn: str | None = None
     """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""
+    api_access_log: bool = False
+    """Keep an access log of the API; API Gateway needs a role for that in the account's settings for it."""
     customer_key: bool = False
     """Encrypt tables, bucket, logs and queue under a KMS key of the stage's own."""
     keep_data: bool = True

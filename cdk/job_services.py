@@ -24,9 +24,9 @@ class JobServices(Construct):
         self.network = Network(self, "Network", config=config)
         self.on_spot = tuple(service.name for service in config.services if service.spot)
         # Not CDK's own construct, which would make a VPC where only subnets are known.
-        self._cluster = ecs.CfnCluster(
-            self, "Cluster", capacity_providers=["FARGATE", *(["FARGATE_SPOT"] if self.on_spot else [])]
-        )
+        # Capacity providers need ECS's own role, which a new account gets with its first cluster only.
+        capacity = ["FARGATE", "FARGATE_SPOT"] if self.on_spot else None
+        self._cluster = ecs.CfnCluster(self, "Cluster", capacity_providers=capacity)
         acknowledge(self._cluster, "ECS4", "The event log and our metrics tell about each container.")
         self.cluster_arn = self._cluster.attr_arn
         self.services = [

@@ -30,10 +30,39 @@ class ProgressApi(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, functions: Functions) -> None:
         super().__init__(scope, construct_id)
+        self.function = self._function(functions)
+        stage.storage.grant_call(self.function)
         user_pool_arn = stage.config.user_pool_arn
-        stack = Stack.of(self)
+        self.api = apigateway.RestApi(
+            self,
+            "Api",
+            rest_api_name=f"{Stack.of(self).stack_name}-progress",
+            default_integration=apigateway.LambdaIntegration(
+                self.function, response_transfer_mode=apigateway.ResponseTransferMode.STREAM, timeout=_LONGEST
+            ),
+            default_method_options=self._method_options(user_pool_arn),
+            deploy_options=apigateway.StageOptions(
+                stage_name="v1",
+                throttling_rate_limit=200,
+                throttling_burst_limit=400,
+                tracing_enabled=True,
+                access_log_destination=self._access_log(stage),
+            ),
+            cloud_watch_role=False,
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+        )
+        self.api.root.add_proxy()
+        acknowledge(self.api, "APIG2", "The application validates every request, and says what is wrong.")
+        acknowledge(self.api, "APIG3", "IAM or a user pool authorises callers; add a firewall of yours.")
+        acknowledge(self.api, "APIG6", "API Gateway's own log would hold what is sent.")
+        if not stage.config.api_access_log:
+            acknowledge(self.api, "APIG1", "It would need a role in the settings of the whole account.")
+        if user_pool_arn is None:
+            acknowledge(self.api, "COG4", "Callers sign their requests (SigV4), and IAM authorises them.")
+
+    def _function(self, functions: Functions) -> lambda_.Function:
         adapter = lambda_.LayerVersion.from_layer_version_arn(
-            self, "WebAdapter", _ADAPTER.format(region=stack.region)
+            self, "WebAdapter", _ADAPTER.format(region=Stack.of(self).region)
         )
         streaming = ApiSettings(
             stream_poll_seconds=_POLL_SECONDS,
@@ -43,7 +72,7 @@ class ProgressApi(Construct):
             # API Gateway answers under its own names only.
             allowed_hosts=("*",),
         )
-        self.function = functions.function(
+        return functions.function(
             "progress_api",
             handler="progress_api/run.sh",
             seconds=900,
@@ -56,31 +85,11 @@ class ProgressApi(Construct):
                 "AWS_LWA_READINESS_CHECK_PORT": str(_PORT),
             },
         )
-        self.api = apigateway.RestApi(
-            self,
-            "Api",
-            rest_api_name=f"{stack.stack_name}-progress",
-            default_integration=apigateway.LambdaIntegration(
-                self.function, response_transfer_mode=apigateway.ResponseTransferMode.STREAM, timeout=_LONGEST
-            ),
-            default_method_options=self._method_options(user_pool_arn),
-            deploy_options=apigateway.StageOptions(
-                stage_name="v1",
-                throttling_rate_limit=200,
-                throttling_burst_limit=400,
-                tracing_enabled=True,
-                access_log_destination=apigateway.LogGroupLogDestination(stage.logs.group(self, "AccessLog")),
-            ),
-            cloud_watch_role=False,
-            endpoint_types=[apigateway.EndpointType.REGIONAL],
-        )
-        self.api.root.add_proxy()
-        stage.storage.grant_call(self.function)
-        acknowledge(self.api, "APIG2", "The application validates every request, and says what is wrong.")
-        acknowledge(self.api, "APIG3", "IAM or a user pool authorises callers; add a firewall of yours.")
-        acknowledge(self.api, "APIG6", "There is an access log; API Gateway's own would hold what is sent.")
-        if user_pool_arn is None:
-            acknowledge(self.api, "COG4", "Callers sign their requests (SigV4), and IAM authorises them.")
+
+    def _access_log(self, stage: Stage) -> apigateway.IAccessLogDestination | None:
+        if not stage.config.api_access_log:
+            return None
+        return apigateway.LogGroupLogDestination(stage.logs.group(self, "AccessLog"))
 
     def _method_options(self, user_pool_arn: str | None) -> apigateway.MethodOptions:
         """Return who may call: holders of a token of the user pool, or else callers that IAM allows."""

@@ -123,8 +123,11 @@ def test_an_instance_that_keeps_killing_its_container_is_left_out_and_the_rest_g
 
 TASK = {
     "TaskArn": "arn:aws:ecs:eu-central-1:1:task/t",
-    "StoppedReason": "OutOfMemoryError: Container killed due to memory usage",
-    "Containers": [{"ExitCode": 137, "Reason": "OutOfMemory"}],
+    "StopCode": "EssentialContainerExited",
+    "StoppedReason": "Essential container in task exited",
+    "Containers": [
+        {"Name": "job", "ExitCode": 137, "Reason": "OutOfMemoryError: Container killed due to memory usage"}
+    ],
 }
 
 

@@ -167,6 +167,13 @@ def test_the_api_takes_signed_requests_only_and_streams_for_as_long_as_a_functio
     assert api.json_log
 
 
+def test_the_api_keeps_an_access_log_where_the_account_lets_it(synthesized: Synthesize) -> None:
+    logged = synthesized(stage(api_access_log=True))
+    for template, expected in ((logged, True), (synthesized(stage()), False)):
+        (deployed,) = of_type(template, "AWS::ApiGateway::Stage")
+        assert ("AccessLogSetting" in deployed) is expected
+
+
 def test_a_user_pool_lets_holders_of_its_tokens_call_the_api(synthesized: Synthesize) -> None:
     pool = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_a1b2c3"
     template = synthesized(stage(user_pool_arn=pool))

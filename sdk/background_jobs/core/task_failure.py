@@ -62,8 +62,8 @@ def _document(cause: str) -> Mapping[str, Any]:
 
 def _said(task: Mapping[str, Any]) -> str:
     # AWS adds containers of its own to a task, those of GuardDuty for one.
-    ours = [one for one in task.get("Containers") or [] if one.get("Name") == CONTAINER_NAME]
-    container = ours[0] if ours else {}
+    containers = task.get("Containers") or [{}]
+    container = next((one for one in containers if one.get("Name") == CONTAINER_NAME), containers[0])
     code = f"exit code {container['ExitCode']}" if "ExitCode" in container else None
     stopped = _joined(task.get("StopCode"), task.get("StoppedReason"))
     return "; ".join(filter(None, (code, container.get("Reason"), stopped)))
