@@ -63,11 +63,15 @@ def test_the_wheel_alone_runs_a_job_offline(installed: Path, tmp_path: Path) -> 
     assert done.stdout.splitlines() == [str(installed / "background_jobs" / "__init__.py")] * 2, done.stderr
 
 
-def test_the_wheel_brings_types_template_and_functions(installed: Path) -> None:
+def test_the_wheel_brings_types_template_functions_and_the_console(installed: Path) -> None:
     package = installed / "background_jobs"
     assert (package / "py.typed").exists()
     assert naming.CONTAINER_NAME in (package / "local_stack" / "template.json").read_text()
     assert len(list((package / "local_stack" / "lambdas").glob("*/handler.py"))) == 4
+    kept = REPOSITORY / "sdk" / "background_jobs" / "progress_api" / "console" / "static"
+    files = [path.relative_to(kept) for path in kept.rglob("*") if path.is_file()]
+    brought = package / "progress_api" / "console" / "static"
+    assert [path for path in files if not (brought / path).is_file()] == []
 
 
 def test_importing_the_sdk_does_not_import_boto3() -> None:

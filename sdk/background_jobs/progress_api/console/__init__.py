@@ -1,21 +1,35 @@
 """The console: a web page, served by the application that it asks."""
 
+from os import PathLike, stat_result
 from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
+from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
-_FILES: Final = Path(__file__).parent / "static"
+FILES: Final = Path(__file__).parent / "static"
+_HEADERS: Final = {"cache-control": "no-cache"}
+"""Asked again each time, and answered by 304 mostly: scripts of two versions must not meet in one page."""
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
 def index() -> FileResponse:
-    """Return the page."""
-    return FileResponse(_FILES / "index.html", headers={"cache-control": "no-cache"})
+    """Return the page; its addresses are relative, so that it works below any path."""
+    return FileResponse(FILES / "index.html", headers=_HEADERS)
 
 
-router.routes.append(Mount("/console", StaticFiles(directory=_FILES), name="console"))
+class _StaticFiles(StaticFiles):
+    def file_response(
+        self, full_path: "str | PathLike[str]", stat_result: stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers.update(_HEADERS)
+        return response
+
+
+router.routes.append(Mount("/console", _StaticFiles(directory=FILES), name="console"))

@@ -1,0 +1,103 @@
+/** Paints a cell for each state: told apart by lightness and pattern, and by colour for those who see it. */
+
+import { color } from "./dom.js";
+import { STATES } from "./instances.js";
+
+const LEGIBLE = 10; // device pixels from which on a sign in a cell can be seen
+const LEVELS = 8; // of a running instance that says how far it is
+const PLACES = [...Object.keys(STATES), ...Array.from({ length: LEVELS }, (_, level) => `r${level + 1}`)];
+
+/** Return the pixels of each cell, *size* device pixels wide, by its place. */
+export function cells(size) {
+  const canvas = new OffscreenCanvas(size, size);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  return PLACES.map((name) => {
+    context.save();
+    context.clearRect(0, 0, size, size);
+    context.beginPath();
+    context.roundRect(0, 0, size, size, size >= 10 ? size * 0.18 : 0);
+    context.clip();
+    paint(context, size, name[0], Number(name.slice(1)) / LEVELS);
+    context.restore();
+    return context.getImageData(0, 0, size, size);
+  });
+}
+
+/** Return the place of an instance in state *letter*, of which *percent* is done (undefined if unknown). */
+export function place(letter, percent) {
+  const level = letter === "r" && percent ? Math.ceil((percent * LEVELS) / 100) : 0;
+  return PLACES.indexOf(level ? `r${level}` : letter);
+}
+
+function paint(context, size, letter, done) {
+  const line = Math.max(1, Math.round(size / 9));
+  const fill = (name, ...box) => {
+    context.fillStyle = color(name);
+    context.fillRect(...box);
+  };
+  const all = [0, 0, size, size];
+  if (letter === "r") {
+    fill("running", ...all);
+    fill("running-soft", line, line, size - 2 * line, size - 2 * line);
+    const height = Math.round((size - 2 * line) * done);
+    if (done) fill("running", line, size - line - height, size - 2 * line, height);
+    else fill("running", Math.floor(size / 2 - line), Math.floor(size / 2 - line), 2 * line, 2 * line);
+  } else if (letter === "b") {
+    fill("backing-off", ...all);
+    stroke(
+      context,
+      "backing-off-ink",
+      line,
+      [
+        [-1, 0.5, 0.5, -1],
+        [0, 1, 1, 0],
+        [0.5, 1.5, 1.5, 0.5],
+      ],
+      size,
+    );
+  } else if (letter === "E") {
+    fill("errored", ...all);
+    if (size >= LEGIBLE)
+      stroke(
+        context,
+        "errored-ink",
+        line,
+        [
+          [0.25, 0.25, 0.75, 0.75],
+          [0.25, 0.75, 0.75, 0.25],
+        ],
+        size,
+      );
+  } else {
+    fill(letter === "C" ? "completed" : "waiting", ...all);
+  }
+}
+
+function stroke(context, name, width, lines, size) {
+  context.strokeStyle = color(name);
+  context.lineWidth = width;
+  context.beginPath();
+  for (const [x, y, toX, toY] of lines) {
+    context.moveTo(x * size, y * size);
+    context.lineTo(toX * size, toY * size);
+  }
+  context.stroke();
+}
+
+/** Return a picture of one cell, for a legend. */
+export function swatch(letter) {
+  const canvas = document.createElement("canvas");
+  canvas.className = "swatch";
+  canvas.setAttribute("aria-hidden", "true");
+  const draw = () => {
+    const size = Math.round(14 * devicePixelRatio);
+    canvas.width = canvas.height = size;
+    canvas.getContext("2d").putImageData(cells(size)[place(letter)], 0, 0);
+  };
+  addEventListener("themechange", function again() {
+    if (canvas.isConnected) draw();
+    else removeEventListener("themechange", again);
+  });
+  draw();
+  return canvas;
+}

@@ -1,0 +1,97 @@
+/** How numbers, moments and spans of time read. */
+
+import { now } from "./now.js";
+
+const NUMBER = new Intl.NumberFormat("en");
+const MOMENT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
+const CLOCK = new Intl.DateTimeFormat("en", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+  hour12: false,
+});
+const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
+const MINUTE = 60;
+const HOUR = 3_600;
+const DAYS = 86_400;
+
+export const count = (number) => NUMBER.format(number);
+
+export const plural = (number, word) => `${count(number)} ${word}${number === 1 ? "" : "s"}`;
+
+/** Whole percents, rounded down: 100 % is all. */
+export const percent = (part, whole) => (whole ? Math.floor((100 * part) / whole) : 100);
+
+/** Seconds from one moment (ISO 8601) to another, by default now; never below 0, for clocks differ. */
+export function between(from, to) {
+  return Math.max(0, ((to ? Date.parse(to) : now()) - Date.parse(from)) / 1_000);
+}
+
+/** `0.8 s`, `41 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`. */
+export function span(seconds) {
+  if (seconds < 1) return `${seconds.toFixed(seconds < 0.1 ? 2 : 1)} s`;
+  if (seconds < 10) return `${seconds.toFixed(1).replace(".0", "")} s`;
+  const whole = Math.round(seconds);
+  if (whole < MINUTE) return `${whole} s`;
+  if (whole < HOUR) return two(Math.floor(whole / MINUTE), "min", whole % MINUTE, "s");
+  const minutes = Math.round(seconds / MINUTE);
+  if (seconds < DAYS) return two(Math.floor(minutes / MINUTE), "h", minutes % MINUTE, "min");
+  const hours = Math.round(seconds / HOUR);
+  return two(Math.floor(hours / 24), "d", hours % 24, "h");
+}
+
+/** Seconds as an axis has room for: `30 s`, `1.5 min`, `2 h`. */
+export function brief(seconds) {
+  const [size, unit] =
+    seconds < MINUTE
+      ? [1, "s"]
+      : seconds < HOUR
+        ? [MINUTE, "min"]
+        : seconds < DAYS
+          ? [HOUR, "h"]
+          : [DAYS, "d"];
+  return `${short(seconds / size)} ${unit}`;
+}
+
+const two = (large, unit, small, part) => (small ? `${large} ${unit} ${small} ${part}` : `${large} ${unit}`);
+
+/** `just now`, `12 s ago`, `5 min ago`, `3 h ago`, `2 d ago`, and then the date. */
+export function ago(moment) {
+  const seconds = between(moment);
+  if (seconds < 5) return "just now";
+  if (seconds < MINUTE) return `${Math.floor(seconds)} s ago`;
+  if (seconds < HOUR) return `${Math.floor(seconds / MINUTE)} min ago`;
+  if (seconds < DAYS) return `${Math.floor(seconds / HOUR)} h ago`;
+  if (seconds < 7 * DAYS) return `${Math.floor(seconds / DAYS)} d ago`;
+  return DAY.format(new Date(moment));
+}
+
+/** A number per second, minute or hour, whichever reads best. */
+export function rate(perSecond) {
+  if (perSecond === 0) return "0 /s";
+  if (perSecond >= 1) return `${perSecond >= 100 ? count(Math.round(perSecond)) : short(perSecond)} /s`;
+  if (perSecond * MINUTE >= 1) return `${short(perSecond * MINUTE)} /min`;
+  return `${short(perSecond * HOUR)} /h`;
+}
+
+const short = (number) => String(Number(number.toPrecision(2)));
+
+export const moment = (iso) => MOMENT.format(new Date(iso));
+
+/** `21:54:25.948` */
+export const clock = (iso) => CLOCK.format(new Date(iso));
+
+/** The time of a moment in seconds, to a precision of *step* seconds: `21:54:25`, `21:54`, or the day. */
+export function timeOfDay(seconds, step) {
+  const at = new Date(seconds * 1_000);
+  return step >= DAYS ? DAY.format(at) : clock(at).slice(0, step < MINUTE ? 8 : 5);
+}
+
+/** JSON as people read it; what is very long is cut, and says so. */
+export function json(value, most = 100_000) {
+  const text = JSON.stringify(value, null, 2);
+  return text.length <= most
+    ? text
+    : `${text.slice(0, most)}\n… ${count(text.length - most)} characters more`;
+}

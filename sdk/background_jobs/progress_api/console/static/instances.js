@@ -1,0 +1,60 @@
+/** Where every instance of an orchestration stands, a letter each. */
+
+/** The states by their letters, in the order in which legends name them. */
+export const STATES = { C: "Completed", E: "Errored", r: "running", b: "backing off", w: "waiting" };
+
+export class Instances {
+  /** Take up a snapshot: its letters, and how far running instances are. */
+  constructor(statuses = "", progress = []) {
+    this.letters = Array.from(statuses);
+    this.counts = { C: 0, E: 0, r: 0, b: 0, w: 0 };
+    for (const letter of this.letters) this.counts[letter] += 1;
+    this.attempts = new Map();
+    this.progress = new Map();
+    this.tell(progress);
+  }
+
+  get total() {
+    return this.letters.length;
+  }
+
+  /** Apply *moves* as the stream tells them, and return the indices that changed. */
+  apply(moves) {
+    return moves.map(({ index, state, attempt }) => {
+      const letter = state[0];
+      this.counts[this.letters[index]] -= 1;
+      this.counts[letter] += 1;
+      this.letters[index] = letter;
+      if (attempt === null) this.attempts.delete(index);
+      else this.attempts.set(index, attempt);
+      if (letter !== "r" || this.progress.get(index)?.attempt !== attempt) this.progress.delete(index);
+      return index;
+    });
+  }
+
+  /** Note how far instances are, and return the indices of those that run. */
+  tell(news) {
+    const running = news.filter(({ index }) => this.letters[index] === "r");
+    for (const one of running) this.progress.set(one.index, one);
+    return running.map(({ index }) => index);
+  }
+
+  /** Say in words how instance *index* stands. */
+  describe(index) {
+    const { attempt = this.attempts.get(index), percent, message } = this.progress.get(index) ?? {};
+    return [
+      STATES[this.letters[index]],
+      attempt > 1 ? `attempt ${attempt}` : null,
+      percent === undefined ? null : `${percent} %`,
+      message || null,
+    ]
+      .filter(Boolean)
+      .join(", ");
+  }
+
+  /** Return the first instance in state *letter* after *index*, going round; -1 if there is none. */
+  next(letter, index) {
+    const found = this.letters.indexOf(letter, index + 1);
+    return found === -1 ? this.letters.indexOf(letter) : found;
+  }
+}

@@ -1,0 +1,214 @@
+/** The page of one orchestration: it wires the stream to overview, grid, chart and failures. */
+
+import { get, path } from "./api.js";
+import { Chart } from "./chart.js";
+import { h } from "./dom.js";
+import { Failures } from "./failures.js";
+import { Grid } from "./grid.js";
+import { InstancePanel } from "./instance.js";
+import { Instances } from "./instances.js";
+import { now } from "./now.js";
+import { Overview } from "./overview.js";
+import { problem } from "./parts.js";
+import { Stream } from "./stream.js";
+import { Timeline } from "./timeline.js";
+
+const TICK = 1_000;
+
+export class OrchestrationPage {
+  constructor(root, { id, index }) {
+    this.root = root;
+    this.id = id;
+    this.index = index;
+    this.instances = new Instances();
+    this.unplaced = []; // transitions that came before the timeline
+    this.overview = new Overview(id);
+    this.grid = new Grid((chosen) => this.choose(chosen));
+    this.chart = new Chart();
+    this.failures = new Failures(id);
+    this.panel = new InstancePanel(id, () => this.panelClosed());
+    root.replaceChildren(...this.sections());
+    this.stream = new Stream(id, {
+      state: (state) => this.overview.connect(state),
+      snapshot: (data) => this.snapshot(data),
+      transitions: (data, version) => this.transitions(data, version),
+      progress: (data) => this.progress(data),
+      completed: (data) => this.completed(data),
+      refused: (error) => root.replaceChildren(problem(error)),
+    });
+    this.ticking = setInterval(() => this.tick(), TICK);
+  }
+
+  sections() {
+    return [
+      h("nav", { class: "crumbs", "aria-label": "Where this is" }, h("a", { href: "#/" }, "Orchestrations")),
+      this.overview.element,
+      h(
+        "section",
+        { class: "card" },
+        h("div", { class: "card-head" }, h("h2", {}, "Instances"), this.overview.legendElement),
+        this.grid.element,
+        h(
+          "div",
+          { class: "grid-foot" },
+          h(
+            "p",
+            { class: "muted", id: "grid-keys" },
+            "Choose a cell to open its instance.",
+            h("span", { class: "keys" }, " Keys: arrows move, Enter opens, E goes to the next that errored."),
+          ),
+          this.jump(),
+        ),
+      ),
+      h(
+        "section",
+        { class: "card" },
+        h("div", { class: "card-head" }, h("h2", {}, "Rate and remaining time"), chartLegend()),
+        this.chart.element,
+      ),
+      h(
+        "section",
+        { class: "card" },
+        h("div", { class: "card-head" }, h("h2", {}, "Failures by cause")),
+        this.failures.element,
+      ),
+      this.panel.element,
+    ];
+  }
+
+  /** Show another instance of the same orchestration, or none. */
+  update({ index }) {
+    this.index = index;
+    if (index === null) this.leavePanel();
+    else if (this.instances.total) this.panel.open(index, this.instances);
+  }
+
+  close() {
+    this.stream.close();
+    this.grid.close();
+    this.chart.close();
+    this.failures.close();
+    clearInterval(this.ticking);
+  }
+
+  /** A form that opens an instance by its index. */
+  jump() {
+    const index = h("input", {
+      type: "number",
+      min: 0,
+      name: "index",
+      required: true,
+      "aria-label": "Index of an instance",
+      placeholder: "Index",
+    });
+    return h(
+      "form",
+      {
+        class: "jump",
+        onsubmit: (event) => {
+          event.preventDefault();
+          if (index.valueAsNumber < this.instances.total) this.choose(index.valueAsNumber);
+        },
+      },
+      index,
+      h("button", { type: "submit" }, "Open"),
+    );
+  }
+
+  choose(index) {
+    this.chosenHere = true;
+    location.hash = `#/${path(this.id)}/instances/${index}`;
+  }
+
+  leavePanel() {
+    this.chosenHere = false;
+    this.panel.close();
+  }
+
+  panelClosed() {
+    if (this.index === null) return;
+    // Back keeps the history as it was before the panel; a page that began with it has nowhere to go back to.
+    if (this.chosenHere) history.back();
+    else location.replace(`#/${path(this.id)}`);
+    this.chosenHere = false;
+  }
+
+  snapshot({ orchestration, statuses, progress }) {
+    this.view = orchestration;
+    this.instances = new Instances(statuses, progress);
+    this.overview.show(orchestration);
+    this.overview.countStates(this.instances.counts);
+    this.grid.show(this.instances);
+    this.failures.show(orchestration.counts.errored);
+    [this.timeline, this.unplaced] = [null, []];
+    this.loadTimeline();
+    if (this.index !== null) this.panel.open(this.index, this.instances);
+  }
+
+  transitions({ transitions, counts, eta_seconds }, version) {
+    const changed = this.instances.apply(transitions);
+    this.grid.touch(changed);
+    this.panel.touch(changed);
+    this.overview.count(counts, eta_seconds);
+    this.overview.countStates(this.instances.counts);
+    this.failures.show(counts.errored);
+    if (this.timeline?.began) this.timeline.add(transitions, version);
+    else this.unplaced.push([transitions, version]);
+    if (this.timeline?.began === null) this.loadTimeline();
+  }
+
+  progress({ progress }) {
+    const changed = this.instances.tell(progress);
+    this.grid.touch(changed);
+    this.panel.touch(changed);
+  }
+
+  completed({ orchestration }) {
+    this.view = orchestration;
+    this.overview.show(orchestration);
+    this.tick();
+  }
+
+  /** Ask for what came before; what comes meanwhile is kept, and counted after it. */
+  async loadTimeline() {
+    if (this.loading) return;
+    this.loading = true;
+    try {
+      this.timeline = new Timeline(await get(`${path(this.id)}/timeline`));
+      if (this.timeline.began !== null) {
+        for (const [transitions, version] of this.unplaced.splice(0)) this.timeline.add(transitions, version);
+      }
+      this.tick();
+    } catch {
+      // The next snapshot asks again; the rest of the page lives without it.
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  tick() {
+    const seconds = now() / 1_000;
+    this.overview.tick(this.timeline?.rate(seconds) ?? 0);
+    if (!this.timeline || document.hidden) return;
+    const { completed_at, last_outcome_at, total } = this.view;
+    const isLive = completed_at === null;
+    this.chart.show(
+      this.timeline.columns(total, isLive ? seconds : Date.parse(last_outcome_at) / 1_000, isLive),
+    );
+  }
+}
+
+function chartLegend() {
+  const names = {
+    completed: "Instances a second",
+    errored: "Errored a second",
+    remaining: "Remaining time (right)",
+  };
+  return h(
+    "ul",
+    { class: "legend" },
+    Object.entries(names).map(([name, said]) =>
+      h("li", {}, h("span", { class: `line ${name}`, "aria-hidden": "true" }), said),
+    ),
+  );
+}

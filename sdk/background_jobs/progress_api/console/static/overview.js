@@ -1,0 +1,196 @@
+/** The head of an orchestration's page: what it is, how far, how fast, and what can be done about it. */
+
+import { cancel, rerun } from "./actions.js";
+import { swatch } from "./cells.js";
+import { h, say } from "./dom.js";
+import { between, count, percent, rate, span } from "./format.js";
+import { STATES } from "./instances.js";
+import { Badge, Bar, copyButton, icon, Moment, tagList } from "./parts.js";
+
+const CONNECTION = { connecting: "Connecting", live: "Live", lost: "Lost, coming back", ended: "Ended" };
+
+export class Overview {
+  constructor(id) {
+    this.id = id;
+    this.title = h("h1", { tabindex: -1 }, "Orchestration");
+    this.badge = new Badge();
+    this.cancelled = h("span", { class: "badge", hidden: true }, "cancelled");
+    this.connection = h("span", { class: "connection", role: "status" });
+    this.started = new Moment("started ");
+    this.lineage = h("span", { hidden: true });
+    this.service = h("span");
+    this.tags = h("span", { class: "tags" });
+    this.bar = new Bar();
+    this.tiles = Object.fromEntries(
+      ["Done", "Rate", "Remaining", "Elapsed"].map((name) => [name, tile(name)]),
+    );
+    this.legend = Object.fromEntries(
+      Object.entries(STATES).map(([letter, name]) => [letter, legendEntry(letter, name)]),
+    );
+    this.buttons = {
+      cancel: h(
+        "button",
+        { type: "button", hidden: true, onclick: () => this.cancel() },
+        icon("stop"),
+        "Cancel",
+      ),
+      failed: h(
+        "button",
+        { type: "button", hidden: true, onclick: () => rerun(id, "failed", this.view.counts.errored) },
+        icon("rerun"),
+        "Rerun failed",
+      ),
+      all: h(
+        "button",
+        { type: "button", hidden: true, onclick: () => rerun(id, "all", this.view.total) },
+        icon("rerun"),
+        "Rerun all",
+      ),
+    };
+    this.note = h("p", { class: "note", role: "status" });
+    this.element = h("section", { class: "overview" }, this.head(), this.facts(), this.note, this.progress());
+  }
+
+  head() {
+    return h(
+      "div",
+      { class: "overview-head" },
+      h("div", { class: "overview-title" }, this.title, this.badge.element, this.cancelled, this.connection),
+      h("div", { class: "buttons" }, Object.values(this.buttons)),
+    );
+  }
+
+  facts() {
+    return h(
+      "div",
+      { class: "overview-facts muted" },
+      h(
+        "span",
+        { class: "with-copy" },
+        h("code", {}, this.id),
+        copyButton(() => this.id, "the orchestration's id"),
+      ),
+      this.started.element,
+      this.service,
+      this.lineage,
+      this.tags,
+    );
+  }
+
+  progress() {
+    return h(
+      "div",
+      { class: "card" },
+      h(
+        "div",
+        { class: "tiles" },
+        Object.values(this.tiles).map(({ element }) => element),
+      ),
+      this.bar.element,
+    );
+  }
+
+  /** The legend of the grid, with the number of instances in each state. */
+  get legendElement() {
+    return h(
+      "ul",
+      { class: "legend" },
+      Object.values(this.legend).map(({ element }) => element),
+    );
+  }
+
+  connect(state) {
+    this.connection.dataset.state = state;
+    say(this.connection, CONNECTION[state]);
+  }
+
+  /** Show what the API says of the orchestration as a whole. */
+  show(view) {
+    this.view = view;
+    say(this.title, view.job_name);
+    this.badge.show(view.status);
+    this.cancelled.hidden = !view.cancelled;
+    if (view.started_at) this.started.show(view.started_at);
+    say(this.service, `service ${view.service}`);
+    this.tags.replaceChildren(...tagList(view.tags));
+    this.lineage.hidden = !view.parent_id;
+    if (view.parent_id) {
+      this.lineage.replaceChildren(
+        "follows ",
+        h("a", { href: `#/orchestrations/${view.parent_id}` }, view.parent_id.slice(0, 8)),
+      );
+    }
+    const isDone = view.status !== "InProgress";
+    this.buttons.cancel.hidden = isDone;
+    this.buttons.cancel.disabled = view.cancelled;
+    this.buttons.failed.hidden = !isDone || !view.counts.errored;
+    this.buttons.all.hidden = !isDone || !view.total;
+    this.count(view.counts, view.eta_seconds);
+  }
+
+  /** Show how the instances stand, and what the rest takes. */
+  count(counts, etaSeconds) {
+    this.view = { ...this.view, counts };
+    this.eta = etaSeconds === null ? null : { seconds: etaSeconds, as: Date.now() };
+    this.bar.show(counts);
+    const final = counts.completed + counts.errored;
+    say(this.tiles.Done.value, `${percent(final, this.view.total)} %`);
+    say(this.tiles.Done.note, `${count(final)} of ${count(this.view.total)}`);
+    document.title = `${percent(final, this.view.total)} % ${this.view.job_name} · Background jobs`;
+  }
+
+  /** Show how many instances are in which state. */
+  countStates(counts) {
+    for (const [letter, { value }] of Object.entries(this.legend)) say(value, count(counts[letter]));
+  }
+
+  /** Show what passes with time; *perSecond* is the rate of the moment, or over all once it is done. */
+  tick(perSecond) {
+    const { view, tiles } = this;
+    if (!view?.started_at) return;
+    const isDone = view.completed_at !== null;
+    this.started.tick();
+    say(tiles.Elapsed.name, isDone ? "Took" : "Elapsed");
+    say(tiles.Elapsed.value, span(between(view.started_at, view.completed_at)));
+    say(tiles.Rate.name, isDone ? "Mean rate" : "Rate");
+    say(tiles.Rate.value, isDone ? rate(this.meanRate()) : rate(perSecond));
+    const left = this.eta ? Math.max(0, this.eta.seconds - (Date.now() - this.eta.as) / 1_000) : null;
+    tiles.Remaining.element.hidden = isDone;
+    say(
+      tiles.Remaining.value,
+      left === null ? "not known yet" : left < 1 ? "any moment" : span(Math.round(left)),
+    );
+  }
+
+  meanRate() {
+    const { first_job_at: from, last_outcome_at: to, total } = this.view;
+    return from && to ? total / Math.max(0.1, between(from, to)) : 0;
+  }
+
+  cancel() {
+    const { counts, total } = this.view;
+    cancel(this.id, total - counts.completed - counts.errored, (found) => {
+      this.show({ ...this.view, cancelled: true });
+      say(
+        this.note,
+        found === "already done"
+          ? "It had ended already."
+          : "Cancelled. What runs is being stopped, and the rest is Errored as Cancelled.",
+      );
+    });
+  }
+}
+
+function tile(name) {
+  const [label, value, note] = [
+    h("span", { class: "tile-name" }, name),
+    h("span", { class: "tile-value" }, "–"),
+    h("span", { class: "tile-note" }),
+  ];
+  return { name: label, value, note, element: h("div", { class: "tile" }, label, value, note) };
+}
+
+function legendEntry(letter, name) {
+  const value = h("span", { class: "legend-count" }, "0");
+  return { value, element: h("li", {}, swatch(letter), h("span", {}, name), value) };
+}

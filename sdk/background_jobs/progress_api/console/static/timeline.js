@@ -1,0 +1,93 @@
+/** Outcomes over time, in equal buckets from the first start: what the API counted, and what came since. */
+
+const MOST_BUCKETS = 480;
+const POINTS = 40; // that differ; a rate is the mean over a fortieth of the chart, so that it can be read
+const TOO_FEW = 0.01; // of all instances
+const RECENT = 10; // seconds that the rate of the moment looks back
+
+export class Timeline {
+  /** Take up what `GET .../timeline` answered. */
+  constructor({ version, began_at, bucket_seconds, completed, errored }) {
+    this.version = version;
+    this.began = began_at === null ? null : Date.parse(began_at) / 1_000;
+    this.width = bucket_seconds;
+    this.completed = completed;
+    this.errored = errored;
+  }
+
+  /** Count the outcomes among *moves*, unless they are of a version that was counted already. */
+  add(moves, version) {
+    if (version <= this.version || this.began === null) return;
+    for (const { status, at } of moves) {
+      if (status === "InProgress") continue;
+      const bucket = this.bucket(Date.parse(at) / 1_000);
+      (status === "Completed" ? this.completed : this.errored)[bucket] += 1;
+    }
+  }
+
+  bucket(at) {
+    let bucket = Math.max(0, Math.floor((at - this.began) / this.width));
+    while (bucket >= MOST_BUCKETS) {
+      this.width *= 2;
+      this.completed = halved(this.completed);
+      this.errored = halved(this.errored);
+      bucket = Math.floor(bucket / 2);
+    }
+    for (let last = this.completed.length; last <= bucket; last += 1) {
+      this.completed.push(0);
+      this.errored.push(0);
+    }
+    return bucket;
+  }
+
+  /** Return outcomes a second as of *now* (seconds): of the last ten seconds, or of two buckets. */
+  rate(now) {
+    if (this.began === null) return 0;
+    const first = Math.max(
+      0,
+      Math.floor((now - Math.max(RECENT, 2 * this.width) - this.began) / this.width) + 1,
+    );
+    let ended = 0;
+    for (let bucket = first; bucket < this.completed.length; bucket += 1)
+      ended += this.completed[bucket] + this.errored[bucket];
+    return ended / Math.max(0.5, now - this.began - first * this.width);
+  }
+
+  /**
+   * Return the columns of a chart: the end of each bucket (seconds), outcomes a second, those that errored,
+   * and how long the rest would have taken at the rate up to then (null while that rests on too few).
+   * *until* is the end, or else now, whose bucket is not whole yet and left out.
+   */
+  columns(total, until, isLive) {
+    const [at, rates, errors, remaining] = [[], [], [], []];
+    if (this.began === null) return [at, rates, errors, remaining];
+    if (isLive) this.bucket(until);
+    const buckets = this.completed.length - (isLive ? 1 : 0);
+    for (let bucket = 0, ended = 0; bucket < buckets; bucket += 1) {
+      const passed = Math.min((bucket + 1) * this.width, until - this.began);
+      ended += this.completed[bucket] + this.errored[bucket];
+      at.push(this.began + passed);
+      rates.push((this.completed[bucket] + this.errored[bucket]) / this.width);
+      errors.push(this.errored[bucket] / this.width);
+      remaining.push(ended && ended >= total * TOO_FEW ? ((total - ended) * passed) / ended : null);
+    }
+    const width = Math.ceil(buckets / POINTS);
+    return [at, smoothed(rates, width), smoothed(errors, width), remaining];
+  }
+}
+
+/** Return the mean of each value and those before it, *width* in all. */
+function smoothed(values, width) {
+  let sum = 0;
+  return values.map((value, place) => {
+    sum += value - (place >= width ? values[place - width] : 0);
+    return sum / Math.min(width, place + 1);
+  });
+}
+
+function halved(counts) {
+  const pairs = [];
+  for (let bucket = 0; bucket < counts.length; bucket += 2)
+    pairs.push(counts[bucket] + (counts[bucket + 1] ?? 0));
+  return pairs;
+}

@@ -1,0 +1,27 @@
+"""The console's files: nothing comes from elsewhere, and what others wrote is what they released."""
+
+import base64
+import hashlib
+import re
+
+from background_jobs.progress_api.console import FILES
+
+PAGE = (FILES / "index.html").read_text()
+LOADED = dict(re.findall(r'(?:src|href)="([^"#]+)"(?: integrity="([^"]+)")?', PAGE))
+
+
+def test_the_page_loads_every_file_of_ours_and_none_of_others() -> None:
+    kept = [path for path in FILES.rglob("*") if path.suffix in {".js", ".css", ".svg"}]
+    assert LOADED.keys() == {f"console/{path.relative_to(FILES)}" for path in kept}
+
+
+def test_what_others_wrote_is_held_to_its_hash_with_its_version_and_licence() -> None:
+    vendored = {
+        path.removeprefix("console/"): hashed for path, hashed in LOADED.items() if "/vendor/" in path
+    }
+    for path, hashed in vendored.items():
+        digest = hashlib.sha384((FILES / path).read_bytes()).digest()
+        assert hashed == f"sha384-{base64.b64encode(digest).decode()}"
+    (folder,) = (FILES / "vendor").iterdir()
+    assert "(v{})".format(folder.name.removeprefix("uplot-")) in (folder / "uPlot.iife.min.js").read_text()
+    assert "Permission is hereby granted" in (folder / "LICENSE").read_text()
