@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,10 @@ def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, environme
     # then it is there for others, once
     status = json.loads(run_in(folder, environment, "status", "--json").stdout)
     assert (status["up"], status["job_names"], status["containers"]) == (True, ["nap"], 0)
+    # with a console that answers where both said
+    assert f"The console is at {status['console']}\n" in up.stderr
+    with urllib.request.urlopen(status["console"]) as page:
+        assert b"<title>Background jobs</title>" in page.read()
     again = run_in(folder, environment, "up", "--jobs", "my_jobs.py")
     assert again.stdout == up.stdout
     assert "was up already" in again.stderr
@@ -258,5 +263,5 @@ def test_two_stacks_keep_apart(folder: Path, environment: dict[str, str]) -> Non
     both = [start_in(folder, environment, *words, out=out) for out in ("one", "other")]
     assert [cli.wait(timeout=60) for cli in both] == [0, 0]
     one, other = ((folder / out).read_text().splitlines() for out in ("one", "other"))
-    assert len(one) == len(other) == 3
+    assert len(one) == len(other) == 4
     assert set(one) & set(other) == {"Starting the offline stack ..."}

@@ -45,6 +45,7 @@ def run(
         stack = LocalStack(jobs, containers=containers, python=python)
         with _status("Starting the offline stack"):
             stack.start()
+        _say_console(stack.settings.api_url)
         try:
             status = _run(command, stack)
         finally:
@@ -70,6 +71,7 @@ def up(
             err.print(f"The stack is up with the jobs of {stack.jobs}. `background-jobs local down` ends it.")
         else:
             err.print(f"The offline stack was up already, with the jobs of {stack.jobs}.")
+        _say_console(stack.api_url)
     for name, value in stack.environment.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
@@ -97,6 +99,7 @@ def status(
     facts: dict[str, Any] = {
         "up": True,
         "endpoint": stack.environment["AWS_ENDPOINT_URL"],
+        "console": f"{stack.api_url}/",
         "jobs": stack.jobs,
         "job_names": stack.environment["BACKGROUND_JOBS_JOB_NAMES"].split(","),
         "containers": stack.running_containers(),
@@ -110,6 +113,10 @@ def status(
     for name, value in facts.items():
         shown = ", ".join(value) if isinstance(value, list) else value
         typer.echo(f"{name.replace('_', ' '):<20}{shown}")
+
+
+def _say_console(api_url: str) -> None:
+    err.print(f"The console is at {api_url}/", soft_wrap=True)
 
 
 def _run(command: list[str], stack: LocalStack) -> int:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from background_jobs.local_stack.processes import end_all, processes_of
 from background_jobs.local_stack.stack import LocalStack
+from background_jobs.settings import Settings
 
 
 class LastingStack(BaseModel):
@@ -53,6 +54,11 @@ class LastingStack(BaseModel):
         note.parent.mkdir(parents=True, exist_ok=True)
         note.write_text(lasting.model_dump_json(indent=2))
         return lasting
+
+    @property
+    def api_url(self) -> str:
+        """Return where the progress API is, and the console with it."""
+        return Settings.from_env(self.environment).api_url
 
     @property
     def uptime_seconds(self) -> float:
