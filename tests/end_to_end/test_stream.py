@@ -2,13 +2,9 @@
 
 import asyncio
 import random
-import socket
-import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -17,6 +13,7 @@ from httpx_sse import ServerSentEvent, connect_sse
 from background_jobs import Orchestration, OrchestrationService, Status, aio
 from background_jobs.core.statuses import status_of
 from background_jobs.local_stack import LocalStack
+from tests.cutting import cutting
 from tests.offline import until
 
 PATIENCE = 120
@@ -139,37 +136,6 @@ def test_instances_say_how_far_they_are_and_a_tight_loop_says_it_seldom(
     assert (told[0]["percent"], told[0]["message"]) == (10, "reading")
     assert len(told) < 10
     until(lambda: orchestration.summary().done)
-
-
-@contextmanager
-def cutting(url: str, after_bytes: list[int]) -> Iterator[str]:
-    """Serve what *url*'s host serves, and cut each connection after so many bytes; then let them be."""
-    host, port = urlsplit(url).hostname or "", urlsplit(url).port or 0
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=relay, args=(client,), daemon=True).start()
-
-    def relay(client: socket.socket) -> None:
-        left = after_bytes.pop(0) if after_bytes else 10**9
-        with suppress(OSError), client, socket.create_connection((host, port)) as server:
-            request = client.recv(65_536)
-            here = f"127.0.0.1:{listener.getsockname()[1]}".encode()
-            server.sendall(request.replace(here, f"{host}:{port}".encode()))
-            while left > 0 and (data := server.recv(min(left, 4_096))):
-                client.sendall(data)
-                left -= len(data)
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.close()
 
 
 @pytest.fixture(params=["over server-sent events", "over the read model"])

@@ -1,0 +1,54 @@
+"""Chromium as Debian packages it: found, or installed where that may be done."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+_ARGUMENTS = [
+    "--no-sandbox",  # as root there is none to be had
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+class NoBrowser(Exception):
+    """There is no Chromium here, and none can be installed."""
+
+
+def chromium() -> Path:
+    """Return where Chromium is, after installing Debian's where that may be done. Raises NoBrowser."""
+    if found := _found():
+        return found
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise NoBrowser("no Chromium here, and only root on Debian can install it: apt-get install chromium")
+    apt_get = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
+        done = subprocess.run([*apt_get, *command], check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise NoBrowser(f"Chromium could not be installed: {done.stderr.strip().splitlines()[-1:]}")
+    return _found() or Path("/usr/bin/chromium")
+
+
+def _found() -> Path | None:
+    return next((Path(path) for name in _NAMES if (path := shutil.which(name))), None)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Start Chromium without a window. Raises NoBrowser."""
+    path = chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()

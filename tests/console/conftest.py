@@ -1,0 +1,95 @@
+"""An offline stack of its own, and Debian's Chromium, for the tests of the console."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from background_jobs import OrchestrationService
+from background_jobs.aws import clients
+from background_jobs.local_stack import LocalStack
+from tests.console.chromium import NoBrowser, browser
+
+PATIENCE_MILLISECONDS = 60_000
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
+
+# What a strict policy stopped is heard by nobody, unless somebody listens from the beginning.
+_LISTEN = """
+window.violations = [];
+addEventListener("securitypolicyviolation", (event) => violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+"""
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """Chromium; it ends with this folder's tests, for while it runs this thread has an event loop."""
+    try:
+        with browser() as started:
+            yield started
+    except NoBrowser as missing:
+        if os.environ.get("CI"):  # noqa: TID251 -- set where tests must not be left out
+            raise
+        pytest.skip(f"The console was not tested in a browser: {missing}")
+
+
+@pytest.fixture(scope="package")
+def stack(chromium: Browser) -> Iterator[LocalStack]:
+    with LocalStack(jobs=str(Path(__file__).with_name("jobs.py")), containers=2) as stack:
+        yield stack
+
+
+@pytest.fixture(autouse=True)
+def environment(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    clients._client.cache_clear()
+
+
+@pytest.fixture
+def service() -> OrchestrationService:
+    return OrchestrationService()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Path]:
+    """A file that gated jobs wait for; whatever a test made of it, it is there in the end."""
+    path = tmp_path / "open"
+    yield path
+    path.touch()
+
+
+@pytest.fixture
+def url(stack: LocalStack) -> str:
+    return f"{stack.settings.api_url}/"
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Open pages, of which at the end none may have raised an error or met the Content-Security-Policy."""
+    opened: list[Page] = []
+    errors: list[str] = []
+
+    def open_page(address: str, **options: Any) -> Page:
+        context = chromium.new_context(**options)
+        context.set_default_timeout(PATIENCE_MILLISECONDS)
+        context.add_init_script(_LISTEN)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        opened.append(page)
+        page.goto(address)
+        return page
+
+    yield open_page
+    violations = [one for page in opened for one in page.evaluate("window.violations")]
+    for page in opened:
+        page.context.close()
+    assert (errors, violations) == ([], [])
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page], url: str) -> Page:
+    return open_page(url)

@@ -1,0 +1,38 @@
+"""The jobs that the console's tests watch; the main of their containers."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from background_jobs import JobContext, Retry, job_name, run_e11_job
+
+
+@job_name("no_op")
+def no_op(params: dict[str, Any]) -> int:
+    """Do nothing."""
+    return 1
+
+
+@job_name("gated")
+def gated(params: dict[str, Any], job: JobContext) -> str:
+    """Say how far it is, and wait for a file, or for the end."""
+    job.progress(40, params.get("says", "half way"))
+    while not Path(params["until"]).exists():
+        if job.cancelled():
+            return "stopped"
+        time.sleep(0.02)
+    return "through"
+
+
+@job_name("fussy", retry=Retry(max_attempts=2, base_seconds=0.05, give_up_on=(ValueError,)))
+def fussy(params: dict[str, Any], job: JobContext) -> dict[str, Any]:
+    """Raise what the params say: for good, or at the first attempt only."""
+    if params.get("bad"):
+        raise ValueError(params["bad"])
+    if params.get("flaky") and job.attempt == 1:
+        raise OSError(params["flaky"])
+    return {"attempt": job.attempt}
+
+
+if __name__ == "__main__":
+    run_e11_job([no_op, gated, fussy])

@@ -1,0 +1,83 @@
+"""The API over AWS in memory, with orchestrations whose every event is written here, at any time and speed."""
+
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import uvicorn
+
+from background_jobs import OrchestrationService
+from background_jobs.aws import clients
+from background_jobs.aws.event_bus import EventBus
+from background_jobs.aws.rooms import Rooms
+from background_jobs.control_plane.aggregate import Aggregator
+from background_jobs.core.completion import completion_of
+from background_jobs.core.events import Event, OrchestrationCompleted
+from background_jobs.progress_api.app import create_app
+from background_jobs.settings import ApiSettings
+from tests.memory import SETTINGS, aws_in_memory
+
+
+class Stage:
+    """Where orchestrations are played."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.rooms = Rooms.of(SETTINGS)
+        self._service = OrchestrationService(SETTINGS)
+        bus = EventBus(clients.events(), SETTINGS.event_bus)
+        self._aggregator = Aggregator(
+            self.rooms.event_log, self.rooms.read_model, bus, lambda: datetime.now(UTC)
+        )
+
+    def kick_off(self, job_name: str, params: Sequence[dict[str, Any]], at: datetime, **options: Any) -> str:
+        """Kick off an orchestration as of *at*, and return its id."""
+        kicked_off = self._service.kick_off_job(job_name, params, **options)
+        started = self.rooms.event_log.started(kicked_off.id)
+        # The first one stays unfolded, so that the list does not show it.
+        begun = started.model_copy(update={"orchestration_id": str(uuid.uuid4()), "at": at})
+        self.tell(begun)
+        return begun.orchestration_id
+
+    def tell(self, *events: Event) -> None:
+        """Append *events*, all of one orchestration, and fold them as the aggregator does."""
+        for event in events:
+            # One by one: moto copies its tables for every transaction.
+            self.rooms.event_log.append(event)
+        self.fold(*events)
+
+    def fold(self, *events: Event) -> None:
+        """Fold *events*, all of one orchestration, that no log needs to know."""
+        self._aggregator.aggregate(events[0].orchestration_id, events)
+
+    def complete(self, orchestration_id: str) -> None:
+        """Fold the completion, which follows from the last outcome."""
+        completion = completion_of(self.rooms.read_model.summary(orchestration_id))
+        assert isinstance(completion, OrchestrationCompleted)
+        self.tell(completion)
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Serve the API from a thread of this process."""
+    with aws_in_memory(), socket.create_server(("127.0.0.1", 0)) as listener:
+        app = create_app(SETTINGS, ApiSettings())
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1, date_header=False
+            )
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        try:
+            yield Stage(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -1,0 +1,81 @@
+"""The buttons that change an orchestration."""
+
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from background_jobs import OrchestrationService
+from background_jobs.aws import clients
+from background_jobs.local_stack import LocalStack
+from tests.offline import until
+
+
+def test_cancelling_asks_first_and_gives_the_reason_to_the_log(
+    service: OrchestrationService, page: Page, url: str, gate: Path
+) -> None:
+    orchestration = service.kick_off_job("gated", [{"until": str(gate)}] * 20, parallelism=2)
+    page.goto(f"{url}#/orchestrations/{orchestration.id}")
+    expect(page.locator(".connection")).to_have_text("Live")
+    # when somebody thinks better of it, nothing happens
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    question = page.get_by_role("dialog")
+    expect(question).to_contain_text("20 instances without an outcome will be Errored")
+    question.get_by_role("button", name="Keep it running").click()
+    expect(question).to_be_hidden()
+    assert orchestration.summary().cancelled_at is None
+    # and when it is meant, it ends
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    question.get_by_label("Reason").fill("wrong month")
+    question.get_by_role("button", name="Cancel it").click()
+    expect(page.locator(".note")).to_contain_text("Cancelled.")
+    expect(page.locator(".connection")).to_have_text("Ended")
+    expect(page.locator(".overview .badge")).to_have_text(["Errored", "cancelled"])
+    expect(page.locator(".cause").first).to_contain_text("wrong month")
+
+
+def test_failures_run_again_in_an_orchestration_that_the_page_goes_to(
+    service: OrchestrationService, page: Page, url: str
+) -> None:
+    first = service.kick_off_job(
+        "fussy", [{"bad": "no"}, {}, {"bad": "no"}], parallelism=1, tags={"customer": "acme"}
+    )
+    until(lambda: first.summary().done)
+    page.goto(f"{url}#/orchestrations/{first.id}")
+    page.get_by_role("button", name="Rerun failed").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Run 2 failed instances again?")
+    page.get_by_role("button", name="Run again").click()
+    # then the new one is watched, and leads back
+    page.wait_for_url(lambda address: first.id not in address)
+    expect(page.locator(".tile", has_text="Done")).to_contain_text("2 of 2")
+    page.get_by_role("link", name=first.id[:8]).click()
+    expect(page.locator(".overview-facts")).to_contain_text(first.id)
+
+
+def test_all_instances_run_again_where_none_failed(
+    service: OrchestrationService, page: Page, url: str
+) -> None:
+    first = service.kick_off_job("no_op", [{}] * 4, parallelism=1)
+    until(lambda: first.summary().done)
+    page.goto(f"{url}#/orchestrations/{first.id}")
+    expect(page.get_by_role("button", name="Rerun all")).to_be_visible()
+    expect(page.get_by_role("button", name="Rerun failed")).to_be_hidden()
+    expect(page.get_by_role("button", name="Cancel", exact=True)).to_be_hidden()
+    page.get_by_role("button", name="Rerun all").click()
+    page.get_by_role("button", name="Run again").click()
+    page.wait_for_url(lambda address: first.id not in address)
+    expect(page.locator(".tile", has_text="Done")).to_contain_text("4 of 4")
+
+
+def test_a_refusal_is_said_where_the_button_was_pressed(
+    service: OrchestrationService, stack: LocalStack, page: Page, url: str
+) -> None:
+    first = service.kick_off_job("no_op", [{}])
+    until(lambda: first.summary().done)
+    page.goto(f"{url}#/orchestrations/{first.id}")
+    page.get_by_role("button", name="Rerun all").click()
+    # the params have expired
+    started = first.rooms.event_log.started(first.id)
+    clients.s3().delete_object(Bucket=stack.settings.payload_bucket, Key=started.params_key)
+    page.get_by_role("button", name="Run again").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("is not in the bucket")
+    expect(page.get_by_role("button", name="Run again")).to_be_enabled()
