@@ -6,10 +6,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --group build pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench synth lock clean
+.PHONY: help demo test check format bench bench-console screenshots synth lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.local ## Run a real job on the offline stack: no Docker, no Node, no AWS account
 	$(BIN)/background-jobs local run --jobs examples/stdlib_census/jobs.py -- $(BIN)/python examples/stdlib_census/census.py
@@ -29,6 +29,12 @@ format: $(VENV)/.dev ## Format the code
 
 bench: $(VENV)/.local ## Measure the offline stack on this machine
 	$(BIN)/python benchmarks/run.py
+
+bench-console: $(VENV)/.dev ## Measure the console in Chromium, with 10,000 instances
+	$(BIN)/python -m benchmarks.console
+
+screenshots: $(VENV)/.dev ## Take the pictures of docs/console.md
+	$(BIN)/python -m tests.console.screenshots
 
 synth: $(VENV)/.dev ## Write cdk.out/ and refresh the offline stack's template
 	CDK_OUTDIR=cdk.out $(BIN)/python app.py

@@ -1,0 +1,110 @@
+"""Orchestrations as a busy stage has them, played for screenshots and measurements."""
+
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from background_jobs.core.events import (
+    ContainerStarted,
+    Event,
+    JobAttemptFailed,
+    JobCompleted,
+    JobError,
+    JobErrored,
+    JobProgressed,
+    JobStarted,
+)
+from tests.console.stage import Stage
+
+LOG: Final = "/background-jobs/prod/orders/job/job/8d3f0c6e2b7a4f19"
+CONTAINERS: Final = 64
+
+_TRACEBACK: Final = """Traceback (most recent call last):
+  File "/app/jobs.py", line {line}, in run
+    {code}
+{type}: {message}
+"""
+
+
+def _error(kind: str, message: str, line: int, code: str) -> JobError:
+    trace = _TRACEBACK.format(type=kind, message=message, line=line, code=code)
+    return JobError(type=kind, message=message, traceback=trace)
+
+
+def _errors(index: int) -> list[JobError]:
+    """What can go wrong with instance *index*, the most frequent first."""
+    return [
+        _error(
+            "requests.ConnectionError",
+            f"HTTPSConnectionPool(host='erp.acme.example', port=443): Max retries exceeded with url: /v2/orders/{index}",
+            41,
+            "answer = session.get(url, timeout=10)",
+        ),
+        _error(
+            "ValueError",
+            f"order {index} has no currency",
+            57,
+            'raise ValueError(f"order {number} has no currency")',
+        ),
+        _error("KeyError", "'region'", 62, 'rate = RATES[order["region"]]'),
+    ]
+
+
+class Scene:
+    """One orchestration that is played."""
+
+    def __init__(self, stage: Stage, orchestration_id: str, total: int, at: datetime, seconds: float) -> None:
+        self.stage = stage
+        self.id = orchestration_id
+        self.total = total
+        self._at = at
+        self._seconds = seconds
+        self._draw = random.Random(11)
+
+    @classmethod
+    def kicked_off(
+        cls, stage: Stage, job_name: str, total: int, at: datetime, seconds: float, **tags: str
+    ) -> "Scene":
+        """Kick off *job_name* as of *at*; all its instances take *seconds* together."""
+        params = [{"batch": n, "orders": [f"{n:05d}-{k}" for k in "abc"]} for n in range(total)]
+        return cls(stage, stage.kick_off(job_name, params, at, tags=tags), total, at, seconds)
+
+    def play(self, part: float = 1.0, failing: float = 0.0) -> "Scene":
+        """Play until *part* of the instances have ended, *failing* of them badly."""
+        ended = int(self.total * part)
+        container = ContainerStarted(
+            orchestration_id=self.id, at=self._at, share=0, launch=0, first=0, last=self.total, log=LOG
+        )
+        self.stage.tell(container, *(self._outcome(index, failing) for index in range(ended)))
+        if ended == self.total:
+            self.stage.complete(self.id)
+        else:
+            self.stage.tell(*self._running(range(ended, min(self.total, ended + CONTAINERS))))
+        return self
+
+    def _moment(self, index: int) -> datetime:
+        """When instance *index* ends: slowly at first, while containers start."""
+        return self._at + timedelta(seconds=2 + self._seconds * ((index + 1) / self.total) ** 0.86)
+
+    def _outcome(self, index: int, failing: float) -> Event:
+        took = self._draw.uniform(0.5, 6)
+        ended = {"orchestration_id": self.id, "index": index, "at": self._moment(index)}
+        began = max(self._at + timedelta(seconds=1), self._moment(index) - timedelta(seconds=took))
+        if self._draw.random() >= failing:
+            return JobCompleted(attempts=1, started_at=began, result={"migrated": 3}, **ended)
+        (error,) = self._draw.choices(_errors(index), [6, 3, 1])
+        params = {"batch": index}
+        return JobErrored(
+            attempts=3, started_at=began, job_name="job", params=params, error=error, log=LOG, **ended
+        )
+
+    def _running(self, indices: range) -> Iterator[Event]:
+        now = self._moment(indices.start)
+        for index in indices:
+            of = {"orchestration_id": self.id, "index": index, "at": now, "attempt": 1}
+            yield JobStarted(**of)
+            if index % 9 == 4:
+                yield JobAttemptFailed(error=_errors(index)[0], retry_at=now + timedelta(seconds=20), **of)
+            elif index % 5:
+                yield JobProgressed(percent=self._draw.randint(4, 97), message="orders moved", **of)

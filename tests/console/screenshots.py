@@ -1,0 +1,98 @@
+"""The pictures in docs/console.md: `make screenshots`."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.sync_api import Browser, Page
+
+from tests.console.chromium import browser
+from tests.console.scenes import Scene
+from tests.console.stage import Stage, stage
+
+IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
+DESK: Final[dict[str, Any]] = {"viewport": {"width": 1200, "height": 820}, "device_scale_factor": 1.5}
+TALL: Final[dict[str, Any]] = {"viewport": {"width": 1200, "height": 1200}, "device_scale_factor": 1.5}
+PLAYING: Final = timedelta(seconds=40)
+"""How long it may take until all is played."""
+PHONE: Final[dict[str, Any]] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+}
+
+
+def main() -> None:
+    """Play some orchestrations, and take the pictures."""
+    IMAGES.mkdir(exist_ok=True)
+    now = datetime.now(UTC) + PLAYING
+    with stage() as played, browser() as chromium:
+        running, failed = _played(played, now)
+        # What the API says of the time left is as of its own clock.
+        time.sleep(max(0, (now - datetime.now(UTC)).total_seconds()))
+        camera = Camera(chromium, played.url, now)
+        camera.take("console-list", "#/", **DESK)
+        camera.take("console-running", f"#/orchestrations/{running}", **TALL)
+        camera.take("console-running-dark", f"#/orchestrations/{running}", color_scheme="dark", **TALL)
+        camera.take("console-failures", f"#/orchestrations/{failed}", ".cause summary", **DESK)
+        camera.take("console-instance", f"#/orchestrations/{running}/instances/1543", **DESK)
+        camera.take("console-phone", f"#/orchestrations/{running}", **PHONE)
+
+
+def _played(played: Stage, now: datetime) -> tuple[str, str]:
+    """Play what a busy stage has, and return the ids of one that runs and of one with failures."""
+
+    def ago(**span: float) -> datetime:
+        return now - timedelta(**span)
+
+    Scene.kicked_off(played, "nightly_report", 1, ago(hours=31), 48).play()
+    Scene.kicked_off(played, "clean_up", 40, ago(hours=9), 30).play(failing=1)
+    failed = Scene.kicked_off(
+        played, "sync_customers", 640, ago(hours=2), 95, customer="globex", region="eu"
+    ).play(failing=0.06)
+    Scene.kicked_off(played, "render_invoices", 480, ago(minutes=52), 210, customer="initech").play()
+    part = 0.64
+    seconds = 240 / part**0.86  # so that what has ended by now took four minutes
+    running = Scene.kicked_off(
+        played, "migrate_orders", 2_400, ago(seconds=243), seconds, customer="acme", month="2026-11"
+    ).play(part, failing=0.012)
+    Scene.kicked_off(played, "render_invoices", 300, ago(seconds=20), 80, customer="acme").play(0.2)
+    Scene.kicked_off(played, "export_ledger", 24, ago(seconds=2), 80, customer="acme").play(0)
+    return running.id, failed.id
+
+
+class Camera:
+    """A browser whose clock stands still, so that pictures do not depend on how long all that took."""
+
+    def __init__(self, chromium: Browser, url: str, now: datetime) -> None:
+        self._chromium = chromium
+        self._url = url
+        self._now = now
+
+    def take(self, name: str, where: str, opened: str = "", **options: Any) -> None:
+        """Take a picture of the page at *where*, scrolled to what is *opened* there."""
+        context = self._chromium.new_context(reduced_motion="reduce", timezone_id="UTC", **options)
+        page = context.new_page()
+        page.clock.set_fixed_time(self._now)
+        page.goto(self._url + where)
+        _settle(page)
+        if opened:
+            page.locator(opened).first.click()
+            page.locator(".listing pre").last.wait_for()
+            page.locator(".card", has=page.locator(opened)).evaluate(
+                "(one) => scrollTo(0, one.offsetTop - 90)"
+            )
+        page.screenshot(path=IMAGES / f"{name}.png")
+        context.close()
+
+
+def _settle(page: Page) -> None:
+    page.wait_for_selector(".row, .connection:is([data-state=live], [data-state=ended])")
+    if page.locator(".grid").count():
+        page.wait_for_selector(".cause")
+        page.wait_for_selector(".chart canvas")
+
+
+if __name__ == "__main__":
+    main()
