@@ -40,6 +40,7 @@ def failed(service: OrchestrationService) -> Orchestration:
     orchestration = service.kick_off_job(
         "fussy",
         [{}, {}, {"bad": "no customer " * 30}, {}],
+        parallelism=1,
         tags={"customer": "a customer with quite a long name"},
     )
     until(lambda: orchestration.summary().done)

@@ -36,7 +36,9 @@ def test_cancelling_asks_first_and_gives_the_reason_to_the_log(
 def test_failures_run_again_in_an_orchestration_that_the_page_goes_to(
     service: OrchestrationService, page: Page, url: str
 ) -> None:
-    first = service.kick_off_job("fussy", [{"bad": "no"}, {}, {"bad": "no"}], tags={"customer": "acme"})
+    first = service.kick_off_job(
+        "fussy", [{"bad": "no"}, {}, {"bad": "no"}], parallelism=1, tags={"customer": "acme"}
+    )
     until(lambda: first.summary().done)
     page.goto(f"{url}#/orchestrations/{first.id}")
     page.get_by_role("button", name="Rerun failed").click()
@@ -52,7 +54,7 @@ def test_failures_run_again_in_an_orchestration_that_the_page_goes_to(
 def test_all_instances_run_again_where_none_failed(
     service: OrchestrationService, page: Page, url: str
 ) -> None:
-    first = service.kick_off_job("no_op", [{}] * 4)
+    first = service.kick_off_job("no_op", [{}] * 4, parallelism=1)
     until(lambda: first.summary().done)
     page.goto(f"{url}#/orchestrations/{first.id}")
     expect(page.get_by_role("button", name="Rerun all")).to_be_visible()

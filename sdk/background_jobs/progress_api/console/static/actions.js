@@ -6,10 +6,18 @@ import { plural } from "./format.js";
 
 /** Ask for a reason and cancel; *told* is called with what the API found. */
 export function cancel(id, inProgress, told) {
-  const reason = h("input", { id: "reason", name: "reason", maxlength: 1000, autocomplete: "off", placeholder: "Wrong month, say" });
+  const reason = h("input", {
+    id: "reason",
+    name: "reason",
+    maxlength: 1000,
+    autocomplete: "off",
+    placeholder: "Wrong month, say",
+  });
   ask({
     title: "Cancel this orchestration?",
-    says: `${plural(inProgress, "instance")} without an outcome will be Errored as Cancelled, and what runs is stopped. This cannot be taken back.`,
+    says:
+      `${plural(inProgress, "instance")} without an outcome will be Errored as Cancelled, and what runs is ` +
+      "stopped. This cannot be taken back.",
     field: h("div", { class: "field" }, h("label", { for: "reason" }, "Reason (optional)"), reason),
     no: "Keep it running",
     yes: "Cancel it",
@@ -21,8 +29,11 @@ export function cancel(id, inProgress, told) {
 /** Ask, run failures or all instances again, and go to the new orchestration. */
 export function rerun(id, only, instances) {
   ask({
-    title: only === "failed" ? `Run ${plural(instances, "failed instance")} again?` : `Run all ${plural(instances, "instance")} again?`,
-    says: "A new orchestration starts with their params, and notes this one as its parent. Nothing here changes.",
+    title:
+      only === "failed"
+        ? `Run ${plural(instances, "failed instance")} again?`
+        : `Run all ${plural(instances, "instance")} again?`,
+    says: "A new orchestration starts with their params, and names this one as its parent.",
     no: "Leave it",
     yes: "Run again",
     act: async () => {
@@ -35,10 +46,24 @@ export function rerun(id, only, instances) {
 function ask({ title, says, field, no, yes, isGrave, act }) {
   const refusal = h("p", { class: "refusal", role: "alert" });
   const confirm = h("button", { type: "submit", class: isGrave ? "grave" : "primary" }, yes);
-  const dialog = h("dialog", { class: "question", "aria-labelledby": "question", onclose: () => dialog.remove() },
-    h("form", { onsubmit: submit },
-      h("h2", { id: "question" }, title), h("p", {}, says), field, refusal,
-      h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => dialog.close() }, no), confirm)));
+  const dialog = h(
+    "dialog",
+    { class: "question", "aria-labelledby": "question", onclose: () => dialog.remove() },
+    h(
+      "form",
+      { onsubmit: submit },
+      h("h2", { id: "question" }, title),
+      h("p", {}, says),
+      field,
+      refusal,
+      h(
+        "div",
+        { class: "buttons" },
+        h("button", { type: "button", onclick: () => dialog.close() }, no),
+        confirm,
+      ),
+    ),
+  );
 
   async function submit(event) {
     event.preventDefault();
@@ -52,6 +77,8 @@ function ask({ title, says, field, no, yes, isGrave, act }) {
     }
   }
 
+  // Whoever goes back or elsewhere has answered.
+  addEventListener("hashchange", () => dialog.close(), { once: true });
   document.body.append(dialog);
   dialog.showModal();
 }

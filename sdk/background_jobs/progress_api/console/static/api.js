@@ -27,7 +27,8 @@ async function ask(method, where, query, body) {
   for (const [name, value] of Object.entries(query)) {
     if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, value);
   }
-  const options = body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+  const options =
+    body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
   let answer;
   try {
     answer = await fetch(url, { method, cache: "no-store", ...options });
@@ -36,6 +37,7 @@ async function ask(method, where, query, body) {
   }
   heard(answer.headers.get("date"));
   const said = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(answer.status, said.error ?? "", said.message ?? said.detail ?? answer.statusText);
+  if (!answer.ok)
+    throw new Refused(answer.status, said.error ?? "", said.message ?? said.detail ?? answer.statusText);
   return said;
 }

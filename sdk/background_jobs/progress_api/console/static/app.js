@@ -12,7 +12,11 @@ let shown = null;
 function route() {
   const [path, query] = (location.hash.slice(1) || "/").split("?");
   const found = ORCHESTRATION.exec(path);
-  if (found) show(OrchestrationPage, `orchestration ${found[1]}`, { id: found[1], index: found[2] ? Number(found[2]) : null });
+  if (found)
+    show(OrchestrationPage, `orchestration ${found[1]}`, {
+      id: found[1],
+      index: found[2] ? Number(found[2]) : null,
+    });
   else if (path === "/") show(ListPage, "list", { query: new URLSearchParams(query) });
   else nowhere();
 }
@@ -32,7 +36,14 @@ function show(View, key, place) {
 function nowhere() {
   shown?.view?.close();
   shown = { key: "nowhere" };
-  main.replaceChildren(h("div", { class: "card notice" }, h("h1", { tabindex: -1 }, "There is no such page"), h("p", {}, h("a", { href: "#/" }, "All orchestrations"))));
+  main.replaceChildren(
+    h(
+      "div",
+      { class: "card notice" },
+      h("h1", { tabindex: -1 }, "There is no such page"),
+      h("p", {}, h("a", { href: "#/" }, "All orchestrations")),
+    ),
+  );
 }
 
 const toggle = document.getElementById("theme");

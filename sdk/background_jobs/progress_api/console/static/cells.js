@@ -44,10 +44,30 @@ function paint(context, size, letter, done) {
     else fill("running", Math.floor(size / 2 - line), Math.floor(size / 2 - line), 2 * line, 2 * line);
   } else if (letter === "b") {
     fill("backing-off", ...all);
-    stroke(context, "backing-off-ink", line, [[-1, 0.5, 0.5, -1], [0, 1, 1, 0], [0.5, 1.5, 1.5, 0.5]], size);
+    stroke(
+      context,
+      "backing-off-ink",
+      line,
+      [
+        [-1, 0.5, 0.5, -1],
+        [0, 1, 1, 0],
+        [0.5, 1.5, 1.5, 0.5],
+      ],
+      size,
+    );
   } else if (letter === "E") {
     fill("errored", ...all);
-    if (size >= LEGIBLE) stroke(context, "errored-ink", line, [[0.25, 0.25, 0.75, 0.75], [0.25, 0.75, 0.75, 0.25]], size);
+    if (size >= LEGIBLE)
+      stroke(
+        context,
+        "errored-ink",
+        line,
+        [
+          [0.25, 0.25, 0.75, 0.75],
+          [0.25, 0.75, 0.75, 0.25],
+        ],
+        size,
+      );
   } else {
     fill(letter === "C" ? "completed" : "waiting", ...all);
   }

@@ -5,7 +5,10 @@ import { brief, rate, span, timeOfDay } from "./format.js";
 
 const HEIGHT = 220;
 const NARROW = 560;
-const STEPS = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400, 172_800, 604_800];
+const STEPS = [
+  0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400, 172_800,
+  604_800,
+];
 
 export class Chart {
   constructor() {
@@ -14,7 +17,9 @@ export class Chart {
     this.element = h("div", {}, this.canvas, this.readout);
     this.columns = [[], [], [], []];
     this.redraw = () => this.draw();
-    this.resized = new ResizeObserver(() => this.plot?.setSize({ width: this.canvas.clientWidth, height: HEIGHT }));
+    this.resized = new ResizeObserver(() =>
+      this.plot?.setSize({ width: this.canvas.clientWidth, height: HEIGHT }),
+    );
     this.resized.observe(this.canvas);
     addEventListener("themechange", this.redraw);
   }
@@ -37,7 +42,16 @@ export class Chart {
     this.plot?.destroy();
     const width = this.canvas.clientWidth;
     if (this.columns[0].length < 2 || !width) return;
-    this.plot = new window.uPlot({ ...options(width < NARROW), width, height: HEIGHT, hooks: { setCursor: [(plot) => this.read(plot.cursor.idx)] } }, this.columns, this.canvas);
+    this.plot = new window.uPlot(
+      {
+        ...options(width < NARROW),
+        width,
+        height: HEIGHT,
+        hooks: { setCursor: [(plot) => this.read(plot.cursor.idx)] },
+      },
+      this.columns,
+      this.canvas,
+    );
   }
 
   /** Say in words what the chart shows at *place*, where the pointer is, or else at its end. */
@@ -58,24 +72,56 @@ export class Chart {
 function options(isNarrow) {
   const { paths } = window.uPlot;
   const axis = {
-    stroke: color("muted"), font: `12px ${getComputedStyle(document.body).fontFamily}`, size: isNarrow ? 52 : 60,
-    grid: { stroke: color("line"), width: 1 }, ticks: { show: false }, gap: 8,
+    stroke: color("muted"),
+    font: `12px ${getComputedStyle(document.body).fontFamily}`,
+    size: isNarrow ? 52 : 60,
+    grid: { stroke: color("line"), width: 1 },
+    ticks: { show: false },
+    gap: 8,
   };
   const series = { points: { show: false }, width: 1.5 };
   return {
     legend: { show: false },
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     padding: [8, 4, 0, 0],
-    scales: { rate: { range: (_, __, most) => [0, most * 1.08 || 1] }, left: { range: (_, __, most) => [0, most * 1.08 || 1] } },
+    scales: {
+      rate: { range: (_, __, most) => [0, most * 1.08 || 1] },
+      left: { range: (_, __, most) => [0, most * 1.08 || 1] },
+    },
     axes: [
-      { ...axis, size: 34, grid: { show: false }, space: 80, values: (_, ticks, __, ___, step) => ticks.map((at) => timeOfDay(at, step)) },
+      {
+        ...axis,
+        size: 34,
+        grid: { show: false },
+        space: 80,
+        values: (_, ticks, __, ___, step) => ticks.map((at) => timeOfDay(at, step)),
+      },
       { ...axis, scale: "rate", values: (_, ticks) => ticks.map(rate) },
-      { ...axis, scale: "left", side: 1, grid: { show: false }, incrs: STEPS, values: (_, ticks) => ticks.map(brief) },
+      {
+        ...axis,
+        scale: "left",
+        side: 1,
+        grid: { show: false },
+        incrs: STEPS,
+        values: (_, ticks) => ticks.map(brief),
+      },
     ],
     series: [
       {},
-      { ...series, scale: "rate", stroke: color("completed"), fill: color("completed-faint"), paths: paths.spline() },
-      { ...series, scale: "rate", stroke: color("errored"), fill: color("errored-faint"), paths: paths.spline() },
+      {
+        ...series,
+        scale: "rate",
+        stroke: color("completed"),
+        fill: color("completed-faint"),
+        paths: paths.spline(),
+      },
+      {
+        ...series,
+        scale: "rate",
+        stroke: color("errored"),
+        fill: color("errored-faint"),
+        paths: paths.spline(),
+      },
       { ...series, scale: "left", stroke: color("remaining"), dash: [5, 4], paths: paths.spline() },
     ],
   };

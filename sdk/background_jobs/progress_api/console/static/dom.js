@@ -1,4 +1,4 @@
-/** Builds elements. Strings become text or attribute values, never markup: whatever they hold, it cannot run. */
+/** Builds elements. Strings become text or attribute values, never markup: what they hold cannot run. */
 
 /** Return an element; attributes that are null or false are left out, and `on...` ones are listeners. */
 export function h(name, attributes = {}, ...children) {
@@ -13,7 +13,8 @@ export function svg(name, attributes = {}, ...children) {
 function furnished(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+    else if (value !== null && value !== undefined && value !== false)
+      element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return element;

@@ -37,7 +37,14 @@ export class Failures {
     try {
       this.group((await get(`${path(this.id)}/causes`)).causes);
     } catch (error) {
-      if (!this.causes.size) this.list.replaceChildren(h("li", {}, problem(error, () => this.load())));
+      if (!this.causes.size)
+        this.list.replaceChildren(
+          h(
+            "li",
+            {},
+            problem(error, () => this.load()),
+          ),
+        );
     }
     this.pause = Math.max(SHORTEST_PAUSE, CALM * (performance.now() - began));
     this.later = null;
@@ -70,13 +77,22 @@ class Cause {
     this.type = h("span", { class: "cause-type" });
     this.message = h("span", { class: "cause-message" });
     this.place = h("span", { class: "cause-place muted" });
-    this.common = h("span", { class: "cause-common muted" });
     this.share = h("span", { class: "cause-share", "aria-hidden": "true" });
     this.chips = h("div", { class: "chips", role: "group", "aria-label": "Instances with this cause" });
     this.detail = h("div", { class: "cause-detail" });
-    this.details = h("details", { ontoggle: () => this.toggled() },
-      h("summary", {}, icon("right"), this.count, h("span", { class: "cause-text" }, this.type, this.message, this.common, this.place), this.share),
-      h("div", { class: "cause-body" }, this.chips, this.detail));
+    this.details = h(
+      "details",
+      { ontoggle: () => this.toggled() },
+      h(
+        "summary",
+        {},
+        icon("right"),
+        this.count,
+        h("span", { class: "cause-text" }, this.type, this.message, this.place),
+        this.share,
+      ),
+      h("div", { class: "cause-body" }, this.chips, this.detail),
+    );
     this.element = h("li", { class: "cause" }, this.details);
   }
 
@@ -86,7 +102,6 @@ class Cause {
     say(this.type, cause.type);
     say(this.message, cause.message);
     say(this.place, cause.place);
-    say(this.common, cause.common.length ? `always has ${cause.common.map(shared).join(", ")}` : "");
     this.share.style.setProperty("--share", `${(100 * cause.count) / total}%`);
     if (this.details.open) this.showChips();
   }
@@ -100,14 +115,29 @@ class Cause {
   showChips() {
     const { indices, count: all } = this.cause;
     const chips = indices.map((index) =>
-      h("button", { type: "button", class: "chip", "aria-pressed": String(index === this.shown), onclick: () => this.pick(index) }, count(index)));
+      h(
+        "button",
+        {
+          type: "button",
+          class: "chip",
+          "aria-pressed": String(index === this.shown),
+          onclick: () => this.pick(index),
+        },
+        count(index),
+      ),
+    );
     const rest = all - indices.length;
-    this.chips.replaceChildren(h("span", { class: "muted" }, "Instances"), ...chips, rest ? h("span", { class: "muted" }, `and ${count(rest)} more`) : "");
+    this.chips.replaceChildren(
+      h("span", { class: "muted" }, "Instances"),
+      ...chips,
+      rest ? h("span", { class: "muted" }, `and ${count(rest)} more`) : "",
+    );
   }
 
   async pick(index) {
     this.shown = index;
-    for (const chip of this.chips.querySelectorAll("button")) chip.setAttribute("aria-pressed", String(chip.textContent === count(index)));
+    for (const chip of this.chips.querySelectorAll("button"))
+      chip.setAttribute("aria-pressed", String(chip.textContent === count(index)));
     try {
       const { params, error } = await get(`${path(this.id)}/instances/${index}`);
       if (this.shown === index) this.detail.replaceChildren(...this.explained(index, params, error));
@@ -118,12 +148,18 @@ class Cause {
 
   explained(index, params, error) {
     return [
-      h("h4", {}, "Params"), listing(params, `Params of instance ${index}`),
-      h("h4", {}, "Error"), listing(error.traceback.trimEnd() || `${error.type}: ${error.message}`, `Traceback of instance ${index}`),
-      h("p", {}, h("a", { href: `#/${path(this.id)}/instances/${index}` }, `All of instance ${count(index)}`)),
+      h("h4", {}, "Params"),
+      listing(params, `Params of instance ${index}`),
+      h("h4", {}, "Error"),
+      listing(
+        error.traceback.trimEnd() || `${error.type}: ${error.message}`,
+        `Traceback of instance ${index}`,
+      ),
+      h(
+        "p",
+        {},
+        h("a", { href: `#/${path(this.id)}/instances/${index}` }, `All of instance ${count(index)}`),
+      ),
     ];
   }
 }
-
-/** A param that all failures of a cause share, and how many instances have it at all. */
-const shared = ({ name, value, instances }) => `${name}=${value} (as have ${count(instances)} in all)`;

@@ -3,7 +3,14 @@
 import { arrange, h } from "./dom.js";
 import { now } from "./now.js";
 
-const RANGES = { "": "Any time", "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days", custom: "From … to …" };
+const RANGES = {
+  "": "Any time",
+  "1h": "Last hour",
+  "24h": "Last 24 hours",
+  "7d": "Last 7 days",
+  "30d": "Last 30 days",
+  custom: "From … to …",
+};
 const HOURS = { "1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24 };
 const STATUSES = { "": "Any status", InProgress: "In progress", Completed: "Completed", Errored: "Errored" };
 
@@ -12,15 +19,40 @@ export class Filters {
   constructor(changed) {
     this.changed = changed;
     this.names = h("datalist", { id: "job-names" });
-    this.element = h("form", { class: "filters", role: "search", "aria-label": "Filter orchestrations", onsubmit: (event) => this.submit(event), onchange: (event) => this.submit(event) },
-      field("Job name", h("input", { name: "job_name", list: "job-names", placeholder: "Any job", autocomplete: "off", maxlength: 80 })),
+    this.element = h(
+      "form",
+      {
+        class: "filters",
+        role: "search",
+        "aria-label": "Filter orchestrations",
+        onsubmit: (event) => this.submit(event),
+        onchange: (event) => this.submit(event),
+      },
+      field(
+        "Job name",
+        h("input", {
+          name: "job_name",
+          list: "job-names",
+          placeholder: "Any job",
+          autocomplete: "off",
+          maxlength: 80,
+        }),
+      ),
       field("Status", options("status", STATUSES)),
-      field("Customer", h("input", { name: "customer", placeholder: "Any customer", autocomplete: "off", maxlength: 256 })),
+      field(
+        "Customer",
+        h("input", { name: "customer", placeholder: "Any customer", autocomplete: "off", maxlength: 256 }),
+      ),
       field("Started", options("range", RANGES)),
       field("From", h("input", { name: "since", type: "datetime-local" }), "moment"),
       field("To", h("input", { name: "until", type: "datetime-local" }), "moment"),
-      h("button", { type: "button", class: "quiet clear", onclick: () => this.changed(new URLSearchParams()) }, "Clear"),
-      this.names);
+      h(
+        "button",
+        { type: "button", class: "quiet clear", onclick: () => this.changed(new URLSearchParams()) },
+        "Clear",
+      ),
+      this.names,
+    );
   }
 
   /** Show the filters of an address. */
@@ -36,7 +68,10 @@ export class Filters {
   offer(names) {
     const known = new Set(Array.from(this.names.children, ({ value }) => value));
     if (names.some((name) => !known.has(name))) {
-      arrange(this.names, [...new Set([...known, ...names])].sort().map((value) => h("option", { value })));
+      arrange(
+        this.names,
+        [...new Set([...known, ...names])].sort().map((value) => h("option", { value })),
+      );
     }
   }
 
@@ -44,7 +79,8 @@ export class Filters {
     event.preventDefault();
     const query = new URLSearchParams();
     for (const [name, value] of new FormData(this.element)) {
-      const isHidden = (name === "since" || name === "until") && this.element.elements.range.value !== "custom";
+      const isHidden =
+        (name === "since" || name === "until") && this.element.elements.range.value !== "custom";
       if (value.trim() && !isHidden) query.set(name, value.trim());
     }
     this.changed(query);
@@ -58,7 +94,12 @@ export function asked(query) {
     job_name: query.get("job_name"),
     status: query.get("status"),
     customer: query.get("customer"),
-    since: range === "custom" ? utc(query.get("since")) : hours ? new Date(now() - hours * 3_600_000).toISOString() : null,
+    since:
+      range === "custom"
+        ? utc(query.get("since"))
+        : hours
+          ? new Date(now() - hours * 3_600_000).toISOString()
+          : null,
     until: range === "custom" ? utc(query.get("until")) : null,
     next_token: query.get("page"),
   };
@@ -74,4 +115,8 @@ function field(name, input, kind = "") {
 }
 
 const options = (name, choices) =>
-  h("select", { name }, Object.entries(choices).map(([value, said]) => h("option", { value }, said)));
+  h(
+    "select",
+    { name },
+    Object.entries(choices).map(([value, said]) => h("option", { value }, said)),
+  );

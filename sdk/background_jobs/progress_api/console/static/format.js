@@ -4,7 +4,13 @@ import { now } from "./now.js";
 
 const NUMBER = new Intl.NumberFormat("en");
 const MOMENT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
-const CLOCK = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hour12: false });
+const CLOCK = new Intl.DateTimeFormat("en", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+  hour12: false,
+});
 const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
 const MINUTE = 60;
 const HOUR = 3_600;
@@ -37,7 +43,14 @@ export function span(seconds) {
 
 /** Seconds as an axis has room for: `30 s`, `1.5 min`, `2 h`. */
 export function brief(seconds) {
-  const [size, unit] = seconds < MINUTE ? [1, "s"] : seconds < HOUR ? [MINUTE, "min"] : seconds < DAYS ? [HOUR, "h"] : [DAYS, "d"];
+  const [size, unit] =
+    seconds < MINUTE
+      ? [1, "s"]
+      : seconds < HOUR
+        ? [MINUTE, "min"]
+        : seconds < DAYS
+          ? [HOUR, "h"]
+          : [DAYS, "d"];
   return `${short(seconds / size)} ${unit}`;
 }
 
@@ -78,5 +91,7 @@ export function timeOfDay(seconds, step) {
 /** JSON as people read it; what is very long is cut, and says so. */
 export function json(value, most = 100_000) {
   const text = JSON.stringify(value, null, 2);
-  return text.length <= most ? text : `${text.slice(0, most)}\n… ${count(text.length - most)} characters more`;
+  return text.length <= most
+    ? text
+    : `${text.slice(0, most)}\n… ${count(text.length - most)} characters more`;
 }

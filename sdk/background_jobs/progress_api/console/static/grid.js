@@ -29,15 +29,26 @@ export class Grid {
     this.mark = h("div", { class: "cell-mark", hidden: true });
     this.tip = h("div", { class: "tip", hidden: true });
     this.said = h("p", { class: "unseen", "aria-live": "polite" });
-    this.element = h("div", {
-      class: "grid", tabindex: 0, role: "application", "aria-label": "Instances", "aria-describedby": "grid-keys",
-      onkeydown: (event) => this.key(event),
-      onpointermove: (event) => this.point(event),
-      onpointerleave: () => this.leave(),
-      onclick: (event) => this.choose(event),
-      onfocus: () => this.point(null),
-      onblur: () => this.leave(),
-    }, this.canvas, this.mark, this.tip, this.said);
+    this.element = h(
+      "div",
+      {
+        class: "grid",
+        tabindex: 0,
+        role: "application",
+        "aria-label": "Instances",
+        "aria-describedby": "grid-keys",
+        onkeydown: (event) => this.key(event),
+        onpointermove: (event) => this.point(event),
+        onpointerleave: () => this.leave(),
+        onclick: (event) => this.choose(event),
+        onfocus: () => this.point(null),
+        onblur: () => this.leave(),
+      },
+      this.canvas,
+      this.mark,
+      this.tip,
+      this.said,
+    );
     this.resized = new ResizeObserver(() => this.layOut());
     this.resized.observe(this.element);
     this.themed = () => this.layOut();
@@ -66,7 +77,8 @@ export class Grid {
     const width = this.element.clientWidth;
     if (!this.instances || !width) return;
     const total = this.instances.total;
-    const pitch = PITCHES.find((one) => Math.ceil(total / Math.floor(width / one)) * one <= HIGHEST) ?? SMALLEST;
+    const pitch =
+      PITCHES.find((one) => Math.ceil(total / Math.floor(width / one)) * one <= HIGHEST) ?? SMALLEST;
     this.columns = Math.max(1, Math.floor(width / pitch));
     const rows = Math.max(1, Math.ceil(total / this.columns));
     this.scale = Math.min(devicePixelRatio, MOST_PIXELS / (pitch * Math.max(this.columns, rows)));
@@ -76,7 +88,10 @@ export class Grid {
     this.pitch = this.step / this.scale;
     this.canvas.width = this.columns * this.step;
     this.canvas.height = rows * this.step;
-    Object.assign(this.canvas.style, { width: `${this.columns * this.pitch}px`, height: `${rows * this.pitch}px` });
+    Object.assign(this.canvas.style, {
+      width: `${this.columns * this.pitch}px`,
+      height: `${rows * this.pitch}px`,
+    });
     this.cells = cells(this.size);
     this.context = this.canvas.getContext("2d");
     this.drawAll();
@@ -141,7 +156,7 @@ export class Grid {
   point(event) {
     if (!this.instances?.total) return;
     const index = event ? this.indexAt(event) : this.cursor;
-    if (index === null || (event?.pointerType === "touch")) return this.leave();
+    if (index === null || event?.pointerType === "touch") return this.leave();
     this.cursor = index;
     this.mark.hidden = this.tip.hidden = false;
     this.moveMark();
@@ -168,9 +183,16 @@ export class Grid {
   }
 
   moveMark() {
-    const [x, y] = [(this.cursor % this.columns) * this.pitch, Math.floor(this.cursor / this.columns) * this.pitch];
+    const [x, y] = [
+      (this.cursor % this.columns) * this.pitch,
+      Math.floor(this.cursor / this.columns) * this.pitch,
+    ];
     const size = this.size / this.scale;
-    Object.assign(this.mark.style, { transform: `translate(${x}px, ${y}px)`, width: `${size}px`, height: `${size}px` });
+    Object.assign(this.mark.style, {
+      transform: `translate(${x}px, ${y}px)`,
+      width: `${size}px`,
+      height: `${size}px`,
+    });
     const isRight = x > this.element.clientWidth / 2;
     this.tip.style.transform = `translate(${x + (isRight ? 0 : this.pitch)}px, ${y + this.pitch + 4}px)`;
     this.tip.classList.toggle("tip-left", isRight);

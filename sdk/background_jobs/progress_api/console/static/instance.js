@@ -20,13 +20,33 @@ export class InstancePanel {
     this.id = id;
     this.title = h("h2", { id: "instance-title", tabindex: -1, autofocus: true });
     this.state = h("span", { class: "badge" });
-    this.previous = h("a", { class: "button quiet", "aria-label": "Previous instance" }, icon("left"));
-    this.following = h("a", { class: "button quiet", "aria-label": "Next instance" }, icon("right"));
+    this.previous = neighbour("Previous instance", "left");
+    this.following = neighbour("Next instance", "right");
     this.body = h("div", { class: "panel-body" });
-    this.element = h("dialog", { class: "panel", "aria-labelledby": "instance-title", onclose: closed, onclick: (event) => this.outside(event) },
-      h("header", { class: "panel-head" }, this.title, this.state, h("span", { class: "grow" }), this.previous, this.following,
-        h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => this.element.close() }, icon("cross"))),
-      this.body);
+    this.element = h(
+      "dialog",
+      {
+        class: "panel",
+        "aria-labelledby": "instance-title",
+        onclose: closed,
+        onclick: (event) => this.outside(event),
+      },
+      h(
+        "header",
+        { class: "panel-head" },
+        this.title,
+        this.state,
+        h("span", { class: "grow" }),
+        this.previous,
+        this.following,
+        h(
+          "button",
+          { type: "button", class: "quiet", "aria-label": "Close", onclick: () => this.element.close() },
+          icon("cross"),
+        ),
+      ),
+      this.body,
+    );
   }
 
   outside(event) {
@@ -81,11 +101,34 @@ export class InstancePanel {
     const sections = [
       this.facts(story),
       instance.state === "running" ? this.progress(events) : null,
-      error ? section("Error", h("p", { class: "error-line" }, `${error.type}: ${error.message}`), error.traceback ? listing(error.traceback.trimEnd(), "Traceback") : null) : null,
+      error
+        ? section(
+            "Error",
+            h("p", { class: "error-line" }, `${error.type}: ${error.message}`),
+            error.traceback ? listing(error.traceback.trimEnd(), "Traceback") : null,
+          )
+        : null,
       section("Params", listing(params, "Params")),
       instance.state === "Completed" ? section("Result", listing(result, "Result")) : null,
-      section("Events", events.length ? h("ol", { class: "events" }, events.map(entry)) : h("p", { class: "muted" }, "Nothing has happened to it yet.")),
-      h("p", {}, h("a", { href: new URL(`${path(this.id)}/instances/${instance.index}`, document.baseURI).href, target: "_blank", rel: "noopener" }, "The same as JSON")),
+      section(
+        "Events",
+        events.length
+          ? h("ol", { class: "events" }, events.map(entry))
+          : h("p", { class: "muted" }, "Nothing has happened to it yet."),
+      ),
+      h(
+        "p",
+        {},
+        h(
+          "a",
+          {
+            href: new URL(`${path(this.id)}/instances/${instance.index}`, document.baseURI).href,
+            target: "_blank",
+            rel: "noopener",
+          },
+          "The same as JSON",
+        ),
+      ),
     ];
     this.body.replaceChildren(...sections.filter(Boolean));
   }
@@ -94,32 +137,74 @@ export class InstancePanel {
     const outcome = events.find((event) => event.type === "JobCompleted" || event.type === "JobErrored");
     const attempts = outcome?.attempt ?? instance.attempt;
     const rows = [
-      ["Job id", h("span", { class: "with-copy" }, h("code", {}, instance.job_id), copyButton(() => instance.job_id, "the job id"))],
+      [
+        "Job id",
+        h(
+          "span",
+          { class: "with-copy" },
+          h("code", {}, instance.job_id),
+          copyButton(() => instance.job_id, "the job id"),
+        ),
+      ],
       ["Attempts", attempts === null || attempts === undefined ? "none yet" : count(attempts)],
       outcome?.started_at ? ["Took", span(between(outcome.started_at, outcome.at))] : null,
-      ["Log", log ? h("span", { class: "with-copy" }, h("code", {}, log), copyButton(() => log, "where the log is")) : h("span", { class: "muted" }, outcome ? "not known" : "No container has taken it up yet.")],
+      [
+        "Log",
+        log
+          ? h(
+              "span",
+              { class: "with-copy" },
+              h("code", {}, log),
+              copyButton(() => log, "where the log is"),
+            )
+          : h("span", { class: "muted" }, outcome ? "not known" : "No container has taken it up yet."),
+      ],
     ];
-    return h("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+    return h(
+      "dl",
+      { class: "facts" },
+      rows.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    );
   }
 
   progress(events) {
     const told = events.findLast((event) => event.type === "JobProgressed");
     if (!told) return null;
-    return section("Progress",
+    return section(
+      "Progress",
       h("progress", { max: 100, value: Number.parseInt(told.detail, 10), "aria-label": "Progress" }),
-      h("p", { class: "muted" }, told.detail));
+      h("p", { class: "muted" }, told.detail),
+    );
   }
+}
+
+/** A link to another instance, which takes the place of this one in the browser's history. */
+function neighbour(label, sign) {
+  const follow = (event) => {
+    event.preventDefault();
+    location.replace(event.currentTarget.href);
+  };
+  return h("a", { class: "button quiet", "aria-label": label, onclick: follow }, icon(sign));
 }
 
 const section = (title, ...children) => h("section", {}, h("h3", {}, title), ...children);
 
 function entry(event) {
   const { at, type, attempt, detail, traceback, retry_at } = event;
-  return h("li", { class: `event ${type}` },
+  return h(
+    "li",
+    { class: `event ${type}` },
     h("time", { datetime: at }, clock(at)),
-    h("div", {},
-      h("span", { class: "event-word" }, WORDS[type] ?? type), attempt ? h("span", { class: "muted" }, ` · attempt ${attempt}`) : null,
+    h(
+      "div",
+      {},
+      h("span", { class: "event-word" }, WORDS[type] ?? type),
+      attempt ? h("span", { class: "muted" }, ` · attempt ${attempt}`) : null,
       retry_at ? h("span", { class: "muted" }, ` · next at ${clock(retry_at)}`) : null,
       detail ? h("p", { class: "event-detail" }, detail) : null,
-      traceback ? h("details", {}, h("summary", {}, "Traceback"), listing(traceback.trimEnd(), "Traceback")) : null));
+      traceback
+        ? h("details", {}, h("summary", {}, "Traceback"), listing(traceback.trimEnd(), "Traceback"))
+        : null,
+    ),
+  );
 }

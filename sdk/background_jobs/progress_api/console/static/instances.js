@@ -47,7 +47,9 @@ export class Instances {
       attempt > 1 ? `attempt ${attempt}` : null,
       percent === undefined ? null : `${percent} %`,
       message || null,
-    ].filter(Boolean).join(", ");
+    ]
+      .filter(Boolean)
+      .join(", ");
   }
 
   /** Return the first instance in state *letter* after *index*, going round; -1 if there is none. */

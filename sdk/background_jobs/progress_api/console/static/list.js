@@ -23,7 +23,14 @@ export class ListPage {
     this.newest = h("a", { class: "button" }, "Newest");
     this.older = h("a", { class: "button" }, "Older");
     this.pages = h("nav", { class: "pages", "aria-label": "Pages" }, this.newest, this.older);
-    root.replaceChildren(h("h1", { tabindex: -1 }, "Orchestrations"), this.filters.element, this.trouble, this.list, this.empty, this.pages);
+    root.replaceChildren(
+      h("h1", { tabindex: -1 }, "Orchestrations"),
+      this.filters.element,
+      this.trouble,
+      this.list,
+      this.empty,
+      this.pages,
+    );
     this.seen = () => document.hidden || this.load();
     document.addEventListener("visibilitychange", this.seen);
     this.update({ query });
@@ -61,7 +68,9 @@ export class ListPage {
 
   refused(error) {
     if (error.isLocked || error.status >= 400) {
-      this.list.replaceChildren(h("li", {}, problem(error, error.isLocked ? null : () => go(new URLSearchParams()))));
+      this.list.replaceChildren(
+        h("li", {}, problem(error, error.isLocked ? null : () => go(new URLSearchParams()))),
+      );
       this.rows.clear();
       this.empty.hidden = true;
       this.pause = LONGEST;
@@ -74,9 +83,17 @@ export class ListPage {
   show({ orchestrations, next_token }) {
     say(this.trouble, "");
     const before = this.rows;
-    this.rows = new Map(orchestrations.map((view) => [view.orchestration_id, before.get(view.orchestration_id) ?? new Row(view)]));
+    this.rows = new Map(
+      orchestrations.map((view) => [
+        view.orchestration_id,
+        before.get(view.orchestration_id) ?? new Row(view),
+      ]),
+    );
     for (const view of orchestrations) this.rows.get(view.orchestration_id).show(view);
-    arrange(this.list, Array.from(this.rows.values(), ({ element }) => element));
+    arrange(
+      this.list,
+      Array.from(this.rows.values(), ({ element }) => element),
+    );
     this.filters.offer(orchestrations.map(({ job_name }) => job_name));
     this.list.setAttribute("aria-busy", "false");
     this.showPages(next_token);
@@ -104,13 +121,30 @@ class Row {
     this.errored = h("span", { class: "row-errored" });
     this.time = h("span", { class: "row-span muted" });
     this.cancelled = h("span", { class: "tag", hidden: true }, "cancelled");
-    this.element = h("li", { class: "row" },
-      h("div", { class: "row-what" },
+    this.element = h(
+      "li",
+      { class: "row" },
+      h(
+        "div",
+        { class: "row-what" },
         h("a", { class: "row-link", href: `#/orchestrations/${view.orchestration_id}` }, view.job_name),
-        h("div", { class: "tags" }, h("code", { class: "muted" }, view.orchestration_id.slice(0, 8)), this.cancelled, ...tagList(view.tags))),
+        h(
+          "div",
+          { class: "tags" },
+          h("code", { class: "muted" }, view.orchestration_id.slice(0, 8)),
+          this.cancelled,
+          ...tagList(view.tags),
+        ),
+      ),
       h("div", { class: "row-status" }, this.badge.element),
-      h("div", { class: "row-progress" }, this.bar.element, h("div", { class: "row-said" }, this.counts, this.errored)),
-      h("div", { class: "row-when" }, this.started.element, this.time));
+      h(
+        "div",
+        { class: "row-progress" },
+        this.bar.element,
+        h("div", { class: "row-said" }, this.counts, this.errored),
+      ),
+      h("div", { class: "row-when" }, this.started.element, this.time),
+    );
   }
 
   show(view) {
@@ -119,7 +153,12 @@ class Row {
     this.badge.show(status);
     this.bar.show(counts);
     this.cancelled.hidden = !view.cancelled;
-    say(this.counts, status === "InProgress" ? `${count(final)} of ${count(total)} · ${percent(final, total)} %` : plural(total, "instance"));
+    say(
+      this.counts,
+      status === "InProgress"
+        ? `${count(final)} of ${count(total)} · ${percent(final, total)} %`
+        : plural(total, "instance"),
+    );
     say(this.errored, counts.errored ? `${count(counts.errored)} errored` : "");
     if (view.started_at) this.started.show(view.started_at);
     say(this.time, this.said(view));
@@ -127,7 +166,9 @@ class Row {
 
   said({ status, started_at, completed_at, eta_seconds }) {
     if (status !== "InProgress") return `took ${span(between(started_at, completed_at))}`;
-    return eta_seconds === null ? `for ${span(between(started_at))}` : `${span(Math.round(eta_seconds))} to go`;
+    return eta_seconds === null
+      ? `for ${span(between(started_at))}`
+      : `${span(Math.round(eta_seconds))} to go`;
   }
 }
 
@@ -142,7 +183,11 @@ function without(query, name) {
 }
 
 function nothing(query) {
-  if (query.size) return [h("h2", {}, "No orchestration fits these filters"), h("button", { type: "button", onclick: () => go(new URLSearchParams()) }, "Clear the filters")];
+  if (query.size)
+    return [
+      h("h2", {}, "No orchestration fits these filters"),
+      h("button", { type: "button", onclick: () => go(new URLSearchParams()) }, "Clear the filters"),
+    ];
   return [
     h("h2", {}, "Nothing was kicked off yet"),
     h("p", { class: "muted" }, "An orchestration shows up here as soon as it is:"),

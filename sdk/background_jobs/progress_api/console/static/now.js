@@ -1,4 +1,4 @@
-/** The time by the API's clock: events carry that of AWS, and the clock of this machine may be minutes off. */
+/** The time by the API's clock: events carry that of AWS, and this machine's may be minutes off. */
 
 const TOLERANCE = 2_000; // milliseconds; an answer says when it was made to the second
 let ahead = 0;

@@ -1,4 +1,4 @@
-/** The page of one orchestration: it wires the stream to the overview, the grid, the chart and the failures. */
+/** The page of one orchestration: it wires the stream to overview, grid, chart and failures. */
 
 import { get, path } from "./api.js";
 import { Chart } from "./chart.js";
@@ -11,7 +11,6 @@ import { now } from "./now.js";
 import { Overview } from "./overview.js";
 import { problem } from "./parts.js";
 import { Stream } from "./stream.js";
-import { Surroundings } from "./surroundings.js";
 import { Timeline } from "./timeline.js";
 
 const TICK = 1_000;
@@ -24,7 +23,6 @@ export class OrchestrationPage {
     this.instances = new Instances();
     this.unplaced = []; // transitions that came before the timeline
     this.overview = new Overview(id);
-    this.surroundings = new Surroundings(id);
     this.grid = new Grid((chosen) => this.choose(chosen));
     this.chart = new Chart();
     this.failures = new Failures(id);
@@ -45,15 +43,35 @@ export class OrchestrationPage {
     return [
       h("nav", { class: "crumbs", "aria-label": "Where this is" }, h("a", { href: "#/" }, "Orchestrations")),
       this.overview.element,
-      this.surroundings.element,
-      h("section", { class: "card" },
+      h(
+        "section",
+        { class: "card" },
         h("div", { class: "card-head" }, h("h2", {}, "Instances"), this.overview.legendElement),
         this.grid.element,
-        h("div", { class: "grid-foot" },
-          h("p", { class: "muted", id: "grid-keys" }, "Choose a cell to open its instance.", h("span", { class: "keys" }, " Keys: arrows move, Enter opens, E goes to the next that errored.")),
-          this.jump())),
-      h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Rate and remaining time"), chartLegend()), this.chart.element),
-      h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Failures by cause")), this.failures.element),
+        h(
+          "div",
+          { class: "grid-foot" },
+          h(
+            "p",
+            { class: "muted", id: "grid-keys" },
+            "Choose a cell to open its instance.",
+            h("span", { class: "keys" }, " Keys: arrows move, Enter opens, E goes to the next that errored."),
+          ),
+          this.jump(),
+        ),
+      ),
+      h(
+        "section",
+        { class: "card" },
+        h("div", { class: "card-head" }, h("h2", {}, "Rate and remaining time"), chartLegend()),
+        this.chart.element,
+      ),
+      h(
+        "section",
+        { class: "card" },
+        h("div", { class: "card-head" }, h("h2", {}, "Failures by cause")),
+        this.failures.element,
+      ),
       this.panel.element,
     ];
   }
@@ -61,13 +79,12 @@ export class OrchestrationPage {
   /** Show another instance of the same orchestration, or none. */
   update({ index }) {
     this.index = index;
-    if (index === null) this.panel.close();
+    if (index === null) this.leavePanel();
     else if (this.instances.total) this.panel.open(index, this.instances);
   }
 
   close() {
     this.stream.close();
-    this.surroundings.close();
     this.grid.close();
     this.chart.close();
     this.failures.close();
@@ -76,11 +93,26 @@ export class OrchestrationPage {
 
   /** A form that opens an instance by its index. */
   jump() {
-    const index = h("input", { type: "number", min: 0, name: "index", required: true, "aria-label": "Index of an instance", placeholder: "Index" });
-    return h("form", { class: "jump", onsubmit: (event) => {
-      event.preventDefault();
-      if (index.valueAsNumber < this.instances.total) this.choose(index.valueAsNumber);
-    } }, index, h("button", { type: "submit" }, "Open"));
+    const index = h("input", {
+      type: "number",
+      min: 0,
+      name: "index",
+      required: true,
+      "aria-label": "Index of an instance",
+      placeholder: "Index",
+    });
+    return h(
+      "form",
+      {
+        class: "jump",
+        onsubmit: (event) => {
+          event.preventDefault();
+          if (index.valueAsNumber < this.instances.total) this.choose(index.valueAsNumber);
+        },
+      },
+      index,
+      h("button", { type: "submit" }, "Open"),
+    );
   }
 
   choose(index) {
@@ -88,9 +120,14 @@ export class OrchestrationPage {
     location.hash = `#/${path(this.id)}/instances/${index}`;
   }
 
+  leavePanel() {
+    this.chosenHere = false;
+    this.panel.close();
+  }
+
   panelClosed() {
     if (this.index === null) return;
-    // Going back keeps the history as it was before the panel; a page that began with it has nowhere to go back to.
+    // Back keeps the history as it was before the panel; a page that began with it has nowhere to go back to.
     if (this.chosenHere) history.back();
     else location.replace(`#/${path(this.id)}`);
     this.chosenHere = false;
@@ -101,7 +138,6 @@ export class OrchestrationPage {
     this.instances = new Instances(statuses, progress);
     this.overview.show(orchestration);
     this.overview.countStates(this.instances.counts);
-    this.surroundings.show(orchestration);
     this.grid.show(this.instances);
     this.failures.show(orchestration.counts.errored);
     [this.timeline, this.unplaced] = [null, []];
@@ -130,7 +166,6 @@ export class OrchestrationPage {
   completed({ orchestration }) {
     this.view = orchestration;
     this.overview.show(orchestration);
-    this.surroundings.show(orchestration);
     this.tick();
   }
 
@@ -157,12 +192,23 @@ export class OrchestrationPage {
     if (!this.timeline || document.hidden) return;
     const { completed_at, last_outcome_at, total } = this.view;
     const isLive = completed_at === null;
-    this.chart.show(this.timeline.columns(total, isLive ? seconds : Date.parse(last_outcome_at) / 1_000, isLive));
+    this.chart.show(
+      this.timeline.columns(total, isLive ? seconds : Date.parse(last_outcome_at) / 1_000, isLive),
+    );
   }
 }
 
 function chartLegend() {
-  const names = { completed: "Instances a second", errored: "Errored a second", remaining: "Remaining time (right)" };
-  return h("ul", { class: "legend" },
-    Object.entries(names).map(([name, said]) => h("li", {}, h("span", { class: `line ${name}`, "aria-hidden": "true" }), said)));
+  const names = {
+    completed: "Instances a second",
+    errored: "Errored a second",
+    remaining: "Remaining time (right)",
+  };
+  return h(
+    "ul",
+    { class: "legend" },
+    Object.entries(names).map(([name, said]) =>
+      h("li", {}, h("span", { class: `line ${name}`, "aria-hidden": "true" }), said),
+    ),
+  );
 }

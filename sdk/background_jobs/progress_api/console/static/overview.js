@@ -1,4 +1,4 @@
-/** The head of an orchestration's page: what it is, how far it is, how fast, and what can be done about it. */
+/** The head of an orchestration's page: what it is, how far, how fast, and what can be done about it. */
 
 import { cancel, rerun } from "./actions.js";
 import { swatch } from "./cells.js";
@@ -6,7 +6,6 @@ import { h, say } from "./dom.js";
 import { between, count, percent, rate, span } from "./format.js";
 import { STATES } from "./instances.js";
 import { Badge, Bar, copyButton, icon, Moment, tagList } from "./parts.js";
-import { showLineage } from "./surroundings.js";
 
 const CONNECTION = { connecting: "Connecting", live: "Live", lost: "Lost, coming back", ended: "Ended" };
 
@@ -22,37 +21,82 @@ export class Overview {
     this.service = h("span");
     this.tags = h("span", { class: "tags" });
     this.bar = new Bar();
-    this.tiles = Object.fromEntries(["Done", "Rate", "Remaining", "Elapsed"].map((name) => [name, tile(name)]));
-    this.legend = Object.fromEntries(Object.entries(STATES).map(([letter, name]) => [letter, legendEntry(letter, name)]));
+    this.tiles = Object.fromEntries(
+      ["Done", "Rate", "Remaining", "Elapsed"].map((name) => [name, tile(name)]),
+    );
+    this.legend = Object.fromEntries(
+      Object.entries(STATES).map(([letter, name]) => [letter, legendEntry(letter, name)]),
+    );
     this.buttons = {
-      cancel: h("button", { type: "button", hidden: true, onclick: () => this.cancel() }, icon("stop"), "Cancel"),
-      failed: h("button", { type: "button", hidden: true, onclick: () => rerun(id, "failed", this.view.counts.errored) }, icon("rerun"), "Rerun failed"),
-      all: h("button", { type: "button", hidden: true, onclick: () => rerun(id, "all", this.view.total) }, icon("rerun"), "Rerun all"),
+      cancel: h(
+        "button",
+        { type: "button", hidden: true, onclick: () => this.cancel() },
+        icon("stop"),
+        "Cancel",
+      ),
+      failed: h(
+        "button",
+        { type: "button", hidden: true, onclick: () => rerun(id, "failed", this.view.counts.errored) },
+        icon("rerun"),
+        "Rerun failed",
+      ),
+      all: h(
+        "button",
+        { type: "button", hidden: true, onclick: () => rerun(id, "all", this.view.total) },
+        icon("rerun"),
+        "Rerun all",
+      ),
     };
     this.note = h("p", { class: "note", role: "status" });
     this.element = h("section", { class: "overview" }, this.head(), this.facts(), this.note, this.progress());
   }
 
   head() {
-    return h("div", { class: "overview-head" },
+    return h(
+      "div",
+      { class: "overview-head" },
       h("div", { class: "overview-title" }, this.title, this.badge.element, this.cancelled, this.connection),
-      h("div", { class: "buttons" }, Object.values(this.buttons)));
+      h("div", { class: "buttons" }, Object.values(this.buttons)),
+    );
   }
 
   facts() {
-    return h("div", { class: "overview-facts muted" },
-      h("span", { class: "with-copy" }, h("code", {}, this.id), copyButton(() => this.id, "the orchestration's id")),
-      this.started.element, this.service, this.lineage, this.tags);
+    return h(
+      "div",
+      { class: "overview-facts muted" },
+      h(
+        "span",
+        { class: "with-copy" },
+        h("code", {}, this.id),
+        copyButton(() => this.id, "the orchestration's id"),
+      ),
+      this.started.element,
+      this.service,
+      this.lineage,
+      this.tags,
+    );
   }
 
   progress() {
-    return h("div", { class: "card" },
-      h("div", { class: "tiles" }, Object.values(this.tiles).map(({ element }) => element)), this.bar.element);
+    return h(
+      "div",
+      { class: "card" },
+      h(
+        "div",
+        { class: "tiles" },
+        Object.values(this.tiles).map(({ element }) => element),
+      ),
+      this.bar.element,
+    );
   }
 
   /** The legend of the grid, with the number of instances in each state. */
   get legendElement() {
-    return h("ul", { class: "legend" }, Object.values(this.legend).map(({ element }) => element));
+    return h(
+      "ul",
+      { class: "legend" },
+      Object.values(this.legend).map(({ element }) => element),
+    );
   }
 
   connect(state) {
@@ -69,7 +113,13 @@ export class Overview {
     if (view.started_at) this.started.show(view.started_at);
     say(this.service, `service ${view.service}`);
     this.tags.replaceChildren(...tagList(view.tags));
-    showLineage(this.lineage, view);
+    this.lineage.hidden = !view.parent_id;
+    if (view.parent_id) {
+      this.lineage.replaceChildren(
+        "follows ",
+        h("a", { href: `#/orchestrations/${view.parent_id}` }, view.parent_id.slice(0, 8)),
+      );
+    }
     const isDone = view.status !== "InProgress";
     this.buttons.cancel.hidden = isDone;
     this.buttons.cancel.disabled = view.cancelled;
@@ -106,7 +156,10 @@ export class Overview {
     say(tiles.Rate.value, isDone ? rate(this.meanRate()) : rate(perSecond));
     const left = this.eta ? Math.max(0, this.eta.seconds - (Date.now() - this.eta.as) / 1_000) : null;
     tiles.Remaining.element.hidden = isDone;
-    say(tiles.Remaining.value, left === null ? "not known yet" : left < 1 ? "any moment" : span(Math.round(left)));
+    say(
+      tiles.Remaining.value,
+      left === null ? "not known yet" : left < 1 ? "any moment" : span(Math.round(left)),
+    );
   }
 
   meanRate() {
@@ -118,13 +171,22 @@ export class Overview {
     const { counts, total } = this.view;
     cancel(this.id, total - counts.completed - counts.errored, (found) => {
       this.show({ ...this.view, cancelled: true });
-      say(this.note, found === "already done" ? "It had ended already." : "Cancelled. What runs is being stopped, and the rest is Errored as Cancelled.");
+      say(
+        this.note,
+        found === "already done"
+          ? "It had ended already."
+          : "Cancelled. What runs is being stopped, and the rest is Errored as Cancelled.",
+      );
     });
   }
 }
 
 function tile(name) {
-  const [label, value, note] = [h("span", { class: "tile-name" }, name), h("span", { class: "tile-value" }, "–"), h("span", { class: "tile-note" })];
+  const [label, value, note] = [
+    h("span", { class: "tile-name" }, name),
+    h("span", { class: "tile-value" }, "–"),
+    h("span", { class: "tile-note" }),
+  ];
   return { name: label, value, note, element: h("div", { class: "tile" }, label, value, note) };
 }
 

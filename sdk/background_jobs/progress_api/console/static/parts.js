@@ -13,7 +13,8 @@ const ICONS = {
   rerun: "M13 8a5 5 0 1 1-1.6-3.7M13 2v3h-3",
   stop: "M4 4h8v8H4z",
   auto: "M8 2.5a5.5 5.5 0 1 0 0 11zM8 2.5a5.5 5.5 0 0 1 0 11",
-  light: "M8 5.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6zM8 1.5v1.4M8 13.1v1.4M1.5 8h1.4M13.1 8h1.4M3.4 3.4l1 1M11.6 11.6l1 1M12.6 3.4l-1 1M4.4 11.6l-1 1",
+  light:
+    "M8 5.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6zM8 1.5v1.4M8 13.1v1.4M1.5 8h1.4M13.1 8h1.4M3.4 3.4l1 1M11.6 11.6l1 1M12.6 3.4l-1 1M4.4 11.6l-1 1",
   dark: "M13 9.7A5.6 5.6 0 0 1 6.3 3a5.6 5.6 0 1 0 6.7 6.7z",
 };
 
@@ -22,15 +23,22 @@ export const icon = (name) =>
 
 /** A button that copies *text()*, and says so. */
 export function copyButton(text, what) {
-  const button = h("button", {
-    type: "button", class: "quiet small", "aria-label": `Copy ${what}`, title: `Copy ${what}`,
-    hidden: !navigator.clipboard, // pages that are neither local nor https have none
-    onclick: async () => {
-      await navigator.clipboard.writeText(text());
-      button.replaceChildren(icon("check"));
-      setTimeout(() => button.replaceChildren(icon("copy")), 1_500);
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "quiet small",
+      "aria-label": `Copy ${what}`,
+      title: `Copy ${what}`,
+      hidden: !navigator.clipboard, // pages that are neither local nor https have none
+      onclick: async () => {
+        await navigator.clipboard.writeText(text());
+        button.replaceChildren(icon("check"));
+        setTimeout(() => button.replaceChildren(icon("copy")), 1_500);
+      },
     },
-  }, icon("copy"));
+    icon("copy"),
+  );
   return button;
 }
 
@@ -96,7 +104,11 @@ export function tagList(tags) {
   return Object.entries(tags).map(([name, value]) => {
     const content = [h("span", { class: "tag-name" }, name), h("span", {}, value)];
     return name === "customer"
-      ? h("a", { class: "tag", href: `#/?customer=${encodeURIComponent(value)}`, title: "All of this customer" }, content)
+      ? h(
+          "a",
+          { class: "tag", href: `#/?customer=${encodeURIComponent(value)}`, title: "All of this customer" },
+          content,
+        )
       : h("span", { class: "tag" }, content);
   });
 }
@@ -104,26 +116,55 @@ export function tagList(tags) {
 /** A block of text as it is: JSON, or a traceback; reachable by keyboard, for it may scroll. */
 export function listing(value, label) {
   const text = typeof value === "string" ? value : json(value);
-  return h("div", { class: "listing" },
+  return h(
+    "div",
+    { class: "listing" },
     h("pre", { tabindex: 0, role: "region", "aria-label": label }, text),
-    copyButton(() => (typeof value === "string" ? value : JSON.stringify(value, null, 2)), label.toLowerCase()));
+    copyButton(
+      () => (typeof value === "string" ? value : JSON.stringify(value, null, 2)),
+      label.toLowerCase(),
+    ),
+  );
 }
 
 /** Say that something was refused; where the API is locked, say what it needs. */
 export function problem(error, retry) {
   if (error.isLocked) return locked(error);
-  return h("div", { class: "card notice", role: "alert" },
+  return h(
+    "div",
+    { class: "card notice", role: "alert" },
     h("h2", {}, error.status === 404 ? "Not here" : "That did not work"),
     h("p", {}, error.message),
-    retry ? h("button", { type: "button", onclick: retry }, "Try again") : null);
+    retry ? h("button", { type: "button", onclick: retry }, "Try again") : null,
+  );
 }
 
 function locked(error) {
-  return h("div", { class: "card notice", role: "alert" },
+  return h(
+    "div",
+    { class: "card notice", role: "alert" },
     h("h2", {}, "The API wants to know who asks"),
-    h("p", {}, `It answered ${error.status}. On AWS every request must be signed (IAM) or carry a token of the user pool, and a browser does neither by itself.`),
-    h("p", {}, "To look at a stage on AWS, serve this page on your own machine, with your own AWS credentials and the settings of the stage (the outputs of its stack) in the environment:"),
+    h(
+      "p",
+      {},
+      `It answered ${error.status}. On AWS every request must be signed (IAM) or carry a token of the user `,
+      "pool, and a browser does neither by itself. To look at a stage on AWS, serve this page on your own ",
+      "machine, with your own AWS credentials and the settings of the stage (the outputs of its stack) in the ",
+      "environment:",
+    ),
     listing("python -m background_jobs.progress_api 8080", "Command"),
-    h("p", {}, "Then open http://127.0.0.1:8080/. What you may see and do there is what your credentials allow: reading the event log, the read model and the payload bucket; for cancel and rerun, appending to the event log and writing payloads."),
-    h("p", {}, "Or put a proxy before the API that signs you in and adds the signature or the token to each request, those of the event stream included."));
+    h(
+      "p",
+      {},
+      "Then open http://127.0.0.1:8080/. What you may do there is what your credentials allow: to watch, read ",
+      "the event log, the read model and the payload bucket; to cancel and rerun, also append to the log and ",
+      "write payloads.",
+    ),
+    h(
+      "p",
+      {},
+      "Or put a proxy before the API that signs you in, and adds the signature or the token to each request, ",
+      "those of the event stream included.",
+    ),
+  );
 }

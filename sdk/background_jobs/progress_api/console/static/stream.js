@@ -77,7 +77,8 @@ export class Stream {
     if (Date.now() - this.heard < WATCH || this.source.readyState !== EventSource.OPEN) return;
     const known = this.version;
     const { version } = await get(path(this.id)).catch(() => ({ version: known }));
-    if (!this.closed && this.version === known && version > known && Date.now() - this.heard >= WATCH) this.reopen();
+    if (!this.closed && this.version === known && version > known && Date.now() - this.heard >= WATCH)
+      this.reopen();
   }
 
   end() {

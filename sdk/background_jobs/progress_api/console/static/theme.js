@@ -26,5 +26,7 @@ const theme = {
 };
 
 document.documentElement.dataset.theme = theme.get();
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new Event("themechange")));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+  dispatchEvent(new Event("themechange")),
+);
 window.theme = theme;

@@ -1,4 +1,4 @@
-/** Outcomes over time, in equal buckets from the first start on: what the API counted, and what came since. */
+/** Outcomes over time, in equal buckets from the first start: what the API counted, and what came since. */
 
 const MOST_BUCKETS = 480;
 const POINTS = 40; // that differ; a rate is the mean over a fortieth of the chart, so that it can be read
@@ -43,16 +43,20 @@ export class Timeline {
   /** Return outcomes a second as of *now* (seconds): of the last ten seconds, or of two buckets. */
   rate(now) {
     if (this.began === null) return 0;
-    const first = Math.max(0, Math.floor((now - Math.max(RECENT, 2 * this.width) - this.began) / this.width) + 1);
+    const first = Math.max(
+      0,
+      Math.floor((now - Math.max(RECENT, 2 * this.width) - this.began) / this.width) + 1,
+    );
     let ended = 0;
-    for (let bucket = first; bucket < this.completed.length; bucket += 1) ended += this.completed[bucket] + this.errored[bucket];
+    for (let bucket = first; bucket < this.completed.length; bucket += 1)
+      ended += this.completed[bucket] + this.errored[bucket];
     return ended / Math.max(0.5, now - this.began - first * this.width);
   }
 
   /**
-   * Return the columns of a chart: the end of each bucket (seconds), outcomes a second, those that errored, and
-   * how long the rest would have taken at the rate up to then (null while that rests on too few). *until* is the
-   * end, or else now, whose bucket is not whole yet and left out.
+   * Return the columns of a chart: the end of each bucket (seconds), outcomes a second, those that errored,
+   * and how long the rest would have taken at the rate up to then (null while that rests on too few).
+   * *until* is the end, or else now, whose bucket is not whole yet and left out.
    */
   columns(total, until, isLive) {
     const [at, rates, errors, remaining] = [[], [], [], []];
@@ -83,6 +87,7 @@ function smoothed(values, width) {
 
 function halved(counts) {
   const pairs = [];
-  for (let bucket = 0; bucket < counts.length; bucket += 2) pairs.push(counts[bucket] + (counts[bucket + 1] ?? 0));
+  for (let bucket = 0; bucket < counts.length; bucket += 2)
+    pairs.push(counts[bucket] + (counts[bucket + 1] ?? 0));
   return pairs;
 }
