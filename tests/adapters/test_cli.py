@@ -126,7 +126,7 @@ def test_a_bad_line_is_named_and_nothing_is_started(text: str, said: str) -> Non
         (["kick-off", "halve", "--then", ""], "'' is no job name."),
         (["kick-off", "halve", "--on-failure", "continue"], "name that with --then"),
         (["kick-off", "halve", "--then", "other", "--on-failure", "wait"], "'wait' is not one of"),
-        (["rerun", UNKNOWN, "--max-attempts", "101"], "is not in the range"),
+        (["rerun", UNKNOWN, "--max-attempts", "101"], "less than or equal to 100"),
         (["rerun", UNKNOWN, "--timeout", "soon"], "'soon' is no span of time"),
         (["results", UNKNOWN, "--merged"], f"There is no orchestration '{UNKNOWN}' here."),
         (["watch", "--pipeline", UNKNOWN], f"There is no orchestration '{UNKNOWN}' here."),
@@ -212,8 +212,8 @@ def test_an_orchestration_is_shown_at_a_glance(done: str) -> None:
     assert "containers  1 launched, ran " in shown
     assert "cost        about $0.0" in shown
     assert "an estimate for 0.5 vCPU and 1 GB a container" in " ".join(shown.split())
-    events = [line.split()[2] for line in shown.split("\n\n")[-2].splitlines()]
-    assert events == ["OrchestrationStarted", "ContainerStarted", "ContainerEnded", "OrchestrationCompleted"]
+    for event in ("OrchestrationStarted", "ContainerStarted", "ContainerEnded", "OrchestrationCompleted"):
+        assert f"  {event}" in shown
     assert "2 completed, 2 errored" in shown
     account = OrchestrationAccount.model_validate_json(run("show", done, "--json").stdout)
     assert (account.orchestration.counts.errored, account.story.failed_attempts) == (2, 0)
@@ -261,9 +261,8 @@ def test_of_a_long_timeline_the_first_and_the_last_are_shown(
                 share=share, launch=0, first=share, last=share, log="",
             )
         )  # fmt: skip
-    timeline = run("show", orchestration.id).stdout.split("\n\n")[-2]
-    assert len(timeline.splitlines()) == 21
-    assert timeline.splitlines()[10].split("  ")[0] == "..."
+    timeline = run("show", orchestration.id).stdout
+    assert timeline.count("ContainerStarted") == 19
     assert "11 more, --json has them all" in timeline
     assert "share 8: instances 8 to 8" in timeline
     assert "share 19:" not in timeline
@@ -294,7 +293,7 @@ def kicked_off(*words: str, stdin: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_pipeline_is_shown_watched_and_cancelled_stage_by_stage(to_the_end: Callable[..., str]) -> None:
+def test_a_pipeline_is_shown_and_watched_stage_by_stage(to_the_end: Callable[..., str]) -> None:
     # given three stages, of which the first is done
     first = kicked_off("--then", "halve", "--then", "other", stdin='{"n": 2}\n{"n": 4}\n')
     second = to_the_end(first)
@@ -302,21 +301,27 @@ def test_a_pipeline_is_shown_watched_and_cancelled_stage_by_stage(to_the_end: Ca
     for stage in (first, second):
         shown = run("show", stage).stdout
         rows = [line.split() for line in shown.splitlines() if line[:1] in {"1", "2", "3"}]
-        assert ["1", "halve", "Completed", "2", "of", "2", "(100", "%)", first] in rows
-        assert ["2", "halve", "InProgress", "0%", "0", "of", "2", "(0", "%)", second] in rows
+        assert ["1", "halve", "Completed", "2", "of", "2", first] in rows
+        assert ["2", "halve", "InProgress", "0%", "0", "of", "2", second] in rows
         assert ["3", "other", "to", "come"] in rows
     assert f"follows     {first}" in run("show", second).stdout
-    # when the rest is cancelled
-    assert "no further stage starts" in run("cancel", "--pipeline", first, "--reason", "wrong month").stdout
+    # when the second errs, for its params have no n
     to_the_end(second)
     # then it is watched from stage to stage, and what was not started is told
     watched = run("watch", "--pipeline", first)
     assert watched.exit_code == 1
     lines = [line[len("12:00:00 ") :] for line in watched.stdout.splitlines()]
     assert lines.index(f"halve {first}") < lines.index(f"halve {second}")
-    assert "Stage 3, other, was not started: The pipeline was cancelled." in watched.stderr
-    assert "skipped: The pipeline was cancelled." in " ".join(run("show", second).stdout.split())
+    reason = "2 of 2 instances of stage 2 errored."
+    assert f"Stage 3, other, was not started: {reason}" in watched.stderr
+    assert "skipped: 2 of 2" in " ".join(run("show", second).stdout.split())
     assert "done already" in run("cancel", "--pipeline", second).stdout
+
+
+def test_a_pipeline_is_cancelled_as_one() -> None:
+    first = kicked_off("--then", "halve", stdin='{"n": 2}')
+    assert "no further stage starts" in run("cancel", "--pipeline", first, "--reason", "wrong month").stdout
+    assert run("cancel", "--pipeline", first).stdout == "It was cancelled before.\n"
 
 
 def test_a_pipeline_that_ends_well_is_watched_with_status_0(to_the_end: Callable[..., str]) -> None:
@@ -413,7 +418,7 @@ def test_a_rerun_prints_the_new_id(rooms: Rooms, done: str) -> None:
     every = Started.model_validate_json(run("rerun", done, "--only", "all", "--json").stdout)
     assert rooms.event_log.started(every.orchestration_id).total == 4
     assert f"runs again  all 4 of {done}" in run("show", every.orchestration_id).stdout
-    assert f"all as {every.orchestration_id}" in run("show", done).stdout
+    assert every.orchestration_id in "".join(run("show", done).stdout.split())
 
 
 def test_a_rerun_takes_the_options_of_a_kick_off(rooms: Rooms, done: str) -> None:
@@ -526,7 +531,7 @@ def test_nothing_that_others_wrote_acts_on_a_terminal(
     assert HARMLESS in run("list").stdout
     assert HARMLESS in run("failures", "--full", orchestration.id).stdout
     # and programs get what was written
-    full = run("failures", orchestration.id, "--full", "--json").stdout
+    full, _ = run("failures", orchestration.id, "--full", "--json").stdout.splitlines()
     assert FailureView.model_validate_json(full).params == {"n": EVIL}
 
 

@@ -39,7 +39,7 @@ def sections(account: OrchestrationAccount, now: datetime) -> Iterator[Renderabl
 def _facts(account: OrchestrationAccount) -> Table:
     view = account.orchestration
     times = {"kicked off": view.started_at, "first job": view.first_job_at, "completed": view.completed_at}
-    facts = {
+    facts: dict[str, str | Text] = {
         "status": drawing.status(view),
         "service": shown(view.service),
         **{name: drawing.moment(at) for name, at in times.items() if at},

@@ -48,9 +48,10 @@ class _Found(NamedTuple):
     @classmethod
     def merged(cls, found: "JobResults", orchestration_id: str) -> Self:
         """Return what an orchestration and its reruns came to."""
-        failures = found.failures or []
-        latest = failures[-1].orchestration_id if failures else orchestration_id
-        return cls(found.successes, len(found.successes), len(failures), 0, latest)
+        successes, failures = found
+        if failures is None:
+            return cls(successes, len(successes), 0, 0, orchestration_id)
+        return cls(successes, len(successes), len(failures), 0, failures[-1].orchestration_id)
 
 
 def results(  # noqa: PLR0913, PLR0917 -- the options of a command

@@ -24,7 +24,8 @@ def show(orchestration_id: OrchestrationId, as_json: AsJson = False) -> None:
     from background_jobs.cli.account import sections
 
     for section in sections(account, now):
-        out().print(section, end="\n\n")
+        out().print(section)
+        out().print()
 
 
 def _account(orchestration: "Orchestration", now: datetime) -> "OrchestrationAccount":
