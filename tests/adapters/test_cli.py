@@ -1,20 +1,32 @@
 """The commands over moto: what they print for people, for programs, and when something is wrong."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from background_jobs import OrchestrationService, job_name
+from background_jobs import OrchestrationService, Stage, job_name
 from background_jobs.aws.rooms import Rooms
 from background_jobs.cli.main import app
-from background_jobs.core.answers import CancelAnswer, FailureView, OrchestrationPage, Started, SuccessView
+from background_jobs.control_plane.chain import start_next
+from background_jobs.core.answers import (
+    CancelAnswer,
+    FailureView,
+    OrchestrationAccount,
+    OrchestrationPage,
+    Started,
+    SuccessView,
+)
 from background_jobs.core.causes import Cause
-from background_jobs.core.events import ContainerStarted
-from background_jobs.core.live import OrchestrationView
+from background_jobs.core.delays import DelayReason
+from background_jobs.core.events import ContainerStarted, ShareDelayed
+from background_jobs.core.ids import next_stage_id
 from background_jobs.jobs import Jobs
 from background_jobs.settings import Settings
 
@@ -110,6 +122,14 @@ def test_a_bad_line_is_named_and_nothing_is_started(text: str, said: str) -> Non
         (["kick-off", "halve", "--timeout", "8d"], "A timeout of 691200.0 s cannot be"),
         (["kick-off", "halve", "--parallelism", "101"], "parallelism=101 must be from 1 to 100"),
         (["kick-off", "halve", "--max-attempts", "0"], "greater than or equal to 1"),
+        (["kick-off", "halve", "--then", "havle"], "There is no job named 'havle'."),
+        (["kick-off", "halve", "--then", ""], "'' is no job name."),
+        (["kick-off", "halve", "--on-failure", "continue"], "name that with --then"),
+        (["kick-off", "halve", "--then", "other", "--on-failure", "wait"], "'wait' is not one of"),
+        (["rerun", UNKNOWN, "--max-attempts", "101"], "less than or equal to 100"),
+        (["rerun", UNKNOWN, "--timeout", "soon"], "'soon' is no span of time"),
+        (["results", UNKNOWN, "--merged"], f"There is no orchestration '{UNKNOWN}' here."),
+        (["watch", "--pipeline", UNKNOWN], f"There is no orchestration '{UNKNOWN}' here."),
         (["watch", UNKNOWN], f"There is no orchestration '{UNKNOWN}' here."),
         (["show", "not-an-id"], "There is no orchestration 'not-an-id' here."),
         (["logs", UNKNOWN, "--follow"], "It needs --index"),
@@ -189,7 +209,143 @@ def test_an_orchestration_is_shown_at_a_glance(done: str) -> None:
     assert "2 completed   2 errored" in shown
     for fact in ("status      Errored 2", "service     default", "tags        customer=acme"):
         assert fact in shown
-    assert OrchestrationView.model_validate_json(run("show", done, "--json").stdout).counts.errored == 2
+    assert "containers  1 launched, ran " in shown
+    assert "cost        about $0.0" in shown
+    assert "an estimate for 0.5 vCPU and 1 GB a container" in " ".join(shown.split())
+    for event in ("OrchestrationStarted", "ContainerStarted", "ContainerEnded", "OrchestrationCompleted"):
+        assert f"  {event}" in shown
+    assert "2 completed, 2 errored" in shown
+    account = OrchestrationAccount.model_validate_json(run("show", done, "--json").stdout)
+    assert (account.orchestration.counts.errored, account.story.failed_attempts) == (2, 0)
+    assert [stage.job_name for stage in account.stages] == ["halve"]
+    assert {line.service for line in account.bill.lines} >= {"Fargate", "DynamoDB"}
+
+
+def test_why_instances_wait_is_shown_with_what_aws_said(
+    service: OrchestrationService,
+    rooms: Rooms,
+    launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
+) -> None:
+    # given five instances in three shares: one share is done, one was refused, one is still to be launched
+    orchestration = service.kick_off_job("halve", [{"n": 2}] * 5, parallelism=3)
+    launch(orchestration, share=2)
+    rooms.event_log.append(
+        ShareDelayed(
+            orchestration_id=orchestration.id,
+            at=rooms.event_log.started(orchestration.id).at,
+            share=1,
+            number=0,
+            reason=DelayReason.CAPACITY,
+            detail=f"RESOURCE:CPU {EVIL}",
+        )
+    )
+    assert aggregate() == []
+    shown = " ".join(run("show", orchestration.id).stdout.split())
+    assert "2 wait waiting for launch since 2" in shown
+    assert f"2 wait {DelayReason.CAPACITY} since 2" in shown
+    assert f"RESOURCE:CPU {HARMLESS}" in shown
+    account = OrchestrationAccount.model_validate_json(run("show", orchestration.id, "--json").stdout)
+    assert [wait.instances for wait in account.story.waits] == [2, 2]
+
+
+def test_of_a_long_timeline_the_first_and_the_last_are_shown(
+    service: OrchestrationService, rooms: Rooms
+) -> None:
+    orchestration = service.kick_off_job("other", [{}] * 30, parallelism=30)
+    began = rooms.event_log.started(orchestration.id).at
+    for share in range(30):
+        rooms.event_log.append(
+            ContainerStarted(
+                orchestration_id=orchestration.id, at=began + timedelta(seconds=share + 1),
+                share=share, launch=0, first=share, last=share, log="",
+            )
+        )  # fmt: skip
+    timeline = run("show", orchestration.id).stdout
+    assert timeline.count("ContainerStarted") == 19
+    assert "11 more, --json has them all" in timeline
+    assert "share 8: instances 8 to 8" in timeline
+    assert "share 19:" not in timeline
+    account = OrchestrationAccount.model_validate_json(run("show", orchestration.id, "--json").stdout)
+    assert len(account.story.timeline) == 31
+
+
+@pytest.fixture
+def to_the_end(
+    rooms: Rooms, settings: Settings, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+) -> Callable[..., str]:
+    """Run an orchestration to its end, and start what follows; return the id that the next stage has."""
+
+    def run(orchestration_id: str, jobs: Jobs | None = None) -> str:
+        launch(OrchestrationService(settings).orchestration(orchestration_id), jobs=jobs)
+        for _ in ("the outcomes", "the completion"):
+            assert aggregate() == []
+        start_next(orchestration_id, rooms, settings)
+        assert aggregate() == []
+        return next_stage_id(orchestration_id)
+
+    return run
+
+
+def kicked_off(*words: str, stdin: str) -> str:
+    done = run("kick-off", "halve", "--parallelism", "1", *words, stdin=stdin)
+    assert done.exit_code == 0, done.output
+    return done.stdout.strip()
+
+
+def test_a_pipeline_is_shown_and_watched_stage_by_stage(to_the_end: Callable[..., str]) -> None:
+    # given three stages, of which the first is done
+    first = kicked_off("--then", "halve", "--then", "other", stdin='{"n": 2}\n{"n": 4}\n')
+    second = to_the_end(first)
+    # then `show` has a line for each, from whichever one looks
+    for stage in (first, second):
+        shown = run("show", stage).stdout
+        rows = [line.split() for line in shown.splitlines() if line[:1] in {"1", "2", "3"}]
+        assert ["1", "halve", "Completed", "2", "of", "2", first] in rows
+        assert ["2", "halve", "InProgress", "0%", "0", "of", "2", second] in rows
+        assert ["3", "other", "to", "come"] in rows
+    assert f"follows     {first}" in run("show", second).stdout
+    # when the second errs, for its params have no n
+    to_the_end(second)
+    # then it is watched from stage to stage, and what was not started is told
+    watched = run("watch", "--pipeline", first)
+    assert watched.exit_code == 1
+    lines = [line[len("12:00:00 ") :] for line in watched.stdout.splitlines()]
+    assert lines.index(f"halve {first}") < lines.index(f"halve {second}")
+    reason = "2 of 2 instances of stage 2 errored."
+    assert f"Stage 3, other, was not started: {reason}" in watched.stderr
+    assert "skipped: 2 of 2" in " ".join(run("show", second).stdout.split())
+    assert "done already" in run("cancel", "--pipeline", second).stdout
+
+
+def test_a_pipeline_is_cancelled_as_one() -> None:
+    first = kicked_off("--then", "halve", stdin='{"n": 2}')
+    assert "no further stage starts" in run("cancel", "--pipeline", first, "--reason", "wrong month").stdout
+    assert run("cancel", "--pipeline", first).stdout == "It was cancelled before.\n"
+
+
+def test_a_pipeline_that_ends_well_is_watched_with_status_0(to_the_end: Callable[..., str]) -> None:
+    @job_name("halve")
+    def halve(params: dict[str, int]) -> dict[str, int]:
+        return {"n": params["n"] // 2}
+
+    first = kicked_off("--then", "halve", stdin='{"n": 4}')
+    second = to_the_end(first, Jobs([halve]))
+    to_the_end(second, Jobs([halve]))
+    watched = run("watch", "--pipeline", second, "--json")
+    assert (watched.exit_code, watched.stderr) == (0, "")
+    lines = map(json.loads, watched.stdout.splitlines())
+    assert [line["orchestration"]["orchestration_id"] for line in lines] == [first, second]
+
+
+def test_stages_follow_as_the_options_say(rooms: Rooms) -> None:
+    done = run(
+        "kick-off", "halve", "--then", "other", "--then", "halve", "--on-failure", "continue", stdin="{}"
+    )
+    first = done.stdout.strip()
+    assert f"Watch it: background-jobs watch --pipeline {first}" in done.stderr
+    then = Stage("other", on_failure="continue", then=Stage("halve", on_failure="continue"))
+    assert rooms.event_log.started(first).then == then
 
 
 def test_results_come_in_the_order_of_the_params(done: str, tmp_path: Path) -> None:
@@ -258,8 +414,58 @@ def test_a_rerun_prints_the_new_id(rooms: Rooms, done: str) -> None:
     assert "Kicked off halve with 2 instances:" in again.stderr
     started = rooms.event_log.started(again.stdout.strip())
     assert (started.parent_id, started.total) == (done, 2)
+    assert f"runs again  2 failed of {done}" in run("show", again.stdout.strip()).stdout
     every = Started.model_validate_json(run("rerun", done, "--only", "all", "--json").stdout)
     assert rooms.event_log.started(every.orchestration_id).total == 4
+    assert f"runs again  all 4 of {done}" in run("show", every.orchestration_id).stdout
+    assert every.orchestration_id in "".join(run("show", done).stdout.split())
+
+
+def test_a_rerun_takes_the_options_of_a_kick_off(rooms: Rooms, done: str) -> None:
+    words = ["--parallelism", "2", "--key", "again", "--max-attempts", "5", "--timeout", "10m"]
+    first, second = run("rerun", done, *words), run("rerun", done, *words)
+    assert first.exit_code == 0, first.output
+    assert first.stdout == second.stdout
+    started = rooms.event_log.started(first.stdout.strip())
+    assert (started.parallelism, started.idempotency_key) == (2, "again")
+    assert started.retry is not None
+    assert started.retry.max_attempts == 5
+    assert started.deadline is not None
+    assert started.deadline - started.at == timedelta(minutes=10)
+
+
+def test_merged_results_are_one_answer_over_all_reruns(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], list[Any]], done: str
+) -> None:
+    # given a rerun as new code, which has learned to halve 3, and still refuses 5
+    @job_name("halve")
+    def halve(params: dict[str, int]) -> float:
+        if params["n"] == 5:
+            raise ValueError("5 is odd")
+        return params["n"] / 2
+
+    again = run("rerun", done).stdout.strip()
+    launch(service.orchestration(again), jobs=Jobs([halve]))
+    for _ in ("the outcomes", "the completion"):
+        assert aggregate() == []
+    merged = run("results", "--merged", done)
+    assert merged.stdout == '0\t{"n": 2}\t1\n1\t{"n": 3}\t1.5\n2\t{"n": 4}\t2\n'
+    assert merged.exit_code == 1
+    assert len(run("results", "--merged", done, "--json", "--limit", "2").stdout.splitlines()) == 2
+
+
+def test_a_cause_says_which_params_its_failures_share(
+    launch: Callable[..., None], aggregate: Callable[[], list[Any]], service: OrchestrationService
+) -> None:
+    params = [{"n": n, "region": region} for n, region in ((3, "eu"), (5, "eu"), (2, "eu"), (4, "us"))]
+    orchestration = service.kick_off_job("halve", params, parallelism=1)
+    launch(orchestration)
+    assert aggregate() == []
+    told = run("failures", orchestration.id).stdout
+    assert "    always has region=eu (as have 3 of 4 instances)\n" in told
+    (line,) = run("failures", orchestration.id, "--json").stdout.splitlines()
+    (common,) = Cause.model_validate_json(line).common
+    assert (common.name, common.value, common.instances) == ("region", "eu", 3)
 
 
 def test_logs_are_listed_and_read_by_index(
@@ -302,9 +508,11 @@ def test_nothing_that_others_wrote_acts_on_a_terminal(
     # given params, tags and an error message of somebody who means harm
     @job_name("halve")
     def harm(params: dict[str, str]) -> None:
-        raise ValueError(params["n"])
+        if params["n"] == EVIL:
+            raise ValueError(params["n"])
 
-    orchestration = service.kick_off_job("halve", [{"n": EVIL}], tags={"customer": EVIL, EVIL: "x"})
+    params = [{"n": EVIL}, {"n": EVIL}, {"n": "plain"}]
+    orchestration = service.kick_off_job("halve", params, tags={"customer": EVIL, EVIL: "x"}, parallelism=1)
     launch(orchestration, jobs=Jobs([harm]))
     for _ in ("the outcomes", "the completion"):
         assert aggregate() == []
@@ -316,10 +524,14 @@ def test_nothing_that_others_wrote_acts_on_a_terminal(
         assert "\x1b" not in printed.output
         assert "\x07" not in printed.output
         assert "\u202e" not in printed.output
+    assert f"always has n={HARMLESS}" in run("failures", orchestration.id).stdout
+    cancelled = service.kick_off_job("other", [{}])
+    cancelled.cancel(EVIL)
+    assert HARMLESS in run("show", cancelled.id).stdout
     assert HARMLESS in run("list").stdout
     assert HARMLESS in run("failures", "--full", orchestration.id).stdout
     # and programs get what was written
-    full = run("failures", orchestration.id, "--full", "--json").stdout
+    full, _ = run("failures", orchestration.id, "--full", "--json").stdout.splitlines()
     assert FailureView.model_validate_json(full).params == {"n": EVIL}
 
 
@@ -331,6 +543,8 @@ def test_nothing_that_others_wrote_acts_on_a_terminal(
         ("list --job o", ["other"]),
         ("list --status E", ["Errored"]),
         ("rerun --only ", ["failed", "all"]),
+        ("kick-off halve --then ot", ["other"]),
+        ("kick-off halve --on-failure ", ["stop", "continue"]),
         ("show ", []),
         ("re", ["results", "rerun", "rebuild"]),
     ],
@@ -357,3 +571,9 @@ def test_completion_is_silent_where_there_are_no_settings(monkeypatch: pytest.Mo
     }
     answer = CliRunner().invoke(app, env=environment, prog_name="background-jobs")
     assert answer.output.strip() == ""
+
+
+def test_help_and_completion_load_neither_the_client_of_aws_nor_the_models() -> None:
+    look = "import sys, background_jobs.cli.main; print(*{'boto3', 'pydantic', 'rich', 'croniter'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []

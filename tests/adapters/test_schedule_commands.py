@@ -99,6 +99,17 @@ def test_what_looks_like_markup_is_shown_as_it_is(run: Run) -> None:
     assert name in run("list").stdout
 
 
+def test_what_would_act_on_a_terminal_is_shown_harmless(run: Run) -> None:
+    made = run("create", "odd", "halve", "--cron", "0 3 * * *", "--tag", "customer=\x1b[2J\u202eacme")
+    assert "customer=�[2J�acme" in made.stdout
+    assert "\x1b" not in made.output
+
+
+def test_spans_are_those_of_the_other_commands(run: Run) -> None:
+    view = printed(run("create", "often", "halve", "--every", "1h30m", "--json"))
+    assert view["due"] == "rate(90 minutes)"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -7,6 +7,10 @@ import typer
 from background_jobs.cli.arguments import AsJson, OrchestrationId
 from background_jobs.cli.reporting import print_json, reporting
 
+_PIPELINE_REQUESTED: Final = (
+    "The pipeline is being cancelled: what has no outcome yet in the stage that runs is Errored as "
+    "Cancelled, and no further stage starts."
+)
 _ANSWERS: Final = {
     "requested": "It is being cancelled: what has no outcome yet is Errored as Cancelled.",
     "already cancelled": "It was cancelled before.",
@@ -17,6 +21,9 @@ _ANSWERS: Final = {
 def cancel(
     orchestration_id: OrchestrationId,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; every failure will say it.")] = "",
+    pipeline: Annotated[
+        bool, typer.Option("--pipeline", help="Cancel the stage that runs, and start none after it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Cancel an orchestration.
@@ -27,8 +34,11 @@ def cancel(
         from background_jobs.core.answers import CancelAnswer
         from background_jobs.orchestration_service import OrchestrationService
 
-        found = OrchestrationService().orchestration(orchestration_id).cancel(reason)
+        orchestration = OrchestrationService().orchestration(orchestration_id)
+        found = (orchestration.pipeline() if pipeline else orchestration).cancel(reason)
     if as_json:
         print_json(CancelAnswer(found=found))
+    elif pipeline and found == "requested":
+        typer.echo(_PIPELINE_REQUESTED)
     else:
         typer.echo(_ANSWERS[found])

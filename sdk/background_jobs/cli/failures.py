@@ -32,21 +32,18 @@ def failures(
     """
     with reporting():
         from background_jobs.core.answers import FailureView
-        from background_jobs.core.causes import causes_of
         from background_jobs.orchestration_service import OrchestrationService
 
         orchestration = OrchestrationService().orchestration(orchestration_id)
         if as_json:
-            _print_json(
-                map(FailureView.of, _each(orchestration)) if full else causes_of(orchestration.errors())
-            )
+            _print_json(map(FailureView.of, _each(orchestration)) if full else orchestration.digest().causes)
             return
-        causes = causes_of(orchestration.errors())
-        for cause in causes:
-            out().print(_cause(cause), soft_wrap=True)
+        digest = orchestration.digest()
+        for cause in digest.causes:
+            out().print(_cause(cause, digest.total), soft_wrap=True)
         for failure in _each(orchestration) if full else ():
             out().print("", _failure(failure), sep="\n", soft_wrap=True)
-    if not causes:
+    if not digest.causes:
         say("No instance has errored.")
     elif not full:
         say(f"In full: background-jobs failures --full {orchestration_id}")
@@ -63,7 +60,7 @@ def _each(orchestration: "Orchestration") -> "Iterator[Failure]":
     return (one for one in orchestration.ended(Status.ERRORED) if isinstance(one, Failure))
 
 
-def _cause(cause: "Cause") -> "Text":
+def _cause(cause: "Cause", total: int) -> "Text":
     from rich.text import Text
 
     indices = ", ".join(map(str, cause.indices))
@@ -72,6 +69,10 @@ def _cause(cause: "Cause") -> "Text":
         Text.assemble(f"{cause.count:,}x ", (shown(cause.type), "red"), f": {shown(cause.message)}"),
         *([Text(f"    at {shown(cause.place)}", "dim")] if cause.place else []),
         Text(f"    index {indices}{others}", "dim"),
+        *(
+            Text(f"    always has {shown(str(one))} (as have {one.instances:,} of {total:,} instances)")
+            for one in cause.common
+        ),
     ]
     return Text("\n").join(lines)
 

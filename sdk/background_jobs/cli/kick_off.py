@@ -1,20 +1,32 @@
 """`background-jobs kick-off`: start one job instance for each of the params in a file."""
 
 import sys
-from datetime import timedelta
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from background_jobs.cli.arguments import AsJson, JobName
+from background_jobs.cli.arguments import (
+    AsJson,
+    EndAfter,
+    JobName,
+    Key,
+    MaxAttempts,
+    known_job_names,
+    retry_of,
+    tag,
+)
 from background_jobs.cli.params_file import STANDARD_INPUT, Format, InvalidParamsFile, ParamsFile
 from background_jobs.cli.reporting import print_json, reporting, say
-from background_jobs.cli.times import span
-from background_jobs.cli.watch import follow
+from background_jobs.cli.watch import follow, follow_pipeline
 
 if TYPE_CHECKING:
+    from background_jobs.core.stages import Stage
     from background_jobs.orchestration_service import Orchestration
+
+OnFailure = Literal["stop", "continue"]
+"""What becomes of the stages that follow when an instance errored, as `core.stages` has it."""
 
 
 def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
@@ -35,10 +47,7 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
         int | None,
         typer.Option(min=1, metavar="N", help="Containers at once; by default one for each of the params."),
     ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(metavar="KEY", help="The same key and params again are the same orchestration."),
-    ] = None,
+    key: Key = None,
     tags: Annotated[
         list[str] | None,
         typer.Option("--tag", metavar="NAME=VALUE", help="Travels with every event; may be repeated."),
@@ -46,13 +55,20 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
     service: Annotated[
         str | None, typer.Option(metavar="SERVICE", help="The service that runs the job.")
     ] = None,
-    timeout: Annotated[
-        timedelta | None,
-        typer.Option(parser=span, metavar="SPAN", help="End the orchestration after that time: 90, 10m, 2h."),
+    timeout: EndAfter = None,
+    max_attempts: MaxAttempts = None,
+    then: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--then",
+            metavar="JOB_NAME",
+            help="The job that follows, with the results as its params; may be repeated.",
+            autocompletion=known_job_names,
+        ),
     ] = None,
-    max_attempts: Annotated[
-        int | None,
-        typer.Option(min=1, max=100, metavar="N", help="Attempts for each, instead of what the job says."),
+    on_failure: Annotated[
+        OnFailure | None,
+        typer.Option(help="Where an instance errors: start no further stage (as by default), or go on."),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on watching it, as `watch` does.")] = False,
     as_json: AsJson = False,
@@ -63,11 +79,13 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
     """
     if file is None and sys.stdin.isatty():
         raise typer.BadParameter("Name a FILE of params, or pipe them in: echo '{}' | background-jobs ...")
-    tagged = dict(map(_tag, tags or []))
+    if on_failure and not then:
+        raise typer.BadParameter("Say what follows: name that with --then.", param_hint="--on-failure")
+    tagged = dict(map(tag, tags or []))
+    stages = _stages(then or [], on_failure or "stop")
     with reporting():
         from background_jobs.core.answers import Started
         from background_jobs.core.errors import InvalidParams
-        from background_jobs.core.retry import Retry
         from background_jobs.orchestration_service import OrchestrationService
 
         params = ParamsFile(file or STANDARD_INPUT, written_as)
@@ -79,13 +97,18 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
                 key=key,
                 tags=tagged,
                 service=service,
-                retry=None if max_attempts is None else Retry(max_attempts=max_attempts),
+                retry=retry_of(max_attempts),
                 timeout=timeout,
+                then=stages,
             )
         except InvalidParams as refused:
             raise InvalidParamsFile(params.place, refused.reason) from refused
         if watch:
-            raise typer.Exit(follow(orchestration, as_json=as_json))
+            raise typer.Exit(
+                follow_pipeline(orchestration.pipeline(), as_json=as_json)
+                if stages
+                else follow(orchestration, as_json=as_json)
+            )
     if as_json:
         print_json(Started(orchestration_id=orchestration.id, job_name=orchestration.job_name))
     else:
@@ -94,15 +117,24 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
 
 def announce(orchestration: "Orchestration") -> None:
     """Print the id of an orchestration that was kicked off, and tell people how to go on."""
-    total = orchestration.summary().total or 0
+    summary = orchestration.summary()
+    total = summary.total or 0
     instances = "1 instance" if total == 1 else f"{total:,} instances"
     say(f"Kicked off {orchestration.job_name} with {instances}:")
     typer.echo(orchestration.id)
-    say(f"Watch it: background-jobs watch {orchestration.id}")
+    say(f"Watch it: background-jobs watch {'--pipeline ' if summary.stages_left else ''}{orchestration.id}")
 
 
-def _tag(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not (name and separator):
-        raise typer.BadParameter(f"{text!r} is no tag; write NAME=VALUE.", param_hint="--tag")
-    return name, value
+def _stages(job_names: "Iterable[str]", on_failure: OnFailure) -> "Stage | None":
+    """Return the stages of these jobs, each with what follows it."""
+    from pydantic import ValidationError
+
+    from background_jobs.core.stages import Stage
+
+    stage: Stage | None = None
+    for name in reversed(list(job_names)):
+        try:
+            stage = Stage(name, on_failure=on_failure, then=stage)
+        except ValidationError:
+            raise typer.BadParameter(f"{name!r} is no job name.", param_hint="--then") from None
+    return stage

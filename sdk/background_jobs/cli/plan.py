@@ -2,15 +2,16 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from background_jobs.cli.reporting import reporting
-from background_jobs.core import plan as core
-from background_jobs.core.fargate import TaskSize
-from background_jobs.core.prices import US_EAST_1
-from background_jobs.core.quotas import NEW_ACCOUNT_VCPUS, QuotaUse
+from background_jobs.cli.arguments import AsJson
+from background_jobs.cli.reporting import print_json, reporting
+
+if TYPE_CHECKING:
+    from background_jobs.core.plan import Plan
+    from background_jobs.core.quotas import QuotaUse
 
 
 class Architecture(StrEnum):
@@ -32,13 +33,17 @@ def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
     result_bytes: Annotated[int, typer.Option(help="The size of one result, as JSON.")] = 256,
     public_ip: Annotated[bool, typer.Option(help="Whether containers have public addresses.")] = True,
     vcpu_quota: Annotated[
-        float,
-        typer.Option(min=0.25, help="Your account's quota of Fargate vCPUs; the default is a new one's."),
-    ] = NEW_ACCOUNT_VCPUS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+        float | None,
+        typer.Option(min=0.25, help="Your account's quota of Fargate vCPUs; by default that of a new one."),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Tell how long an orchestration takes, what it costs, and which limits of AWS it comes near."""
     with reporting():
+        from background_jobs.core import plan as core
+        from background_jobs.core.fargate import TaskSize
+        from background_jobs.core.quotas import NEW_ACCOUNT_VCPUS
+
         made = core.plan(
             core.Workload(
                 instances=instances,
@@ -49,12 +54,17 @@ def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
                 result_bytes=result_bytes,
                 public_ip=public_ip,
             ),
-            vcpu_quota=vcpu_quota,
+            vcpu_quota=NEW_ACCOUNT_VCPUS if vcpu_quota is None else vcpu_quota,
         )
-    typer.echo(made.model_dump_json(indent=2) if as_json else _shown(made))
+    if as_json:
+        print_json(made)
+    else:
+        typer.echo(_shown(made))
 
 
-def _shown(made: core.Plan) -> str:
+def _shown(made: "Plan") -> str:
+    from background_jobs.core.prices import US_EAST_1
+
     work, timing, dollars = made.workload, made.timing, made.bill.dollars
     return "\n".join(
         [
@@ -77,13 +87,13 @@ def _shown(made: core.Plan) -> str:
     )
 
 
-def _limit(use: QuotaUse) -> str:
+def _limit(use: "QuotaUse") -> str:
     part = f"{100 * use.used / use.limit:,.0f} %"
     line = f"{'!' if use.warns else ' '} {part:>7}  {use.name}: {use.used:,.0f} of {use.limit:,.0f}"
     return f"{line}\n{'':11}{use.advice}" if use.warns and use.advice else line
 
 
-def _suggestions(made: core.Plan) -> list[str]:
+def _suggestions(made: "Plan") -> list[str]:
     offered = [("cheaper, about as fast", made.cheaper), ("faster, about as cheap", made.faster)]
     if made.cheaper == made.faster:
         offered = [("faster and cheaper", made.cheaper)]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from background_jobs.cli.arguments import AsJson, OrchestrationId
+from background_jobs.cli.arguments import AsJson, EndAfter, Key, MaxAttempts, OrchestrationId, retry_of
 from background_jobs.cli.kick_off import announce
 from background_jobs.cli.reporting import print_json, reporting
 
@@ -17,9 +17,15 @@ class Only(StrEnum):
     ALL = "all"
 
 
-def rerun(
+def rerun(  # noqa: PLR0913, PLR0917 -- the options of a command
     orchestration_id: OrchestrationId,
     only: Annotated[Only, typer.Option(help="Those that errored, or all.")] = Only.FAILED,
+    parallelism: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Containers at once; by default as before.")
+    ] = None,
+    key: Key = None,
+    max_attempts: MaxAttempts = None,
+    timeout: EndAfter = None,
     as_json: AsJson = False,
 ) -> None:
     """Run again what errored, as a new orchestration.
@@ -30,7 +36,14 @@ def rerun(
         from background_jobs.core.answers import Started
         from background_jobs.orchestration_service import OrchestrationService
 
-        orchestration = OrchestrationService().rerun(orchestration_id, only=only.value)
+        orchestration = OrchestrationService().rerun(
+            orchestration_id,
+            only=only.value,
+            parallelism=parallelism,
+            key=key,
+            retry=retry_of(max_attempts),
+            timeout=timeout,
+        )
     if as_json:
         print_json(Started(orchestration_id=orchestration.id, job_name=orchestration.job_name))
     else:

@@ -1,51 +1,37 @@
 """`background-jobs schedule`: jobs by the clock."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from pydantic import BaseModel
 
-from background_jobs.cli.reporting import reporting
-from background_jobs.core.schedule_history import RunState, ScheduleRun
-from background_jobs.core.schedule_view import ScheduleView
-from background_jobs.core.schedules import Overlap
-from background_jobs.orchestration_service import OrchestrationService, Schedule
+from background_jobs.cli import arguments
+from background_jobs.cli.arguments import AsJson, known_job_names
+from background_jobs.cli.reporting import print_json, reporting
+from background_jobs.cli.times import moment_with_zone, span
+from background_jobs.cli.untrusted import shown
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from background_jobs.core.schedule_history import ScheduleRun
+    from background_jobs.core.schedule_view import ScheduleView
+    from background_jobs.orchestration_service import OrchestrationService, Schedule
 
 app = typer.Typer(help="Kick off jobs by the clock.", no_args_is_help=True)
 
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
-
-def _span(text: str) -> timedelta:
-    """Return a span such as ``90m``, ``6h`` or ``1d``."""
-    if not (found := re.fullmatch(r"(\d{1,6})([mhd])", text)):
-        raise typer.BadParameter(f"{text!r} is no span; write 90m, 6h or 1d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-def _moment(text: str) -> datetime:
-    """Return a moment such as ``2026-11-24T03:00+01:00``."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise typer.BadParameter(f"{text!r} is no moment; write 2026-11-24T03:00+01:00, or ...Z for UTC")
-    return moment
-
-
+Overlap = Literal["skip", "queue", "allow"]
+"""As `core.schedules` has it, which takes long to import."""
 Name = Annotated[str, typer.Argument(help="The schedule's name.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
 def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
     name: Name,
-    job: Annotated[str, typer.Argument(help="The job's name.")],
+    job: Annotated[str, typer.Argument(help="The job's name.", autocompletion=known_job_names)],
     params: Annotated[
         typer.FileText | None,
         typer.Option(help="A file of params, one JSON object a line; `-` reads them. By default {}, once."),
@@ -53,35 +39,37 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
     cron: Annotated[
         str | None, typer.Option(help="Five fields, or the six of EventBridge Scheduler.")
     ] = None,
-    every: Annotated[
-        timedelta | None, typer.Option(parser=_span, metavar="SPAN", help="90m, 6h, 1d.")
+    every: Annotated[timedelta | None, typer.Option(parser=span, metavar="SPAN", help="90m, 6h, 1d.")] = None,
+    at: Annotated[
+        datetime | None, typer.Option(parser=moment_with_zone, metavar="TIME", help="Once, then.")
     ] = None,
-    at: Annotated[datetime | None, typer.Option(parser=_moment, metavar="TIME", help="Once, then.")] = None,
     timezone: Annotated[str | None, typer.Option(help="The zone of --cron. [default: UTC]")] = None,
     start: Annotated[
         datetime | None,
-        typer.Option(parser=_moment, metavar="TIME", help="Not before then; --every counts from it."),
+        typer.Option(
+            parser=moment_with_zone, metavar="TIME", help="Not before then; --every counts from it."
+        ),
     ] = None,
     end: Annotated[
-        datetime | None, typer.Option(parser=_moment, metavar="TIME", help="Only before then.")
+        datetime | None, typer.Option(parser=moment_with_zone, metavar="TIME", help="Only before then.")
     ] = None,
-    overlap: Annotated[Overlap, typer.Option(help="While the run before is in progress.")] = Overlap.SKIP,
+    overlap: Annotated[Overlap, typer.Option(help="While the run before is in progress.")] = "skip",
     jitter: Annotated[
         timedelta | None,
-        typer.Option(parser=_span, metavar="SPAN", help="How long after its time it may come."),
+        typer.Option(parser=span, metavar="SPAN", help="How long after its time it may come."),
     ] = None,
     parallelism: Annotated[int | None, typer.Option(help="Containers at once.")] = None,
     tag: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="May be repeated.")] = None,
     service: Annotated[str | None, typer.Option(help="The service that runs the job.")] = None,
     timeout: Annotated[
         timedelta | None,
-        typer.Option(parser=_span, metavar="SPAN", help="What ends a whole orchestration."),
+        typer.Option(parser=span, metavar="SPAN", help="What ends a whole orchestration."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Schedule JOB under NAME; the same name again redefines it."""
     with reporting():
-        schedule = OrchestrationService().schedule_job(
+        schedule = _service().schedule_job(
             name,
             job,
             [{}] if params is None else _lines(params),
@@ -94,7 +82,7 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
             overlap=overlap,
             jitter=jitter or timedelta(),
             parallelism=parallelism,
-            tags=dict(map(_tag, tag or [])),
+            tags=dict(map(arguments.tag, tag or [])),
             service=service,
             timeout=timeout,
         )
@@ -105,7 +93,7 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
 def list_schedules(as_json: AsJson = False) -> None:
     """List all schedules."""
     with reporting():
-        views = [schedule.view() for schedule in OrchestrationService().schedules()]
+        views = [schedule.view() for schedule in _service().schedules()]
     if as_json:
         _print_json(views)
         return
@@ -153,6 +141,8 @@ def run_now(
 ) -> None:
     """Run the job now, as if it were due; exit with 1 if it was skipped."""
     with reporting():
+        from background_jobs.core.schedule_history import RunState
+
         run = _schedule(name).run_now(force=force)
     _print_runs([run], as_json=as_json)
     raise typer.Exit(run.state is RunState.SKIPPED)
@@ -171,8 +161,8 @@ def runs(
 @app.command()
 def backfill(
     name: Name,
-    from_: Annotated[datetime, typer.Argument(parser=_moment, metavar="FROM")],
-    to: Annotated[datetime, typer.Argument(parser=_moment, metavar="TO")],
+    from_: Annotated[datetime, typer.Argument(parser=moment_with_zone, metavar="FROM")],
+    to: Annotated[datetime, typer.Argument(parser=moment_with_zone, metavar="TO")],
     overlap: Annotated[Overlap | None, typer.Option(help="In place of the schedule's own.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -182,8 +172,14 @@ def backfill(
     _print_runs(found, as_json=as_json)
 
 
-def _schedule(name: str) -> Schedule:
-    return OrchestrationService().schedule(name)
+def _service() -> "OrchestrationService":
+    from background_jobs.orchestration_service import OrchestrationService
+
+    return OrchestrationService()
+
+
+def _schedule(name: str) -> "Schedule":
+    return _service().schedule(name)
 
 
 def _lines(params: Iterable[str]) -> Iterator[Any]:
@@ -194,16 +190,9 @@ def _lines(params: Iterable[str]) -> Iterator[Any]:
             raise typer.BadParameter(f"line {number} of the params is no JSON") from None
 
 
-def _tag(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"{text!r} is no tag; write NAME=VALUE")
-    return name, value
-
-
-def _print_one(view: ScheduleView, *, as_json: bool) -> None:
+def _print_one(view: "ScheduleView", *, as_json: bool) -> None:
     if as_json:
-        typer.echo(view.model_dump_json(indent=2))
+        print_json(view)
         return
     fields = view.model_dump(mode="json", exclude={"next_runs"})
     rows = [
@@ -212,7 +201,7 @@ def _print_one(view: ScheduleView, *, as_json: bool) -> None:
     _print_columns([*rows, *(("next", at.isoformat()) for at in view.next_runs)])
 
 
-def _print_runs(found: Sequence[ScheduleRun], *, as_json: bool) -> None:
+def _print_runs(found: "Sequence[ScheduleRun]", *, as_json: bool) -> None:
     if as_json:
         _print_json(found)
         return
@@ -228,18 +217,19 @@ def _print_runs(found: Sequence[ScheduleRun], *, as_json: bool) -> None:
     _print_columns([("DUE", "STATE", "STATUS", "ORCHESTRATION, OR WHY NONE"), *rows])
 
 
-def _print_json(models: Iterable[BaseModel]) -> None:
+def _print_json(models: "Iterable[BaseModel]") -> None:
     typer.echo(json.dumps([model.model_dump(mode="json") for model in models], indent=2))
 
 
 def _print_columns(rows: Sequence[Sequence[str]]) -> None:
-    """Print *rows* as they are: names and reasons are data, whatever they look like."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
+    """Print *rows*, whose names and reasons others wrote."""
+    safe = [[shown(text) for text in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*safe, strict=True)]
+    for row in safe:
         typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _shown_next(view: ScheduleView) -> str:
+def _shown_next(view: "ScheduleView") -> str:
     return view.next_runs[0].isoformat() if view.next_runs else ""
 
 

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from background_jobs.core.schemas import document, schemas
-
 
 class Named(StrEnum):
     """What has a schema."""
@@ -21,4 +19,6 @@ def schema(
     ] = Named.JOB_COMPLETED_EVENT,
 ) -> None:
     """Print the JSON Schema of an event."""
+    from background_jobs.core.schemas import document, schemas
+
     typer.echo(document(schemas()[name]), nl=False)

@@ -1,61 +1,44 @@
-"""`background-jobs show`: one orchestration at a glance."""
+"""`background-jobs show`: all that is told of one orchestration."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from background_jobs.cli.arguments import AsJson, OrchestrationId
 from background_jobs.cli.reporting import out, print_json, reporting
-from background_jobs.cli.untrusted import shown
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
-
-    from background_jobs.core.live import OrchestrationView
+    from background_jobs.core.answers import OrchestrationAccount
+    from background_jobs.orchestration_service import Orchestration
 
 
 def show(orchestration_id: OrchestrationId, as_json: AsJson = False) -> None:
-    """Show an orchestration at a glance."""
+    """Show how an orchestration stands, why instances wait, its pipeline, what happened and what it costs."""
     with reporting():
-        from background_jobs.core.live import OrchestrationView
         from background_jobs.orchestration_service import OrchestrationService
 
         now = datetime.now(UTC)
-        summary = OrchestrationService().orchestration(orchestration_id).summary()
-    view = OrchestrationView.of(summary, now)
+        account = _account(OrchestrationService().orchestration(orchestration_id), now)
     if as_json:
-        print_json(view)
-    else:
-        for section in _sections(view, now):
-            out().print(section, end="\n\n")
+        print_json(account)
+        return
+    from background_jobs.cli.account import sections
+
+    for section in sections(account, now):
+        out().print(section)
+        out().print()
 
 
-def _sections(view: "OrchestrationView", now: datetime) -> "Iterator[RenderableType]":
-    """Yield what is shown, from the headline down; each section stands by itself."""
-    from background_jobs.cli import drawing
+def _account(orchestration: "Orchestration", now: datetime) -> "OrchestrationAccount":
+    from background_jobs.core.answers import OrchestrationAccount
+    from background_jobs.core.costs import cost_of_run
+    from background_jobs.core.live import OrchestrationView
 
-    yield drawing.headline(view.job_name, view.orchestration_id)
-    yield drawing.Standing(view, now)
-    yield _facts(view)
-
-
-def _facts(view: "OrchestrationView") -> "Table":
-    from rich.table import Table
-    from rich.text import Text
-
-    from background_jobs.cli import drawing
-
-    times = {"kicked off": view.started_at, "first job": view.first_job_at, "completed": view.completed_at}
-    facts = {
-        "status": drawing.status(view),
-        "service": shown(view.service),
-        **{name: drawing.moment(at) for name, at in times.items() if at},
-        "tags": shown(drawing.tags(view)),
-        "parent": view.parent_id,
-    }
-    table = Table.grid(padding=(0, 2))
-    for name, fact in facts.items():
-        if fact:
-            table.add_row(Text(name, "dim"), fact if isinstance(fact, Text) else Text(fact))
-    return table
+    story, view = orchestration.story(), OrchestrationView.of(orchestration.summary(), now)
+    return OrchestrationAccount(
+        orchestration=view,
+        story=story,
+        stages=[stage.view(now) for stage in orchestration.pipeline().stages()],
+        bill=cost_of_run(
+            total=view.total, containers=len(story.launches), container_seconds=story.container_seconds
+        ),
+    )

@@ -38,6 +38,17 @@ def moment(text: str) -> datetime:
         ) from None
 
 
+def moment_with_zone(text: str) -> datetime:
+    """Read a moment that is the same for everybody: ISO 8601 with its zone. Raises BadParameter."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        read = None
+    if read is None or read.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} is no moment; write 2026-11-24T03:00+01:00, or ...Z for UTC.")
+    return read
+
+
 def told(seconds: float, *, units: int = 2) -> str:
     """Return a span in its largest *units*, as `span` reads it.
 

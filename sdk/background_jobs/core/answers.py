@@ -6,10 +6,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from background_jobs.core.costs import Bill
 from background_jobs.core.events import FailedAttempt, JobError
 from background_jobs.core.fold import Summary
 from background_jobs.core.live import OrchestrationView
 from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.statuses import Status
+from background_jobs.core.story import Story
 
 
 class Started(BaseModel):
@@ -36,6 +39,32 @@ class OrchestrationPage(BaseModel):
         """Return *summaries* as of *now*."""
         views = [OrchestrationView.of(summary, now) for summary in summaries]
         return cls(orchestrations=views, next_token=next_token)
+
+
+class StageView(BaseModel):
+    """One stage of a pipeline."""
+
+    number: int
+    job_name: str
+    orchestration: OrchestrationView | None = Field(description="Null while it was not started.")
+    skipped: str | None = Field(description="Why it will not be started; null unless that is so.")
+
+
+class PipelineView(BaseModel):
+    """A pipeline with all its stages, those that are still to come included."""
+
+    pipeline_id: str
+    status: Status
+    stages: list[StageView]
+
+
+class OrchestrationAccount(BaseModel):
+    """All that is told of one orchestration: how it stands, what happened, its stages and its price."""
+
+    orchestration: OrchestrationView
+    story: Story
+    stages: list[StageView] = Field(description="Those of its pipeline; itself alone where it is in none.")
+    bill: Bill = Field(description="An estimate for containers of 0.5 vCPU and 1 GB, at list prices.")
 
 
 class Ended(BaseModel):

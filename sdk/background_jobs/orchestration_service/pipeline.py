@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from background_jobs.core import ids
+from background_jobs.core.answers import StageView
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import OrchestrationCancelled
 from background_jobs.core.fold import Summary
+from background_jobs.core.live import OrchestrationView
 from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import Status
 from background_jobs.orchestration_service.job_results import JobResults
@@ -31,6 +33,15 @@ class PipelineStage:
     skipped: str | None = None
     """Why it was not started, and will not be; None unless that is so."""
 
+    def view(self, now: datetime) -> StageView:
+        """Return the stage as of *now*, as it travels."""
+        return StageView(
+            number=self.number,
+            job_name=self.job_name,
+            orchestration=OrchestrationView.of(self.summary, now) if self.summary else None,
+            skipped=self.skipped,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PipelineUpdate:
@@ -38,6 +49,7 @@ class PipelineUpdate:
 
     stage: int
     job_name: str
+    orchestration: Orchestration
     update: Update
 
 
@@ -137,7 +149,7 @@ class Pipeline:
     def _updates(self, stage: PipelineStage, deadline: Deadline) -> Iterator[PipelineUpdate]:
         if stage.orchestration:
             for update in stage.orchestration.watch(deadline.left):
-                yield PipelineUpdate(stage.number, stage.job_name, update)
+                yield PipelineUpdate(stage.number, stage.job_name, stage.orchestration, update)
 
     def _then(self, orchestration: Orchestration) -> Stage | None:
         return orchestration.rooms.event_log.started(orchestration.id).then

@@ -4,14 +4,12 @@ from datetime import UTC, datetime
 from typing import cast
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from background_jobs.core.answers import CancelAnswer
-from background_jobs.core.live import OrchestrationView
-from background_jobs.core.statuses import Status
+from background_jobs.core.answers import CancelAnswer, PipelineView
 from background_jobs.core.story import Story
 from background_jobs.core.waiting import Wait
-from background_jobs.orchestration_service import OrchestrationService, Pipeline, PipelineStage
+from background_jobs.orchestration_service import OrchestrationService, Pipeline
 from background_jobs.progress_api.models import CancelRequest, OrchestrationId
 
 router = APIRouter(prefix="/orchestrations/{orchestration_id}", tags=["orchestrations"])
@@ -21,23 +19,6 @@ class Waits(BaseModel):
     """Why instances wait; empty where none does."""
 
     waits: list[Wait]
-
-
-class StageView(BaseModel):
-    """One stage of a pipeline."""
-
-    number: int
-    job_name: str
-    orchestration: OrchestrationView | None = Field(description="Null while it was not started.")
-    skipped: str | None = Field(description="Why it will not be started; null unless that is so.")
-
-
-class PipelineView(BaseModel):
-    """A pipeline with all its stages, those that are still to come included."""
-
-    pipeline_id: str
-    status: Status
-    stages: list[StageView]
 
 
 def _service(request: Request) -> OrchestrationService:
@@ -69,18 +50,9 @@ def cancel_pipeline(orchestration_id: OrchestrationId, body: CancelRequest, requ
 
 
 def _view(pipeline: Pipeline) -> PipelineView:
-    stages = pipeline.stages()
+    stages, now = pipeline.stages(), datetime.now(UTC)
     return PipelineView(
         pipeline_id=pipeline.id,
         status=Pipeline.status_of(stages),
-        stages=[_stage(stage) for stage in stages],
-    )
-
-
-def _stage(stage: PipelineStage) -> StageView:
-    return StageView(
-        number=stage.number,
-        job_name=stage.job_name,
-        orchestration=OrchestrationView.of(stage.summary, datetime.now(UTC)) if stage.summary else None,
-        skipped=stage.skipped,
+        stages=[stage.view(now) for stage in stages],
     )
