@@ -77,6 +77,7 @@ class Cause {
     this.type = h("span", { class: "cause-type" });
     this.message = h("span", { class: "cause-message" });
     this.place = h("span", { class: "cause-place muted" });
+    this.common = h("span", { class: "cause-common muted" });
     this.share = h("span", { class: "cause-share", "aria-hidden": "true" });
     this.chips = h("div", { class: "chips", role: "group", "aria-label": "Instances with this cause" });
     this.detail = h("div", { class: "cause-detail" });
@@ -88,7 +89,7 @@ class Cause {
         {},
         icon("right"),
         this.count,
-        h("span", { class: "cause-text" }, this.type, this.message, this.place),
+        h("span", { class: "cause-text" }, this.type, this.message, this.common, this.place),
         this.share,
       ),
       h("div", { class: "cause-body" }, this.chips, this.detail),
@@ -102,6 +103,7 @@ class Cause {
     say(this.type, cause.type);
     say(this.message, cause.message);
     say(this.place, cause.place);
+    say(this.common, cause.common.length ? `always has ${cause.common.map(shared).join(", ")}` : "");
     this.share.style.setProperty("--share", `${(100 * cause.count) / total}%`);
     if (this.details.open) this.showChips();
   }
@@ -163,3 +165,6 @@ class Cause {
     ];
   }
 }
+
+/** A param that all failures of a cause share, and how many instances have it at all. */
+const shared = ({ name, value, instances }) => `${name}=${value} (as have ${count(instances)} in all)`;

@@ -11,6 +11,7 @@ import { now } from "./now.js";
 import { Overview } from "./overview.js";
 import { problem } from "./parts.js";
 import { Stream } from "./stream.js";
+import { Surroundings } from "./surroundings.js";
 import { Timeline } from "./timeline.js";
 
 const TICK = 1_000;
@@ -23,6 +24,7 @@ export class OrchestrationPage {
     this.instances = new Instances();
     this.unplaced = []; // transitions that came before the timeline
     this.overview = new Overview(id);
+    this.surroundings = new Surroundings(id);
     this.grid = new Grid((chosen) => this.choose(chosen));
     this.chart = new Chart();
     this.failures = new Failures(id);
@@ -43,6 +45,7 @@ export class OrchestrationPage {
     return [
       h("nav", { class: "crumbs", "aria-label": "Where this is" }, h("a", { href: "#/" }, "Orchestrations")),
       this.overview.element,
+      this.surroundings.element,
       h(
         "section",
         { class: "card" },
@@ -85,6 +88,7 @@ export class OrchestrationPage {
 
   close() {
     this.stream.close();
+    this.surroundings.close();
     this.grid.close();
     this.chart.close();
     this.failures.close();
@@ -138,6 +142,7 @@ export class OrchestrationPage {
     this.instances = new Instances(statuses, progress);
     this.overview.show(orchestration);
     this.overview.countStates(this.instances.counts);
+    this.surroundings.show(orchestration);
     this.grid.show(this.instances);
     this.failures.show(orchestration.counts.errored);
     [this.timeline, this.unplaced] = [null, []];
@@ -166,6 +171,7 @@ export class OrchestrationPage {
   completed({ orchestration }) {
     this.view = orchestration;
     this.overview.show(orchestration);
+    this.surroundings.show(orchestration);
     this.tick();
   }
 

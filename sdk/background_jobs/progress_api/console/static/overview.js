@@ -6,6 +6,7 @@ import { h, say } from "./dom.js";
 import { between, count, percent, rate, span } from "./format.js";
 import { STATES } from "./instances.js";
 import { Badge, Bar, copyButton, icon, Moment, tagList } from "./parts.js";
+import { showLineage } from "./surroundings.js";
 
 const CONNECTION = { connecting: "Connecting", live: "Live", lost: "Lost, coming back", ended: "Ended" };
 
@@ -113,13 +114,7 @@ export class Overview {
     if (view.started_at) this.started.show(view.started_at);
     say(this.service, `service ${view.service}`);
     this.tags.replaceChildren(...tagList(view.tags));
-    this.lineage.hidden = !view.parent_id;
-    if (view.parent_id) {
-      this.lineage.replaceChildren(
-        "follows ",
-        h("a", { href: `#/orchestrations/${view.parent_id}` }, view.parent_id.slice(0, 8)),
-      );
-    }
+    showLineage(this.lineage, view);
     const isDone = view.status !== "InProgress";
     this.buttons.cancel.hidden = isDone;
     this.buttons.cancel.disabled = view.cancelled;
