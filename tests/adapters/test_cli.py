@@ -277,7 +277,8 @@ def to_the_end(
     """Run an orchestration to its end, and start what follows; return the id that the next stage has."""
 
     def run(orchestration_id: str, jobs: Jobs | None = None) -> str:
-        launch(OrchestrationService(settings).orchestration(orchestration_id), jobs=jobs)
+        for share in range(rooms.event_log.started(orchestration_id).parallelism):
+            launch(OrchestrationService(settings).orchestration(orchestration_id), share, jobs=jobs)
         for _ in ("the outcomes", "the completion"):
             assert aggregate() == []
         start_next(orchestration_id, rooms, settings)
