@@ -13,10 +13,9 @@ from typer.testing import CliRunner, Result
 
 from background_jobs.cli.lines import UpdateView
 from background_jobs.cli.main import app
-from background_jobs.core.answers import CancelAnswer, FailureView, Started, SuccessView
+from background_jobs.core.answers import CancelAnswer, FailureView, OrchestrationAccount, Started, SuccessView
 from background_jobs.core.causes import Cause
 from background_jobs.core.events import ContainerStarted
-from background_jobs.core.live import OrchestrationView
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -33,7 +32,7 @@ SESSIONS = [
     for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE)
 ]
 MODELS: dict[str, type[BaseModel]] = {
-    "show": OrchestrationView,
+    "show": OrchestrationAccount,
     "watch": UpdateView,
     "results": SuccessView,
     "failures": Cause,

@@ -13,6 +13,7 @@ from background_jobs.cli import drawing
 from background_jobs.cli.times import told
 from background_jobs.cli.untrusted import shown
 from background_jobs.core.answers import OrchestrationAccount, StageView
+from background_jobs.core.fargate import TaskSize
 from background_jobs.core.live import OrchestrationView
 from background_jobs.core.prices import US_EAST_1
 from background_jobs.core.story import Entry, Story
@@ -46,7 +47,7 @@ def _facts(account: OrchestrationAccount) -> Table:
         "tags": shown(drawing.tags(view)),
         **_descent(view),
         "containers": _containers(account.story),
-        "cost": f"about {_price(account.bill.dollars)}, an estimate for 0.5 vCPU and 1 GB a container "
+        "cost": f"about {_price(account.bill.dollars)}, an estimate for {_size(account)} a container "
         f"at list prices of {US_EAST_1.region}, {US_EAST_1.as_of:%B %Y}",
     }
     return _grid((Text(name, "dim"), fact) for name, fact in facts.items() if fact)
@@ -69,6 +70,12 @@ def _containers(story: Story) -> str:
     failed = [f"{story.failed_attempts:,} failed attempts"] if story.failed_attempts else []
     ran = f"ran {told(story.container_seconds)} in all"
     return ", ".join([f"{len(story.launches):,} launched", *lost, ran, *failed])
+
+
+def _size(account: "OrchestrationAccount") -> str:
+    usual, story = TaskSize(), account.story
+    size = TaskSize(cpu=story.cpu or usual.cpu, memory_mib=story.memory_mib or usual.memory_mib)
+    return f"{size.vcpus:g} vCPU and {size.gigabytes:g} GB"
 
 
 def _price(dollars: float) -> str:

@@ -31,14 +31,20 @@ def show(orchestration_id: OrchestrationId, as_json: AsJson = False) -> None:
 def _account(orchestration: "Orchestration", now: datetime) -> "OrchestrationAccount":
     from background_jobs.core.answers import OrchestrationAccount
     from background_jobs.core.costs import cost_of_run
+    from background_jobs.core.fargate import TaskSize
     from background_jobs.core.live import OrchestrationView
 
+    usual = TaskSize()
     story, view = orchestration.story(), OrchestrationView.of(orchestration.summary(), now)
     return OrchestrationAccount(
         orchestration=view,
         story=story,
         stages=[stage.view(now) for stage in orchestration.pipeline().stages()],
         bill=cost_of_run(
-            total=view.total, containers=len(story.launches), container_seconds=story.container_seconds
+            total=view.total,
+            containers=len(story.launches),
+            container_seconds=story.container_seconds,
+            cpu=story.cpu or usual.cpu,
+            memory_mib=story.memory_mib or usual.memory_mib,
         ),
     )

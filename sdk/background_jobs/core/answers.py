@@ -64,7 +64,9 @@ class OrchestrationAccount(BaseModel):
     orchestration: OrchestrationView
     story: Story
     stages: list[StageView] = Field(description="Those of its pipeline; itself alone where it is in none.")
-    bill: Bill = Field(description="An estimate for containers of 0.5 vCPU and 1 GB, at list prices.")
+    bill: Bill = Field(
+        description="An estimate at list prices, for the size that the containers told, or else 0.5 vCPU and 1 GB."
+    )
 
 
 class Ended(BaseModel):
