@@ -65,7 +65,7 @@ class OrchestrationAccount(BaseModel):
     story: Story
     stages: list[StageView] = Field(description="Those of its pipeline; itself alone where it is in none.")
     bill: Bill = Field(
-        description="An estimate at list prices, for the size that the containers told, or else 0.5 vCPU and 1 GB."
+        description="At list prices, for the size that containers told, or else 0.5 vCPU and 1 GB."
     )
 
 
