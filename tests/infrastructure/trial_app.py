@@ -6,19 +6,25 @@ from cdk.config import StageConfig
 from cdk.service_config import ServiceConfig
 from cdk.synthesis import add_stack, layer_of, use_bundled_node
 
-use_bundled_node()
 
-from aws_cdk import App  # noqa: E402 -- it needs Node
+def main() -> None:
+    """Synthesize the stage."""
+    use_bundled_node()
+    from aws_cdk import App  # noqa: PLC0415 -- it needs Node
 
-app = App()
-trial = StageConfig(
-    stage="trial",
-    services=(ServiceConfig(name="default", image="registry.example/jobs:1"),),
-    retention_days=int(os.environ["TRIAL_RETENTION_DAYS"]),  # noqa: TID251 -- of this app alone
-    customer_key=True,
-    # The emulator has no alarms on sums of metrics, and its functions import what is installed there.
-    monitored=False,
-    bundled=False,
-)
-add_stack(app, trial, layer_of(trial))
-app.synth()
+    app = App()
+    trial = StageConfig(
+        stage="trial",
+        services=(ServiceConfig(name="default", image="registry.example/jobs:1"),),
+        retention_days=int(os.environ["TRIAL_RETENTION_DAYS"]),  # noqa: TID251 -- of this app alone
+        customer_key=True,
+        # The emulator has no alarms on sums of metrics, and its functions import what is installed there.
+        monitored=False,
+        bundled=False,
+    )
+    add_stack(app, trial, layer_of(trial))
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()
