@@ -39,6 +39,8 @@ LOST: Final = {"error": "States.TaskFailed", "cause": '{"TaskArn": "arn", "StopC
 BROKEN: Final = {"error": "ValueError", "cause": "raised in the function"}
 DONE: Final = {"TaskArn": "arn", "Containers": [{"ExitCode": 0}]}
 CLOSED: Final = {"Payload": {"closed": 1}}
+NOTED: Final = {"Payload": {"wait_seconds": 0}}
+GIVEN_UP: Final = {"error": "LaunchGivenUp", "cause": "Share 0 was delayed 40 times; giving it up."}
 
 Played = dict[str, Any]
 
@@ -72,7 +74,8 @@ def play(node: Path, definition: dict[str, Any]) -> Callable[..., Played]:
             fan_out |= {"ItemsPath": "$.shares", "ItemProcessor": child}
             machine = {**definition, "States": {**definition["States"], "FanOut": fan_out}}
             given |= {"bucket": "b", "shares_key": "k", "parallelism": 2, "total": 3, "shares": [SHARE] * 3}
-        said = json.dumps({"definition": machine, "input": given, "script": script})
+        answers = {"NoteDelay": [NOTED], **script}
+        said = json.dumps({"definition": machine, "input": given, "script": answers})
         done = run_node(node / "interpret.mjs", said=said)
         assert done.returncode == 0, done.stderr
         played: Played = json.loads(done.stdout)
@@ -124,21 +127,36 @@ def test_a_child_asks_for_the_container_of_its_share(play: Callable[..., Played]
     assert all(isinstance(value, str) for value in variables.values()), "ECS takes text only"
 
 
-def test_a_throttled_launch_is_tried_again_for_long_whatever_name_the_throttle_has(
+def test_a_throttled_launch_is_noted_and_tried_again_whatever_name_the_throttle_has(
     play: Callable[..., Played],
 ) -> None:
     names = ["ECS.AmazonECSException", "ECS.ThrottlingException", "AmazonECS.Unknown", "ECS.ServerException"]
     others = [{"error": name, "cause": "Rate exceeded"} for name in names]
     played = play({"RunContainer": [THROTTLED] * 20 + others + [DONE], "CloseShare": [CLOSED]})
     assert played["status"] == "SUCCEEDED"
-    assert [len(played["calls"][state]) for state in ("RunContainer", "CloseShare")] == [25, 0]
+    # a few quick tries for each time that it is noted
+    states = ("RunContainer", "NoteDelay", "CloseShare")
+    assert [len(played["calls"][state]) for state in states] == [25, 6, 0]
+    assert played["calls"]["NoteDelay"][0]["Payload"] == {
+        "orchestration_id": CHILD["orchestration_id"],
+        "share": "0",
+        "error": {"Error": THROTTLED["error"], "Cause": THROTTLED["cause"]},
+    }
 
 
-def test_a_launch_that_is_throttled_for_ever_ends_in_closing(play: Callable[..., Played]) -> None:
-    played = play({"RunContainer": [THROTTLED], "CloseShare": [CLOSED]})
-    assert len(played["calls"]["RunContainer"]) == 61
+def test_a_launch_that_is_given_up_ends_in_closing_with_the_error_of_the_launch(
+    play: Callable[..., Played],
+) -> None:
+    script = {"RunContainer": [THROTTLED], "NoteDelay": [NOTED, NOTED, GIVEN_UP], "CloseShare": [CLOSED]}
+    played = play(script)
+    assert [len(played["calls"][state]) for state in ("RunContainer", "NoteDelay")] == [12, 3]
     (asked,) = played["calls"]["CloseShare"]
     assert asked["Payload"]["error"] == {"Error": THROTTLED["error"], "Cause": THROTTLED["cause"]}
+
+
+def test_a_delay_that_cannot_be_noted_ends_in_closing_after_some_tries(play: Callable[..., Played]) -> None:
+    played = play({"RunContainer": [THROTTLED], "NoteDelay": [BROKEN], "CloseShare": [CLOSED]})
+    assert [len(played["calls"][state]) for state in ("NoteDelay", "CloseShare")] == [11, 1]
 
 
 @pytest.mark.parametrize("failure", [LOST, REFUSED], ids=["lost or not startable", "refused for good"])
@@ -257,7 +275,7 @@ def test_every_retry_is_spread_at_random_and_bounded(definition: dict[str, Any])
     ]
     tasks = [state for state in states if state["Type"] == "Task"]
     assert len(tasks) >= 4
-    for retry in (retry for task in tasks for retry in task["Retry"]):
+    for retry in (retry for task in tasks for retry in task["Retry"] if retry["MaxAttempts"]):
         assert retry["JitterStrategy"] == "FULL"
         assert retry["MaxDelaySeconds"] <= 120
     for task in (task for task in tasks if "runTask" in task["Resource"]):
@@ -266,7 +284,8 @@ def test_every_retry_is_spread_at_random_and_bounded(definition: dict[str, Any])
         # the wildcard matches every error, so it comes last
         assert lost["ErrorEquals"] == ["States.TaskFailed"]
         assert "States.TaskFailed" not in launch["ErrorEquals"]
-        assert launch["MaxAttempts"] >= 5 * lost["MaxAttempts"]
+        refused, _ = task["Catch"]
+        assert (refused["ErrorEquals"], refused["Next"]) == (launch["ErrorEquals"], "NoteDelay")
 
 
 def test_an_execution_ends_in_time_and_needs_nothing_of_what_containers_return(
@@ -277,4 +296,5 @@ def test_an_execution_ends_in_time_and_needs_nothing_of_what_containers_return(
         *definition["States"].values(),
         *definition["States"]["FanOut"]["ItemProcessor"]["States"].values(),
     ]
-    assert all(state["ResultPath"] is None for state in states if state["Type"] in ("Task", "Map"))
+    results = [state["ResultPath"] for state in states if state["Type"] in ("Task", "Map")]
+    assert {path for path in results if path is not None} == {"$.delay"}

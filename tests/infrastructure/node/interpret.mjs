@@ -31,7 +31,7 @@ const execution = machine.run(input, {
   overrides: {
     taskResourceLocalHandlers: Object.fromEntries(states.map((state) => [state, played(state)])),
     retryIntervalOverrides: Object.fromEntries(states.map((state) => [state, 0])),
-    waitTimeOverrides: { Settle: 0 },
+    waitTimeOverrides: { Settle: 0, WaitForLaunch: 0 },
   },
 });
 try {
