@@ -23,8 +23,7 @@ class KickOffs(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.function = functions.function("kick_off_job", seconds=900)
-        stage.storage.grant_call(self.function)
-        stage.storage.payloads.grant_scheduled(self.function)
+        stage.storage.grant_kick_off(self.function)
         stream.keep_what_fails(self.function)
         self.chaining = Chaining(self, "Chaining", bus=stage.bus, kick_off_job=self.function)
         self.schedules = Schedules(

@@ -67,10 +67,13 @@ class PayloadBucket(Construct):
         """Let *to* store payloads that are small enough for one call."""
         self._grant(to, "s3:PutObject")
 
-    def grant_scheduled(self, to: iam.IGrantable) -> None:
-        """Let *to* store, read and remove the params of schedules."""
-        actions = ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject")
-        self._grant(to, *actions, keys=_SCHEDULED_KEYS)
+    def grant_store_scheduled(self, to: iam.IGrantable) -> None:
+        """Let *to* store the params of schedules."""
+        self._grant(to, "s3:PutObject", "s3:AbortMultipartUpload", keys=_SCHEDULED_KEYS)
+
+    def grant_use_scheduled(self, to: iam.IGrantable) -> None:
+        """Let *to* read the params of schedules, and remove those that are not needed any more."""
+        self._grant(to, "s3:GetObject", "s3:DeleteObject", keys=_SCHEDULED_KEYS)
 
     def _grant(self, to: iam.IGrantable, *actions: str, keys: str = _KEYS) -> None:
         iam.Grant.add_to_principal(

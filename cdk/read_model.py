@@ -48,6 +48,10 @@ class ReadModelTable(Construct):
         """Let *to* read the summary of an orchestration whose id it knows."""
         self._grant(to, "dynamodb:GetItem")
 
+    def grant_read_by_id(self, to: iam.IGrantable) -> None:
+        """Let *to* read summaries and statuses of orchestrations whose ids it knows."""
+        self._grant(to, "dynamodb:BatchGetItem", "dynamodb:GetItem")
+
     def grant_read(self, to: iam.IGrantable) -> None:
         """Let *to* read summaries, statuses and feeds, and the history."""
         self._grant(to, "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")

@@ -64,16 +64,14 @@ class Schedules(Construct):
             }
         )
 
+    def grant_make(self, to: iam.IGrantable) -> None:
+        """Let *to* make schedules of this stage, beside what `grant_manage` allows."""
+        self._allow(to, "CreateSchedule")
+
     def grant_manage(self, to: iam.IGrantable) -> None:
-        """Let *to* make, change and delete the schedules of this stage."""
-        stack = Stack.of(self)
-        schedules = stack.format_arn(
-            service="scheduler", resource="schedule", resource_name=f"{self._group.name}/*"
-        )
-        acknowledge_wildcard(stack, schedules, "The names of schedules are made by callers.")
-        actions = ("CreateSchedule", "DeleteSchedule", "GetSchedule", "UpdateSchedule")
+        """Let *to* list, pause, resume and delete the schedules of this stage."""
+        self._allow(to, "DeleteSchedule", "GetSchedule", "UpdateSchedule")
         for statement in (
-            iam.PolicyStatement(actions=[f"scheduler:{action}" for action in actions], resources=[schedules]),
             # Listing is allowed or not for the account as a whole.
             iam.PolicyStatement(actions=["scheduler:ListSchedules"], resources=["*"]),
             iam.PolicyStatement(
@@ -83,6 +81,15 @@ class Schedules(Construct):
             ),
         ):
             to.grant_principal.add_to_principal_policy(statement)
+
+    def _allow(self, to: iam.IGrantable, *actions: str) -> None:
+        stack = Stack.of(self)
+        schedules = stack.format_arn(
+            service="scheduler", resource="schedule", resource_name=f"{self._group.name}/*"
+        )
+        acknowledge_wildcard(stack, schedules, "The names of schedules are made by callers.")
+        named = [f"scheduler:{action}" for action in actions]
+        to.grant_principal.add_to_principal_policy(iam.PolicyStatement(actions=named, resources=[schedules]))
 
     def _start_what_waits(self, kick_off_job: lambda_.IFunction, bus: events.IEventBus) -> None:
         """Tell the function when a run of a schedule completed: another may wait for it."""

@@ -31,6 +31,15 @@ class Storage(Construct):
         self.payloads.grant_read(to)
         self.payloads.grant_write(to)
 
+    def grant_kick_off(self, to: iam.IGrantable) -> None:
+        """Let *to* kick off what is due, and what follows an orchestration, from its results."""
+        self.event_log.grant_append(to)
+        self.event_log.grant_read(to)
+        self.read_model.grant_read_by_id(to)
+        self.payloads.grant_read(to)
+        self.payloads.grant_write(to)
+        self.payloads.grant_use_scheduled(to)
+
     def grant_work(self, to: iam.IGrantable) -> None:
         """Let *to* work through a share: read its params, append what happens, store large results."""
         self.event_log.grant_append(to)

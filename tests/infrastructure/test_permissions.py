@@ -17,11 +17,12 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from background_jobs import OrchestrationService
+from background_jobs import OrchestrationService, Stage
 from background_jobs.aws import clients
 from background_jobs.aws.history import HistoryFilter
 from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane.rebuild import rebuild
+from background_jobs.core.schedules import Due, ScheduleDefinition
 from background_jobs.local_stack import LocalStack
 from background_jobs.settings import Settings
 from tests.infrastructure.auth_server import CALLS, ROLES, USERS
@@ -47,6 +48,11 @@ EXPLAINED: Final = {
     ("FunctionsEndOrchestrationRole", "ecs:DescribeTasks"): "only where tasks outlive their execution",
     ("FunctionsEndOrchestrationRole", "ecs:StopTask"): "the same; offline, StopExecution stops them all",
     ("*", "s3:AbortMultipartUpload"): "only when an upload in parts fails",
+    ("FunctionsKickOffJobRole", "dynamodb:GetItem"): "of the read model, only after a rerun in a pipeline",
+    ("FunctionsNoteDelayRole", "dynamodb:GetItem"): "of the log, only when two note the same at once",
+    ("FunctionsNoteStallsRole", "dynamodb:*"): "it does more than list only where something stands still",
+    ("KickOffsSchedulesRole", "*"): "Scheduler itself invokes the function, and hands over what it could not",
+    ("*", "iam:PassRole"): "Scheduler checks it when a schedule is made or changed",
     ("Caller", "execute-api:Invoke"): "API Gateway checks it; offline, the API is served beside the emulator",
     (
         "ControlPlaneFanOutStateMachineRole",
@@ -139,6 +145,8 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         broken = life.become("Caller").kick_off_job("broken", [{"n": 1}])
         called(life)
         served(life)
+        chained(life)
+        scheduled(life)
         cancelled(life)
         operated(life)
         (failure,) = broken.results(PATIENCE).failures or []
@@ -186,6 +194,62 @@ def served(life: Life) -> None:
         assert api.post(f"{path}/rerun", json={"only": "failed"}).status_code == 201
 
 
+def chained(life: Life) -> None:
+    """Have stages follow each other, and launches and standstills noted."""
+    service = life.become("Caller")
+    first = service.kick_off_job("double", [{"n": 1}], then=Stage("double", params={"n": "$index"}))
+    first.pipeline().wait(PATIENCE)
+    life.become(None)
+    functions = boto3.Session().client("lambda")  # noqa: TID251 -- what invokes them on AWS
+    names = [one["FunctionName"] for one in functions.list_functions()["Functions"]]
+    refused = {"Error": "ECS.ServerException", "Cause": "Rate exceeded"}
+    report = {"orchestration_id": first.id, "share": "0", "error": refused}
+    for title, event in (("NoteDelay", report), ("NoteStalls", {})):
+        (name,) = [name for name in names if title in name]
+        answer = functions.invoke(FunctionName=name, Payload=json.dumps(event))
+        assert "FunctionError" not in answer, answer["Payload"].read()
+
+
+def scheduled(life: Life) -> None:
+    """Make, run, change and delete schedules, as callers and over the API; one keeps its params apart."""
+    service = life.become("Caller")
+    params = [{"n": 1, "text": "x" * 30_000}]
+    for name in ("by-caller", "by-api"):
+        service.schedule_job(name, "double", params, cron="0 3 * * *")
+    assert len(service.schedules()) == 2
+    with httpx.Client(base_url=life.stack.settings.api_url, timeout=60) as api:
+        assert len(api.get("/schedules").json()["schedules"]) == 2
+        for what in ("pause", "resume", "run-now"):
+            assert api.post(f"/schedules/by-api/{what}", content=b"").is_success, what
+        assert api.get("/schedules/by-api/runs").is_success
+        assert api.delete("/schedules/by-api").is_success
+    schedule = service.schedule("by-caller")
+    schedule.pause()
+    schedule.resume()
+    schedule.run_now()
+    _fire(life, schedule.definition)
+    assert len(schedule.runs()) >= 1
+    schedule.delete()
+
+
+def _fire(life: Life, definition: ScheduleDefinition) -> None:
+    """Invoke the function as Scheduler does, for an occurrence long ago, and one that happens once."""
+    life.become(None)
+    functions = boto3.Session().client("lambda")  # noqa: TID251 -- what Scheduler does
+    once = definition.model_copy(
+        update={
+            "timing": definition.timing.model_copy(
+                update={"cron": None, "at": datetime(2026, 1, 1, tzinfo=UTC)}
+            )
+        }
+    )
+    for due in (definition, once):
+        event = Due(definition=due, scheduled_at=datetime(2026, 1, 1, tzinfo=UTC)).model_dump_json()
+        answer = functions.invoke(FunctionName=life.settings.schedule_function, Payload=event)
+        assert "FunctionError" not in answer, answer["Payload"].read()
+    life.become("Caller")
+
+
 def cancelled(life: Life) -> None:
     """Cancel what runs."""
     running = life.folder / "running"
@@ -226,6 +290,9 @@ def test_nothing_that_was_done_needed_more_than_is_allowed(life: Life) -> None:
         "FunctionsCloseUnfinishedRole",
         "FunctionsEndOrchestrationRole",
         "FunctionsProgressApiRole",
+        "FunctionsKickOffJobRole",
+        "FunctionsNoteDelayRole",
+        "FunctionsNoteStallsRole",
     }
 
 

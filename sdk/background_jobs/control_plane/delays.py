@@ -1,6 +1,7 @@
 """Launches that AWS refuses for now: said in the log, and tried again after a while."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane.close import TaskError
 from background_jobs.core import naming
 from background_jobs.core.delays import DELAYS, MOST_DELAYS, delay_reason
-from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.errors import BackgroundJobsError, EventConflict
 from background_jobs.core.events import ShareDelayed
 from background_jobs.core.payloads import bounded
 from background_jobs.core.retry import retry_delay
@@ -71,5 +72,6 @@ def note_delay(report: DelayReport, rooms: Rooms, now: datetime, *, draw: float)
         reason=delay_reason(said),
         detail=bounded(said, _LONGEST_DETAIL),
     )
-    rooms.event_log.append_all([event])
+    with suppress(EventConflict):  # the same one, told twice at once
+        rooms.event_log.append(event)
     return round(1 + retry_delay(number + 1, DELAYS, draw=draw))
