@@ -149,14 +149,14 @@ def test_an_instance_shows_its_params_its_attempts_and_what_came_of_it(
     expect(panel.get_by_role("region", name="Traceback")).to_contain_text("raise ValueError")
     panel.get_by_label("Close").click()
     expect(panel).to_be_hidden()
-    assert page.url.endswith(f"#/orchestrations/{orchestration.id}")
+    expect(page).to_have_url(f"{url}#/orchestrations/{orchestration.id}")
     # and however many were looked at, the panel is closed once
     page.locator(".grid canvas").click(position={"x": 5, "y": 5})
     panel.get_by_label("Next instance").click()
     expect(panel.get_by_role("heading", name="Instance 1")).to_be_visible()
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
-    assert page.url.endswith(f"#/orchestrations/{orchestration.id}")
+    expect(page).to_have_url(f"{url}#/orchestrations/{orchestration.id}")
 
 
 def test_how_far_a_running_instance_is_can_be_seen(

@@ -16,12 +16,14 @@ from typing import Any
 
 import boto3
 
+from background_jobs.core.naming import schedule_group
 from background_jobs.local_stack import server
 from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.substitutions import substitute
 
 USERS, ROLES, CALLS = "users.json", "roles.json", "calls.jsonl"
 _STACK = "background-jobs-local"
+_GROUP = schedule_group("local")
 
 
 class Authority:
@@ -51,6 +53,9 @@ class Authority:
             if action == "ecs:ListTasks":
                 # AWS knows the cluster as a condition key, the emulator as the resource only.
                 more["service_context"] = {**(more.get("service_context") or {}), "ecs:cluster": resource_arn}
+            if action.startswith("scheduler:"):
+                # The emulator takes every schedule to be in the default group.
+                resource_arn = resource_arn.replace(":schedule/default/", f":schedule/{_GROUP}/")
             denied = enforce(key, action, service, region, resource_arn=resource_arn, **more)
             arn = getattr(principal_of(key or "", server.ACCOUNT), "arn", "unknown")
             line = {

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from background_jobs import OrchestrationService, Stage
+from background_jobs import OrchestrationService, Stage, Status
 from background_jobs.aws import clients
 from background_jobs.aws.history import HistoryFilter
 from background_jobs.aws.rooms import Rooms
@@ -172,6 +172,10 @@ def called(life: Life) -> None:
     for wanted in (HistoryFilter(until=now), HistoryFilter(until=now, customer="acme")):
         assert one.id in [found.orchestration_id for found in history.page(wanted, limit=9).summaries]
     assert history.page(HistoryFilter(until=now, job_name="double"), limit=9).summaries
+    combined: list[dict[str, Any]] = [{}, {"job_name": "double"}, {"customer": "acme"}]
+    for also in combined:
+        page = history.page(HistoryFilter(until=now, status=Status.ERRORED, **also), limit=9)
+        assert one.id in [found.orchestration_id for found in page.summaries]
 
 
 def served(life: Life) -> None:
@@ -188,6 +192,8 @@ def served(life: Life) -> None:
         assert len(api.get("/orchestrations", params={"customer": "emca"}).json()["orchestrations"]) == 1
         assert api.get("/orchestrations", params={"job_name": "double"}).json()["orchestrations"]
         assert api.get("/orchestrations").status_code == 200
+        for also in ({}, {"job_name": "double"}, {"customer": "emca"}):
+            assert api.get("/orchestrations", params={"status": "Errored", **also}).is_success
         long = api.post("/orchestrations", json={"job_name": "long_text", "params": [{}]}).json()
         api.get(f"/orchestrations/{long['orchestration_id']}/events")
         assert api.get(f"/orchestrations/{long['orchestration_id']}/results").status_code == 200
@@ -215,12 +221,12 @@ def scheduled(life: Life) -> None:
     service = life.become("Caller")
     params = [{"n": 1, "text": "x" * 30_000}]
     for name in ("by-caller", "by-api"):
-        service.schedule_job(name, "double", params, cron="0 3 * * *")
+        service.schedule_job(name, "double", params, cron="0 3 * * *", overlap="allow")
     assert len(service.schedules()) == 2
     with httpx.Client(base_url=life.stack.settings.api_url, timeout=60) as api:
         assert len(api.get("/schedules").json()["schedules"]) == 2
         for what in ("pause", "resume", "run-now"):
-            assert api.post(f"/schedules/by-api/{what}", content=b"").is_success, what
+            assert api.post(f"/schedules/by-api/{what}", json={}).is_success, what
         assert api.get("/schedules/by-api/runs").is_success
         assert api.delete("/schedules/by-api").is_success
     schedule = service.schedule("by-caller")
@@ -243,8 +249,8 @@ def _fire(life: Life, definition: ScheduleDefinition) -> None:
             )
         }
     )
-    for due in (definition, once):
-        event = Due(definition=due, scheduled_at=datetime(2026, 1, 1, tzinfo=UTC)).model_dump_json()
+    for day, due in enumerate((definition, once), start=1):
+        event = Due(definition=due, scheduled_at=datetime(2026, 1, day, tzinfo=UTC)).model_dump_json()
         answer = functions.invoke(FunctionName=life.settings.schedule_function, Payload=event)
         assert "FunctionError" not in answer, answer["Payload"].read()
     life.become("Caller")

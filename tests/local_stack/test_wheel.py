@@ -67,7 +67,7 @@ def test_the_wheel_brings_types_template_functions_and_the_console(installed: Pa
     package = installed / "background_jobs"
     assert (package / "py.typed").exists()
     assert naming.CONTAINER_NAME in (package / "local_stack" / "template.json").read_text()
-    assert len(list((package / "local_stack" / "lambdas").glob("*/handler.py"))) == 4
+    assert len(list((package / "local_stack" / "lambdas").glob("*/handler.py"))) == 7
     kept = REPOSITORY / "sdk" / "background_jobs" / "progress_api" / "console" / "static"
     files = [path.relative_to(kept) for path in kept.rglob("*") if path.is_file()]
     brought = package / "progress_api" / "console" / "static"
