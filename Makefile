@@ -15,7 +15,9 @@ demo: $(VENV)/.local ## Run a real job on the offline stack: no Docker, no Node,
 	$(BIN)/background-jobs local run --jobs examples/stdlib_census/jobs.py -- $(BIN)/python examples/stdlib_census/census.py
 
 test: $(VENV)/.dev ## Run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile --ignore=tests/console --ignore=tests/containers
+	@echo "Docker adds and removes network interfaces, and a browser drops what it loads then: one after the other."
+	$(BIN)/pytest tests/console tests/containers
 
 check: $(VENV)/.dev ## Check style, types, floors and generated files
 	$(BIN)/ruff check
