@@ -51,9 +51,13 @@ class Deadline:
     def check(self, summary: Summary) -> None:
         """Raise TimeoutError if the time is over."""
         if self.left is not None and self.left <= 0:
+            known = (
+                f"{summary.completed + summary.errored} of {summary.total} instances have an outcome"
+                if summary.total is not None
+                else "how it stands was not heard by then"
+            )
             raise TimeoutError(
-                f"Orchestration {self.orchestration_id} was not done after {self.limit:g} s: "
-                f"{summary.completed + summary.errored} of {summary.total} instances have an outcome. "
+                f"Orchestration {self.orchestration_id} was not done after {self.limit:g} s: {known}. "
                 "It goes on; wait again, or re-attach by its id."
             )
 

@@ -1,5 +1,6 @@
 """What runs now, in memory that the two processes of a container share."""
 
+import math
 import mmap
 import struct
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ class Beacon:
 
     def idle(self) -> None:
         """Say that no job runs."""
-        _RECORD.pack_into(self._memory, 0, _IDLE, 0, 0.0)
+        # A reader may come between the parts of the next write, and must not see a deadline that has passed.
+        _RECORD.pack_into(self._memory, 0, _IDLE, 0, math.inf)
 
     def read(self) -> Running | None:
         """Return what runs, or None."""
