@@ -5,6 +5,7 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from background_jobs.core.retention import Retention
 from cdk.network_config import ExistingVpc, NetworkConfig, NewVpc
 from cdk.schedule_config import ScheduleConfig
 from cdk.service_config import ServiceConfig
@@ -42,6 +43,7 @@ class StageConfig(BaseModel):
     """Its name is taken once in an account and region, so a second stage there needs another."""
     max_parallelism: int = Field(default=100, ge=1, le=10_000)
     retention_days: int = Field(default=90, ge=1)
+    """For how many days events, read model and payloads are kept, where a service does not say itself."""
     stalled_after_seconds: float = Field(default=3_600, ge=60)
     """After how long without any movement an OrchestrationStalled event warns."""
     schedules: tuple[ScheduleConfig, ...] = ()
@@ -70,6 +72,12 @@ class StageConfig(BaseModel):
         if not all(service.jobs for service in self.services):
             return ()
         return tuple(sorted({job for service in self.services for job in service.jobs}))
+
+    @property
+    def retention(self) -> Retention:
+        """Return how long what belongs to each service is kept."""
+        own = {service.name: service.retention_days for service in self.services}
+        return Retention(self.retention_days, {name: days for name, days in own.items() if days})
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

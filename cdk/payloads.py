@@ -1,5 +1,6 @@
 """The payload bucket: params, share manifests, and large results."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from aws_cdk import Duration, RemovalPolicy, Stack
@@ -8,10 +9,11 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from background_jobs.core.naming import PAYLOADS, payload_prefix
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
+from cdk.config import StageConfig
 
-_EXPIRING: Final = "orchestrations/"
-_KEYS: Final = f"{_EXPIRING}*"
+_KEYS: Final = f"{PAYLOADS}*"
 _SCHEDULED_KEYS: Final = "schedules/*"
 
 
@@ -23,9 +25,8 @@ class PayloadBucket(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        keep_data: bool,
-        retention_days: int,
-        key: kms.IKey | None = None,
+        config: StageConfig,
+        key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.bucket = s3.Bucket(
@@ -40,10 +41,10 @@ class PayloadBucket(Construct):
             minimum_tls_version=1.2,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             lifecycle_rules=[
-                s3.LifecycleRule(prefix=_EXPIRING, expiration=Duration.days(retention_days)),
+                *_expirations(config),
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
             ],
-            removal_policy=RemovalPolicy.RETAIN if keep_data else RemovalPolicy.DESTROY,
+            removal_policy=RemovalPolicy.RETAIN if config.keep_data else RemovalPolicy.DESTROY,
         )
         acknowledge(
             self.bucket, "S1", "CloudTrail's data events tell who read an object, where that must be known."
@@ -79,3 +80,13 @@ class PayloadBucket(Construct):
         iam.Grant.add_to_principal(
             grantee=to, actions=list(actions), resource_arns=[self.bucket.arn_for_objects(keys)]
         )
+
+
+def _expirations(config: StageConfig) -> Iterator[s3.LifecycleRule]:
+    # Where two rules fit an object, S3 goes by the one that ends it first.
+    longest = config.retention.longest
+    yield s3.LifecycleRule(prefix=PAYLOADS, expiration=Duration.days(longest.days))
+    for service in config.services:
+        if (own := config.retention.of(service.name)) < longest:
+            prefix = payload_prefix(service.name)
+            yield s3.LifecycleRule(prefix=prefix, expiration=Duration.days(own.days))

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from background_jobs.core.fargate import MEMORY_MIB
+from background_jobs.core.naming import SERVICE_NAME
 from background_jobs.settings import PREFIX, ContainerSettings
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
@@ -43,7 +44,7 @@ class ServiceConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    name: str = Field(pattern=SERVICE_NAME)
     image: str
     """A registry's image, or a folder from which it is built: ``.``, ``./billing``."""
     dockerfile: str = "job_container/Dockerfile"
@@ -59,6 +60,8 @@ class ServiceConfig(BaseModel):
     secrets: dict[str, str] = Field(default_factory=dict)
     """By variable, the ARN of a secret of Secrets Manager or of a parameter of SSM."""
     permissions: tuple[Permission, ...] = ()
+    retention_days: int | None = Field(default=None, ge=1)
+    """For how many days its events, read model and payloads are kept; None for as long as the stage says."""
 
     @property
     def folder(self) -> Path | None:

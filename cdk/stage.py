@@ -27,7 +27,9 @@ class Stage(Construct):
             payload_bucket=self.storage.payloads.bucket.bucket_name,
             event_bus=config.event_bus,
             service=config.services[0].name,
+            service_names=tuple(service.name for service in config.services),
             job_names=config.job_names,
             max_parallelism=config.max_parallelism,
             retention_days=config.retention_days,
+            service_retention_days=dict(config.retention.by_service),
         )

@@ -19,9 +19,7 @@ class Storage(Construct):
         super().__init__(scope, construct_id)
         self.event_log = EventLogTable(self, "EventLog", keep_data=config.keep_data, key=key)
         self.read_model = ReadModelTable(self, "ReadModel", keep_data=config.keep_data, key=key)
-        self.payloads = PayloadBucket(
-            self, "Payloads", keep_data=config.keep_data, retention_days=config.retention_days, key=key
-        )
+        self.payloads = PayloadBucket(self, "Payloads", config=config, key=key)
 
     def grant_call(self, to: iam.IGrantable) -> None:
         """Let *to* kick off jobs, follow and cancel them, and read what came of them."""

@@ -8,15 +8,29 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from background_jobs.core import naming
 from background_jobs.core.errors import InvalidSettings, MissingSettings
+from background_jobs.core.retention import Retention
 
 PREFIX: Final = "BACKGROUND_JOBS_"
 
 
-def _split(value: object) -> object:
+def _names(value: object) -> object:
     return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+def _days(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return {name: days for name, _, days in (pair.partition("=") for pair in value.split(",") if pair)}
+
+
+def _joined(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={days}" for name, days in value.items())
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Days = Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_days)]
 
 
 class _FromEnvironment(BaseModel):
@@ -45,9 +59,9 @@ class _FromEnvironment(BaseModel):
     def to_env(self) -> dict[str, str]:
         """Return the variables from which `from_env` makes these settings again."""
         return {
-            self._variable(field): ",".join(value) if isinstance(value, tuple) else str(value)
+            self._variable(field): _joined(value)
             for field in type(self).model_fields
-            if (value := getattr(self, field)) not in (None, ())
+            if (value := getattr(self, field)) not in (None, (), {})
         }
 
     @classmethod
@@ -68,12 +82,16 @@ class Settings(_FromEnvironment):
     event_bus: str = "background-jobs"
     service: str = "default"
     """The service that runs a job when kick_off_job names none."""
+    service_names: Names = ()
+    """The services of the stage, comma-separated, where they are known; kick-off then refuses others."""
     max_parallelism: int = Field(default=100, ge=1, le=10_000)
     """The most containers that one orchestration may use; Step Functions allows 10,000."""
     job_names: Names = ()
-    """The jobs of the service, comma-separated, where they are known; kick-off then refuses others."""
+    """The jobs of all services, comma-separated, where they are known; kick-off then refuses others."""
     retention_days: int = Field(default=90, ge=1)
-    """How long events and the read model are kept."""
+    """How long events, read model and payloads are kept."""
+    service_retention_days: Days = Field(default_factory=dict)
+    """The same for the services that have their own: ``billing=365,reports=7``."""
     api_url: str = Field(default="", pattern=r"^(https?://.+)?$")
     """Where the progress API is; without it, the SDK watches the read model."""
     schedule_function: str = ""
@@ -82,6 +100,11 @@ class Settings(_FromEnvironment):
     """The ARN of the role in which Scheduler invokes it."""
     schedule_failures: str = ""
     """The ARN of the queue for what Scheduler could not deliver."""
+
+    @property
+    def retention(self) -> Retention:
+        """Return how long the stage keeps what belongs to each service."""
+        return Retention(self.retention_days, self.service_retention_days)
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, str]) -> Self:

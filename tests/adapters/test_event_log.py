@@ -61,13 +61,6 @@ def test_an_orchestration_that_never_started_is_not_found(rooms: Rooms) -> None:
         rooms.event_log.started(ORCHESTRATION_ID)
 
 
-def test_events_expire_after_the_retention(rooms: Rooms, settings: Settings) -> None:
-    event = started(1)
-    rooms.event_log.append(event)
-    (item,) = clients.dynamodb().scan(TableName=settings.event_log_table)["Items"]
-    assert int(item["expires_at"]["N"]) - event.at.timestamp() == settings.retention_days * 86_400
-
-
 def test_the_cost_model_knows_the_size_of_an_item(rooms: Rooms, settings: Settings) -> None:
     event = job_completed(0)
     rooms.event_log.append(event)

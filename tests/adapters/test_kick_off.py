@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import BaseModel
 
-from background_jobs import OrchestrationService, job_name
+from background_jobs import OrchestrationService, Stage, job_name
 from background_jobs.aws import clients
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core.errors import (
@@ -88,6 +88,26 @@ def test_an_unknown_job_is_refused_where_the_jobs_are_known(settings: Settings) 
     service = OrchestrationService(settings.model_copy(update={"job_names": ("count", "sum")}))
     with pytest.raises(UnknownJobName, match=r"'cuont'.*'count', 'sum'"):
         service.kick_off_job("cuont", [{}])
+    assert stored(settings) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("services", "name", "said"),
+    [
+        (("billing", "ledger"), "biling", "no service 'biling' in this stage. It has: billing, ledger"),
+        ((), "../billing", r"'\.\./billing' cannot be: a name has"),
+    ],
+)
+def test_an_unknown_service_is_refused_for_stages_too(
+    settings: Settings, services: tuple[str, ...], name: str, said: str
+) -> None:
+    service = OrchestrationService(settings.model_copy(update={"service_names": services}))
+    with pytest.raises(InvalidKickOff, match=said):
+        service.kick_off_job("count", [{"n": 1}], service=name)
+    with pytest.raises(InvalidKickOff, match=said):
+        service.kick_off_job("count", [{"n": 1}], then=Stage("count", params="results", service=name))
+    with pytest.raises(InvalidKickOff, match=said):
+        service.schedule_job("nightly", "count", [{"n": 1}], cron="0 3 * * *", service=name)
     assert stored(settings) == (0, 0)
 
 

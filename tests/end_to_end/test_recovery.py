@@ -208,9 +208,9 @@ def test_an_aborted_execution_ends_its_orchestration(
     until(lambda: not containers(stack.stack_id, orchestration.id))
 
 
-def test_a_service_that_does_not_exist_ends_in_failures_that_say_so(
-    service: OrchestrationService, rooms: Rooms
-) -> None:
+def test_a_service_that_is_not_deployed_ends_in_failures_that_say_so(stack: LocalStack, rooms: Rooms) -> None:
+    # given a caller that does not know which services there are
+    service = OrchestrationService(stack.settings.model_copy(update={"service_names": ()}))
     orchestration = service.kick_off_job("total", [{"values": []}], service="nobody", timeout=3)
     started = rooms.event_log.started(orchestration.id)
     assert started.service == "nobody"

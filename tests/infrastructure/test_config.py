@@ -26,6 +26,7 @@ def stage(**fields: Any) -> StageConfig:
     [
         ({"cpu": 300}, "no cpu=300; use one of"),
         ({"cpu": 256, "memory_mib": 8192}, r"with cpu=256 Fargate has no memory_mib=8192; use one of \[512"),
+        ({"retention_days": 0}, "retention_days\n.*greater than or equal to 1"),
         ({"name": "Billing Service"}, "String should match pattern"),
         ({"image": "./billing"}, "there is no folder .*billing to build its image from"),
         ({"image": "job_container"}, r"is a folder here; to build from it, write './job_container'"),

@@ -329,6 +329,26 @@ def test_retention_and_sizes_are_those_of_the_stage(synthesized: Synthesize) -> 
     assert template["Outputs"]["RetentionDays"]["Value"] == "14"
 
 
+def test_what_belongs_to_a_service_is_kept_for_its_own_time(synthesized: Synthesize) -> None:
+    ledger = ServiceConfig(name="ledger", image="i", retention_days=365)
+    brief = ServiceConfig(name="brief", image="i", retention_days=7)
+    template = synthesized(stage(services=(BILLING, ledger, brief), retention_days=90))
+    (bucket,) = of_type(template, "AWS::S3::Bucket")
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    # then the longest rule holds for all, and a shorter one ends what others end later
+    assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule} == {
+        "orchestrations/": 365,
+        "orchestrations/billing/": 90,
+        "orchestrations/brief/": 7,
+    }
+    values = {name: output["Value"] for name, output in template["Outputs"].items()}
+    known = {name: value if isinstance(value, str) else "https://x" for name, value in values.items()}
+    settings = Settings.from_outputs(known)
+    days = {name: settings.retention.of(name).days for name in ("billing", "ledger", "brief", "")}
+    assert days == {"billing": 90, "ledger": 365, "brief": 7, "": 365}
+    assert settings.service_names == ("billing", "ledger", "brief")
+
+
 def test_stream_mappings_give_poison_records_up_and_keep_them(template: Template) -> None:
     mappings = of_type(template, "AWS::Lambda::EventSourceMapping")
     assert len(mappings) == 2

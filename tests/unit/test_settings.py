@@ -9,6 +9,8 @@ SETTINGS = Settings(
     read_model_table="model",
     payload_bucket="bucket",
     job_names=("a", "b"),
+    service_names=("billing", "ledger"),
+    service_retention_days={"ledger": 365, "billing": 7},
 )
 
 
@@ -30,6 +32,9 @@ def test_one_error_names_every_missing_setting_and_what_to_do() -> None:
 def test_a_setting_that_cannot_be_used_is_named_with_its_value() -> None:
     with pytest.raises(InvalidSettings, match="BACKGROUND_JOBS_MAX_PARALLELISM='0'"):
         Settings.from_env(SETTINGS.to_env() | {"BACKGROUND_JOBS_MAX_PARALLELISM": "0"})
+    for days in ("billing", "billing=0", "billing=a week"):
+        with pytest.raises(InvalidSettings, match="BACKGROUND_JOBS_SERVICE_RETENTION_DAYS"):
+            Settings.from_env(SETTINGS.to_env() | {"BACKGROUND_JOBS_SERVICE_RETENTION_DAYS": days})
 
 
 def test_a_container_names_its_variables_as_the_state_machine_does() -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
@@ -31,6 +31,7 @@ from background_jobs.core.events import (
     started_key,
 )
 from background_jobs.core.pace import TRANSACTION_ITEMS
+from background_jobs.core.retention import Retention
 from background_jobs.core.schedule_events import ScheduleEvent, is_schedule_partition
 from background_jobs.core.waiting import Containers
 
@@ -52,10 +53,17 @@ _ATTEMPTS: Final = 8
 class EventLog:
     """The append-only table of events; nothing here can update or delete."""
 
-    def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: timedelta) -> None:
+    def __init__(
+        self, dynamodb: "DynamoDBClient", table: str, retention: Retention, service: str = ""
+    ) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._retention = retention
+        self._service = service
+
+    def of(self, service: str) -> Self:
+        """Return the same log, where what is appended is kept as long as *service* keeps its events."""
+        return type(self)(self._dynamodb, self._table, self._retention, service)
 
     @reaching_aws
     def append(self, event: Event) -> None:
@@ -66,7 +74,7 @@ class EventLog:
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
-                Item=item_of(event, self._retention),
+                Item=item_of(event, self._retention.of(self._service)),
                 ConditionExpression=_FREE,
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
@@ -242,7 +250,7 @@ class EventLog:
         return parse_event(found["Item"]["document"]["S"]) if "Item" in found else None
 
     def _put(self, event: Event) -> "tuple[TransactWriteItemTypeDef, int]":
-        item = item_of(event, self._retention)
+        item = item_of(event, self._retention.of(self._service))
         put: TransactWriteItemTypeDef = {
             "Put": {"TableName": self._table, "Item": item, "ConditionExpression": _FREE}
         }

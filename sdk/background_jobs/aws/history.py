@@ -24,6 +24,7 @@ from background_jobs.core.naming import (
     HISTORY_INDEXES,
     HISTORY_SORT_KEY,
 )
+from background_jobs.core.retention import Retention
 from background_jobs.core.statuses import Status
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class HistoryPage(NamedTuple):
 class History:
     """All orchestrations that were kicked off, as far as they are kept."""
 
-    def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: timedelta) -> None:
+    def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: Retention) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._retention = retention
@@ -105,7 +106,7 @@ class History:
     def _entries(
         self, wanted: HistoryFilter, start: dict[str, str] | None, needed: int
     ) -> Iterator[Mapping[str, Any]]:
-        index, partitions = wanted.index(start, oldest=wanted.until - self._retention)
+        index, partitions = wanted.index(start, oldest=wanted.until - self._retention.longest)
         expression, names, values = wanted.conditions(index)
         for partition in partitions:
             options: Any = {"FilterExpression": expression} if expression else {}

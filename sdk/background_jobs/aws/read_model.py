@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.history import index_entry
 from background_jobs.core.fold import Advance, FeedItem, Folded, ReadModel, Summary, Touched, Transition
 from background_jobs.core.progress import ProgressChunk
+from background_jobs.core.retention import Retention
 from background_jobs.core.statuses import CHUNK_SIZE, StatusChunk
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class ReadModelConflict(Exception):
 class ReadModelStore:
     """What the aggregator derives from the log; it can be thrown away and rebuilt."""
 
-    def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: timedelta) -> None:
+    def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: Retention) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._retention = retention
@@ -90,7 +91,7 @@ class ReadModelStore:
         model = folded.model
         before = model.summary
         summary = before.model_copy(update={"version": before.version + 1})
-        expires_at = {"N": str(int((now + self._retention).timestamp()))}
+        expires_at = {"N": str(int((now + self._retention.of(summary.service)).timestamp()))}
         orchestration_id = summary.orchestration_id
         puts: list[Any] = [
             {

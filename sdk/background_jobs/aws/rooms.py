@@ -1,7 +1,6 @@
 """The AWS rooms that a caller works with, made from its settings."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Self
 
 from background_jobs.aws import clients
@@ -10,6 +9,7 @@ from background_jobs.aws.history import History
 from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.read_model import ReadModelStore
 from background_jobs.aws.schedule_log import ScheduleLog
+from background_jobs.core.retention import Retention
 from background_jobs.settings import Settings
 
 
@@ -22,13 +22,13 @@ class Rooms:
     history: History
     schedule_log: ScheduleLog
     payloads: Payloads
-    retention: timedelta
-    """How long events and the read model are kept."""
+    retention: Retention
+    """How long what is in them is kept."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Open the rooms that *settings* name; nothing is called yet."""
-        retention = timedelta(days=settings.retention_days)
+        retention = settings.retention
         return cls(
             event_log=EventLog(clients.dynamodb(), settings.event_log_table, retention),
             read_model=ReadModelStore(clients.dynamodb(), settings.read_model_table, retention),

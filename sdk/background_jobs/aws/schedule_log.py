@@ -1,6 +1,6 @@
 """The histories of schedules in the event log's table: appends where a place is free, and reads by range."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
@@ -8,6 +8,7 @@ from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.event_log import item_of
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import OrchestrationStarted
+from background_jobs.core.retention import Retention
 from background_jobs.core.schedule_events import (
     Change,
     OccurrenceQueued,
@@ -36,7 +37,7 @@ class AlreadyStarted(Exception):
 class ScheduleLog:
     """What happened to the schedules of a stage; nothing here can update or delete."""
 
-    def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: timedelta) -> None:
+    def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: Retention) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._retention = retention
@@ -46,7 +47,9 @@ class ScheduleLog:
         """Append *event*. Raises EventConflict if another event already holds its place."""
         try:
             self._dynamodb.put_item(
-                TableName=self._table, Item=item_of(event, self._retention), ConditionExpression=_FREE
+                TableName=self._table,
+                Item=item_of(event, self._retention.longest),
+                ConditionExpression=_FREE,
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
             raise EventConflict(*event.key) from taken
@@ -61,11 +64,14 @@ class ScheduleLog:
             {
                 "Put": {
                     "TableName": self._table,
-                    "Item": item_of(event, self._retention),
+                    "Item": item_of(event, retention),
                     "ConditionExpression": _FREE,
                 }
             }
-            for event in (run, kick_off)
+            for event, retention in (
+                (run, self._retention.longest),
+                (kick_off, self._retention.of(kick_off.service)),
+            )
         ]
         try:
             self._dynamodb.transact_write_items(TransactItems=puts)

@@ -82,7 +82,7 @@ def complete_if_due(summary: Summary, event_log: EventLog) -> None:
     if completion is not None and not summary.done:
         # Where another did, before a late cancellation was folded, its event is the one that counts.
         with suppress(EventConflict):
-            event_log.append(completion)
+            event_log.of(completion.service).append(completion)
 
 
 def _portions(events: Sequence[Event]) -> Iterator[Sequence[Event]]:

@@ -129,4 +129,4 @@ def _skip(started: OrchestrationStarted, stage: Stage, reason: str, rooms: Rooms
         extra={"orchestration_id": started.orchestration_id, "job_name": stage.job_name, "reason": reason},
     )
     with suppress(EventConflict):  # the completion came a second time
-        rooms.event_log.append(event)
+        rooms.event_log.of(started.service).append(event)

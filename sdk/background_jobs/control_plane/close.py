@@ -46,7 +46,8 @@ def close_unfinished(request: CloseRequest, rooms: Rooms) -> int:
     first, last = (0, started.total - 1) if request.indices is None else map(int, request.indices.split("-"))
     unfinished = rooms.event_log.unfinished(orchestration_id, first, last)
     if unfinished:
-        rooms.event_log.append_all(_outcomes(started, unfinished, _reason(request.error), rooms))
+        outcomes = _outcomes(started, unfinished, _reason(request.error), rooms)
+        rooms.event_log.of(started.service).append_all(outcomes)
     return len(unfinished)
 
 

@@ -30,7 +30,7 @@ def note_stalls(rooms: Rooms, now: datetime, allowed: timedelta) -> list[Summary
             reasons=[str(wait) for wait in read_waits(summary.orchestration_id, rooms)],
         )
         with suppress(EventConflict):
-            rooms.event_log.append(event)
+            rooms.event_log.of(summary.service).append(event)
     return stalled
 
 

@@ -18,7 +18,7 @@ from background_jobs.core.events import (
     PayloadRef,
 )
 from background_jobs.core.fargate import at_once, launch_seconds
-from background_jobs.core.naming import HISTORY_INDEXES
+from background_jobs.core.naming import HISTORY_INDEXES, payload_folder
 from background_jobs.core.pace import APPEND_SECONDS, LOOK_SECONDS, STREAM_BATCH
 from background_jobs.core.payloads import INLINE_BYTES
 from background_jobs.core.statuses import CHUNK_SIZE
@@ -44,6 +44,7 @@ _LOG_BYTES_PER_CONTAINER: Final = 2_048
 _LOG_BYTES_PER_INVOCATION: Final = 400
 _ATTRIBUTE_NAMES: Final = "pksktypedocumentexpires_at"
 _NUMBER_BYTES: Final = 6
+_SERVICE: Final = "default"
 _ID: Final = "7c0e0b9a-0f0f-4c0e-9d6e-6b6a6f6f6273"
 _AT: Final = datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
 
@@ -133,6 +134,7 @@ def item_bytes(event: Event) -> int:
 def outcome_bytes(result_bytes: int) -> int:
     """Return the size of a JobCompleted whose result is so long, in the log or by reference."""
     inline = result_bytes <= INLINE_BYTES
+    key = f"{payload_folder(_SERVICE, _ID)}/results/00000000.json"
     outcome = JobCompleted(
         orchestration_id=_ID,
         at=_AT,
@@ -140,7 +142,7 @@ def outcome_bytes(result_bytes: int) -> int:
         attempts=1,
         started_at=_AT,
         result="r" * max(0, result_bytes - 2) if inline else None,
-        result_ref=None if inline else PayloadRef(key=f"orchestrations/{_ID}/results/00000000.json"),
+        result_ref=None if inline else PayloadRef(key=key),
     )
     return item_bytes(outcome)
 
@@ -161,7 +163,7 @@ def _frame() -> int:
         orchestration_id=_ID,
         at=_AT,
         job_name="job",
-        service="default",
+        service=_SERVICE,
         total=1,
         parallelism=1,
         params_digest="0" * 64,
@@ -170,7 +172,7 @@ def _frame() -> int:
         orchestration_id=_ID,
         at=_AT,
         job_name="job",
-        service="default",
+        service=_SERVICE,
         total=1,
         completed=1,
         errored=0,

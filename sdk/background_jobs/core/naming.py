@@ -48,6 +48,12 @@ SCHEDULED_AT_TAG: Final = "scheduled_at"
 RUN_COMPLETED_OF: Final = "run_completed_of"
 """How the function that kicks off jobs is told, beside what is due, that a run of a schedule completed."""
 
+SERVICE_NAME: Final = r"^[a-z0-9][a-z0-9-]{0,39}$"
+"""What services are named like."""
+
+PAYLOADS: Final = "orchestrations/"
+"""How the keys of all payloads begin that belong to orchestrations."""
+
 CONTAINER_NAME: Final = "job"
 """The one container of every task definition; the state machine overrides its environment by this name."""
 
@@ -109,6 +115,24 @@ def metric_namespace(stage: str) -> str:
     'BackgroundJobs/prod'
     """
     return f"BackgroundJobs/{stage}"
+
+
+def payload_prefix(service: str) -> str:
+    """Return how the keys of all payloads of *service* begin, which expire together.
+
+    >>> payload_prefix("billing")
+    'orchestrations/billing/'
+    """
+    return f"{PAYLOADS}{service}/"
+
+
+def payload_folder(service: str, orchestration_id: str) -> str:
+    """Return what the keys of an orchestration's payloads begin with, without the slash at its end.
+
+    >>> payload_folder("billing", "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11")
+    'orchestrations/billing/0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11'
+    """
+    return f"{payload_prefix(service)}{orchestration_id}"
 
 
 def task_family(stage: str, service: str) -> str:

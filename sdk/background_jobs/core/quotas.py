@@ -40,6 +40,7 @@ _EVENTS_PER_TRY: Final = 5
 _FASTEST_INSTANCE: Final = 0.05 / TRANSACTION_ITEMS
 """Seconds: a container appends one transaction after the other, and each takes some 50 ms."""
 _JOB_NAME: Final = "j" * 64
+_SERVICE: Final = "s" * 40
 _ID: Final = "7c0e0b9a-0f0f-4c0e-9d6e-6b6a6f6f6273"
 
 
@@ -139,7 +140,7 @@ def override_characters(run: Run) -> int:
         naming.JOB_ID: _ID,
         naming.JOB_SHARE: str(run.containers - 1),
         naming.JOB_INDICES: f"{last}-{last}",
-        naming.JOB_PARAMS_KEY: f"orchestrations/{_ID}/{'0' * 16}/params.jsonl",
+        naming.JOB_PARAMS_KEY: f"{naming.payload_folder(_SERVICE, _ID)}/{'0' * 16}/params.jsonl",
         naming.JOB_PARAMS_BYTES: f"{last_byte}-{last_byte}",
     }
     environment = [{"Name": name, "Value": value} for name, value in injected.items()]

@@ -1,5 +1,6 @@
 """Kicking off: params to the bucket, then the one write that makes it real."""
 
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from background_jobs.core.errors import (
 )
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.lineage import Lineage
+from background_jobs.core.naming import SERVICE_NAME, payload_folder
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage
 from background_jobs.jobs import JobDefinition, definition_of
@@ -67,6 +69,8 @@ class KickOff:
         for name in self._names_to_check():
             if settings.job_names and name not in settings.job_names:
                 raise UnknownJobName(name, settings.job_names)
+        for service in filter(None, (self.service, *(stage.service for stage in _stages(self.then)))):
+            _refuse_service(service, settings.service_names)
         limit = settings.max_parallelism
         for parallelism in (self.parallelism, *(stage.parallelism for stage in _stages(self.then))):
             if parallelism is not None and not 1 <= parallelism <= limit:
@@ -138,13 +142,14 @@ def _event(
     count = shares.share_count(spool.total, wanted.parallelism, settings.max_parallelism)
     # The names carry what decides the contents: a second kick-off under the same key writes the same bytes,
     # or elsewhere.
-    folder = f"orchestrations/{orchestration_id}/{spool.digest[:16]}"
+    service = wanted.service or settings.service
+    folder = f"{payload_folder(service, orchestration_id)}/{spool.digest[:16]}"
     now, seconds = datetime.now(UTC), wanted.seconds
     return OrchestrationStarted(
         orchestration_id=orchestration_id,
         at=now,
         job_name=wanted.job_name,
-        service=wanted.service or settings.service,
+        service=service,
         total=spool.total,
         parallelism=max(1, count),
         params_key=f"{folder}/params.jsonl" if count else "",
@@ -168,7 +173,7 @@ def _lineage(wanted: KickOff, orchestration_id: str) -> Lineage:
 
 def _append(started: OrchestrationStarted, rooms: Rooms) -> None:
     try:
-        rooms.event_log.append(started)
+        rooms.event_log.of(started.service).append(started)
     except EventConflict:
         existing = rooms.event_log.started(started.orchestration_id)
         names = {
@@ -201,6 +206,18 @@ def check_of(definition: JobDefinition | None) -> Callable[[int, object], object
         return plain
 
     return check
+
+
+def _refuse_service(name: str, known: tuple[str, ...]) -> None:
+    if known and name not in known:
+        raise InvalidKickOff(
+            f"There is no service {name!r} in this stage. It has: {', '.join(known)}. "
+            "Check the spelling, or add it to the stage (stages.py) and deploy."
+        )
+    if not re.match(SERVICE_NAME, name):
+        raise InvalidKickOff(
+            f"service={name!r} cannot be: a name has 1 to 40 lower-case letters, digits and hyphens."
+        )
 
 
 def _stages(stage: Stage | None) -> Iterator[Stage]:

@@ -51,7 +51,7 @@ def rerun(orchestration_id: str, rooms: Rooms, settings: Settings, **options: Un
         orchestration_id=orchestration_id, at=datetime.now(UTC), rerun_id=wanted.new_id(), only=only
     )
     with suppress(EventConflict):  # the same key once more
-        rooms.event_log.append(request)
+        rooms.event_log.of(started.service).append(request)
     params = enumerate(all_params(started, rooms.payloads))
     return kick_off(wanted, (one for index, one in params if index in again), rooms, settings)
 

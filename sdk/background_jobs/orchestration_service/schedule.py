@@ -125,7 +125,7 @@ class Schedule:
         for a reason; or they were missed: the definition says that they were due, and nothing came of it.
         """
         now = self._clock()
-        kept_since = now - self._rooms.retention
+        kept_since = now - self._rooms.retention.longest
         due = takewhile(lambda at: at > kept_since, self.definition.timing.before(now))
         since = next(islice(due, limit - 1, None), kept_since)
         log = self._rooms.schedule_log
@@ -164,8 +164,8 @@ class Schedule:
             raise InvalidBackfill(self.name, "its bounds need a time zone")
         if not from_ < to <= now:
             raise InvalidBackfill(self.name, f"{from_} to {to} is no span of the past")
-        if from_ < now - self._rooms.retention:
-            days = self._rooms.retention.days
+        if from_ < now - self._rooms.retention.longest:
+            days = self._rooms.retention.longest.days
             raise InvalidBackfill(self.name, f"what ran more than {days} days ago is not known any more")
         changes = self._rooms.schedule_log.changes(self.name)
         if changes and isinstance(changes[-1], ScheduleDeleted):

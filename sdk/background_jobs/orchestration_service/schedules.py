@@ -93,6 +93,7 @@ class Schedules:
             parallelism=options.get("parallelism"),
             tags=options.get("tags") or {},
             timeout=options.get("timeout"),
+            service=options.get("service") or self._settings.service,
         )
         wanted.refuse(self._settings)
         definition = self._definition(name, wanted, options)
@@ -148,7 +149,7 @@ class Schedules:
         fields = {
             "name": name,
             "job_name": wanted.job_name,
-            "service": options.get("service") or self._settings.service,
+            "service": wanted.service,
             "timing": {
                 "cron": options.get("cron"),
                 "every": options.get("every"),

@@ -19,6 +19,7 @@ from background_jobs.core.events import (
     JobProgressed,
     JobStarted,
 )
+from background_jobs.core.naming import payload_folder
 from background_jobs.jobs import JobContext, JobDefinition, Jobs
 from background_jobs.settings import ContainerSettings
 from background_jobs.worker.agenda import Agenda, Entry
@@ -54,9 +55,10 @@ class Container:
         self._share = Share.of(settings)
         self._log = log_location(settings)
         self._started, cancellation = rooms.event_log.beginning(settings.orchestration_id)
-        self._history = History.read(rooms.event_log, self._beginning(), culprit_is_known=blame is not None)
-        self._writer = EventWriter(rooms.event_log)
-        self._control = Control(rooms.event_log, self._started, cancellation, self._hand_back)
+        event_log = rooms.event_log.of(self._started.service)
+        self._history = History.read(event_log, self._beginning(), culprit_is_known=blame is not None)
+        self._writer = EventWriter(event_log)
+        self._control = Control(event_log, self._started, cancellation, self._hand_back)
         self._begun = 0
 
     def work(self) -> int:
@@ -96,7 +98,8 @@ class Container:
 
     def _run_all(self, definition: JobDefinition) -> None:
         retry = self._started.retry or definition.retry
-        runner = InstanceRunner(definition, retry, self._rooms.payloads, self._log)
+        folder = payload_folder(self._started.service, self._settings.orchestration_id)
+        runner = InstanceRunner(definition, retry, self._rooms.payloads, folder, self._log)
         if self._blame:
             self._judge(runner, definition, self._blame)
         agenda = Agenda(self._entries())

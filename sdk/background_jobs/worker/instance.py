@@ -55,10 +55,13 @@ class Attempt:
 class InstanceRunner:
     """Runs attempts of one job, one after the other."""
 
-    def __init__(self, definition: JobDefinition, retry: Retry, payloads: Payloads, log: str) -> None:
+    def __init__(
+        self, definition: JobDefinition, retry: Retry, payloads: Payloads, folder: str, log: str
+    ) -> None:
         self._definition = definition
         self._retry = retry
         self._payloads = payloads
+        self._folder = folder
         self._log = log
 
     def run(self, attempt: Attempt, limit: Limit) -> JobEvent:
@@ -126,7 +129,7 @@ class InstanceRunner:
             raise InvalidResult(f"{where}: {refused}") from refused
         if len(document) <= INLINE_BYTES:
             return {"result": plain}
-        key = f"orchestrations/{context.orchestration_id}/results/{context.index:08d}.json"
+        key = f"{self._folder}/results/{context.index:08d}.json"
         self._payloads.put(key, document)
         return {"result_ref": PayloadRef(key=key)}
 

@@ -1,0 +1,28 @@
+"""How long events, read model and payloads are kept: per service, and the longest where that is not known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """The days of a stage, and of the services that have their own.
+
+    >>> Retention(90, {"billing": 365}).of("billing").days
+    365
+    >>> Retention(90, {"billing": 365}).of("reports").days
+    90
+    """
+
+    days: int
+    by_service: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, service: str) -> timedelta:
+        """Return how long what belongs to *service* is kept; the longest where it is empty, not known."""
+        return timedelta(days=self.by_service.get(service, self.days)) if service else self.longest
+
+    @property
+    def longest(self) -> timedelta:
+        """Return after how long nothing is kept."""
+        return timedelta(days=max(self.days, *self.by_service.values(), 0))
