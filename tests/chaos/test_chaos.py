@@ -128,8 +128,9 @@ def params_of(runs: Path) -> list[dict[str, Any]]:
     return [{"n": n, "runs": str(runs), "how": BAD.get(n)} for n in range(TOTAL)]
 
 
-def check(orchestration: Orchestration, results: JobResults, inbox: Inbox, rooms: Rooms) -> None:
+def check(orchestration: Orchestration, results: JobResults, inbox: Inbox, stack: ChaoticStack) -> None:
     """Assert what holds after every fault."""
+    rooms = Rooms.of(stack.settings)
     successes, failures = results
     outcomes = sorted([*successes, *(failures or [])], key=lambda outcome: outcome.index)
     # every param set is accounted for exactly once
@@ -145,7 +146,7 @@ def check(orchestration: Orchestration, results: JobResults, inbox: Inbox, rooms
     assert len({event.event_id for event in inbox.received}) == 1
     events = rooms.event_log.everything(orchestration.id, TOTAL)
     assert sum(isinstance(event, OrchestrationCompleted) for event in events) == 1
-    until(lambda: not containers(os.environ["BACKGROUND_JOBS_STACK_ID"], orchestration.id))  # noqa: TID251
+    until(lambda: not containers(stack.stack_id, orchestration.id))
 
 
 def test_nothing_is_lost_while_containers_functions_stream_and_bus_fail(
@@ -160,7 +161,7 @@ def test_nothing_is_lost_while_containers_functions_stream_and_bus_fail(
     with killer.at_work():
         results = service.get_job_results(orchestration.id, timeout=PATIENCE)
 
-    check(orchestration, results, inbox, rooms)
+    check(orchestration, results, inbox, stack)
     ended = {failure.index: failure.error.type for failure in results.failures or []}
     assert {n: ended[n] for n in BAD} == {100: "ValueError", 333: "ContainerLost", 666: "ContainerLost"}
     assert killer.deaths, "nothing was killed, so nothing was shown"
@@ -171,7 +172,7 @@ def test_nothing_is_lost_while_containers_functions_stream_and_bus_fail(
 
 
 def test_nothing_is_lost_when_the_execution_is_aborted(stack: ChaoticStack, tmp_path: Path) -> None:
-    inbox, rooms = Inbox(stack.settings.event_bus), Rooms.of(stack.settings)
+    inbox = Inbox(stack.settings.event_bus)
     service = OrchestrationService(stack.settings)
     orchestration = service.kick_off_job("square", params_of(tmp_path / "runs"), parallelism=CONTAINERS)
     until(lambda: orchestration.summary().completed > TOTAL // 10)
@@ -182,7 +183,7 @@ def test_nothing_is_lost_when_the_execution_is_aborted(stack: ChaoticStack, tmp_
     states.stop_execution(executionArn=arn, cause="by hand")
 
     results = service.get_job_results(orchestration.id, timeout=PATIENCE)
-    check(orchestration, results, inbox, rooms)
+    check(orchestration, results, inbox, stack)
     assert "ExecutionEnded" in {failure.error.type for failure in results.failures or []}
 
 

@@ -163,7 +163,11 @@ def _say_console(api_url: str) -> None:
 
 def _run(command: list[str], stack: "LocalStack") -> int:
     """Run *command* against *stack* and return its status as a shell does: 128 + n after signal n."""
-    environment = {**os.environ, **stack.environment}  # noqa: TID251 -- a child's environment
+    from background_jobs.local_stack.processes import STACK_ID
+
+    # What the command leaves behind goes with the stack.
+    marked = {**stack.environment, STACK_ID: stack.stack_id}
+    environment = {**os.environ, **marked}  # noqa: TID251 -- a child's environment
     environment.pop("AWS_PROFILE", None)
     try:
         child = subprocess.Popen(command, env=environment)  # noqa: S603 -- the user's own command

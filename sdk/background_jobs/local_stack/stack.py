@@ -107,9 +107,7 @@ class LocalStack:
             self.stop()
             raise
         settings = ready.settings.model_copy(update={"job_names": names})
-        self.environment = (
-            client_environment(ready.port, "caller") | settings.to_env() | {STACK_ID: self.stack_id}
-        )
+        self.environment = client_environment(ready.port, "caller") | settings.to_env()
         return self
 
     @property
