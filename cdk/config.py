@@ -6,6 +6,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from background_jobs.core.retention import Retention
+from background_jobs.core.stages import Stage, stages_from
 from cdk.network_config import ExistingVpc, NetworkConfig, NewVpc
 from cdk.schedule_config import ScheduleConfig
 from cdk.service_config import ServiceConfig
@@ -91,10 +92,13 @@ class StageConfig(BaseModel):
     def _schedules_can_run(self) -> Self:
         services = {service.name for service in self.services}
         for schedule in self.schedules:
-            if schedule.service is not None and schedule.service not in services:
-                raise ValueError(f"schedule {schedule.name!r}: there is no service {schedule.service!r}")
-            if schedule.parallelism is not None and schedule.parallelism > self.max_parallelism:
-                raise ValueError(f"schedule {schedule.name!r}: at most {self.max_parallelism} in parallel")
+            stages: list[ScheduleConfig | Stage] = [schedule, *stages_from(schedule.then)]
+            for stage in stages:
+                if stage.service is not None and stage.service not in services:
+                    raise ValueError(f"schedule {schedule.name!r}: there is no service {stage.service!r}")
+                if stage.parallelism is not None and stage.parallelism > self.max_parallelism:
+                    most = f"at most {self.max_parallelism} in parallel"
+                    raise ValueError(f"schedule {schedule.name!r}: {most}")
         return self
 
     @model_validator(mode="after")

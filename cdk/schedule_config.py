@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from background_jobs.core.payloads import INLINE_BYTES, params_line
 from background_jobs.core.retry import Retry
 from background_jobs.core.schedules import Overlap, ScheduleDefinition
+from background_jobs.core.stages import Stage
 from background_jobs.core.timing import Timing
 
 
@@ -36,6 +37,8 @@ class ScheduleConfig(BaseModel):
     tags: dict[str, str] = Field(default_factory=dict)
     retry: Retry | None = None
     timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 86_400)
+    then: Stage | None = None
+    """What follows each run."""
 
     @field_validator("params", mode="after")
     @classmethod

@@ -35,6 +35,10 @@ def handler(event: dict[str, Any], _context: object) -> None:
     elif naming.FOLLOWING in event:
         start_following(Following.model_validate(event[naming.FOLLOWING]), *_parts())
     elif event.get("detail-type") == naming.JOB_COMPLETED_DETAIL_TYPE:
-        start_next(JobCompletedEvent.from_eventbridge(event).orchestration_id, *_parts())
+        completed = JobCompletedEvent.from_eventbridge(event)
+        schedule = completed.tags.get(naming.SCHEDULE_TAG)
+        if not start_next(completed.orchestration_id, *_parts()) and schedule:
+            # The run has ended early, and no other event will say so.
+            _service().firing.run_completed(schedule)
     else:
         _service().firing.due(Due.model_validate(event))

@@ -14,10 +14,12 @@ from background_jobs.control_plane.aggregate import Aggregator
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service import Orchestration
+from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import ContainerSettings, Settings
 from background_jobs.worker.beacon import Beacon
 from background_jobs.worker.container import Container
 from tests.adapters.jobs import halve
+from tests.adapters.scheduling import Clock
 from tests.memory import SETTINGS, aws_in_memory
 from tests.unit.histories import at
 
@@ -79,3 +81,28 @@ def aggregate(rooms: Rooms, settings: Settings) -> Callable[[], list[dict[str, A
         return list(handle_records(records, aggregator.aggregate)["batchItemFailures"])
 
     return aggregate
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def schedules(settings: Settings, rooms: Rooms, service: OrchestrationService, clock: Clock) -> Schedules:
+    return Schedules(settings, rooms, service._prepared, clock)
+
+
+@pytest.fixture
+def complete(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+) -> Callable[[str | None], None]:
+    """Run an orchestration to its end; the schedule has not heard of it yet."""
+
+    def complete(orchestration_id: str | None) -> None:
+        assert orchestration_id is not None
+        launch(service.orchestration(orchestration_id))
+        for _ in ("the outcomes", "the completion"):
+            assert aggregate() == []
+
+    return complete

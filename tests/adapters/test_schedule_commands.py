@@ -40,14 +40,18 @@ def test_a_schedule_is_made_with_every_option_and_params_from_a_file(run: Run, t
     made = run(
         "create", "often", "halve", "--params", str(tmp_path / "params.jsonl"), "--every", "90m",
         "--end", "2999-01-01T00:00Z", "--overlap", "queue", "--jitter", "5m", "--parallelism", "2",
-        "--tag", "customer=acme", "--tag", "team=x=y", "--timeout", "1h", "--json",
+        "--tag", "customer=acme", "--tag", "team=x=y", "--timeout", "1h",
+        "--then", "halve", "--then", "notify", "--on-failure", "continue", "--json",
     )  # fmt: skip
     view = printed(made)
     assert (view["due"], view["overlap"], view["jitter_minutes"]) == ("rate(90 minutes)", "queue", 5)
     assert (view["tags"], view["parallelism"]) == ({"customer": "acme", "team": "x=y"}, 2)
+    assert view["then"] == ["halve", "notify"]
     target = clients.scheduler().get_schedule(Name="often", GroupName="background-jobs-test")["Target"]
     definition = json.loads(target["Input"])["definition"]
     assert (definition["params"], definition["timeout_seconds"]) == ([{"n": 2}, {"n": 4}], 3600)
+    last = {"job_name": "notify", "on_failure": "continue"}
+    assert definition["then"] == {"job_name": "halve", "on_failure": "continue", "then": last}
 
 
 def test_params_come_from_standard_input_as_well(run: Run) -> None:
@@ -121,6 +125,7 @@ def test_spans_are_those_of_the_other_commands(run: Run) -> None:
         (["--cron", "0 3 * * *", "--tag", "acme"], "is no tag"),
         (["--cron", "0 3 * * *", "--params", "/nowhere"], "No such file"),
         (["--cron", "0 3 * * *", "--overlap", "perhaps"], "perhaps"),
+        (["--cron", "0 3 * * *", "--on-failure", "stop"], "Say what follows"),
         ([], "exactly one of cron, every and at"),
     ],
 )

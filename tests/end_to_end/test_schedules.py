@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import boto3
@@ -18,6 +19,7 @@ from background_jobs import (
     Schedule,
     ScheduleNotFound,
     ScheduleState,
+    Stage,
     Status,
     aio,
 )
@@ -130,6 +132,30 @@ def test_what_is_queued_starts_when_the_run_before_completes(
         assert before.completed_at is not None
         assert after.started_at is not None
         assert before.completed_at < after.started_at
+
+
+@pytest.mark.parametrize("on_failure", ["continue", "stop"])
+def test_what_is_queued_behind_a_run_with_stages_starts_when_nothing_more_of_that_follows(
+    service: OrchestrationService, stack: LocalStack, name: str, tmp_path: Path, on_failure: Any
+) -> None:
+    # given a run with two stages, of which the first waits and errs, and another run behind it
+    running, release = tmp_path / "running", tmp_path / "until"
+    params = [{"running": str(running), "until": str(release)}, {"running": "/"}]
+    then = Stage("total", params={"values": [7]}, on_failure=on_failure)
+    schedule = service.schedule_job(name, "patient", params, cron="0 3 * * *", overlap="queue", then=then)
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    for hours in (2, 1):
+        invoke(stack, schedule, now - timedelta(hours=hours))
+    assert [run.state for run in schedule.runs()] == [RunState.QUEUED, RunState.STARTED]
+    # when the first stage ends
+    release.touch()
+    until(lambda: [run.status for run in schedule.runs()] == [Status.ERRORED] * 2, PATIENCE)
+    # then the other run starts after the second stage, which is skipped where failures stop the pipeline
+    second, first = (service.pipeline(run.orchestration_id or "").stages() for run in schedule.runs())
+    ends = [stage.summary.completed_at for stage in first if stage.summary and stage.summary.completed_at]
+    begins = [stage.summary.started_at for stage in second if stage.summary and stage.summary.started_at]
+    assert max(ends) < min(begins)
+    assert [stage.skipped is None for stage in first] == [True, on_failure == "continue"]
 
 
 def test_a_backfill_runs_the_past_one_after_the_other(service: OrchestrationService, name: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from background_jobs import Stage
 from background_jobs.core.schedules import Overlap
 from cdk.config import InvalidStage, StageConfig, stage_named
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
@@ -137,7 +138,11 @@ def test_a_schedule_that_cannot_be_is_found_at_synthesis(fields: dict[str, Any],
 
 def test_schedules_run_in_services_and_limits_that_the_stage_has() -> None:
     services = (ServiceConfig(name="billing", image="i"),)
-    for fields, said in (({"service": "biling"}, "no service 'biling'"), ({"parallelism": 7}, "at most 5")):
+    for fields, said in (
+        ({"service": "biling"}, "no service 'biling'"),
+        ({"then": Stage("send", service="male")}, "no service 'male'"),
+        ({"parallelism": 7}, "at most 5"),
+    ):
         with pytest.raises(ValidationError, match=said):
             StageConfig(stage="prod", services=services, schedules=(nightly(**fields),), max_parallelism=5)
     with pytest.raises(ValidationError, match="schedules are named twice: nightly"):

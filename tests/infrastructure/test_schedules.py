@@ -4,6 +4,7 @@ import json
 
 from background_jobs.core.naming import RUN_COMPLETED_OF, SCHEDULE_TAG, schedule_group
 from background_jobs.core.schedules import Overlap, Target, definition_in, scheduler_properties
+from background_jobs.core.stages import Stage
 from cdk.config import stage_named
 from cdk.schedule_config import ScheduleConfig
 from tests.infrastructure.conftest import Synthesize, Template, of_type
@@ -52,6 +53,7 @@ def test_a_declared_schedule_is_what_the_sdk_would_make(synthesized: Synthesize)
         timezone="Europe/Berlin",
         params=({"region": "eu"},),
         overlap=Overlap.QUEUE,
+        then=Stage("send", params={"report": "$result"}, timeout=600),
     )
     template = synthesized(stage_named("prod").model_copy(update={"schedules": (declared,)}))
     (schedule,) = of_type(template, "AWS::Scheduler::Schedule")

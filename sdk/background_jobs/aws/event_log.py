@@ -25,9 +25,11 @@ from background_jobs.core.events import (
     OrchestrationEvent,
     OrchestrationStarted,
     RerunRequested,
+    StageSkipped,
     cancelled_key,
     job_partition,
     parse_event,
+    skipped_key,
     started_key,
 )
 from background_jobs.core.pace import TRANSACTION_ITEMS
@@ -158,6 +160,11 @@ class EventLog:
         """Return the event that asks for the end of the orchestration, if somebody did."""
         event = self._read(cancelled_key(orchestration_id))
         return event if isinstance(event, OrchestrationCancelled) else None
+
+    def skipped(self, orchestration_id: str) -> StageSkipped | None:
+        """Return the event that says why the next stage was not started, if it was not."""
+        event = self._read(skipped_key(orchestration_id))
+        return event if isinstance(event, StageSkipped) else None
 
     def reruns(self, orchestration_id: str) -> list[RerunRequested]:
         """Return what was asked to run again of an orchestration, oldest first; some may not have started."""

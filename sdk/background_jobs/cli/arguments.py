@@ -1,7 +1,8 @@
 """The arguments and options that several commands take."""
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -9,6 +10,7 @@ from background_jobs.cli.times import span
 
 if TYPE_CHECKING:
     from background_jobs.core.retry import Retry
+    from background_jobs.core.stages import Stage
 
 OrchestrationId = Annotated[
     str, typer.Argument(metavar="ID", help="The id of the orchestration.", show_default=False)
@@ -68,3 +70,33 @@ def known_job_names() -> list[str]:
 JobName = Annotated[
     str, typer.Argument(metavar="JOB_NAME", help="The job to run.", autocompletion=known_job_names)
 ]
+Then = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--then",
+        metavar="JOB_NAME",
+        help="The job that follows, with the results as its params; may be repeated.",
+        autocompletion=known_job_names,
+    ),
+]
+OnFailure = Annotated[
+    Literal["stop", "continue"] | None,
+    typer.Option(help="Where an instance errors: start no further stage (as by default), or go on."),
+]
+
+
+def stages(job_names: Sequence[str] | None, on_failure: Literal["stop", "continue"] | None) -> "Stage | None":
+    """Return the stages that `--then` and `--on-failure` ask for. Raises BadParameter."""
+    from pydantic import ValidationError
+
+    from background_jobs.core.stages import Stage
+
+    if on_failure and not job_names:
+        raise typer.BadParameter("Say what follows: name that with --then.", param_hint="--on-failure")
+    stage: Stage | None = None
+    for name in reversed(job_names or ()):
+        try:
+            stage = Stage(name, on_failure=on_failure or "stop", then=stage)
+        except ValidationError:
+            raise typer.BadParameter(f"{name!r} is no job name.", param_hint="--then") from None
+    return stage

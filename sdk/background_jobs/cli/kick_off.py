@@ -1,9 +1,8 @@
 """`background-jobs kick-off`: start one job instance for each of the params in a file."""
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +12,10 @@ from background_jobs.cli.arguments import (
     JobName,
     Key,
     MaxAttempts,
-    known_job_names,
+    OnFailure,
+    Then,
     retry_of,
+    stages,
     tag,
 )
 from background_jobs.cli.params_file import STANDARD_INPUT, Format, InvalidParamsFile, ParamsFile
@@ -22,11 +23,7 @@ from background_jobs.cli.reporting import print_json, reporting, say
 from background_jobs.cli.watch import follow, follow_pipeline
 
 if TYPE_CHECKING:
-    from background_jobs.core.stages import Stage
     from background_jobs.orchestration_service import Orchestration
-
-OnFailure = Literal["stop", "continue"]
-"""What becomes of the stages that follow when an instance errored, as `core.stages` has it."""
 
 
 def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
@@ -57,19 +54,8 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
     ] = None,
     timeout: EndAfter = None,
     max_attempts: MaxAttempts = None,
-    then: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--then",
-            metavar="JOB_NAME",
-            help="The job that follows, with the results as its params; may be repeated.",
-            autocompletion=known_job_names,
-        ),
-    ] = None,
-    on_failure: Annotated[
-        OnFailure | None,
-        typer.Option(help="Where an instance errors: start no further stage (as by default), or go on."),
-    ] = None,
+    then: Then = None,
+    on_failure: OnFailure = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on watching it, as `watch` does.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -79,10 +65,8 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
     """
     if file is None and sys.stdin.isatty():
         raise typer.BadParameter("Name a FILE of params, or pipe them in: echo '{}' | background-jobs ...")
-    if on_failure and not then:
-        raise typer.BadParameter("Say what follows: name that with --then.", param_hint="--on-failure")
     tagged = dict(map(tag, tags or []))
-    stages = _stages(then or [], on_failure or "stop")
+    following = stages(then, on_failure)
     with reporting():
         from background_jobs.core.answers import Started
         from background_jobs.core.errors import InvalidParams
@@ -99,14 +83,14 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
                 service=service,
                 retry=retry_of(max_attempts),
                 timeout=timeout,
-                then=stages,
+                then=following,
             )
         except InvalidParams as refused:
             raise InvalidParamsFile(params.place, refused.reason) from refused
         if watch:
             raise typer.Exit(
                 follow_pipeline(orchestration.pipeline(), as_json=as_json)
-                if stages
+                if following
                 else follow(orchestration, as_json=as_json)
             )
     if as_json:
@@ -123,18 +107,3 @@ def announce(orchestration: "Orchestration") -> None:
     say(f"Kicked off {orchestration.job_name} with {instances}:")
     typer.echo(orchestration.id)
     say(f"Watch it: background-jobs watch {'--pipeline ' if summary.stages_left else ''}{orchestration.id}")
-
-
-def _stages(job_names: "Iterable[str]", on_failure: OnFailure) -> "Stage | None":
-    """Return the stages of these jobs, each with what follows it."""
-    from pydantic import ValidationError
-
-    from background_jobs.core.stages import Stage
-
-    stage: Stage | None = None
-    for name in reversed(list(job_names)):
-        try:
-            stage = Stage(name, on_failure=on_failure, then=stage)
-        except ValidationError:
-            raise typer.BadParameter(f"{name!r} is no job name.", param_hint="--then") from None
-    return stage

@@ -65,6 +65,8 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
         timedelta | None,
         typer.Option(parser=span, metavar="SPAN", help="What ends a whole orchestration."),
     ] = None,
+    then: arguments.Then = None,
+    on_failure: arguments.OnFailure = None,
     as_json: AsJson = False,
 ) -> None:
     """Schedule JOB under NAME; the same name again redefines it."""
@@ -85,6 +87,7 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
             tags=dict(map(arguments.tag, tag or [])),
             service=service,
             timeout=timeout,
+            then=arguments.stages(then, on_failure),
         )
         _print_one(schedule.view(), as_json=as_json)
 
@@ -195,9 +198,8 @@ def _print_one(view: "ScheduleView", *, as_json: bool) -> None:
         print_json(view)
         return
     fields = view.model_dump(mode="json", exclude={"next_runs"})
-    rows = [
-        (name.replace("_", " "), _shown(value)) for name, value in fields.items() if value not in (None, {})
-    ]
+    told = {name: value for name, value in fields.items() if value not in (None, {}, [])}
+    rows = [(name.replace("_", " "), _shown(value)) for name, value in told.items()]
     _print_columns([*rows, *(("next", at.isoformat()) for at in view.next_runs)])
 
 
@@ -236,4 +238,4 @@ def _shown_next(view: "ScheduleView") -> str:
 def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}={text}" for name, text in value.items())
-    return str(value)
+    return ", ".join(value) if isinstance(value, list) else str(value)

@@ -38,22 +38,23 @@ class Following(BaseModel):
     stage: Stage
 
 
-def start_next(orchestration_id: str, rooms: Rooms, settings: Settings) -> None:
+def start_next(orchestration_id: str, rooms: Rooms, settings: Settings) -> bool:
     """Start what follows a completed orchestration, if anything does, or append StageSkipped.
 
-    The id of the next stage follows from the first one's, so that a second call starts nothing. Raises
-    OrchestrationNotFound.
+    Returns whether another stage follows. The id of that follows from the first one's, so that a second call
+    starts nothing. Raises OrchestrationNotFound.
     """
     started, cancellation = rooms.event_log.beginning(orchestration_id)
     stage, next_id = started.then, ids.next_stage_id(orchestration_id)
     if stage is None:
-        return
+        return False
     if cancellation or rooms.event_log.cancellation(next_id):
         _skip(started, stage, "The pipeline was cancelled.", rooms)
-        return
+        return False
     lineage = Lineage(parent_id=orchestration_id, pipeline_id=started.pipeline_id, stage=started.stage + 1)
     if reason := _refusal(started, stage, next_id, lineage, rooms, settings):
         _skip(started, stage, reason, rooms)
+    return not reason
 
 
 def start_following(wanted: Following, rooms: Rooms, settings: Settings) -> None:

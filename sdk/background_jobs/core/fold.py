@@ -85,6 +85,11 @@ class Summary(Lineage):
         """Tell whether the orchestration has completed."""
         return self.completed_at is not None
 
+    @property
+    def goes_on(self) -> bool:
+        """Tell whether all of it has run, and another stage is to follow or has followed."""
+        return self.all_final and self.stages_left > 0 and self.next_skipped is None
+
 
 @dataclass(frozen=True, slots=True)
 class Transition:

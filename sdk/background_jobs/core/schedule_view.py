@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from background_jobs.core.schedules import Overlap, ScheduleDefinition
+from background_jobs.core.stages import stages_from
 
 
 class ScheduleState(StrEnum):
@@ -37,6 +38,8 @@ class ScheduleView(BaseModel):
     jitter_minutes: int
     parallelism: int | None
     tags: dict[str, str]
+    then: tuple[str, ...]
+    """The jobs of the stages that follow."""
     declared: bool
     """Whether the stack declares it, so that it is changed there."""
     next_runs: tuple[AwareDatetime, ...]
@@ -58,6 +61,7 @@ class ScheduleView(BaseModel):
             jitter_minutes=definition.jitter // timedelta(minutes=1),
             parallelism=definition.parallelism,
             tags=definition.tags,
+            then=tuple(stage.job_name for stage in stages_from(definition.then)),
             declared=definition.declared,
             next_runs=tuple(next_runs),
         )

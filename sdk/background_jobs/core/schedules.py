@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from background_jobs.core import naming
 from background_jobs.core.retry import Retry
+from background_jobs.core.stages import Stage
 from background_jobs.core.timing import Timing
 
 LONGEST_JITTER: Final = timedelta(days=1)
@@ -52,6 +53,8 @@ class ScheduleDefinition(BaseModel):
     tags: dict[str, str] = Field(default_factory=dict)
     retry: Retry | None = None
     timeout_seconds: float | None = None
+    then: Stage | None = None
+    """What follows each run; the run is in progress until that has ended, too."""
     declared: bool = False
     """Whether the stack declares it, so that it is changed there."""
 

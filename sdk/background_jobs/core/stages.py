@@ -71,6 +71,13 @@ class Stage:
         return 1 + (self.then.depth if self.then else 0)
 
 
+def stages_from(stage: Stage | None) -> Iterator[Stage]:
+    """Yield *stage* and those that follow it, in order."""
+    while stage is not None:
+        yield stage
+        stage = stage.then
+
+
 def params_after(
     template: "Literal['results'] | Mapping[str, Any]",
     *,

@@ -1,7 +1,7 @@
 """Carrying out what a schedule's occurrence calls for, whoever says that it is due."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -11,6 +11,7 @@ from background_jobs.aws.schedule_log import AlreadyStarted
 from background_jobs.core import naming
 from background_jobs.core.errors import EventConflict, PayloadNotFound
 from background_jobs.core.events import OrchestrationStarted
+from background_jobs.core.fold import Summary
 from background_jobs.core.overlap import Standing, decided, next_run
 from background_jobs.core.schedule_events import (
     OccurrenceEvent,
@@ -21,11 +22,12 @@ from background_jobs.core.schedule_events import (
 )
 from background_jobs.core.schedules import Due, Overlap, ScheduleDefinition
 from background_jobs.orchestration_service.kick_off import KickOff
+from background_jobs.orchestration_service.runs import stages_of
 
 _LATEST: Final = 10
 """The runs among which one may be in progress."""
 UNFOLDED: Final = timedelta(days=1)
-"""For how long a run may be missing from the read model, and count as in progress."""
+"""For how long a run, or its next stage, may be missing from the read model, and count as in progress."""
 _GONE: Final = "its params are gone: the schedule was changed or deleted meanwhile"
 
 
@@ -141,6 +143,7 @@ class Firing:
             service=definition.service,
             retry=definition.retry,
             timeout=definition.timeout_seconds,
+            then=definition.then,
             known_id=run.orchestration_id,
         )
         return self._prepare(wanted, self._params(definition))
@@ -154,10 +157,19 @@ class Firing:
         if not runs:
             return frozenset()
         # What a completion calls for must not be missed: nobody would come back for it.
-        ids = [run.orchestration_id for run in runs]
-        summaries = self._rooms.history.summaries(ids, consistent=True)
-        ended = {summary.orchestration_id: summary.all_final for summary in summaries}
-        unfolded = self._clock() - UNFOLDED
+        stages = stages_of([run.orchestration_id for run in runs], self._rooms, consistent=True)
         return frozenset(
-            run.orchestration_id for run in runs if not ended.get(run.orchestration_id, run.at < unfolded)
+            run.orchestration_id
+            for run in runs
+            if self._goes_on(stages.get(run.orchestration_id, []), started_at=run.at)
         )
+
+    def _goes_on(self, stages: Sequence[Summary], started_at: datetime) -> bool:
+        last = stages[-1] if stages else None
+        if last and not last.goes_on:
+            return not last.all_final
+        # Its start, or that of its next stage, is not in the read model: not yet, or never.
+        if last and self._rooms.event_log.skipped(last.orchestration_id):
+            return False
+        since = (last.last_outcome_at if last else None) or started_at
+        return since >= self._clock() - UNFOLDED

@@ -22,7 +22,7 @@ from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.naming import SERVICE_NAME, payload_folder
 from background_jobs.core.retry import Retry
-from background_jobs.core.stages import Stage
+from background_jobs.core.stages import Stage, stages_from
 from background_jobs.jobs import JobDefinition, definition_of
 from background_jobs.orchestration_service.spool import ParamsSpool
 from background_jobs.settings import Settings
@@ -69,10 +69,10 @@ class KickOff:
         for name in self._names_to_check():
             if settings.job_names and name not in settings.job_names:
                 raise UnknownJobName(name, settings.job_names)
-        for service in filter(None, (self.service, *(stage.service for stage in _stages(self.then)))):
+        for service in filter(None, (self.service, *(stage.service for stage in stages_from(self.then)))):
             _refuse_service(service, settings.service_names)
         limit = settings.max_parallelism
-        for parallelism in (self.parallelism, *(stage.parallelism for stage in _stages(self.then))):
+        for parallelism in (self.parallelism, *(stage.parallelism for stage in stages_from(self.then))):
             if parallelism is not None and not 1 <= parallelism <= limit:
                 raise InvalidKickOff(
                     f"parallelism={parallelism} must be from 1 to {limit}, the limit of this stage "
@@ -87,7 +87,7 @@ class KickOff:
     def _names_to_check(self) -> Iterator[str]:
         yield self.job_name
         # What other services have is not known here.
-        yield from (stage.job_name for stage in _stages(self.then) if stage.service is None)
+        yield from (stage.job_name for stage in stages_from(self.then) if stage.service is None)
 
     def _refuse_sizes(self) -> None:
         if self.key is not None and not 1 <= len(self.key) <= _MAX_KEY:
@@ -218,9 +218,3 @@ def _refuse_service(name: str, known: tuple[str, ...]) -> None:
         raise InvalidKickOff(
             f"service={name!r} cannot be: a name has 1 to 40 lower-case letters, digits and hyphens."
         )
-
-
-def _stages(stage: Stage | None) -> Iterator[Stage]:
-    while stage is not None:
-        yield stage
-        stage = stage.then

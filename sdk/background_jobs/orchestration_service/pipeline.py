@@ -17,6 +17,7 @@ from background_jobs.core.statuses import Status
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.lineage import family
 from background_jobs.orchestration_service.orchestration import Cancellation, Orchestration
+from background_jobs.orchestration_service.runs import status_of
 from background_jobs.orchestration_service.watching import Deadline, Update
 
 
@@ -84,12 +85,7 @@ class Pipeline:
     @staticmethod
     def status_of(stages: Sequence[PipelineStage]) -> Status:
         """Return the statuses of *stages*, which are all of a pipeline, in one."""
-        started = [stage.summary for stage in stages if stage.summary]
-        if any(stage.skipped for stage in stages):
-            return Status.ERRORED
-        if len(started) < len(stages) or not all(summary.done for summary in started):
-            return Status.IN_PROGRESS
-        return Status.ERRORED if any(summary.errored for summary in started) else Status.COMPLETED
+        return status_of([stage.summary for stage in stages if stage.summary])
 
     def done(self) -> bool:
         """Tell whether nothing runs any more, and nothing follows."""

@@ -29,6 +29,7 @@ from background_jobs.core.schedule_view import ScheduleState, ScheduleView
 from background_jobs.core.schedules import Overlap, ScheduleDefinition
 from background_jobs.core.statuses import Status
 from background_jobs.orchestration_service.firing import UNFOLDED, Firing
+from background_jobs.orchestration_service.runs import stages_of, status_of
 
 LONGEST_BACKFILL: Final = 1_000
 """Occurrences that one backfill may run."""
@@ -197,8 +198,8 @@ class Schedule:
 
     def _with_statuses(self, events: Iterable[ScheduleRun]) -> list[ScheduleRun]:
         runs = list(events)
-        started = [run.orchestration_id for run in runs if run.orchestration_id]
-        statuses = {one.orchestration_id: one.status for one in self._rooms.history.summaries(started)}
+        stages = stages_of((run.orchestration_id for run in runs if run.orchestration_id), self._rooms)
+        statuses = {run: status_of(started) for run, started in stages.items()}
         return [run.model_copy(update={"status": self._status(run, statuses)}) for run in runs]
 
     def _status(self, run: ScheduleRun, statuses: Mapping[str, Status]) -> Status | None:

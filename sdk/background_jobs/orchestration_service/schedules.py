@@ -26,6 +26,7 @@ from background_jobs.core.schedules import (
     is_schedule_name,
     refusal,
 )
+from background_jobs.core.stages import Stage
 from background_jobs.orchestration_service.firing import Firing, Prepare
 from background_jobs.orchestration_service.kick_off import KickOff, check_of, named
 from background_jobs.orchestration_service.schedule import Schedule
@@ -61,6 +62,7 @@ class ScheduleOptions(TypedDict, total=False):
     service: str | None
     retry: Retry | None
     timeout: float | timedelta | None
+    then: Stage | None
     """These are as in kick_off_job, for every occurrence."""
 
 
@@ -94,6 +96,7 @@ class Schedules:
             tags=options.get("tags") or {},
             timeout=options.get("timeout"),
             service=options.get("service") or self._settings.service,
+            then=options.get("then"),
         )
         wanted.refuse(self._settings)
         definition = self._definition(name, wanted, options)
@@ -164,6 +167,7 @@ class Schedules:
             "tags": wanted.tags,
             "retry": options.get("retry"),
             "timeout_seconds": wanted.seconds,
+            "then": wanted.then,
         }
         try:
             definition = ScheduleDefinition.model_validate(fields)
