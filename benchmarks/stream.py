@@ -34,7 +34,7 @@ WATCHERS = 200
 
 def main() -> None:
     """Measure one client, then many."""
-    with LocalStack(str(Path(__file__).with_name("jobs.py")), containers=1) as stack:
+    with LocalStack(str(Path(__file__).with_name("jobs.py")), containers=2) as stack:
         os.environ.update(stack.environment)  # noqa: TID251 -- this process is the caller
         service, rooms = OrchestrationService(), Rooms.of(stack.settings)
         _one_client(service, rooms, stack)
@@ -45,8 +45,10 @@ def _one_client(service: OrchestrationService, rooms: Rooms, stack: LocalStack) 
     orchestration = _kicked_off(service)
     sent: dict[int, float] = {}
     seen: dict[int, float] = {}
-    client = threading.Thread(target=_read, args=(_url(stack, orchestration), seen))
+    connected = threading.Event()
+    client = threading.Thread(target=_read, args=(_url(stack, orchestration), seen, connected))
     client.start()
+    connected.wait()
     _append(orchestration, rooms, sent)
     client.join()
     delays = sorted(1000 * (seen[index] - sent[index]) for index in seen if index in sent)
@@ -81,7 +83,11 @@ def _many_clients(service: OrchestrationService, rooms: Rooms, stack: LocalStack
 def _kicked_off(service: OrchestrationService) -> Orchestration:
     # The one container holds on to the first instance: the outcomes of all are appended here.
     params = ({"n": n, "hold": 10 * SECONDS} for n in range(RATE * SECONDS))
-    return service.kick_off_job("hold", params, parallelism=1)
+    orchestration = service.kick_off_job("hold", params, parallelism=1)
+    # What is measured begins once the container and the functions are there.
+    while not orchestration.summary().running:
+        time.sleep(0.1)
+    return orchestration
 
 
 def _append(orchestration: Orchestration, rooms: Rooms, sent: dict[int, float]) -> None:
@@ -95,9 +101,10 @@ def _append(orchestration: Orchestration, rooms: Rooms, sent: dict[int, float]) 
         )
 
 
-def _read(url: str, seen: dict[int, float]) -> None:
+def _read(url: str, seen: dict[int, float], connected: threading.Event) -> None:
     with httpx2.Client(timeout=60) as client, client.sse(url, max_event_size=None) as source:
         for event in source:
+            connected.set()
             if event.event == "transitions":
                 now = time.monotonic()
                 seen |= {move["index"]: now for move in json.loads(event.data)["transitions"]}
