@@ -68,7 +68,7 @@ def test_an_occurrence_is_started_once_wherever_its_delivery_stops(
         started = delivered(schedules, at)
         assert rooms.event_log.started(started.orchestration_id).total == 1
         assert len(schedule.runs()) == nth
-    assert nth == 5  # a query, two uploads and a transaction, and then none is left to stop at
+    assert nth == 6  # two reads, two uploads and a transaction, and then none is left to stop at
 
 
 def test_an_occurrence_is_skipped_with_the_reason_while_the_run_before_goes_on(
@@ -83,6 +83,20 @@ def test_an_occurrence_is_skipped_with_the_reason_while_the_run_before_goes_on(
     hours = [(clock() - timedelta(hours=n)).hour for n in range(3)]
     assert states(schedule) == list(zip(hours, ["started", "skipped", "started"], strict=True))
     assert [run.status for run in schedule.runs()] == [Status.IN_PROGRESS, None, Status.COMPLETED]
+
+
+def test_a_duplicate_of_what_was_skipped_starts_nothing_after_the_run_before_has_ended(
+    schedules: Schedules, clock: Clock, complete: Callable[[str | None], None]
+) -> None:
+    schedule = hourly(schedules)
+    first = delivered(schedules, clock.move(hours=1))
+    skipped = delivered(schedules, clock.move(hours=1))
+    complete(first.orchestration_id)
+    assert delivered(schedules, clock()) == skipped
+    assert [state for _, state in states(schedule)] == ["skipped", "started"]
+    # but whoever wants it to run can have it so
+    (run,) = schedule.backfill(clock(), clock.move(minutes=1))
+    assert run.state == "started"
 
 
 def test_of_two_occurrences_at_once_one_sees_the_other(

@@ -98,6 +98,14 @@ class ScheduleLog:
         events = self._events(name, queue_sort(after + 1), "queued#~")
         return [event for event in events if isinstance(event, OccurrenceQueued)]
 
+    @reaching_aws
+    def skip(self, name: str, scheduled_at: datetime) -> OccurrenceSkipped | None:
+        """Return the event that the occurrence of *scheduled_at* was skipped, if it was."""
+        key = {"pk": {"S": schedule_partition(name)}, "sk": {"S": skipped_sort(scheduled_at)}}
+        found = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        event = parse_schedule_event(found["Item"]["document"]["S"]) if "Item" in found else None
+        return event if isinstance(event, OccurrenceSkipped) else None
+
     def skipped(self, name: str, since: datetime) -> list[OccurrenceSkipped]:
         """Return what was due at *since* or later, and skipped."""
         events = self._events(name, skipped_sort(since), "skipped#~")

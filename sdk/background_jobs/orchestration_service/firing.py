@@ -46,6 +46,9 @@ class Firing:
     def due(self, due: Due) -> OccurrenceEvent:
         """Start, queue or skip an occurrence that Scheduler delivers, and return what became of it."""
         definition, scheduled_at = due.definition, due.scheduled_at.replace(second=0, microsecond=0)
+        if skipped := self._rooms.schedule_log.skip(definition.name, scheduled_at):
+            # It comes a second time, and what it was skipped for may have ended.
+            return skipped
         return self.occurrence(definition, scheduled_at, definition.overlap)
 
     def occurrence(
