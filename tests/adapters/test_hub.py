@@ -1,6 +1,7 @@
 """Many watchers of one orchestration: they share the reading, and each gets everything."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -95,3 +96,22 @@ def test_progress_that_was_cut_off_comes_without_its_transitions(
     whole = asyncio.run(resumed(Position(0, progress_is_due=False)))
     assert whole == ["transitions", "progress", "completed"]
     assert asyncio.run(resumed(Position(1, progress_is_due=True))) == ["progress", "completed"]
+
+
+def test_who_watches_hears_of_a_cancellation_before_anything_comes_of_it(
+    service: OrchestrationService, rooms: Rooms, aggregate: Callable[[], list[Any]]
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    aggregate()
+    orchestration.cancel("by somebody else")
+    aggregate()
+
+    async def first_news() -> bytes:
+        hub = Hub(rooms, ApiSettings(stream_poll_seconds=0.01))
+        return await anext(hub.events(orchestration.id, Position(1, progress_is_due=False)))
+
+    news = asyncio.run(first_news())
+    (data,) = [line for line in news.decode().splitlines() if line.startswith("data: ")]
+    told = json.loads(data.removeprefix("data: "))
+    assert (told["transitions"], told["counts"]["waiting"]) == ([], 1)
+    assert told["cancelled_at"] is not None

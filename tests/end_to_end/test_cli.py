@@ -91,6 +91,21 @@ def test_ctrl_c_stops_watching_and_says_how_to_come_back(
     assert orchestration.wait(PATIENCE).completed == 1
 
 
+def test_who_watches_hears_that_somebody_else_cancels(service: OrchestrationService, tmp_path: Path) -> None:
+    params = [{"running": str(tmp_path / "running"), "until": str(tmp_path / "release")}]
+    orchestration = service.kick_off_job("patient", params)
+    with subprocess.Popen(
+        [COMMAND, "watch", orchestration.id], stdout=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        next(line for line in watching.stdout if "1 running" in line)
+        orchestration.cancel()
+        heard, *_, last = watching.stdout
+    assert "0 of 1 (0 %): 1 running; " in heard
+    assert heard.endswith(", being cancelled\n")
+    assert "1 of 1 (100 %): 1 errored; took " in last
+
+
 def test_sigterm_gives_the_cursor_back(service: OrchestrationService, tmp_path: Path) -> None:
     params = [{"running": str(tmp_path / "running"), "until": str(tmp_path / "release")}]
     orchestration = service.kick_off_job("patient", params)

@@ -168,13 +168,15 @@ def _summary(orchestration_id: str, item: Mapping[str, Any] | None) -> Summary:
 
 
 def _encoded(summary: Summary, folded: Folded) -> str:
-    document = {
+    document: dict[str, Any] = {
         "counts": [summary.running, summary.completed, summary.errored],
         "transitions": [[t.index, t.rank, _milliseconds(t.at)] for t in folded.transitions],
         "advances": [
             [a.index, a.attempt, a.percent, a.message, _milliseconds(a.at)] for a in folded.advances
         ],
     }
+    if summary.cancelled_at:
+        document["cancelled_at"] = _milliseconds(summary.cancelled_at)
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -191,6 +193,7 @@ def _decoded(version: int, data: str) -> FeedItem:
             Advance(index, attempt, percent, message, _moment(at))
             for index, attempt, percent, message, at in document["advances"]
         ),
+        _moment(document["cancelled_at"]) if "cancelled_at" in document else None,
     )
 
 

@@ -135,7 +135,9 @@ def pace(view: OrchestrationView, now: datetime) -> Iterator[str]:
     if view.started_at:
         taken = told(((ended or now) - view.started_at).total_seconds())
         yield f"took {taken}" if ended else f"{taken} so far"
-    if view.eta_seconds is not None and not ended:
+    if view.cancelled and not ended:
+        yield "being cancelled"
+    elif view.eta_seconds is not None and not ended:
         yield f"about {told(view.eta_seconds)} left"
 
 

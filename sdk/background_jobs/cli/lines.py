@@ -47,7 +47,8 @@ class PlainLines:
     def __init__(self, orchestration: Orchestration) -> None:
         self._failures = FailureNews(orchestration)
         self._thinning = Thinning()
-        self._has_begun = False
+        self._marks = (False, False)
+        """Whether an instance has begun, and whether the whole was cancelled."""
         _print(f"{orchestration.job_name} {orchestration.id}")
 
     def tell(self, update: Update) -> None:
@@ -61,9 +62,9 @@ class PlainLines:
             _print(f"{drawing.share(view)}: {standing}; {', '.join(drawing.pace(view, now))}")
 
     def _is_news(self, view: OrchestrationView, now: datetime) -> bool:
-        has_begun = bool(view.counts.running) and not self._has_begun
-        self._has_begun = self._has_begun or has_begun
-        return self._thinning.passes(drawing.percent(view), now.timestamp()) or has_begun
+        known = self._marks
+        self._marks = (known[0] or bool(view.counts.running), view.cancelled)
+        return self._thinning.passes(drawing.percent(view), now.timestamp()) or self._marks != known
 
 
 def _print(line: str) -> None:

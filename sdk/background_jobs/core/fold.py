@@ -121,6 +121,8 @@ class FeedItem:
     errored: int
     transitions: tuple[Transition, ...]
     advances: tuple[Advance, ...]
+    cancelled_at: datetime | None = None
+    """When the orchestration was cancelled; None if it was not by then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class OrchestrationView(Lineage):
     started_at: AwareDatetime | None
     first_job_at: AwareDatetime | None
     last_outcome_at: AwareDatetime | None
+    cancelled_at: AwareDatetime | None
     completed_at: AwareDatetime | None
     eta_seconds: float | None = Field(description="What the rest takes at the rate so far; null if unknown.")
 
@@ -91,6 +92,7 @@ _COPIED: Final = (
     "started_at",
     "first_job_at",
     "last_outcome_at",
+    "cancelled_at",
     "completed_at",
 )
 
@@ -167,10 +169,11 @@ class Snapshot(_Live):
 
 
 class Transitions(_Live):
-    """The instances that moved in one version, and how all of them stood after it."""
+    """The instances that moved in one version, if any did, and how the whole stood after it."""
 
     transitions: list[Move]
     counts: Counts
+    cancelled_at: AwareDatetime | None
     eta_seconds: float | None
 
     @classmethod
@@ -181,7 +184,12 @@ class Transitions(_Live):
         )
         view = OrchestrationView.of(then, now)
         moves = [Move.of(summary.orchestration_id, transition) for transition in item.transitions]
-        return cls(transitions=moves, counts=view.counts, eta_seconds=view.eta_seconds)
+        return cls(
+            transitions=moves,
+            counts=view.counts,
+            cancelled_at=item.cancelled_at,
+            eta_seconds=view.eta_seconds,
+        )
 
 
 class ProgressNews(_Live):

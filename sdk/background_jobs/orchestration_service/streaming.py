@@ -97,10 +97,12 @@ class Follower:
 
     def _note(self, event: ServerSentEvent, news: live.Transitions) -> None:
         counts = news.counts
+        moved_at = min((move.at for move in news.transitions), default=None)
         self._summary = self._summary.model_copy(
             update={
                 "version": int(event.id.partition(".")[0]),
-                "first_job_at": self._summary.first_job_at or min(move.at for move in news.transitions),
+                "first_job_at": self._summary.first_job_at or moved_at,
+                "cancelled_at": news.cancelled_at,
                 "running": counts.running,
                 "completed": counts.completed,
                 "errored": counts.errored,
@@ -195,7 +197,7 @@ class Signature(httpx2.Auth):
 def _summary(view: live.OrchestrationView) -> Summary:
     fields = view.model_dump(exclude={"status", "cancelled", "counts", "eta_seconds"})
     counts = view.counts.model_dump(exclude={"waiting"})
-    return Summary(**fields, **counts, cancelled_at=view.last_outcome_at if view.cancelled else None)
+    return Summary(**fields, **counts)
 
 
 def _standing(snapshot: live.Snapshot, summary: Summary) -> Update:

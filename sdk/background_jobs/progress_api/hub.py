@@ -165,7 +165,7 @@ def _log_lag(items: Iterable[FeedItem], orchestration_id: str) -> None:
 
 def _events(item: FeedItem, summary: Summary, now: datetime) -> Iterator[bytes]:
     """Yield the events of one version; its number is the id of the last of them."""
-    if item.transitions:
+    if item.transitions or item.cancelled_at:
         news = live.Transitions.of(item, summary, now)
         yield _event(live.TRANSITIONS, news, f"{item.version}.1" if item.advances else str(item.version))
     if item.advances:

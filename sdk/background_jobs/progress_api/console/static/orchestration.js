@@ -150,10 +150,11 @@ export class OrchestrationPage {
     if (this.index !== null) this.panel.open(this.index, this.instances);
   }
 
-  transitions({ transitions, counts, eta_seconds }, version) {
+  transitions({ transitions, counts, cancelled_at, eta_seconds }, version) {
     const changed = this.instances.apply(transitions);
     this.grid.touch(changed);
     this.panel.touch(changed);
+    if (cancelled_at) this.overview.showCancelled();
     this.overview.count(counts, eta_seconds);
     this.overview.countStates(this.instances.counts);
     this.failures.show(counts.errored);

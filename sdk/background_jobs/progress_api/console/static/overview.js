@@ -110,17 +110,22 @@ export class Overview {
     this.view = view;
     say(this.title, view.job_name);
     this.badge.show(view.status);
-    this.cancelled.hidden = !view.cancelled;
     if (view.started_at) this.started.show(view.started_at);
     say(this.service, `service ${view.service}`);
     this.tags.replaceChildren(...tagList(view.tags));
     showLineage(this.lineage, view);
     const isDone = view.status !== "InProgress";
     this.buttons.cancel.hidden = isDone;
-    this.buttons.cancel.disabled = view.cancelled;
+    if (view.cancelled) this.showCancelled();
     this.buttons.failed.hidden = !isDone || !view.counts.errored;
     this.buttons.all.hidden = !isDone || !view.total;
     this.count(view.counts, view.eta_seconds);
+  }
+
+  /** Show that it was cancelled, by whomever; what runs may take a while to end. */
+  showCancelled() {
+    this.cancelled.hidden = false;
+    this.buttons.cancel.disabled = true;
   }
 
   /** Show how the instances stand, and what the rest takes. */
@@ -165,7 +170,7 @@ export class Overview {
   cancel() {
     const { counts, total } = this.view;
     cancel(this.id, total - counts.completed - counts.errored, (found) => {
-      this.show({ ...this.view, cancelled: true });
+      if (found !== "already done") this.showCancelled();
       say(
         this.note,
         found === "already done"
