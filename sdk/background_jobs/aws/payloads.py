@@ -1,6 +1,6 @@
 """The payload bucket in S3: params, share manifests, and results that are too large for an event."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING
 
 from background_jobs.aws.clients import reaching_aws
@@ -11,11 +11,16 @@ if TYPE_CHECKING:
 
 
 class Payloads:
-    """Objects under ``orchestrations/<orchestration id>/`` and ``schedules/<name>/``."""
+    """Objects under ``orchestrations/<service>/<orchestration id>/`` and ``schedules/<name>/``."""
 
-    def __init__(self, s3: "S3Client", bucket: str) -> None:
-        self._s3 = s3
+    def __init__(self, client: "Callable[[], S3Client]", bucket: str) -> None:
+        self._client = client
         self.bucket = bucket
+
+    @property
+    def _s3(self) -> "S3Client":
+        # It takes a tenth of a second to make, and most who read or append need no payloads.
+        return self._client()
 
     @reaching_aws
     def upload(self, key: str, file: IO[bytes]) -> None:

@@ -34,6 +34,6 @@ class Rooms:
             read_model=ReadModelStore(clients.dynamodb(), settings.read_model_table, retention),
             history=History(clients.dynamodb(), settings.read_model_table, retention),
             schedule_log=ScheduleLog(clients.dynamodb(), settings.event_log_table, retention),
-            payloads=Payloads(clients.s3(), settings.payload_bucket),
+            payloads=Payloads(clients.s3, settings.payload_bucket),
             retention=retention,
         )
