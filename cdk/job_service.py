@@ -28,7 +28,7 @@ class JobService(Construct):
         self.task_role = iam.Role(self, "TaskRole", assumed_by=tasks)
         self.execution_role = iam.Role(self, "ExecutionRole", assumed_by=tasks)
         self.log = stage.logs.group(self, "Log")
-        stage.storage.grant_work(self.task_role)
+        stage.storage.grant_work(self.task_role, config.name)
         self._permit(config)
         self._let_read_secrets(config)
         self._define(config, stage.settings.model_copy(update={"service": config.name}))

@@ -49,7 +49,7 @@ class PayloadBucket(Construct):
         acknowledge(
             self.bucket, "S1", "CloudTrail's data events tell who read an object, where that must be known."
         )
-        for keys in (_KEYS, _SCHEDULED_KEYS):
+        for keys in (_KEYS, _SCHEDULED_KEYS, *(_keys_of(service.name) for service in config.services)):
             acknowledge_wildcard(
                 Stack.of(self),
                 self.bucket.arn_for_objects(keys),
@@ -64,9 +64,9 @@ class PayloadBucket(Construct):
         """Let *to* store payloads, in parts where they are large."""
         self._grant(to, "s3:PutObject", "s3:AbortMultipartUpload")
 
-    def grant_put(self, to: iam.IGrantable) -> None:
-        """Let *to* store payloads that are small enough for one call."""
-        self._grant(to, "s3:PutObject")
+    def grant_work(self, to: iam.IGrantable, service: str) -> None:
+        """Let *to* read payloads of *service*, and store those that are small enough for one call."""
+        self._grant(to, "s3:GetObject", "s3:PutObject", keys=_keys_of(service))
 
     def grant_store_scheduled(self, to: iam.IGrantable) -> None:
         """Let *to* store the params of schedules."""
@@ -80,6 +80,10 @@ class PayloadBucket(Construct):
         iam.Grant.add_to_principal(
             grantee=to, actions=list(actions), resource_arns=[self.bucket.arn_for_objects(keys)]
         )
+
+
+def _keys_of(service: str) -> str:
+    return f"{payload_prefix(service)}*"
 
 
 def _expirations(config: StageConfig) -> Iterator[s3.LifecycleRule]:

@@ -38,12 +38,11 @@ class Storage(Construct):
         self.payloads.grant_write(to)
         self.payloads.grant_use_scheduled(to)
 
-    def grant_work(self, to: iam.IGrantable) -> None:
-        """Let *to* work through a share: read its params, append what happens, store large results."""
+    def grant_work(self, to: iam.IGrantable, service: str) -> None:
+        """Let *to* work for *service*: read params, append what happens, store large results."""
         self.event_log.grant_append(to)
         self.event_log.grant_read(to)
-        self.payloads.grant_read(to)
-        self.payloads.grant_put(to)
+        self.payloads.grant_work(to, service)
 
     def grant_aggregate(self, to: iam.IGrantable) -> None:
         """Let *to* fold the log into the read model as it comes, and append completions."""

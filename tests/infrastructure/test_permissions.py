@@ -149,7 +149,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         scheduled(life)
         cancelled(life)
         operated(life)
-        (failure,) = broken.results(PATIENCE).failures or []
+        (failure,) = life.become("Caller").get_job_results(broken.id, timeout=PATIENCE).failures or []
         assert failure.error.type == "ContainerLost"
         yield life
 

@@ -205,6 +205,8 @@ def test_each_service_has_roles_of_its_own_that_allow_what_it_needs(synthesized:
     own = "arn:aws:s3:::invoices/*"
     assert own in [r for s in statements(template, "billingTaskRole") for r in resources(s)]
     assert own not in [r for s in statements(template, "reportsTaskRole") for r in resources(s)]
+    (payloads,) = [s for s in statements(template, "reportsTaskRole") if "s3:PutObject" in actions(s)]
+    assert [name.partition("/")[2] for name in resources(payloads)] == ["orchestrations/reports/*"]
 
 
 def test_a_service_on_spot_is_known_to_whoever_starts_executions(synthesized: Synthesize) -> None:
