@@ -25,4 +25,4 @@ class Retention:
     @property
     def longest(self) -> timedelta:
         """Return after how long nothing is kept."""
-        return timedelta(days=max(self.days, *self.by_service.values(), 0))
+        return timedelta(days=max([self.days, *self.by_service.values()]))

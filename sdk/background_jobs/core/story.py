@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final, assert_never
+from typing import assert_never
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -19,9 +19,6 @@ from background_jobs.core.events import (
     StageSkipped,
 )
 from background_jobs.core.waiting import Wait
-
-LONGEST_TIMELINE: Final = 200
-"""Entries of a timeline; of the containers' only the first and the last are kept beyond it."""
 
 
 class Entry(BaseModel):
@@ -73,7 +70,7 @@ def story_of(
     over = next((event.at for event in events if isinstance(event, OrchestrationCompleted)), now)
     ends = _ends(launches, over)
     return Story(
-        timeline=_shortened([_entry(event) for event in events]),
+        timeline=[_entry(event) for event in events],
         launches=launches,
         lost=sum(launch.ended_at is None and end < over for launch, end in zip(launches, ends, strict=True)),
         container_seconds=sum(
@@ -110,14 +107,6 @@ def _ends(launches: Sequence[Launch], over: datetime) -> list[datetime]:
         launch.ended_at or max(launch.started_at, begun.get((launch.share, launch.launch + 1), over))
         for launch in launches
     ]
-
-
-def _shortened(entries: list[Entry]) -> list[Entry]:
-    if len(entries) <= LONGEST_TIMELINE:
-        return entries
-    of_containers = [entry for entry in entries if entry.type.startswith(("Container", "Share"))]
-    spare = set(map(id, of_containers[LONGEST_TIMELINE // 4 : -LONGEST_TIMELINE // 4]))
-    return [entry for entry in entries if id(entry) not in spare]
 
 
 def _entry(event: OrchestrationEvent) -> Entry:
