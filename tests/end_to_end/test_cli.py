@@ -60,6 +60,22 @@ def test_a_kick_off_is_watched_on_a_terminal_to_its_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("both_ways")
+def test_a_pipeline_is_kicked_off_and_watched_stage_by_stage_on_a_terminal(tmp_path: Path) -> None:
+    params = tmp_path / "params.jsonl"
+    params.write_text('{"values": [1]}\n{"values": [2, 3]}\n')
+    words = ("kick-off", "total", params, "--then", "fussy", "--then", "exit", "--watch")
+    with Terminal(COMMAND, *words, columns=100) as terminal:
+        assert terminal.status() == 0
+        # then the end of each stage stays on the screen, in their order
+        lines = [
+            line for line in terminal.text.splitlines() if line.startswith(("total  ", "fussy  ", "exit  "))
+        ]
+        assert [line.split()[0] for line in lines] == ["total", "fussy", "exit"]
+        assert terminal.text.count("2 of 2 (100 %)") == 3
+        assert terminal.text.count("2 completed") == 3
+
+
+@pytest.mark.usefixtures("both_ways")
 def test_who_comes_late_sees_how_far_everything_is(service: OrchestrationService, tmp_path: Path) -> None:
     release = tmp_path / "release"
     orchestration = service.kick_off_job("report", [{"until": str(release)}])
