@@ -1,25 +1,39 @@
-import struct
+"""What the two processes of a container tell each other."""
+
+import os
+import signal
+import time
 
 from background_jobs.worker.beacon import Beacon, Running
 
 
-def test_what_runs_can_be_read_until_nothing_does() -> None:
+def test_a_beacon_says_what_runs_and_until_when() -> None:
     beacon = Beacon()
     assert beacon.read() is None
-    beacon.running(Running(index=3, attempt=2, deadline=17.5))
-    assert beacon.read() == Running(3, 2, 17.5)
+    beacon.running(Running(7, 2, 12.5))
+    assert beacon.read() == Running(7, 2, 12.5)
     beacon.idle()
     assert beacon.read() is None
 
 
-def test_who_reads_in_the_middle_of_a_write_sees_no_deadline_that_has_passed() -> None:
-    # given an instance whose timeout was in the past by now, and the first half of the next one's record
+def test_what_is_read_while_it_is_being_written_is_never_half_of_it() -> None:
+    # given another process that writes as fast as it can, each time three numbers that belong together
     beacon = Beacon()
-    beacon.running(Running(index=3, attempt=1, deadline=17.5))
-    beacon.idle()
-    struct.pack_into("=qq", beacon._memory, 0, 4, 1)
-
-    seen = beacon.read()
-
-    assert seen is not None
-    assert seen.deadline == float("inf")
+    writer = os.fork()
+    if writer == 0:
+        number = 0
+        while True:
+            number += 1
+            beacon.running(Running(number, number, float(number)))
+            beacon.idle()
+    read: list[Running] = []
+    deadline = time.monotonic() + 30
+    try:
+        while len(read) < 50_000 and time.monotonic() < deadline:
+            if running := beacon.read():
+                read.append(running)
+    finally:
+        os.kill(writer, signal.SIGKILL)
+        os.waitpid(writer, 0)
+    assert len(read) == 50_000
+    assert [one for one in read if not one.index == one.attempt == one.deadline] == []

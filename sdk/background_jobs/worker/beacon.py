@@ -1,12 +1,13 @@
 """What runs now, in memory that the two processes of a container share."""
 
-import math
 import mmap
 import struct
 from dataclasses import dataclass
 from typing import Final
+from zlib import crc32
 
 _RECORD: Final = struct.Struct("=qqd")
+_CHECKSUM: Final = struct.Struct("=I")
 _IDLE: Final = -1
 
 
@@ -24,19 +25,27 @@ class Beacon:
     """Written by the process that runs jobs, read by the one that watches it; it costs no system call."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, _RECORD.size)
+        self._memory = mmap.mmap(-1, _RECORD.size + _CHECKSUM.size)
         self.idle()
 
     def running(self, running: Running) -> None:
         """Say what is about to run."""
-        _RECORD.pack_into(self._memory, 0, running.index, running.attempt, running.deadline)
+        self._write(running.index, running.attempt, running.deadline)
 
     def idle(self) -> None:
         """Say that no job runs."""
-        # A reader may come between the parts of the next write, and must not see a deadline that has passed.
-        _RECORD.pack_into(self._memory, 0, _IDLE, 0, math.inf)
+        self._write(_IDLE, 0, 0.0)
 
     def read(self) -> Running | None:
-        """Return what runs, or None."""
-        running = Running(*_RECORD.unpack_from(self._memory))
+        """Return what runs; None where nothing does, or where that is being written at this moment."""
+        written = self._memory[:]
+        record, checksum = written[: _RECORD.size], written[_RECORD.size :]
+        if _CHECKSUM.pack(crc32(record)) != checksum:
+            return None
+        running = Running(*_RECORD.unpack(record))
         return None if running.index == _IDLE else running
+
+    def _write(self, index: int, attempt: int, deadline: float) -> None:
+        # The other process may read between any two bytes of this, in whatever order a processor shows them.
+        record = _RECORD.pack(index, attempt, deadline)
+        self._memory[:] = record + _CHECKSUM.pack(crc32(record))
