@@ -65,7 +65,8 @@ def _run(service: OrchestrationService, total: int) -> Orchestration:
     orchestration = service.kick_off_job("no_op", ({"n": n} for n in range(total)), parallelism=CONTAINERS)
     successes, failures = service.get_job_results(orchestration.id, timeout=600)
     if failures or [success.result for success in successes] != list(range(total)):
-        sys.exit(f"The results of {orchestration.id} are wrong.")
+        found = failures.digest() if failures else f"{len(successes)} successes"
+        sys.exit(f"The results of {orchestration.id} are wrong: {found}")
     return orchestration
 
 

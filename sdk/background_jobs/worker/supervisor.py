@@ -46,13 +46,14 @@ def supervise(work: Work) -> int:
     blame: Blame | None = None
     while True:
         child = _Child.forked(work, blame)
-        status, timed_out = child.attend()
+        status, late = child.attend()
         if child.told_to_end:
             return TERMINATED
         running = child.beacon.read()
         if status in (0, OWN_FAILURE) or running is None:
             return status
-        blame = _blame(running, status, timed_out=timed_out)
+        # Where the one that was late ended after all, its successor has lost its process, and no time.
+        blame = _blame(running, status, timed_out=running == late)
         _log.error("Instance %d ended its process (%s); going on without it", blame.index, blame.reason)
 
 
@@ -78,10 +79,10 @@ class _Child:
         os.close(held)
         return cls(pid, alive, beacon)
 
-    def attend(self) -> tuple[int, bool]:
-        """Wait for the child's end; return its status as a shell does, and whether it was killed for time."""
+    def attend(self) -> tuple[int, Running | None]:
+        """Wait for the child's end; return its status as a shell does, and what was killed for its time."""
         before = signal.signal(signal.SIGTERM, self._pass_on)
-        timed_out, kill_at = False, float("inf")
+        late, kill_at = None, float("inf")
         try:
             while True:
                 # The child holds the other end of the pipe, so its end is noticed at once.
@@ -89,12 +90,12 @@ class _Child:
                 pid, wait_status = os.waitpid(self.pid, os.WNOHANG)
                 if pid:
                     code = os.waitstatus_to_exitcode(wait_status)
-                    return (code if code >= 0 else 128 - code), timed_out
+                    return (code if code >= 0 else 128 - code), late
                 now, running = time.monotonic(), self.beacon.read()
                 if self.told_to_end:
                     kill_at = min(kill_at, now + _SIGTERM_GRACE_SECONDS)
                 if running is not None and now > running.deadline + _TIMEOUT_GRACE_SECONDS:
-                    timed_out, kill_at = True, now
+                    late, kill_at = running, now
                 if now >= kill_at:
                     os.kill(self.pid, signal.SIGKILL)
         finally:

@@ -1,0 +1,50 @@
+"""Whom the outer process of a container blames for the end of the inner one."""
+
+import json
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from background_jobs.worker import supervisor
+from background_jobs.worker.beacon import Beacon, Running
+from background_jobs.worker.supervisor import Blame, supervise
+
+
+def test_who_began_while_another_was_ended_for_its_time_is_not_said_to_be_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given an attempt that is late, and ends by itself at the moment when it is to be killed
+    beacons: list[Beacon] = []
+    killed, told = tmp_path / "killed", tmp_path / "told"
+    kill = os.kill
+
+    def beacon() -> Beacon:
+        beacons.append(Beacon())
+        return beacons[-1]
+
+    def kill_a_little_later(pid: int, number: int) -> None:
+        killed.touch()
+        while (running := beacons[-1].read()) is None or running.index != 2:
+            time.sleep(0.01)
+        kill(pid, number)
+
+    monkeypatch.setattr(supervisor, "Beacon", beacon)
+    monkeypatch.setattr(os, "kill", kill_a_little_later)
+
+    def work(beacon: Beacon, blame: Blame | None) -> int:
+        if blame is not None:
+            told.write_text(json.dumps(asdict(blame)))
+            return 0
+        beacon.running(Running(1, 1, deadline=time.monotonic() - 60))
+        while not killed.exists():
+            time.sleep(0.01)
+        beacon.running(Running(2, 1, deadline=float("inf")))
+        while True:
+            time.sleep(1)
+
+    assert supervise(work) == 0
+    blame = Blame(**json.loads(told.read_text()))
+    assert (blame.index, blame.attempt, blame.timed_out) == (2, 1, False)
