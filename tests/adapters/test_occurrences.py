@@ -10,11 +10,10 @@ import pytest
 from background_jobs import OrchestrationService, Status
 from background_jobs.aws import clients
 from background_jobs.aws.rooms import Rooms
-from background_jobs.core import ids
+from background_jobs.core import ids, overlap
 from background_jobs.core.errors import (
     InvalidBackfill,
 )
-from background_jobs.core.overlap import LONGEST_QUEUE
 from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import Settings
 from tests.adapters.crash import Crash, CrashPoint
@@ -163,14 +162,20 @@ def test_what_is_queued_just_as_the_run_before_ends_is_started_all_the_same(
     assert delivered(schedules, clock.move(hours=1)).type == "OccurrenceStarted"
 
 
-def test_a_queue_has_an_end(schedules: Schedules, clock: Clock, aggregate: Callable[[], list[Any]]) -> None:
+def test_a_queue_has_an_end(
+    schedules: Schedules,
+    clock: Clock,
+    aggregate: Callable[[], list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(overlap, "LONGEST_QUEUE", 3)
     schedule = hourly(schedules, overlap="queue")
     delivered(schedules, clock.move(hours=1))
     assert aggregate() == []
-    for _ in range(LONGEST_QUEUE + 1):
+    for _ in range(4):
         delivered(schedules, clock.move(hours=1))
     (latest,) = schedule.runs(limit=1)
-    assert (latest.state, latest.reason) == ("skipped", "100 occurrences were waiting already")
+    assert (latest.state, latest.reason) == ("skipped", "3 occurrences were waiting already")
 
 
 def test_what_did_not_come_is_missed_unless_the_schedule_was_paused(
