@@ -1,6 +1,6 @@
 """The stream of the event log: the functions that follow it, and what they gave up."""
 
-from typing import Final
+from typing import Any, Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
@@ -40,13 +40,16 @@ class EventStream(Construct):
         self.end = sqs.Queue.from_queue_arn(self, "End", self.given_up.queue_arn)
 
     def feed(self, function: lambda_.Function, *, batch_size: int, kind: str | None = None) -> None:
-        """Feed *function* with the events of one kind, or with all of them."""
-        wanted = {"dynamodb": {"NewImage": {"type": {"S": lambda_.FilterRule.is_equal(kind or "")}}}}
+        """Feed *function* with the events of one kind, or with all of them, as they are appended."""
+        # What expires is in the stream as well, and would invoke functions for nothing.
+        wanted: dict[str, Any] = {"eventName": lambda_.FilterRule.is_equal("INSERT")}
+        if kind:
+            wanted["dynamodb"] = {"NewImage": {"type": {"S": lambda_.FilterRule.is_equal(kind)}}}
         source = DynamoEventSource(
             self._event_log.table,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
             batch_size=batch_size,
-            filters=[lambda_.FilterCriteria.filter(wanted)] if kind else None,
+            filters=[lambda_.FilterCriteria.filter(wanted)],
             report_batch_item_failures=True,
             bisect_batch_on_error=True,
             retry_attempts=_RETRIES,

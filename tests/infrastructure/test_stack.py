@@ -359,6 +359,9 @@ def test_stream_mappings_give_poison_records_up_and_keep_them(template: Template
         assert mapping["BisectBatchOnFunctionError"] is True
         assert mapping["MaximumRetryAttempts"] < 10_000
         assert "OnFailure" in mapping["DestinationConfig"]
+        # and what expires invokes nobody
+        (wanted,) = mapping["FilterCriteria"]["Filters"]
+        assert json.loads(wanted["Pattern"])["eventName"] == ["INSERT"]
 
 
 def test_what_the_bus_could_not_hand_over_is_kept_too(template: Template) -> None:
