@@ -7,7 +7,7 @@ from background_jobs import JobContext, job_name
 ran: list[int] = []
 
 
-class Died(BaseException):
+class Died(KeyboardInterrupt):
     """Ends a container as a crash does: nothing in the worker may catch it."""
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import boto3
@@ -11,17 +12,19 @@ import pytest
 from background_jobs import OrchestrationService, job_name
 from background_jobs.aws import clients
 from background_jobs.aws.event_bus import EventBus
+from background_jobs.aws.event_log import EventLog
+from background_jobs.aws.read_model import ReadModelConflict
 from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane.aggregate import Aggregator
 from background_jobs.control_plane.rebuild import differences, rebuild
 from background_jobs.control_plane.stream import handle_records
-from background_jobs.core.events import OrchestrationCompleted, OrchestrationStarted
+from background_jobs.core.events import Event, OrchestrationCompleted, OrchestrationStarted
 from background_jobs.jobs import Jobs
 from background_jobs.settings import ContainerSettings, Settings
 from background_jobs.worker.beacon import Beacon
 from background_jobs.worker.container import Container
 from tests.adapters.crash import Crash, CrashPoint
-from tests.unit.histories import at
+from tests.unit.histories import at, job_completed
 
 TOTAL = 7
 
@@ -151,6 +154,47 @@ def test_the_aggregator_comes_to_the_same_end_wherever_it_stops(
         events = list(rooms.event_log.everything(orchestration.id, TOTAL))
         assert sum(isinstance(event, OrchestrationCompleted) for event in events) == 1
     assert nth == 7  # two loads, two commits, a put and a publication, and then none is left to stop at
+
+
+def test_rebuilding_while_the_orchestration_goes_on_overwrites_nothing(
+    service: OrchestrationService,
+    rooms: Rooms,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    aggregator = Aggregator(
+        rooms.event_log, rooms.read_model, EventBus(clients.events(), settings.event_bus), lambda: at(0)
+    )
+    orchestration = service.kick_off_job("square", params(), parallelism=1)
+    aggregator.aggregate(orchestration.id, [rooms.event_log.started(orchestration.id)])
+    outcomes = iter(
+        [job_completed(n).model_copy(update={"orchestration_id": orchestration.id}) for n in range(TOTAL)]
+    )
+
+    def goes_on() -> None:
+        for event in islice(outcomes, 1):
+            rooms.event_log.append(event)
+            aggregator.aggregate(orchestration.id, [event])
+
+    # given an outcome that is appended and folded just when the log has been read
+    read = rooms.event_log.everything
+
+    def everything(log: EventLog, *args: Any) -> Iterator[Event]:
+        yield from list(read(*args))
+        goes_on()
+
+    goes_on()
+    monkeypatch.setattr(EventLog, "everything", everything)
+    with contextlib.suppress(ReadModelConflict):
+        rebuild(orchestration.id, rooms, at(0))
+    monkeypatch.undo()
+    for event in outcomes:
+        rooms.event_log.append(event)
+        aggregator.aggregate(orchestration.id, [event])
+
+    assert orchestration.summary().completed == TOTAL
+    whole = rooms.event_log.of_the_whole(orchestration.id)
+    assert sum(isinstance(event, OrchestrationCompleted) for event in whole) == 1
 
 
 def test_rebuilding_completes_what_every_aggregator_gave_up(

@@ -1,5 +1,12 @@
-import pytest
+import json
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
+
+from background_jobs.aws import clients
 from background_jobs.aws.read_model import ReadModelConflict
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core.events import Event
@@ -43,3 +50,30 @@ def test_the_feed_brings_each_version_once_from_where_one_left_off(rooms: Rooms)
 
 def test_before_anything_was_folded_there_is_version_zero(rooms: Rooms) -> None:
     assert rooms.read_model.summary(ORCHESTRATION_ID).version == 0
+
+
+def cancels_once(operation: str, *codes: str) -> None:
+    """Have DynamoDB cancel the next transaction, as it does when others work on the same items."""
+    reasons = [{"Code": code} for code in codes]
+    kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
+    body = json.dumps({"__type": kind, "message": "cancelled", "CancellationReasons": reasons}).encode()
+    raw: Any = SimpleNamespace(stream=lambda: [body])
+    headers: Any = {}
+    answers = [AWSResponse("", 400, headers, raw)]
+
+    def answer(**_: object) -> Any:
+        return answers.pop() if answers else None
+
+    clients.dynamodb().meta.events.register_first(f"before-send.dynamodb.{operation}", answer)
+
+
+def test_what_is_read_while_an_aggregator_commits_is_read_again(rooms: Rooms) -> None:
+    rooms.read_model.commit(folding(rooms, started(1)), at(0))
+    cancels_once("TransactGetItems", "TransactionConflict", "None")
+    assert rooms.read_model.load(ORCHESTRATION_ID, Touched(frozenset({0}), frozenset())).summary.total == 1
+
+
+def test_a_commit_that_can_never_be_is_no_conflict(rooms: Rooms) -> None:
+    cancels_once("TransactWriteItems", "ValidationError", "None")
+    with pytest.raises(ClientError, match="cancelled"):
+        rooms.read_model.commit(folding(rooms, started(1)), at(0))

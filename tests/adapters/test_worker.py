@@ -1,12 +1,16 @@
 """The worker and the control plane over moto: one container at a time, in this process."""
 
+import asyncio
 import json
+import multiprocessing
+import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from background_jobs import OrchestrationService, job_name
+from background_jobs import JobContext, OrchestrationService, Retry, job_name
 from background_jobs.aws import clients
 from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane.close import CloseRequest, close_unfinished
@@ -233,3 +237,79 @@ def test_watching_ends_by_itself_and_waiting_can_time_out(
     updates = list(orchestration.watch())
     assert updates[-1].summary.all_final
     assert {move.index for update in updates for move in update.transitions} == {0, 1}
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+RAISED: dict[str, Callable[[], BaseException]] = {
+    "cancelled": lambda: asyncio.CancelledError("by itself"),
+    "mute": Mute,
+    "name": lambda: FileNotFoundError("caf\udce9.csv"),
+    "generator": GeneratorExit,
+}
+
+
+@job_name("raise")
+def raise_it(params: dict[str, str], job: JobContext) -> str:
+    job.progress(50, "reading caf\udce9.csv")
+    if params["what"] in RAISED:
+        error = RAISED[params["what"]]()
+        raise error
+    return "well"
+
+
+def test_whatever_a_job_raises_is_the_failure_of_its_instance_alone(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    orchestration = service.kick_off_job("raise", [{"what": what} for what in (*RAISED, "")], parallelism=1)
+    launch(orchestration, jobs=Jobs([raise_it]))
+    aggregate()
+
+    (success,), failures = service.get_job_results(orchestration.id, timeout=0)
+
+    assert success.index == len(RAISED)
+    assert [(f.error.type, f.error.message) for f in failures or []] == [
+        ("asyncio.exceptions.CancelledError", "by itself"),
+        ("tests.adapters.test_worker.Mute", "(its message cannot be made: RuntimeError)"),
+        ("FileNotFoundError", "caf\\udce9.csv"),
+        ("GeneratorExit", ""),
+    ]
+
+
+@job_name("wait", retry=Retry(max_attempts=3, base_seconds=3_600))
+def wait_long(params: dict[str, Any]) -> None:
+    raise OSError("away")
+
+
+def test_what_waits_for_its_retry_ends_with_the_orchestration(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    orchestration = service.kick_off_job("wait", [{}, {}], parallelism=1, timeout=2)
+    launch(orchestration, jobs=Jobs([wait_long]))
+    aggregate()
+    _, failures = service.get_job_results(orchestration.id, timeout=0)
+    assert [failure.error.type for failure in failures or []] == ["OrchestrationTimeout"] * 2
+
+
+@job_name("fork")
+def fork_and_end(params: dict[str, Any]) -> int | None:
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+    child.start()
+    child.terminate()
+    child.join(60)
+    status = child.exitcode
+    child.kill()
+    return status
+
+
+def test_what_a_job_forks_ends_when_the_job_says_so(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    orchestration = service.kick_off_job("fork", [{}])
+    launch(orchestration, jobs=Jobs([fork_and_end]))
+    aggregate()
+    (success,), _ = service.get_job_results(orchestration.id, timeout=0)
+    assert success.result == -signal.SIGTERM

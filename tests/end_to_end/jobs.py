@@ -40,6 +40,7 @@ def mendable(params: dict[str, Any]) -> str:
 
 @job_name("exit")
 def exit_process(params: dict[str, Any]) -> str:
+    time.sleep(params.get("seconds", 0))
     if params.get("exit"):
         os._exit(9)
     return "stayed"

@@ -106,6 +106,14 @@ def test_an_instance_that_ends_its_process_is_tried_once_more_and_the_container_
     assert launches(rooms, orchestration, 5) == 5
 
 
+def test_what_ends_its_process_takes_no_other_outcome_with_it(service: OrchestrationService) -> None:
+    # given an instance whose start is in the log, and whose outcome is not when the next one ends the process
+    orchestration = service.kick_off_job("exit", [{"seconds": 0.5}, {"exit": True}, {}], parallelism=1)
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    assert [success.index for success in successes] == [0, 2]
+    assert [(f.index, f.error.type) for f in failures or []] == [(1, "ContainerLost")]
+
+
 def test_a_container_that_is_killed_is_launched_again_and_goes_on(
     service: OrchestrationService, rooms: Rooms
 ) -> None:

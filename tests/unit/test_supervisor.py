@@ -48,3 +48,20 @@ def test_who_began_while_another_was_ended_for_its_time_is_not_said_to_be_late(
     assert supervise(work) == 0
     blame = Blame(**json.loads(told.read_text()))
     assert (blame.index, blame.attempt, blame.timed_out) == (2, 1, False)
+
+
+@pytest.mark.parametrize("status", [0, 9])
+def test_a_job_that_ends_its_process_is_blamed_for_it_whatever_the_status(
+    tmp_path: Path, status: int
+) -> None:
+    told = tmp_path / "told"
+
+    def work(beacon: Beacon, blame: Blame | None) -> int:
+        if blame is not None:
+            told.write_text(json.dumps(asdict(blame)))
+            return 0
+        beacon.running(Running(7, 1, deadline=float("inf")))
+        os._exit(status)
+
+    assert supervise(work) == 0
+    assert Blame(**json.loads(told.read_text())) == Blame(7, 1, f"exit code {status}", timed_out=False)

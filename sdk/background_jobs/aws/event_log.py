@@ -1,13 +1,12 @@
 """The event log in DynamoDB: appends under the condition that a place is free, and reads by range."""
 
-import random
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Self
 
 from background_jobs.aws.clients import reaching_aws
+from background_jobs.aws.transactions import ATTEMPTS, PASSING, TAKEN, codes_of, pause
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import (
     PARTITION_SIZE,
@@ -45,11 +44,6 @@ _READERS: Final = 8
 _FREE: Final = "attribute_not_exists(sk)"
 _TRANSACTION_BYTES: Final = 3_500_000
 """DynamoDB allows 4 MB in one transaction; keys and the like want some of that."""
-_TAKEN: Final = "ConditionalCheckFailed"
-_MENDABLE: Final = frozenset(
-    {_TAKEN, "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-)
-_ATTEMPTS: Final = 8
 
 
 class EventLog:
@@ -102,18 +96,18 @@ class EventLog:
 
     @reaching_aws
     def _transact(self, puts: "list[TransactWriteItemTypeDef]") -> None:
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             try:
                 self._dynamodb.transact_write_items(TransactItems=puts)
             except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
-                codes = [reason.get("Code") for reason in cancelled.response["CancellationReasons"]]
-                if attempt == _ATTEMPTS - 1 or not _MENDABLE.intersection(codes):
+                codes = codes_of(cancelled)
+                if attempt == ATTEMPTS - 1 or not {TAKEN, *PASSING}.intersection(codes):
                     raise
-                puts = [put for put, code in zip(puts, codes, strict=True) if code != _TAKEN]
+                puts = [put for put, code in zip(puts, codes, strict=True) if code != TAKEN]
                 if not puts:
                     return
-                if _TAKEN not in codes:
-                    time.sleep(random.random() * 0.05 * 2**attempt)  # noqa: S311 -- jitter, not a secret
+                if TAKEN not in codes:
+                    pause(attempt)
             else:
                 return
 

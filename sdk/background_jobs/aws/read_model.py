@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.history import index_entry
+from background_jobs.aws.transactions import ATTEMPTS, CONFLICT, PASSING, TAKEN, codes_of, pause
+from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.core.fold import Advance, FeedItem, Folded, ReadModel, Summary, Touched, Transition
 from background_jobs.core.progress import ProgressChunk
 from background_jobs.core.retention import Retention
@@ -21,8 +23,11 @@ CHUNKS_PER_COMMIT: Final = 90
 _SUMMARY: Final = "summary"
 
 
-class ReadModelConflict(Exception):
+class ReadModelConflict(BackgroundJobsError):
     """Another aggregator committed first; read again and fold again."""
+
+    def __init__(self) -> None:
+        super().__init__("The read model was changed at the same moment. Try again.")
 
 
 class ReadModelStore:
@@ -46,12 +51,7 @@ class ReadModelStore:
         """Return the summary and the chunks with these numbers, as of one moment."""
         numbers, advancing = sorted(touched.statuses), sorted(touched.progress)
         sorts = [_SUMMARY, *map(_chunk_sort, numbers), *map(_progress_sort, advancing)]
-        found = self._dynamodb.transact_get_items(
-            TransactItems=[
-                {"Get": {"TableName": self._table, "Key": _key(orchestration_id, sort)}} for sort in sorts
-            ]
-        )
-        summary, *stored = [response.get("Item") for response in found["Responses"]]
+        summary, *stored = self._get_at_once(orchestration_id, sorts)
         return ReadModel(
             _summary(orchestration_id, summary),
             {
@@ -63,6 +63,21 @@ class ReadModelStore:
                 for number, item in zip(advancing, stored[len(numbers) :], strict=True)
             },
         )
+
+    def _get_at_once(self, orchestration_id: str, sorts: list[str]) -> list[Mapping[str, Any] | None]:
+        gets: Any = [{"Get": {"TableName": self._table, "Key": _key(orchestration_id, one)}} for one in sorts]
+        attempt = 0
+        while True:
+            try:
+                found = self._dynamodb.transact_get_items(TransactItems=gets)
+            except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
+                # The aggregator may be committing at this moment.
+                if attempt == ATTEMPTS or not PASSING.intersection(codes_of(cancelled)):
+                    raise
+                pause(attempt)
+                attempt += 1
+            else:
+                return [response.get("Item") for response in found["Responses"]]
 
     def snapshot(self, orchestration_id: str) -> ReadModel:
         """Return the summary and all chunks, as of the summary's version.
@@ -125,7 +140,9 @@ class ReadModelStore:
         try:
             self._dynamodb.transact_write_items(TransactItems=[{"Put": put} for put in puts])
         except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
-            raise ReadModelConflict from cancelled
+            if {TAKEN, CONFLICT}.intersection(codes_of(cancelled)):
+                raise ReadModelConflict from cancelled
+            raise
         return summary
 
     @reaching_aws

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.event_log import item_of
+from background_jobs.aws.transactions import CONFLICT, TAKEN, codes_of
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.retention import Retention
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _FREE: Final = "attribute_not_exists(sk)"
-_TAKEN: Final = "ConditionalCheckFailed"
-_AT_ONCE: Final = "TransactionConflict"
-"""Another transaction wanted the same place at the same moment."""
 
 
 class AlreadyStarted(Exception):
@@ -76,10 +74,10 @@ class ScheduleLog:
         try:
             self._dynamodb.transact_write_items(TransactItems=puts)
         except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
-            codes = [reason.get("Code") for reason in cancelled.response["CancellationReasons"]]
-            if codes[1] == _TAKEN:
+            codes = codes_of(cancelled)
+            if codes[1] == TAKEN:
                 raise AlreadyStarted from cancelled
-            if codes[0] == _TAKEN or _AT_ONCE in codes:
+            if codes[0] == TAKEN or CONFLICT in codes:
                 raise EventConflict(*run.key) from cancelled
             raise
 

@@ -1,16 +1,18 @@
 """Folding the log again: the proof that the read model is right, and the cure where it is not."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 
-from background_jobs.aws.read_model import CHUNKS_PER_COMMIT
+from background_jobs.aws.read_model import CHUNKS_PER_COMMIT, ReadModelConflict
 from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane.aggregate import complete_if_due
 from background_jobs.core.fold import Folded, ReadModel, Summary, Touched, fold
 from background_jobs.core.statuses import CHUNK_SIZE, StatusChunk
 
 _BATCH = 1_000
+_ATTEMPTS = 5
 
 
 def rebuilt(orchestration_id: str, rooms: Rooms) -> ReadModel:
@@ -47,22 +49,33 @@ def differences(orchestration_id: str, rooms: Rooms) -> list[str]:
 def rebuild(orchestration_id: str, rooms: Rooms, now: datetime) -> list[str]:
     """Store what the log makes, and return what was wrong before; append a completion that is due.
 
-    Raises OrchestrationNotFound or ReadModelConflict.
+    Raises OrchestrationNotFound, or ReadModelConflict where the orchestration moves too fast for it.
     """
     found = differences(orchestration_id, rooms)
-    right = rebuilt(orchestration_id, rooms)
-    if found:
-        for portion in _portions(right):
-            version = rooms.read_model.summary(orchestration_id).version
-            summary = right.summary.model_copy(update={"version": version})
-            model = ReadModel(
-                summary,
-                {number: right.chunks[number] for number in portion.statuses},
-                {number: right.progress[number] for number in portion.progress},
-            )
-            rooms.read_model.commit(Folded(model, (), (), changed=True), now)
+    right = _put_right(orchestration_id, rooms, now) if found else rebuilt(orchestration_id, rooms)
     complete_if_due(right.summary, rooms.event_log)
     return found
+
+
+def _put_right(orchestration_id: str, rooms: Rooms, now: datetime) -> ReadModel:
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(ReadModelConflict):
+            return _store(orchestration_id, rooms, now)
+    return _store(orchestration_id, rooms, now)
+
+
+def _store(orchestration_id: str, rooms: Rooms, now: datetime) -> ReadModel:
+    # Before the log is read: what the aggregator folds from here on must not be overwritten.
+    before = rooms.read_model.summary(orchestration_id)
+    right = rebuilt(orchestration_id, rooms)
+    for portion in _portions(right):
+        model = ReadModel(
+            right.summary.model_copy(update={"version": before.version}),
+            {number: right.chunks[number] for number in portion.statuses},
+            {number: right.progress[number] for number in portion.progress},
+        )
+        before = rooms.read_model.commit(Folded(model, (), (), changed=True), now)
+    return right
 
 
 def _stored(like: ReadModel, rooms: Rooms) -> ReadModel:

@@ -69,6 +69,15 @@ def bounded(text: str, limit: int) -> str:
     return f"{text[:half]}\n... {len(text) - 2 * half:,} characters cut ...\n{text[-half:]}"
 
 
+def storable(text: str) -> str:
+    r"""Return *text* with what UTF-8 cannot hold, such as parts of names that are no UTF-8, spelled out.
+
+    >>> storable("caf\udce9")
+    'caf\\udce9'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 

@@ -20,6 +20,7 @@ from background_jobs.core.events import (
     JobStarted,
 )
 from background_jobs.core.naming import payload_folder
+from background_jobs.core.payloads import storable
 from background_jobs.jobs import JobContext, JobDefinition, Jobs
 from background_jobs.settings import ContainerSettings
 from background_jobs.worker.agenda import Agenda, Entry
@@ -104,15 +105,18 @@ class Container:
             self._judge(runner, definition, self._blame)
         agenda = Agenda(self._entries())
         while (entry := agenda.next(time.time())) and not self._control.told_to_end:
-            if entry.due > time.time():
-                agenda.put_off(entry)
-                self._control.wait(entry.due - time.time())
-            elif verdict := self._control.verdict():
+            if verdict := self._control.verdict():
                 agenda.put_off(entry)
                 self._close(agenda, verdict)
+            elif entry.due > time.time():
+                agenda.put_off(entry)
+                self._control.wait(min(entry.due - time.time(), self._control.seconds_left()))
             else:
                 event = self._attempt(runner, definition, entry)
                 self._writer.add(event)
+                if self._history.of(entry.index).losses:
+                    # Or the next one to end the process would leave this one to be suspected again.
+                    self._writer.flush()
                 if isinstance(event, JobAttemptFailed):
                     self._history.of(entry.index).failed.append(event)
                     agenda.put_off(Entry(event.retry_at.timestamp(), entry.index, entry.params))
@@ -126,7 +130,8 @@ class Container:
             return errored(self._attempt_of(entry, past.attempts), _poison(past.losses), self._log)
         attempt = self._attempt_of(entry, past.attempts + 1)
         self._writer.add(self._start_of(attempt.context))
-        if self._history.is_careful(self._begun):
+        if past.losses or self._history.is_careful(self._begun):
+            # What has ended a process before may do so again, and is not to take others' outcomes with it.
             self._writer.flush()
         self._begun += 1
         limit = self._limit(definition)
@@ -218,7 +223,7 @@ class Container:
                 index=index,
                 attempt=attempt,
                 percent=percent,
-                message=message,
+                message=storable(message),
             )
         )
 

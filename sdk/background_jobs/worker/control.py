@@ -1,6 +1,7 @@
 """What may end the work of a container early: a cancellation, the orchestration's deadline, SIGTERM."""
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -35,6 +36,7 @@ class Control:
         self._on_sigterm = on_sigterm
         self._reason = ""
         self._note(cancellation)
+        self._pid = os.getpid()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._look_out, name="control", daemon=True)
 
@@ -62,6 +64,8 @@ class Control:
 
     def __enter__(self) -> Self:
         signal.signal(signal.SIGTERM, self._told_to_end)
+        # Processes that a job forks are to end when it tells them to.
+        os.register_at_fork(after_in_child=_end_on_sigterm)
         self._thread.start()
         return self
 
@@ -72,6 +76,10 @@ class Control:
         self._thread.join()
 
     def _told_to_end(self, _number: int, _frame: object) -> None:
+        if os.getpid() != self._pid:
+            # A process that a job has just forked.
+            _end_on_sigterm()
+            os.kill(os.getpid(), signal.SIGTERM)
         # A handler may not take a lock, for the code that it interrupts may hold it; the thread looks.
         self.told_to_end = True
 
@@ -97,3 +105,7 @@ class Control:
         if cancellation is not None:
             self._reason = cancellation.reason
             self.cancelled.set()
+
+
+def _end_on_sigterm() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -20,7 +20,7 @@ from background_jobs.core.events import (
     JobEvent,
     PayloadRef,
 )
-from background_jobs.core.payloads import INLINE_BYTES, bounded, result_document
+from background_jobs.core.payloads import INLINE_BYTES, bounded, result_document, storable
 from background_jobs.core.retry import Retry, class_name, retry_in
 from background_jobs.jobs import JobContext, JobDefinition
 from background_jobs.worker.history import Past
@@ -67,7 +67,7 @@ class InstanceRunner:
     def run(self, attempt: Attempt, limit: Limit) -> JobEvent:
         """Run *attempt* and return what came of it; whatever the job raises is in that.
 
-        Only KeyboardInterrupt passes, and what stops the process.
+        Only KeyboardInterrupt passes.
         """
         context = attempt.context
         started_at = datetime.now(UTC)
@@ -77,7 +77,9 @@ class InstanceRunner:
             returned = self._returned(result, context)
         except TimedOut as error:
             return self.timed_out(attempt, limit, started_at, job_error(error).traceback)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- a job may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 -- a job may raise anything, asyncio's own among it
             return self.failed(attempt, job_error(error), self._retry_in(error, attempt), started_at)
         return JobCompleted(
             orchestration_id=context.orchestration_id,
@@ -156,9 +158,16 @@ def job_error(error: BaseException) -> JobError:
     lines = traceback.format_exception(type(error), error, _from_the_job_on(error.__traceback__))
     return JobError(
         type=class_name(type(error)),
-        message=bounded(str(error), _MESSAGE_CHARACTERS),
-        traceback=bounded("".join(lines), _TRACEBACK_CHARACTERS),
+        message=bounded(storable(_said(error)), _MESSAGE_CHARACTERS),
+        traceback=bounded(storable("".join(lines)), _TRACEBACK_CHARACTERS),
     )
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as unsaid:  # noqa: BLE001 -- whatever its own `__str__` raises
+        return f"(its message cannot be made: {class_name(type(unsaid))})"
 
 
 @contextmanager

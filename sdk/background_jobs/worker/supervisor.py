@@ -50,7 +50,8 @@ def supervise(work: Work) -> int:
         if child.told_to_end:
             return TERMINATED
         running = child.beacon.read()
-        if status in (0, OWN_FAILURE) or running is None:
+        # A job that ends its process may do so with any status; we do only when no job runs.
+        if status == OWN_FAILURE or running is None:
             return status
         # Where the one that was late ended after all, its successor has lost its process, and no time.
         blame = _blame(running, status, timed_out=running == late)
