@@ -36,7 +36,6 @@ class Control:
         self._on_sigterm = on_sigterm
         self._reason = ""
         self._note(cancellation)
-        self._pid = os.getpid()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._look_out, name="control", daemon=True)
 
@@ -64,8 +63,10 @@ class Control:
 
     def __enter__(self) -> Self:
         signal.signal(signal.SIGTERM, self._told_to_end)
-        # Processes that a job forks are to end when it tells them to.
-        os.register_at_fork(after_in_child=_end_on_sigterm)
+        # Processes that a job forks are to end when it tells them to, also in their first moment.
+        os.register_at_fork(
+            before=_hold_sigterm, after_in_parent=_release_sigterm, after_in_child=_end_on_sigterm
+        )
         self._thread.start()
         return self
 
@@ -76,10 +77,6 @@ class Control:
         self._thread.join()
 
     def _told_to_end(self, _number: int, _frame: object) -> None:
-        if os.getpid() != self._pid:
-            # A process that a job has just forked.
-            _end_on_sigterm()
-            os.kill(os.getpid(), signal.SIGTERM)
         # A handler may not take a lock, for the code that it interrupts may hold it; the thread looks.
         self.told_to_end = True
 
@@ -107,5 +104,14 @@ class Control:
             self.cancelled.set()
 
 
+def _hold_sigterm() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+
+def _release_sigterm() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+
 def _end_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _release_sigterm()
