@@ -60,6 +60,15 @@ class PayloadBucket(Construct):
         """Let *to* read payloads."""
         self._grant(to, "s3:GetObject")
 
+    def grant_tell_missing(self, to: iam.IGrantable) -> None:
+        """Let *to* know an object that has expired from one that it may not read.
+
+        S3 answers that an object is missing only to those who may list the bucket.
+        """
+        iam.Grant.add_to_principal(
+            grantee=to, actions=["s3:ListBucket"], resource_arns=[self.bucket.bucket_arn]
+        )
+
     def grant_write(self, to: iam.IGrantable) -> None:
         """Let *to* store payloads, in parts where they are large."""
         self._grant(to, "s3:PutObject", "s3:AbortMultipartUpload")

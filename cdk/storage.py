@@ -27,6 +27,7 @@ class Storage(Construct):
         self.event_log.grant_read(to)
         self.read_model.grant_read(to)
         self.payloads.grant_read(to)
+        self.payloads.grant_tell_missing(to)
         self.payloads.grant_write(to)
 
     def grant_kick_off(self, to: iam.IGrantable) -> None:
@@ -35,6 +36,7 @@ class Storage(Construct):
         self.event_log.grant_read(to)
         self.read_model.grant_read_by_id(to)
         self.payloads.grant_read(to)
+        self.payloads.grant_tell_missing(to)
         self.payloads.grant_write(to)
         self.payloads.grant_use_scheduled(to)
 

@@ -22,6 +22,7 @@ from background_jobs.core.statuses import Status
 from background_jobs.core.story import Story
 from background_jobs.core.waiting import Wait
 from background_jobs.orchestration_service.job_results import JobResults
+from background_jobs.orchestration_service.lineage import family
 from background_jobs.orchestration_service.rerun import RerunOptions
 from background_jobs.orchestration_service.schedules import ScheduleOptions
 from background_jobs.orchestration_service.watching import (
@@ -206,7 +207,11 @@ class Orchestration:
     async def results(self, timeout: float | timedelta | None = None, *, merged: bool = False) -> JobResults:
         """Wait, then return ``(successes, failures)``; *failures* is None when there are none."""
         if merged:
-            return await asyncio.to_thread(self._sync.results, timeout, merged=True)
+            deadline = Deadline.after(timeout, self.id)
+            for member in await asyncio.to_thread(family, self.id, self._sync.rooms):
+                relative = sync.Orchestration(member.id, self.job_name, self._sync.rooms, self._sync.settings)
+                await Orchestration(relative).wait(deadline.left)
+            return await asyncio.to_thread(self._sync.results, merged=True)
         await self.wait(timeout)
         return await asyncio.to_thread(self._sync.results)
 
@@ -293,17 +298,33 @@ class Pipeline:
 
     async def wait(self, timeout: float | timedelta | None = None) -> list[sync.PipelineStage]:
         """Wait until nothing runs and nothing follows, and return the stages. Raises TimeoutError."""
-        return await asyncio.to_thread(self._sync.wait, timeout)
+        deadline = Deadline.after(timeout, self.id)
+        while sync.Pipeline.status_of(stages := await self.stages()) is Status.IN_PROGRESS:
+            deadline.check(sync.Pipeline.latest(stages))
+            await asyncio.sleep(deadline.pause())
+        return stages
 
     async def watch(self, timeout: float | timedelta | None = None) -> AsyncIterator[sync.PipelineUpdate]:
         """Yield the updates of one stage after the other, and end by itself."""
-        updates = self._sync.watch(timeout)
-        while (update := await asyncio.to_thread(next, updates, None)) is not None:
-            yield update
+        deadline, watched = Deadline.after(timeout, self.id), 0
+        while True:
+            stages = await self.stages()
+            started = [stage for stage in stages[watched:] if stage.orchestration]
+            for stage in started:
+                if stage.orchestration:
+                    async for update in Orchestration(stage.orchestration).watch(deadline.left):
+                        yield sync.PipelineUpdate(stage.number, stage.job_name, stage.orchestration, update)
+            watched += len(started)
+            if not started:
+                if sync.Pipeline.status_of(stages) is not Status.IN_PROGRESS:
+                    return
+                deadline.check(sync.Pipeline.latest(stages))
+                await asyncio.sleep(deadline.pause())
 
     async def results(self, timeout: float | timedelta | None = None) -> JobResults:
         """Wait for the end, and return the results of the last stage that was started."""
-        return await asyncio.to_thread(self._sync.results, timeout)
+        last = [stage.orchestration for stage in await self.wait(timeout) if stage.orchestration][-1]
+        return await Orchestration(last).results()
 
     async def cancel(self, reason: str = "") -> sync.Cancellation:
         """Cancel the stage that runs, and keep the one after it from starting."""

@@ -134,6 +134,7 @@ def test_a_bad_line_is_named_and_nothing_is_started(text: str, said: str) -> Non
         (["show", "not-an-id"], "There is no orchestration 'not-an-id' here."),
         (["logs", UNKNOWN, "--follow"], "It needs --index"),
         (["list", "--since", "yesterday"], "'yesterday' is no moment"),
+        (["list", "--since", "9999-12-31T23:59:59-12:00"], "is no moment"),
         (["list", "--next-token", "made-up"], "This is no token of a page before"),
         (["list", "--status", "lost"], "'lost' is not one of"),
         (["results", UNKNOWN, "--limit", "0"], "greater than or equal to 1"),

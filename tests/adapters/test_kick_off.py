@@ -122,6 +122,8 @@ def test_an_unknown_service_is_refused_for_stages_too(
         ({"timeout": timedelta(days=8)}, "more than 0, and up to 7 days"),
         ({"tags": {"customer": 7}}, "str to str"),
         ({"tags": {"customer": "x" * 5_000}}, "characters in all"),
+        ({"tags": {"customer": "é" * 600}}, "has up to 1024 bytes"),
+        ({"tags": {"file": "caf\udce9"}}, "no text"),
     ],
 )
 def test_bad_options_are_refused_at_the_door(
@@ -155,3 +157,9 @@ def test_the_same_key_with_other_params_is_refused_and_leaves_the_first_alone(
 def test_an_id_that_does_not_exist_is_answered_kindly(service: OrchestrationService, name: str) -> None:
     with pytest.raises(OrchestrationNotFound, match="Check the id"):
         service.orchestration(name)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 81])
+def test_a_job_name_that_no_job_can_have_is_refused(service: OrchestrationService, name: str) -> None:
+    with pytest.raises(InvalidKickOff, match="1 to 80 characters"):
+        service.kick_off_job(name, [{}])

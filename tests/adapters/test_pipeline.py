@@ -1,14 +1,25 @@
 """Stages that follow each other, over moto: what starts, what is skipped, and why."""
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from background_jobs import InvalidKickOff, Orchestration, OrchestrationService, Pipeline, Stage, Status
+from background_jobs import (
+    InvalidKickOff,
+    Orchestration,
+    OrchestrationService,
+    Pipeline,
+    Stage,
+    Status,
+    aio,
+)
 from background_jobs.aws.rooms import Rooms
 from background_jobs.control_plane import chain
 from background_jobs.core import ids
+from background_jobs.orchestration_service import rerun
 from background_jobs.settings import Settings
 
 PATIENCE = 30
@@ -130,6 +141,61 @@ def evened(rooms: Rooms, orchestration: Orchestration) -> None:
     """Make the params of a rerun even in place, as new code would make of them what it can."""
     started = rooms.event_log.started(orchestration.id)
     rooms.payloads.put(started.params_key, b'{"n":2}\n{"n":6}\n')
+
+
+def test_a_rerun_that_comes_before_the_next_stage_is_decided_waits_for_that(  # noqa: PLR0913, PLR0917
+    service: OrchestrationService,
+    rooms: Rooms,
+    settings: Settings,
+    launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # given a stage whose outcomes are folded, while what follows from them is not decided yet
+    pipeline = kicked_off(service, [2, 7], {"params": {"n": "$params.n"}})
+    first = started(pipeline, 1)
+    launch(first)
+    assert aggregate() == []
+    looks: list[float] = []
+
+    def look_again(seconds: float) -> None:
+        looks.append(seconds)
+        chain.start_next(first.id, rooms, settings)
+
+    monkeypatch.setattr("background_jobs.orchestration_service.rerun.time.sleep", look_again)
+    assert rooms.event_log.started(first.rerun().id).then is not None
+    assert len(looks) == 1
+
+
+def test_a_rerun_is_refused_where_what_follows_is_not_decided_for_long(
+    service: OrchestrationService,
+    launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = started(kicked_off(service, [7], {"params": {"n": "$params.n"}}), 1)
+    launch(first)
+    assert aggregate() == []
+    monkeypatch.setattr(rerun, "_DECISION_SECONDS", 0)
+    with pytest.raises(InvalidKickOff, match="not decided yet what follows"):
+        first.rerun()
+
+
+def test_awaiting_a_pipeline_holds_up_nothing_else(settings: Settings) -> None:
+    async def cancelled_while_awaited() -> str:
+        # given one thread for everything that blocks
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        service = aio.OrchestrationService(settings)
+        orchestration = await service.kick_off_job("halve", [{"n": 2}], then=Stage("halve"))
+        pipeline = await orchestration.pipeline()
+        waiting = [asyncio.create_task(pipeline.wait()), asyncio.create_task(pipeline.results())]
+        await asyncio.sleep(0)
+        found = await asyncio.wait_for(pipeline.cancel(), 60)
+        for task in waiting:
+            task.cancel()
+        return found
+
+    assert asyncio.run(cancelled_while_awaited()) == "requested"
 
 
 def test_cancelling_keeps_the_next_stage_from_starting(

@@ -77,3 +77,8 @@ def test_a_commit_that_can_never_be_is_no_conflict(rooms: Rooms) -> None:
     cancels_once("TransactWriteItems", "ValidationError", "None")
     with pytest.raises(ClientError, match="cancelled"):
         rooms.read_model.commit(folding(rooms, started(1)), at(0))
+
+
+def test_what_is_too_long_for_an_index_is_folded_all_the_same(rooms: Rooms) -> None:
+    long = started(1).model_copy(update={"tags": {"customer": "é" * 1_100}})
+    assert rooms.read_model.commit(folding(rooms, long), at(0)).total == 1

@@ -54,6 +54,13 @@ def test_a_schedule_is_made_with_every_option_and_params_from_a_file(run: Run, t
     assert definition["then"] == {"job_name": "halve", "on_failure": "continue", "then": last}
 
 
+def test_params_that_cannot_be_read_are_named_by_their_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "latin1.txt").write_bytes('{"n": 2}\n{"city": "Köln"}\n'.encode("latin-1"))
+    refused = run("create", "odd", "halve", "--params", str(tmp_path / "latin1.txt"), "--cron", "0 3 * * *")
+    assert refused.exit_code == 2
+    assert "latin1.txt, line 2" in " ".join(refused.stderr.split())
+
+
 def test_params_come_from_standard_input_as_well(run: Run) -> None:
     printed(
         run("create", "piped", "halve", "--params", "-", "--cron", "0 3 * * *", "--json", stdin='{"n": 6}')
@@ -124,6 +131,8 @@ def test_spans_are_those_of_the_other_commands(run: Run) -> None:
         (["--at", "2999-01-01T00:00"], "is no moment"),
         (["--cron", "0 3 * * *", "--tag", "acme"], "is no tag"),
         (["--cron", "0 3 * * *", "--params", "/nowhere"], "No such file"),
+        (["--at", "9999-12-31T23:59:30Z"], "beyond the calendar"),
+        (["--every", "1h", "--start", "0001-01-01T00:00+01:00"], "beyond the calendar"),
         (["--cron", "0 3 * * *", "--overlap", "perhaps"], "perhaps"),
         (["--cron", "0 3 * * *", "--on-failure", "stop"], "Say what follows"),
         ([], "exactly one of cron, every and at"),

@@ -52,6 +52,7 @@ EXPLAINED: Final = {
     ("FunctionsNoteDelayRole", "dynamodb:GetItem"): "of the log, only when two note the same at once",
     ("FunctionsNoteStallsRole", "dynamodb:*"): "it does more than list only where something stands still",
     ("KickOffsSchedulesRole", "*"): "Scheduler itself invokes the function, and hands over what it could not",
+    ("*", "s3:ListBucket"): "without it, S3 denies access to an object that has expired, and says no more",
     ("*", "iam:PassRole"): "Scheduler checks it when a schedule is made or changed",
     ("Caller", "execute-api:Invoke"): "API Gateway checks it; offline, the API is served beside the emulator",
     (

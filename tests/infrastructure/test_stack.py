@@ -209,6 +209,15 @@ def test_each_service_has_roles_of_its_own_that_allow_what_it_needs(synthesized:
     assert [name.partition("/")[2] for name in resources(payloads)] == ["orchestrations/reports/*"]
 
 
+def test_who_reads_payloads_can_tell_an_expired_one_from_a_forbidden_one(template: Template) -> None:
+    # S3 says that an object is missing only to those who may list its bucket
+    for who in ("Callers", "KickOff", "ProgressApi"):
+        (listing,) = allowing(template, "s3:ListBucket", within=who)
+        (bucket,) = resources(listing)
+        assert "PayloadsBucket" in bucket
+        assert "*" not in bucket
+
+
 def test_a_service_on_spot_is_known_to_whoever_starts_executions(synthesized: Synthesize) -> None:
     template = synthesized(stage(services=(BILLING, ServiceConfig(name="reports", image="reports"))))
     (cluster,) = of_type(template, "AWS::ECS::Cluster")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _BATCH_GET: Final = 100
+_LONGEST_KEY: Final = 2_048
+"""Bytes of a partition key."""
 _FILTERED_PAGE: Final = 1_000
 _POSITION: Final = TypeAdapter(dict[str, str])
 
@@ -174,8 +176,10 @@ def index_entry(summary: Summary) -> dict[str, Any]:
         "job_status": _pair(summary.job_name, summary.status),
         "customer_status": customer and _pair(customer, summary.status),
     }
-    # A key of an index may not be empty.
-    return {name: {"S": value} for name, value in entry.items() if value}
+    # A key of an index may be neither empty nor too long; what is not in an index is just not found by it.
+    return {
+        name: {"S": value} for name, value in entry.items() if value and len(value.encode()) <= _LONGEST_KEY
+    }
 
 
 def _pair(name: str, status: Status) -> str:

@@ -1,14 +1,16 @@
 """`background-jobs schedule`: jobs by the clock."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from background_jobs.cli import arguments
 from background_jobs.cli.arguments import AsJson, known_job_names
+from background_jobs.cli.params_file import Format, ParamsFile
 from background_jobs.cli.reporting import print_json, reporting
 from background_jobs.cli.times import moment_with_zone, span
 from background_jobs.cli.untrusted import shown
@@ -33,7 +35,7 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
     name: Name,
     job: Annotated[str, typer.Argument(help="The job's name.", autocompletion=known_job_names)],
     params: Annotated[
-        typer.FileText | None,
+        Path | None,
         typer.Option(help="A file of params, one JSON object a line; `-` reads them. By default {}, once."),
     ] = None,
     cron: Annotated[
@@ -74,7 +76,7 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
         schedule = _service().schedule_job(
             name,
             job,
-            [{}] if params is None else _lines(params),
+            [{}] if params is None else ParamsFile(params, Format.JSONL),
             cron=cron,
             every=every,
             at=at,
@@ -183,14 +185,6 @@ def _service() -> "OrchestrationService":
 
 def _schedule(name: str) -> "Schedule":
     return _service().schedule(name)
-
-
-def _lines(params: Iterable[str]) -> Iterator[Any]:
-    for number, line in enumerate(params, start=1):
-        try:
-            yield json.loads(line)
-        except ValueError:
-            raise typer.BadParameter(f"line {number} of the params is no JSON") from None
 
 
 def _print_one(view: "ScheduleView", *, as_json: bool) -> None:

@@ -25,7 +25,9 @@ SNAPSHOT: Final = "snapshot"
 TRANSITIONS: Final = "transitions"
 PROGRESS: Final = "progress"
 COMPLETED: Final = "completed"
-"""The names of the events of a stream."""
+HEARTBEAT: Final = "heartbeat"
+"""The names of the events of a stream; a heartbeat says nothing but that the connection lives."""
+HEARTBEAT_SECONDS: Final = 15
 
 
 class _Live(BaseModel):

@@ -34,8 +34,11 @@ def _whole_minutes(every: timedelta) -> timedelta:
 
 def _minute_after(at: datetime) -> datetime:
     """Return *at* in UTC, at a whole minute: Scheduler is no more precise."""
-    minute = at.astimezone(UTC).replace(second=0, microsecond=0)
-    return minute if minute == at else minute + _MINUTE
+    try:
+        minute = at.astimezone(UTC).replace(second=0, microsecond=0)
+        return minute if minute == at else minute + _MINUTE
+    except OverflowError:
+        raise ValueError(f"{at} is beyond the calendar") from None
 
 
 def _aware(at: object) -> object:

@@ -20,7 +20,8 @@ from background_jobs.core.errors import (
 )
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.lineage import Lineage
-from background_jobs.core.naming import SERVICE_NAME, payload_folder
+from background_jobs.core.naming import CUSTOMER_TAG, SERVICE_NAME, payload_folder
+from background_jobs.core.payloads import storable
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage, stages_from
 from background_jobs.jobs import JobDefinition, definition_of
@@ -28,7 +29,10 @@ from background_jobs.orchestration_service.spool import ParamsSpool
 from background_jobs.settings import Settings
 
 _MAX_KEY: Final = 256
+_MAX_JOB_NAME: Final = 80
 _MAX_TAGS: Final = 4_096
+_MAX_CUSTOMER: Final = 1_024
+"""Bytes; DynamoDB's indexes have no longer keys than 2,048."""
 _MAX_STAGES: Final = 64 * 1024
 _MAX_SECONDS: Final = 7 * 86_400
 _STAGE: Final = TypeAdapter(Stage)
@@ -92,9 +96,17 @@ class KickOff:
     def _refuse_sizes(self) -> None:
         if self.key is not None and not 1 <= len(self.key) <= _MAX_KEY:
             raise InvalidKickOff(f"A key has 1 to {_MAX_KEY} characters, not {len(self.key)}.")
+        if not 1 <= len(self.job_name) <= _MAX_JOB_NAME:
+            raise InvalidKickOff(f"A job name has 1 to {_MAX_JOB_NAME} characters, not {len(self.job_name)}.")
         texts = [text for tag in self.tags.items() for text in tag]
         if not all(isinstance(text, str) for text in texts) or sum(map(len, texts)) > _MAX_TAGS:
             raise InvalidKickOff(f"tags must map str to str, with up to {_MAX_TAGS} characters in all.")
+        if any(storable(text) != text for text in (self.job_name, *texts)):
+            raise InvalidKickOff("The job name or a tag has characters that are no text (UTF-8).")
+        if len(self.tags.get(CUSTOMER_TAG, "").encode()) > _MAX_CUSTOMER:
+            raise InvalidKickOff(
+                f"The tag {CUSTOMER_TAG!r}, an index of the history, has up to {_MAX_CUSTOMER} bytes."
+            )
         if self.then and (size := len(_STAGE.dump_json(self.then))) > _MAX_STAGES:
             raise InvalidKickOff(
                 f"The stages that follow are {size:,} bytes of JSON, and {_MAX_STAGES:,} is the most. "

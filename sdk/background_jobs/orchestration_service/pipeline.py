@@ -87,6 +87,11 @@ class Pipeline:
         """Return the statuses of *stages*, which are all of a pipeline, in one."""
         return status_of([stage.summary for stage in stages if stage.summary])
 
+    @staticmethod
+    def latest(stages: Sequence[PipelineStage]) -> Summary:
+        """Return the summary of the last of *stages* that was started."""
+        return next(stage.summary for stage in reversed(stages) if stage.summary)
+
     def done(self) -> bool:
         """Tell whether nothing runs any more, and nothing follows."""
         return self.status() is not Status.IN_PROGRESS
@@ -98,7 +103,7 @@ class Pipeline:
         """
         deadline = Deadline.after(timeout, self.id)
         while self.status_of(stages := self.stages()) is Status.IN_PROGRESS:
-            deadline.check(next(s.summary for s in reversed(stages) if s.summary))
+            deadline.check(self.latest(stages))
             time.sleep(deadline.pause())
         return stages
 
@@ -117,7 +122,7 @@ class Pipeline:
             if not started:
                 if self.status_of(stages) is not Status.IN_PROGRESS:
                     return
-                deadline.check(next(s.summary for s in reversed(stages) if s.summary))
+                deadline.check(self.latest(stages))
                 time.sleep(deadline.pause())
 
     def results(self, timeout: float | timedelta | None = None) -> JobResults:

@@ -1,16 +1,16 @@
 """Running instances again, in an orchestration that knows which ones they were."""
 
+import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 
 from background_jobs.aws.rooms import Rooms
 from background_jobs.core import ids
-from background_jobs.core.errors import EventConflict, InvalidKickOff
+from background_jobs.core.errors import EventConflict, InvalidKickOff, OrchestrationNotFound
 from background_jobs.core.events import OrchestrationStarted, RerunRequested
-from background_jobs.core.fold import Summary
 from background_jobs.core.lineage import Lineage, Rerun
 from background_jobs.core.retry import Retry
 from background_jobs.orchestration_service.kick_off import KickOff, kick_off
@@ -18,6 +18,10 @@ from background_jobs.orchestration_service.lineage import errored_in
 from background_jobs.orchestration_service.results import all_params
 from background_jobs.orchestration_service.watching import summary_of
 from background_jobs.settings import Settings
+
+_DECISION_SECONDS: Final = 10.0
+"""How long what follows a stage may take to be decided; mostly it is a second."""
+_LOOK_SECONDS: Final = 0.2
 
 
 class RerunOptions(TypedDict, total=False):
@@ -45,7 +49,8 @@ def rerun(orchestration_id: str, rooms: Rooms, settings: Settings, **options: Un
     again = set(errored_in(orchestration_id, rooms) if only == "failed" else range(started.total))
     if not again:
         raise InvalidKickOff(f"Orchestration {orchestration_id} has nothing to run again.")
-    wanted = _wanted(started, summary, len(again), settings, options)
+    stopped = started.then is not None and _stopped(orchestration_id, rooms)
+    wanted = _wanted(started, len(again), settings, options, stopped=stopped)
     wanted.refuse(settings)
     request = RerunRequested(
         orchestration_id=orchestration_id, at=datetime.now(UTC), rerun_id=wanted.new_id(), only=only
@@ -56,8 +61,27 @@ def rerun(orchestration_id: str, rooms: Rooms, settings: Settings, **options: Un
     return kick_off(wanted, (one for index, one in params if index in again), rooms, settings)
 
 
+def _stopped(orchestration_id: str, rooms: Rooms) -> bool:
+    """Tell whether the pipeline stopped here; what follows is decided in a moment after the last outcome.
+
+    Raises InvalidKickOff if it is not decided for long.
+    """
+    deadline, next_id = time.monotonic() + _DECISION_SECONDS, ids.next_stage_id(orchestration_id)
+    while True:
+        if rooms.event_log.skipped(orchestration_id):
+            return True
+        with suppress(OrchestrationNotFound):
+            rooms.event_log.started(next_id)
+            return False
+        if time.monotonic() > deadline:
+            raise InvalidKickOff(
+                f"It is not decided yet what follows orchestration {orchestration_id}; try again in a moment."
+            )
+        time.sleep(_LOOK_SECONDS)
+
+
 def _wanted(
-    started: OrchestrationStarted, summary: Summary, count: int, settings: Settings, options: RerunOptions
+    started: OrchestrationStarted, count: int, settings: Settings, options: RerunOptions, *, stopped: bool
 ) -> KickOff:
     tags, parallelism, key = options.get("tags"), options.get("parallelism"), options.get("key")
     if parallelism is None:
@@ -72,7 +96,7 @@ def _wanted(
         retry=options.get("retry") or started.retry,
         timeout=options.get("timeout"),
         # A pipeline that stopped here goes on from the rerun.
-        then=started.then if summary.next_skipped else None,
+        then=started.then if stopped else None,
         lineage=Lineage(
             parent_id=started.orchestration_id,
             rerun_only=options.get("only", "failed"),

@@ -136,9 +136,9 @@ def _connection(client: httpx2.Client, follower: Follower, deadline: Deadline) -
         for event in source:
             if update := follower.update(event):
                 yield update
-            if follower.done:
-                return
             deadline.check(follower.summary)
+            if follower.done or _must_hurry(event, deadline):
+                return
 
 
 async def astreamed(orchestration_id: str, api_url: str, deadline: Deadline) -> AsyncIterator[Update]:
@@ -162,9 +162,15 @@ async def _aconnection(
         async for event in source:
             if update := follower.update(event):
                 yield update
-            if follower.done:
-                return
             deadline.check(follower.summary)
+            if follower.done or _must_hurry(event, deadline):
+                return
+
+
+def _must_hurry(event: ServerSentEvent, deadline: Deadline) -> bool:
+    """Tell whether the next heartbeat would come after the deadline: a new connection waits until that."""
+    left = deadline.left
+    return event.event == live.HEARTBEAT and left is not None and left < live.HEARTBEAT_SECONDS
 
 
 def _options(follower: Follower, deadline: Deadline) -> dict[str, Any]:

@@ -6,19 +6,20 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from background_jobs.core import live
 from background_jobs.orchestration_service.watching import summary_of
 from background_jobs.progress_api.hub import Position
 from background_jobs.progress_api.models import OrchestrationId
 
 router = APIRouter(tags=["orchestrations"])
 
-HEARTBEAT_SECONDS: Final = 15
 SEND_SECONDS: Final = 60
 """How long a client may take nothing before its connection is given up."""
 _RESPONSES: Final = {
     200: {
         "description": "The events: `snapshot` first, then `transitions` and `progress` as they come, "
-        "`completed` at the end. The id of an event is a version, to be sent back as Last-Event-ID.",
+        "`completed` at the end, and now and then a `heartbeat`. "
+        "The id of an event is a version, to be sent back as Last-Event-ID.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     },
     204: {"description": "Everything was sent before; do not come back."},
@@ -48,8 +49,8 @@ async def events(
         return Response(status_code=204)
     return EventSourceResponse(
         hub.events(orchestration_id, position),
-        ping=HEARTBEAT_SECONDS,
+        ping=live.HEARTBEAT_SECONDS,
         send_timeout=SEND_SECONDS,
-        ping_message_factory=lambda: ServerSentEvent(comment="heartbeat"),
+        ping_message_factory=lambda: ServerSentEvent("{}", event=live.HEARTBEAT),
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )

@@ -3,7 +3,7 @@
 import { get, path, Refused } from "./api.js";
 
 const GRACE = 2_500; // a hand-over takes about a second, and is nothing to tell people of
-const WATCH = 30_000; // a connection can die without a word; heartbeats are comments, which pages do not see
+const WATCH = 30_000; // a connection can die without a word; heartbeats are not listened to
 const LONGEST_WAIT = 30_000;
 
 export class Stream {

@@ -1,0 +1,71 @@
+"""Following a stream that says nothing but that it lives."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from background_jobs.core import live
+from background_jobs.core.fold import ReadModel, Summary
+from background_jobs.orchestration_service.streaming import astreamed, streamed
+from background_jobs.orchestration_service.watching import Deadline
+from tests.unit.histories import ORCHESTRATION_ID
+
+HEARTBEATS = 300
+SUMMARY = Summary(
+    orchestration_id=ORCHESTRATION_ID, version=1, total=1, started_at=datetime(2026, 11, 24, tzinfo=UTC)
+)
+
+
+class Quiet(BaseHTTPRequestHandler):
+    """Send a snapshot, and then heartbeats."""
+
+    outlasted = False
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        snapshot = live.Snapshot.of(ReadModel(SUMMARY), datetime.now(UTC))
+        try:
+            self.wfile.write(f"id: 1\nevent: snapshot\ndata: {snapshot.model_dump_json()}\n\n".encode())
+            for _ in range(HEARTBEATS):
+                self.wfile.write(f"event: {live.HEARTBEAT}\ndata: {{}}\n\n".encode())
+                time.sleep(0.05)
+        except OSError:
+            return
+        type(self).outlasted = True
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def watch(url: str) -> None:
+    list(streamed(ORCHESTRATION_ID, url, Deadline.after(1, ORCHESTRATION_ID)))
+
+
+def await_watching(url: str) -> None:
+    async def watched() -> None:
+        async for _ in astreamed(ORCHESTRATION_ID, url, Deadline.after(1, ORCHESTRATION_ID)):
+            pass
+
+    asyncio.run(watched())
+
+
+@pytest.mark.parametrize("watching", [watch, await_watching])
+def test_heartbeats_do_not_keep_a_watcher_beyond_its_time(url: str, watching: Callable[[str], None]) -> None:
+    with pytest.raises(TimeoutError, match="0 of 1 instances have an outcome"):
+        watching(url)
+    assert not Quiet.outlasted
