@@ -2,9 +2,9 @@
 
 import sys
 
-from cdk.config import InvalidStage, stage_named
+from cdk.config import InvalidStage, environment_named
 from cdk.dependencies import DependenciesNotInstalled
-from cdk.synthesis import add_stack, check_rules, layer_of, use_bundled_node
+from cdk.synthesis import add_stack, build_layer, check_rules, use_bundled_node
 
 use_bundled_node()
 
@@ -15,8 +15,8 @@ def main() -> None:
     """Synthesize the stage that the context names."""
     app = App()
     check_rules(app)
-    config = stage_named(app.node.try_get_context("stage") or "dev")
-    add_stack(app, config, layer_of(config))
+    config = environment_named(app.node.try_get_context("stage") or "dev")
+    add_stack(app, config, build_layer(config))
     app.synth()
 
 

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from background_jobs.aws import clients
 from background_jobs.aws.history import HistoryFilter, index_entry
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.core.fold import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.local_stack import LocalStack
@@ -45,18 +45,18 @@ def main() -> None:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda batch: _put(stack.settings.read_model_table, batch), _batches()))
         print(f"{ORCHESTRATIONS:,} orchestrations stored in {time.monotonic() - began:.0f} s")
-        rooms, units = Rooms.of(stack.settings), list[float]()
+        stores, units = Stores.of(stack.settings), list[float]()
         _count_units(units)
         for name, fields in FILTERS.items():
-            _measure(name, HistoryFilter(**{"until": NOW, **fields}), rooms, units)
+            _measure(name, HistoryFilter(**{"until": NOW, **fields}), stores, units)
 
 
-def _measure(name: str, wanted: HistoryFilter, rooms: Rooms, units: list[float]) -> None:
+def _measure(name: str, wanted: HistoryFilter, stores: Stores, units: list[float]) -> None:
     units.clear()
     seconds, found = [], 0
     for _ in range(ROUNDS):
         began = time.monotonic()
-        found = len(rooms.history.page(wanted, limit=100).summaries)
+        found = len(stores.history.page(wanted, limit=100).summaries)
         seconds.append(time.monotonic() - began)
     seconds.sort()
     print(

@@ -25,7 +25,7 @@ from background_jobs.aws import clients
 from background_jobs.core.statuses import CHUNK_SIZE
 from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.call_counter import PATH
-from background_jobs.local_stack.processes import processes_of
+from background_jobs.local_stack.processes import find_processes
 
 CONTAINERS = 2
 
@@ -109,7 +109,7 @@ def _cpu(stack: LocalStack) -> float:
     """Return the CPU seconds of this process, of all that run, and of all that the emulator has reaped."""
     own = psutil.Process().cpu_times()
     total = own.user + own.system
-    for process in processes_of(stack.stack_id):
+    for process in find_processes(stack.stack_id):
         times = process.cpu_times()
         total += times.user + times.system
         if process.pid == stack.pid:
@@ -128,8 +128,10 @@ def _write_units(stack: LocalStack, orchestration_id: str, total: int) -> dict[s
     chunk = max((_kilobytes(item) for item in stored if item is not summary), default=0)
     derived = 0
     for feed in _items(table, f"{orchestration_id}#feed"):
-        touched = len({index // CHUNK_SIZE for index, *_ in json.loads(feed["document"]["S"])["transitions"]})
-        derived += 2 * (_kilobytes(summary) + _kilobytes(feed) + touched * chunk)
+        chunk_numbers = len(
+            {index // CHUNK_SIZE for index, *_ in json.loads(feed["document"]["S"])["transitions"]}
+        )
+        derived += 2 * (_kilobytes(summary) + _kilobytes(feed) + chunk_numbers * chunk)
     return {"log": units, "read model": derived}
 
 

@@ -21,10 +21,10 @@ import httpx2
 import psutil
 
 from background_jobs import Orchestration, OrchestrationService
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.core.events import JobCompleted
 from background_jobs.local_stack import LocalStack
-from background_jobs.local_stack.processes import processes_of
+from background_jobs.local_stack.processes import find_processes
 
 RATE = 100
 """Outcomes a second."""
@@ -36,12 +36,12 @@ def main() -> None:
     """Measure one client, then many."""
     with LocalStack(str(Path(__file__).with_name("jobs.py")), containers=2) as stack:
         os.environ.update(stack.environment)  # noqa: TID251 -- this process is the caller
-        service, rooms = OrchestrationService(), Rooms.of(stack.settings)
-        _one_client(service, rooms, stack)
-        _many_clients(service, rooms, stack)
+        service, stores = OrchestrationService(), Stores.of(stack.settings)
+        _one_client(service, stores, stack)
+        _many_clients(service, stores, stack)
 
 
-def _one_client(service: OrchestrationService, rooms: Rooms, stack: LocalStack) -> None:
+def _one_client(service: OrchestrationService, stores: Stores, stack: LocalStack) -> None:
     orchestration = _kicked_off(service)
     sent: dict[int, float] = {}
     seen: dict[int, float] = {}
@@ -49,7 +49,7 @@ def _one_client(service: OrchestrationService, rooms: Rooms, stack: LocalStack) 
     client = threading.Thread(target=_read, args=(_url(stack, orchestration), seen, connected))
     client.start()
     connected.wait()
-    _append(orchestration, rooms, sent)
+    _append(orchestration, stores, sent)
     client.join()
     delays = sorted(1000 * (seen[index] - sent[index]) for index in seen if index in sent)
     print(
@@ -59,16 +59,18 @@ def _one_client(service: OrchestrationService, rooms: Rooms, stack: LocalStack) 
     )
 
 
-def _many_clients(service: OrchestrationService, rooms: Rooms, stack: LocalStack) -> None:
+def _many_clients(service: OrchestrationService, stores: Stores, stack: LocalStack) -> None:
     orchestration = _kicked_off(service)
-    (api,) = [one for one in processes_of(stack.stack_id) if "background_jobs.progress_api" in one.cmdline()]
+    (api,) = [
+        one for one in find_processes(stack.stack_id) if "background_jobs.progress_api" in one.cmdline()
+    ]
     watchers = subprocess.Popen(
         [sys.executable, __file__, _url(stack, orchestration)], stdout=subprocess.PIPE, text=True
     )
     if watchers.stdout is None or watchers.stdout.readline() != "connected\n":
         sys.exit("The clients could not connect.")
     before, began = _cpu(api), time.monotonic()
-    _append(orchestration, rooms, {})
+    _append(orchestration, stores, {})
     told, _ = watchers.communicate()
     seconds = time.monotonic() - began
     found = json.loads(told)
@@ -90,13 +92,13 @@ def _kicked_off(service: OrchestrationService) -> Orchestration:
     return orchestration
 
 
-def _append(orchestration: Orchestration, rooms: Rooms, sent: dict[int, float]) -> None:
+def _append(orchestration: Orchestration, stores: Stores, sent: dict[int, float]) -> None:
     began = time.monotonic()
     for index in range(RATE * SECONDS):
         time.sleep(max(0.0, began + index / RATE - time.monotonic()))
         now = datetime.now(UTC)
         sent[index] = time.monotonic()
-        rooms.event_log.append(
+        stores.event_log.append(
             JobCompleted(orchestration_id=orchestration.id, at=now, index=index, attempts=1, started_at=now)
         )
 

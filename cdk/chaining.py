@@ -9,8 +9,8 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 from pydantic import TypeAdapter
 
-from background_jobs.core import naming
-from background_jobs.core.completion import JobCompletedEvent, Outcome
+from background_jobs.core.completion import JobCompletedEvent, OrchestrationOutcome
+from background_jobs.core.invocations import FOLLOWING
 from background_jobs.core.stages import Stage
 
 _STAGE = TypeAdapter(Stage)
@@ -34,7 +34,7 @@ class Chaining(Construct):
         target: events.IRuleTarget,
         *,
         job_name: str | None = None,
-        outcome: Outcome | None = None,
+        outcome: OrchestrationOutcome | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> events.Rule:
         """Add a rule that tells *target* of completions: all, or those of a job, an outcome, or tags."""
@@ -47,7 +47,7 @@ class Chaining(Construct):
         *,
         job_name: str,
         stage: Stage,
-        outcome: Outcome | None = None,
+        outcome: OrchestrationOutcome | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> events.Rule:
         """Add a rule that starts *stage* when an orchestration of *job_name* has completed.
@@ -63,7 +63,7 @@ class Chaining(Construct):
         }
         target = targets.LambdaFunction(
             self._kick_off_job,
-            event=events.RuleTargetInput.from_object({naming.FOLLOWING: following}),
+            event=events.RuleTargetInput.from_object({FOLLOWING: following}),
         )
         return self.on_job_completed(construct_id, target, job_name=job_name, outcome=outcome, tags=tags)
 

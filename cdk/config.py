@@ -6,7 +6,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from background_jobs.core.retention import Retention
-from background_jobs.core.stages import Stage, stages_from
+from background_jobs.core.stages import Stage, walk_stages
 from cdk.network_config import ExistingVpc, NetworkConfig, NewVpc
 from cdk.schedule_config import ScheduleConfig
 from cdk.service_config import ServiceConfig
@@ -92,7 +92,7 @@ class StageConfig(BaseModel):
     def _schedules_can_run(self) -> Self:
         services = {service.name for service in self.services}
         for schedule in self.schedules:
-            stages: list[ScheduleConfig | Stage] = [schedule, *stages_from(schedule.then)]
+            stages: list[ScheduleConfig | Stage] = [schedule, *walk_stages(schedule.then)]
             for stage in stages:
                 if stage.service is not None and stage.service not in services:
                     raise ValueError(f"schedule {schedule.name!r}: there is no service {stage.service!r}")
@@ -136,7 +136,7 @@ class InvalidStage(Exception):
     """The stage that was asked for does not exist, or its configuration cannot be deployed."""
 
 
-def stage_named(name: str) -> StageConfig:
+def environment_named(name: str) -> StageConfig:
     """Return the configuration of a stage. Raises InvalidStage, which says what to change."""
     try:
         from stages import STAGES  # noqa: PLC0415 -- so that what it gets wrong becomes a sentence

@@ -4,7 +4,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from background_jobs.core.naming import Metric
+from background_jobs.core.metrics import Metric
 from cdk.control_plane import ControlPlane
 from cdk.functions import Functions
 from cdk.metrics import of_all, own_metric

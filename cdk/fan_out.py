@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from background_jobs.core import naming
+from background_jobs.core.bus import CANCELLED_DETAIL_TYPE, EVENT_SOURCE
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.fan_out_definition import LABEL, fan_out_definition
 from cdk.job_services import JobServices
@@ -111,9 +111,7 @@ class FanOut(Construct):
             source=["aws.states"], detail_type=["Step Functions Execution Status Change"], detail=ended
         )
         events.Rule(self, "Ended", event_pattern=pattern, targets=[target])
-        cancelled = events.EventPattern(
-            source=[naming.EVENT_SOURCE], detail_type=[naming.CANCELLED_DETAIL_TYPE]
-        )
+        cancelled = events.EventPattern(source=[EVENT_SOURCE], detail_type=[CANCELLED_DETAIL_TYPE])
         events.Rule(self, "Cancelled", event_bus=bus, event_pattern=cancelled, targets=[target])
 
     def grant_stop(self, to: iam.IGrantable) -> None:

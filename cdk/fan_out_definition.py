@@ -7,7 +7,16 @@ closed after the Map, which tolerates every child's failure, the second by end_o
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from background_jobs.core import naming
+from background_jobs.core.containers.environment import (
+    CONTAINER_NAME,
+    JOB_ID,
+    JOB_INDICES,
+    JOB_NAME,
+    JOB_PARAMS_BYTES,
+    JOB_PARAMS_KEY,
+    JOB_SHARE,
+    ORCHESTRATION_ID,
+)
 
 LABEL: Final = "Shares"
 """The Distributed Map's name in the ARNs of its children."""
@@ -140,9 +149,7 @@ def _run_container(
             "Cluster": cluster,
             "TaskDefinition.$": "$.task_definition",
             "NetworkConfiguration": {"AwsvpcConfiguration": dict(network)},
-            "Overrides": {
-                "ContainerOverrides": [{"Name": naming.CONTAINER_NAME, "Environment": _injected()}]
-            },
+            "Overrides": {"ContainerOverrides": [{"Name": CONTAINER_NAME, "Environment": _injected()}]},
         },
         "Retry": [
             _retry(_LAUNCH_ERRORS, seconds=2, rate=2.0, longest=20, attempts=_QUICK_LAUNCHES),
@@ -178,13 +185,13 @@ def _note_delay(function: str) -> _State:
 
 def _injected() -> list[dict[str, str]]:
     paths = {
-        naming.JOB_NAME: "$.job_name",
-        naming.ORCHESTRATION_ID: "$.orchestration_id",
-        naming.JOB_ID: "$.share.job_id",
-        naming.JOB_SHARE: "$.share.share",
-        naming.JOB_INDICES: "$.share.indices",
-        naming.JOB_PARAMS_KEY: "$.params_key",
-        naming.JOB_PARAMS_BYTES: "$.share.bytes",
+        JOB_NAME: "$.job_name",
+        ORCHESTRATION_ID: "$.orchestration_id",
+        JOB_ID: "$.share.job_id",
+        JOB_SHARE: "$.share.share",
+        JOB_INDICES: "$.share.indices",
+        JOB_PARAMS_KEY: "$.params_key",
+        JOB_PARAMS_BYTES: "$.share.bytes",
     }
     return [{"Name": name, "Value.$": path} for name, path in paths.items()]
 

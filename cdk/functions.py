@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from background_jobs.core import naming
+from background_jobs.core.metrics import METRIC_SERVICE, metric_namespace
 from cdk.acknowledgements import acknowledge_wildcard
 from cdk.stage import Stage
 
@@ -64,8 +64,8 @@ class Functions(Construct):
             layers=[self._layer, *layers],
             environment={
                 **self._stage.settings.to_env(),
-                "POWERTOOLS_SERVICE_NAME": naming.METRIC_SERVICE,
-                "POWERTOOLS_METRICS_NAMESPACE": naming.metric_namespace(self._stage.config.stage),
+                "POWERTOOLS_SERVICE_NAME": METRIC_SERVICE,
+                "POWERTOOLS_METRICS_NAMESPACE": metric_namespace(self._stage.config.stage),
                 # Who called, in CloudTrail and wherever else user agents are seen.
                 "AWS_SDK_UA_APP_ID": name,
                 **(environment or {}),

@@ -6,7 +6,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.aws_ecr_assets import Platform
 from constructs import Construct
 
-from background_jobs.core.naming import CONTAINER_NAME, task_family
+from background_jobs.core.containers.environment import CONTAINER_NAME, task_family
 from background_jobs.settings import PREFIX, Settings
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.service_config import EcrImage, ServiceConfig

@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from background_jobs.core.naming import task_family
+from background_jobs.core.containers.environment import task_family
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.job_service import JobService
 from cdk.network import Network

@@ -5,8 +5,7 @@ from typing import Final
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from background_jobs.core import naming
-from background_jobs.core.naming import FEED_LAG_FIELD, Metric
+from background_jobs.core.metrics import FEED_LAG_FIELD, Metric, metric_namespace
 
 _REFUSED: Final = (
     '{ ($.type = "TaskSubmitFailed") || '
@@ -22,7 +21,7 @@ class LogMetrics(Construct):
         self, scope: Construct, construct_id: str, *, stage: str, fan_out: logs.ILogGroup, api: logs.ILogGroup
     ) -> None:
         super().__init__(scope, construct_id)
-        namespace = naming.metric_namespace(stage)
+        namespace = metric_namespace(stage)
         logs.MetricFilter(
             self,
             "Refused",

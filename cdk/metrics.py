@@ -7,8 +7,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 
-from background_jobs.core import naming
-from background_jobs.core.naming import Metric
+from background_jobs.core.metrics import METRIC_SERVICE, Metric, metric_namespace
 
 PERIOD: Final = Duration.minutes(5)
 
@@ -19,9 +18,9 @@ COUNTED_FROM_LOGS: Final = frozenset({Metric.LAUNCHES_REFUSED, Metric.FEED_LAG})
 def own_metric(stage: str, metric: Metric, statistic: str) -> cloudwatch.Metric:
     """Return a metric that our own code emits, or that is counted from our logs."""
     return cloudwatch.Metric(
-        namespace=naming.metric_namespace(stage),
+        namespace=metric_namespace(stage),
         metric_name=metric,
-        dimensions_map=None if metric in COUNTED_FROM_LOGS else {"service": naming.METRIC_SERVICE},
+        dimensions_map=None if metric in COUNTED_FROM_LOGS else {"service": METRIC_SERVICE},
         statistic=statistic,
         period=PERIOD,
     )

@@ -9,14 +9,14 @@ import sys
 from typing import Any, Final
 
 from background_jobs.local_stack.package_data import CODE_KEY, DEPENDENCIES_KEY, TEMPLATE
-from cdk.config import stage_named
-from cdk.synthesis import layer_of, synthesize
+from cdk.config import environment_named
+from cdk.synthesis import build_layer, synthesize
 
 
 def offline_template() -> str:
     """Synthesize the offline stage; assets are named for what they are, so that code does not change it."""
-    config = stage_named("local")
-    template = synthesize(config, dependencies=layer_of(config))
+    config = environment_named("local")
+    template = synthesize(config, dependencies=build_layer(config))
     resources: dict[str, Any] = template["Resources"]
     for resource in resources.values():
         properties = resource.get("Properties", {})

@@ -9,7 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from background_jobs.core.naming import PAYLOADS, payload_prefix
+from background_jobs.core.payload_keys import PAYLOADS, payload_prefix
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.config import StageConfig
 

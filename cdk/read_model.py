@@ -6,7 +6,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from background_jobs.core import naming
+from background_jobs.core.tables import HISTORY_FILTERED, HISTORY_INDEXES, HISTORY_SORT_KEY
 from cdk.acknowledgements import acknowledge
 
 
@@ -28,13 +28,13 @@ class ReadModelTable(Construct):
             deletion_protection=keep_data,
             removal_policy=RemovalPolicy.RETAIN if keep_data else RemovalPolicy.DESTROY,
         )
-        for name, partition in naming.HISTORY_INDEXES.items():
-            carried = naming.HISTORY_FILTERED.get(name)
+        for name, partition in HISTORY_INDEXES.items():
+            carried = HISTORY_FILTERED.get(name)
             kind = dynamodb.ProjectionType.INCLUDE if carried else dynamodb.ProjectionType.KEYS_ONLY
             self.table.add_global_secondary_index(
                 index_name=name,
                 partition_key=dynamodb.Attribute(name=partition, type=dynamodb.AttributeType.STRING),
-                sort_key=dynamodb.Attribute(name=naming.HISTORY_SORT_KEY, type=dynamodb.AttributeType.STRING),
+                sort_key=dynamodb.Attribute(name=HISTORY_SORT_KEY, type=dynamodb.AttributeType.STRING),
                 projection_type=kind,
                 non_key_attributes=[carried] if carried else None,
             )
@@ -55,7 +55,7 @@ class ReadModelTable(Construct):
     def grant_read(self, to: iam.IGrantable) -> None:
         """Let *to* read summaries, statuses and feeds, and the history."""
         self._grant(to, "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
-        indexes = [f"{self.table.table_arn}/index/{name}" for name in naming.HISTORY_INDEXES]
+        indexes = [f"{self.table.table_arn}/index/{name}" for name in HISTORY_INDEXES]
         iam.Grant.add_to_principal(grantee=to, actions=["dynamodb:Query"], resource_arns=indexes)
 
     def _grant(self, to: iam.IGrantable, *actions: str) -> None:

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from background_jobs.core.payloads import INLINE_BYTES, params_line
 from background_jobs.core.retry import Retry
-from background_jobs.core.schedules import Overlap, ScheduleDefinition
+from background_jobs.core.schedules.definition import Overlap, ScheduleDefinition
+from background_jobs.core.schedules.timing import Timing
 from background_jobs.core.stages import Stage
-from background_jobs.core.timing import Timing
 
 
 class ScheduleConfig(BaseModel):

@@ -11,8 +11,10 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from background_jobs.core import naming
-from background_jobs.core.schedules import Target, scheduler_properties
+from background_jobs.core.bus import EVENT_SOURCE, JOB_COMPLETED_DETAIL_TYPE
+from background_jobs.core.invocations import RUN_COMPLETED_OF
+from background_jobs.core.schedules.definition import Target, schedule_group, scheduler_properties
+from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.settings import Settings
 from cdk.acknowledgements import acknowledge_wildcard
 from cdk.config import StageConfig
@@ -35,7 +37,7 @@ class Schedules(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         config = stage.config
-        self._group = scheduler.CfnScheduleGroup(self, "Group", name=naming.schedule_group(config.stage))
+        self._group = scheduler.CfnScheduleGroup(self, "Group", name=schedule_group(config.stage))
         self._role = iam.Role(
             self,
             "Role",
@@ -98,19 +100,15 @@ class Schedules(Construct):
             "RunCompleted",
             event_bus=bus,
             event_pattern=events.EventPattern(
-                source=[naming.EVENT_SOURCE],
-                detail_type=[naming.JOB_COMPLETED_DETAIL_TYPE],
-                detail={"tags": {naming.SCHEDULE_TAG: events.Match.exists()}},
+                source=[EVENT_SOURCE],
+                detail_type=[JOB_COMPLETED_DETAIL_TYPE],
+                detail={"tags": {SCHEDULE_TAG: events.Match.exists()}},
             ),
             targets=[
                 targets.LambdaFunction(
                     kick_off_job,
                     event=events.RuleTargetInput.from_object(
-                        {
-                            naming.RUN_COMPLETED_OF: events.EventField.from_path(
-                                f"$.detail.tags.{naming.SCHEDULE_TAG}"
-                            )
-                        }
+                        {RUN_COMPLETED_OF: events.EventField.from_path(f"$.detail.tags.{SCHEDULE_TAG}")}
                     ),
                 )
             ],
@@ -123,8 +121,6 @@ class Schedules(Construct):
                 self,
                 f"Schedule-{declared.name}",
                 type="AWS::Scheduler::Schedule",
-                properties=scheduler_properties(
-                    definition, naming.schedule_group(config.stage), self._target
-                ),
+                properties=scheduler_properties(definition, schedule_group(config.stage), self._target),
             )
             schedule.add_dependency(self._group)

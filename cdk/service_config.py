@@ -6,8 +6,8 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from background_jobs.core.fargate import MEMORY_MIB
-from background_jobs.core.naming import SERVICE_NAME
+from background_jobs.core.containers.environment import SERVICE_NAME
+from background_jobs.core.planning.fargate import MEMORY_MIB
 from background_jobs.settings import PREFIX, ContainerSettings
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]

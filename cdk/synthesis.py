@@ -52,7 +52,7 @@ def check_rules(app: "App") -> None:
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
 
-def layer_of(config: StageConfig) -> Path:
+def build_layer(config: StageConfig) -> Path:
     """Build the layer of the functions' dependencies, which is empty where they are not bundled."""
     if config.bundled:
         return build_dependencies(_BUILD)

@@ -9,7 +9,8 @@ from unittest.mock import patch
 from moto import mock_aws
 
 from background_jobs.aws import clients
-from background_jobs.core.naming import HISTORY_FILTERED, HISTORY_INDEXES, HISTORY_SORT_KEY, schedule_group
+from background_jobs.core.schedules.definition import schedule_group
+from background_jobs.core.tables import HISTORY_FILTERED, HISTORY_INDEXES, HISTORY_SORT_KEY
 from background_jobs.settings import Settings
 
 SETTINGS = Settings(

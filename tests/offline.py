@@ -7,7 +7,7 @@ from typing import Any
 
 import psutil
 
-from background_jobs.local_stack.processes import processes_of
+from background_jobs.local_stack.processes import find_processes
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
@@ -22,7 +22,7 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
 def containers(stack_id: str, orchestration_id: str) -> list[psutil.Process]:
     """Return the outer processes of the containers that work for an orchestration."""
     found = []
-    for process in processes_of(stack_id):
+    for process in find_processes(stack_id):
         try:
             if (
                 process.environ().get("ORCHESTRATION_ID") == orchestration_id

@@ -10,8 +10,8 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 
 from background_jobs.aws import clients
 from background_jobs.aws.event_bus import EventBus
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane.aggregate import Aggregator
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.aggregate_jobs import Aggregator
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.core.events import Event
 from background_jobs.core.fold import Summary
@@ -26,9 +26,9 @@ copy_config_to_registered_loggers(source_logger=logger, include={"background_job
 @cache
 def _aggregator() -> Aggregator:
     settings = Settings.from_env()
-    rooms = Rooms.of(settings)
+    stores = Stores.of(settings)
     bus = EventBus(clients.events(), settings.event_bus)
-    return Aggregator(rooms.event_log, rooms.read_model, bus, lambda: datetime.now(UTC), _meter)
+    return Aggregator(stores.event_log, stores.read_model, bus, lambda: datetime.now(UTC), _meter)
 
 
 def _meter(summary: Summary, measurements: Sequence[Measurement]) -> None:

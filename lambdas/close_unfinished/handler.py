@@ -5,22 +5,22 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane.close import CloseRequest, close_unfinished
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
 from background_jobs.settings import Settings
 
 logger = Logger()
 
 
 @cache
-def _rooms() -> Rooms:
-    return Rooms.of(Settings.from_env())
+def _stores() -> Stores:
+    return Stores.of(Settings.from_env())
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Close a share, or all that is left of an orchestration; say how many instances that were."""
     request = CloseRequest.model_validate(event)
     with logger.append_context_keys(orchestration_id=request.orchestration_id):
-        closed = close_unfinished(request, _rooms())
+        closed = close_unfinished(request, _stores())
         logger.info("Closed", extra={"indices": request.indices or "all", "closed": closed})
     return {"closed": closed}

@@ -7,21 +7,21 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from background_jobs.aws import clients
-from background_jobs.aws.rooms import Rooms
 from background_jobs.aws.state_machine import StateMachine
+from background_jobs.aws.stores import Stores
 from background_jobs.aws.tasks import Tasks
-from background_jobs.control_plane.end import Ender
+from background_jobs.control_plane.end_orchestration import OrchestrationEnder
 from background_jobs.settings import ExecutionSettings, Settings
 
 copy_config_to_registered_loggers(source_logger=Logger(), include={"background_jobs"})
 
 
 @cache
-def _ender() -> Ender:
+def _ender() -> OrchestrationEnder:
     settings, execution = Settings.from_env(), ExecutionSettings.from_env()
     state_machine = StateMachine(clients.stepfunctions(), execution.state_machine_arn)
-    return Ender(
-        settings.stage, Rooms.of(settings), state_machine, Tasks(clients.ecs(), execution.cluster_arn)
+    return OrchestrationEnder(
+        settings.stage, Stores.of(settings), state_machine, Tasks(clients.ecs(), execution.cluster_arn)
     )
 
 

@@ -6,11 +6,13 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane.chain import Following, start_following, start_next
-from background_jobs.core import naming
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.kick_off_job import Following, start_following, start_next
+from background_jobs.core.bus import JOB_COMPLETED_DETAIL_TYPE
 from background_jobs.core.completion import JobCompletedEvent
-from background_jobs.core.schedules import Due
+from background_jobs.core.invocations import FOLLOWING, RUN_COMPLETED_OF
+from background_jobs.core.schedules.definition import Due
+from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.orchestration_service import OrchestrationService
 from background_jobs.settings import Settings
 
@@ -18,9 +20,9 @@ copy_config_to_registered_loggers(source_logger=Logger(), include={"background_j
 
 
 @cache
-def _parts() -> tuple[Rooms, Settings]:
+def _parts() -> tuple[Stores, Settings]:
     settings = Settings.from_env()
-    return Rooms.of(settings), settings
+    return Stores.of(settings), settings
 
 
 @cache
@@ -30,15 +32,15 @@ def _service() -> OrchestrationService:
 
 def handler(event: dict[str, Any], _context: object) -> None:
     """Do what an event of Scheduler or of the bus calls for; doing it twice does it once."""
-    if naming.RUN_COMPLETED_OF in event:
-        _service().firing.run_completed(event[naming.RUN_COMPLETED_OF])
-    elif naming.FOLLOWING in event:
-        start_following(Following.model_validate(event[naming.FOLLOWING]), *_parts())
-    elif event.get("detail-type") == naming.JOB_COMPLETED_DETAIL_TYPE:
+    if RUN_COMPLETED_OF in event:
+        _service().occurrence_runner.run_completed(event[RUN_COMPLETED_OF])
+    elif FOLLOWING in event:
+        start_following(Following.model_validate(event[FOLLOWING]), *_parts())
+    elif event.get("detail-type") == JOB_COMPLETED_DETAIL_TYPE:
         completed = JobCompletedEvent.from_eventbridge(event)
-        schedule = completed.tags.get(naming.SCHEDULE_TAG)
+        schedule = completed.tags.get(SCHEDULE_TAG)
         if not start_next(completed.orchestration_id, *_parts()) and schedule:
             # The run has ended early, and no other event will say so.
-            _service().firing.run_completed(schedule)
+            _service().occurrence_runner.run_completed(schedule)
     else:
-        _service().firing.due(Due.model_validate(event))
+        _service().occurrence_runner.due(Due.model_validate(event))

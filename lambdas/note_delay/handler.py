@@ -7,16 +7,16 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane.delays import DelayReport, note_delay
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.note_delay import DelayReport, note_delay
 from background_jobs.settings import Settings
 
 logger = Logger()
 
 
 @cache
-def _rooms() -> Rooms:
-    return Rooms.of(Settings.from_env())
+def _stores() -> Stores:
+    return Stores.of(Settings.from_env())
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
@@ -25,6 +25,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     report = DelayReport.of_task(event["detail"]) if told_by_ecs else DelayReport.model_validate(event)
     if report is None:
         return {"wait_seconds": 0}
-    seconds = note_delay(report, _rooms(), datetime.now(UTC), draw=random.random())  # noqa: S311 -- jitter
+    seconds = note_delay(report, _stores(), datetime.now(UTC), draw=random.random())  # noqa: S311 -- jitter
     logger.warning("A share is delayed", extra=report.model_dump())
     return {"wait_seconds": seconds}

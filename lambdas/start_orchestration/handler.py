@@ -9,7 +9,7 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 
 from background_jobs.aws import clients
 from background_jobs.aws.state_machine import StateMachine
-from background_jobs.control_plane.start import start_orchestration
+from background_jobs.control_plane.start_orchestration import start_orchestration
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.core.events import Event
 from background_jobs.settings import ExecutionSettings, Settings

@@ -10,20 +10,20 @@ from pydantic import BaseModel
 
 from background_jobs import orchestration_service as sync
 from background_jobs.aws.history import HistoryPage
-from background_jobs.core.causes import FailureDigest
 from background_jobs.core.fold import Summary
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.retry import Retry
-from background_jobs.core.schedule_history import ScheduleRun
-from background_jobs.core.schedule_view import ScheduleState
-from background_jobs.core.schedules import Overlap
+from background_jobs.core.schedules.definition import Overlap
+from background_jobs.core.schedules.occurrences import ScheduleRun
 from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import Status
-from background_jobs.core.story import Story
-from background_jobs.core.waiting import Wait
+from background_jobs.core.views.causes import FailureDigest
+from background_jobs.core.views.event_history import EventHistory
+from background_jobs.core.views.schedule import ScheduleState
+from background_jobs.core.views.waits import Wait
 from background_jobs.orchestration_service.job_results import JobResults
-from background_jobs.orchestration_service.lineage import family
 from background_jobs.orchestration_service.rerun import RerunOptions
+from background_jobs.orchestration_service.rerun_family import family
 from background_jobs.orchestration_service.schedules import ScheduleOptions
 from background_jobs.orchestration_service.watching import (
     Deadline,
@@ -208,8 +208,10 @@ class Orchestration:
         """Wait, then return ``(successes, failures)``; *failures* is None when there are none."""
         if merged:
             deadline = Deadline.after(timeout, self.id)
-            for member in await asyncio.to_thread(family, self.id, self._sync.rooms):
-                relative = sync.Orchestration(member.id, self.job_name, self._sync.rooms, self._sync.settings)
+            for member in await asyncio.to_thread(family, self.id, self._sync.stores):
+                relative = sync.Orchestration(
+                    member.id, self.job_name, self._sync.stores, self._sync.settings
+                )
                 await Orchestration(relative).wait(deadline.left)
             return await asyncio.to_thread(self._sync.results, merged=True)
         await self.wait(timeout)
@@ -223,7 +225,7 @@ class Orchestration:
         """Return the failures by now, grouped by cause."""
         return await asyncio.to_thread(self._sync.digest)
 
-    async def story(self) -> Story:
+    async def story(self) -> EventHistory:
         """Return what happened so far: a timeline, the containers, and why instances wait."""
         return await asyncio.to_thread(self._sync.story)
 
@@ -245,15 +247,16 @@ class Orchestration:
         if self._sync.settings.api_url and streaming_is_installed():
             from background_jobs.orchestration_service import streaming  # noqa: PLC0415 -- an extra
 
-            async for update in streaming.astreamed(self.id, self._sync.settings.api_url, deadline):
+            url = self._sync.settings.api_url
+            async for update in streaming.stream_updates_async(self.id, url, deadline):
                 yield update
             return
-        update = await asyncio.to_thread(first_update, self.id, self._sync.rooms)
+        update = await asyncio.to_thread(first_update, self.id, self._sync.stores)
         yield update
         while not update.summary.all_final:
             deadline.check(update.summary)
             await asyncio.sleep(deadline.pause())
-            if news := await asyncio.to_thread(update_since, update.summary, self._sync.rooms):
+            if news := await asyncio.to_thread(update_since, update.summary, self._sync.stores):
                 update = news
                 yield update
 

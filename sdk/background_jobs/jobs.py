@@ -133,7 +133,7 @@ def job_name(
     return register
 
 
-def definition_of(target: object) -> JobDefinition:
+def find_definition(target: object) -> JobDefinition:
     """Return what `@job_name` registered for *target*. Raises InvalidJob if it was not decorated."""
     definition = vars(target).get(_MARK) if hasattr(target, "__dict__") else None
     if not isinstance(definition, JobDefinition):
@@ -146,7 +146,7 @@ class Jobs:
 
     def __init__(self, targets: Iterable[object]) -> None:
         self._definitions: dict[str, JobDefinition] = {}
-        for definition in map(definition_of, targets):
+        for definition in map(find_definition, targets):
             if definition.name in self._definitions:
                 raise InvalidJob(f"Two jobs are named {definition.name!r}; each name may be used once.")
             self._definitions[definition.name] = definition

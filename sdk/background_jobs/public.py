@@ -1,7 +1,6 @@
 """Every name that users import from `background_jobs`."""
 
 from background_jobs.aws.history import HistoryPage
-from background_jobs.core.causes import FailureDigest
 from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.errors import (
     BackgroundJobsError,
@@ -26,11 +25,12 @@ from background_jobs.core.events import FailedAttempt, JobError
 from background_jobs.core.fold import Summary, Transition
 from background_jobs.core.outcomes import Failure, JobFailed, Success
 from background_jobs.core.retry import GiveUp, Retry, RetryAfter
-from background_jobs.core.schedule_history import RunState, ScheduleRun
-from background_jobs.core.schedule_view import ScheduleState
-from background_jobs.core.schedules import Overlap
+from background_jobs.core.schedules.definition import Overlap
+from background_jobs.core.schedules.occurrences import RunState, ScheduleRun
 from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import Status
+from background_jobs.core.views.causes import FailureDigest
+from background_jobs.core.views.schedule import ScheduleState
 from background_jobs.jobs import JobContext, job_name
 from background_jobs.orchestration_service import (
     Cancellation,

@@ -6,7 +6,15 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from background_jobs.core import naming
+from background_jobs.core.containers.environment import (
+    JOB_ID,
+    JOB_INDICES,
+    JOB_NAME,
+    JOB_PARAMS_BYTES,
+    JOB_PARAMS_KEY,
+    JOB_SHARE,
+    ORCHESTRATION_ID,
+)
 from background_jobs.core.errors import InvalidSettings, MissingSettings
 from background_jobs.core.retention import Retention
 
@@ -165,16 +173,16 @@ class ApiSettings(_FromEnvironment):
 class ContainerSettings(_FromEnvironment):
     """What the state machine injects into one container: which job, and which share of its instances."""
 
-    job_name: str = Field(alias=naming.JOB_NAME)
-    orchestration_id: str = Field(alias=naming.ORCHESTRATION_ID)
-    job_id: str = Field(alias=naming.JOB_ID)
+    job_name: str = Field(alias=JOB_NAME)
+    orchestration_id: str = Field(alias=ORCHESTRATION_ID)
+    job_id: str = Field(alias=JOB_ID)
     """The job_id of the first instance of the share."""
-    share: int = Field(alias=naming.JOB_SHARE)
-    indices: str = Field(alias=naming.JOB_INDICES, pattern=r"^\d+-\d+$")
+    share: int = Field(alias=JOB_SHARE)
+    indices: str = Field(alias=JOB_INDICES, pattern=r"^\d+-\d+$")
     """First and last index of the share, both included: ``0-249``."""
-    params_key: str = Field(alias=naming.JOB_PARAMS_KEY)
+    params_key: str = Field(alias=JOB_PARAMS_KEY)
     """The object of the payload bucket that holds the params, one JSON object a line."""
-    params_bytes: str = Field(alias=naming.JOB_PARAMS_BYTES, pattern=r"^\d+-\d+$")
+    params_bytes: str = Field(alias=JOB_PARAMS_BYTES, pattern=r"^\d+-\d+$")
     """Where in that object the share's lines are, as an HTTP byte range: ``0-8191``."""
     metadata_uri: str = Field(default="", alias="ECS_CONTAINER_METADATA_URI_V4")
     """Set by ECS; where a container asks for its own metadata, its log stream among them."""

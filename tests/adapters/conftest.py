@@ -9,15 +9,15 @@ import pytest
 from background_jobs import OrchestrationService
 from background_jobs.aws import clients
 from background_jobs.aws.event_bus import EventBus
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane.aggregate import Aggregator
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.aggregate_jobs import Aggregator
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service import Orchestration
 from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import ContainerSettings, Settings
-from background_jobs.worker.beacon import Beacon
 from background_jobs.worker.container import Container
+from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from tests.adapters.jobs import halve
 from tests.adapters.scheduling import Clock
 from tests.memory import SETTINGS, aws_in_memory
@@ -36,8 +36,8 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def rooms(settings: Settings) -> Rooms:
-    return Rooms.of(settings)
+def stores(settings: Settings) -> Stores:
+    return Stores.of(settings)
 
 
 @pytest.fixture
@@ -46,12 +46,12 @@ def service(settings: Settings) -> OrchestrationService:
 
 
 @pytest.fixture
-def launch(rooms: Rooms) -> Callable[..., None]:
+def launch(stores: Stores) -> Callable[..., None]:
     """Launch a container for one share, as the state machine does."""
 
     def launch(orchestration: Orchestration, share: int = 0, jobs: Jobs | None = None) -> None:
-        started = rooms.event_log.started(orchestration.id)
-        line = json.loads(list(rooms.payloads.lines(started.shares_key))[share])
+        started = stores.event_log.read_started(orchestration.id)
+        line = json.loads(list(stores.payloads.lines(started.shares_key))[share])
         environment = {
             "JOB_NAME": started.job_name,
             "ORCHESTRATION_ID": orchestration.id,
@@ -61,16 +61,18 @@ def launch(rooms: Rooms) -> Callable[..., None]:
             "JOB_PARAMS_KEY": started.params_key,
             "JOB_PARAMS_BYTES": line["bytes"],
         }
-        Container(jobs or Jobs([halve]), ContainerSettings.from_env(environment), rooms, Beacon()).work()
+        Container(
+            jobs or Jobs([halve]), ContainerSettings.from_env(environment), stores, SharedCurrentAttempt()
+        ).work()
 
     return launch
 
 
 @pytest.fixture
-def aggregate(rooms: Rooms, settings: Settings) -> Callable[[], list[dict[str, Any]]]:
+def aggregate(stores: Stores, settings: Settings) -> Callable[[], list[dict[str, Any]]]:
     """Deliver the whole log to the aggregator, as the stream does; return what it asks to have again."""
     bus = EventBus(clients.events(), settings.event_bus)
-    aggregator = Aggregator(rooms.event_log, rooms.read_model, bus, clock=lambda: at(0))
+    aggregator = Aggregator(stores.event_log, stores.read_model, bus, clock=lambda: at(0))
 
     def aggregate() -> list[dict[str, Any]]:
         items = clients.dynamodb().scan(TableName=settings.event_log_table)["Items"]
@@ -89,8 +91,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def schedules(settings: Settings, rooms: Rooms, service: OrchestrationService, clock: Clock) -> Schedules:
-    return Schedules(settings, rooms, service._prepared, clock)
+def schedules(settings: Settings, stores: Stores, service: OrchestrationService, clock: Clock) -> Schedules:
+    return Schedules(settings, stores, service._prepared, clock)
 
 
 @pytest.fixture

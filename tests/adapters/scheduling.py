@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from background_jobs.aws import clients
-from background_jobs.core.schedules import Due
+from background_jobs.core.schedules.definition import Due
 from background_jobs.orchestration_service.schedule import Schedule
 from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import Settings
@@ -41,7 +41,7 @@ def stored() -> dict[str, Any]:
 def delivered(schedules: Schedules, at: datetime) -> Any:
     """Deliver an occurrence as Scheduler does: by the input that was stored with it."""
     told = stored()["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", f"{at:%Y-%m-%dT%H:%M:%SZ}")
-    return schedules.firing.due(Due.model_validate_json(told))
+    return schedules.occurrence_runner.due(Due.model_validate_json(told))
 
 
 def states(schedule: Schedule) -> list[tuple[int, str]]:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
 from background_jobs import OrchestrationService
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.core.events import JobAttemptFailed, JobError
 from background_jobs.progress_api.app import create_app
 from background_jobs.progress_api.security import MAX_REQUEST_BYTES
@@ -98,11 +98,11 @@ def test_an_instance_has_its_whole_story(client: TestClient, done: str) -> None:
 
 
 def test_an_instance_that_backs_off_says_why_and_until_when(
-    client: TestClient, service: OrchestrationService, rooms: Rooms
+    client: TestClient, service: OrchestrationService, stores: Stores
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}])
     error = JobError(type="OSError", message="away", traceback="Traceback ...")
-    rooms.event_log.append(
+    stores.event_log.append(
         JobAttemptFailed(
             orchestration_id=orchestration.id, at=at(1), index=0, attempt=1, error=error, retry_at=at(5)
         )

@@ -12,21 +12,21 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from background_jobs import OrchestrationService, Stage, job_name
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.cli.main import app
-from background_jobs.control_plane.chain import start_next
-from background_jobs.core.answers import (
+from background_jobs.control_plane.kick_off_job import start_next
+from background_jobs.core.containers.delays import DelayReason
+from background_jobs.core.events import ContainerStarted, ShareDelayed
+from background_jobs.core.ids import next_stage_id
+from background_jobs.core.views.answers import (
     CancelAnswer,
     FailureView,
-    OrchestrationAccount,
+    OrchestrationDetail,
     OrchestrationPage,
     Started,
     SuccessView,
 )
-from background_jobs.core.causes import Cause
-from background_jobs.core.delays import DelayReason
-from background_jobs.core.events import ContainerStarted, ShareDelayed
-from background_jobs.core.ids import next_stage_id
+from background_jobs.core.views.causes import Cause
 from background_jobs.jobs import Jobs
 from background_jobs.settings import Settings
 
@@ -59,7 +59,7 @@ def done(
     return orchestration.id
 
 
-def test_a_kick_off_prints_the_id_alone_and_tells_people_how_to_go_on(rooms: Rooms, tmp_path: Path) -> None:
+def test_a_kick_off_prints_the_id_alone_and_tells_people_how_to_go_on(stores: Stores, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("n,customer\n2,acme\n3,zeta\n")
     words = ["--parallelism", "1", "--tag", "customer=acme", "--tag", "note=a=b", "--max-attempts", "4"]
 
@@ -72,14 +72,14 @@ def test_a_kick_off_prints_the_id_alone_and_tells_people_how_to_go_on(rooms: Roo
     assert done.stderr == (
         f"Kicked off halve with 2 instances:\nWatch it: background-jobs watch {orchestration_id}\n"
     )
-    started = rooms.event_log.started(orchestration_id)
+    started = stores.event_log.read_started(orchestration_id)
     assert (started.total, started.parallelism, started.service) == (2, 1, "billing")
     assert started.tags == {"customer": "acme", "note": "a=b"}
     assert started.retry is not None
     assert started.retry.max_attempts == 4
     assert started.deadline is not None
     assert (started.deadline - started.at).total_seconds() == 7_200
-    assert list(rooms.payloads.lines(started.params_key)) == [
+    assert list(stores.payloads.lines(started.params_key)) == [
         b'{"n":"2","customer":"acme"}',
         b'{"n":"3","customer":"zeta"}',
     ]
@@ -216,7 +216,7 @@ def test_an_orchestration_is_shown_at_a_glance(done: str) -> None:
     for event in ("OrchestrationStarted", "ContainerStarted", "ContainerEnded", "OrchestrationCompleted"):
         assert f"  {event}" in shown
     assert "2 completed, 2 errored" in shown
-    account = OrchestrationAccount.model_validate_json(run("show", done, "--json").stdout)
+    account = OrchestrationDetail.model_validate_json(run("show", done, "--json").stdout)
     assert (account.orchestration.counts.errored, account.story.failed_attempts) == (2, 0)
     assert [stage.job_name for stage in account.stages] == ["halve"]
     assert {line.service for line in account.bill.lines} >= {"Fargate", "DynamoDB"}
@@ -224,17 +224,17 @@ def test_an_orchestration_is_shown_at_a_glance(done: str) -> None:
 
 def test_why_instances_wait_is_shown_with_what_aws_said(
     service: OrchestrationService,
-    rooms: Rooms,
+    stores: Stores,
     launch: Callable[..., None],
     aggregate: Callable[[], list[Any]],
 ) -> None:
     # given five instances in three shares: one share is done, one was refused, one is still to be launched
     orchestration = service.kick_off_job("halve", [{"n": 2}] * 5, parallelism=3)
     launch(orchestration, share=2)
-    rooms.event_log.append(
+    stores.event_log.append(
         ShareDelayed(
             orchestration_id=orchestration.id,
-            at=rooms.event_log.started(orchestration.id).at,
+            at=stores.event_log.read_started(orchestration.id).at,
             share=1,
             number=0,
             reason=DelayReason.CAPACITY,
@@ -246,17 +246,17 @@ def test_why_instances_wait_is_shown_with_what_aws_said(
     assert "2 wait waiting for launch since 2" in shown
     assert f"2 wait {DelayReason.CAPACITY} since 2" in shown
     assert f"RESOURCE:CPU {HARMLESS}" in shown
-    account = OrchestrationAccount.model_validate_json(run("show", orchestration.id, "--json").stdout)
+    account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
     assert [wait.instances for wait in account.story.waits] == [2, 2]
 
 
 def test_of_a_long_timeline_the_first_and_the_last_are_shown(
-    service: OrchestrationService, rooms: Rooms
+    service: OrchestrationService, stores: Stores
 ) -> None:
     orchestration = service.kick_off_job("other", [{}] * 30, parallelism=30)
-    began = rooms.event_log.started(orchestration.id).at
+    began = stores.event_log.read_started(orchestration.id).at
     for share in range(30):
-        rooms.event_log.append(
+        stores.event_log.append(
             ContainerStarted(
                 orchestration_id=orchestration.id, at=began + timedelta(seconds=share + 1),
                 share=share, launch=0, first=share, last=share, log="",
@@ -267,22 +267,22 @@ def test_of_a_long_timeline_the_first_and_the_last_are_shown(
     assert "11 more, --json has them all" in timeline
     assert "share 8: instances 8 to 8" in timeline
     assert "share 19:" not in timeline
-    account = OrchestrationAccount.model_validate_json(run("show", orchestration.id, "--json").stdout)
+    account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
     assert len(account.story.timeline) == 31
 
 
 @pytest.fixture
 def to_the_end(
-    rooms: Rooms, settings: Settings, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+    stores: Stores, settings: Settings, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
 ) -> Callable[..., str]:
     """Run an orchestration to its end, and start what follows; return the id that the next stage has."""
 
     def run(orchestration_id: str, jobs: Jobs | None = None) -> str:
-        for share in range(rooms.event_log.started(orchestration_id).parallelism):
+        for share in range(stores.event_log.read_started(orchestration_id).parallelism):
             launch(OrchestrationService(settings).orchestration(orchestration_id), share, jobs=jobs)
         for _ in ("the outcomes", "the completion"):
             assert aggregate() == []
-        start_next(orchestration_id, rooms, settings)
+        start_next(orchestration_id, stores, settings)
         assert aggregate() == []
         return next_stage_id(orchestration_id)
 
@@ -340,14 +340,14 @@ def test_a_pipeline_that_ends_well_is_watched_with_status_0(to_the_end: Callable
     assert [line["orchestration"]["orchestration_id"] for line in lines] == [first, second]
 
 
-def test_stages_follow_as_the_options_say(rooms: Rooms) -> None:
+def test_stages_follow_as_the_options_say(stores: Stores) -> None:
     done = run(
         "kick-off", "halve", "--then", "other", "--then", "halve", "--on-failure", "continue", stdin="{}"
     )
     first = done.stdout.strip()
     assert f"Watch it: background-jobs watch --pipeline {first}" in done.stderr
     then = Stage("other", on_failure="continue", then=Stage("halve", on_failure="continue"))
-    assert rooms.event_log.started(first).then == then
+    assert stores.event_log.read_started(first).then == then
 
 
 def test_results_come_in_the_order_of_the_params(done: str, tmp_path: Path) -> None:
@@ -400,35 +400,35 @@ def test_no_failure_is_said_so(service: OrchestrationService) -> None:
     assert run("failures", orchestration.id, "--json").output == ""
 
 
-def test_cancelling_says_what_it_found(service: OrchestrationService, rooms: Rooms, done: str) -> None:
+def test_cancelling_says_what_it_found(service: OrchestrationService, stores: Stores, done: str) -> None:
     orchestration = service.kick_off_job("other", [{"n": 1}])
     first = run("cancel", orchestration.id, "--reason", "wrong month", "--json")
     assert CancelAnswer.model_validate_json(first.stdout).found == "requested"
-    cancellation = rooms.event_log.cancellation(orchestration.id)
+    cancellation = stores.event_log.read_cancelled(orchestration.id)
     assert cancellation is not None
     assert cancellation.reason == "wrong month"
     assert run("cancel", orchestration.id).stdout == "It was cancelled before.\n"
     assert "done already" in run("cancel", done).stdout
 
 
-def test_a_rerun_prints_the_new_id(rooms: Rooms, done: str) -> None:
+def test_a_rerun_prints_the_new_id(stores: Stores, done: str) -> None:
     again = run("rerun", done)
     assert "Kicked off halve with 2 instances:" in again.stderr
-    started = rooms.event_log.started(again.stdout.strip())
+    started = stores.event_log.read_started(again.stdout.strip())
     assert (started.parent_id, started.total) == (done, 2)
     assert f"runs again  2 failed of {done}" in run("show", again.stdout.strip()).stdout
     every = Started.model_validate_json(run("rerun", done, "--only", "all", "--json").stdout)
-    assert rooms.event_log.started(every.orchestration_id).total == 4
+    assert stores.event_log.read_started(every.orchestration_id).total == 4
     assert f"runs again  all 4 of {done}" in run("show", every.orchestration_id).stdout
     assert every.orchestration_id in "".join(run("show", done).stdout.split())
 
 
-def test_a_rerun_takes_the_options_of_a_kick_off(rooms: Rooms, done: str) -> None:
+def test_a_rerun_takes_the_options_of_a_kick_off(stores: Stores, done: str) -> None:
     words = ["--parallelism", "2", "--key", "again", "--max-attempts", "5", "--timeout", "10m"]
     first, second = run("rerun", done, *words), run("rerun", done, *words)
     assert first.exit_code == 0, first.output
     assert first.stdout == second.stdout
-    started = rooms.event_log.started(first.stdout.strip())
+    started = stores.event_log.read_started(first.stdout.strip())
     assert (started.parallelism, started.idempotency_key) == (2, "again")
     assert started.retry is not None
     assert started.retry.max_attempts == 5
@@ -471,7 +471,7 @@ def test_a_cause_says_which_params_its_failures_share(
 
 
 def test_logs_are_listed_and_read_by_index(
-    service: OrchestrationService, rooms: Rooms, tmp_path: Path
+    service: OrchestrationService, stores: Stores, tmp_path: Path
 ) -> None:
     orchestration = service.kick_off_job("other", [{}] * 10, parallelism=2)
     logs = [tmp_path / f"{n}.log" for n in range(3)]
@@ -479,10 +479,10 @@ def test_logs_are_listed_and_read_by_index(
         logs, [(0, 0, 0, 4), (1, 0, 5, 9), (1, 1, 5, 9)], strict=True
     ):
         log.write_text(f"{log.stem} says {EVIL}\nlast words")
-        rooms.event_log.append(
+        stores.event_log.append(
             ContainerStarted(
                 orchestration_id=orchestration.id,
-                at=rooms.event_log.started(orchestration.id).at,
+                at=stores.event_log.read_started(orchestration.id).at,
                 share=share, launch=launch, first=first, last=last, log=str(log),
             )
         )  # fmt: skip

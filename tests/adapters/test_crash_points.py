@@ -14,15 +14,15 @@ from background_jobs.aws import clients
 from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.event_log import EventLog
 from background_jobs.aws.read_model import ReadModelConflict
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane.aggregate import Aggregator
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.aggregate_jobs import Aggregator
 from background_jobs.control_plane.rebuild import differences, rebuild
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.core.events import Event, OrchestrationCompleted, OrchestrationStarted
 from background_jobs.jobs import Jobs
 from background_jobs.settings import ContainerSettings, Settings
-from background_jobs.worker.beacon import Beacon
 from background_jobs.worker.container import Container
+from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from tests.adapters.crash import Crash, CrashPoint
 from tests.unit.histories import at, job_completed
 
@@ -50,9 +50,9 @@ def log_items(settings: Settings) -> list[dict[str, Any]]:
     return [dict(item) for item in client.scan(TableName=settings.event_log_table)["Items"]]
 
 
-def run_share(rooms: Rooms, orchestration_id: str) -> None:
-    started = rooms.event_log.started(orchestration_id)
-    (line,) = rooms.payloads.lines(started.shares_key)
+def run_share(stores: Stores, orchestration_id: str) -> None:
+    started = stores.event_log.read_started(orchestration_id)
+    (line,) = stores.payloads.lines(started.shares_key)
     share = json.loads(line)
     environment = {
         "JOB_NAME": "square",
@@ -63,14 +63,14 @@ def run_share(rooms: Rooms, orchestration_id: str) -> None:
         "JOB_PARAMS_KEY": started.params_key,
         "JOB_PARAMS_BYTES": share["bytes"],
     }
-    Container(Jobs([square]), ContainerSettings.from_env(environment), rooms, Beacon()).work()
+    Container(Jobs([square]), ContainerSettings.from_env(environment), stores, SharedCurrentAttempt()).work()
 
 
 @pytest.fixture
-def deliver(rooms: Rooms, settings: Settings) -> Callable[[str], list[Any]]:
+def deliver(stores: Stores, settings: Settings) -> Callable[[str], list[Any]]:
     """Deliver the records of one orchestration to the aggregator; return what it asks to have again."""
     bus = EventBus(clients.events(), settings.event_bus)
-    aggregator = Aggregator(rooms.event_log, rooms.read_model, bus, clock=lambda: at(0))
+    aggregator = Aggregator(stores.event_log, stores.read_model, bus, clock=lambda: at(0))
 
     def deliver(orchestration_id: str) -> list[Any]:
         records = [
@@ -89,7 +89,7 @@ def deliver_all(deliver: Callable[[str], list[Any]], orchestration_id: str) -> N
 
 
 def test_a_kick_off_happened_or_it_did_not_wherever_it_stops(
-    service: OrchestrationService, rooms: Rooms, settings: Settings, crash: CrashPoint
+    service: OrchestrationService, stores: Stores, settings: Settings, crash: CrashPoint
 ) -> None:
     reached, nth = True, 0
     while reached:
@@ -100,16 +100,16 @@ def test_a_kick_off_happened_or_it_did_not_wherever_it_stops(
         reached = crash.disarm()
         # done again, it is there once, and its params are all there
         orchestration = service.kick_off_job("square", params(), key=f"crash {nth}", parallelism=1)
-        started = rooms.event_log.started(orchestration.id)
+        started = stores.event_log.read_started(orchestration.id)
         assert isinstance(started, OrchestrationStarted)
-        assert len(list(rooms.payloads.lines(started.params_key))) == started.total == TOTAL
-        assert len(list(rooms.payloads.lines(started.shares_key))) == 1
+        assert len(list(stores.payloads.lines(started.params_key))) == started.total == TOTAL
+        assert len(list(stores.payloads.lines(started.shares_key))) == 1
     assert nth == 4  # two uploads and a put, and then none is left to stop at
     assert len(log_items(settings)) == nth
 
 
 def test_a_worker_repeats_only_what_has_no_outcome_wherever_it_stops(
-    service: OrchestrationService, rooms: Rooms, crash: CrashPoint, deliver: Callable[[str], list[Any]]
+    service: OrchestrationService, stores: Stores, crash: CrashPoint, deliver: Callable[[str], list[Any]]
 ) -> None:
     reached, nth = True, 0
     while reached:
@@ -117,22 +117,22 @@ def test_a_worker_repeats_only_what_has_no_outcome_wherever_it_stops(
         orchestration = service.kick_off_job("square", params(), parallelism=1)
         crash.arm(nth)
         with contextlib.suppress(Crash):
-            run_share(rooms, orchestration.id)
+            run_share(stores, orchestration.id)
         reached = crash.disarm()
-        run_share(rooms, orchestration.id)
+        run_share(stores, orchestration.id)
         deliver_all(deliver, orchestration.id)
         successes, failures = service.get_job_results(orchestration.id, timeout=0)
         assert [(success.index, success.result) for success in successes] == [
             (n, n**2) for n in range(TOTAL) if n != 3
         ]
         assert [failure.params for failure in failures or []] == [{"n": 3}]
-        assert differences(orchestration.id, rooms) == []
+        assert differences(orchestration.id, stores) == []
     assert nth > 4
 
 
 def test_the_aggregator_comes_to_the_same_end_wherever_it_stops(
     service: OrchestrationService,
-    rooms: Rooms,
+    stores: Stores,
     settings: Settings,
     crash: CrashPoint,
     deliver: Callable[[str], list[Any]],
@@ -141,7 +141,7 @@ def test_the_aggregator_comes_to_the_same_end_wherever_it_stops(
     while reached:
         nth += 1
         orchestration = service.kick_off_job("square", params(), parallelism=1)
-        run_share(rooms, orchestration.id)
+        run_share(stores, orchestration.id)
         crash.arm(nth)
         # the completion comes back through the stream
         asked_again = deliver(orchestration.id) + deliver(orchestration.id)
@@ -150,34 +150,34 @@ def test_the_aggregator_comes_to_the_same_end_wherever_it_stops(
         assert reached == bool(asked_again)
         deliver_all(deliver, orchestration.id)
         assert orchestration.summary().done
-        assert differences(orchestration.id, rooms) == []
-        events = list(rooms.event_log.everything(orchestration.id, TOTAL))
+        assert differences(orchestration.id, stores) == []
+        events = list(stores.event_log.read_all(orchestration.id, TOTAL))
         assert sum(isinstance(event, OrchestrationCompleted) for event in events) == 1
     assert nth == 7  # two loads, two commits, a put and a publication, and then none is left to stop at
 
 
 def test_rebuilding_while_the_orchestration_goes_on_overwrites_nothing(
     service: OrchestrationService,
-    rooms: Rooms,
+    stores: Stores,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     aggregator = Aggregator(
-        rooms.event_log, rooms.read_model, EventBus(clients.events(), settings.event_bus), lambda: at(0)
+        stores.event_log, stores.read_model, EventBus(clients.events(), settings.event_bus), lambda: at(0)
     )
     orchestration = service.kick_off_job("square", params(), parallelism=1)
-    aggregator.aggregate(orchestration.id, [rooms.event_log.started(orchestration.id)])
+    aggregator.aggregate(orchestration.id, [stores.event_log.read_started(orchestration.id)])
     outcomes = iter(
         [job_completed(n).model_copy(update={"orchestration_id": orchestration.id}) for n in range(TOTAL)]
     )
 
     def goes_on() -> None:
         for event in islice(outcomes, 1):
-            rooms.event_log.append(event)
+            stores.event_log.append(event)
             aggregator.aggregate(orchestration.id, [event])
 
     # given an outcome that is appended and folded just when the log has been read
-    read = rooms.event_log.everything
+    read = stores.event_log.read_all
 
     def everything(log: EventLog, *args: Any) -> Iterator[Event]:
         yield from list(read(*args))
@@ -186,23 +186,23 @@ def test_rebuilding_while_the_orchestration_goes_on_overwrites_nothing(
     goes_on()
     monkeypatch.setattr(EventLog, "everything", everything)
     with contextlib.suppress(ReadModelConflict):
-        rebuild(orchestration.id, rooms, at(0))
+        rebuild(orchestration.id, stores, at(0))
     monkeypatch.undo()
     for event in outcomes:
-        rooms.event_log.append(event)
+        stores.event_log.append(event)
         aggregator.aggregate(orchestration.id, [event])
 
     assert orchestration.summary().completed == TOTAL
-    whole = rooms.event_log.of_the_whole(orchestration.id)
+    whole = stores.event_log.read_orchestration(orchestration.id)
     assert sum(isinstance(event, OrchestrationCompleted) for event in whole) == 1
 
 
 def test_rebuilding_completes_what_every_aggregator_gave_up(
-    service: OrchestrationService, rooms: Rooms, deliver: Callable[[str], list[Any]]
+    service: OrchestrationService, stores: Stores, deliver: Callable[[str], list[Any]]
 ) -> None:
     orchestration = service.kick_off_job("square", params(), parallelism=1)
-    run_share(rooms, orchestration.id)
-    assert rebuild(orchestration.id, rooms, at(0)) != []
+    run_share(stores, orchestration.id)
+    assert rebuild(orchestration.id, stores, at(0)) != []
     assert deliver(orchestration.id) == []
     assert orchestration.summary().done
-    assert differences(orchestration.id, rooms) == []
+    assert differences(orchestration.id, stores) == []

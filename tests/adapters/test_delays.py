@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from background_jobs import OrchestrationService
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane.delays import DelayReport, LaunchGivenUp, note_delay
-from background_jobs.core.delays import MOST_DELAYS
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.note_delay import DelayReport, LaunchGivenUp, note_delay
+from background_jobs.core.containers.delays import MOST_DELAYS
 from tests.unit.histories import at
 
 
@@ -23,11 +23,11 @@ def report(orchestration_id: str, cause: str, share: int = 0) -> DelayReport:
 
 
 def test_a_refused_launch_says_why_its_instances_wait(
-    service: OrchestrationService, rooms: Rooms, aggregate: Callable[[], list[Any]]
+    service: OrchestrationService, stores: Stores, aggregate: Callable[[], list[Any]]
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": n} for n in range(4)], parallelism=2)
     for minute, cause in enumerate(["Rate exceeded", "Capacity is unavailable at this time"]):
-        note_delay(report(orchestration.id, cause), rooms, at(60 * minute), draw=0.5)
+        note_delay(report(orchestration.id, cause), stores, at(60 * minute), draw=0.5)
     assert aggregate() == []
 
     delayed, other = sorted(orchestration.waits(), key=lambda wait: wait.reason)
@@ -36,16 +36,16 @@ def test_a_refused_launch_says_why_its_instances_wait(
     assert (other.reason, other.instances) == ("waiting for launch", 2)
 
 
-def test_tries_become_rarer_and_end(service: OrchestrationService, rooms: Rooms) -> None:
+def test_tries_become_rarer_and_end(service: OrchestrationService, stores: Stores) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}])
     waits = [
-        note_delay(report(orchestration.id, "Rate exceeded"), rooms, at(n), draw=0.9)
+        note_delay(report(orchestration.id, "Rate exceeded"), stores, at(n), draw=0.9)
         for n in range(MOST_DELAYS)
     ]
     assert waits == sorted(waits)
     assert (waits[0], waits[-1]) == (10, 217)
     with pytest.raises(LaunchGivenUp):
-        note_delay(report(orchestration.id, "Rate exceeded"), rooms, at(99), draw=0)
+        note_delay(report(orchestration.id, "Rate exceeded"), stores, at(99), draw=0)
 
 
 def test_a_task_that_could_not_start_is_known_by_what_was_injected() -> None:

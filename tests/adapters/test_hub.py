@@ -11,7 +11,7 @@ from httpx_sse._decoders import SSEDecoder
 
 from background_jobs import OrchestrationService
 from background_jobs.aws import clients
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.core.events import JobProgressed
 from background_jobs.progress_api.hub import Hub, Position
 from background_jobs.settings import ApiSettings
@@ -40,7 +40,7 @@ async def drained(stream: AsyncIterator[bytes]) -> list[bytes]:
 
 def test_what_is_read_does_not_grow_with_the_number_of_watchers(
     service: OrchestrationService,
-    rooms: Rooms,
+    stores: Stores,
     launch: Callable[..., None],
     aggregate: Callable[[], list[Any]],
     calls: "Counter[str]",
@@ -49,7 +49,7 @@ def test_what_is_read_does_not_grow_with_the_number_of_watchers(
     aggregate()
 
     async def watched(watchers: int) -> list[list[bytes]]:
-        hub = Hub(rooms, ApiSettings(stream_poll_seconds=60))
+        hub = Hub(stores, ApiSettings(stream_poll_seconds=60))
         return await asyncio.gather(*(drained(hub.events(orchestration.id, None)) for _ in range(watchers)))
 
     launch(orchestration)
@@ -65,13 +65,13 @@ def test_what_is_read_does_not_grow_with_the_number_of_watchers(
 
 
 def test_a_stream_ends_before_its_function_would_and_is_padded_past_the_buffer(
-    service: OrchestrationService, rooms: Rooms, aggregate: Callable[[], list[Any]]
+    service: OrchestrationService, stores: Stores, aggregate: Callable[[], list[Any]]
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}])
     aggregate()
     api = ApiSettings(stream_poll_seconds=0.01, stream_padding_bytes=1_000, stream_seconds=0.1)
 
-    (snapshot,) = asyncio.run(drained(Hub(rooms, api).events(orchestration.id, None)))
+    (snapshot,) = asyncio.run(drained(Hub(stores, api).events(orchestration.id, None)))
 
     assert names([snapshot]) == ["snapshot"]
     assert len(snapshot.rpartition(b"\n: ")[2]) > 1_000
@@ -79,18 +79,18 @@ def test_a_stream_ends_before_its_function_would_and_is_padded_past_the_buffer(
 
 def test_progress_that_was_cut_off_comes_without_its_transitions(
     service: OrchestrationService,
-    rooms: Rooms,
+    stores: Stores,
     launch: Callable[..., None],
     aggregate: Callable[[], list[Any]],
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}], parallelism=1)
     told = JobProgressed(orchestration_id=orchestration.id, at=at(1), index=0, attempt=1, percent=40)
-    rooms.event_log.append(told)
+    stores.event_log.append(told)
     launch(orchestration)
     aggregate(), aggregate()
 
     async def resumed(position: Position) -> list[str]:
-        hub = Hub(rooms, ApiSettings(stream_poll_seconds=0.01))
+        hub = Hub(stores, ApiSettings(stream_poll_seconds=0.01))
         return names(await drained(hub.events(orchestration.id, position)))
 
     whole = asyncio.run(resumed(Position(0, progress_is_due=False)))
@@ -99,7 +99,7 @@ def test_progress_that_was_cut_off_comes_without_its_transitions(
 
 
 def test_who_watches_hears_of_a_cancellation_before_anything_comes_of_it(
-    service: OrchestrationService, rooms: Rooms, aggregate: Callable[[], list[Any]]
+    service: OrchestrationService, stores: Stores, aggregate: Callable[[], list[Any]]
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}])
     aggregate()
@@ -107,7 +107,7 @@ def test_who_watches_hears_of_a_cancellation_before_anything_comes_of_it(
     aggregate()
 
     async def first_news() -> bytes:
-        hub = Hub(rooms, ApiSettings(stream_poll_seconds=0.01))
+        hub = Hub(stores, ApiSettings(stream_poll_seconds=0.01))
         return await anext(hub.events(orchestration.id, Position(1, progress_is_due=False)))
 
     news = asyncio.run(first_news())

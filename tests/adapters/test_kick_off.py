@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from background_jobs import OrchestrationService, Stage, job_name
 from background_jobs.aws import clients
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import (
     InvalidKickOff,
     InvalidParams,
@@ -34,23 +34,23 @@ def stored(settings: Settings) -> tuple[int, int]:
 
 
 def test_a_kick_off_is_two_payloads_and_one_event(
-    service: OrchestrationService, rooms: Rooms, settings: Settings
+    service: OrchestrationService, stores: Stores, settings: Settings
 ) -> None:
     orchestration = service.kick_off_job(
         "count", ({"n": n} for n in range(10)), parallelism=3, tags={"customer": "acme"}
     )
 
     assert stored(settings) == (1, 2)
-    event = rooms.event_log.started(orchestration.id)
+    event = stores.event_log.read_started(orchestration.id)
     assert (event.job_name, event.total, event.parallelism, event.tags) == (
         "count",
         10,
         3,
         {"customer": "acme"},
     )
-    shares = [json.loads(line) for line in rooms.payloads.lines(event.shares_key)]
+    shares = [json.loads(line) for line in stores.payloads.lines(event.shares_key)]
     assert [share["indices"] for share in shares] == ["0-3", "4-6", "7-9"]
-    assert rooms.payloads.get(event.params_key, shares[1]["bytes"]) == b'{"n":4}\n{"n":5}\n{"n":6}\n'
+    assert stores.payloads.get(event.params_key, shares[1]["bytes"]) == b'{"n":4}\n{"n":5}\n{"n":6}\n'
 
 
 def test_nothing_to_do_is_one_event_and_no_payload(service: OrchestrationService, settings: Settings) -> None:
@@ -144,13 +144,13 @@ def test_the_same_key_with_the_same_params_is_the_same_orchestration(
 
 
 def test_the_same_key_with_other_params_is_refused_and_leaves_the_first_alone(
-    service: OrchestrationService, rooms: Rooms
+    service: OrchestrationService, stores: Stores
 ) -> None:
     first = service.kick_off_job("count", [{"n": 1}], key="nightly")
     with pytest.raises(KickOffConflict, match="differs in: the number of params, the params"):
         service.kick_off_job("count", [{"n": 2}, {"n": 3}], key="nightly")
-    event = rooms.event_log.started(first.id)
-    assert list(rooms.payloads.lines(event.params_key)) == [b'{"n":1}']
+    event = stores.event_log.read_started(first.id)
+    assert list(stores.payloads.lines(event.params_key)) == [b'{"n":1}']
 
 
 @pytest.mark.parametrize("name", ["not-an-id", "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11"])

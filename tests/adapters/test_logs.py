@@ -4,7 +4,7 @@ import pytest
 
 from background_jobs.aws import clients
 from background_jobs.aws.logs import LogLine, Logs
-from background_jobs.cli.log_sources import source_of
+from background_jobs.cli.log_sources import open_log
 from background_jobs.core.errors import LogNotFound
 
 GROUP, STREAM = "/team/background-jobs", "billing/job/0123abc"
@@ -41,7 +41,7 @@ def test_a_location_is_read_page_by_page_to_its_end_and_on_from_there() -> None:
 
 
 def test_a_source_yields_what_has_come_since_it_was_asked_last() -> None:
-    source = source_of(f"{GROUP}/{STREAM}")
+    source = open_log(f"{GROUP}/{STREAM}")
     assert list(source.new_lines(to_the_end=False)) == []
     write("one", "two")
     assert [line.message for line in source.new_lines(to_the_end=False)] == ["one", "two"]

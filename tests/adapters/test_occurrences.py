@@ -9,11 +9,12 @@ import pytest
 
 from background_jobs import OrchestrationService, Status
 from background_jobs.aws import clients
-from background_jobs.aws.rooms import Rooms
-from background_jobs.core import ids, overlap
+from background_jobs.aws.stores import Stores
+from background_jobs.core import ids
 from background_jobs.core.errors import (
     InvalidBackfill,
 )
+from background_jobs.core.schedules import overlap
 from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import Settings
 from tests.adapters.crash import Crash, CrashPoint
@@ -53,7 +54,7 @@ def test_a_duplicate_that_comes_after_many_runs_starts_nothing_either(
 
 @crash_when
 def test_an_occurrence_is_started_once_wherever_its_delivery_stops(
-    schedules: Schedules, rooms: Rooms, clock: Clock, when: str
+    schedules: Schedules, stores: Stores, clock: Clock, when: str
 ) -> None:
     schedule = hourly(schedules, overlap="allow")
     crash, reached, nth = CrashPoint(when), True, 0
@@ -65,7 +66,7 @@ def test_an_occurrence_is_started_once_wherever_its_delivery_stops(
             delivered(schedules, at)
         reached = crash.disarm()
         started = delivered(schedules, at)
-        assert rooms.event_log.started(started.orchestration_id).total == 1
+        assert stores.event_log.read_started(started.orchestration_id).total == 1
         assert len(schedule.runs()) == nth
     assert nth == 6  # two reads, two uploads and a transaction, and then none is left to stop at
 
@@ -99,7 +100,7 @@ def test_a_duplicate_of_what_was_skipped_starts_nothing_after_the_run_before_has
 
 
 def test_of_two_occurrences_at_once_one_sees_the_other(
-    settings: Settings, rooms: Rooms, service: OrchestrationService, clock: Clock
+    settings: Settings, stores: Stores, service: OrchestrationService, clock: Clock
 ) -> None:
     first, second = clock() + timedelta(hours=1), clock() + timedelta(hours=2)
     both: list[Schedules] = []
@@ -107,11 +108,11 @@ def test_of_two_occurrences_at_once_one_sees_the_other(
     def prepare(*args: Any, **options: Any) -> Any:
         # While the first is being prepared, the second is delivered, prepared and started.
         if not both:
-            both.append(Schedules(settings, rooms, service._prepared, clock))
+            both.append(Schedules(settings, stores, service._prepared, clock))
             delivered(both[0], second)
         return service._prepared(*args, **options)
 
-    schedules = Schedules(settings, rooms, prepare, clock)
+    schedules = Schedules(settings, stores, prepare, clock)
     schedule = hourly(schedules)
     clock.move(hours=2)
     assert delivered(schedules, first).type == "OccurrenceSkipped"
@@ -127,38 +128,40 @@ def test_what_is_queued_runs_in_order_one_after_the_other(
     assert [run.type for run in runs] == ["OccurrenceStarted", "OccurrenceQueued", "OccurrenceQueued"]
     delivered(schedules, hours[1])  # twice is once
     assert [state for _, state in states(schedule)] == ["queued", "queued", "started"]
-    assert schedules.firing.run_completed("hourly") is None  # the first is still in progress
+    assert schedules.occurrence_runner.run_completed("hourly") is None  # the first is still in progress
 
     started = runs[0]
     for at in hours[1:]:
         complete(started.orchestration_id)
-        started = schedules.firing.run_completed("hourly")
+        started = schedules.occurrence_runner.run_completed("hourly")
         assert started is not None
         assert started.scheduled_at == at
-        assert schedules.firing.run_completed("hourly") is None  # hearing of it twice starts no more
+        assert (
+            schedules.occurrence_runner.run_completed("hourly") is None
+        )  # hearing of it twice starts no more
     complete(started.orchestration_id)
-    assert schedules.firing.run_completed("hourly") is None
+    assert schedules.occurrence_runner.run_completed("hourly") is None
     assert [state for _, state in states(schedule)] == ["started"] * 3
 
 
 def test_what_is_queued_just_as_the_run_before_ends_is_started_all_the_same(
     schedules: Schedules,
-    rooms: Rooms,
+    stores: Stores,
     clock: Clock,
     complete: Callable[[str | None], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hourly(schedules, overlap="queue")
     first = delivered(schedules, clock.move(hours=1))
-    append = rooms.schedule_log.append
+    append = stores.schedule_log.append
 
     def late(event: Any) -> None:
         # The run ends, and the schedule hears of it, before its successor is in the queue.
         complete(first.orchestration_id)
-        assert schedules.firing.run_completed("hourly") is None
+        assert schedules.occurrence_runner.run_completed("hourly") is None
         append(event)
 
-    monkeypatch.setattr(rooms.schedule_log, "append", late)
+    monkeypatch.setattr(stores.schedule_log, "append", late)
     assert delivered(schedules, clock.move(hours=1)).type == "OccurrenceStarted"
 
 

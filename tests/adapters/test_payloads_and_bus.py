@@ -5,9 +5,9 @@ import pytest
 
 from background_jobs.aws import clients
 from background_jobs.aws.event_bus import EventBus
-from background_jobs.aws.rooms import Rooms
 from background_jobs.aws.state_machine import FanOutInput, StateMachine
-from background_jobs.core.completion import JobCompletedEvent, completion_of
+from background_jobs.aws.stores import Stores
+from background_jobs.core.completion import JobCompletedEvent, decide_completion
 from background_jobs.core.errors import EventNotPublished, PayloadNotFound
 from background_jobs.core.fold import Summary
 from background_jobs.core.ids import completion_event_id
@@ -15,22 +15,22 @@ from background_jobs.settings import Settings
 from tests.unit.histories import ORCHESTRATION_ID, at
 
 SUMMARY = Summary(orchestration_id=ORCHESTRATION_ID, total=0, started_at=at(0), tags={"customer": "acme"})
-completion = completion_of(SUMMARY)
+completion = decide_completion(SUMMARY)
 assert completion is not None
 EVENT = JobCompletedEvent.from_completion(completion)
 
 
-def test_a_range_of_a_payload_and_its_lines_are_read_back(rooms: Rooms) -> None:
-    rooms.payloads.upload("orchestrations/a/params.jsonl", io.BytesIO(b'{"n":0}\n{"n":1}\n{"n":2}\n'))
-    assert rooms.payloads.get("orchestrations/a/params.jsonl", "8-15") == b'{"n":1}\n'
-    assert len(list(rooms.payloads.lines("orchestrations/a/params.jsonl"))) == 3
+def test_a_range_of_a_payload_and_its_lines_are_read_back(stores: Stores) -> None:
+    stores.payloads.upload("orchestrations/a/params.jsonl", io.BytesIO(b'{"n":0}\n{"n":1}\n{"n":2}\n'))
+    assert stores.payloads.get("orchestrations/a/params.jsonl", "8-15") == b'{"n":1}\n'
+    assert len(list(stores.payloads.lines("orchestrations/a/params.jsonl"))) == 3
 
 
-def test_a_payload_that_is_gone_is_named(rooms: Rooms) -> None:
+def test_a_payload_that_is_gone_is_named(stores: Stores) -> None:
     with pytest.raises(PayloadNotFound, match="nowhere"):
-        rooms.payloads.get("nowhere")
+        stores.payloads.get("nowhere")
     with pytest.raises(PayloadNotFound, match="nowhere"):
-        rooms.payloads.lines("nowhere")
+        stores.payloads.lines("nowhere")
 
 
 def test_a_completion_reaches_who_listens_on_the_bus(settings: Settings) -> None:

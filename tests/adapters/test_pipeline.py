@@ -16,8 +16,8 @@ from background_jobs import (
     Status,
     aio,
 )
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane import chain
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane import kick_off_job
 from background_jobs.core import ids
 from background_jobs.orchestration_service import rerun
 from background_jobs.settings import Settings
@@ -27,17 +27,17 @@ PATIENCE = 30
 
 @pytest.fixture
 def run(
-    rooms: Rooms, settings: Settings, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+    stores: Stores, settings: Settings, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
 ) -> Callable[[Orchestration], None]:
     """Run an orchestration to its end, and what the completion on the bus leads to."""
 
     def run(orchestration: Orchestration) -> None:
-        if rooms.event_log.started(orchestration.id).total:
+        if stores.event_log.read_started(orchestration.id).total:
             launch(orchestration)
         for _ in ("the outcomes", "the completion"):
             assert aggregate() == []
         for _ in ("the completion", "the completion once more"):
-            chain.start_next(orchestration.id, rooms, settings)
+            kick_off_job.start_next(orchestration.id, stores, settings)
         assert aggregate() == []
 
     return run
@@ -60,13 +60,13 @@ def started(pipeline: Pipeline, number: int) -> Orchestration:
 
 
 def test_results_become_the_params_of_the_next_stage_which_inherits_tags_and_lineage(
-    service: OrchestrationService, rooms: Rooms, run: Callable[[Orchestration], None]
+    service: OrchestrationService, stores: Stores, run: Callable[[Orchestration], None]
 ) -> None:
     pipeline = kicked_off(service, [8, 4], {"params": {"n": "$result"}, "parallelism": 1})
     run(started(pipeline, 1))
 
     second = started(pipeline, 2)
-    event = rooms.event_log.started(second.id)
+    event = stores.event_log.read_started(second.id)
     assert (event.parent_id, event.pipeline_id, event.stage, event.stages_left, event.tags) == (
         pipeline.id, pipeline.id, 2, 0, {"customer": "acme"},
     )  # fmt: skip
@@ -89,23 +89,23 @@ def test_a_failure_stops_the_pipeline_and_everything_after_says_why(
 
 
 def test_the_pipeline_goes_on_with_the_successes_where_it_is_told_to(
-    service: OrchestrationService, rooms: Rooms, run: Callable[[Orchestration], None]
+    service: OrchestrationService, stores: Stores, run: Callable[[Orchestration], None]
 ) -> None:
     pipeline = kicked_off(service, [8, 3], {"params": {"n": "$params.n"}, "on_failure": "continue"})
     run(started(pipeline, 1))
     second = started(pipeline, 2)
-    assert rooms.event_log.started(second.id).total == 1
+    assert stores.event_log.read_started(second.id).total == 1
     run(second)
     assert pipeline.status() is Status.ERRORED, "an instance of its first stage did"
 
 
 def test_fixed_params_do_not_ask_for_results(
-    service: OrchestrationService, rooms: Rooms, run: Callable[[Orchestration], None]
+    service: OrchestrationService, stores: Stores, run: Callable[[Orchestration], None]
 ) -> None:
     pipeline = kicked_off(service, [8], {"params": [{"n": 2}, {"n": 6}]})
     run(started(pipeline, 1))
-    second = rooms.event_log.started(started(pipeline, 2).id)
-    assert list(rooms.payloads.lines(second.params_key)) == [b'{"n":2}', b'{"n":6}']
+    second = stores.event_log.read_started(started(pipeline, 2).id)
+    assert list(stores.payloads.lines(second.params_key)) == [b'{"n":2}', b'{"n":6}']
 
 
 def test_params_that_cannot_be_made_skip_the_stage_and_name_the_instance(
@@ -117,7 +117,7 @@ def test_params_that_cannot_be_made_skip_the_stage_and_name_the_instance(
 
 
 def test_a_rerun_takes_the_pipeline_on_with_the_results_of_both(
-    service: OrchestrationService, rooms: Rooms, run: Callable[[Orchestration], None]
+    service: OrchestrationService, stores: Stores, run: Callable[[Orchestration], None]
 ) -> None:
     # given a pipeline that stopped, for two of its instances were odd
     pipeline = kicked_off(service, [8, 3, 4, 5], {"params": {"n": "$index"}})
@@ -131,21 +131,21 @@ def test_a_rerun_takes_the_pipeline_on_with_the_results_of_both(
     assert pipeline.stages()[1].skipped == "2 of 4 instances of stage 1 errored."
     # then it still stands; and when what failed there runs as new code, it goes on
     last = again.rerun()
-    evened(rooms, last)
+    evened(stores, last)
     run(last)
-    second = rooms.event_log.started(started(pipeline, 2).id)
-    assert list(rooms.payloads.lines(second.params_key)) == [b'{"n":%d}' % n for n in range(4)]
+    second = stores.event_log.read_started(started(pipeline, 2).id)
+    assert list(stores.payloads.lines(second.params_key)) == [b'{"n":%d}' % n for n in range(4)]
 
 
-def evened(rooms: Rooms, orchestration: Orchestration) -> None:
+def evened(stores: Stores, orchestration: Orchestration) -> None:
     """Make the params of a rerun even in place, as new code would make of them what it can."""
-    started = rooms.event_log.started(orchestration.id)
-    rooms.payloads.put(started.params_key, b'{"n":2}\n{"n":6}\n')
+    started = stores.event_log.read_started(orchestration.id)
+    stores.payloads.put(started.params_key, b'{"n":2}\n{"n":6}\n')
 
 
 def test_a_rerun_that_comes_before_the_next_stage_is_decided_waits_for_that(  # noqa: PLR0913, PLR0917
     service: OrchestrationService,
-    rooms: Rooms,
+    stores: Stores,
     settings: Settings,
     launch: Callable[..., None],
     aggregate: Callable[[], list[Any]],
@@ -160,10 +160,10 @@ def test_a_rerun_that_comes_before_the_next_stage_is_decided_waits_for_that(  # 
 
     def look_again(seconds: float) -> None:
         looks.append(seconds)
-        chain.start_next(first.id, rooms, settings)
+        kick_off_job.start_next(first.id, stores, settings)
 
     monkeypatch.setattr("background_jobs.orchestration_service.rerun.time.sleep", look_again)
-    assert rooms.event_log.started(first.rerun().id).then is not None
+    assert stores.event_log.read_started(first.rerun().id).then is not None
     assert len(looks) == 1
 
 
@@ -199,7 +199,7 @@ def test_awaiting_a_pipeline_holds_up_nothing_else(settings: Settings) -> None:
 
 
 def test_cancelling_keeps_the_next_stage_from_starting(
-    service: OrchestrationService, rooms: Rooms, run: Callable[[Orchestration], None]
+    service: OrchestrationService, stores: Stores, run: Callable[[Orchestration], None]
 ) -> None:
     pipeline = kicked_off(service, [8], {}, {})
     assert pipeline.cancel("wrong month") == "requested"
@@ -209,7 +209,7 @@ def test_cancelling_keeps_the_next_stage_from_starting(
 
 
 def test_a_cancellation_between_two_stages_reaches_the_one_that_is_to_start(
-    service: OrchestrationService, rooms: Rooms, launch: Callable[..., None], aggregate: Callable[[], list[Any]],
+    service: OrchestrationService, stores: Stores, launch: Callable[..., None], aggregate: Callable[[], list[Any]],
     settings: Settings,
 ) -> None:  # fmt: skip
     # given a first stage that has completed, while nobody has started the second
@@ -218,23 +218,23 @@ def test_a_cancellation_between_two_stages_reaches_the_one_that_is_to_start(
     aggregate(), aggregate()
     # when it is cancelled before the completion is heard of
     assert pipeline.cancel() == "requested"
-    chain.start_next(pipeline.id, rooms, settings)
+    kick_off_job.start_next(pipeline.id, stores, settings)
     aggregate()
     # then nothing is started
     assert pipeline.stages()[1].skipped == "The pipeline was cancelled."
-    assert rooms.event_log.cancellation(ids.next_stage_id(pipeline.id)) is not None
+    assert stores.event_log.read_cancelled(ids.next_stage_id(pipeline.id)) is not None
 
 
 def test_a_rule_starts_a_stage_after_an_orchestration_that_knows_nothing_of_it(
-    service: OrchestrationService, rooms: Rooms, settings: Settings, run: Callable[[Orchestration], None]
+    service: OrchestrationService, stores: Stores, settings: Settings, run: Callable[[Orchestration], None]
 ) -> None:
     first = service.kick_off_job("halve", [{"n": 8}], parallelism=1, tags={"customer": "acme"})
     run(first)
     stage = Stage("halve", params={"n": "$result"})
     for _ in ("the event", "the event once more"):
-        wanted = chain.Following(orchestration_id=first.id, rule="load-after-extract", stage=stage)
-        chain.start_following(wanted, rooms, settings)
-    event = rooms.event_log.started(ids.following_id(first.id, "load-after-extract"))
+        wanted = kick_off_job.Following(orchestration_id=first.id, rule="load-after-extract", stage=stage)
+        kick_off_job.start_following(wanted, stores, settings)
+    event = stores.event_log.read_started(ids.following_id(first.id, "load-after-extract"))
     assert (event.parent_id, event.pipeline_id, event.tags, event.total) == (
         first.id, None, {"customer": "acme"}, 1,
     )  # fmt: skip

@@ -8,48 +8,50 @@ from botocore.exceptions import ClientError
 
 from background_jobs.aws import clients
 from background_jobs.aws.read_model import ReadModelConflict
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.core.events import Event
-from background_jobs.core.fold import Folded, Touched, fold
+from background_jobs.core.fold import ChunkNumbers, FoldResult, fold
 from tests.unit.histories import ORCHESTRATION_ID, at, job_completed, job_errored, job_started, started
 
 
-def folding(rooms: Rooms, *events: Event) -> Folded:
-    return fold(rooms.read_model.load(ORCHESTRATION_ID, Touched.by(events)), events)
+def folding(stores: Stores, *events: Event) -> FoldResult:
+    return fold(stores.read_model.read_chunks(ORCHESTRATION_ID, ChunkNumbers.by(events)), events)
 
 
-def test_what_was_committed_is_loaded_one_version_on(rooms: Rooms) -> None:
-    folded = folding(rooms, started(4000), job_completed(0), job_errored(3999))
-    summary = rooms.read_model.commit(folded, at(9))
+def test_what_was_committed_is_loaded_one_version_on(stores: Stores) -> None:
+    folded = folding(stores, started(4000), job_completed(0), job_errored(3999))
+    summary = stores.read_model.commit(folded, at(9))
 
-    assert rooms.read_model.summary(ORCHESTRATION_ID) == summary
+    assert stores.read_model.read_summary(ORCHESTRATION_ID) == summary
     assert (summary.version, summary.completed, summary.errored) == (1, 1, 1)
     assert (
-        rooms.read_model.load(ORCHESTRATION_ID, Touched.by([job_completed(0), job_errored(3999)])).chunks
+        stores.read_model.read_chunks(
+            ORCHESTRATION_ID, ChunkNumbers.by([job_completed(0), job_errored(3999)])
+        ).chunks
         == folded.model.chunks
     )
 
 
-def test_the_second_of_two_aggregators_that_read_the_same_version_must_read_again(rooms: Rooms) -> None:
-    one, other = folding(rooms, job_completed(0)), folding(rooms, job_completed(1))
-    rooms.read_model.commit(one, at(9))
+def test_the_second_of_two_aggregators_that_read_the_same_version_must_read_again(stores: Stores) -> None:
+    one, other = folding(stores, job_completed(0)), folding(stores, job_completed(1))
+    stores.read_model.commit(one, at(9))
     with pytest.raises(ReadModelConflict):
-        rooms.read_model.commit(other, at(9))
-    assert rooms.read_model.summary(ORCHESTRATION_ID).completed == 1
+        stores.read_model.commit(other, at(9))
+    assert stores.read_model.read_summary(ORCHESTRATION_ID).completed == 1
 
 
-def test_the_feed_brings_each_version_once_from_where_one_left_off(rooms: Rooms) -> None:
+def test_the_feed_brings_each_version_once_from_where_one_left_off(stores: Stores) -> None:
     for event in (job_started(0), job_completed(0), job_completed(1, seconds=5)):
-        rooms.read_model.commit(folding(rooms, event), at(9))
+        stores.read_model.commit(folding(stores, event), at(9))
 
-    feed = list(rooms.read_model.feed(ORCHESTRATION_ID, after=1))
+    feed = list(stores.read_model.read_feed(ORCHESTRATION_ID, after=1))
 
     assert [(item.version, item.running, item.completed) for item in feed] == [(2, 0, 1), (3, 0, 2)]
     assert [(m.index, m.at) for item in feed for m in item.transitions] == [(0, at(2)), (1, at(5))]
 
 
-def test_before_anything_was_folded_there_is_version_zero(rooms: Rooms) -> None:
-    assert rooms.read_model.summary(ORCHESTRATION_ID).version == 0
+def test_before_anything_was_folded_there_is_version_zero(stores: Stores) -> None:
+    assert stores.read_model.read_summary(ORCHESTRATION_ID).version == 0
 
 
 def cancels_once(operation: str, *codes: str) -> None:
@@ -67,18 +69,23 @@ def cancels_once(operation: str, *codes: str) -> None:
     clients.dynamodb().meta.events.register_first(f"before-send.dynamodb.{operation}", answer)
 
 
-def test_what_is_read_while_an_aggregator_commits_is_read_again(rooms: Rooms) -> None:
-    rooms.read_model.commit(folding(rooms, started(1)), at(0))
+def test_what_is_read_while_an_aggregator_commits_is_read_again(stores: Stores) -> None:
+    stores.read_model.commit(folding(stores, started(1)), at(0))
     cancels_once("TransactGetItems", "TransactionConflict", "None")
-    assert rooms.read_model.load(ORCHESTRATION_ID, Touched(frozenset({0}), frozenset())).summary.total == 1
+    assert (
+        stores.read_model.read_chunks(
+            ORCHESTRATION_ID, ChunkNumbers(frozenset({0}), frozenset())
+        ).summary.total
+        == 1
+    )
 
 
-def test_a_commit_that_can_never_be_is_no_conflict(rooms: Rooms) -> None:
+def test_a_commit_that_can_never_be_is_no_conflict(stores: Stores) -> None:
     cancels_once("TransactWriteItems", "ValidationError", "None")
     with pytest.raises(ClientError, match="cancelled"):
-        rooms.read_model.commit(folding(rooms, started(1)), at(0))
+        stores.read_model.commit(folding(stores, started(1)), at(0))
 
 
-def test_what_is_too_long_for_an_index_is_folded_all_the_same(rooms: Rooms) -> None:
+def test_what_is_too_long_for_an_index_is_folded_all_the_same(stores: Stores) -> None:
     long = started(1).model_copy(update={"tags": {"customer": "é" * 1_100}})
-    assert rooms.read_model.commit(folding(rooms, long), at(0)).total == 1
+    assert stores.read_model.commit(folding(stores, long), at(0)).total == 1

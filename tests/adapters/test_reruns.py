@@ -13,7 +13,7 @@ from background_jobs import (
     Retry,
     job_name,
 )
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.jobs import Jobs
 
 PATIENCE = 30
@@ -93,9 +93,9 @@ def test_a_rerun_under_a_key_happens_once(failed: Orchestration) -> None:
         failed.rerun(key="mended", tags={})
 
 
-def test_a_rerun_costs_the_same_calls_however_large_it_is(rooms: Rooms, failed: Orchestration) -> None:
+def test_a_rerun_costs_the_same_calls_however_large_it_is(stores: Stores, failed: Orchestration) -> None:
     rerun = failed.rerun()
-    event = rooms.event_log.started(rerun.id)
+    event = stores.event_log.read_started(rerun.id)
     assert (event.parent_id, event.rerun_only, event.total, event.tags) == (
         failed.id, "failed", 3, {"customer": "acme"},
     )  # fmt: skip

@@ -9,9 +9,9 @@ import pytest
 
 from background_jobs import OrchestrationService
 from background_jobs.aws import clients
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane.close import CloseRequest, close_unfinished
-from background_jobs.core.schedule_events import OccurrenceStarted
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
+from background_jobs.core.schedules.events import OccurrenceStarted
 from background_jobs.jobs import Jobs, job_name
 from background_jobs.settings import Settings
 from tests.memory import SETTINGS
@@ -48,7 +48,7 @@ def events_kept(settings: Settings) -> dict[str, int]:
 @pytest.mark.parametrize(("name", "days"), [("brief", 7), ("ledger", LONGEST), ("billing", 90)])
 def test_events_read_model_and_payloads_are_kept_as_long_as_their_service_says(  # noqa: PLR0913, PLR0917
     service: OrchestrationService,
-    rooms: Rooms,
+    stores: Stores,
     settings: Settings,
     launch: Callable[..., None],
     aggregate: Callable[[], Any],
@@ -59,7 +59,7 @@ def test_events_read_model_and_payloads_are_kept_as_long_as_their_service_says( 
     params: list[dict[str, Any]] = [{"characters": 50_000}, {"characters": "many"}]
     orchestration = service.kick_off_job("describe", params, service=name, parallelism=2)
     launch(orchestration, share=0, jobs=Jobs([describe]))
-    close_unfinished(CloseRequest(orchestration_id=orchestration.id), rooms)
+    close_unfinished(CloseRequest(orchestration_id=orchestration.id), stores)
     aggregate()
 
     assert events_kept(settings) == dict.fromkeys(
@@ -89,7 +89,7 @@ def test_what_is_said_without_knowing_the_service_is_kept_longest(
 
 
 def test_the_record_of_a_schedule_outlives_the_orchestrations_of_a_brief_service(
-    rooms: Rooms, settings: Settings
+    stores: Stores, settings: Settings
 ) -> None:
     kick_off = started(1).model_copy(update={"service": "brief"})
     run = OccurrenceStarted(
@@ -99,5 +99,5 @@ def test_the_record_of_a_schedule_outlives_the_orchestrations_of_a_brief_service
         number=1,
         orchestration_id=kick_off.orchestration_id,
     )
-    rooms.schedule_log.start(run, kick_off)
+    stores.schedule_log.start(run, kick_off)
     assert events_kept(settings) == {"OccurrenceStarted": LONGEST, "OrchestrationStarted": 7}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from background_jobs import InvalidKickOff, OrchestrationService, Stage, Status
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane import chain
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane import kick_off_job
 from background_jobs.core import ids
 from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import Settings
@@ -20,7 +20,7 @@ TWICE = Stage("halve", params={"n": "$params.n"}, timeout=timedelta(hours=1))
 @pytest.fixture
 def go_on(
     complete: Callable[[str | None], None],
-    rooms: Rooms,
+    stores: Stores,
     settings: Settings,
     aggregate: Callable[[], list[Any]],
 ) -> Callable[[str], bool]:
@@ -28,7 +28,7 @@ def go_on(
 
     def go_on(orchestration_id: str) -> bool:
         complete(orchestration_id)
-        follows = chain.start_next(orchestration_id, rooms, settings)
+        follows = kick_off_job.start_next(orchestration_id, stores, settings)
         assert aggregate() == []
         return follows
 
@@ -61,7 +61,7 @@ def test_a_run_whose_next_stage_is_yet_to_start_is_in_progress_but_not_for_ever(
 
 
 def test_what_waits_for_a_run_starts_when_its_next_stage_is_skipped(
-    schedules: Schedules, clock: Clock, go_on: Callable[[str], bool], rooms: Rooms
+    schedules: Schedules, clock: Clock, go_on: Callable[[str], bool], stores: Stores
 ) -> None:
     odd: Any = {"cron": "0 * * * *", "overlap": "queue", "then": TWICE}
     schedule = schedules.define("hourly", "halve", [{"n": 3}], odd)
@@ -69,9 +69,9 @@ def test_what_waits_for_a_run_starts_when_its_next_stage_is_skipped(
     assert delivered(schedules, clock.move(hours=1)).type == "OccurrenceQueued"
     # the first stage errored, so that nothing follows it
     assert not go_on(first)
-    assert rooms.event_log.skipped(first) is not None
+    assert stores.event_log.read_skipped(first) is not None
 
-    started = schedules.firing.run_completed("hourly")
+    started = schedules.occurrence_runner.run_completed("hourly")
     assert started is not None
     assert [state for _, state in states(schedule)] == ["started", "started"]
     assert [run.status for run in schedule.runs()] == [Status.IN_PROGRESS, Status.ERRORED]

@@ -22,7 +22,7 @@ from background_jobs.core.errors import (
     ScheduleNotFound,
     UnknownJobName,
 )
-from background_jobs.core.schedules import definition_in
+from background_jobs.core.schedules.definition import parse_schedule_input
 from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import Settings
 from tests.adapters.scheduling import Clock, delivered, hourly, stored, written
@@ -54,7 +54,7 @@ def test_a_schedule_is_one_resource_and_one_event_and_travels_with_its_params(
     target = resource["Target"]
     assert (target["Arn"], target["RoleArn"]) == (settings.schedule_function, settings.schedule_role)
     assert target["DeadLetterConfig"] == {"Arn": settings.schedule_failures}
-    assert definition_in(target["Input"]) == schedule.definition
+    assert parse_schedule_input(target["Input"]) == schedule.definition
     assert schedule.definition.params == ({"n": 2}, {"n": "<b>"})
     # Only the time of the occurrence is Scheduler's to fill in.
     assert target["Input"].count("<") == 1
@@ -130,7 +130,7 @@ def test_deleting_empties_the_queue_and_keeps_the_history(
     with pytest.raises(ScheduleEnded):
         gone.backfill(clock() - timedelta(hours=2), clock())
     complete(first.orchestration_id)
-    assert schedules.firing.run_completed("hourly") is None
+    assert schedules.occurrence_runner.run_completed("hourly") is None
 
 
 def test_once_is_over_when_it_has_run_and_leaves_no_params(

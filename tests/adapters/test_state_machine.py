@@ -17,12 +17,12 @@ from hypothesis.stateful import (
 
 from background_jobs.aws import clients
 from background_jobs.aws.event_bus import EventBus
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane.aggregate import Aggregator
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.aggregate_jobs import Aggregator
 from background_jobs.control_plane.rebuild import differences
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import Event, JobErrored, OrchestrationCompleted
-from background_jobs.core.fold import ReadModel, Summary, Touched, fold
+from background_jobs.core.fold import ChunkNumbers, ReadModel, Summary, fold
 from background_jobs.core.statuses import Status, StatusChunk, status_of
 from background_jobs.settings import Settings
 from tests.unit import histories
@@ -40,11 +40,11 @@ QUICK = hypothesis_settings(
 class Life(RuleBasedStateMachine):
     """One orchestration; the world appends what happens, and the stream delivers it as it likes."""
 
-    def __init__(self, rooms: Rooms, bus: EventBus) -> None:
+    def __init__(self, stores: Stores, bus: EventBus) -> None:
         super().__init__()
         self.id = str(uuid.uuid4())
-        self.rooms = rooms
-        self.aggregator = Aggregator(rooms.event_log, rooms.read_model, bus, clock=lambda: at(0))
+        self.stores = stores
+        self.aggregator = Aggregator(stores.event_log, stores.read_model, bus, clock=lambda: at(0))
         self.total = 0
         self.seconds = 0
         self.launch = 0
@@ -55,14 +55,14 @@ class Life(RuleBasedStateMachine):
         self.version = 0
 
     def _append(self, event: Event) -> None:
-        self.rooms.event_log.append_all([event.model_copy(update={"orchestration_id": self.id})])
+        self.stores.event_log.append_all([event.model_copy(update={"orchestration_id": self.id})])
 
     def _now(self) -> int:
         self.seconds += 1
         return self.seconds
 
     def _log(self) -> list[Event]:
-        return list(self.rooms.event_log.everything(self.id, self.total))
+        return list(self.stores.event_log.read_all(self.id, self.total))
 
     @initialize(total=st.integers(1, 6))
     def kick_off(self, total: int) -> None:
@@ -101,7 +101,7 @@ class Life(RuleBasedStateMachine):
     def cancel(self) -> None:
         event = histories.cancelled(seconds=self._now()).model_copy(update={"orchestration_id": self.id})
         with contextlib.suppress(EventConflict):  # it was cancelled before, which is harmless
-            self.rooms.event_log.append(event)
+            self.stores.event_log.append(event)
 
     @precondition(lambda self: self.total)
     @rule(data=st.data())
@@ -113,7 +113,9 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.total)
     @invariant()
     def what_is_final_stays_final(self) -> None:
-        chunk = self.rooms.read_model.load(self.id, Touched(frozenset({0}), frozenset())).chunks[0]
+        chunk = self.stores.read_model.read_chunks(self.id, ChunkNumbers(frozenset({0}), frozenset())).chunks[
+            0
+        ]
         for index in range(self.total):
             status = status_of(chunk.rank(index))
             if index in self.seen:
@@ -125,8 +127,8 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.total)
     @invariant()
     def versions_have_no_gaps(self) -> None:
-        version = self.rooms.read_model.summary(self.id).version
-        feed = [item.version for item in self.rooms.read_model.feed(self.id, after=self.version)]
+        version = self.stores.read_model.read_summary(self.id).version
+        feed = [item.version for item in self.stores.read_model.read_feed(self.id, after=self.version)]
         assert feed == list(range(self.version + 1, version + 1))
         self.version = version
 
@@ -141,8 +143,8 @@ class Life(RuleBasedStateMachine):
             return
         for _ in ("everything", "the completion that follows"):
             self.aggregator.aggregate(self.id, self._log())
-        assert differences(self.id, self.rooms) == []
-        summary = self.rooms.read_model.summary(self.id)
+        assert differences(self.id, self.stores) == []
+        summary = self.stores.read_model.read_summary(self.id)
         assert summary.done == (len(self.outcomes) == self.total)
         log = self._log()
         assert sum(isinstance(event, OrchestrationCompleted) for event in log) == summary.done
@@ -157,11 +159,11 @@ class Life(RuleBasedStateMachine):
         return model
 
 
-def test_any_life_of_an_orchestration_keeps_the_promises(rooms: Rooms, settings: Settings) -> None:
+def test_any_life_of_an_orchestration_keeps_the_promises(stores: Stores, settings: Settings) -> None:
     bus = EventBus(clients.events(), settings.event_bus)
 
     class ThisLife(Life):
         def __init__(self) -> None:
-            super().__init__(rooms, bus)
+            super().__init__(stores, bus)
 
     run_state_machine_as_test(ThisLife, settings=QUICK)

@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 
 from background_jobs import OrchestrationService
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane.stalls import note_stalls
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.note_stalls import note_stalls
 from background_jobs.settings import Settings
 
 HOUR = timedelta(hours=1)
@@ -45,7 +45,7 @@ def test_a_story_has_the_whole_timeline_and_what_the_containers_did(
 
 def test_nothing_that_moves_is_warned_of_once_with_its_reasons(
     service: OrchestrationService,
-    rooms: Rooms,
+    stores: Stores,
     settings: Settings,
     launch: Callable[..., None],
     aggregate: Callable[[], list[Any]],
@@ -58,9 +58,9 @@ def test_nothing_that_moves_is_warned_of_once_with_its_reasons(
     aggregate(), aggregate()
     now = datetime.now(UTC)
     # when half an hour, and twice more than an hour have passed
-    assert note_stalls(rooms, now + HOUR / 2, allowed=HOUR) == []
+    assert note_stalls(stores, now + HOUR / 2, allowed=HOUR) == []
     for later in (now + 2 * HOUR, now + 3 * HOUR):
-        assert [one.orchestration_id for one in note_stalls(rooms, later, allowed=HOUR)] == [waiting.id]
+        assert [one.orchestration_id for one in note_stalls(stores, later, allowed=HOUR)] == [waiting.id]
     aggregate()
     # then the bus has one warning, which says why
     (warning,) = [event["detail"] for event in listen() if event["detail-type"] == "OrchestrationStalled"]

@@ -12,8 +12,8 @@ import pytest
 
 from background_jobs import JobContext, OrchestrationService, Retry, job_name
 from background_jobs.aws import clients
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane.close import CloseRequest, close_unfinished
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
 from background_jobs.core.events import JobErrored
 from background_jobs.jobs import Jobs
 from background_jobs.settings import Settings
@@ -46,7 +46,7 @@ def test_a_share_runs_to_its_end_and_failures_keep_what_caused_them(
 
 
 def test_large_results_and_large_params_travel_by_reference(
-    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any], rooms: Rooms
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any], stores: Stores
 ) -> None:
     params: list[dict[str, Any]] = [{"n": 60_000}, {"n": 3, "pad": "x" * 60_000}]
     orchestration = service.kick_off_job("halve", params, parallelism=1)
@@ -58,10 +58,12 @@ def test_large_results_and_large_params_travel_by_reference(
     assert success.result == "x" * 60_000
     assert failures is not None
     assert failures[0].params == params[1]
-    (event,) = (e for e in rooms.event_log.outcomes(orchestration.id, 1, 1) if isinstance(e, JobErrored))
+    (event,) = (
+        e for e in stores.event_log.read_outcomes(orchestration.id, 1, 1) if isinstance(e, JobErrored)
+    )
     assert event.params is None
     assert event.params_ref is not None
-    assert json.loads(rooms.payloads.get(event.params_ref.key, event.params_ref.bytes)) == params[1]
+    assert json.loads(stores.payloads.get(event.params_ref.key, event.params_ref.bytes)) == params[1]
 
 
 def test_a_result_that_json_cannot_hold_is_a_failure_that_names_the_instance(
@@ -94,7 +96,7 @@ def test_a_job_that_the_container_does_not_have_errors_every_instance_with_the_n
 
 
 def test_a_relaunched_container_repeats_only_what_has_no_outcome(
-    service: OrchestrationService, launch: Callable[..., None], rooms: Rooms
+    service: OrchestrationService, launch: Callable[..., None], stores: Stores
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}, {"n": 4}, {"n": "die"}, {"n": 6}], parallelism=1)
     with pytest.raises(Died):
@@ -102,7 +104,7 @@ def test_a_relaunched_container_repeats_only_what_has_no_outcome(
     with pytest.raises(Died):
         launch(orchestration)
     assert ran == [0, 1, 2, 2]
-    starts = [start.attempt for start in rooms.event_log.starts(orchestration.id, 2, 2)]
+    starts = [start.attempt for start in stores.event_log.read_starts(orchestration.id, 2, 2)]
     assert starts == [1, 2]
 
 
@@ -136,7 +138,7 @@ TASK = {
 
 
 def test_closing_a_share_errors_what_has_no_outcome_and_says_how_the_container_ended(
-    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any], rooms: Rooms
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any], stores: Stores
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}, {"n": "die"}, {"n": 6}, {"n": 8}], parallelism=2)
     with pytest.raises(Died):
@@ -149,8 +151,8 @@ def test_closing_a_share_errors_what_has_no_outcome_and_says_how_the_container_e
         }
     )
 
-    assert close_unfinished(request, rooms) == 1
-    assert close_unfinished(request, rooms) == 0
+    assert close_unfinished(request, stores) == 1
+    assert close_unfinished(request, stores) == 0
 
     launch(orchestration, share=1)
     aggregate()
@@ -171,13 +173,13 @@ def test_closing_a_share_errors_what_has_no_outcome_and_says_how_the_container_e
 def test_closing_all_that_is_left_ends_the_orchestration(
     service: OrchestrationService,
     aggregate: Callable[[], Any],
-    rooms: Rooms,
+    stores: Stores,
     error: dict[str, str] | None,
     said: str,
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": n} for n in range(300)], parallelism=2)
     request = CloseRequest.model_validate({"orchestration_id": orchestration.id, "error": error})
-    assert close_unfinished(request, rooms) == 300
+    assert close_unfinished(request, stores) == 300
     aggregate()
     failures = service.get_job_results(orchestration.id, timeout=0).failures
     assert failures is not None
@@ -185,14 +187,14 @@ def test_closing_all_that_is_left_ends_the_orchestration(
     assert failures[299].params == {"n": 299}
     assert said in failures[299].error.message
     # and now that all is final, there is nothing left to close
-    assert close_unfinished(request, rooms) == 0
+    assert close_unfinished(request, stores) == 0
 
 
 def test_every_orchestration_gets_one_completion_however_often_the_log_is_delivered(
     service: OrchestrationService,
     launch: Callable[..., None],
     aggregate: Callable[[], Any],
-    rooms: Rooms,
+    stores: Stores,
     settings: Settings,
 ) -> None:
     bus_arn = clients.events().describe_event_bus(Name=settings.event_bus)["Arn"]

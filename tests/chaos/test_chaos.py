@@ -23,11 +23,11 @@ import pytest
 
 from background_jobs import JobCompletedEvent, JobResults, Orchestration, OrchestrationService
 from background_jobs.aws import clients
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import differences
 from background_jobs.core.events import ContainerStarted, OrchestrationCompleted
 from background_jobs.local_stack import LocalStack
-from background_jobs.local_stack.processes import processes_of
+from background_jobs.local_stack.processes import find_processes
 from tests.chaos.server import FAULTS
 from tests.offline import containers, until
 
@@ -80,7 +80,7 @@ def stack(seed: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChaoticStack]:
             monkeypatch.setenv(name, value)
         clients._client.cache_clear()
         yield stack
-    assert processes_of(stack.stack_id) == []
+    assert find_processes(stack.stack_id) == []
 
 
 class Killer:
@@ -130,7 +130,7 @@ def params_of(runs: Path) -> list[dict[str, Any]]:
 
 def check(orchestration: Orchestration, results: JobResults, inbox: Inbox, stack: ChaoticStack) -> None:
     """Assert what holds after every fault."""
-    rooms = Rooms.of(stack.settings)
+    stores = Stores.of(stack.settings)
     successes, failures = results
     outcomes = sorted([*successes, *(failures or [])], key=lambda outcome: outcome.index)
     # every param set is accounted for exactly once
@@ -140,11 +140,11 @@ def check(orchestration: Orchestration, results: JobResults, inbox: Inbox, stack
     summary = orchestration.summary()
     assert (summary.completed, summary.errored) == (len(successes), len(failures or []))
     assert summary.completed + summary.errored == summary.total == TOTAL
-    assert differences(orchestration.id, rooms) == []
+    assert differences(orchestration.id, stores) == []
     # one completion, under one id
     until(lambda: inbox.has_heard_of(orchestration.id))
     assert len({event.event_id for event in inbox.received}) == 1
-    events = rooms.event_log.everything(orchestration.id, TOTAL)
+    events = stores.event_log.read_all(orchestration.id, TOTAL)
     assert sum(isinstance(event, OrchestrationCompleted) for event in events) == 1
     until(lambda: not containers(stack.stack_id, orchestration.id))
 
@@ -152,7 +152,7 @@ def check(orchestration: Orchestration, results: JobResults, inbox: Inbox, stack
 def test_nothing_is_lost_while_containers_functions_stream_and_bus_fail(
     stack: ChaoticStack, seed: int, tmp_path: Path
 ) -> None:
-    inbox, rooms = Inbox(stack.settings.event_bus), Rooms.of(stack.settings)
+    inbox, stores = Inbox(stack.settings.event_bus), Stores.of(stack.settings)
     service = OrchestrationService(stack.settings)
     runs = tmp_path / "runs"
     orchestration = service.kick_off_job("square", params_of(runs), parallelism=CONTAINERS)
@@ -167,7 +167,7 @@ def test_nothing_is_lost_while_containers_functions_stream_and_bus_fail(
     assert killer.deaths, "nothing was killed, so nothing was shown"
     faults = json.loads((stack.folder / FAULTS).read_text())
     assert {"functions killed", "batches failed half way"} <= faults.keys()
-    report = {**faults, **figures(orchestration, killer.deaths, Counter(runs.read_text().split()), rooms)}
+    report = {**faults, **figures(orchestration, killer.deaths, Counter(runs.read_text().split()), stores)}
     print("\n" + "\n".join(f"{name:<50}{value}" for name, value in report.items()))  # noqa: T201 -- with -s
 
 
@@ -188,12 +188,12 @@ def test_nothing_is_lost_when_the_execution_is_aborted(stack: ChaoticStack, tmp_
 
 
 def figures(
-    orchestration: Orchestration, deaths: list[tuple[int, datetime]], runs: "Counter[str]", rooms: Rooms
+    orchestration: Orchestration, deaths: list[tuple[int, datetime]], runs: "Counter[str]", stores: Stores
 ) -> dict[str, Any]:
     """Return what the losses cost."""
     launched = [
         event
-        for event in rooms.event_log.everything(orchestration.id, TOTAL)
+        for event in stores.event_log.read_all(orchestration.id, TOTAL)
         if isinstance(event, ContainerStarted)
     ]
     waits = sorted(

@@ -14,9 +14,9 @@ import uvicorn
 from background_jobs import OrchestrationService
 from background_jobs.aws import clients
 from background_jobs.aws.event_bus import EventBus
-from background_jobs.aws.rooms import Rooms
-from background_jobs.control_plane.aggregate import Aggregator
-from background_jobs.core.completion import completion_of
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.aggregate_jobs import Aggregator
+from background_jobs.core.completion import decide_completion
 from background_jobs.core.events import Event, OrchestrationCompleted
 from background_jobs.progress_api.app import create_app
 from background_jobs.settings import ApiSettings
@@ -28,17 +28,17 @@ class Stage:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.rooms = Rooms.of(SETTINGS)
+        self.stores = Stores.of(SETTINGS)
         self._service = OrchestrationService(SETTINGS)
         bus = EventBus(clients.events(), SETTINGS.event_bus)
         self._aggregator = Aggregator(
-            self.rooms.event_log, self.rooms.read_model, bus, lambda: datetime.now(UTC)
+            self.stores.event_log, self.stores.read_model, bus, lambda: datetime.now(UTC)
         )
 
     def kick_off(self, job_name: str, params: Sequence[dict[str, Any]], at: datetime, **options: Any) -> str:
         """Kick off an orchestration as of *at*, and return its id."""
         kicked_off = self._service.kick_off_job(job_name, params, **options)
-        started = self.rooms.event_log.started(kicked_off.id)
+        started = self.stores.event_log.read_started(kicked_off.id)
         # The first one stays unfolded, so that the list does not show it.
         begun = started.model_copy(update={"orchestration_id": str(uuid.uuid4()), "at": at})
         self.tell(begun)
@@ -48,7 +48,7 @@ class Stage:
         """Append *events*, all of one orchestration, and fold them as the aggregator does."""
         for event in events:
             # One by one: moto copies its tables for every transaction.
-            self.rooms.event_log.append(event)
+            self.stores.event_log.append(event)
         self.fold(*events)
 
     def fold(self, *events: Event) -> None:
@@ -57,7 +57,7 @@ class Stage:
 
     def complete(self, orchestration_id: str) -> None:
         """Fold the completion, which follows from the last outcome."""
-        completion = completion_of(self.rooms.read_model.summary(orchestration_id))
+        completion = decide_completion(self.stores.read_model.read_summary(orchestration_id))
         assert isinstance(completion, OrchestrationCompleted)
         self.tell(completion)
 

@@ -11,7 +11,7 @@ import pytest
 
 from background_jobs import OrchestrationService
 from background_jobs.aws import clients
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.local_stack import LocalStack
 from tests.containers import base_image
 from tests.containers.engine import EngineAbsent, engine
@@ -105,5 +105,5 @@ def caller_of(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Orchestrati
 
 
 @pytest.fixture
-def rooms(service: OrchestrationService, stack: LocalStack) -> Rooms:
-    return Rooms.of(stack.settings)
+def stores(service: OrchestrationService, stack: LocalStack) -> Stores:
+    return Stores.of(stack.settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from background_jobs import Cancellation, Orchestration, OrchestrationService
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.core.events import ContainerStarted
 from background_jobs.local_stack import InvalidJobsImage, LocalStack
 from background_jobs.local_stack.docker_launcher import ORCHESTRATION_LABEL, STACK_LABEL
@@ -30,12 +30,12 @@ def signalled(orchestration: Orchestration, name: str) -> None:
     subprocess.run(["docker", "kill", f"--signal={name}", container], check=True, capture_output=True)
 
 
-def has_begun(rooms: Rooms, orchestration: Orchestration, index: int) -> None:
-    until(lambda: list(rooms.event_log.starts(orchestration.id, index, index)))
+def has_begun(stores: Stores, orchestration: Orchestration, index: int) -> None:
+    until(lambda: list(stores.event_log.read_starts(orchestration.id, index, index)))
 
 
-def launches(rooms: Rooms, orchestration: Orchestration, total: int) -> int:
-    events = rooms.event_log.everything(orchestration.id, total)
+def launches(stores: Stores, orchestration: Orchestration, total: int) -> int:
+    events = stores.event_log.read_all(orchestration.id, total)
     return sum(isinstance(event, ContainerStarted) for event in events)
 
 
@@ -70,12 +70,12 @@ def test_a_failure_has_its_params_its_traceback_and_its_log(service: Orchestrati
 
 
 def test_a_container_that_is_killed_is_launched_again_and_repeats_only_what_it_ran(
-    service: OrchestrationService, rooms: Rooms
+    service: OrchestrationService, stores: Stores
 ) -> None:
     # given an instance at work between others
     params = [*[{}] * 10, {"hang": True}, *[{}] * 9]
     orchestration = service.kick_off_job("hang_once", params, parallelism=1)
-    has_begun(rooms, orchestration, 10)
+    has_begun(stores, orchestration, 10)
 
     # when its container is killed
     signalled(orchestration, "KILL")
@@ -84,11 +84,11 @@ def test_a_container_that_is_killed_is_launched_again_and_repeats_only_what_it_r
     successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
     assert failures is None
     assert [success.result for success in successes] == [*[1] * 10, 2, *[1] * 9]
-    assert launches(rooms, orchestration, 20) == 2
+    assert launches(stores, orchestration, 20) == 2
 
 
 def test_an_instance_that_takes_more_memory_than_there_is_is_left_out_alone(
-    service: OrchestrationService, rooms: Rooms
+    service: OrchestrationService, stores: Stores
 ) -> None:
     params = [{"megabytes": size} for size in (1, 1, 4 * MEMORY_MIB, 1, 1)]
     orchestration = service.kick_off_job("hoard", params, parallelism=1)
@@ -100,18 +100,18 @@ def test_an_instance_that_takes_more_memory_than_there_is_is_left_out_alone(
     assert (failure.index, failure.params, failure.error.type) == (2, {"megabytes": 1024}, "ContainerLost")
     assert "out of memory" in failure.error.message
     # the container outlived it, twice
-    assert {container.launch for container in rooms.event_log.launches(orchestration.id)} == {0, 1, 2}
+    assert {container.launch for container in stores.event_log.read_launches(orchestration.id)} == {0, 1, 2}
 
 
 def test_a_container_told_to_end_hands_its_instance_back_and_is_launched_again(
-    service: OrchestrationService, rooms: Rooms
+    service: OrchestrationService, stores: Stores
 ) -> None:
     orchestration = service.kick_off_job("hang_once", [{}, {"hang": True}, {}], parallelism=1)
-    has_begun(rooms, orchestration, 1)
+    has_begun(stores, orchestration, 1)
 
     signalled(orchestration, "TERM")
 
-    handed_back = until(lambda: list(rooms.event_log.failed_attempts(orchestration.id, 1, 1)))
+    handed_back = until(lambda: list(stores.event_log.read_failed_attempts(orchestration.id, 1, 1)))
     assert [(event.error.type, event.counts) for event in handed_back] == [("Interrupted", False)]
     # the job sleeps on, so the container ends by force when its grace is over
     signalled(orchestration, "KILL")
@@ -129,9 +129,9 @@ def test_a_main_that_ends_at_once_is_launched_again_and_then_closed_with_its_exi
     assert "exit code 3" in failure.error.message
 
 
-def test_cancelling_ends_the_containers(service: OrchestrationService, rooms: Rooms) -> None:
+def test_cancelling_ends_the_containers(service: OrchestrationService, stores: Stores) -> None:
     orchestration = service.kick_off_job("hang_once", [{"hang": True}] * 2, parallelism=1)
-    has_begun(rooms, orchestration, 0)
+    has_begun(stores, orchestration, 0)
     assert orchestration.cancel("enough") is Cancellation.REQUESTED
     failures = service.get_job_results(orchestration.id, timeout=PATIENCE).failures
     assert failures is not None

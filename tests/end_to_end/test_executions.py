@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 
 from background_jobs import OrchestrationService
-from background_jobs.core.naming import Metric
+from background_jobs.core.metrics import Metric
 from tests.offline import until
 
 

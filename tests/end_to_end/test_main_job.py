@@ -34,7 +34,7 @@ def inbox(stack: LocalStack) -> Iterator[Callable[[str], JobCompletedEvent]]:
     events.put_rule(Name=name, EventBusName=bus, EventPattern=pattern)
     events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "inbox", "Arn": arn}])
 
-    def completion_of(orchestration_id: str) -> JobCompletedEvent:
+    def decide_completion(orchestration_id: str) -> JobCompletedEvent:
         for _ in range(PATIENCE):
             for message in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", []):
                 event = JobCompletedEvent.model_validate(json.loads(message["Body"])["detail"])
@@ -42,7 +42,7 @@ def inbox(stack: LocalStack) -> Iterator[Callable[[str], JobCompletedEvent]]:
                     return event
         raise TimeoutError(orchestration_id)
 
-    yield completion_of
+    yield decide_completion
     events.remove_targets(Rule=name, EventBusName=bus, Ids=["inbox"])
     events.delete_rule(Name=name, EventBusName=bus)
     sqs.delete_queue(QueueUrl=queue)

@@ -8,7 +8,8 @@ import boto3
 import pytest
 
 from background_jobs import JobCompletedEvent, OrchestrationService, Stage, Status
-from background_jobs.core import ids, naming
+from background_jobs.core import ids
+from background_jobs.core.invocations import FOLLOWING
 from background_jobs.local_stack import LocalStack
 from tests.offline import until
 
@@ -79,7 +80,7 @@ def chained(stack: LocalStack) -> Iterator[str]:
         "Arn": stack.settings.schedule_function,
         "InputTransformer": {
             "InputPathsMap": {"id": "$.detail.orchestration_id"},
-            "InputTemplate": json.dumps({naming.FOLLOWING: following}),
+            "InputTemplate": json.dumps({FOLLOWING: following}),
         },
     }
     events.put_targets(Rule=name, EventBusName=bus, Targets=[target])

@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from background_jobs import Cancellation, Failure, Orchestration, OrchestrationService, Retry
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import differences
 from background_jobs.core.events import ContainerStarted
 from background_jobs.local_stack import LocalStack
@@ -20,21 +20,23 @@ from tests.offline import containers, until
 PATIENCE = 120
 
 
-def launches(rooms: Rooms, orchestration: Orchestration, total: int) -> int:
-    events = rooms.event_log.everything(orchestration.id, total)
+def launches(stores: Stores, orchestration: Orchestration, total: int) -> int:
+    events = stores.event_log.read_all(orchestration.id, total)
     return sum(isinstance(event, ContainerStarted) for event in events)
 
 
 @pytest.fixture
-def rooms(stack: LocalStack) -> Rooms:
-    return Rooms.of(stack.settings)
+def stores(stack: LocalStack) -> Stores:
+    return Stores.of(stack.settings)
 
 
 def failures_of(service: OrchestrationService, orchestration: Orchestration) -> list[Failure]:
     return service.get_job_results(orchestration.id, timeout=PATIENCE).failures or []
 
 
-def test_failed_attempts_are_tried_again_as_the_job_says(service: OrchestrationService, rooms: Rooms) -> None:
+def test_failed_attempts_are_tried_again_as_the_job_says(
+    service: OrchestrationService, stores: Stores
+) -> None:
     ways = ["", "twice", "always", "lookup", "give up", "later"]
     orchestration = service.kick_off_job("flaky", [{"how": way} for way in ways], parallelism=1)
 
@@ -56,7 +58,7 @@ def test_failed_attempts_are_tried_again_as_the_job_says(service: OrchestrationS
         (2, "OSError", "gone"),
     ]
     until(lambda: orchestration.summary().done)
-    assert differences(orchestration.id, rooms) == []
+    assert differences(orchestration.id, stores) == []
 
 
 def test_a_kick_off_may_override_the_retry_and_waiting_holds_up_nobody(service: OrchestrationService) -> None:
@@ -93,7 +95,7 @@ def test_the_timeout_of_an_orchestration_ends_what_runs_and_what_waits(
 
 
 def test_an_instance_that_ends_its_process_is_tried_once_more_and_the_container_lives(
-    service: OrchestrationService, rooms: Rooms
+    service: OrchestrationService, stores: Stores
 ) -> None:
     orchestration = service.kick_off_job("exit", [{}, {"exit": True}, {}, {"exit": True}, {}], parallelism=1)
     failures = failures_of(service, orchestration)
@@ -103,7 +105,7 @@ def test_an_instance_that_ends_its_process_is_tried_once_more_and_the_container_
     ]
     assert "exit code 9" in failures[0].error.message
     # the state machine launched one container; it went on by itself, twice for each of the two
-    assert launches(rooms, orchestration, 5) == 5
+    assert launches(stores, orchestration, 5) == 5
 
 
 def test_what_ends_its_process_takes_no_other_outcome_with_it(service: OrchestrationService) -> None:
@@ -115,13 +117,13 @@ def test_what_ends_its_process_takes_no_other_outcome_with_it(service: Orchestra
 
 
 def test_a_container_that_is_killed_is_launched_again_and_goes_on(
-    service: OrchestrationService, rooms: Rooms
+    service: OrchestrationService, stores: Stores
 ) -> None:
     orchestration = service.kick_off_job("kill_container", [{}, {"kills": 1}, {}], parallelism=1)
     successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
     assert failures is None
     assert [success.index for success in successes] == [0, 1, 2]
-    assert launches(rooms, orchestration, 3) >= 2
+    assert launches(stores, orchestration, 3) >= 2
 
 
 def test_an_instance_that_keeps_killing_its_container_is_left_out_with_its_params(
@@ -136,7 +138,7 @@ def test_an_instance_that_keeps_killing_its_container_is_left_out_with_its_param
 
 
 def test_a_container_told_to_end_hands_its_instance_back_without_blame(
-    service: OrchestrationService, stack: LocalStack, rooms: Rooms, tmp_path: Path
+    service: OrchestrationService, stack: LocalStack, stores: Stores, tmp_path: Path
 ) -> None:
     # given an instance at work, reclaimed three times, more often than a poison would be tried
     running, release = tmp_path / "running", tmp_path / "release"
@@ -145,7 +147,7 @@ def test_a_container_told_to_end_hands_its_instance_back_without_blame(
         until(running.exists)
         (container,) = until(lambda: containers(stack.stack_id, orchestration.id))
         os.killpg(container.pid, signal.SIGTERM)
-        until(lambda: len(list(rooms.event_log.failed_attempts(orchestration.id, 0, 0))) == count)  # noqa: B023
+        until(lambda: len(list(stores.event_log.read_failed_attempts(orchestration.id, 0, 0))) == count)  # noqa: B023
         os.killpg(container.pid, signal.SIGKILL)
         running.unlink()
 
@@ -156,14 +158,16 @@ def test_a_container_told_to_end_hands_its_instance_back_without_blame(
     (success,) = service.get_job_results(orchestration.id, timeout=PATIENCE).successes
     assert success.result == "done"
     interrupted = [
-        e for e in rooms.event_log.failed_attempts(orchestration.id, 0, 0) if e.error.type == "Interrupted"
+        e
+        for e in stores.event_log.read_failed_attempts(orchestration.id, 0, 0)
+        if e.error.type == "Interrupted"
     ]
     assert len(interrupted) == 3
     assert not any(event.counts for event in interrupted)
 
 
 def test_cancelling_stops_what_runs_and_errors_the_rest(
-    service: OrchestrationService, stack: LocalStack, rooms: Rooms, tmp_path: Path
+    service: OrchestrationService, stack: LocalStack, stores: Stores, tmp_path: Path
 ) -> None:
     running = tmp_path / "running"
     params = [{"running": str(running), "until": str(tmp_path / "never")}] * 4
@@ -179,7 +183,7 @@ def test_cancelling_stops_what_runs_and_errors_the_rest(
     assert orchestration.cancel() is Cancellation.ALREADY_DONE
     until(lambda: orchestration.summary().done)
     assert orchestration.summary().cancelled_at is not None
-    assert differences(orchestration.id, rooms) == []
+    assert differences(orchestration.id, stores) == []
 
 
 def test_a_job_that_looks_may_end_well_when_it_is_cancelled(
@@ -216,11 +220,13 @@ def test_an_aborted_execution_ends_its_orchestration(
     until(lambda: not containers(stack.stack_id, orchestration.id))
 
 
-def test_a_service_that_is_not_deployed_ends_in_failures_that_say_so(stack: LocalStack, rooms: Rooms) -> None:
+def test_a_service_that_is_not_deployed_ends_in_failures_that_say_so(
+    stack: LocalStack, stores: Stores
+) -> None:
     # given a caller that does not know which services there are
     service = OrchestrationService(stack.settings.model_copy(update={"service_names": ()}))
     orchestration = service.kick_off_job("total", [{"values": []}], service="nobody", timeout=3)
-    started = rooms.event_log.started(orchestration.id)
+    started = stores.event_log.read_started(orchestration.id)
     assert started.service == "nobody"
     orchestration.cancel("it can never be launched")
     (failure,) = failures_of(service, orchestration)

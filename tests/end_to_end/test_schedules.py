@@ -24,7 +24,7 @@ from background_jobs import (
     aio,
 )
 from background_jobs.core.ids import occurrence_id
-from background_jobs.core.schedules import Target, scheduler_properties
+from background_jobs.core.schedules.definition import Target, scheduler_properties
 from background_jobs.local_stack import LocalStack
 from tests.offline import until
 

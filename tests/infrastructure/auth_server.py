@@ -16,7 +16,7 @@ from typing import Any
 
 import boto3
 
-from background_jobs.core.naming import schedule_group
+from background_jobs.core.schedules.definition import schedule_group
 from background_jobs.local_stack import server
 from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.substitutions import substitute

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cdk.config import StageConfig, stage_named
+from cdk.config import StageConfig, environment_named
 from cdk.synthesis import synthesize, use_bundled_node
 
 NODE = Path(__file__).with_name("node")
@@ -50,7 +50,7 @@ def text_of(value: str | dict[str, Any]) -> str:
 @pytest.fixture(scope="session")
 def template(synthesized: Synthesize) -> dict[str, Any]:
     """The template of the stage `prod`."""
-    return synthesized(stage_named("prod"))
+    return synthesized(environment_named("prod"))
 
 
 @pytest.fixture(scope="session")

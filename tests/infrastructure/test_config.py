@@ -5,8 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from background_jobs import Stage
-from background_jobs.core.schedules import Overlap
-from cdk.config import InvalidStage, StageConfig, stage_named
+from background_jobs.core.schedules.definition import Overlap
+from cdk.config import InvalidStage, StageConfig, environment_named
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.schedule_config import ScheduleConfig
 from cdk.service_config import Permission, ServiceConfig
@@ -103,7 +103,7 @@ def test_a_service_without_an_image_is_refused() -> None:
 
 def test_an_unknown_stage_is_answered_with_those_that_exist() -> None:
     with pytest.raises(InvalidStage, match=r"'staging'.*dev, prod"):
-        stage_named("staging")
+        environment_named("staging")
 
 
 def nightly(**fields: Any) -> ScheduleConfig:

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import pytest
 
-from background_jobs.core.naming import FEED_LAG_FIELD, METRIC_SERVICE, Metric, metric_namespace
-from cdk.config import stage_named
+from background_jobs.core.metrics import FEED_LAG_FIELD, METRIC_SERVICE, Metric, metric_namespace
+from cdk.config import environment_named
 from cdk.metrics import COUNTED_FROM_LOGS
 from cdk.service_config import REPOSITORY
 from tests.infrastructure.conftest import Synthesize, Template, of_type, text_of
@@ -68,7 +68,7 @@ def test_the_dashboard_shows_every_metric_of_ours(template: Template) -> None:
 
 @pytest.mark.parametrize("notify", ["ops@example.com", "arn:aws:sns:eu-central-1:123456789012:ops"])
 def test_alarms_are_heard_by_whom_the_stage_names(synthesized: Synthesize, notify: str) -> None:
-    template = synthesized(stage_named("prod").model_copy(update={"notify": notify}))
+    template = synthesized(environment_named("prod").model_copy(update={"notify": notify}))
     actions = {text_of(action) for alarm in alarms(template) for action in alarm["AlarmActions"]}
     subscriptions = of_type(template, "AWS::SNS::Subscription")
     if notify.startswith("arn:"):
@@ -79,7 +79,7 @@ def test_alarms_are_heard_by_whom_the_stage_names(synthesized: Synthesize, notif
 
 
 def test_a_stage_may_go_unwatched(synthesized: Synthesize) -> None:
-    template = synthesized(stage_named("local"))
+    template = synthesized(environment_named("local"))
     assert alarms(template) == of_type(template, "AWS::CloudWatch::Dashboard") == []
 
 

@@ -20,9 +20,9 @@ from botocore.exceptions import ClientError
 from background_jobs import OrchestrationService, Stage, Status
 from background_jobs.aws import clients
 from background_jobs.aws.history import HistoryFilter
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import rebuild
-from background_jobs.core.schedules import Due, ScheduleDefinition
+from background_jobs.core.schedules.definition import Due, ScheduleDefinition
 from background_jobs.local_stack import LocalStack
 from background_jobs.settings import Settings
 from tests.infrastructure.auth_server import CALLS, ROLES, USERS
@@ -168,7 +168,7 @@ def called(life: Life) -> None:
         failures = service.get_job_results(orchestration.id, timeout=PATIENCE).failures
         assert len(failures or []) == errored
     until(lambda: one.summary().done)
-    history = Rooms.of(life.settings).history
+    history = Stores.of(life.settings).history
     now = datetime.now(UTC)
     for wanted in (HistoryFilter(until=now), HistoryFilter(until=now, customer="acme")):
         assert one.id in [found.orchestration_id for found in history.page(wanted, limit=9).summaries]
@@ -278,7 +278,7 @@ def operated(life: Life) -> None:
         Key={"pk": {"S": orchestration.id}, "sk": {"S": "statuses#00000"}},
     )
     life.become("Operator")
-    assert rebuild(orchestration.id, Rooms.of(life.settings), datetime.now(UTC)) == [
+    assert rebuild(orchestration.id, Stores.of(life.settings), datetime.now(UTC)) == [
         "statuses of instances from 0 on"
     ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cdk.config import StageConfig, stage_named
+from cdk.config import StageConfig, environment_named
 from cdk.network_config import NewVpc
 from cdk.service_config import ServiceConfig
 from cdk.synthesis import check_rules, use_bundled_node
@@ -31,7 +31,7 @@ def lint(template: Template, folder: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-@pytest.mark.parametrize("stage", [stage_named("prod"), EVERYTHING], ids=["prod", "everything"])
+@pytest.mark.parametrize("stage", [environment_named("prod"), EVERYTHING], ids=["prod", "everything"])
 def test_neither_finds_fault_with_a_stage(
     synthesized: Synthesize, stage: StageConfig, tmp_path: Path
 ) -> None:

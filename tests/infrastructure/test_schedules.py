@@ -2,10 +2,17 @@
 
 import json
 
-from background_jobs.core.naming import RUN_COMPLETED_OF, SCHEDULE_TAG, schedule_group
-from background_jobs.core.schedules import Overlap, Target, definition_in, scheduler_properties
+from background_jobs.core.invocations import RUN_COMPLETED_OF
+from background_jobs.core.schedules.definition import (
+    Overlap,
+    Target,
+    parse_schedule_input,
+    schedule_group,
+    scheduler_properties,
+)
 from background_jobs.core.stages import Stage
-from cdk.config import stage_named
+from background_jobs.core.tags import SCHEDULE_TAG
+from cdk.config import environment_named
 from cdk.schedule_config import ScheduleConfig
 from tests.infrastructure.conftest import Synthesize, Template, of_type
 from tests.infrastructure.test_stack import actions, statements
@@ -55,9 +62,9 @@ def test_a_declared_schedule_is_what_the_sdk_would_make(synthesized: Synthesize)
         overlap=Overlap.QUEUE,
         then=Stage("send", params={"report": "$result"}, timeout=600),
     )
-    template = synthesized(stage_named("prod").model_copy(update={"schedules": (declared,)}))
+    template = synthesized(environment_named("prod").model_copy(update={"schedules": (declared,)}))
     (schedule,) = of_type(template, "AWS::Scheduler::Schedule")
-    definition = definition_in(schedule["Target"]["Input"])
+    definition = parse_schedule_input(schedule["Target"]["Input"])
     assert definition == declared.definition("default")
     assert definition is not None
     assert definition.declared

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from background_jobs.core.naming import CONTAINER_NAME, HISTORY_INDEXES, task_family
+from background_jobs.core.containers.environment import CONTAINER_NAME, task_family
+from background_jobs.core.tables import HISTORY_INDEXES
 from background_jobs.local_stack.package_data import TEMPLATE
 from background_jobs.settings import ApiSettings, ExecutionSettings, Settings
-from cdk.config import StageConfig, stage_named
+from cdk.config import StageConfig, environment_named
 from cdk.dependencies import PYTHON
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.offline_template import offline_template
@@ -382,4 +383,4 @@ def test_what_the_bus_could_not_hand_over_is_kept_too(template: Template) -> Non
 
 @pytest.mark.parametrize("name", ["dev", "prod", "local"])
 def test_every_stage_of_this_repository_synthesizes(synthesized: Synthesize, name: str) -> None:
-    assert synthesized(stage_named(name))["Outputs"]["Stage"]["Value"] == name
+    assert synthesized(environment_named(name))["Outputs"]["Stage"]["Value"] == name

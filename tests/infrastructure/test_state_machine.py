@@ -13,10 +13,10 @@ from typing import Any, Final
 import pytest
 
 from background_jobs.aws.state_machine import FanOutInput
-from background_jobs.core.naming import CONTAINER_NAME
-from background_jobs.core.shares import cut
+from background_jobs.core.containers.environment import CONTAINER_NAME
+from background_jobs.core.containers.shares import cut
 from background_jobs.settings import ContainerSettings
-from cdk.config import stage_named
+from cdk.config import environment_named
 from cdk.service_config import ServiceConfig
 from tests.infrastructure.conftest import Synthesize, of_type, run_node, text_of
 
@@ -49,7 +49,7 @@ Played = dict[str, Any]
 def definition(request: pytest.FixtureRequest, synthesized: Synthesize) -> dict[str, Any]:
     """The definition as it is deployed, names of resources standing for their ARNs."""
     spot = ServiceConfig(name="cheap", image="i", spot=True)
-    stage = stage_named("prod")
+    stage = environment_named("prod")
     template = synthesized(
         stage.model_copy(update={"services": (*stage.services, spot)} if request.param else {})
     )

@@ -4,7 +4,7 @@ import os
 
 from cdk.config import StageConfig
 from cdk.service_config import ServiceConfig
-from cdk.synthesis import add_stack, layer_of, use_bundled_node
+from cdk.synthesis import add_stack, build_layer, use_bundled_node
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
         monitored=False,
         bundled=False,
     )
-    add_stack(app, trial, layer_of(trial))
+    add_stack(app, trial, build_layer(trial))
     app.synth()
 
 

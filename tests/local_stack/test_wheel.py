@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from background_jobs.core import naming
+from background_jobs.core.containers.environment import CONTAINER_NAME
 
 REPOSITORY = Path(__file__).parents[2]
 JOBS = """
@@ -66,7 +66,7 @@ def test_the_wheel_alone_runs_a_job_offline(installed: Path, tmp_path: Path) -> 
 def test_the_wheel_brings_types_template_functions_and_the_console(installed: Path) -> None:
     package = installed / "background_jobs"
     assert (package / "py.typed").exists()
-    assert naming.CONTAINER_NAME in (package / "local_stack" / "template.json").read_text()
+    assert CONTAINER_NAME in (package / "local_stack" / "template.json").read_text()
     assert len(list((package / "local_stack" / "lambdas").glob("*/handler.py"))) == 7
     kept = REPOSITORY / "sdk" / "background_jobs" / "progress_api" / "console" / "static"
     files = [path.relative_to(kept) for path in kept.rglob("*") if path.is_file()]

@@ -4,33 +4,33 @@ import os
 import signal
 import time
 
-from background_jobs.worker.beacon import Beacon, Running
+from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 
 
 def test_a_beacon_says_what_runs_and_until_when() -> None:
-    beacon = Beacon()
-    assert beacon.read() is None
-    beacon.running(Running(7, 2, 12.5))
-    assert beacon.read() == Running(7, 2, 12.5)
-    beacon.idle()
-    assert beacon.read() is None
+    current_attempt = SharedCurrentAttempt()
+    assert current_attempt.read() is None
+    current_attempt.running(CurrentAttempt(7, 2, 12.5))
+    assert current_attempt.read() == CurrentAttempt(7, 2, 12.5)
+    current_attempt.idle()
+    assert current_attempt.read() is None
 
 
 def test_what_is_read_while_it_is_being_written_is_never_half_of_it() -> None:
     # given another process that writes as fast as it can, each time three numbers that belong together
-    beacon = Beacon()
+    current_attempt = SharedCurrentAttempt()
     writer = os.fork()
     if writer == 0:
         number = 0
         while True:
             number += 1
-            beacon.running(Running(number, number, float(number)))
-            beacon.idle()
-    read: list[Running] = []
+            current_attempt.running(CurrentAttempt(number, number, float(number)))
+            current_attempt.idle()
+    read: list[CurrentAttempt] = []
     deadline = time.monotonic() + 30
     try:
         while len(read) < 50_000 and time.monotonic() < deadline:
-            if running := beacon.read():
+            if running := current_attempt.read():
                 read.append(running)
     finally:
         os.kill(writer, signal.SIGKILL)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from background_jobs.cli.times import moment, span, told
-from background_jobs.cli.untrusted import shown, shown_json
+from background_jobs.cli.untrusted import printable_json, shown
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_line_breaks_stay_where_lines_are_asked_for() -> None:
 @given(st.text(alphabet=st.characters(codec=None)))
 def test_nothing_but_what_can_be_printed_comes_through(text: str) -> None:
     assert shown(text).isprintable()
-    assert shown_json({text: text}).isprintable()
+    assert printable_json({text: text}).isprintable()

@@ -13,9 +13,15 @@ from typer.testing import CliRunner, Result
 
 from background_jobs.cli.lines import UpdateView
 from background_jobs.cli.main import app
-from background_jobs.core.answers import CancelAnswer, FailureView, OrchestrationAccount, Started, SuccessView
-from background_jobs.core.causes import Cause
 from background_jobs.core.events import ContainerStarted
+from background_jobs.core.views.answers import (
+    CancelAnswer,
+    FailureView,
+    OrchestrationDetail,
+    Started,
+    SuccessView,
+)
+from background_jobs.core.views.causes import Cause
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -32,7 +38,7 @@ SESSIONS = [
     for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE)
 ]
 MODELS: dict[str, type[BaseModel]] = {
-    "show": OrchestrationAccount,
+    "show": OrchestrationDetail,
     "watch": UpdateView,
     "results": SuccessView,
     "failures": Cause,

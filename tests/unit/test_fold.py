@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from background_jobs.core import statuses
-from background_jobs.core.completion import completion_of
+from background_jobs.core.completion import decide_completion
 from background_jobs.core.events import Event, parse_event
 from background_jobs.core.fold import ReadModel, Summary, fold
 from background_jobs.core.statuses import Status, StatusChunk, status_of
@@ -97,16 +97,16 @@ def test_transitions_tell_what_moved_and_when() -> None:
 
 def test_completion_waits_for_the_last_outcome_and_bears_its_time() -> None:
     first = folded([started(2, tags={"customer": "acme"}), job_errored(1, seconds=9)])
-    assert completion_of(first.summary) is None
+    assert decide_completion(first.summary) is None
 
-    completion = completion_of(fold(first, [job_completed(0, seconds=4)]).model.summary)
+    completion = decide_completion(fold(first, [job_completed(0, seconds=4)]).model.summary)
     assert completion is not None
     assert (completion.completed, completion.errored, completion.at) == (1, 1, at(9))
     assert completion.tags == {"customer": "acme"}
 
 
 def test_an_orchestration_without_instances_is_complete_once_started() -> None:
-    completion = completion_of(folded([started(0)]).summary)
+    completion = decide_completion(folded([started(0)]).summary)
     assert completion is not None
     assert (completion.total, completion.at) == (0, at(0))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from background_jobs.core import statuses
-from background_jobs.core.completion import completion_of
+from background_jobs.core.completion import decide_completion
 from background_jobs.core.events import OrchestrationCompleted, parse_event
 from background_jobs.core.fold import ReadModel, Summary, fold
 
@@ -29,4 +29,4 @@ def test_a_released_history_still_makes_the_same_read_model(history: dict[str, A
     ranks = [model.chunks[0].rank(index) for index in range(model.summary.total or 0)]
     assert [statuses.status_of(rank).value for rank in ranks] == history["statuses"]
     (stored,) = [event for event in events if isinstance(event, OrchestrationCompleted)]
-    assert completion_of(model.summary) == stored
+    assert decide_completion(model.summary) == stored

@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from background_jobs.core.errors import InvalidJob, UnknownJobName
-from background_jobs.jobs import JobContext, Jobs, definition_of, job_name
+from background_jobs.jobs import JobContext, Jobs, find_definition, job_name
 
 CONTEXT = JobContext("greet", "o", "j", 3, 1, {"customer": "acme"})
 
@@ -25,7 +25,7 @@ def double(params: dict[str, int]) -> int:
 
 
 def run(target: object, params: dict[str, object]) -> object:
-    definition = definition_of(target)
+    definition = find_definition(target)
     return definition(definition.validated(params), CONTEXT)
 
 

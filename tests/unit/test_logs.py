@@ -6,7 +6,7 @@ import logging
 from background_jobs.core import ids
 from background_jobs.json_log import JsonFormatter
 from background_jobs.settings import ContainerSettings
-from background_jobs.worker.beacon import Beacon, Running
+from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 from background_jobs.worker.logs import ContainerLog
 from tests.unit.histories import ORCHESTRATION_ID
 
@@ -44,7 +44,7 @@ def test_a_line_has_the_exception_that_it_is_about() -> None:
 
 def test_every_line_of_a_container_says_which_share_and_which_instance_it_is_about() -> None:
     log = ContainerLog(SETTINGS)
-    log.beacon = Beacon()
+    log.current_attempt = SharedCurrentAttempt()
     formatter = JsonFormatter(log.context)
     share = {"orchestration_id": ORCHESTRATION_ID, "job_name": "census", "share": 4}
 
@@ -52,7 +52,7 @@ def test_every_line_of_a_container_says_which_share_and_which_instance_it_is_abo
     assert share.items() <= between.items()
     assert "job_id" not in between
 
-    log.beacon.running(Running(index=9, attempt=2, deadline=float("inf")))
+    log.current_attempt.running(CurrentAttempt(index=9, attempt=2, deadline=float("inf")))
     within = json.loads(formatter.format(record("within")))
     running = {"job_id": ids.job_id(ORCHESTRATION_ID, 9), "index": 9, "attempt": 2}
     assert (share | running).items() <= within.items()

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from background_jobs.core.completion import completion_of
+from background_jobs.core.completion import decide_completion
 from background_jobs.core.events import Event
 from background_jobs.core.fold import ReadModel, Summary, fold
-from background_jobs.core.measurements import measurements_of
-from background_jobs.core.naming import Metric
+from background_jobs.core.measurements import measure
+from background_jobs.core.metrics import Metric
 from background_jobs.core.statuses import StatusChunk
 from tests.unit import histories
 from tests.unit.histories import ORCHESTRATION_ID, at
@@ -19,7 +19,7 @@ def measured(
 ) -> tuple[ReadModel, dict[Metric, list[float]]]:
     folded = fold(model, events)
     found: dict[Metric, list[float]] = {}
-    for one in measurements_of(model.summary, folded, events, at(now)):
+    for one in measure(model.summary, folded, events, at(now)):
         found.setdefault(one.metric, []).append(one.value)
     return folded.model, found
 
@@ -64,7 +64,7 @@ def test_the_wait_is_measured_once_whichever_end_of_it_is_seen_first() -> None:
 
 def test_a_completed_orchestration_is_measured_when_its_completion_is_folded() -> None:
     model, _ = measured(EMPTY, [histories.started(1), histories.job_completed(0, seconds=90)], now=91)
-    completion = completion_of(model.summary)
+    completion = decide_completion(model.summary)
     assert completion is not None
     assert measured(model, [completion], now=92)[1] == {
         Metric.ORCHESTRATIONS_COMPLETED: [1],

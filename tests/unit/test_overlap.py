@@ -6,10 +6,10 @@ from typing import Literal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from background_jobs.core.overlap import Standing, decided, next_run
-from background_jobs.core.schedule_events import OccurrenceQueued, OccurrenceStarted
-from background_jobs.core.schedules import Overlap, ScheduleDefinition
-from background_jobs.core.timing import Timing
+from background_jobs.core.schedules.definition import Overlap, ScheduleDefinition
+from background_jobs.core.schedules.events import OccurrenceQueued, OccurrenceStarted
+from background_jobs.core.schedules.overlap import ScheduleBacklog, decide_occurrence, next_run
+from background_jobs.core.schedules.timing import Timing
 
 BEGINNING = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -30,16 +30,16 @@ class Model:
         self.in_progress: set[str] = set()
         self.queue: list[OccurrenceQueued] = []
 
-    def standing(self) -> Standing:
+    def backlog(self) -> ScheduleBacklog:
         taken = max((run.place for run in self.runs), default=0)
         queue = [one for one in self.queue if one.place > taken]
-        return Standing(self.runs[::-1], frozenset(self.in_progress), queue)
+        return ScheduleBacklog(self.runs[::-1], frozenset(self.in_progress), queue)
 
     def due(self, minute: int) -> None:
-        at, standing = BEGINNING + timedelta(minutes=minute), self.standing()
-        if standing.known(at):
+        at, backlog = BEGINNING + timedelta(minutes=minute), self.backlog()
+        if backlog.known(at):
             return
-        event = decided(self.definition, at, standing, self.definition.overlap, at)
+        event = decide_occurrence(self.definition, at, backlog, self.definition.overlap, at)
         if isinstance(event, OccurrenceStarted):
             self.start(event)
         elif isinstance(event, OccurrenceQueued):
@@ -53,10 +53,10 @@ class Model:
     def complete(self) -> None:
         if self.in_progress:
             self.in_progress.remove(min(self.in_progress))
-        standing = self.standing()
-        if not standing.in_progress and standing.waiting:
-            first = standing.waiting[0]
-            self.start(next_run("minutely", first.scheduled_at, standing, first.place, first.at))
+        backlog = self.backlog()
+        if not backlog.in_progress and backlog.waiting:
+            first = backlog.waiting[0]
+            self.start(next_run("minutely", first.scheduled_at, backlog, first.place, first.at))
 
 
 STEPS = st.lists(st.sampled_from(["due", "due", "again", "complete"]), max_size=60)

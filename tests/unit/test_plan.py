@@ -6,12 +6,12 @@ import pytest
 from typer.testing import CliRunner
 
 from background_jobs.cli.main import app
-from background_jobs.core.costs import cost_of_run
 from background_jobs.core.errors import InvalidTaskSize, InvalidWorkload
-from background_jobs.core.fargate import TaskSize
-from background_jobs.core.footprint import footprint_of
-from background_jobs.core.pace import STREAM_BATCH
-from background_jobs.core.plan import Plan, Workload, plan
+from background_jobs.core.limits import STREAM_BATCH
+from background_jobs.core.planning.costs import estimate_cost
+from background_jobs.core.planning.fargate import TaskSize
+from background_jobs.core.planning.footprint import estimate_footprint
+from background_jobs.core.planning.plan import Plan, Workload, plan
 from background_jobs.local_stack.package_data import TEMPLATE
 
 TEN_THOUSAND = Workload(instances=10_000, seconds=5, parallelism=100)
@@ -46,19 +46,19 @@ def test_the_price_of_ten_thousand_short_instances() -> None:
 
 
 def test_the_log_takes_two_events_in_transactions_for_each_instance() -> None:
-    used = footprint_of(TEN_THOUSAND.run())
+    used = estimate_footprint(TEN_THOUSAND.run())
     # a start and an outcome of less than 1 KB, two units each; 100 containers; the first and the last event
     assert used.log_write_units == 10_000 * (2 + 2) + 100 * (1 + 2) + 2
 
 
 def test_an_outcome_in_the_same_transaction_saves_the_start_of_a_short_instance() -> None:
-    used = footprint_of(Workload(instances=1_000, seconds=0.05, parallelism=1).run())
+    used = estimate_footprint(Workload(instances=1_000, seconds=0.05, parallelism=1).run())
     # a quarter of the starts is written before its outcome is there
     assert used.log_write_units == 1_000 * 2 + 250 * 2 + (1 + 2) + 2
 
 
 def test_a_large_result_is_an_object_of_its_own() -> None:
-    used = footprint_of(Workload(instances=10, seconds=1, parallelism=1, result_bytes=100_000).run())
+    used = estimate_footprint(Workload(instances=10, seconds=1, parallelism=1, result_bytes=100_000).run())
     assert (used.s3_puts, used.s3_gets) == (2 + 10, 3 + 10)
     assert used.log_write_units == 10 * (2 + 2) + (1 + 2) + 2
 
@@ -82,7 +82,7 @@ def test_processor_and_spot_change_the_price_of_the_same_hours() -> None:
 
 
 def test_what_a_run_has_cost_follows_from_its_containers() -> None:
-    bill = cost_of_run(total=1_000, containers=10, container_seconds=6_000, cpu=1024, memory_mib=2048)
+    bill = estimate_cost(total=1_000, containers=10, container_seconds=6_000, cpu=1024, memory_mib=2048)
     price = {line.service: line.dollars for line in bill.lines}
     assert price["Fargate"] == pytest.approx(6_000 / 3600 * (0.03238 + 2 * 0.00356))
     assert price["Step Functions"] == pytest.approx(23 * 25e-6)
@@ -90,7 +90,7 @@ def test_what_a_run_has_cost_follows_from_its_containers() -> None:
 
 
 def test_an_orchestration_of_nothing_has_cost_its_events() -> None:
-    bill = cost_of_run(total=0, containers=0, container_seconds=0)
+    bill = estimate_cost(total=0, containers=0, container_seconds=0)
     price = {line.service: line.dollars for line in bill.lines}
     assert (price["Fargate"], price["Step Functions"]) == (0, 0)
     assert 0 < bill.dollars < 0.0001

@@ -8,7 +8,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator, ValidationError
 
 from background_jobs import JobCompletedEvent
-from background_jobs.core.completion import completion_of
+from background_jobs.core.completion import decide_completion
 from background_jobs.core.errors import NotAJobCompletedEvent
 from background_jobs.core.fold import ReadModel, Summary, fold
 from background_jobs.core.schemas import document, schemas
@@ -23,7 +23,7 @@ def published() -> dict[str, Any]:
     summary = fold(
         model, [started(2, tags={"customer": "acme"}), job_completed(0), job_errored(1)]
     ).model.summary
-    completion = completion_of(summary)
+    completion = decide_completion(summary)
     assert completion is not None
     detail = json.loads(JobCompletedEvent.from_completion(completion).model_dump_json())
     return {"source": "background-jobs", "detail-type": "JobCompletedEvent", "detail": detail}

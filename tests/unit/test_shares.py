@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from background_jobs.core.shares import cut, share_count
+from background_jobs.core.containers.shares import cut, share_count
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=200), st.integers(1, 50), st.integers(1, 50))

@@ -7,11 +7,11 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from background_jobs import Retry, Stage
-from background_jobs.core.stages import MissingReference, params_after
+from background_jobs.core.stages import MissingReference, fill_params
 
 
 def after(template: Any, result: Any) -> dict[str, Any]:
-    return params_after(template, result=result, params={"customer": "acme"}, index=7, job_id="id-7")
+    return fill_params(template, result=result, params={"customer": "acme"}, index=7, job_id="id-7")
 
 
 def test_results_are_the_params_and_what_is_no_object_is_wrapped() -> None:

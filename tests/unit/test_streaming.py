@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from background_jobs.core import live
 from background_jobs.core.fold import ReadModel, Summary
-from background_jobs.orchestration_service.streaming import astreamed, streamed
+from background_jobs.core.views import live
+from background_jobs.orchestration_service.streaming import stream_updates_async, streamed
 from background_jobs.orchestration_service.watching import Deadline
 from tests.unit.histories import ORCHESTRATION_ID
 
@@ -58,7 +58,7 @@ def watch(url: str) -> None:
 
 def await_watching(url: str) -> None:
     async def watched() -> None:
-        async for _ in astreamed(ORCHESTRATION_ID, url, Deadline.after(1, ORCHESTRATION_ID)):
+        async for _ in stream_updates_async(ORCHESTRATION_ID, url, Deadline.after(1, ORCHESTRATION_ID)):
             pass
 
     asyncio.run(watched())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from background_jobs.worker import supervisor
-from background_jobs.worker.beacon import Beacon, Running
+from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 from background_jobs.worker.supervisor import Blame, supervise
 
 
@@ -17,12 +17,12 @@ def test_who_began_while_another_was_ended_for_its_time_is_not_said_to_be_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given an attempt that is late, and ends by itself at the moment when it is to be killed
-    beacons: list[Beacon] = []
+    beacons: list[SharedCurrentAttempt] = []
     killed, told = tmp_path / "killed", tmp_path / "told"
     kill = os.kill
 
-    def beacon() -> Beacon:
-        beacons.append(Beacon())
+    def current_attempt() -> SharedCurrentAttempt:
+        beacons.append(SharedCurrentAttempt())
         return beacons[-1]
 
     def kill_a_little_later(pid: int, number: int) -> None:
@@ -31,17 +31,17 @@ def test_who_began_while_another_was_ended_for_its_time_is_not_said_to_be_late(
             time.sleep(0.01)
         kill(pid, number)
 
-    monkeypatch.setattr(supervisor, "Beacon", beacon)
+    monkeypatch.setattr(supervisor, "SharedCurrentAttempt", current_attempt)
     monkeypatch.setattr(os, "kill", kill_a_little_later)
 
-    def work(beacon: Beacon, blame: Blame | None) -> int:
+    def work(current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:
         if blame is not None:
             told.write_text(json.dumps(asdict(blame)))
             return 0
-        beacon.running(Running(1, 1, deadline=time.monotonic() - 60))
+        current_attempt.running(CurrentAttempt(1, 1, deadline=time.monotonic() - 60))
         while not killed.exists():
             time.sleep(0.01)
-        beacon.running(Running(2, 1, deadline=float("inf")))
+        current_attempt.running(CurrentAttempt(2, 1, deadline=float("inf")))
         while True:
             time.sleep(1)
 
@@ -56,11 +56,11 @@ def test_a_job_that_ends_its_process_is_blamed_for_it_whatever_the_status(
 ) -> None:
     told = tmp_path / "told"
 
-    def work(beacon: Beacon, blame: Blame | None) -> int:
+    def work(current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:
         if blame is not None:
             told.write_text(json.dumps(asdict(blame)))
             return 0
-        beacon.running(Running(7, 1, deadline=float("inf")))
+        current_attempt.running(CurrentAttempt(7, 1, deadline=float("inf")))
         os._exit(status)
 
     assert supervise(work) == 0

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from background_jobs.core.events import Event
 from background_jobs.core.fold import FeedItem, ReadModel, Summary, fold
-from background_jobs.core.timeline import MOST_BUCKETS, Timeline, timeline_of
+from background_jobs.core.views.throughput import MOST_BUCKETS, Throughput, count_throughput
 from tests.unit.histories import ORCHESTRATION_ID, at, histories, job_completed, job_errored, started
 
 
-def timeline_after(*batches: Iterable[Event]) -> Timeline:
+def timeline_after(*batches: Iterable[Event]) -> Throughput:
     """Fold each batch into a version, and count the outcomes of all."""
     model, feed = ReadModel(Summary(orchestration_id=ORCHESTRATION_ID)), []
     for version, batch in enumerate(batches, start=1):
@@ -19,7 +19,7 @@ def timeline_after(*batches: Iterable[Event]) -> Timeline:
         summary = folded.model.summary.model_copy(update={"version": version})
         model = ReadModel(summary, {**model.chunks, **folded.model.chunks}, folded.model.progress)
         feed.append(FeedItem(version, 0, 0, 0, folded.transitions, folded.advances))
-    return timeline_of(feed, model.summary)
+    return count_throughput(feed, model.summary)
 
 
 def test_each_outcome_is_counted_in_the_bucket_of_its_time() -> None:
@@ -37,7 +37,7 @@ def test_what_was_committed_after_the_summary_was_read_is_left_to_the_stream() -
     later = fold(first.model, [job_completed(1)])
     summary = first.model.summary.model_copy(update={"version": 1})
     feed = [FeedItem(1, 0, 1, 0, first.transitions, ()), FeedItem(2, 0, 2, 0, later.transitions, ())]
-    assert sum(timeline_of(feed, summary).completed) == 1
+    assert sum(count_throughput(feed, summary).completed) == 1
 
 
 @given(histories(), st.floats(min_value=1, max_value=1e6))

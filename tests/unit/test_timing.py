@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from background_jobs.core.cron import aws_cron
-from background_jobs.core.timing import Timing
+from background_jobs.core.schedules.cron import aws_cron
+from background_jobs.core.schedules.timing import Timing
 
 LONGEST = 250
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine

@@ -2,9 +2,9 @@
 
 import pytest
 
-from background_jobs.core.delays import DelayReason, delay_reason
+from background_jobs.core.containers.delays import DelayReason, delay_reason
 from background_jobs.core.events import ContainerStarted, ShareDelayed
-from background_jobs.core.waiting import LAUNCHING, QUEUED, Containers, Wait, waits_of
+from background_jobs.core.views.waits import LAUNCHING, QUEUED, Containers, Wait, explain_waits
 from tests.unit.histories import ORCHESTRATION_ID, at, container_started, started
 
 
@@ -23,7 +23,7 @@ def waits(
     waiting: list[int], *, shares: int, launched: list[ContainerStarted], delays: list[ShareDelayed]
 ) -> list[Wait]:
     orchestration = started(10).model_copy(update={"parallelism": shares})
-    return waits_of(orchestration, Containers(launched, delays), waiting)
+    return explain_waits(orchestration, Containers(launched, delays), waiting)
 
 
 def test_what_waits_in_a_share_at_work_is_queued_and_the_rest_waits_for_its_launch() -> None:

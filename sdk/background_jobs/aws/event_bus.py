@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from background_jobs.aws.clients import reaching_aws
-from background_jobs.core import naming
+from background_jobs.core.bus import (
+    CANCELLED_DETAIL_TYPE,
+    EVENT_SOURCE,
+    JOB_COMPLETED_DETAIL_TYPE,
+    STALLED_DETAIL_TYPE,
+)
 from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.errors import EventNotPublished
 from background_jobs.core.events import OrchestrationCancelled, OrchestrationStalled
@@ -23,15 +28,15 @@ class EventBus:
 
     def completed(self, event: JobCompletedEvent) -> None:
         """Publish that an orchestration has completed. Raises EventNotPublished if the bus refuses."""
-        self._publish(naming.JOB_COMPLETED_DETAIL_TYPE, event.orchestration_id, event)
+        self._publish(JOB_COMPLETED_DETAIL_TYPE, event.orchestration_id, event)
 
     def cancelled(self, event: OrchestrationCancelled) -> None:
         """Publish that somebody asked for an end. Raises EventNotPublished if the bus refuses."""
-        self._publish(naming.CANCELLED_DETAIL_TYPE, event.orchestration_id, event)
+        self._publish(CANCELLED_DETAIL_TYPE, event.orchestration_id, event)
 
     def stalled(self, event: OrchestrationStalled) -> None:
         """Publish that nothing moves. Raises EventNotPublished if the bus refuses."""
-        self._publish(naming.STALLED_DETAIL_TYPE, event.orchestration_id, event)
+        self._publish(STALLED_DETAIL_TYPE, event.orchestration_id, event)
 
     @reaching_aws
     def _publish(self, detail_type: str, orchestration_id: str, detail: BaseModel) -> None:
@@ -39,7 +44,7 @@ class EventBus:
             Entries=[
                 {
                     "EventBusName": self._name,
-                    "Source": naming.EVENT_SOURCE,
+                    "Source": EVENT_SOURCE,
                     "DetailType": detail_type,
                     "Detail": detail.model_dump_json(),
                     "Resources": [orchestration_id],

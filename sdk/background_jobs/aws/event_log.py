@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Self
 
 from background_jobs.aws.clients import reaching_aws
-from background_jobs.aws.transactions import ATTEMPTS, PASSING, TAKEN, codes_of, pause
+from background_jobs.aws.transactions import ATTEMPTS, PASSING, TAKEN, cancellation_codes, pause
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import (
     PARTITION_SIZE,
@@ -31,10 +31,10 @@ from background_jobs.core.events import (
     skipped_key,
     started_key,
 )
-from background_jobs.core.pace import TRANSACTION_ITEMS
+from background_jobs.core.limits import TRANSACTION_ITEMS
 from background_jobs.core.retention import Retention
-from background_jobs.core.schedule_events import ScheduleEvent, is_schedule_partition
-from background_jobs.core.waiting import Containers
+from background_jobs.core.schedules.events import ScheduleEvent, is_schedule_partition
+from background_jobs.core.views.waits import Containers
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -57,7 +57,7 @@ class EventLog:
         self._retention = retention
         self._service = service
 
-    def of(self, service: str) -> Self:
+    def for_service(self, service: str) -> Self:
         """Return the same log, where what is appended is kept as long as *service* keeps its events."""
         return type(self)(self._dynamodb, self._table, self._retention, service)
 
@@ -70,7 +70,7 @@ class EventLog:
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
-                Item=item_of(event, self._retention.of(self._service)),
+                Item=to_item(event, self._retention.of(self._service)),
                 ConditionExpression=_FREE,
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
@@ -100,7 +100,7 @@ class EventLog:
             try:
                 self._dynamodb.transact_write_items(TransactItems=puts)
             except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
-                codes = codes_of(cancelled)
+                codes = cancellation_codes(cancelled)
                 if attempt == ATTEMPTS - 1 or not {TAKEN, *PASSING}.intersection(codes):
                     raise
                 puts = [put for put, code in zip(puts, codes, strict=True) if code != TAKEN]
@@ -111,14 +111,16 @@ class EventLog:
             else:
                 return
 
-    def started(self, orchestration_id: str) -> OrchestrationStarted:
+    def read_started(self, orchestration_id: str) -> OrchestrationStarted:
         """Return the event that made the kick-off real. Raises OrchestrationNotFound."""
         event = self._read(started_key(orchestration_id))
         if not isinstance(event, OrchestrationStarted):
             raise OrchestrationNotFound(orchestration_id)
         return event
 
-    def beginning(self, orchestration_id: str) -> tuple[OrchestrationStarted, OrchestrationCancelled | None]:
+    def read_started_and_cancelled(
+        self, orchestration_id: str
+    ) -> tuple[OrchestrationStarted, OrchestrationCancelled | None]:
         """Return the kick-off, and the cancellation if there is one. Raises OrchestrationNotFound."""
         partition, last = started_key(orchestration_id)
         first = cancelled_key(orchestration_id).sort
@@ -129,44 +131,46 @@ class EventLog:
                 return event, cancellation
         raise OrchestrationNotFound(orchestration_id)
 
-    def outcomes(self, orchestration_id: str, first: int, last: int) -> Iterator[JobOutcome]:
+    def read_outcomes(self, orchestration_id: str, first: int, last: int) -> Iterator[JobOutcome]:
         """Yield the outcomes of instances *first* to *last*, in the order of their indices."""
         for document in self._ranges(orchestration_id, "outcome", first, last, "document"):
             event = parse_event(document)
             if isinstance(event, JobCompleted | JobErrored):
                 yield event
 
-    def starts(self, orchestration_id: str, first: int, last: int) -> Iterator[JobStarted]:
+    def read_starts(self, orchestration_id: str, first: int, last: int) -> Iterator[JobStarted]:
         """Yield the starts of instances *first* to *last*, in the order of their indices and attempts."""
         for document in self._ranges(orchestration_id, "started", first, last, "document"):
             event = parse_event(document)
             if isinstance(event, JobStarted):
                 yield event
 
-    def failed_attempts(self, orchestration_id: str, first: int, last: int) -> Iterator[JobAttemptFailed]:
+    def read_failed_attempts(
+        self, orchestration_id: str, first: int, last: int
+    ) -> Iterator[JobAttemptFailed]:
         """Yield the failed attempts of instances *first* to *last*, in the order of indices and attempts."""
         for document in self._ranges(orchestration_id, "failed", first, last, "document"):
             event = parse_event(document)
             if isinstance(event, JobAttemptFailed):
                 yield event
 
-    def cancellation(self, orchestration_id: str) -> OrchestrationCancelled | None:
+    def read_cancelled(self, orchestration_id: str) -> OrchestrationCancelled | None:
         """Return the event that asks for the end of the orchestration, if somebody did."""
         event = self._read(cancelled_key(orchestration_id))
         return event if isinstance(event, OrchestrationCancelled) else None
 
-    def skipped(self, orchestration_id: str) -> StageSkipped | None:
+    def read_skipped(self, orchestration_id: str) -> StageSkipped | None:
         """Return the event that says why the next stage was not started, if it was not."""
         event = self._read(skipped_key(orchestration_id))
         return event if isinstance(event, StageSkipped) else None
 
-    def reruns(self, orchestration_id: str) -> list[RerunRequested]:
+    def read_reruns(self, orchestration_id: str) -> list[RerunRequested]:
         """Return what was asked to run again of an orchestration, oldest first; some may not have started."""
         documents = self._query(orchestration_id, RERUN, f"{RERUN}~", "document")
         requests = [event for event in map(parse_event, documents) if isinstance(event, RerunRequested)]
         return sorted(requests, key=lambda request: request.at)
 
-    def everything(self, orchestration_id: str, total: int) -> Iterator[Event]:
+    def read_all(self, orchestration_id: str, total: int) -> Iterator[Event]:
         """Yield every event of an orchestration of *total* instances."""
         partitions = [
             orchestration_id,
@@ -178,7 +182,7 @@ class EventLog:
             ):
                 yield from map(parse_event, documents)
 
-    def story(self, orchestration_id: str, index: int) -> Iterator[JobEvent]:
+    def read_instance(self, orchestration_id: str, index: int) -> Iterator[JobEvent]:
         """Yield everything that happened to one instance, in no particular order."""
         for kind in ("started", "failed", "progress", "outcome"):
             for document in self._ranges(orchestration_id, kind, index, index, "document"):
@@ -186,17 +190,17 @@ class EventLog:
                 if isinstance(event, JobEvent):
                     yield event
 
-    def containers(self, orchestration_id: str) -> Containers:
+    def read_containers(self, orchestration_id: str) -> Containers:
         """Return what containers said of themselves, and what kept them from being launched."""
         return Containers.among(
             [parse_event(one) for one in self._query(orchestration_id, "container#", "delay#~", "document")]
         )
 
-    def launches(self, orchestration_id: str) -> list[ContainerStarted]:
+    def read_launches(self, orchestration_id: str) -> list[ContainerStarted]:
         """Return the launches of all containers, by share and launch."""
-        return list(self.containers(orchestration_id).started)
+        return list(self.read_containers(orchestration_id).started)
 
-    def of_the_whole(self, orchestration_id: str) -> list[OrchestrationEvent]:
+    def read_orchestration(self, orchestration_id: str) -> list[OrchestrationEvent]:
         """Return what happened to the orchestration as a whole and to its containers, by time."""
         events = [parse_event(one) for one in self._query(orchestration_id, " ", "~", "document")]
         whole = [event for event in events if isinstance(event, OrchestrationEvent)]
@@ -206,7 +210,7 @@ class EventLog:
         """Return how many attempts failed while another was to follow; only keys are read."""
         return sum(1 for _ in self._ranges(orchestration_id, "failed", 0, total - 1, "sk")) if total else 0
 
-    def unfinished(self, orchestration_id: str, first: int, last: int) -> list[int]:
+    def find_unfinished(self, orchestration_id: str, first: int, last: int) -> list[int]:
         """Return the indices from *first* to *last* that have no outcome yet."""
         keys = self._ranges(orchestration_id, "outcome", first, last, "sk")
         return sorted(set(range(first, last + 1)).difference(int(sort.split("#")[1]) for sort in keys))
@@ -251,14 +255,14 @@ class EventLog:
         return parse_event(found["Item"]["document"]["S"]) if "Item" in found else None
 
     def _put(self, event: Event) -> "tuple[TransactWriteItemTypeDef, int]":
-        item = item_of(event, self._retention.of(self._service))
+        item = to_item(event, self._retention.of(self._service))
         put: TransactWriteItemTypeDef = {
             "Put": {"TableName": self._table, "Item": item, "ConditionExpression": _FREE}
         }
         return put, len(item["document"]["S"].encode())
 
 
-def item_of(event: Event | ScheduleEvent, retention: timedelta) -> dict[str, dict[str, str]]:
+def to_item(event: Event | ScheduleEvent, retention: timedelta) -> dict[str, dict[str, str]]:
     """Return the item that holds *event* until *retention* is over, in DynamoDB's JSON."""
     partition, sort = event.key
     return {
@@ -270,7 +274,7 @@ def item_of(event: Event | ScheduleEvent, retention: timedelta) -> dict[str, dic
     }
 
 
-def event_of(image: "dict[str, dict[str, str]]") -> Event:
+def event_from_image(image: "dict[str, dict[str, str]]") -> Event:
     """Return the event of an item's stream image, in DynamoDB's JSON.
 
     Raises KeyError or pydantic.ValidationError if it holds none.
@@ -278,6 +282,6 @@ def event_of(image: "dict[str, dict[str, str]]") -> Event:
     return parse_event(image["document"]["S"])
 
 
-def is_of_schedule(image: "dict[str, dict[str, str]]") -> bool:
+def is_schedule_image(image: "dict[str, dict[str, str]]") -> bool:
     """Tell whether an item's stream image is of a schedule's history, and not of an orchestration."""
     return is_schedule_partition(image.get("pk", {}).get("S", ""))

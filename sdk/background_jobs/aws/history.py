@@ -13,8 +13,9 @@ from pydantic import TypeAdapter
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.core.errors import InvalidToken
 from background_jobs.core.fold import Summary
-from background_jobs.core.naming import (
-    CUSTOMER_TAG,
+from background_jobs.core.retention import Retention
+from background_jobs.core.statuses import Status
+from background_jobs.core.tables import (
     HISTORY_BY_CUSTOMER,
     HISTORY_BY_CUSTOMER_AND_STATUS,
     HISTORY_BY_JOB,
@@ -24,8 +25,7 @@ from background_jobs.core.naming import (
     HISTORY_INDEXES,
     HISTORY_SORT_KEY,
 )
-from background_jobs.core.retention import Retention
-from background_jobs.core.statuses import Status
+from background_jobs.core.tags import CUSTOMER_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.history import index_entry
-from background_jobs.aws.transactions import ATTEMPTS, CONFLICT, PASSING, TAKEN, codes_of, pause
+from background_jobs.aws.transactions import ATTEMPTS, CONFLICT, PASSING, TAKEN, cancellation_codes, pause
 from background_jobs.core.errors import BackgroundJobsError
-from background_jobs.core.fold import Advance, FeedItem, Folded, ReadModel, Summary, Touched, Transition
+from background_jobs.core.fold import (
+    Advance,
+    ChunkNumbers,
+    FeedItem,
+    FoldResult,
+    ReadModel,
+    Summary,
+    Transition,
+)
 from background_jobs.core.progress import ProgressChunk
 from background_jobs.core.retention import Retention
 from background_jobs.core.statuses import CHUNK_SIZE, StatusChunk
@@ -39,7 +47,7 @@ class ReadModelStore:
         self._retention = retention
 
     @reaching_aws
-    def summary(self, orchestration_id: str) -> Summary:
+    def read_summary(self, orchestration_id: str) -> Summary:
         """Return the summary; that of version 0 if nothing was folded yet."""
         found = self._dynamodb.get_item(
             TableName=self._table, Key=_key(orchestration_id, _SUMMARY), ConsistentRead=True
@@ -47,9 +55,9 @@ class ReadModelStore:
         return _summary(orchestration_id, found.get("Item"))
 
     @reaching_aws
-    def load(self, orchestration_id: str, touched: Touched) -> ReadModel:
+    def read_chunks(self, orchestration_id: str, chunk_numbers: ChunkNumbers) -> ReadModel:
         """Return the summary and the chunks with these numbers, as of one moment."""
-        numbers, advancing = sorted(touched.statuses), sorted(touched.progress)
+        numbers, advancing = sorted(chunk_numbers.statuses), sorted(chunk_numbers.progress)
         sorts = [_SUMMARY, *map(_chunk_sort, numbers), *map(_progress_sort, advancing)]
         summary, *stored = self._get_at_once(orchestration_id, sorts)
         return ReadModel(
@@ -72,24 +80,26 @@ class ReadModelStore:
                 found = self._dynamodb.transact_get_items(TransactItems=gets)
             except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
                 # The aggregator may be committing at this moment.
-                if attempt == ATTEMPTS or not PASSING.intersection(codes_of(cancelled)):
+                if attempt == ATTEMPTS or not PASSING.intersection(cancellation_codes(cancelled)):
                     raise
                 pause(attempt)
                 attempt += 1
             else:
                 return [response.get("Item") for response in found["Responses"]]
 
-    def snapshot(self, orchestration_id: str) -> ReadModel:
+    def read_snapshot(self, orchestration_id: str) -> ReadModel:
         """Return the summary and all chunks, as of the summary's version.
 
         Beyond 90 chunks (157,500 instances) they come in portions, and the later ones may be ahead of it.
         """
-        summary = self.summary(orchestration_id)
+        summary = self.read_summary(orchestration_id)
         numbers = range(-(-(summary.total or 0) // CHUNK_SIZE))
         size = CHUNKS_PER_COMMIT // 2
         portions = [frozenset(numbers[first : first + size]) for first in range(0, len(numbers), size)]
         models = [
-            self.load(orchestration_id, Touched(portion, portion if summary.tells_progress else frozenset()))
+            self.read_chunks(
+                orchestration_id, ChunkNumbers(portion, portion if summary.tells_progress else frozenset())
+            )
             for portion in portions
         ]
         if not models:
@@ -101,7 +111,7 @@ class ReadModelStore:
         )
 
     @reaching_aws
-    def commit(self, folded: Folded, now: datetime) -> Summary:
+    def commit(self, folded: FoldResult, now: datetime) -> Summary:
         """Store what was folded, one version on, in one transaction. Raises ReadModelConflict."""
         model = folded.model
         before = model.summary
@@ -140,13 +150,13 @@ class ReadModelStore:
         try:
             self._dynamodb.transact_write_items(TransactItems=[{"Put": put} for put in puts])
         except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
-            if {TAKEN, CONFLICT}.intersection(codes_of(cancelled)):
+            if {TAKEN, CONFLICT}.intersection(cancellation_codes(cancelled)):
                 raise ReadModelConflict from cancelled
             raise
         return summary
 
     @reaching_aws
-    def feed(self, orchestration_id: str, after: int) -> Iterator[FeedItem]:
+    def read_feed(self, orchestration_id: str, after: int) -> Iterator[FeedItem]:
         """Yield what each version above *after* brought, oldest first."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
@@ -184,7 +194,7 @@ def _summary(orchestration_id: str, item: Mapping[str, Any] | None) -> Summary:
     return Summary.model_validate_json(item["document"]["S"])
 
 
-def _encoded(summary: Summary, folded: Folded) -> str:
+def _encoded(summary: Summary, folded: FoldResult) -> str:
     document: dict[str, Any] = {
         "counts": [summary.running, summary.completed, summary.errored],
         "transitions": [[t.index, t.rank, _milliseconds(t.at)] for t in folded.transitions],

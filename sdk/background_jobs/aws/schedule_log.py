@@ -5,12 +5,12 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from background_jobs.aws.clients import reaching_aws
-from background_jobs.aws.event_log import item_of
-from background_jobs.aws.transactions import CONFLICT, TAKEN, codes_of
+from background_jobs.aws.event_log import to_item
+from background_jobs.aws.transactions import CONFLICT, TAKEN, cancellation_codes
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.retention import Retention
-from background_jobs.core.schedule_events import (
+from background_jobs.core.schedules.events import (
     Change,
     OccurrenceQueued,
     OccurrenceSkipped,
@@ -46,7 +46,7 @@ class ScheduleLog:
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
-                Item=item_of(event, self._retention.longest),
+                Item=to_item(event, self._retention.longest),
                 ConditionExpression=_FREE,
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
@@ -62,7 +62,7 @@ class ScheduleLog:
             {
                 "Put": {
                     "TableName": self._table,
-                    "Item": item_of(event, retention),
+                    "Item": to_item(event, retention),
                     "ConditionExpression": _FREE,
                 }
             }
@@ -74,42 +74,42 @@ class ScheduleLog:
         try:
             self._dynamodb.transact_write_items(TransactItems=puts)
         except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
-            codes = codes_of(cancelled)
+            codes = cancellation_codes(cancelled)
             if codes[1] == TAKEN:
                 raise AlreadyStarted from cancelled
             if codes[0] == TAKEN or CONFLICT in codes:
                 raise EventConflict(*run.key) from cancelled
             raise
 
-    def latest_runs(self, name: str, limit: int) -> list[OccurrenceStarted]:
+    def read_latest_runs(self, name: str, limit: int) -> list[OccurrenceStarted]:
         """Return the last *limit* runs of a schedule, newest first."""
         events = self._events(name, "run#", "run#~", newest_first=True, limit=limit)
         return [event for event in events if isinstance(event, OccurrenceStarted)]
 
-    def runs_since(self, name: str, since: datetime) -> list[OccurrenceStarted]:
+    def read_runs_since(self, name: str, since: datetime) -> list[OccurrenceStarted]:
         """Return the runs that were started at *since* or later, newest first."""
         events = self._events(name, "run#", "run#~", newest_first=True, since=since)
         return [event for event in events if isinstance(event, OccurrenceStarted)]
 
-    def queue(self, name: str, after: int) -> list[OccurrenceQueued]:
+    def read_queue(self, name: str, after: int) -> list[OccurrenceQueued]:
         """Return what has a place in the queue beyond *after*, in order."""
         events = self._events(name, queue_sort(after + 1), "queued#~")
         return [event for event in events if isinstance(event, OccurrenceQueued)]
 
     @reaching_aws
-    def skip(self, name: str, scheduled_at: datetime) -> OccurrenceSkipped | None:
+    def read_skip(self, name: str, scheduled_at: datetime) -> OccurrenceSkipped | None:
         """Return the event that the occurrence of *scheduled_at* was skipped, if it was."""
         key = {"pk": {"S": schedule_partition(name)}, "sk": {"S": skipped_sort(scheduled_at)}}
         found = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         event = parse_schedule_event(found["Item"]["document"]["S"]) if "Item" in found else None
         return event if isinstance(event, OccurrenceSkipped) else None
 
-    def skipped(self, name: str, since: datetime) -> list[OccurrenceSkipped]:
+    def read_skips(self, name: str, since: datetime) -> list[OccurrenceSkipped]:
         """Return what was due at *since* or later, and skipped."""
         events = self._events(name, skipped_sort(since), "skipped#~")
         return [event for event in events if isinstance(event, OccurrenceSkipped)]
 
-    def changes(self, name: str) -> list[Change]:
+    def read_changes(self, name: str) -> list[Change]:
         """Return how the schedule was changed, oldest first."""
         events = self._events(name, "changed#", "changed#~")
         return [event for event in events if isinstance(event, Change)]

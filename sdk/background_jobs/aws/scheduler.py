@@ -5,8 +5,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.core.errors import InvalidSchedule, ScheduleEnded
-from background_jobs.core.schedule_history import Live
-from background_jobs.core.schedules import ScheduleDefinition, Target, definition_in, scheduler_properties
+from background_jobs.core.schedules.definition import (
+    ScheduleDefinition,
+    Target,
+    parse_schedule_input,
+    scheduler_properties,
+)
+from background_jobs.core.schedules.occurrences import Live
 
 if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
@@ -56,7 +61,7 @@ class Scheduler:
     def get(self, name: str) -> Live | None:
         """Return a schedule as it is; None if there is none, or none of ours."""
         found = self._found(name)
-        definition = definition_in(found["Target"].get("Input", "")) if found else None
+        definition = parse_schedule_input(found["Target"].get("Input", "")) if found else None
         if found is None or definition is None:
             return None
         return Live(definition, found["State"] == "DISABLED", found["LastModificationDate"])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from background_jobs.aws.clients import reaching_aws
-from background_jobs.core import naming
+from background_jobs.core.containers.environment import ORCHESTRATION_ID
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
@@ -42,7 +42,7 @@ class Tasks:
                     variable.get("value")
                     for override in task.get("overrides", {}).get("containerOverrides", [])
                     for variable in override.get("environment", [])
-                    if variable.get("name") == naming.ORCHESTRATION_ID
+                    if variable.get("name") == ORCHESTRATION_ID
                 ]
                 if orchestration_id in injected and task.get("desiredStatus") != "STOPPED":
                     yield task["taskArn"]

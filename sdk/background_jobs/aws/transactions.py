@@ -15,7 +15,7 @@ PASSING: Final = frozenset({CONFLICT, "ThrottlingError", "ProvisionedThroughputE
 ATTEMPTS: Final = 8
 
 
-def codes_of(cancelled: "ClientError") -> list[str]:
+def cancellation_codes(cancelled: "ClientError") -> list[str]:
     """Return the reason for each item of the transaction, ``None`` as a text where that is not to blame."""
     reasons = cancelled.response.get("CancellationReasons", [])
     return [str(reason.get("Code")) for reason in reasons]

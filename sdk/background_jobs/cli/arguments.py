@@ -41,7 +41,7 @@ EndAfter = Annotated[
 ]
 
 
-def retry_of(max_attempts: int | None) -> "Retry | None":
+def retry_option(max_attempts: int | None) -> "Retry | None":
     """Return the retry that `--max-attempts` asks for; None leaves it to the job."""
     from background_jobs.core.retry import Retry
 

@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from background_jobs.cli import drawing
-from background_jobs.cli.news import FailureNews
+from background_jobs.cli.failure_reporter import FailureReporter
 from background_jobs.cli.reporting import out
-from background_jobs.core.live import OrchestrationView
 from background_jobs.core.statuses import is_running
+from background_jobs.core.views.live import OrchestrationView
 from background_jobs.orchestration_service import Orchestration, Update
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Bars:
     """Where updates are shown on a terminal, within a `with` block."""
 
     def __init__(self, orchestration: Orchestration) -> None:
-        self._failures = FailureNews(orchestration)
+        self._failures = FailureReporter(orchestration)
         self._picture = Picture(orchestration)
         self._live = Live(self._picture, console=out(), refresh_per_second=8)
 
@@ -77,7 +77,7 @@ class Picture:
         now = datetime.now(UTC)
         view = OrchestrationView.of(self._summary, now)
         yield self._headline
-        yield drawing.Standing(view, now)
+        yield drawing.ProgressSummary(view, now)
         if advances := self._advances:
             yield ""
             yield from _instances(advances, view.counts.running, ascii_only=options.ascii_only)

@@ -31,7 +31,7 @@ def cancel(
     Its containers are stopped, and what has no outcome yet is Errored as Cancelled. Twice is harmless.
     """
     with reporting():
-        from background_jobs.core.answers import CancelAnswer
+        from background_jobs.core.views.answers import CancelAnswer
         from background_jobs.orchestration_service import OrchestrationService
 
         orchestration = OrchestrationService().orchestration(orchestration_id)

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from background_jobs.cli.times import told
 from background_jobs.cli.untrusted import shown
-from background_jobs.core.live import OrchestrationView
 from background_jobs.core.statuses import Status
+from background_jobs.core.views.live import OrchestrationView
 
 STYLES: Final = {"completed": "green", "errored": "red", "running": "cyan", "waiting": "dim"}
 """The states of `Counts` in the order in which a bar shows them, and how each is drawn."""
@@ -29,7 +29,7 @@ def headline(job_name: str, orchestration_id: str) -> Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ProgressSummary:
     """How an orchestration stood at a moment: its bar, its counts and its pace, a line each."""
 
     view: OrchestrationView

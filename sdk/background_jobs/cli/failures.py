@@ -7,15 +7,15 @@ import typer
 
 from background_jobs.cli.arguments import AsJsonLines, OrchestrationId
 from background_jobs.cli.reporting import out, print_json_line, reporting, say
-from background_jobs.cli.untrusted import shown, shown_json
+from background_jobs.cli.untrusted import printable_json, shown
 from background_jobs.core.statuses import Status
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.text import Text
 
-    from background_jobs.core.causes import Cause
     from background_jobs.core.outcomes import Failure
+    from background_jobs.core.views.causes import Cause
     from background_jobs.orchestration_service import Orchestration
 
 
@@ -31,7 +31,7 @@ def failures(
     The most frequent cause comes first.
     """
     with reporting():
-        from background_jobs.core.answers import FailureView
+        from background_jobs.core.views.answers import FailureView
         from background_jobs.orchestration_service import OrchestrationService
 
         orchestration = OrchestrationService().orchestration(orchestration_id)
@@ -82,7 +82,7 @@ def _failure(failure: "Failure") -> "Text":
 
     error = failure.error
     facts = {
-        "params": shown_json(failure.params),
+        "params": printable_json(failure.params),
         "attempts": str(failure.attempts),
         **{f"attempt {one.attempt}": shown(f"{one.type}: {one.message}") for one in failure.failed_attempts},
         "log": shown(failure.log),

@@ -14,7 +14,7 @@ from background_jobs.cli.arguments import (
     MaxAttempts,
     OnFailure,
     Then,
-    retry_of,
+    retry_option,
     stages,
     tag,
 )
@@ -68,8 +68,8 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
     tagged = dict(map(tag, tags or []))
     following = stages(then, on_failure)
     with reporting():
-        from background_jobs.core.answers import Started
         from background_jobs.core.errors import InvalidParams
+        from background_jobs.core.views.answers import Started
         from background_jobs.orchestration_service import OrchestrationService
 
         params = ParamsFile(file or STANDARD_INPUT, written_as)
@@ -81,7 +81,7 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
                 key=key,
                 tags=tagged,
                 service=service,
-                retry=retry_of(max_attempts),
+                retry=retry_option(max_attempts),
                 timeout=timeout,
                 then=following,
             )

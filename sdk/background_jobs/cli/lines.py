@@ -7,11 +7,11 @@ import typer
 from pydantic import BaseModel
 
 from background_jobs.cli import drawing
-from background_jobs.cli.news import FailureNews
+from background_jobs.cli.failure_reporter import FailureReporter
 from background_jobs.cli.reporting import print_json_line
 from background_jobs.cli.untrusted import shown
-from background_jobs.core.live import InstanceProgress, Move, OrchestrationView
 from background_jobs.core.progress import Thinning
+from background_jobs.core.views.live import InstanceProgress, Move, OrchestrationView
 from background_jobs.orchestration_service import Orchestration, Update
 
 
@@ -45,7 +45,7 @@ class PlainLines:
     """Prints a line for what is worth one: a hundred and a few for as many instances as there may be."""
 
     def __init__(self, orchestration: Orchestration) -> None:
-        self._failures = FailureNews(orchestration)
+        self._failures = FailureReporter(orchestration)
         self._thinning = Thinning()
         self._marks = (False, False)
         """Whether an instance has begun, and whether the whole was cancelled."""

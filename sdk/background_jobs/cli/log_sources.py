@@ -19,7 +19,7 @@ class LogSource(Protocol):
         """
 
 
-def source_of(location: str) -> LogSource:
+def open_log(location: str) -> LogSource:
     """Return the log at *location*, as ContainerStarted names it: a file of ours ends with ``.log``."""
     return LogFile(Path(location)) if location.endswith(".log") else LogStream(location)
 

@@ -40,7 +40,7 @@ def logs(
 
         orchestration = OrchestrationService().orchestration(orchestration_id)
         if index is None:
-            _print_launches(orchestration.rooms.event_log.launches(orchestration.id), as_json=as_json)
+            _print_launches(orchestration.stores.event_log.read_launches(orchestration.id), as_json=as_json)
             return
         for line in _lines(orchestration, index, follow=follow):
             if as_json:
@@ -51,16 +51,16 @@ def logs(
 
 def _lines(orchestration: "Orchestration", index: int, *, follow: bool) -> "Iterator[LogLine]":
     """Yield what the containers of an instance wrote, launch by launch. Raises LogNotFound."""
-    from background_jobs.cli.log_sources import LogSource, source_of
+    from background_jobs.cli.log_sources import LogSource, open_log
     from background_jobs.core.errors import LogNotFound
 
-    event_log, sources = orchestration.rooms.event_log, dict[str, LogSource]()
+    event_log, sources = orchestration.stores.event_log, dict[str, LogSource]()
     while True:
         # Asked before reading, so that nothing which was written until then is missed.
-        is_over = not follow or not event_log.unfinished(orchestration.id, index, index)
-        for launch in event_log.launches(orchestration.id):
+        is_over = not follow or not event_log.find_unfinished(orchestration.id, index, index)
+        for launch in event_log.read_launches(orchestration.id):
             if launch.first <= index <= launch.last and launch.log:
-                source = sources.setdefault(launch.log, source_of(launch.log))
+                source = sources.setdefault(launch.log, open_log(launch.log))
                 yield from source.new_lines(to_the_end=is_over)
         if is_over:
             break

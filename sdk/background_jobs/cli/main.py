@@ -10,8 +10,8 @@ import typer
 from background_jobs.cli import local, schedules
 from background_jobs.cli.cancel import cancel
 from background_jobs.cli.failures import failures
-from background_jobs.cli.history import list_orchestrations
 from background_jobs.cli.kick_off import kick_off
+from background_jobs.cli.list_orchestrations import list_orchestrations
 from background_jobs.cli.logs import logs
 from background_jobs.cli.plan import plan
 from background_jobs.cli.rebuild import rebuild

@@ -10,8 +10,8 @@ from background_jobs.cli.arguments import AsJson
 from background_jobs.cli.reporting import print_json, reporting
 
 if TYPE_CHECKING:
-    from background_jobs.core.plan import Plan
-    from background_jobs.core.quotas import QuotaUse
+    from background_jobs.core.planning.plan import Plan
+    from background_jobs.core.planning.quotas import QuotaUse
 
 
 class Architecture(StrEnum):
@@ -40,9 +40,9 @@ def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
 ) -> None:
     """Tell how long an orchestration takes, what it costs, and which limits of AWS it comes near."""
     with reporting():
-        from background_jobs.core import plan as core
-        from background_jobs.core.fargate import TaskSize
-        from background_jobs.core.quotas import NEW_ACCOUNT_VCPUS
+        from background_jobs.core.planning import plan as core
+        from background_jobs.core.planning.fargate import TaskSize
+        from background_jobs.core.planning.quotas import NEW_ACCOUNT_VCPUS
 
         made = core.plan(
             core.Workload(
@@ -63,7 +63,7 @@ def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
 
 
 def _shown(made: "Plan") -> str:
-    from background_jobs.core.prices import US_EAST_1
+    from background_jobs.core.planning.prices import US_EAST_1
 
     work, timing, dollars = made.workload, made.timing, made.bill.dollars
     return "\n".join(

@@ -20,15 +20,15 @@ def rebuild(
     Nothing is stored where the read model is right.
     """
     with reporting():
-        from background_jobs.aws.rooms import Rooms
+        from background_jobs.aws.stores import Stores
         from background_jobs.control_plane import rebuild as control_plane
         from background_jobs.settings import Settings
 
-        rooms = Rooms.of(Settings.from_env())
+        stores = Stores.of(Settings.from_env())
         if check:
-            found = control_plane.differences(orchestration_id, rooms)
+            found = control_plane.differences(orchestration_id, stores)
         else:
-            found = control_plane.rebuild(orchestration_id, rooms, datetime.now(UTC))
+            found = control_plane.rebuild(orchestration_id, stores, datetime.now(UTC))
     if as_json:
         typer.echo(json.dumps({"orchestration_id": orchestration_id, "differences": found}))
     elif found:

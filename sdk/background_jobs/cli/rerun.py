@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from background_jobs.cli.arguments import AsJson, EndAfter, Key, MaxAttempts, OrchestrationId, retry_of
+from background_jobs.cli.arguments import AsJson, EndAfter, Key, MaxAttempts, OrchestrationId, retry_option
 from background_jobs.cli.kick_off import announce
 from background_jobs.cli.reporting import print_json, reporting
 
@@ -33,7 +33,7 @@ def rerun(  # noqa: PLR0913, PLR0917 -- the options of a command
     Prints the id of the new one, which has the first one as its parent.
     """
     with reporting():
-        from background_jobs.core.answers import Started
+        from background_jobs.core.views.answers import Started
         from background_jobs.orchestration_service import OrchestrationService
 
         orchestration = OrchestrationService().rerun(
@@ -41,7 +41,7 @@ def rerun(  # noqa: PLR0913, PLR0917 -- the options of a command
             only=only.value,
             parallelism=parallelism,
             key=key,
-            retry=retry_of(max_attempts),
+            retry=retry_option(max_attempts),
             timeout=timeout,
         )
     if as_json:

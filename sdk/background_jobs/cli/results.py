@@ -12,7 +12,7 @@ import typer
 from background_jobs.cli.arguments import AsJsonLines, OrchestrationId
 from background_jobs.cli.reporting import on_terminal, out, reporting, say
 from background_jobs.cli.times import told
-from background_jobs.cli.untrusted import shown_json
+from background_jobs.cli.untrusted import printable_json
 from background_jobs.cli.watch import ERRORED
 from background_jobs.core.statuses import Status
 
@@ -35,7 +35,7 @@ class _Found(NamedTuple):
     completed: int
     errored: int
     left: int
-    errored_in: str
+    failed_in: str
     """The orchestration whose failures say why."""
 
     @classmethod
@@ -92,7 +92,7 @@ def results(  # noqa: PLR0913, PLR0917 -- the options of a command
             _tell_of_others(found, limit or _ROWS)
         else:
             for one in islice(found.successes, limit):
-                typer.echo(f"{one.index}\t{shown_json(one.params)}\t{shown_json(one.result)}")
+                typer.echo(f"{one.index}\t{printable_json(one.params)}\t{printable_json(one.result)}")
     if (wait or merged) and found.errored:
         raise typer.Exit(ERRORED)
 
@@ -104,7 +104,7 @@ def _successes(orchestration: "Orchestration") -> "Iterator[Success]":
 
 
 def _write_json(successes: "Iterable[Success]", output: Path | None) -> None:
-    from background_jobs.core.answers import SuccessView
+    from background_jobs.core.views.answers import SuccessView
 
     with nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8") as file:
         for one in successes:
@@ -120,7 +120,7 @@ def _print_table(found: _Found, limit: int) -> None:
     widths = (index, _TOOK, room, room)
     out().print(drawing.row(("INDEX", "TOOK", "PARAMS", "RESULT"), widths), style="dim")
     for one in islice(found.successes, limit):
-        cells = (str(one.index), _took(one), shown_json(one.params), shown_json(one.result))
+        cells = (str(one.index), _took(one), printable_json(one.params), printable_json(one.result))
         out().print(drawing.row(cells, widths))
 
 
@@ -135,6 +135,6 @@ def _tell_of_others(found: _Found, limit: int) -> None:
     if found.completed > limit:
         say(f"{limit:,} of {found.completed:,} are shown; --limit shows more, --output writes all.")
     if found.errored:
-        say(f"{found.errored:,} errored: background-jobs failures {found.errored_in}")
+        say(f"{found.errored:,} errored: background-jobs failures {found.failed_in}")
     if found.left:
         say(f"{found.left:,} have no outcome yet.")

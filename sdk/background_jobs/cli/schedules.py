@@ -12,14 +12,14 @@ from background_jobs.cli import arguments
 from background_jobs.cli.arguments import AsJson, known_job_names
 from background_jobs.cli.params_file import Format, ParamsFile
 from background_jobs.cli.reporting import print_json, reporting
-from background_jobs.cli.times import moment_with_zone, span
+from background_jobs.cli.times import parse_zoned_time, span
 from background_jobs.cli.untrusted import shown
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from background_jobs.core.schedule_history import ScheduleRun
-    from background_jobs.core.schedule_view import ScheduleView
+    from background_jobs.core.schedules.occurrences import ScheduleRun
+    from background_jobs.core.views.schedule import ScheduleView
     from background_jobs.orchestration_service import OrchestrationService, Schedule
 
 app = typer.Typer(help="Kick off jobs by the clock.", no_args_is_help=True)
@@ -43,17 +43,17 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
     ] = None,
     every: Annotated[timedelta | None, typer.Option(parser=span, metavar="SPAN", help="90m, 6h, 1d.")] = None,
     at: Annotated[
-        datetime | None, typer.Option(parser=moment_with_zone, metavar="TIME", help="Once, then.")
+        datetime | None, typer.Option(parser=parse_zoned_time, metavar="TIME", help="Once, then.")
     ] = None,
     timezone: Annotated[str | None, typer.Option(help="The zone of --cron. [default: UTC]")] = None,
     start: Annotated[
         datetime | None,
         typer.Option(
-            parser=moment_with_zone, metavar="TIME", help="Not before then; --every counts from it."
+            parser=parse_zoned_time, metavar="TIME", help="Not before then; --every counts from it."
         ),
     ] = None,
     end: Annotated[
-        datetime | None, typer.Option(parser=moment_with_zone, metavar="TIME", help="Only before then.")
+        datetime | None, typer.Option(parser=parse_zoned_time, metavar="TIME", help="Only before then.")
     ] = None,
     overlap: Annotated[Overlap, typer.Option(help="While the run before is in progress.")] = "skip",
     jitter: Annotated[
@@ -146,7 +146,7 @@ def run_now(
 ) -> None:
     """Run the job now, as if it were due; exit with 1 if it was skipped."""
     with reporting():
-        from background_jobs.core.schedule_history import RunState
+        from background_jobs.core.schedules.occurrences import RunState
 
         run = _schedule(name).run_now(force=force)
     _print_runs([run], as_json=as_json)
@@ -166,8 +166,8 @@ def runs(
 @app.command()
 def backfill(
     name: Name,
-    from_: Annotated[datetime, typer.Argument(parser=moment_with_zone, metavar="FROM")],
-    to: Annotated[datetime, typer.Argument(parser=moment_with_zone, metavar="TO")],
+    from_: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="FROM")],
+    to: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="TO")],
     overlap: Annotated[Overlap | None, typer.Option(help="In place of the schedule's own.")] = None,
     as_json: AsJson = False,
 ) -> None:

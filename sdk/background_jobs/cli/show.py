@@ -7,7 +7,7 @@ from background_jobs.cli.arguments import AsJson, OrchestrationId
 from background_jobs.cli.reporting import out, print_json, reporting
 
 if TYPE_CHECKING:
-    from background_jobs.core.answers import OrchestrationAccount
+    from background_jobs.core.views.answers import OrchestrationDetail
     from background_jobs.orchestration_service import Orchestration
 
 
@@ -21,26 +21,26 @@ def show(orchestration_id: OrchestrationId, as_json: AsJson = False) -> None:
     if as_json:
         print_json(account)
         return
-    from background_jobs.cli.account import sections
+    from background_jobs.cli.show_sections import sections
 
     for section in sections(account, now):
         out().print(section)
         out().print()
 
 
-def _account(orchestration: "Orchestration", now: datetime) -> "OrchestrationAccount":
-    from background_jobs.core.answers import OrchestrationAccount
-    from background_jobs.core.costs import cost_of_run
-    from background_jobs.core.fargate import TaskSize
-    from background_jobs.core.live import OrchestrationView
+def _account(orchestration: "Orchestration", now: datetime) -> "OrchestrationDetail":
+    from background_jobs.core.planning.costs import estimate_cost
+    from background_jobs.core.planning.fargate import TaskSize
+    from background_jobs.core.views.answers import OrchestrationDetail
+    from background_jobs.core.views.live import OrchestrationView
 
     usual = TaskSize()
     story, view = orchestration.story(), OrchestrationView.of(orchestration.summary(), now)
-    return OrchestrationAccount(
+    return OrchestrationDetail(
         orchestration=view,
         story=story,
         stages=[stage.view(now) for stage in orchestration.pipeline().stages()],
-        bill=cost_of_run(
+        bill=estimate_cost(
             total=view.total,
             containers=len(story.launches),
             container_seconds=story.container_seconds,

@@ -38,7 +38,7 @@ def moment(text: str) -> datetime:
         ) from None
 
 
-def moment_with_zone(text: str) -> datetime:
+def parse_zoned_time(text: str) -> datetime:
     """Read a moment that is the same for everybody: ISO 8601 with its zone. Raises BadParameter."""
     try:
         read = datetime.fromisoformat(text)

@@ -19,7 +19,7 @@ def shown(text: str, *, lines: bool = False) -> str:
     return "".join(_safe(character, lines=lines) for character in _COLOUR.sub("", text))
 
 
-def shown_json(value: Any) -> str:  # noqa: ANN401 -- any JSON
+def printable_json(value: Any) -> str:  # noqa: ANN401 -- any JSON
     """Return *value* as one line of JSON that is safe for a terminal."""
     return shown(json.dumps(value, ensure_ascii=False))
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from background_jobs.aws.event_log import event_of, is_of_schedule
+from background_jobs.aws.event_log import event_from_image, is_schedule_image
 from background_jobs.core.events import Event
 
 _log = logging.getLogger(__name__)
@@ -24,11 +24,11 @@ def handle_records(
     failed: list[str] = []
     for record in records:
         image = record["dynamodb"].get("NewImage")
-        if record["eventName"] != "INSERT" or image is None or is_of_schedule(image):
+        if record["eventName"] != "INSERT" or image is None or is_schedule_image(image):
             continue
         number = record["dynamodb"]["SequenceNumber"]
         try:
-            event = event_of(image)
+            event = event_from_image(image)
         except (KeyError, ValueError):
             _log.exception("Record %s holds no event: %s", number, record["dynamodb"].get("Keys"))
             failed.append(number)

@@ -7,14 +7,14 @@ from typing import Any, Literal, Self
 from pydantic import AwareDatetime, ValidationError
 
 from background_jobs.core import ids
+from background_jobs.core.bus import EVENT_SOURCE, JOB_COMPLETED_DETAIL_TYPE
 from background_jobs.core.errors import NotAJobCompletedEvent
 from background_jobs.core.events import OrchestrationCompleted
 from background_jobs.core.fold import Summary
 from background_jobs.core.lineage import Lineage
-from background_jobs.core.naming import EVENT_SOURCE, JOB_COMPLETED_DETAIL_TYPE
 
 
-def completion_of(summary: Summary) -> OrchestrationCompleted | None:
+def decide_completion(summary: Summary) -> OrchestrationCompleted | None:
     """Return the event that completes the orchestration, or None while an instance has no outcome.
 
     It follows from the log alone; where a cancellation comes at the very end, whoever appends first decides
@@ -37,7 +37,7 @@ def completion_of(summary: Summary) -> OrchestrationCompleted | None:
     )
 
 
-Outcome = Literal["Completed", "Errored", "Cancelled"]
+OrchestrationOutcome = Literal["Completed", "Errored", "Cancelled"]
 """How an orchestration ended."""
 
 
@@ -52,7 +52,7 @@ class JobCompletedEvent(Lineage):
     orchestration_id: str
     job_name: str
     service: str
-    outcome: Outcome
+    outcome: OrchestrationOutcome
     """``Completed`` when every instance completed, ``Cancelled`` when it was cancelled, else ``Errored``."""
     total: int
     completed: int
@@ -85,7 +85,7 @@ class JobCompletedEvent(Lineage):
         cls,
         *,
         job_name: str | None = None,
-        outcome: Outcome | None = None,
+        outcome: OrchestrationOutcome | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Return the event pattern of a rule that matches these events, all of them by default.
@@ -122,7 +122,7 @@ class JobCompletedEvent(Lineage):
         )
 
 
-def _outcome(event: OrchestrationCompleted) -> Outcome:
+def _outcome(event: OrchestrationCompleted) -> OrchestrationOutcome:
     if event.cancelled and event.errored:
         return "Cancelled"
     return "Errored" if event.errored else "Completed"

@@ -135,7 +135,7 @@ class ReadModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class FoldResult:
     """What a batch of events made of a read model."""
 
     model: ReadModel
@@ -144,7 +144,7 @@ class Folded:
     changed: bool
 
 
-class Touched(NamedTuple):
+class ChunkNumbers(NamedTuple):
     """The numbers of the chunks that folding some events may change."""
 
     statuses: frozenset[int]
@@ -165,7 +165,7 @@ class Touched(NamedTuple):
         return len(self.statuses) + len(self.progress)
 
 
-def fold(model: ReadModel, events: Iterable[Event]) -> Folded:
+def fold(model: ReadModel, events: Iterable[Event]) -> FoldResult:
     """Fold *events*, all of one orchestration, into *model*, which must hold every chunk they touch.
 
     The summary's version is left as it is: it counts commits, and the caller commits.
@@ -231,9 +231,9 @@ class _Folding:
             case _:
                 assert_never(event)
 
-    def folded(self) -> Folded:
+    def folded(self) -> FoldResult:
         summary = Summary.model_construct(**self._summary)
-        return Folded(
+        return FoldResult(
             ReadModel(summary, self._chunks, self._progress),
             tuple(self._transitions),
             tuple(self._advances),

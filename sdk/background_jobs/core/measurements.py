@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from background_jobs.core import statuses
 from background_jobs.core.events import Event, JobCompleted
-from background_jobs.core.fold import Folded, Summary, Transition
-from background_jobs.core.naming import COUNTS, Metric
+from background_jobs.core.fold import FoldResult, Summary, Transition
+from background_jobs.core.metrics import COUNTS, Metric
 
 
 class Measurement(NamedTuple):
@@ -22,8 +22,8 @@ class Measurement(NamedTuple):
         return "Count" if self.metric in COUNTS else "Seconds"
 
 
-def measurements_of(
-    before: Summary, folded: Folded, events: Iterable[Event], now: datetime
+def measure(
+    before: Summary, folded: FoldResult, events: Iterable[Event], now: datetime
 ) -> Iterator[Measurement]:
     """Yield what folding *events* into the read model of *before* brought, stored at *now*.
 

@@ -71,14 +71,14 @@ class Stage:
         return 1 + (self.then.depth if self.then else 0)
 
 
-def stages_from(stage: Stage | None) -> Iterator[Stage]:
+def walk_stages(stage: Stage | None) -> Iterator[Stage]:
     """Yield *stage* and those that follow it, in order."""
     while stage is not None:
         yield stage
         stage = stage.then
 
 
-def params_after(
+def fill_params(
     template: "Literal['results'] | Mapping[str, Any]",
     *,
     result: object,
@@ -90,7 +90,7 @@ def params_after(
 
     Raises MissingReference.
 
-    >>> params_after({"n": "$result.n"}, result={"n": 3}, params={}, index=0, job_id="")
+    >>> fill_params({"n": "$result.n"}, result={"n": 3}, params={}, index=0, job_id="")
     {'n': 3}
     """
     if template == "results":

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from background_jobs.core import naming
+from background_jobs.core.containers.environment import ORCHESTRATION_ID
 from background_jobs.local_stack.jobs_image import docker
 
 STACK_LABEL: Final = "background-jobs.stack"
@@ -41,7 +41,7 @@ class DockerLauncher:
         memory = self._memory or options["mem_limit"]
         labels = {
             STACK_LABEL: self._stack_id,
-            ORCHESTRATION_LABEL: variables.get(naming.ORCHESTRATION_ID, ""),
+            ORCHESTRATION_LABEL: variables.get(ORCHESTRATION_ID, ""),
         }
         return [
             "docker",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from background_jobs.core.errors import BackgroundJobsError
-from background_jobs.local_stack.jobs_main import job_names_of
+from background_jobs.local_stack.jobs_main import ask_job_names
 
 _ENGINE_SECONDS: Final = 30
 
@@ -43,7 +43,7 @@ class JobsImage:
     def describe(self) -> tuple[str, ...]:
         """Ask for the job names. Raises InvalidJobsImage with what the image said instead."""
         command = ["docker", "run", "--rm", "--network=none", "--env=BACKGROUND_JOBS_DESCRIBE=1", self.name]
-        return job_names_of(command, os.environ, lambda reason: InvalidJobsImage(self.name, reason))  # noqa: TID251 -- a child's environment
+        return ask_job_names(command, os.environ, lambda reason: InvalidJobsImage(self.name, reason))  # noqa: TID251 -- a child's environment
 
 
 def docker(*words: str) -> "subprocess.CompletedProcess[str]":

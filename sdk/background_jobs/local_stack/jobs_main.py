@@ -51,10 +51,10 @@ class JobsMain:
     def describe(self) -> tuple[str, ...]:
         """Ask for the job names. Raises InvalidJobsMain with what the jobs said instead."""
         environment = {**os.environ, "BACKGROUND_JOBS_DESCRIBE": "1"}  # noqa: TID251 -- a child's environment
-        return job_names_of(self.command, environment, lambda reason: InvalidJobsMain(self.name, reason))
+        return ask_job_names(self.command, environment, lambda reason: InvalidJobsMain(self.name, reason))
 
 
-def job_names_of(
+def ask_job_names(
     command: Sequence[str], environment: Mapping[str, str], refused: Callable[[str], BackgroundJobsError]
 ) -> tuple[str, ...]:
     """Return the job names that *command* prints. Raises what *refused* makes of a reason why it does not."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from background_jobs.local_stack.docker_launcher import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
-from background_jobs.local_stack.processes import end_all, processes_of
+from background_jobs.local_stack.processes import end_all, find_processes
 from background_jobs.local_stack.stack import LocalStack
 from background_jobs.settings import Settings
 
@@ -36,7 +36,7 @@ class LastingStack(BaseModel):
         if not note.exists():
             return None
         stack = cls.model_validate_json(note.read_text())
-        if stack.pid in {process.pid for process in processes_of(stack.stack_id)}:
+        if stack.pid in {process.pid for process in find_processes(stack.stack_id)}:
             return stack
         stack.end()
         return None
@@ -72,7 +72,7 @@ class LastingStack(BaseModel):
 
     def running_containers(self) -> int:
         """Return how many containers run now."""
-        processes = processes_of(self.stack_id)
+        processes = find_processes(self.stack_id)
         return sum("JOB_NAME" in _environment(process) for process in processes)
 
     def end(self) -> None:

@@ -12,7 +12,7 @@ _GRACE_SECONDS: Final = 3
 _ROUNDS: Final = 10
 
 
-def processes_of(stack_id: str) -> list[psutil.Process]:
+def find_processes(stack_id: str) -> list[psutil.Process]:
     """Return the processes of a stack, this one left out."""
     found = []
     own = psutil.Process().pid
@@ -28,7 +28,7 @@ def processes_of(stack_id: str) -> list[psutil.Process]:
 def end_all(stack_id: str) -> None:
     """End every process of a stack but this one: politely, then by force, until none is left."""
     for _ in range(_ROUNDS):
-        processes = processes_of(stack_id)
+        processes = find_processes(stack_id)
         if not processes:
             return
         for process in processes:

@@ -9,8 +9,8 @@ from itertools import takewhile
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from background_jobs.core.schedules import SCHEDULED_TIME
-from background_jobs.core.timing import Timing
+from background_jobs.core.schedules.definition import SCHEDULED_TIME
+from background_jobs.core.schedules.timing import Timing
 
 TICK_SECONDS: Final = 1
 """How often it is looked at what is due; AWS takes up to a minute."""
@@ -41,7 +41,7 @@ class Ticks:
                 _log.exception("The schedule %s cannot be read", schedule["Name"])
 
     def _deliver(self, key: Any, schedule: Mapping[str, Any], since: datetime, now: datetime) -> None:  # noqa: ANN401
-        timing = timing_of(schedule)
+        timing = parse_timing(schedule)
         if schedule["State"] == "ENABLED":
             for at in takewhile(lambda at: at <= now, timing.after(since)):
                 self._invoke(schedule, at)
@@ -66,7 +66,7 @@ class Ticks:
         self._invoke_target({**schedule["Target"], "Input": told}, event, schedule)
 
 
-def timing_of(schedule: Mapping[str, Any]) -> Timing:
+def parse_timing(schedule: Mapping[str, Any]) -> Timing:
     """Return when the emulator's *schedule* is due. Raises ValueError if its expression is none."""
     expression = _EXPRESSION.fullmatch(schedule["ScheduleExpression"].strip())
     kind, text = expression.groups() if expression else ("", "")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from background_jobs.core import naming
+from background_jobs.core.containers.environment import ORCHESTRATION_ID
 from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.scheduler_ticks import TICK_SECONDS, Ticks
 
@@ -119,7 +119,7 @@ class _Waiting:
 def _orchestration_of(task: Mapping[str, Any]) -> str | None:
     overrides = task.get("overrides", {}).get("containerOverrides", [])
     variables = (variable for one in overrides for variable in one.get("environment", []))
-    return next((v["value"] for v in variables if v["name"] == naming.ORCHESTRATION_ID), None)
+    return next((v["value"] for v in variables if v["name"] == ORCHESTRATION_ID), None)
 
 
 def _bounded(run_map: Callable[..., Any], resolve: Callable[[str, Any], Any]) -> Callable[..., Any]:

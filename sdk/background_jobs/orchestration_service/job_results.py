@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
-from background_jobs.core.causes import FailureDigest
 from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.views.causes import FailureDigest
 from background_jobs.orchestration_service.rerun import RerunOptions
 
 if TYPE_CHECKING:

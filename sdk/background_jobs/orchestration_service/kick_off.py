@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from background_jobs.aws.rooms import Rooms
-from background_jobs.core import ids, shares
+from background_jobs.aws.stores import Stores
+from background_jobs.core import ids
+from background_jobs.core.containers import shares
+from background_jobs.core.containers.environment import SERVICE_NAME
 from background_jobs.core.errors import (
     EventConflict,
     InvalidKickOff,
@@ -20,12 +22,13 @@ from background_jobs.core.errors import (
 )
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.lineage import Lineage
-from background_jobs.core.naming import CUSTOMER_TAG, SERVICE_NAME, payload_folder
+from background_jobs.core.payload_keys import payload_folder
 from background_jobs.core.payloads import storable
 from background_jobs.core.retry import Retry
-from background_jobs.core.stages import Stage, stages_from
-from background_jobs.jobs import JobDefinition, definition_of
-from background_jobs.orchestration_service.spool import ParamsSpool
+from background_jobs.core.stages import Stage, walk_stages
+from background_jobs.core.tags import CUSTOMER_TAG
+from background_jobs.jobs import JobDefinition, find_definition
+from background_jobs.orchestration_service.params_spool import ParamsSpool
 from background_jobs.settings import Settings
 
 _MAX_KEY: Final = 256
@@ -73,10 +76,10 @@ class KickOff:
         for name in self._names_to_check():
             if settings.job_names and name not in settings.job_names:
                 raise UnknownJobName(name, settings.job_names)
-        for service in filter(None, (self.service, *(stage.service for stage in stages_from(self.then)))):
+        for service in filter(None, (self.service, *(stage.service for stage in walk_stages(self.then)))):
             _refuse_service(service, settings.service_names)
         limit = settings.max_parallelism
-        for parallelism in (self.parallelism, *(stage.parallelism for stage in stages_from(self.then))):
+        for parallelism in (self.parallelism, *(stage.parallelism for stage in walk_stages(self.then))):
             if parallelism is not None and not 1 <= parallelism <= limit:
                 raise InvalidKickOff(
                     f"parallelism={parallelism} must be from 1 to {limit}, the limit of this stage "
@@ -91,7 +94,7 @@ class KickOff:
     def _names_to_check(self) -> Iterator[str]:
         yield self.job_name
         # What other services have is not known here.
-        yield from (stage.job_name for stage in stages_from(self.then) if stage.service is None)
+        yield from (stage.job_name for stage in walk_stages(self.then) if stage.service is None)
 
     def _refuse_sizes(self) -> None:
         if self.key is not None and not 1 <= len(self.key) <= _MAX_KEY:
@@ -114,29 +117,29 @@ class KickOff:
             )
 
 
-def kick_off(wanted: KickOff, params: Iterable[object], rooms: Rooms, settings: Settings) -> str:
+def kick_off(wanted: KickOff, params: Iterable[object], stores: Stores, settings: Settings) -> str:
     """Start one job instance for each object in *params*, and return the id of the orchestration.
 
     Raises UnknownJobName, InvalidParams, InvalidKickOff or KickOffConflict, and whatever the iterator raises;
     nothing was started then.
     """
     wanted.refuse(settings)
-    started = prepared(wanted, params, rooms, settings)
-    _append(started, rooms)
+    started = prepared(wanted, params, stores, settings)
+    _append(started, stores)
     return started.orchestration_id
 
 
 def prepared(
-    wanted: KickOff, params: Iterable[object], rooms: Rooms, settings: Settings
+    wanted: KickOff, params: Iterable[object], stores: Stores, settings: Settings
 ) -> OrchestrationStarted:
     """Upload what a kick-off needs, and return the event that will make it real. Raises InvalidParams."""
     with ParamsSpool() as spool:
-        spool.fill(params, check_of(wanted.definition))
+        spool.fill(params, params_checker(wanted.definition))
         started = _event(wanted, spool, wanted.new_id(), settings)
         if started.total:
             with spool.manifest(started.orchestration_id, started.parallelism) as manifest:
-                rooms.payloads.upload(started.params_key, spool.file)
-                rooms.payloads.upload(started.shares_key, manifest)
+                stores.payloads.upload(started.params_key, spool.file)
+                stores.payloads.upload(started.shares_key, manifest)
     return started
 
 
@@ -144,7 +147,7 @@ def named(job: str | Callable[..., Any]) -> tuple[str, JobDefinition | None]:
     """Return the name of *job*, and its definition where the decorated job itself is given."""
     if isinstance(job, str):
         return job, None
-    definition = definition_of(job)
+    definition = find_definition(job)
     return definition.name, definition
 
 
@@ -183,11 +186,11 @@ def _lineage(wanted: KickOff, orchestration_id: str) -> Lineage:
     return wanted.lineage.model_copy(update={"pipeline_id": pipeline_id, "stages_left": wanted.then.depth})
 
 
-def _append(started: OrchestrationStarted, rooms: Rooms) -> None:
+def _append(started: OrchestrationStarted, stores: Stores) -> None:
     try:
-        rooms.event_log.of(started.service).append(started)
+        stores.event_log.for_service(started.service).append(started)
     except EventConflict:
-        existing = rooms.event_log.started(started.orchestration_id)
+        existing = stores.event_log.read_started(started.orchestration_id)
         names = {
             "total": "the number of params",
             "params_digest": "the params",
@@ -203,7 +206,7 @@ def _append(started: OrchestrationStarted, rooms: Rooms) -> None:
             raise KickOffConflict(started.orchestration_id, key, differences) from None
 
 
-def check_of(definition: JobDefinition | None) -> Callable[[int, object], object]:
+def params_checker(definition: JobDefinition | None) -> Callable[[int, object], object]:
     """Return what makes params plain, and raises InvalidParams where they do not fit *definition*."""
 
     def check(index: int, params: object) -> object:

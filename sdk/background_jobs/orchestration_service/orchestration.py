@@ -6,28 +6,33 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Unpack
 
-from background_jobs.aws.rooms import Rooms
-from background_jobs.core.causes import FailureDigest
+from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import JobErrored, OrchestrationCancelled
 from background_jobs.core.fold import Summary
-from background_jobs.core.live import instances_in
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import State, Status
-from background_jobs.core.story import Story
-from background_jobs.core.waiting import Wait
+from background_jobs.core.views.causes import FailureDigest
+from background_jobs.core.views.event_history import EventHistory
+from background_jobs.core.views.live import indices_in_states
+from background_jobs.core.views.waits import Wait
+from background_jobs.orchestration_service.event_history import read_event_history, read_waits
 from background_jobs.orchestration_service.job_results import JobResults, parted
-from background_jobs.orchestration_service.lineage import family
-from background_jobs.orchestration_service.lineage import merged as merge
 from background_jobs.orchestration_service.outcomes import Outcomes
 from background_jobs.orchestration_service.rerun import RerunOptions, rerun
-from background_jobs.orchestration_service.results import all_outcomes, digest, events_of, outcomes_in
-from background_jobs.orchestration_service.story import read_story, read_waits
+from background_jobs.orchestration_service.rerun_family import family
+from background_jobs.orchestration_service.rerun_family import merged as merge
+from background_jobs.orchestration_service.results import (
+    digest,
+    read_all_outcomes,
+    read_outcome_events,
+    read_outcomes_by_state,
+)
 from background_jobs.orchestration_service.watching import (
     Deadline,
     Update,
+    current_summary,
     streaming_is_installed,
-    summary_of,
     updates,
 )
 from background_jobs.settings import Settings
@@ -49,10 +54,10 @@ class Cancellation(StrEnum):
 class Orchestration:
     """One kick-off of a job; any process can re-attach to it by its id."""
 
-    def __init__(self, orchestration_id: str, job_name: str, rooms: Rooms, settings: Settings) -> None:
+    def __init__(self, orchestration_id: str, job_name: str, stores: Stores, settings: Settings) -> None:
         self.id = orchestration_id
         self.job_name = job_name
-        self.rooms = rooms
+        self.stores = stores
         self.settings = settings
 
     def __repr__(self) -> str:
@@ -60,7 +65,7 @@ class Orchestration:
 
     def summary(self) -> Summary:
         """Return where the orchestration stands, in one small read."""
-        return summary_of(self.id, self.rooms)
+        return current_summary(self.id, self.stores)
 
     def done(self) -> bool:
         """Tell whether every instance has its outcome."""
@@ -82,11 +87,11 @@ class Orchestration:
         """
         if not merged:
             self.wait(timeout)
-            return parted(all_outcomes(self.rooms.event_log.started(self.id), self.rooms), self)
-        members, deadline = family(self.id, self.rooms), Deadline.after(timeout, self.id)
+            return parted(read_all_outcomes(self.stores.event_log.read_started(self.id), self.stores), self)
+        members, deadline = family(self.id, self.stores), Deadline.after(timeout, self.id)
         for member in members:
             self._relative(member.id).wait(deadline.left)
-        return parted(merge(members, self.rooms), self._relative(members[-1].id))
+        return parted(merge(members, self.stores), self._relative(members[-1].id))
 
     def rerun(self, **options: Unpack[RerunOptions]) -> "Orchestration":
         """Kick off a new orchestration with the params of the failures (``only="failed"``), or of all.
@@ -98,28 +103,28 @@ class Orchestration:
         Raises InvalidKickOff while it still runs or where nothing is to run again, or PayloadNotFound once
         the params have expired.
         """
-        return self._relative(rerun(self.id, self.rooms, self.settings, **options))
+        return self._relative(rerun(self.id, self.stores, self.settings, **options))
 
     def digest(self) -> FailureDigest:
         """Return the failures by now, grouped by cause, with the params that those of a cause share.
 
         Raises PayloadNotFound once the params have expired.
         """
-        return digest(self.id, self.rooms)
+        return digest(self.id, self.stores)
 
-    def story(self) -> Story:
+    def story(self) -> EventHistory:
         """Return what happened so far: a timeline, the containers, and why instances wait."""
-        return read_story(self.id, self.rooms)
+        return read_event_history(self.id, self.stores)
 
     def waits(self) -> list[Wait]:
         """Return why instances wait, and since when; nothing where none does."""
-        return read_waits(self.id, self.rooms)
+        return read_waits(self.id, self.stores)
 
     def pipeline(self) -> "Pipeline":
         """Return the pipeline that this orchestration is a stage of; one without stages is its own."""
         from background_jobs.orchestration_service.pipeline import Pipeline  # noqa: PLC0415 -- made of these
 
-        started = self.rooms.event_log.started(self.id)
+        started = self.stores.event_log.read_started(self.id)
         return Pipeline(self._relative(started.pipeline_id or self.id))
 
     def cancel(self, reason: str = "") -> Cancellation:
@@ -134,7 +139,7 @@ class Orchestration:
             orchestration_id=self.id, at=datetime.now(UTC), reason=reason[:_MAX_REASON]
         )
         try:
-            self.rooms.event_log.append(event)
+            self.stores.event_log.append(event)
         except EventConflict:
             return Cancellation.ALREADY_CANCELLED
         return Cancellation.REQUESTED
@@ -167,24 +172,24 @@ class Orchestration:
         """
         states = {State.COMPLETED: Status.COMPLETED, State.ERRORED: Status.ERRORED}
         wanted = [state for state, its_status in states.items() if status in (None, its_status)]
-        return outcomes_in(self.id, wanted, self.rooms)
+        return read_outcomes_by_state(self.id, wanted, self.stores)
 
     def errors(self) -> Iterator[JobErrored]:
         """Yield why instances gave up, as far as they have by now, in their order."""
-        model = self.rooms.read_model.snapshot(self.id)
-        events = events_of(self.id, list(instances_in(model, {State.ERRORED})), self.rooms)
+        model = self.stores.read_model.read_snapshot(self.id)
+        events = read_outcome_events(self.id, list(indices_in_states(model, {State.ERRORED})), self.stores)
         return (event for event in events if isinstance(event, JobErrored))
 
     def outcomes(self) -> Outcomes:
         """Return what finds the outcomes that an update tells of."""
-        return Outcomes(self.rooms.event_log.started(self.id), self.rooms)
+        return Outcomes(self.stores.event_log.read_started(self.id), self.stores)
 
     def _updates(self, deadline: Deadline) -> Iterator[Update]:
         if self.settings.api_url and streaming_is_installed():
             from background_jobs.orchestration_service.streaming import streamed  # noqa: PLC0415 -- an extra
 
             return streamed(self.id, self.settings.api_url, deadline)
-        return updates(self.id, self.rooms, deadline)
+        return updates(self.id, self.stores, deadline)
 
     def _relative(self, orchestration_id: str) -> "Orchestration":
-        return Orchestration(orchestration_id, self.job_name, self.rooms, self.settings)
+        return Orchestration(orchestration_id, self.job_name, self.stores, self.settings)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from background_jobs.core import ids
-from background_jobs.core.answers import StageView
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import OrchestrationCancelled
 from background_jobs.core.fold import Summary
-from background_jobs.core.live import OrchestrationView
 from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import Status
+from background_jobs.core.views.answers import StageView
+from background_jobs.core.views.live import OrchestrationView
 from background_jobs.orchestration_service.job_results import JobResults
-from background_jobs.orchestration_service.lineage import family
 from background_jobs.orchestration_service.orchestration import Cancellation, Orchestration
-from background_jobs.orchestration_service.runs import status_of
+from background_jobs.orchestration_service.pipeline_runs import status_of
+from background_jobs.orchestration_service.rerun_family import family
 from background_jobs.orchestration_service.watching import Deadline, Update
 
 
@@ -144,7 +144,7 @@ class Pipeline:
                 orchestration_id=ids.next_stage_id(here.id), at=datetime.now(UTC), reason=reason[:1_000]
             )
             with suppress(EventConflict):
-                here.rooms.event_log.append(event)
+                here.stores.event_log.append(event)
         return Cancellation.REQUESTED if found is Cancellation.ALREADY_DONE else found
 
     def _updates(self, stage: PipelineStage, deadline: Deadline) -> Iterator[PipelineUpdate]:
@@ -153,13 +153,15 @@ class Pipeline:
                 yield PipelineUpdate(stage.number, stage.job_name, stage.orchestration, update)
 
     def _then(self, orchestration: Orchestration) -> Stage | None:
-        return orchestration.rooms.event_log.started(orchestration.id).then
+        return orchestration.stores.event_log.read_started(orchestration.id).then
 
     def _current(self, orchestration: Orchestration) -> Orchestration:
         """Return the latest rerun from which the pipeline goes on, or else the orchestration itself."""
         if not orchestration.summary().next_skipped:
             return orchestration
-        going_on = [member for member in family(orchestration.id, orchestration.rooms) if member.started.then]
+        going_on = [
+            member for member in family(orchestration.id, orchestration.stores) if member.started.then
+        ]
         return self._handle(going_on[-1].id, orchestration.job_name)
 
     def _after(self, orchestration: Orchestration, job_name: str) -> Orchestration | None:
@@ -170,4 +172,4 @@ class Pipeline:
             return None
 
     def _handle(self, orchestration_id: str, job_name: str) -> Orchestration:
-        return Orchestration(orchestration_id, job_name, self._first.rooms, self._first.settings)
+        return Orchestration(orchestration_id, job_name, self._first.stores, self._first.settings)

@@ -7,16 +7,16 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypedDict, Unpack
 
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.errors import EventConflict, InvalidKickOff, OrchestrationNotFound
 from background_jobs.core.events import OrchestrationStarted, RerunRequested
 from background_jobs.core.lineage import Lineage, Rerun
 from background_jobs.core.retry import Retry
 from background_jobs.orchestration_service.kick_off import KickOff, kick_off
-from background_jobs.orchestration_service.lineage import errored_in
-from background_jobs.orchestration_service.results import all_params
-from background_jobs.orchestration_service.watching import summary_of
+from background_jobs.orchestration_service.rerun_family import errored_indices
+from background_jobs.orchestration_service.results import read_all_params
+from background_jobs.orchestration_service.watching import current_summary
 from background_jobs.settings import Settings
 
 _DECISION_SECONDS: Final = 10.0
@@ -35,43 +35,43 @@ class RerunOptions(TypedDict, total=False):
     tags: Mapping[str, str] | None
 
 
-def rerun(orchestration_id: str, rooms: Rooms, settings: Settings, **options: Unpack[RerunOptions]) -> str:
+def rerun(orchestration_id: str, stores: Stores, settings: Settings, **options: Unpack[RerunOptions]) -> str:
     """Kick off the rerun of an orchestration, and return its id.
 
     Raises OrchestrationNotFound, InvalidKickOff, KickOffConflict, or PayloadNotFound once the params have
     expired.
     """
-    summary = summary_of(orchestration_id, rooms)
+    summary = current_summary(orchestration_id, stores)
     if not summary.all_final:
         raise InvalidKickOff(f"Orchestration {orchestration_id} still runs; wait for its end, or cancel it.")
-    started = rooms.event_log.started(orchestration_id)
+    started = stores.event_log.read_started(orchestration_id)
     only = options.get("only", "failed")
-    again = set(errored_in(orchestration_id, rooms) if only == "failed" else range(started.total))
+    again = set(errored_indices(orchestration_id, stores) if only == "failed" else range(started.total))
     if not again:
         raise InvalidKickOff(f"Orchestration {orchestration_id} has nothing to run again.")
-    stopped = started.then is not None and _stopped(orchestration_id, rooms)
+    stopped = started.then is not None and _stopped(orchestration_id, stores)
     wanted = _wanted(started, len(again), settings, options, stopped=stopped)
     wanted.refuse(settings)
     request = RerunRequested(
         orchestration_id=orchestration_id, at=datetime.now(UTC), rerun_id=wanted.new_id(), only=only
     )
     with suppress(EventConflict):  # the same key once more
-        rooms.event_log.of(started.service).append(request)
-    params = enumerate(all_params(started, rooms.payloads))
-    return kick_off(wanted, (one for index, one in params if index in again), rooms, settings)
+        stores.event_log.for_service(started.service).append(request)
+    params = enumerate(read_all_params(started, stores.payloads))
+    return kick_off(wanted, (one for index, one in params if index in again), stores, settings)
 
 
-def _stopped(orchestration_id: str, rooms: Rooms) -> bool:
+def _stopped(orchestration_id: str, stores: Stores) -> bool:
     """Tell whether the pipeline stopped here; what follows is decided in a moment after the last outcome.
 
     Raises InvalidKickOff if it is not decided for long.
     """
     deadline, next_id = time.monotonic() + _DECISION_SECONDS, ids.next_stage_id(orchestration_id)
     while True:
-        if rooms.event_log.skipped(orchestration_id):
+        if stores.event_log.read_skipped(orchestration_id):
             return True
         with suppress(OrchestrationNotFound):
-            rooms.event_log.started(next_id)
+            stores.event_log.read_started(next_id)
             return False
         if time.monotonic() > deadline:
             raise InvalidKickOff(

@@ -7,8 +7,7 @@ from itertools import islice
 from typing import Any, Final
 
 from background_jobs.aws.payloads import Payloads
-from background_jobs.aws.rooms import Rooms
-from background_jobs.core.causes import FailureDigest, digest_of
+from background_jobs.aws.stores import Stores
 from background_jobs.core.events import (
     PARTITION_SIZE,
     JobCompleted,
@@ -17,9 +16,10 @@ from background_jobs.core.events import (
     OrchestrationStarted,
     PayloadRef,
 )
-from background_jobs.core.live import instances_in
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import State
+from background_jobs.core.views.causes import FailureDigest, digest_failures
+from background_jobs.core.views.live import indices_in_states
 
 _BATCH: Final = 64
 _FETCHERS: Final = 8
@@ -27,19 +27,19 @@ _FETCHERS: Final = 8
 _PAGE: Final = 4 * PARTITION_SIZE
 
 
-def all_outcomes(started: OrchestrationStarted, rooms: Rooms) -> Iterator[Success | Failure]:
+def read_all_outcomes(started: OrchestrationStarted, stores: Stores) -> Iterator[Success | Failure]:
     """Yield the outcomes that the log holds now, in the order of the params.
 
     Large results are fetched some at a time. Raises PayloadNotFound once params or results have expired.
     """
     if not started.total:
         return
-    lines = enumerate(rooms.payloads.lines(started.params_key))
-    events = rooms.event_log.outcomes(started.orchestration_id, 0, started.total - 1)
+    lines = enumerate(stores.payloads.lines(started.params_key))
+    events = stores.event_log.read_outcomes(started.orchestration_id, 0, started.total - 1)
     paired = ((event, next(line for index, line in lines if index == event.index)) for event in events)
 
     def outcome(pair: tuple[JobOutcome, bytes]) -> Success | Failure:
-        return outcome_of(pair[0], started.job_name, json.loads(pair[1]), rooms.payloads)
+        return outcome_from_event(pair[0], started.job_name, json.loads(pair[1]), stores.payloads)
 
     with ThreadPoolExecutor(_FETCHERS) as pool:
         while batch := list(islice(paired, _BATCH)):
@@ -47,20 +47,22 @@ def all_outcomes(started: OrchestrationStarted, rooms: Rooms) -> Iterator[Succes
             yield from (pool.map if is_large else map)(outcome, batch)
 
 
-def outcomes_in(orchestration_id: str, states: Iterable[State], rooms: Rooms) -> Iterator[Success | Failure]:
+def read_outcomes_by_state(
+    orchestration_id: str, states: Iterable[State], stores: Stores
+) -> Iterator[Success | Failure]:
     """Yield the outcomes of the instances that are in one of *states* now, in the order of the params.
 
     A page of them is in memory at a time. Raises OrchestrationNotFound, or PayloadNotFound once the params
     have expired.
     """
-    started = rooms.event_log.started(orchestration_id)
-    indices = iter(instances_in(rooms.read_model.snapshot(orchestration_id), states))
+    started = stores.event_log.read_started(orchestration_id)
+    indices = iter(indices_in_states(stores.read_model.read_snapshot(orchestration_id), states))
     while page := list(islice(indices, _PAGE)):
-        yield from outcomes_of(started, page, rooms)
+        yield from read_outcomes_at(started, page, stores)
 
 
-def outcomes_of(
-    started: OrchestrationStarted, indices: Sequence[int], rooms: Rooms
+def read_outcomes_at(
+    started: OrchestrationStarted, indices: Sequence[int], stores: Stores
 ) -> list[Success | Failure]:
     """Return the outcomes of the instances at *indices* (ascending) that have one, in their order.
 
@@ -68,29 +70,33 @@ def outcomes_of(
     """
     if not indices:
         return []
-    params = params_between(started, indices[0], indices[-1], rooms.payloads)
+    params = read_params(started, indices[0], indices[-1], stores.payloads)
     return [
-        outcome_of(event, started.job_name, params[event.index], rooms.payloads)
-        for event in events_of(started.orchestration_id, indices, rooms)
+        outcome_from_event(event, started.job_name, params[event.index], stores.payloads)
+        for event in read_outcome_events(started.orchestration_id, indices, stores)
     ]
 
 
-def digest(orchestration_id: str, rooms: Rooms) -> FailureDigest:
+def digest(orchestration_id: str, stores: Stores) -> FailureDigest:
     """Return the failures by now, grouped by cause.
 
     Raises OrchestrationNotFound, or PayloadNotFound once the params have expired.
     """
-    started = rooms.event_log.started(orchestration_id)
-    errored = list(instances_in(rooms.read_model.snapshot(orchestration_id), {State.ERRORED}))
-    failures = [one for one in events_of(orchestration_id, errored, rooms) if isinstance(one, JobErrored)]
+    started = stores.event_log.read_started(orchestration_id)
+    errored = list(indices_in_states(stores.read_model.read_snapshot(orchestration_id), {State.ERRORED}))
+    failures = [
+        one for one in read_outcome_events(orchestration_id, errored, stores) if isinstance(one, JobErrored)
+    ]
     if not failures:
         return FailureDigest(total=started.total, failed=0, causes=[])
-    return digest_of(
-        failures, started.total, lambda: enumerate(map(json.loads, rooms.payloads.lines(started.params_key)))
+    return digest_failures(
+        failures, started.total, lambda: enumerate(map(json.loads, stores.payloads.lines(started.params_key)))
     )
 
 
-def events_of(orchestration_id: str, indices: Sequence[int], rooms: Rooms) -> Iterator[JobOutcome]:
+def read_outcome_events(
+    orchestration_id: str, indices: Sequence[int], stores: Stores
+) -> Iterator[JobOutcome]:
     """Yield the outcomes of the instances at *indices* (ascending), from the partitions that hold them."""
     wanted = set(indices)
     partitions: dict[int, list[int]] = {}
@@ -99,12 +105,12 @@ def events_of(orchestration_id: str, indices: Sequence[int], rooms: Rooms) -> It
     return (
         event
         for held in partitions.values()
-        for event in rooms.event_log.outcomes(orchestration_id, held[0], held[-1])
+        for event in stores.event_log.read_outcomes(orchestration_id, held[0], held[-1])
         if event.index in wanted
     )
 
 
-def params_between(
+def read_params(
     started: OrchestrationStarted, first: int, last: int, payloads: Payloads
 ) -> dict[int, dict[str, Any]]:
     """Return the params of the instances *first* to *last*, by index; the manifest says where they are."""
@@ -118,12 +124,12 @@ def params_between(
     return {index: json.loads(line) for index, line in numbered if first <= index <= last}
 
 
-def all_params(started: OrchestrationStarted, payloads: Payloads) -> Iterable[dict[str, Any]]:
+def read_all_params(started: OrchestrationStarted, payloads: Payloads) -> Iterable[dict[str, Any]]:
     """Yield the params of every instance, in order. Raises PayloadNotFound."""
     return map(json.loads, payloads.lines(started.params_key)) if started.total else ()
 
 
-def outcome_of(
+def outcome_from_event(
     event: JobOutcome, job_name: str, params: dict[str, Any], payloads: Payloads
 ) -> Success | Failure:
     """Return *event* as callers see it, its result fetched where it is in the bucket."""

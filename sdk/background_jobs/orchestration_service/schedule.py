@@ -6,30 +6,30 @@ from itertools import islice, takewhile
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from background_jobs.aws.rooms import Rooms
 from background_jobs.aws.scheduler import Scheduler
+from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import InvalidBackfill, ScheduleDeclared, ScheduleEnded
-from background_jobs.core.overlap import Standing
-from background_jobs.core.schedule_events import (
+from background_jobs.core.schedules.definition import Overlap, ScheduleDefinition
+from background_jobs.core.schedules.events import (
     OccurrenceEvent,
     OccurrenceSkipped,
     ScheduleDeleted,
     SchedulePaused,
     ScheduleResumed,
 )
-from background_jobs.core.schedule_history import (
+from background_jobs.core.schedules.occurrences import (
     Live,
     RunState,
     ScheduleRun,
     occurrences,
     periods,
-    run_of,
+    run_from_event,
 )
-from background_jobs.core.schedule_view import ScheduleState, ScheduleView
-from background_jobs.core.schedules import Overlap, ScheduleDefinition
+from background_jobs.core.schedules.overlap import ScheduleBacklog
 from background_jobs.core.statuses import Status
-from background_jobs.orchestration_service.firing import UNFOLDED, Firing
-from background_jobs.orchestration_service.runs import stages_of, status_of
+from background_jobs.core.views.schedule import ScheduleState, ScheduleView
+from background_jobs.orchestration_service.occurrences import UNFOLDED, OccurrenceRunner
+from background_jobs.orchestration_service.pipeline_runs import read_stages, status_of
 
 LONGEST_BACKFILL: Final = 1_000
 """Occurrences that one backfill may run."""
@@ -42,18 +42,18 @@ class Schedule:
         self,
         definition: ScheduleDefinition,
         state: ScheduleState,
-        rooms: Rooms,
+        stores: Stores,
         scheduler: Scheduler,
-        firing: Firing,
+        occurrence_runner: OccurrenceRunner,
         clock: Callable[[], datetime],
     ) -> None:
         self.name = definition.name
         self.definition = definition
         self.state = state
         """As it was when the handle was made, or last changed through it."""
-        self._rooms = rooms
+        self._stores = stores
         self._scheduler = scheduler
-        self._firing = firing
+        self._occurrence_runner = occurrence_runner
         self._clock = clock
 
     def __repr__(self) -> str:
@@ -69,7 +69,7 @@ class Schedule:
         if not live.paused:
             now = self._clock()
             self._scheduler.set_paused(live.definition, now, paused=True)
-            self._rooms.schedule_log.append(SchedulePaused(schedule=self.name, at=now))
+            self._stores.schedule_log.append(SchedulePaused(schedule=self.name, at=now))
         self.state = ScheduleState.PAUSED
 
     def resume(self) -> None:
@@ -79,7 +79,7 @@ class Schedule:
             now = self._clock()
             self._scheduler.set_paused(live.definition, now, paused=False)
             resumed = ScheduleResumed(schedule=self.name, at=now, definition=live.definition)
-            self._rooms.schedule_log.append(resumed)
+            self._stores.schedule_log.append(resumed)
         self.state = ScheduleState.ACTIVE
 
     def delete(self) -> None:
@@ -93,12 +93,12 @@ class Schedule:
             raise ScheduleDeclared(self.name)
         self._scheduler.delete(self.name)
         self.state = ScheduleState.OVER
-        changes = self._rooms.schedule_log.changes(self.name)
+        changes = self._stores.schedule_log.read_changes(self.name)
         if live is None and changes and isinstance(changes[-1], ScheduleDeleted):
             return
         self._empty_queue()
         if definition.params_key:
-            self._rooms.payloads.remove(definition.params_key)
+            self._stores.payloads.remove(definition.params_key)
 
     def run_now(self, *, force: bool = False) -> ScheduleRun:
         """Run the job now, as if it were due, and return what became of that.
@@ -109,8 +109,8 @@ class Schedule:
         if self.state is ScheduleState.OVER:
             raise ScheduleEnded(self.name)
         overlap = Overlap.ALLOW if force else self.definition.overlap
-        event = self._firing.occurrence(self.definition, self._clock(), overlap)
-        return self._with_statuses([run_of(event)])[0]
+        event = self._occurrence_runner.occurrence(self.definition, self._clock(), overlap)
+        return self._with_statuses([run_from_event(event)])[0]
 
     def next_runs(self, n: int = 5) -> list[datetime]:
         """Return when the schedule is due next, up to *n* times, in its own time zone and without jitter."""
@@ -126,16 +126,16 @@ class Schedule:
         for a reason; or they were missed: the definition says that they were due, and nothing came of it.
         """
         now = self._clock()
-        kept_since = now - self._rooms.retention.longest
+        kept_since = now - self._stores.retention.longest
         due = takewhile(lambda at: at > kept_since, self.definition.timing.before(now))
         since = next(islice(due, limit - 1, None), kept_since)
-        log = self._rooms.schedule_log
+        log = self._stores.schedule_log
         events: list[OccurrenceEvent] = [
-            *log.runs_since(self.name, since),
-            *log.skipped(self.name, since),
-            *self._standing().waiting,
+            *log.read_runs_since(self.name, since),
+            *log.read_skips(self.name, since),
+            *self._backlog().waiting,
         ]
-        active = periods(log.changes(self.name), self._scheduler.get(self.name), now)
+        active = periods(log.read_changes(self.name), self._scheduler.get(self.name), now)
         found = occurrences(events, active, since, now)
         return self._with_statuses(found[:limit])
 
@@ -155,9 +155,11 @@ class Schedule:
         """
         policy = Overlap(overlap or self.definition.overlap)
         due = self._due_between(from_, to)
-        ran = {run.scheduled_at for run in self._rooms.schedule_log.runs_since(self.name, from_)}
-        events = (self._firing.occurrence(self.definition, at, policy) for at in due if at not in ran)
-        return self._with_statuses(map(run_of, events))
+        ran = {run.scheduled_at for run in self._stores.schedule_log.read_runs_since(self.name, from_)}
+        events = (
+            self._occurrence_runner.occurrence(self.definition, at, policy) for at in due if at not in ran
+        )
+        return self._with_statuses(map(run_from_event, events))
 
     def _due_between(self, from_: datetime, to: datetime) -> list[datetime]:
         now = self._clock()
@@ -165,10 +167,10 @@ class Schedule:
             raise InvalidBackfill(self.name, "its bounds need a time zone")
         if not from_ < to <= now:
             raise InvalidBackfill(self.name, f"{from_} to {to} is no span of the past")
-        if from_ < now - self._rooms.retention.longest:
-            days = self._rooms.retention.longest.days
+        if from_ < now - self._stores.retention.longest:
+            days = self._stores.retention.longest.days
             raise InvalidBackfill(self.name, f"what ran more than {days} days ago is not known any more")
-        changes = self._rooms.schedule_log.changes(self.name)
+        changes = self._stores.schedule_log.read_changes(self.name)
         if changes and isinstance(changes[-1], ScheduleDeleted):
             raise ScheduleEnded(self.name)
         past = self.definition.timing.after(from_ - timedelta(microseconds=1))
@@ -184,8 +186,8 @@ class Schedule:
         return live
 
     def _empty_queue(self) -> None:
-        now, log = self._clock(), self._rooms.schedule_log
-        waiting = self._standing().waiting
+        now, log = self._clock(), self._stores.schedule_log
+        waiting = self._backlog().waiting
         log.append(ScheduleDeleted(schedule=self.name, at=now))
         reason = "the schedule was deleted before its turn"
         for one in waiting:
@@ -193,12 +195,12 @@ class Schedule:
                 OccurrenceSkipped(schedule=self.name, at=now, scheduled_at=one.scheduled_at, reason=reason)
             )
 
-    def _standing(self) -> Standing:
-        return self._firing.standing(self.name, Overlap.QUEUE)
+    def _backlog(self) -> ScheduleBacklog:
+        return self._occurrence_runner.backlog(self.name, Overlap.QUEUE)
 
     def _with_statuses(self, events: Iterable[ScheduleRun]) -> list[ScheduleRun]:
         runs = list(events)
-        stages = stages_of((run.orchestration_id for run in runs if run.orchestration_id), self._rooms)
+        stages = read_stages((run.orchestration_id for run in runs if run.orchestration_id), self._stores)
         statuses = {run: status_of(started) for run, started in stages.items()}
         return [run.model_copy(update={"status": self._status(run, statuses)}) for run in runs]
 

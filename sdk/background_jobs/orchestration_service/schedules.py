@@ -10,27 +10,27 @@ from typing import Any, Final, Literal, TypedDict
 from pydantic import BaseModel, ValidationError
 
 from background_jobs.aws import clients
-from background_jobs.aws.rooms import Rooms
 from background_jobs.aws.scheduler import Scheduler
-from background_jobs.core import naming
+from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import InvalidSchedule, MissingSettings, ScheduleDeclared, ScheduleNotFound
 from background_jobs.core.payloads import INLINE_BYTES
 from background_jobs.core.retry import Retry
-from background_jobs.core.schedule_events import ScheduleDefined, ScheduleResumed
-from background_jobs.core.schedule_history import Live
-from background_jobs.core.schedule_view import ScheduleState
-from background_jobs.core.schedules import (
+from background_jobs.core.schedules.definition import (
     Overlap,
     ScheduleDefinition,
     Target,
     is_schedule_name,
     refusal,
+    schedule_group,
 )
+from background_jobs.core.schedules.events import ScheduleDefined, ScheduleResumed
+from background_jobs.core.schedules.occurrences import Live
 from background_jobs.core.stages import Stage
-from background_jobs.orchestration_service.firing import Firing, Prepare
-from background_jobs.orchestration_service.kick_off import KickOff, check_of, named
+from background_jobs.core.views.schedule import ScheduleState
+from background_jobs.orchestration_service.kick_off import KickOff, named, params_checker
+from background_jobs.orchestration_service.occurrences import OccurrenceRunner, Prepare
+from background_jobs.orchestration_service.params_spool import ParamsSpool
 from background_jobs.orchestration_service.schedule import Schedule
-from background_jobs.orchestration_service.spool import ParamsSpool
 from background_jobs.settings import PREFIX, Settings
 
 MAX_PARAMS_BYTES: Final = 256 * 1024 * 1024
@@ -72,14 +72,14 @@ class Schedules:
     def __init__(
         self,
         settings: Settings,
-        rooms: Rooms,
+        stores: Stores,
         prepare: Prepare,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
-        self._rooms = rooms
+        self._stores = stores
         self._clock = clock
-        self.firing = Firing(rooms, prepare, clock)
+        self.occurrence_runner = OccurrenceRunner(stores, prepare, clock)
 
     def define(
         self,
@@ -105,7 +105,7 @@ class Schedules:
             raise ScheduleDeclared(name)
         definition = _keeping_beat(definition, before, explicit=options.get("start") is not None)
         with ParamsSpool() as spool:
-            spool.fill(params, check_of(job_definition))
+            spool.fill(params, params_checker(job_definition))
             definition = self._with_params(definition, spool)
         now, paused = self._clock(), before is not None and before.paused
         try:
@@ -113,11 +113,11 @@ class Schedules:
         except InvalidSchedule:
             self._remove_params(definition, unless=before.definition if before else None)
             raise
-        self._rooms.schedule_log.append(
+        self._stores.schedule_log.append(
             ScheduleDefined(schedule=name, at=now, definition=definition, paused=paused)
         )
         # What waits in the queue runs with the params of its time.
-        if before and not self.firing.standing(name, Overlap.QUEUE).waiting:
+        if before and not self.occurrence_runner.backlog(name, Overlap.QUEUE).waiting:
             self._remove_params(before.definition, unless=definition)
         return self._handle(definition, ScheduleState.PAUSED if paused else ScheduleState.ACTIVE)
 
@@ -135,7 +135,7 @@ class Schedules:
         live = self._scheduler.get(name)
         if live is not None:
             return self._live_handle(live)
-        changes = self._rooms.schedule_log.changes(name)
+        changes = self._stores.schedule_log.read_changes(name)
         for change in reversed(changes):
             if isinstance(change, ScheduleDefined | ScheduleResumed):
                 return self._handle(change.definition, ScheduleState.OVER)
@@ -144,7 +144,7 @@ class Schedules:
     @cached_property
     def _scheduler(self) -> Scheduler:
         # Most callers have no schedules, and a client takes its time.
-        return Scheduler(clients.scheduler(), naming.schedule_group(self._settings.stage))
+        return Scheduler(clients.scheduler(), schedule_group(self._settings.stage))
 
     def _definition(self, name: str, wanted: KickOff, options: ScheduleOptions) -> ScheduleDefinition:
         """Return what is asked for, still without params. Raises InvalidSchedule."""
@@ -188,13 +188,13 @@ class Schedules:
             spool.file.seek(0)
             return definition.model_copy(update={"params": tuple(map(json.loads, spool.file))})
         key = f"schedules/{definition.name}/{spool.digest[:16]}/params.jsonl"
-        self._rooms.payloads.upload(key, spool.file)
+        self._stores.payloads.upload(key, spool.file)
         return definition.model_copy(update={"params_key": key})
 
     def _remove_params(self, definition: ScheduleDefinition, *, unless: ScheduleDefinition | None) -> None:
         """Remove the params of *definition*, unless they are those of another as well."""
         if definition.params_key and (unless is None or definition.params_key != unless.params_key):
-            self._rooms.payloads.remove(definition.params_key)
+            self._stores.payloads.remove(definition.params_key)
 
     def _target(self) -> Target:
         """Return whom Scheduler is to invoke. Raises MissingSettings."""
@@ -208,7 +208,7 @@ class Schedules:
         return self._handle(live.definition, ScheduleState.PAUSED if live.paused else ScheduleState.ACTIVE)
 
     def _handle(self, definition: ScheduleDefinition, state: ScheduleState) -> Schedule:
-        return Schedule(definition, state, self._rooms, self._scheduler, self.firing, self._clock)
+        return Schedule(definition, state, self._stores, self._scheduler, self.occurrence_runner, self._clock)
 
 
 def _refuse_never(definition: ScheduleDefinition, now: datetime) -> None:

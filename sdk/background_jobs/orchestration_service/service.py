@@ -7,7 +7,7 @@ from typing import Any, Unpack
 from pydantic import BaseModel
 
 from background_jobs.aws.history import HistoryFilter, HistoryPage
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.errors import OrchestrationNotFound
 from background_jobs.core.events import OrchestrationStarted
@@ -15,9 +15,9 @@ from background_jobs.core.lineage import Lineage
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import Status
-from background_jobs.orchestration_service.firing import Firing
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.kick_off import KickOff, kick_off, named, prepared
+from background_jobs.orchestration_service.occurrences import OccurrenceRunner
 from background_jobs.orchestration_service.orchestration import Orchestration
 from background_jobs.orchestration_service.pipeline import Pipeline
 from background_jobs.orchestration_service.rerun import RerunOptions
@@ -34,8 +34,8 @@ class OrchestrationService:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings.from_env()
-        self._rooms = Rooms.of(self._settings)
-        self._schedules = Schedules(self._settings, self._rooms, self._prepared)
+        self._stores = Stores.of(self._settings)
+        self._schedules = Schedules(self._settings, self._stores, self._prepared)
 
     def kick_off_job(  # noqa: PLR0913 -- its options are keywords
         self,
@@ -80,7 +80,7 @@ class OrchestrationService:
             then=then,
             lineage=Lineage(parent_id=parent_id),
         )
-        return self._handle(kick_off(wanted, params, self._rooms, self._settings), wanted.job_name)
+        return self._handle(kick_off(wanted, params, self._stores, self._settings), wanted.job_name)
 
     def orchestration(self, orchestration_id: str) -> Orchestration:
         """Re-attach to an orchestration by its id, from any process.
@@ -89,7 +89,7 @@ class OrchestrationService:
         """
         if not ids.is_orchestration_id(orchestration_id):
             raise OrchestrationNotFound(orchestration_id)
-        return self._handle(orchestration_id, self._rooms.event_log.started(orchestration_id).job_name)
+        return self._handle(orchestration_id, self._stores.event_log.read_started(orchestration_id).job_name)
 
     def pipeline(self, orchestration_id: str) -> Pipeline:
         """Re-attach to the pipeline that an orchestration is a stage of. Raises OrchestrationNotFound."""
@@ -116,7 +116,7 @@ class OrchestrationService:
         wanted = HistoryFilter(
             job_name=job_name, status=status, customer=customer, since=since, until=min(until or now, now)
         )
-        return self._rooms.history.page(wanted, limit=limit, after=next_token)
+        return self._stores.history.page(wanted, limit=limit, after=next_token)
 
     def rerun(self, orchestration_id: str, **options: Unpack[RerunOptions]) -> Orchestration:
         """Run instances of an orchestration again; the options are those of `Orchestration.rerun`."""
@@ -136,10 +136,10 @@ class OrchestrationService:
         return self.orchestration(orchestration_id).results(timeout, merged=merged)
 
     def _prepared(self, wanted: KickOff, params: Iterable[Mapping[str, Any]]) -> OrchestrationStarted:
-        return prepared(wanted, params, self._rooms, self._settings)
+        return prepared(wanted, params, self._stores, self._settings)
 
     def _handle(self, orchestration_id: str, job_name: str) -> Orchestration:
-        return Orchestration(orchestration_id, job_name, self._rooms, self._settings)
+        return Orchestration(orchestration_id, job_name, self._stores, self._settings)
 
     def schedule_job(
         self,
@@ -168,6 +168,6 @@ class OrchestrationService:
         return self._schedules.named(name)
 
     @property
-    def firing(self) -> Firing:
+    def occurrence_runner(self) -> OccurrenceRunner:
         """Return what carries out the occurrences of schedules, for the function that Scheduler invokes."""
-        return self._schedules.firing
+        return self._schedules.occurrence_runner

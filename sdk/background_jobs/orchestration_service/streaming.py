@@ -10,10 +10,10 @@ import httpx2
 from httpx2 import ServerSentEvent
 
 from background_jobs.aws import clients
-from background_jobs.core import live
 from background_jobs.core.errors import OrchestrationNotFound, ServiceUnreachable
 from background_jobs.core.fold import Advance, Summary, Transition
 from background_jobs.core.statuses import LETTERS, State, rank_of
+from background_jobs.core.views import live
 from background_jobs.orchestration_service.watching import Deadline, Update
 
 SILENCE_SECONDS: Final = 45.0
@@ -77,7 +77,7 @@ class Follower:
             case live.SNAPSHOT:
                 snapshot = live.Snapshot.model_validate_json(event.data)
                 self._summary = _summary(snapshot.orchestration)
-                return _standing(snapshot, self._summary)
+                return _backlog(snapshot, self._summary)
             case live.TRANSITIONS:
                 news = live.Transitions.model_validate_json(event.data)
                 moves = (Transition(m.index, rank_of(m.state, m.attempt), m.at) for m in news.transitions)
@@ -141,7 +141,9 @@ def _connection(client: httpx2.Client, follower: Follower, deadline: Deadline) -
                 return
 
 
-async def astreamed(orchestration_id: str, api_url: str, deadline: Deadline) -> AsyncIterator[Update]:
+async def stream_updates_async(
+    orchestration_id: str, api_url: str, deadline: Deadline
+) -> AsyncIterator[Update]:
     """Yield the updates of a stream as `streamed` does, without holding up the event loop."""
     follower = Follower(orchestration_id, api_url)
     async with httpx2.AsyncClient(auth=Signature(api_url)) as client:
@@ -206,7 +208,7 @@ def _summary(view: live.OrchestrationView) -> Summary:
     return Summary(**fields, **counts)
 
 
-def _standing(snapshot: live.Snapshot, summary: Summary) -> Update:
+def _backlog(snapshot: live.Snapshot, summary: Summary) -> Update:
     ranks = {letter: LETTERS.index(letter) for letter in LETTERS}
     at = summary.last_outcome_at or summary.first_job_at or summary.started_at
     if at is None:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import Final, Self
 
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.core.fold import Advance, ReadModel, Summary, Transition, fold
-from background_jobs.core.live import Snapshot, instances_in
 from background_jobs.core.statuses import CHUNK_SIZE, State
+from background_jobs.core.views.live import Snapshot, indices_in_states
 
 _SHORTEST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 2.0
@@ -72,54 +72,54 @@ def streaming_is_installed() -> bool:
     return find_spec("httpx2") is not None
 
 
-def summary_of(orchestration_id: str, rooms: Rooms) -> Summary:
+def current_summary(orchestration_id: str, stores: Stores) -> Summary:
     """Return where an orchestration stands; what the log says while nothing was folded yet.
 
     Raises OrchestrationNotFound.
     """
-    summary = rooms.read_model.summary(orchestration_id)
+    summary = stores.read_model.read_summary(orchestration_id)
     if summary.total is not None:
         return summary
-    return fold(ReadModel(summary), [rooms.event_log.started(orchestration_id)]).model.summary
+    return fold(ReadModel(summary), [stores.event_log.read_started(orchestration_id)]).model.summary
 
 
-def updates(orchestration_id: str, rooms: Rooms, deadline: Deadline) -> Iterator[Update]:
+def updates(orchestration_id: str, stores: Stores, deadline: Deadline) -> Iterator[Update]:
     """Yield an update now and whenever something changed, until all instances are final.
 
     Raises OrchestrationNotFound or TimeoutError.
     """
-    update = first_update(orchestration_id, rooms)
+    update = first_update(orchestration_id, stores)
     yield update
     while not update.summary.all_final:
         deadline.check(update.summary)
         time.sleep(deadline.pause())
-        if news := update_since(update.summary, rooms):
+        if news := update_since(update.summary, stores):
             update = news
             yield update
 
 
-def first_update(orchestration_id: str, rooms: Rooms) -> Update:
+def first_update(orchestration_id: str, stores: Stores) -> Update:
     """Return how all instances stand. Raises OrchestrationNotFound."""
-    model, now = rooms.read_model.snapshot(orchestration_id), datetime.now(UTC)
+    model, now = stores.read_model.read_snapshot(orchestration_id), datetime.now(UTC)
     if model.summary.total is None:
-        return Update(summary_of(orchestration_id, rooms), ())
+        return Update(current_summary(orchestration_id, stores), ())
     moves = (
         Transition(index, model.chunks[index // CHUNK_SIZE].rank(index % CHUNK_SIZE), now)
-        for index in instances_in(model, set(State) - {State.WAITING})
+        for index in indices_in_states(model, set(State) - {State.WAITING})
     )
     told = Snapshot.of(model, now).progress
     advances = (Advance(one.index, one.attempt, one.percent, one.message, now) for one in told)
     return Update(model.summary, tuple(moves), tuple(advances))
 
 
-def update_since(before: Summary, rooms: Rooms) -> Update | None:
+def update_since(before: Summary, stores: Stores) -> Update | None:
     """Return what came after *before*; None if nothing did."""
-    summary = summary_of(before.orchestration_id, rooms)
+    summary = current_summary(before.orchestration_id, stores)
     if summary.version == before.version:
         return None
     feed = [
         item
-        for item in rooms.read_model.feed(before.orchestration_id, after=before.version)
+        for item in stores.read_model.read_feed(before.orchestration_id, after=before.version)
         if item.version <= summary.version
     ]
     return Update(

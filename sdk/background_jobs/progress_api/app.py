@@ -9,10 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.core import errors
 from background_jobs.orchestration_service import OrchestrationService
-from background_jobs.progress_api import console, orchestrations, schedules, stories, stream
+from background_jobs.progress_api import console, event_history, orchestrations, schedules, stream
 from background_jobs.progress_api.hub import Hub
 from background_jobs.progress_api.models import Problem
 from background_jobs.progress_api.security import Guard
@@ -48,12 +48,12 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
         redoc_url=None,
         responses={code: {"model": Problem, "description": what} for code, what in _PROBLEMS.items()},
     )
-    rooms = Rooms.of(settings)
-    app.state.rooms = rooms
+    stores = Stores.of(settings)
+    app.state.stores = stores
     app.state.service = OrchestrationService(settings)
-    app.state.hub = Hub(rooms, api)
+    app.state.hub = Hub(stores, api)
     app.include_router(orchestrations.router)
-    app.include_router(stories.router)
+    app.include_router(event_history.router)
     app.include_router(schedules.router)
     app.include_router(stream.router)
     app.include_router(console.router)

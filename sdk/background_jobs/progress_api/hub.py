@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 from sse_starlette import ServerSentEvent
 
-from background_jobs.aws.rooms import Rooms
-from background_jobs.core import live
+from background_jobs.aws.stores import Stores
 from background_jobs.core.fold import FeedItem, ReadModel, Summary, fold
-from background_jobs.core.naming import FEED_LAG_FIELD
+from background_jobs.core.metrics import FEED_LAG_FIELD
+from background_jobs.core.views import live
 from background_jobs.settings import ApiSettings
 
 RETRY_MILLISECONDS: Final = 1_000
@@ -48,11 +48,11 @@ class Position(NamedTuple):
 class Watched:
     """One orchestration, while somebody watches it."""
 
-    def __init__(self, orchestration_id: str, rooms: Rooms, poll_seconds: float) -> None:
+    def __init__(self, orchestration_id: str, stores: Stores, poll_seconds: float) -> None:
         self.id = orchestration_id
         self.watchers = 0
         self.summary = Summary(orchestration_id=orchestration_id)
-        self._rooms = rooms
+        self._stores = stores
         self._poll_seconds = poll_seconds
         self._tail: OrderedDict[int, bytes] = OrderedDict()
         self._changed = asyncio.Condition()
@@ -109,7 +109,7 @@ class Watched:
             await asyncio.sleep(max(pause, self._poll_seconds))
 
     def _look(self) -> tuple[Summary, list[tuple[int, bytes]]] | None:
-        summary = self._rooms.read_model.summary(self.id)
+        summary = self._stores.read_model.read_summary(self.id)
         if summary.version == self.summary.version:
             return None
         # Nobody needs what came before the first look: snapshots are later, and resumers read for themselves.
@@ -130,19 +130,19 @@ class Watched:
         return _encoded(self._items(after, summary), summary)
 
     def _items(self, after: int, summary: Summary) -> Iterator[FeedItem]:
-        for item in self._rooms.read_model.feed(self.id, after):
+        for item in self._stores.read_model.read_feed(self.id, after):
             if item.version > summary.version:
                 return
             yield item
 
     def _read_progress_of(self, version: int) -> bytes:
-        item = next(iter(self._rooms.read_model.feed(self.id, version - 1)))
+        item = next(iter(self._stores.read_model.read_feed(self.id, version - 1)))
         return _progress_event(item, self.id)
 
     def _take_snapshot(self) -> tuple[int, bytes]:
-        model = self._rooms.read_model.snapshot(self.id)
+        model = self._stores.read_model.read_snapshot(self.id)
         if model.summary.total is None:
-            started = self._rooms.event_log.started(self.id)
+            started = self._stores.event_log.read_started(self.id)
             model = fold(ReadModel(model.summary), [started]).model
         snapshot = live.Snapshot.of(model, datetime.now(UTC))
         version = model.summary.version
@@ -188,8 +188,8 @@ def _event(
 class Hub:
     """The orchestrations that are watched in this process."""
 
-    def __init__(self, rooms: Rooms, api: ApiSettings) -> None:
-        self._rooms = rooms
+    def __init__(self, stores: Stores, api: ApiSettings) -> None:
+        self._stores = stores
         self._api = api
         self._watched: dict[str, Watched] = {}
 
@@ -197,7 +197,7 @@ class Hub:
     async def _watching(self, orchestration_id: str) -> AsyncIterator[Watched]:
         watched = self._watched.get(orchestration_id)
         if watched is None:
-            watched = Watched(orchestration_id, self._rooms, self._api.stream_poll_seconds)
+            watched = Watched(orchestration_id, self._stores, self._api.stream_poll_seconds)
             self._watched[orchestration_id] = watched
             watched.begin()
         watched.watchers += 1

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.core.events import (
     ContainerStarted,
     JobAttemptFailed,
@@ -17,27 +17,27 @@ from background_jobs.core.events import (
 )
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import CHUNK_SIZE
-from background_jobs.orchestration_service.results import outcome_of, params_between
-from background_jobs.progress_api.models import Instance, InstanceEvent, InstanceStory
+from background_jobs.orchestration_service.results import outcome_from_event, read_params
+from background_jobs.progress_api.models import Instance, InstanceDetail, InstanceEvent
 
 
-def story_of(started: OrchestrationStarted, index: int, rooms: Rooms) -> InstanceStory:
+def story_of(started: OrchestrationStarted, index: int, stores: Stores) -> InstanceDetail:
     """Return all that is known of instance *index*, which must exist.
 
     Raises PayloadNotFound once its params or its result have expired.
     """
     orchestration_id = started.orchestration_id
-    chunk = rooms.read_model.snapshot(orchestration_id).chunks.get(index // CHUNK_SIZE)
-    params = params_between(started, index, index, rooms.payloads)[index]
-    happened = list(rooms.event_log.story(orchestration_id, index))
+    chunk = stores.read_model.read_snapshot(orchestration_id).chunks.get(index // CHUNK_SIZE)
+    params = read_params(started, index, index, stores.payloads)[index]
+    happened = list(stores.event_log.read_instance(orchestration_id, index))
     outcomes = [event for event in happened if isinstance(event, JobCompleted | JobErrored)]
-    ended = [outcome_of(event, started.job_name, params, rooms.payloads) for event in outcomes]
-    return InstanceStory(
+    ended = [outcome_from_event(event, started.job_name, params, stores.payloads) for event in outcomes]
+    return InstanceDetail(
         instance=Instance.of(orchestration_id, index, chunk.rank(index % CHUNK_SIZE) if chunk else 0),
         params=params,
         result=next((one.result for one in ended if isinstance(one, Success)), None),
         error=next((one.error for one in ended if isinstance(one, Failure)), None),
-        log=_log_of(rooms.event_log.launches(orchestration_id), index),
+        log=_log_of(stores.event_log.read_launches(orchestration_id), index),
         events=[InstanceEvent(at=e.at, type=e.type, **_detail(e)) for e in sorted(happened, key=_when)],
     )
 

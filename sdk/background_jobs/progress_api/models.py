@@ -7,12 +7,12 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from background_jobs.core import ids
-from background_jobs.core.answers import FailureView, SuccessView
 from background_jobs.core.events import JobError
 from background_jobs.core.lineage import Rerun
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import State, Status, attempt_of, state_of, status_of
+from background_jobs.core.views.answers import FailureView, SuccessView
 
 OrchestrationId = Annotated[
     str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="The orchestration's UUID.")
@@ -118,7 +118,7 @@ class InstanceEvent(BaseModel):
     retry_at: datetime | None = Field(default=None, description="When the attempt after a failed one is due.")
 
 
-class InstanceStory(BaseModel):
+class InstanceDetail(BaseModel):
     """One job instance: where it stands, its params, and all that happened to it."""
 
     instance: Instance

@@ -8,16 +8,22 @@ from typing import Annotated, Any, Final, cast
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import AwareDatetime
 
-from background_jobs.aws.rooms import Rooms
-from background_jobs.core.answers import CancelAnswer, FailureView, OrchestrationPage, Started, SuccessView
-from background_jobs.core.causes import FailureDigest
-from background_jobs.core.live import OrchestrationView, instances_in
+from background_jobs.aws.stores import Stores
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import CHUNK_SIZE, State, Status
-from background_jobs.core.timeline import Timeline, timeline_of
+from background_jobs.core.views.answers import (
+    CancelAnswer,
+    FailureView,
+    OrchestrationPage,
+    Started,
+    SuccessView,
+)
+from background_jobs.core.views.causes import FailureDigest
+from background_jobs.core.views.live import OrchestrationView, indices_in_states
+from background_jobs.core.views.throughput import Throughput, count_throughput
 from background_jobs.orchestration_service import OrchestrationService
-from background_jobs.orchestration_service.results import digest, outcomes_of
-from background_jobs.orchestration_service.watching import summary_of
+from background_jobs.orchestration_service.results import digest, read_outcomes_at
+from background_jobs.orchestration_service.watching import current_summary
 from background_jobs.progress_api.instance_story import story_of
 from background_jobs.progress_api.models import (
     LONGEST_PAGE,
@@ -25,8 +31,8 @@ from background_jobs.progress_api.models import (
     CancelRequest,
     FailurePage,
     Instance,
+    InstanceDetail,
     InstancePage,
-    InstanceStory,
     KickOff,
     OrchestrationId,
     Problem,
@@ -52,8 +58,8 @@ _CONFLICT: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def _rooms(request: Request) -> Rooms:
-    return cast("Rooms", request.app.state.rooms)
+def _stores(request: Request) -> Stores:
+    return cast("Stores", request.app.state.stores)
 
 
 def _service(request: Request) -> OrchestrationService:
@@ -106,7 +112,7 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the filters of a list
 @router.get("/{orchestration_id}")
 def show(orchestration_id: OrchestrationId, request: Request) -> OrchestrationView:
     """Return where an orchestration stands."""
-    return OrchestrationView.of(summary_of(orchestration_id, _rooms(request)), datetime.now(UTC))
+    return OrchestrationView.of(current_summary(orchestration_id, _stores(request)), datetime.now(UTC))
 
 
 @router.post("/{orchestration_id}/cancel")
@@ -138,10 +144,10 @@ def instances(
     limit: Limit = PAGE,
 ) -> InstancePage:
     """List instances in the order of their indices, all or those of one status."""
-    summary_of(orchestration_id, _rooms(request))
-    model = _rooms(request).read_model.snapshot(orchestration_id)
+    current_summary(orchestration_id, _stores(request))
+    model = _stores(request).read_model.read_snapshot(orchestration_id)
     states = _STATES[status] if status else set(State)
-    found = list(islice((i for i in instances_in(model, states) if i >= from_index), limit + 1))
+    found = list(islice((i for i in indices_in_states(model, states) if i >= from_index), limit + 1))
     page = [
         Instance.of(orchestration_id, index, model.chunks[index // CHUNK_SIZE].rank(index % CHUNK_SIZE))
         for index in found[:limit]
@@ -150,13 +156,13 @@ def instances(
 
 
 @router.get("/{orchestration_id}/instances/{index}", responses=_GONE)
-def instance(orchestration_id: OrchestrationId, index: int, request: Request) -> InstanceStory:
+def instance(orchestration_id: OrchestrationId, index: int, request: Request) -> InstanceDetail:
     """Return one instance with its params, its outcome, and all that happened to it."""
-    rooms = _rooms(request)
-    started = rooms.event_log.started(orchestration_id)
+    stores = _stores(request)
+    started = stores.event_log.read_started(orchestration_id)
     if not 0 <= index < started.total:
         raise HTTPException(404, f"The instances of this orchestration are 0 to {started.total - 1}.")
-    return story_of(started, index, rooms)
+    return story_of(started, index, stores)
 
 
 @router.get("/{orchestration_id}/results", responses=_GONE)
@@ -164,7 +170,7 @@ def results(
     orchestration_id: OrchestrationId, request: Request, from_index: FromIndex = 0, limit: Limit = PAGE
 ) -> SuccessPage:
     """List the successes that there are by now, with params and result."""
-    found, page = _ended(_rooms(request), orchestration_id, State.COMPLETED, from_index, limit)
+    found, page = _ended(_stores(request), orchestration_id, State.COMPLETED, from_index, limit)
     successes = [SuccessView.of(one) for one in page if isinstance(one, Success)]
     return SuccessPage(successes=successes, next_index=_next(found, limit))
 
@@ -174,7 +180,7 @@ def failures(
     orchestration_id: OrchestrationId, request: Request, from_index: FromIndex = 0, limit: Limit = PAGE
 ) -> FailurePage:
     """List the failures that there are by now, with params, error and traceback."""
-    found, page = _ended(_rooms(request), orchestration_id, State.ERRORED, from_index, limit)
+    found, page = _ended(_stores(request), orchestration_id, State.ERRORED, from_index, limit)
     failed = [FailureView.of(one) for one in page if isinstance(one, Failure)]
     return FailurePage(failures=failed, next_index=_next(found, limit))
 
@@ -182,24 +188,24 @@ def failures(
 @router.get("/{orchestration_id}/causes", responses=_GONE)
 def causes(orchestration_id: OrchestrationId, request: Request) -> FailureDigest:
     """Group the failures by what caused them, with the params that those of a cause share."""
-    return digest(orchestration_id, _rooms(request))
+    return digest(orchestration_id, _stores(request))
 
 
 @router.get("/{orchestration_id}/timeline")
-def timeline(orchestration_id: OrchestrationId, request: Request) -> Timeline:
+def timeline(orchestration_id: OrchestrationId, request: Request) -> Throughput:
     """Count the outcomes over time; the stream goes on where this ends, at its version."""
-    rooms = _rooms(request)
-    summary = summary_of(orchestration_id, rooms)
-    return timeline_of(rooms.read_model.feed(orchestration_id, after=0), summary)
+    stores = _stores(request)
+    summary = current_summary(orchestration_id, stores)
+    return count_throughput(stores.read_model.read_feed(orchestration_id, after=0), summary)
 
 
 def _ended(
-    rooms: Rooms, orchestration_id: str, state: State, from_index: int, limit: int
+    stores: Stores, orchestration_id: str, state: State, from_index: int, limit: int
 ) -> tuple[list[int], Iterable[Success | Failure]]:
-    started = rooms.event_log.started(orchestration_id)
-    model = rooms.read_model.snapshot(orchestration_id)
-    found = list(islice((i for i in instances_in(model, {state}) if i >= from_index), limit + 1))
-    return found, outcomes_of(started, found[:limit], rooms)
+    started = stores.event_log.read_started(orchestration_id)
+    model = stores.read_model.read_snapshot(orchestration_id)
+    found = list(islice((i for i in indices_in_states(model, {state}) if i >= from_index), limit + 1))
+    return found, read_outcomes_at(started, found[:limit], stores)
 
 
 def _next(found: list[int], limit: int) -> int | None:

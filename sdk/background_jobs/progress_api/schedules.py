@@ -5,9 +5,9 @@ from typing import Annotated, Any, Final, cast
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict
 
-from background_jobs.core.schedule_history import ScheduleRun
-from background_jobs.core.schedule_view import ScheduleView
-from background_jobs.core.schedules import SCHEDULE_NAME
+from background_jobs.core.schedules.definition import SCHEDULE_NAME
+from background_jobs.core.schedules.occurrences import ScheduleRun
+from background_jobs.core.views.schedule import ScheduleView
 from background_jobs.orchestration_service import Schedule
 from background_jobs.progress_api.models import LONGEST_PAGE, PAGE, Problem
 

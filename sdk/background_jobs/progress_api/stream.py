@@ -6,8 +6,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from background_jobs.core import live
-from background_jobs.orchestration_service.watching import summary_of
+from background_jobs.core.views import live
+from background_jobs.orchestration_service.watching import current_summary
 from background_jobs.progress_api.hub import Position
 from background_jobs.progress_api.models import OrchestrationId
 
@@ -39,8 +39,8 @@ async def events(
     ] = None,
 ) -> Response:
     """Stream what happens to an orchestration, from now or from where the last connection ended."""
-    rooms, hub = request.app.state.rooms, request.app.state.hub
-    summary = await asyncio.to_thread(summary_of, orchestration_id, rooms)
+    stores, hub = request.app.state.stores, request.app.state.hub
+    summary = await asyncio.to_thread(current_summary, orchestration_id, stores)
     position = Position.of(last_event_id or "")
     if position is not None and position.version > summary.version:
         # Not from here: the read model was lost and rebuilt, or the id was made up.

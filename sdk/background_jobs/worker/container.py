@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.errors import UnknownJobName
 from background_jobs.core.events import (
@@ -19,18 +19,18 @@ from background_jobs.core.events import (
     JobProgressed,
     JobStarted,
 )
-from background_jobs.core.naming import payload_folder
+from background_jobs.core.payload_keys import payload_folder
 from background_jobs.core.payloads import storable
 from background_jobs.jobs import JobContext, JobDefinition, Jobs
 from background_jobs.settings import ContainerSettings
-from background_jobs.worker.agenda import Agenda, Entry
-from background_jobs.worker.beacon import Beacon, Running
-from background_jobs.worker.control import Control
+from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
+from background_jobs.worker.earlier_launches import LOSSES_OF_A_POISON, LOST, EarlierLaunches
 from background_jobs.worker.event_writer import EventWriter
-from background_jobs.worker.history import LOSSES_OF_A_POISON, LOST, History
 from background_jobs.worker.instance import Attempt, InstanceRunner, Limit, errored, job_error
 from background_jobs.worker.log_location import log_location
+from background_jobs.worker.run_queue import QueuedInstance, RunQueue
 from background_jobs.worker.share import Share
+from background_jobs.worker.stop_signals import StopSignals
 from background_jobs.worker.supervisor import TERMINATED, Blame
 
 _log = logging.getLogger(__name__)
@@ -44,41 +44,41 @@ class Container:
         self,
         jobs: Jobs,
         settings: ContainerSettings,
-        rooms: Rooms,
-        beacon: Beacon,
+        stores: Stores,
+        current_attempt: SharedCurrentAttempt,
         blame: Blame | None = None,
     ) -> None:
         self._jobs = jobs
         self._settings = settings
-        self._rooms = rooms
-        self._beacon = beacon
+        self._stores = stores
+        self._current_attempt = current_attempt
         self._blame = blame
         self._share = Share.of(settings)
         self._log = log_location(settings)
-        self._started, cancellation = rooms.event_log.beginning(settings.orchestration_id)
-        event_log = rooms.event_log.of(self._started.service)
-        self._history = History.read(event_log, self._beginning(), culprit_is_known=blame is not None)
+        self._started, cancellation = stores.event_log.read_started_and_cancelled(settings.orchestration_id)
+        event_log = stores.event_log.for_service(self._started.service)
+        self._earlier = EarlierLaunches.read(event_log, self._beginning(), culprit_is_known=blame is not None)
         self._writer = EventWriter(event_log)
-        self._control = Control(event_log, self._started, cancellation, self._hand_back)
+        self._stop_signals = StopSignals(event_log, self._started, cancellation, self._hand_back)
         self._begun = 0
 
     def work(self) -> int:
         """Give every instance of the share its outcome, and return the exit status of the container."""
-        with self._writer, self._control:
+        with self._writer, self._stop_signals:
             try:
                 definition = self._jobs.named(self._settings.job_name)
             except UnknownJobName as unknown:
                 _log.error("%s", unknown)
-                self._close(Agenda(self._entries()), job_error(unknown))
+                self._close(RunQueue(self._entries()), job_error(unknown))
             else:
                 self._run_all(definition)
-            status = TERMINATED if self._control.told_to_end else 0
+            status = TERMINATED if self._stop_signals.told_to_end else 0
             self._writer.add(
                 ContainerEnded(
                     orchestration_id=self._settings.orchestration_id,
                     at=datetime.now(UTC),
                     share=self._share.number,
-                    launch=self._history.launch,
+                    launch=self._earlier.launch,
                     status=status,
                 )
             )
@@ -100,45 +100,45 @@ class Container:
     def _run_all(self, definition: JobDefinition) -> None:
         retry = self._started.retry or definition.retry
         folder = payload_folder(self._started.service, self._settings.orchestration_id)
-        runner = InstanceRunner(definition, retry, self._rooms.payloads, folder, self._log)
+        runner = InstanceRunner(definition, retry, self._stores.payloads, folder, self._log)
         if self._blame:
             self._judge(runner, definition, self._blame)
-        agenda = Agenda(self._entries())
-        while (entry := agenda.next(time.time())) and not self._control.told_to_end:
-            if verdict := self._control.verdict():
-                agenda.put_off(entry)
-                self._close(agenda, verdict)
+        run_queue = RunQueue(self._entries())
+        while (entry := run_queue.next(time.time())) and not self._stop_signals.told_to_end:
+            if verdict := self._stop_signals.verdict():
+                run_queue.put_off(entry)
+                self._close(run_queue, verdict)
             elif entry.due > time.time():
-                agenda.put_off(entry)
-                self._control.wait(min(entry.due - time.time(), self._control.seconds_left()))
+                run_queue.put_off(entry)
+                self._stop_signals.wait(min(entry.due - time.time(), self._stop_signals.seconds_left()))
             else:
                 event = self._attempt(runner, definition, entry)
                 self._writer.add(event)
-                if self._history.of(entry.index).losses:
+                if self._earlier.of(entry.index).losses:
                     # Or the next one to end the process would leave this one to be suspected again.
                     self._writer.flush()
                 if isinstance(event, JobAttemptFailed):
-                    self._history.of(entry.index).failed.append(event)
-                    agenda.put_off(Entry(event.retry_at.timestamp(), entry.index, entry.params))
+                    self._earlier.of(entry.index).failed.append(event)
+                    run_queue.put_off(QueuedInstance(event.retry_at.timestamp(), entry.index, entry.params))
                 else:
-                    self._history.finish(entry.index)
+                    self._earlier.finish(entry.index)
 
-    def _attempt(self, runner: InstanceRunner, definition: JobDefinition, entry: Entry) -> JobEvent:
+    def _attempt(self, runner: InstanceRunner, definition: JobDefinition, entry: QueuedInstance) -> JobEvent:
         """Run an instance once and return what came of it; one that is poison is left out."""
-        past = self._history.of(entry.index)
+        past = self._earlier.of(entry.index)
         if past.is_poison:
             return errored(self._attempt_of(entry, past.attempts), _poison(past.losses), self._log)
         attempt = self._attempt_of(entry, past.attempts + 1)
         self._writer.add(self._start_of(attempt.context))
-        if past.losses or self._history.is_careful(self._begun):
+        if past.losses or self._earlier.is_careful(self._begun):
             # What has ended a process before may do so again, and is not to take others' outcomes with it.
             self._writer.flush()
         self._begun += 1
         limit = self._limit(definition)
         deadline = time.monotonic() + limit.seconds
-        self._beacon.running(Running(entry.index, attempt.context.attempt, deadline))
+        self._current_attempt.running(CurrentAttempt(entry.index, attempt.context.attempt, deadline))
         event = runner.run(attempt, limit)
-        self._beacon.idle()
+        self._current_attempt.idle()
         return event
 
     def _judge(self, runner: InstanceRunner, definition: JobDefinition, blame: Blame) -> None:
@@ -149,13 +149,13 @@ class Container:
                 self._writer.add(event)
                 self._writer.flush()
                 if isinstance(event, JobAttemptFailed):
-                    self._history.of(blame.index).failed.append(event)
+                    self._earlier.of(blame.index).failed.append(event)
                 else:
-                    self._history.finish(blame.index)
+                    self._earlier.finish(blame.index)
                 return
 
     def _verdict_on(
-        self, runner: InstanceRunner, definition: JobDefinition, blame: Blame, entry: Entry
+        self, runner: InstanceRunner, definition: JobDefinition, blame: Blame, entry: QueuedInstance
     ) -> JobEvent:
         attempt = self._attempt_of(entry, blame.attempt)
         attempt.past.starts.discard(blame.attempt)
@@ -168,7 +168,7 @@ class Container:
 
     def _limit(self, definition: JobDefinition) -> Limit:
         """Return what limits an attempt that begins now, or that has just been ended by force."""
-        left, timeout = self._control.seconds_left(), definition.timeout
+        left, timeout = self._stop_signals.seconds_left(), definition.timeout
         if timeout is None or left < timeout:
             return Limit(
                 left,
@@ -179,7 +179,7 @@ class Container:
 
     def _hand_back(self) -> None:
         """Tell the log that what runs is interrupted from outside, which is nobody's fault."""
-        running = self._beacon.read()
+        running = self._current_attempt.read()
         if running is None:
             return
         now = datetime.now(UTC)
@@ -195,16 +195,16 @@ class Container:
             )
         )
 
-    def _close(self, agenda: Agenda, error: JobError) -> None:
-        for entry in agenda.rest():
-            attempts = self._history.of(entry.index).attempts
+    def _close(self, run_queue: RunQueue, error: JobError) -> None:
+        for entry in run_queue.rest():
+            attempts = self._earlier.of(entry.index).attempts
             self._writer.add(errored(self._attempt_of(entry, attempts), error, self._log))
 
-    def _entries(self) -> Iterator[Entry]:
-        for index, params in self._share.params(self._rooms.payloads):
-            if self._history.is_to_run(index):
-                retry_at = self._history.of(index).retry_at if self._history.launch else None
-                yield Entry(retry_at.timestamp() if retry_at else 0.0, index, params)
+    def _entries(self) -> Iterator[QueuedInstance]:
+        for index, params in self._share.params(self._stores.payloads):
+            if self._earlier.is_to_run(index):
+                retry_at = self._earlier.of(index).retry_at if self._earlier.launch else None
+                yield QueuedInstance(retry_at.timestamp() if retry_at else 0.0, index, params)
 
     def _start_of(self, context: JobContext) -> JobStarted:
         return JobStarted(
@@ -212,7 +212,7 @@ class Container:
             at=datetime.now(UTC),
             index=context.index,
             attempt=context.attempt,
-            launch=self._history.launch,
+            launch=self._earlier.launch,
         )
 
     def _tell_progress(self, index: int, attempt: int, percent: int, message: str) -> None:
@@ -227,7 +227,7 @@ class Container:
             )
         )
 
-    def _attempt_of(self, entry: Entry, number: int) -> Attempt:
+    def _attempt_of(self, entry: QueuedInstance, number: int) -> Attempt:
         orchestration_id = self._settings.orchestration_id
         context = JobContext(
             self._settings.job_name,
@@ -236,10 +236,10 @@ class Container:
             entry.index,
             number,
             self._started.tags,
-            self._control.cancelled,
+            self._stop_signals.cancelled,
             partial(self._tell_progress, entry.index, number),
         )
-        return Attempt(entry.params, context, self._history.of(entry.index))
+        return Attempt(entry.params, context, self._earlier.of(entry.index))
 
 
 def _poison(losses: int) -> JobError:

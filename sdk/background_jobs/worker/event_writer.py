@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from background_jobs.aws.event_log import EventLog
 from background_jobs.core.events import Event, JobCompleted, JobErrored, JobProgressed, JobStarted
-from background_jobs.core.pace import APPEND_SECONDS, TRANSACTION_ITEMS
+from background_jobs.core.limits import APPEND_SECONDS, TRANSACTION_ITEMS
 
 _MOST_PENDING: Final = 20 * TRANSACTION_ITEMS
 """Events in memory; beyond them, adding waits for the log."""

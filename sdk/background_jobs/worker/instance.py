@@ -23,7 +23,7 @@ from background_jobs.core.events import (
 from background_jobs.core.payloads import INLINE_BYTES, bounded, result_document, storable
 from background_jobs.core.retry import Retry, class_name, retry_in
 from background_jobs.jobs import JobContext, JobDefinition
-from background_jobs.worker.history import Past
+from background_jobs.worker.earlier_launches import EarlierAttempts
 from background_jobs.worker.share import Params
 
 _MESSAGE_CHARACTERS: Final = 2_000
@@ -49,7 +49,7 @@ class Attempt:
 
     params: Params
     context: JobContext
-    past: Past
+    past: EarlierAttempts
 
 
 class InstanceRunner:

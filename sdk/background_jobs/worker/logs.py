@@ -9,7 +9,7 @@ from background_jobs.json_log import JsonFormatter
 from background_jobs.settings import ContainerSettings
 
 if TYPE_CHECKING:
-    from background_jobs.worker.beacon import Beacon
+    from background_jobs.worker.current_attempt import SharedCurrentAttempt
 
 _FOR_PEOPLE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -19,7 +19,7 @@ class ContainerLog:
 
     def __init__(self, settings: ContainerSettings) -> None:
         self._settings = settings
-        self.beacon: Beacon | None = None
+        self.current_attempt: SharedCurrentAttempt | None = None
         """What runs now, in the process of the jobs."""
 
     def begin(self) -> None:
@@ -37,7 +37,7 @@ class ContainerLog:
             "job_name": self._settings.job_name,
             "share": self._settings.share,
         }
-        running = self.beacon.read() if self.beacon else None
+        running = self.current_attempt.read() if self.current_attempt else None
         if running is not None:
             known["job_id"] = ids.job_id(orchestration_id, running.index)
             known["index"] = running.index

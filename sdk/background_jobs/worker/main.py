@@ -4,11 +4,11 @@ import json
 import sys
 from collections.abc import Iterable
 
-from background_jobs.aws.rooms import Rooms
+from background_jobs.aws.stores import Stores
 from background_jobs.jobs import Jobs
 from background_jobs.settings import ContainerSettings, Settings, asked_to_describe
-from background_jobs.worker.beacon import Beacon
 from background_jobs.worker.container import Container
+from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.logs import ContainerLog
 from background_jobs.worker.supervisor import Blame, supervise
 
@@ -29,9 +29,9 @@ def run_e11_job(jobs: Iterable[object]) -> None:
     log = ContainerLog(container)
     log.begin()
 
-    def work(beacon: Beacon, blame: Blame | None) -> int:
-        log.beacon = beacon
-        return Container(registered, container, Rooms.of(settings), beacon, blame).work()
+    def work(current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:
+        log.current_attempt = current_attempt
+        return Container(registered, container, Stores.of(settings), current_attempt, blame).work()
 
     if status := supervise(work):
         sys.exit(status)

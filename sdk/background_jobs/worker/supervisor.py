@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from background_jobs.worker.beacon import Beacon, Running
+from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 
 OWN_FAILURE: Final = 70
 """The exit status where our own work failed, not a job (EX_SOFTWARE)."""
@@ -34,13 +34,13 @@ class Blame:
     timed_out: bool
 
 
-Work = Callable[[Beacon, Blame | None], int]
+Work = Callable[[SharedCurrentAttempt, Blame | None], int]
 
 
 def supervise(work: Work) -> int:
     """Run *work* in a process of its own, again as often as a job ends that process; return the exit status.
 
-    *work* gets the beacon to keep lit and, from the second time on, whom to blame for the end of its
+    *work* gets the current_attempt to keep lit and, from the second time on, whom to blame for the end of its
     predecessor. Whatever has no job to blame ends the container, which the state machine launches again.
     """
     blame: Blame | None = None
@@ -49,7 +49,7 @@ def supervise(work: Work) -> int:
         status, late = child.attend()
         if child.told_to_end:
             return TERMINATED
-        running = child.beacon.read()
+        running = child.current_attempt.read()
         # A job that ends its process may do so with any status; we do only when no job runs.
         if status == OWN_FAILURE or running is None:
             return status
@@ -61,26 +61,26 @@ def supervise(work: Work) -> int:
 class _Child:
     """The process that runs the jobs, seen from its parent."""
 
-    def __init__(self, pid: int, alive: int, beacon: Beacon) -> None:
+    def __init__(self, pid: int, alive: int, current_attempt: SharedCurrentAttempt) -> None:
         self.pid = pid
-        self.beacon = beacon
+        self.current_attempt = current_attempt
         self.told_to_end = False
         self._alive = alive
 
     @classmethod
     def forked(cls, work: Work, blame: Blame | None) -> "_Child":
-        beacon = Beacon()
+        current_attempt = SharedCurrentAttempt()
         alive, held = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
             os.close(alive)
-            os._exit(_status_of(work, beacon, blame))
+            os._exit(_status_of(work, current_attempt, blame))
         os.close(held)
-        return cls(pid, alive, beacon)
+        return cls(pid, alive, current_attempt)
 
-    def attend(self) -> tuple[int, Running | None]:
+    def attend(self) -> tuple[int, CurrentAttempt | None]:
         """Wait for the child's end; return its status as a shell does, and what was killed for its time."""
         before = signal.signal(signal.SIGTERM, self._pass_on)
         late, kill_at = None, float("inf")
@@ -92,7 +92,7 @@ class _Child:
                 if pid:
                     code = os.waitstatus_to_exitcode(wait_status)
                     return (code if code >= 0 else 128 - code), late
-                now, running = time.monotonic(), self.beacon.read()
+                now, running = time.monotonic(), self.current_attempt.read()
                 if self.told_to_end:
                     kill_at = min(kill_at, now + _SIGTERM_GRACE_SECONDS)
                 if running is not None and now > running.deadline + _TIMEOUT_GRACE_SECONDS:
@@ -111,9 +111,9 @@ class _Child:
             return
 
 
-def _status_of(work: Work, beacon: Beacon, blame: Blame | None) -> int:
+def _status_of(work: Work, current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:
     try:
-        return work(beacon, blame)
+        return work(current_attempt, blame)
     except BaseException:  # noqa: BLE001 -- the edge of the process
         _log.exception("The container cannot go on")
         return OWN_FAILURE
@@ -123,7 +123,7 @@ def _status_of(work: Work, beacon: Beacon, blame: Blame | None) -> int:
         logging.shutdown()
 
 
-def _blame(running: Running, status: int, *, timed_out: bool) -> Blame:
+def _blame(running: CurrentAttempt, status: int, *, timed_out: bool) -> Blame:
     if timed_out:
         reason = "it was stopped by force, for it did not notice its timeout"
     elif status > 128:  # noqa: PLR2004 -- the shell's convention

@@ -1,0 +1,95 @@
+"""The aggregator: folds batches of the log into the read model, completes orchestrations, tells the bus."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from background_jobs.aws.event_bus import EventBus
+from background_jobs.aws.event_log import EventLog
+from background_jobs.aws.read_model import CHUNKS_PER_COMMIT, ReadModelConflict, ReadModelStore
+from background_jobs.core.completion import JobCompletedEvent, decide_completion
+from background_jobs.core.errors import EventConflict
+from background_jobs.core.events import (
+    Event,
+    OrchestrationCancelled,
+    OrchestrationCompleted,
+    OrchestrationStalled,
+)
+from background_jobs.core.fold import ChunkNumbers, Summary, fold
+from background_jobs.core.measurements import Measurement, measure
+
+Meter = Callable[[Summary, Sequence[Measurement]], None]
+"""Takes what a commit brought, with the summary that it left."""
+
+
+def no_meter(_summary: Summary, _measurements: Sequence[Measurement]) -> None:
+    """Measure nothing."""
+
+
+class Aggregator:
+    """Safe to run twice, concurrently, and on any part of the log in any order."""
+
+    def __init__(
+        self,
+        event_log: EventLog,
+        read_model: ReadModelStore,
+        bus: EventBus,
+        clock: Callable[[], datetime],
+        meter: Meter = no_meter,
+    ) -> None:
+        self._event_log = event_log
+        self._read_model = read_model
+        self._bus = bus
+        self._clock = clock
+        self._meter = meter
+
+    def aggregate(self, orchestration_id: str, events: Sequence[Event]) -> None:
+        """Fold *events*, all of one orchestration, and do what follows from them.
+
+        The completion goes into the log first; its own record, coming back through the stream, is what
+        publishes it, and likewise a cancellation. A crash anywhere in between is mended by delivering the
+        same records again.
+
+        Raises EventNotPublished, or what AWS raised; the records are then to be delivered again.
+        """
+        for portion in _portions(events):
+            complete_if_due(self._commit(orchestration_id, portion), self._event_log)
+        for event in events:
+            if isinstance(event, OrchestrationCompleted):
+                self._bus.completed(JobCompletedEvent.from_completion(event))
+            elif isinstance(event, OrchestrationCancelled):
+                self._bus.cancelled(event)
+            elif isinstance(event, OrchestrationStalled):
+                self._bus.stalled(event)
+
+    def _commit(self, orchestration_id: str, events: Sequence[Event]) -> Summary:
+        while True:
+            before = self._read_model.read_chunks(orchestration_id, ChunkNumbers.by(events))
+            folded = fold(before, events)
+            if not folded.changed:
+                return folded.model.summary
+            try:
+                summary = self._read_model.commit(folded, now := self._clock())
+            except ReadModelConflict:
+                continue
+            self._meter(summary, list(measure(before.summary, folded, events, now)))
+            return summary
+
+
+def complete_if_due(summary: Summary, event_log: EventLog) -> None:
+    """Append the completion of an orchestration whose instances all have their outcomes."""
+    completion = decide_completion(summary)
+    if completion is not None and not summary.done:
+        # Where another did, before a late cancellation was folded, its event is the one that counts.
+        with suppress(EventConflict):
+            event_log.for_service(completion.service).append(completion)
+
+
+def _portions(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    """Cut *events* into portions that touch no more chunks than one transaction can hold."""
+    if ChunkNumbers.by(events).total <= CHUNKS_PER_COMMIT:
+        yield events
+        return
+    half = len(events) // 2
+    yield from _portions(events[:half])
+    yield from _portions(events[half:])

@@ -1,0 +1,91 @@
+"""Closing what has no outcome when its container or execution is gone: nothing stays InProgress."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from pydantic import BaseModel, Field
+
+from background_jobs.aws.stores import Stores
+from background_jobs.core.containers.task_failure import task_failure
+from background_jobs.core.events import JobError, JobErrored, OrchestrationStarted, PayloadRef
+from background_jobs.core.payloads import INLINE_BYTES, bounded
+
+_KNOWN: Final = frozenset({"Cancelled", "ExecutionEnded"})
+"""Errors that end_orchestration names itself."""
+
+
+class TaskError(BaseModel):
+    """How Step Functions says that a task failed."""
+
+    error: str = Field(alias="Error")
+    cause: str = Field(default="", alias="Cause")
+
+
+class CloseRequest(BaseModel):
+    """What the state machine asks for: to close a share after its container is gone, or all that is left."""
+
+    orchestration_id: str
+    indices: str | None = None
+    """First and last index of the share, ``0-249``; None for the whole orchestration."""
+    error: TaskError | None = None
+
+
+def close_unfinished(request: CloseRequest, stores: Stores) -> int:
+    """Append an Errored outcome for each instance that has none, and return how many those were.
+
+    Raises OrchestrationNotFound.
+    """
+    orchestration_id = request.orchestration_id
+    if request.indices is None and stores.read_model.read_summary(orchestration_id).all_final:
+        return 0
+    started = stores.event_log.read_started(orchestration_id)
+    if not started.total:
+        return 0
+    first, last = (0, started.total - 1) if request.indices is None else map(int, request.indices.split("-"))
+    unfinished = stores.event_log.find_unfinished(orchestration_id, first, last)
+    if unfinished:
+        outcomes = _outcomes(started, unfinished, _reason(request.error), stores)
+        stores.event_log.for_service(started.service).append_all(outcomes)
+    return len(unfinished)
+
+
+def _outcomes(
+    started: OrchestrationStarted, unfinished: list[int], error: JobError, stores: Stores
+) -> Iterator[JobErrored]:
+    starts = {
+        start.index: start
+        for start in stores.event_log.read_starts(started.orchestration_id, unfinished[0], unfinished[-1])
+    }
+    wanted = set(unfinished)
+    byte = 0
+    for index, line in enumerate(stores.payloads.lines(started.params_key)):
+        length = len(line) + 1
+        if index in wanted:
+            start = starts.get(index)
+            ref = PayloadRef(key=started.params_key, bytes=f"{byte}-{byte + length - 1}")
+            yield JobErrored(
+                orchestration_id=started.orchestration_id,
+                at=datetime.now(UTC),
+                index=index,
+                attempts=start.attempt if start else 0,
+                started_at=start.at if start else None,
+                job_name=started.job_name,
+                error=error,
+                **({"params": json.loads(line)} if length <= INLINE_BYTES else {"params_ref": ref}),
+            )
+        byte += length
+        if index == unfinished[-1]:
+            return
+
+
+def _reason(failure: TaskError | None) -> JobError:
+    if failure is None:
+        return JobError(
+            type="NotRun",
+            message="The execution ended before this instance had an outcome.",
+        )
+    if failure.error in _KNOWN:
+        return JobError(type=failure.error, message=bounded(failure.cause, 2_000))
+    return task_failure(failure.error, failure.cause)

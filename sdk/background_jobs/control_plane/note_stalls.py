@@ -1,0 +1,38 @@
+"""Noticing orchestrations in which nothing moves, and saying so in the log."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from background_jobs.aws.history import HistoryFilter
+from background_jobs.aws.stores import Stores
+from background_jobs.core.errors import EventConflict
+from background_jobs.core.events import OrchestrationStalled
+from background_jobs.core.fold import Summary
+from background_jobs.core.statuses import Status
+from background_jobs.orchestration_service.event_history import read_waits
+
+
+def note_stalls(stores: Stores, now: datetime, allowed: timedelta) -> list[Summary]:
+    """Append OrchestrationStalled for each orchestration in which nothing moved for *allowed*; return them.
+
+    A standstill is noted once, however often this is called; the event's own record in the stream is what
+    publishes it.
+    """
+    in_progress = stores.history.all(HistoryFilter(status=Status.IN_PROGRESS, until=now))
+    stalled = [summary for summary in in_progress if now - _moved_at(summary, now) > allowed]
+    for summary in stalled:
+        event = OrchestrationStalled(
+            orchestration_id=summary.orchestration_id,
+            at=now,
+            job_name=summary.job_name,
+            moved_at=_moved_at(summary, now),
+            tags=summary.tags,
+            reasons=[str(wait) for wait in read_waits(summary.orchestration_id, stores)],
+        )
+        with suppress(EventConflict):
+            stores.event_log.for_service(summary.service).append(event)
+    return stalled
+
+
+def _moved_at(summary: Summary, now: datetime) -> datetime:
+    return max(filter(None, (summary.started_at, summary.moved_at)), default=now)

@@ -1,0 +1,47 @@
+"""Starting the execution that fans an orchestration out, once its kick-off is in the log."""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from background_jobs.aws.state_machine import FanOutInput, StateMachine
+from background_jobs.core.containers.environment import task_family
+from background_jobs.core.events import Event, OrchestrationStarted
+from background_jobs.core.limits import CONTAINER_SECONDS
+from background_jobs.settings import ExecutionSettings, Settings
+
+_log = logging.getLogger(__name__)
+_DEADLINE_GRACE_SECONDS: Final = 300
+"""A container ends by itself at the orchestration's deadline; this is for one that cannot."""
+
+
+def start_orchestration(
+    events: Sequence[Event], settings: Settings, execution: ExecutionSettings, state_machine: StateMachine
+) -> None:
+    """Start an execution for each OrchestrationStarted among *events*; starting twice is harmless.
+
+    An orchestration without instances needs none: it completes by being folded.
+    """
+    for event in events:
+        if isinstance(event, OrchestrationStarted) and event.total:
+            allowed = event.deadline - event.at if event.deadline else None
+            state_machine.start(
+                FanOutInput(
+                    orchestration_id=event.orchestration_id,
+                    job_name=event.job_name,
+                    task_definition=task_family(settings.stage, event.service),
+                    spot=event.service in execution.spot_services,
+                    bucket=settings.payload_bucket,
+                    params_key=event.params_key,
+                    shares_key=event.shares_key,
+                    parallelism=event.parallelism,
+                    total=event.total,
+                    container_seconds=CONTAINER_SECONDS
+                    if allowed is None
+                    else int(allowed.total_seconds()) + _DEADLINE_GRACE_SECONDS,
+                )
+            )
+            _log.info(
+                "Started an execution",
+                extra={"orchestration_id": event.orchestration_id, "job_name": event.job_name},
+            )

@@ -1,0 +1,79 @@
+"""Why a container came to nothing, read from what Step Functions and ECS say about it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from background_jobs.core.containers.environment import CONTAINER_NAME
+from background_jobs.core.events import JobError
+from background_jobs.core.payloads import bounded
+
+NOT_LAUNCHED: Final = "NotLaunched"
+LOST: Final = "ContainerLost"
+TIMED_OUT: Final = "ContainerTimeout"
+
+_CHARACTERS: Final = 2_000
+_NEVER_STARTED: Final = "TaskFailedToStart"
+_ADVICE: Final = {
+    "OutOfMemoryError": "Give the service more memory_mib, or each instance less to do.",
+    "CannotPullContainer": "Check that the image exists, and that the service's network and its execution "
+    "role reach the registry.",
+    "ResourceInitializationError": "Check that the service's network and its execution role reach its "
+    "secrets and its log.",
+    "exec format error": "The image is built for another architecture than the service's arm64 says.",
+    "SpotInterruption": "AWS took its spare capacity back; without spot it does not.",
+    "AccessDenied": "The state machine's role may not do this; deploy the stack again.",
+    "Rate exceeded": "Use less parallelism, or have the account's quota raised.",
+    "reached the limit": "Use less parallelism, or have the account's quota of Fargate vCPUs raised.",
+    "Capacity is unavailable": "Use more subnets, or another size.",
+}
+"""What to do, by what AWS says."""
+
+
+def task_failure(error: str, cause: str) -> JobError:
+    """Return why a container came to nothing, from the name and cause of a state's error.
+
+    The cause of States.TaskFailed is the ECS task as JSON, its names in PascalCase; that of a launch that
+    was refused is text, or the failures that RunTask returned.
+    """
+    document = _document(cause)
+    if error == "States.Timeout":
+        message = "The container ran for longer than it may, and was stopped."
+        return JobError(type=TIMED_OUT, message=message)
+    if "TaskArn" not in document:
+        refusals = [_joined(one.get("Reason"), one.get("Detail")) for one in document.get("Failures", [])]
+        said = "; ".join(refusals) or cause
+        return _error(NOT_LAUNCHED, f"No container could be launched: {error}: {said}")
+    said = _said(document)
+    if document.get("StopCode") == _NEVER_STARTED:
+        return _error(NOT_LAUNCHED, f"The container could not start, on its last launch: {said}")
+    return _error(
+        LOST, f"The container ended before this instance had an outcome, on its last launch: {said}"
+    )
+
+
+def _document(cause: str) -> Mapping[str, Any]:
+    try:
+        document = json.loads(cause)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _said(task: Mapping[str, Any]) -> str:
+    # AWS adds containers of its own to a task, those of GuardDuty for one.
+    containers = task.get("Containers") or [{}]
+    container = next((one for one in containers if one.get("Name") == CONTAINER_NAME), containers[0])
+    code = f"exit code {container['ExitCode']}" if "ExitCode" in container else None
+    stopped = _joined(task.get("StopCode"), task.get("StoppedReason"))
+    return "; ".join(filter(None, (code, container.get("Reason"), stopped)))
+
+
+def _joined(*parts: str | None) -> str:
+    return ": ".join(filter(None, parts))
+
+
+def _error(kind: str, message: str) -> JobError:
+    bounded_message = bounded(message.strip().rstrip("."), _CHARACTERS)
+    advice = next((advice for said, advice in _ADVICE.items() if said in message), "")
+    return JobError(type=kind, message=f"{bounded_message}. {advice}".strip())

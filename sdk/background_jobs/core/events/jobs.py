@@ -1,0 +1,150 @@
+"""The events of job instances."""
+
+from typing import Any, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from background_jobs.core import ids
+from background_jobs.core.events.base import EventKey, LogEvent, PayloadRef
+
+PARTITION_SIZE: Final = 250
+"""Job instances per log partition: far below DynamoDB's 1,000 writes a second, and read in one query."""
+
+
+def job_partition(orchestration_id: str, index: int) -> str:
+    """Return the log partition of job instance *index*.
+
+    >>> job_partition("7c0e", 251)
+    '7c0e#jobs#00001'
+    """
+    return f"{orchestration_id}#jobs#{index // PARTITION_SIZE:05d}"
+
+
+def outcome_key(orchestration_id: str, index: int) -> EventKey:
+    """Return the place of the one outcome of job instance *index*."""
+    return EventKey(job_partition(orchestration_id, index), f"outcome#{index:08d}")
+
+
+class JobError(BaseModel):
+    """Why an attempt failed, or a job instance gave up."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    """The exception's class, with its module unless built in: ``ValueError``, ``requests.HTTPError``."""
+    message: str
+    traceback: str = ""
+    """As Python prints it, from the job's own frame on; its middle is cut when it is very long."""
+
+
+class FailedAttempt(BaseModel):
+    """An attempt that came to nothing, as its instance's outcome remembers it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    attempt: int
+    at: AwareDatetime
+    type: str
+    message: str
+
+
+class _JobEvent(LogEvent):
+    index: int = Field(ge=0)
+
+    @property
+    def job_id(self) -> str:
+        """Return the id of the job instance."""
+        return ids.job_id(self.orchestration_id, self.index)
+
+
+class JobStarted(_JobEvent):
+    """Attempt *attempt* (from 1) of a job instance began in launch *launch* of its container."""
+
+    type: Literal["JobStarted"] = "JobStarted"
+    attempt: int = Field(ge=1)
+    launch: int = 0
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(
+            job_partition(self.orchestration_id, self.index), f"started#{self.index:08d}#{self.attempt:03d}"
+        )
+
+
+class JobAttemptFailed(_JobEvent):
+    """Attempt *attempt* of a job instance came to nothing, and another is to follow."""
+
+    type: Literal["JobAttemptFailed"] = "JobAttemptFailed"
+    attempt: int = Field(ge=1)
+    error: JobError
+    retry_at: AwareDatetime
+    counts: bool = True
+    """Whether it takes one of the job's attempts; an attempt that was interrupted from outside does not."""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(
+            job_partition(self.orchestration_id, self.index), f"failed#{self.index:08d}#{self.attempt:03d}"
+        )
+
+    def remembered(self) -> FailedAttempt:
+        """Return what the outcome remembers of it."""
+        return FailedAttempt(
+            attempt=self.attempt, at=self.at, type=self.error.type, message=self.error.message
+        )
+
+
+class JobProgressed(_JobEvent):
+    """Attempt *attempt* of a job instance said how far it is."""
+
+    type: Literal["JobProgressed"] = "JobProgressed"
+    attempt: int = Field(ge=1)
+    percent: int = Field(ge=0, le=100)
+    message: str = ""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        partition = job_partition(self.orchestration_id, self.index)
+        return EventKey(partition, f"progress#{self.index:08d}#{self.attempt:03d}#{self.percent:03d}")
+
+
+class _JobOutcome(_JobEvent):
+    attempts: int = Field(ge=0)
+    started_at: AwareDatetime | None = None
+    """When the last attempt began; None if none ever did."""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity; an instance has one outcome."""
+        return outcome_key(self.orchestration_id, self.index)
+
+
+class JobCompleted(_JobOutcome):
+    """A job instance returned."""
+
+    type: Literal["JobCompleted"] = "JobCompleted"
+    result: Any = None
+    """What `run` returned, as JSON; None when it is in *result_ref*."""
+    result_ref: PayloadRef | None = None
+
+
+class JobErrored(_JobOutcome):
+    """A job instance gave up: its attempts are spent, or it may not be retried."""
+
+    type: Literal["JobErrored"] = "JobErrored"
+    job_name: str
+    params: dict[str, Any] | None = None
+    """The params that caused it; None when they are in *params_ref*."""
+    params_ref: PayloadRef | None = None
+    error: JobError
+    failed_attempts: tuple[FailedAttempt, ...] = ()
+    """The attempts before the last one, oldest first; the last ten where there were more."""
+    log: str = ""
+    """Where the log of its container is; empty if it never had one."""
+
+
+JobOutcome = JobCompleted | JobErrored
+JobEvent = JobStarted | JobAttemptFailed | JobProgressed | JobCompleted | JobErrored

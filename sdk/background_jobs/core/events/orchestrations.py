@@ -1,0 +1,200 @@
+"""The events of orchestrations as a whole, and of their containers; each has one partition for them."""
+
+from typing import Final, Literal
+
+from pydantic import AwareDatetime, Field
+
+from background_jobs.core.containers.delays import DelayReason
+from background_jobs.core.events.base import EventKey, LogEvent
+from background_jobs.core.lineage import Lineage, Rerun
+from background_jobs.core.retry import Retry
+from background_jobs.core.stages import Stage
+
+RERUN: Final = "rerun#"
+"""How the sort keys of all reruns of an orchestration begin."""
+
+
+class OrchestrationStarted(LogEvent, Lineage):
+    """A kick-off happened: this one write makes it real, and seals how many instances there are."""
+
+    type: Literal["OrchestrationStarted"] = "OrchestrationStarted"
+    job_name: str
+    service: str
+    total: int = Field(ge=0)
+    parallelism: int = Field(ge=1)
+    params_key: str = ""
+    """The object of params, one JSON object a line; empty when there are none."""
+    params_digest: str
+    """SHA-256 of that object, as hexadecimal digits."""
+    shares_key: str = ""
+    """The manifest that the state machine fans out over, one share a line; empty when there are none."""
+    retry: Retry | None = None
+    """Overrides the job's own."""
+    deadline: AwareDatetime | None = None
+    """When the orchestration's timeout ends it; None for never."""
+    idempotency_key: str | None = None
+    then: Stage | None = None
+    """What follows once it has completed."""
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return started_key(self.orchestration_id)
+
+
+class OrchestrationCancelled(LogEvent):
+    """Somebody asked for the end: what has no outcome by then is to be Errored as Cancelled."""
+
+    type: Literal["OrchestrationCancelled"] = "OrchestrationCancelled"
+    reason: str = ""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return cancelled_key(self.orchestration_id)
+
+
+class OrchestrationCompleted(LogEvent, Lineage):
+    """Every job instance has its outcome; *at* is the time of the last one."""
+
+    type: Literal["OrchestrationCompleted"] = "OrchestrationCompleted"
+    job_name: str
+    service: str
+    total: int
+    completed: int
+    errored: int
+    cancelled: bool = False
+    """Whether it was cancelled before it had completed."""
+    started_at: AwareDatetime
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(self.orchestration_id, "orchestration#completed")
+
+
+class StageSkipped(LogEvent):
+    """The stage that was to follow an orchestration was not started."""
+
+    type: Literal["StageSkipped"] = "StageSkipped"
+    job_name: str
+    """The job of the stage."""
+    reason: str
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return skipped_key(self.orchestration_id)
+
+
+class RerunRequested(LogEvent):
+    """Instances of an orchestration are to run again; written just before the rerun is kicked off."""
+
+    type: Literal["RerunRequested"] = "RerunRequested"
+    rerun_id: str
+    only: Rerun
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(self.orchestration_id, f"{RERUN}{self.rerun_id}")
+
+
+class ContainerStarted(LogEvent):
+    """A container took up a share; *launch* counts from 0, so that anything above is a relaunch."""
+
+    type: Literal["ContainerStarted"] = "ContainerStarted"
+    share: int
+    launch: int
+    first: int
+    last: int
+    log: str = ""
+    """Where its output goes: ``<log group>/<log stream>``, or a file offline; empty if not known."""
+    cpu: int | None = None
+    memory_mib: int | None = None
+    """The size of its task, in units of 1/1,024 vCPU and in MiB; None where it has none."""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(self.orchestration_id, f"container#{self.share:05d}#{self.launch:03d}")
+
+
+class ContainerEnded(LogEvent):
+    """A container ended by itself; one that was lost never says so."""
+
+    type: Literal["ContainerEnded"] = "ContainerEnded"
+    share: int
+    launch: int
+    status: int
+    """Its exit status: 0 when every instance of the share has its outcome."""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(self.orchestration_id, f"container#{self.share:05d}#{self.launch:03d}#ended")
+
+
+class ShareDelayed(LogEvent):
+    """The container of a share could not be launched for now; it is tried again."""
+
+    type: Literal["ShareDelayed"] = "ShareDelayed"
+    share: int
+    number: int
+    """Which report of the share this is, from 0."""
+    reason: DelayReason
+    detail: str
+    """What AWS said."""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return EventKey(self.orchestration_id, f"delay#{self.share:05d}#{self.number:03d}")
+
+
+class OrchestrationStalled(LogEvent):
+    """Nothing has moved for longer than the stage allows; a warning, after which it may well go on."""
+
+    type: Literal["OrchestrationStalled"] = "OrchestrationStalled"
+    job_name: str
+    moved_at: AwareDatetime
+    """When something moved last."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    reasons: list[str] = Field(default_factory=list)
+    """Why instances wait, as far as the log tells."""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity: each standstill is warned of once."""
+        return EventKey(self.orchestration_id, f"orchestration#stalled#{self.moved_at:%Y-%m-%dT%H:%M:%S.%f}")
+
+
+OrchestrationEvent = (
+    OrchestrationStarted
+    | OrchestrationCancelled
+    | OrchestrationCompleted
+    | OrchestrationStalled
+    | StageSkipped
+    | RerunRequested
+    | ContainerStarted
+    | ContainerEnded
+    | ShareDelayed
+)
+"""What happens to an orchestration as a whole and to its containers; all of it in one partition."""
+
+
+def started_key(orchestration_id: str) -> EventKey:
+    """Return the place of the event that makes a kick-off real."""
+    return EventKey(orchestration_id, "orchestration#started")
+
+
+def cancelled_key(orchestration_id: str) -> EventKey:
+    """Return the place of the event that asks for the end."""
+    return EventKey(orchestration_id, "orchestration#cancelled")
+
+
+def skipped_key(orchestration_id: str) -> EventKey:
+    """Return the place of the event that says why the next stage was not started."""
+    return EventKey(orchestration_id, "orchestration#next")

@@ -1,0 +1,193 @@
+"""The plan of an orchestration, before its kick-off: how long it takes, its price, and what is in its way."""
+
+import math
+from collections.abc import Iterable
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict, computed_field, model_validator
+
+from background_jobs.core.containers.shares import share_count
+from background_jobs.core.errors import InvalidWorkload
+from background_jobs.core.limits import CONTAINER_SECONDS
+from background_jobs.core.payloads import MAX_PARAMS_BYTES, MAX_RESULT_BYTES
+from background_jobs.core.planning.costs import Bill, price_footprint
+from background_jobs.core.planning.fargate import START_SECONDS, TaskSize, billed_seconds, launch_seconds
+from background_jobs.core.planning.footprint import Run, estimate_footprint
+from background_jobs.core.planning.quotas import (
+    CHILDREN_OF_A_MAP_RUN,
+    NEW_ACCOUNT_VCPUS,
+    Demand,
+    QuotaUse,
+    headroom,
+)
+
+CONTROL_SECONDS: Final = 5.0
+"""From the kick-off to the first launch, and from the last outcome to the completion."""
+_AS_GOOD: Final = 1.1
+"""A suggestion may be so much slower, or dearer, than what was asked for."""
+_AROUND: Final = 4
+"""Suggestions lie between a quarter and four times the parallelism that was asked for."""
+
+
+class Workload(BaseModel):
+    """What is to be kicked off. Raises InvalidWorkload, or InvalidTaskSize."""
+
+    model_config = ConfigDict(frozen=True)
+
+    instances: int
+    seconds: float
+    """How long one instance takes, on average."""
+    parallelism: int
+    size: TaskSize = TaskSize()
+    params_bytes: int = 256
+    """Of one instance, as JSON."""
+    result_bytes: int = 256
+    public_ip: bool = True
+    """Whether containers have public addresses, as in subnets without NAT."""
+
+    @property
+    def containers(self) -> int:
+        """Return how many containers are launched."""
+        return share_count(self.instances, self.parallelism, CHILDREN_OF_A_MAP_RUN)
+
+    @property
+    def share(self) -> int:
+        """Return how many instances the fullest container gets."""
+        return math.ceil(self.instances / self.containers)
+
+    def run(self) -> Run:
+        """Return what is billed if nothing fails: for the shares as they are cut, fuller ones first."""
+        fuller = self.instances % self.containers or self.containers
+        smaller = self.containers - fuller
+        return Run(
+            total=self.instances,
+            containers=self.containers,
+            container_seconds=fuller * billed_seconds(self.share * self.seconds)
+            + smaller * billed_seconds((self.share - 1) * self.seconds),
+            instance_seconds=self.seconds,
+            params_bytes=self.params_bytes,
+            result_bytes=self.result_bytes,
+        )
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        for name, value, least, most in (
+            ("instances", self.instances, 1, math.inf),
+            ("seconds", self.seconds, 0, CONTAINER_SECONDS),
+            ("parallelism", self.parallelism, 1, CHILDREN_OF_A_MAP_RUN),
+            ("params_bytes", self.params_bytes, 2, MAX_PARAMS_BYTES),
+            ("result_bytes", self.result_bytes, 0, MAX_RESULT_BYTES),
+        ):
+            if not least <= value <= most:
+                above = f"at least {least:,}" + (f" and at most {most:,}" if most < math.inf else "")
+                raise InvalidWorkload(f"{name}={value} cannot be planned; it must be {above}.")
+        return self
+
+
+class Timing(BaseModel):
+    """The parts of an orchestration's duration, in seconds, on the way of its last container."""
+
+    model_config = ConfigDict(frozen=True)
+
+    control: float
+    launch: float
+    """Until the last container is launched: no account is allowed to be faster."""
+    start: tuple[float, float]
+    """A container's own start, at best and at worst."""
+    work: float
+    """The fullest share, one instance after the other."""
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way to put a property into the JSON
+    @property
+    def seconds(self) -> float:
+        """Return the sum, with a start of middling length."""
+        return self.control + self.launch + sum(self.start) / 2 + self.work
+
+    @classmethod
+    def of(cls, work: Workload) -> Self:
+        """Return the timing of *work*, if no attempt fails."""
+        return cls(
+            control=CONTROL_SECONDS,
+            launch=launch_seconds(work.containers),
+            start=START_SECONDS,
+            work=work.share * work.seconds,
+        )
+
+
+class Suggestion(BaseModel):
+    """Another parallelism, and what comes of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    parallelism: int
+    seconds: float
+    dollars: float
+
+
+class Plan(BaseModel):
+    """What is to be expected of a workload; *quotas* are those of an account, fullest first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    workload: Workload
+    containers: int
+    instances_a_container: int
+    timing: Timing
+    bill: Bill
+    quotas: tuple[QuotaUse, ...]
+    cheaper: Suggestion | None
+    """The cheapest near what was asked for that is about as fast; None if that is it."""
+    faster: Suggestion | None
+    """The fastest near what was asked for that costs about as much; None if that is it."""
+
+
+def plan(work: Workload, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> Plan:
+    """Return the plan of *work* in an account that may run so many Fargate vCPUs at once."""
+    timing = Timing.of(work)
+    asked = _outlook(work, work.parallelism)
+    others = [_outlook(work, other) for other in _parallelisms(work)]
+    as_fast = [one for one in others if one.seconds <= asked.seconds * _AS_GOOD]
+    as_cheap = [one for one in others if one.dollars <= asked.dollars * _AS_GOOD]
+    demand = Demand(
+        run=work.run(),
+        used=estimate_footprint(work.run()),
+        size=work.size,
+        share=work.share,
+        launch_seconds=timing.launch,
+        seconds=timing.seconds,
+    )
+    return Plan(
+        workload=work,
+        containers=work.containers,
+        instances_a_container=work.share,
+        timing=timing,
+        bill=_bill(work),
+        quotas=headroom(demand, vcpu_quota=vcpu_quota),
+        cheaper=_better(asked, as_fast, "dollars"),
+        faster=_better(asked, as_cheap, "seconds"),
+    )
+
+
+def _bill(work: Workload) -> Bill:
+    return price_footprint(estimate_footprint(work.run()), work.size, public_ip=work.public_ip)
+
+
+def _outlook(work: Workload, parallelism: int) -> Suggestion:
+    changed = work.model_copy(update={"parallelism": parallelism})
+    return Suggestion(
+        parallelism=parallelism, seconds=Timing.of(changed).seconds, dollars=_bill(changed).dollars
+    )
+
+
+def _parallelisms(work: Workload) -> Iterable[int]:
+    """Return the parallelisms near what was asked for at which the fullest share becomes smaller."""
+    least = max(1, work.containers // _AROUND)
+    most = min(work.containers * _AROUND, work.instances, CHILDREN_OF_A_MAP_RUN)
+    shares = {math.ceil(work.instances / count) for count in range(least, most + 1)}
+    return sorted(math.ceil(work.instances / share) for share in shares)
+
+
+def _better(asked: Suggestion, others: list[Suggestion], measure: str) -> Suggestion | None:
+    """Return the best of *others* by *measure*, if it is better than *asked* by more than a hundredth."""
+    best = min(others, key=lambda one: (getattr(one, measure), one.seconds, one.dollars), default=asked)
+    return best if getattr(best, measure) < 0.99 * getattr(asked, measure) else None

@@ -1,0 +1,241 @@
+"""The limits of AWS that an orchestration meets, and how much of each it uses."""
+
+import json
+import math
+from typing import Final, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+from background_jobs.core.containers.delays import DELAYS, MOST_DELAYS
+from background_jobs.core.containers.environment import (
+    CONTAINER_NAME,
+    JOB_ID,
+    JOB_INDICES,
+    JOB_NAME,
+    JOB_PARAMS_BYTES,
+    JOB_PARAMS_KEY,
+    JOB_SHARE,
+    ORCHESTRATION_ID,
+)
+from background_jobs.core.events import PARTITION_SIZE
+from background_jobs.core.limits import APPEND_SECONDS, CONTAINER_SECONDS, TRANSACTION_ITEMS
+from background_jobs.core.payload_keys import payload_folder
+from background_jobs.core.planning.fargate import START_SECONDS, TaskSize, at_once
+from background_jobs.core.planning.footprint import (
+    TRANSACTION,
+    WRITE_UNIT_BYTES,
+    Footprint,
+    Run,
+    outcome_bytes,
+    starts_written,
+)
+from background_jobs.core.retry import retry_delay
+
+CHILDREN_OF_A_MAP_RUN: Final = 10_000
+NEW_ACCOUNT_VCPUS: Final = 6
+"""Fargate vCPUs at once, on demand and Spot each, until AWS has raised the quota; the console shows yours."""
+WARNING: Final = 0.8
+"""The part of a limit from which on a plan warns."""
+_OVERRIDE_CHARACTERS: Final = 8_192
+_PARTITION_UNITS: Final = 1_000
+_NEW_TABLE_UNITS: Final = 4_000
+_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
+_PAYLOAD_BYTES: Final = 256 * 1024
+_HISTORY_EVENTS: Final = 25_000
+_LAUNCH_TRIES: Final = 4 * MOST_DELAYS
+_LAUNCH_SECONDS: Final = sum(retry_delay(n, DELAYS, draw=0.5) for n in range(1, MOST_DELAYS + 1))
+"""What the state machine's tries of a refused launch last, on average."""
+_CONTAINER_TRIES: Final = 4
+_EVENTS_PER_TRY: Final = 5
+_FASTEST_INSTANCE: Final = 0.05 / TRANSACTION_ITEMS
+"""Seconds: a container appends one transaction after the other, and each takes some 50 ms."""
+_JOB_NAME: Final = "j" * 64
+_SERVICE: Final = "s" * 40
+_ID: Final = "7c0e0b9a-0f0f-4c0e-9d6e-6b6a6f6f6273"
+
+
+class Demand(NamedTuple):
+    """What is asked of the quotas."""
+
+    run: Run
+    used: Footprint
+    size: TaskSize
+    share: int
+    """Instances in the fullest container."""
+    launch_seconds: float
+    seconds: float
+    """From kick-off to completion."""
+
+
+class QuotaUse(BaseModel):
+    """How much of a limit is used."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    used: float
+    limit: float
+    advice: str = ""
+    """What to do when it is short."""
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way to put a property into the JSON
+    @property
+    def warns(self) -> bool:
+        """Tell whether at least 80 % of the limit are used."""
+        return self.used >= WARNING * self.limit
+
+
+def headroom(demand: Demand, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> tuple[QuotaUse, ...]:
+    """Return what *demand* uses of each limit, the fullest first."""
+    uses = (
+        _vcpus(demand, vcpu_quota),
+        _launches(demand),
+        _children(demand),
+        _overrides(demand),
+        _execution_payload(),
+        _history(),
+        _container_time(demand),
+        _log_partition(demand),
+        _log_table(demand),
+        _read_model(demand),
+        _transaction(demand),
+        _memory(demand),
+    )
+    return tuple(sorted(uses, key=lambda use: -use.used / use.limit))
+
+
+def _vcpus(demand: Demand, quota: float) -> QuotaUse:
+    kind = "Spot" if demand.size.spot else "On-Demand"
+    return QuotaUse(
+        name=f"Fargate {kind} vCPUs",
+        used=at_once(demand.run.containers, max(START_SECONDS) + demand.run.share_seconds)
+        * demand.size.vcpus,
+        limit=quota,
+        advice="have it raised (Service Quotas); launches above it are tried for an hour, then given up",
+    )
+
+
+def _launches(demand: Demand) -> QuotaUse:
+    return QuotaUse(
+        name="Seconds of launching, at 20 calls a second",
+        used=demand.launch_seconds,
+        limit=_LAUNCH_SECONDS,
+        advice="use fewer containers: launches beyond it are given up",
+    )
+
+
+def _children(demand: Demand) -> QuotaUse:
+    return QuotaUse(
+        name="Children of a Map Run",
+        used=demand.run.containers,
+        limit=CHILDREN_OF_A_MAP_RUN,
+        advice="use fewer containers; this one is fixed",
+    )
+
+
+def _overrides(demand: Demand) -> QuotaUse:
+    return QuotaUse(
+        name="Characters of RunTask overrides",
+        used=override_characters(demand.run),
+        limit=_OVERRIDE_CHARACTERS,
+    )
+
+
+def override_characters(run: Run) -> int:
+    """Return the length of what the state machine injects into the last container of *run*."""
+    last, last_byte = run.total - 1, run.total * run.params_bytes - 1
+    injected = {
+        JOB_NAME: _JOB_NAME,
+        ORCHESTRATION_ID: _ID,
+        JOB_ID: _ID,
+        JOB_SHARE: str(run.containers - 1),
+        JOB_INDICES: f"{last}-{last}",
+        JOB_PARAMS_KEY: f"{payload_folder(_SERVICE, _ID)}/{'0' * 16}/params.jsonl",
+        JOB_PARAMS_BYTES: f"{last_byte}-{last_byte}",
+    }
+    environment = [{"Name": name, "Value": value} for name, value in injected.items()]
+    override = {"Name": CONTAINER_NAME, "Environment": environment}
+    return len(json.dumps({"ContainerOverrides": [override]}))
+
+
+def _execution_payload() -> QuotaUse:
+    """Return what the input of the execution takes; its output is empty, whatever the fan-out."""
+    ids_and_keys = 1_024
+    return QuotaUse(name="Bytes of Step Functions input", used=ids_and_keys, limit=_PAYLOAD_BYTES)
+
+
+def _history() -> QuotaUse:
+    return QuotaUse(
+        name="Events in a child's history, all retries spent",
+        used=_EVENTS_PER_TRY * (_LAUNCH_TRIES + _CONTAINER_TRIES + 1),
+        limit=_HISTORY_EVENTS,
+    )
+
+
+def _container_time(demand: Demand) -> QuotaUse:
+    return QuotaUse(
+        name="Seconds of one container",
+        used=demand.share * demand.run.instance_seconds,
+        limit=CONTAINER_SECONDS,
+        advice="use more containers: this one is stopped when its time is over",
+    )
+
+
+def _working(demand: Demand) -> int:
+    return at_once(demand.run.containers, demand.run.share_seconds)
+
+
+def _units_per_second(run: Run) -> float:
+    """Return what one container writes into the log, in write units a second."""
+    outcome = math.ceil(outcome_bytes(run.result_bytes) / WRITE_UNIT_BYTES)
+    units = TRANSACTION * (starts_written(run.instance_seconds) + outcome)
+    return units / max(run.instance_seconds, _FASTEST_INSTANCE)
+
+
+def _log_partition(demand: Demand) -> QuotaUse:
+    writers = min(_working(demand), PARTITION_SIZE, math.ceil(PARTITION_SIZE / demand.share) + 1)
+    return QuotaUse(
+        name="Write units a second in one partition of the log",
+        used=writers * _units_per_second(demand.run),
+        limit=_PARTITION_UNITS,
+        advice="use fewer containers, which share fewer partitions; throttled appends wait",
+    )
+
+
+def _log_table(demand: Demand) -> QuotaUse:
+    return QuotaUse(
+        name="Write units a second in a new log table",
+        used=_working(demand) * _units_per_second(demand.run),
+        limit=_NEW_TABLE_UNITS,
+        advice="a table on demand grows to twice its last peak; warm it, or appends wait when throttled",
+    )
+
+
+def _read_model(demand: Demand) -> QuotaUse:
+    return QuotaUse(
+        name="Write units a second in the read model",
+        used=demand.used.model_write_units / max(1.0, demand.seconds),
+        limit=_PARTITION_UNITS,
+    )
+
+
+def _transaction(demand: Demand) -> QuotaUse:
+    """Return the size of the largest transaction that a container appends."""
+    instances = min(
+        TRANSACTION_ITEMS, 1 + APPEND_SECONDS / max(demand.run.instance_seconds, _FASTEST_INSTANCE)
+    )
+    return QuotaUse(
+        name="Bytes of a transaction in the log",
+        used=instances * outcome_bytes(demand.run.result_bytes),
+        limit=_TRANSACTION_BYTES,
+        advice="none is needed: beyond it, the events are split into two transactions",
+    )
+
+
+def _memory(demand: Demand) -> QuotaUse:
+    return QuotaUse(
+        name="Bytes of memory for the params of a share",
+        used=2 * demand.share * demand.run.params_bytes,
+        limit=demand.size.memory_mib * 1024**2,
+        advice="use more containers, more memory, or put the data into S3 and pass its key",
+    )

@@ -1,0 +1,161 @@
+"""What a schedule is: a job, when it is due, and what happens while the run before is still in progress."""
+
+import json
+import re
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from background_jobs.core.retry import Retry
+from background_jobs.core.schedules.timing import Timing
+from background_jobs.core.stages import Stage
+from background_jobs.core.tags import SCHEDULE_TAG, SCHEDULED_AT_TAG
+
+LONGEST_JITTER: Final = timedelta(days=1)
+SCHEDULED_TIME: Final = "<aws.scheduler.scheduled-time>"
+"""What Scheduler replaces by the time of the occurrence."""
+_RETRY_SECONDS: Final = 3_600
+"""How long Scheduler tries to reach the function; an occurrence that comes later is of little use."""
+
+SCHEDULE_NAME: Final = r"^[0-9a-zA-Z_-][0-9a-zA-Z_.-]{0,63}$"
+"""As Scheduler has it; but none begins with a dot, so that each is a part of a path, too."""
+ScheduleName = Annotated[str, Field(pattern=SCHEDULE_NAME)]
+
+
+class Overlap(StrEnum):
+    """What becomes of an occurrence while a run of the same schedule is still in progress."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    ALLOW = "allow"
+
+
+class ScheduleDefinition(BaseModel):
+    """Everything about a schedule; Scheduler hands it over with every occurrence."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = 1
+    name: ScheduleName
+    job_name: str
+    service: str
+    timing: Timing
+    overlap: Overlap = Overlap.SKIP
+    jitter: timedelta = timedelta()
+    """Within how long after its time an occurrence may come; Scheduler draws."""
+    params: tuple[dict[str, Any], ...] = ()
+    """One job instance for each; empty where they are in *params_key*."""
+    params_key: str = ""
+    """The object of params that are too large to travel, one JSON object a line."""
+    parallelism: int | None = Field(default=None, ge=1)
+    tags: dict[str, str] = Field(default_factory=dict)
+    retry: Retry | None = None
+    timeout_seconds: float | None = None
+    then: Stage | None = None
+    """What follows each run; the run is in progress until that has ended, too."""
+    declared: bool = False
+    """Whether the stack declares it, so that it is changed there."""
+
+    @field_validator("jitter")
+    @classmethod
+    def _of_whole_minutes(cls, jitter: timedelta) -> timedelta:
+        if jitter % timedelta(minutes=1) or not timedelta() <= jitter <= LONGEST_JITTER:
+            raise ValueError(f"jitter={jitter} cannot be: use whole minutes, up to a day")
+        return jitter
+
+    @field_validator("tags")
+    @classmethod
+    def _leaves_our_tags(cls, tags: dict[str, str]) -> dict[str, str]:
+        if ours := {SCHEDULE_TAG, SCHEDULED_AT_TAG} & tags.keys():
+            raise ValueError(f"the tag {min(ours)!r} is set by the schedule itself")
+        return tags
+
+    def description(self) -> str:
+        """Return the schedule in a few words.
+
+        >>> ScheduleDefinition(
+        ...     name="nightly", job_name="report", service="default",
+        ...     timing=Timing(cron="0 3 * * *", timezone="Europe/Berlin"),
+        ... ).description()
+        'report, cron(0 3 * * ? *), Europe/Berlin'
+        """
+        zone = f", {self.timing.timezone}" if self.timing.cron else ""
+        return f"{self.job_name}, {self.timing.expression}{zone}"
+
+
+class Due(BaseModel):
+    """What Scheduler hands to the function: an occurrence of a schedule."""
+
+    definition: ScheduleDefinition
+    scheduled_at: AwareDatetime
+
+
+class Target(NamedTuple):
+    """Whom Scheduler invokes: ARNs of the function, of the role to do so, and of the queue for failures."""
+
+    function: str
+    role: str
+    failures: str
+
+
+def scheduler_properties(definition: ScheduleDefinition, group: str, target: Target) -> dict[str, Any]:
+    """Return a schedule as EventBridge Scheduler and CloudFormation spell it, but for its window."""
+    minutes = definition.jitter // timedelta(minutes=1)
+    window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes} if minutes else {"Mode": "OFF"}
+    return {
+        "Name": definition.name,
+        "GroupName": group,
+        "Description": definition.description(),
+        "ScheduleExpression": definition.timing.expression,
+        "ScheduleExpressionTimezone": definition.timing.timezone,
+        "FlexibleTimeWindow": window,
+        "Target": {
+            "Arn": target.function,
+            "RoleArn": target.role,
+            "Input": _input(definition),
+            "RetryPolicy": {"MaximumEventAgeInSeconds": _RETRY_SECONDS, "MaximumRetryAttempts": 185},
+            "DeadLetterConfig": {"Arn": target.failures},
+        },
+    }
+
+
+def is_schedule_name(text: str) -> bool:
+    """Tell whether a schedule can have this name.
+
+    >>> is_schedule_name("nightly report")
+    False
+    """
+    return re.fullmatch(SCHEDULE_NAME, text) is not None
+
+
+def parse_schedule_input(schedule_input: str) -> ScheduleDefinition | None:
+    """Return the definition in the input of a schedule's target; None if it is none of ours."""
+    try:
+        return ScheduleDefinition.model_validate(json.loads(schedule_input)["definition"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def refusal(invalid: ValidationError) -> str:
+    """Return in one sentence why a definition was refused."""
+    error = invalid.errors()[0]
+    where = ".".join(str(part) for part in error["loc"] if part != "timing")
+    said = error["msg"].removeprefix("Value error, ")
+    return said if error["type"] == "value_error" else f"{where}={error['input']!r}: {said}"
+
+
+def _input(definition: ScheduleDefinition) -> str:
+    # Scheduler replaces its keywords wherever they are; those in params are not meant.
+    document = definition.model_dump_json(exclude_defaults=True).replace("<", "\\u003c")
+    return f'{{"definition":{document},"scheduled_at":"{SCHEDULED_TIME}"}}'
+
+
+def schedule_group(environment: str) -> str:
+    """Return the group of EventBridge Scheduler that holds the schedules of *environment*.
+
+    >>> schedule_group("prod")
+    'background-jobs-prod'
+    """
+    return f"background-jobs-{environment}"

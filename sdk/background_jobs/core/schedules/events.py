@@ -1,0 +1,152 @@
+"""The events of a schedule's history: a closed union beside that of orchestrations, each with its key.
+
+The number of a run and the place in the queue are parts of keys, so that of two deciders at once one has to
+look again.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+
+from background_jobs.core.events import EventKey
+from background_jobs.core.schedules.definition import ScheduleDefinition
+
+_PARTITION: Final = "schedule#"
+
+
+def schedule_partition(name: str) -> str:
+    """Return the log partition of a schedule's history.
+
+    >>> schedule_partition("nightly")
+    'schedule#nightly'
+    """
+    return f"{_PARTITION}{name}"
+
+
+def is_schedule_partition(partition: str) -> bool:
+    """Tell whether a partition of the log is the history of a schedule, and not part of an orchestration."""
+    return partition.startswith(_PARTITION)
+
+
+class _ScheduleEvent(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = 1
+    schedule: str
+    at: AwareDatetime
+
+    def _key(self, sort: str) -> EventKey:
+        return EventKey(schedule_partition(self.schedule), sort)
+
+
+class _Change(_ScheduleEvent):
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return self._key(f"changed#{sortable(self.at)}")
+
+
+class ScheduleDefined(_Change):
+    """A schedule was made, or made anew."""
+
+    type: Literal["ScheduleDefined"] = "ScheduleDefined"
+    definition: ScheduleDefinition
+    paused: bool = False
+    """Whether it was paused before, and stays so."""
+
+
+class SchedulePaused(_Change):
+    """Nothing is due any more until the schedule is resumed."""
+
+    type: Literal["SchedulePaused"] = "SchedulePaused"
+
+
+class ScheduleResumed(_Change):
+    """A paused schedule goes on, as *definition* says."""
+
+    type: Literal["ScheduleResumed"] = "ScheduleResumed"
+    definition: ScheduleDefinition
+
+
+class ScheduleDeleted(_Change):
+    """A schedule is no more; what waited in its queue will not run."""
+
+    type: Literal["ScheduleDeleted"] = "ScheduleDeleted"
+
+
+class _OccurrenceEvent(_ScheduleEvent):
+    scheduled_at: AwareDatetime
+    """When the occurrence was due; together with the schedule's name, what it is."""
+
+
+class OccurrenceStarted(_OccurrenceEvent):
+    """An occurrence was kicked off; it is run *number* of the schedule, from 1."""
+
+    type: Literal["OccurrenceStarted"] = "OccurrenceStarted"
+    number: int = Field(ge=1)
+    orchestration_id: str
+    place: int = 0
+    """The last place of the queue that was taken by then."""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity; two deciders cannot both start the next run."""
+        return self._key(f"run#{self.number:08d}")
+
+
+class OccurrenceQueued(_OccurrenceEvent):
+    """An occurrence waits for the run before it; it has the given *place* in the queue, from 1."""
+
+    type: Literal["OccurrenceQueued"] = "OccurrenceQueued"
+    place: int = Field(ge=1)
+    definition: ScheduleDefinition
+    """What is to run, whatever becomes of the schedule meanwhile."""
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return self._key(queue_sort(self.place))
+
+
+class OccurrenceSkipped(_OccurrenceEvent):
+    """An occurrence was due, and did not run."""
+
+    type: Literal["OccurrenceSkipped"] = "OccurrenceSkipped"
+    reason: str
+
+    @property
+    def key(self) -> EventKey:
+        """Return the event's identity."""
+        return self._key(skipped_sort(self.scheduled_at))
+
+
+Change = ScheduleDefined | SchedulePaused | ScheduleResumed | ScheduleDeleted
+OccurrenceEvent = OccurrenceStarted | OccurrenceQueued | OccurrenceSkipped
+ScheduleEvent = Change | OccurrenceEvent
+
+_EVENT: Final[TypeAdapter[ScheduleEvent]] = TypeAdapter(Annotated[ScheduleEvent, Field(discriminator="type")])
+
+
+def parse_schedule_event(document: str | bytes) -> ScheduleEvent:
+    """Read an event of a schedule's history from its JSON. Raises pydantic.ValidationError if it is none."""
+    return _EVENT.validate_json(document)
+
+
+def sortable(at: datetime) -> str:
+    """Return *at* as a text that sorts as time does.
+
+    >>> sortable(datetime(2026, 11, 24, 3, tzinfo=UTC))
+    '2026-11-24T03:00:00.000000+00:00'
+    """
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def skipped_sort(scheduled_at: datetime) -> str:
+    """Return the place of the event that an occurrence was skipped."""
+    return f"skipped#{sortable(scheduled_at)}"
+
+
+def queue_sort(place: int) -> str:
+    """Return the place of the event at *place* of the queue."""
+    return f"queued#{place:08d}"

@@ -1,0 +1,137 @@
+"""An orchestration's whole story: what happened to it, and what its containers did, from its log."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from background_jobs.core.events import (
+    ContainerEnded,
+    ContainerStarted,
+    OrchestrationCancelled,
+    OrchestrationCompleted,
+    OrchestrationEvent,
+    OrchestrationStalled,
+    OrchestrationStarted,
+    RerunRequested,
+    ShareDelayed,
+    StageSkipped,
+)
+from background_jobs.core.views.waits import Wait
+
+
+class TimelineEntry(BaseModel):
+    """Something that happened to an orchestration as a whole, or to one of its containers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: AwareDatetime
+    type: str = Field(description="The event in the log.")
+    detail: str
+
+
+class Launch(BaseModel):
+    """One process that worked for a share."""
+
+    model_config = ConfigDict(frozen=True)
+
+    share: int
+    launch: int = Field(description="Counts from 0; what is above took up where another was lost.")
+    first: int
+    last: int
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None = Field(description="Null while it runs, and where it was lost.")
+    status: int | None
+    log: str
+
+
+class EventHistory(BaseModel):
+    """What `show` tells beside the summary."""
+
+    model_config = ConfigDict(frozen=True)
+
+    timeline: list[TimelineEntry]
+    launches: list[Launch]
+    lost: int = Field(description="Containers that ended without saying so.")
+    container_seconds: float = Field(description="How long all containers ran, added up.")
+    cpu: int | None = Field(description="Of a task, in units of 1/1,024 vCPU; null where it has no size.")
+    memory_mib: int | None = Field(description="Of a task; null where it has no size.")
+    failed_attempts: int = Field(description="Attempts that came to nothing while another was to follow.")
+    waits: list[Wait] = Field(description="Why instances wait; empty where none does.")
+
+
+def event_history_of(
+    events: Sequence[OrchestrationEvent], *, failed_attempts: int, waits: list[Wait], now: datetime
+) -> EventHistory:
+    """Tell the story of *events*, those of the orchestration as a whole, by time."""
+    started = [event for event in events if isinstance(event, ContainerStarted)]
+    launches = list(_launches(events))
+    over = next((event.at for event in events if isinstance(event, OrchestrationCompleted)), now)
+    ends = _ends(launches, over)
+    return EventHistory(
+        timeline=[_entry(event) for event in events],
+        launches=launches,
+        lost=sum(launch.ended_at is None and end < over for launch, end in zip(launches, ends, strict=True)),
+        container_seconds=sum(
+            ((end - launch.started_at) for launch, end in zip(launches, ends, strict=True)), timedelta()
+        ).total_seconds(),
+        cpu=next((event.cpu for event in started if event.cpu), None),
+        memory_mib=next((event.memory_mib for event in started if event.memory_mib), None),
+        failed_attempts=failed_attempts,
+        waits=waits,
+    )
+
+
+def _launches(events: Iterable[OrchestrationEvent]) -> Iterable[Launch]:
+    ends = {(event.share, event.launch): event for event in events if isinstance(event, ContainerEnded)}
+    for event in events:
+        if isinstance(event, ContainerStarted):
+            end = ends.get((event.share, event.launch))
+            yield Launch(
+                share=event.share,
+                launch=event.launch,
+                first=event.first,
+                last=event.last,
+                started_at=event.at,
+                ended_at=end.at if end else None,
+                status=end.status if end else None,
+                log=event.log,
+            )
+
+
+def _ends(launches: Sequence[Launch], over: datetime) -> list[datetime]:
+    """Return until when each launch ran: what it said, or when its successor began, or the end of all."""
+    begun = {(launch.share, launch.launch): launch.started_at for launch in launches}
+    return [
+        launch.ended_at or max(launch.started_at, begun.get((launch.share, launch.launch + 1), over))
+        for launch in launches
+    ]
+
+
+def _entry(event: OrchestrationEvent) -> TimelineEntry:
+    return TimelineEntry(at=event.at, type=event.type, detail=_detail(event))
+
+
+def _detail(event: OrchestrationEvent) -> str:  # noqa: PLR0911 -- a sentence for each event
+    match event:
+        case OrchestrationStarted():
+            return f"{event.total} instances of {event.job_name} in {event.parallelism} shares"
+        case OrchestrationCancelled():
+            return event.reason
+        case OrchestrationCompleted():
+            return f"{event.completed} completed, {event.errored} errored"
+        case OrchestrationStalled():
+            return f"nothing has moved since {event.moved_at:%Y-%m-%d %H:%M:%S %Z}"
+        case StageSkipped():
+            return f"{event.job_name} does not follow: {event.reason}"
+        case RerunRequested():
+            return f"{event.only} as {event.rerun_id}"
+        case ContainerStarted():
+            again = f", launch {event.launch + 1}" if event.launch else ""
+            return f"share {event.share}: instances {event.first} to {event.last}{again}"
+        case ContainerEnded():
+            return f"share {event.share}: exit status {event.status}"
+        case ShareDelayed():
+            return f"share {event.share}: {event.reason} ({event.detail})"
+    assert_never(event)

@@ -1,0 +1,67 @@
+"""A schedule as it is shown: on the command line, and by the API."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from background_jobs.core.schedules.definition import Overlap, ScheduleDefinition
+from background_jobs.core.stages import walk_stages
+
+
+class ScheduleState(StrEnum):
+    """Whether a schedule is due some time."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    OVER = "over"
+    """Its time has passed, or it was deleted; its history is still there."""
+
+
+class ScheduleView(BaseModel):
+    """What a schedule does, and when next."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    state: ScheduleState
+    job_name: str
+    service: str
+    due: str
+    """As EventBridge Scheduler writes it: ``cron(...)``, ``rate(...)`` or ``at(...)``."""
+    timezone: str
+    start: AwareDatetime | None
+    end: AwareDatetime | None
+    overlap: Overlap
+    jitter_minutes: int
+    parallelism: int | None
+    tags: dict[str, str]
+    then: tuple[str, ...]
+    """The jobs of the stages that follow."""
+    declared: bool
+    """Whether the stack declares it, so that it is changed there."""
+    next_runs: tuple[AwareDatetime, ...]
+
+    @classmethod
+    def of(cls, definition: ScheduleDefinition, state: ScheduleState, next_runs: Sequence[datetime]) -> Self:
+        """Return what *definition* shows of itself."""
+        timing = definition.timing
+        return cls(
+            name=definition.name,
+            state=state,
+            job_name=definition.job_name,
+            service=definition.service,
+            due=timing.expression,
+            timezone=timing.timezone,
+            start=timing.start,
+            end=timing.end,
+            overlap=definition.overlap,
+            jitter_minutes=definition.jitter // timedelta(minutes=1),
+            parallelism=definition.parallelism,
+            tags=definition.tags,
+            then=tuple(stage.job_name for stage in walk_stages(definition.then)),
+            declared=definition.declared,
+            next_runs=tuple(next_runs),
+        )

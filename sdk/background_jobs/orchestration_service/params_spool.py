@@ -1,0 +1,53 @@
+"""The params of a kick-off on their way to S3: counted, checked and hashed while they pass."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from tempfile import SpooledTemporaryFile
+from types import TracebackType
+from typing import IO, Final, Self, cast
+
+from background_jobs.core.containers import shares
+from background_jobs.core.payloads import params_line
+
+_IN_MEMORY: Final = 8 * 1024 * 1024
+
+
+class ParamsSpool:
+    """A file of params, one JSON object a line; beyond 8 MB it lies on disk and takes no more memory."""
+
+    def __init__(self) -> None:
+        self.file = cast("IO[bytes]", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 -- see __exit__
+        self.total = 0
+        self._digest = hashlib.sha256()
+
+    def fill(self, params: Iterable[object], check: Callable[[int, object], object]) -> None:
+        """Take everything from *params*, calling *check* with each index and object.
+
+        Raises InvalidParams, and whatever *check* and the iterator raise.
+        """
+        for index, one in enumerate(params):
+            line = params_line(index, check(index, one))
+            self.file.write(line)
+            self._digest.update(line)
+            self.total += 1
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of the contents, as hexadecimal digits."""
+        return self._digest.hexdigest()
+
+    def manifest(self, orchestration_id: str, count: int) -> IO[bytes]:
+        """Return a file of *count* shares, one a line, which the state machine fans out over."""
+        self.file.seek(0)
+        manifest = cast("IO[bytes]", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 -- the caller's
+        for share in shares.cut(map(len, self.file), self.total, count):
+            manifest.write(share.manifest_line(orchestration_id))
+        return manifest
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.close()

@@ -1,0 +1,37 @@
+"""How runs stand that may have several stages: an orchestration, and those that followed it."""
+
+from collections.abc import Iterable, Sequence
+
+from background_jobs.aws.stores import Stores
+from background_jobs.core import ids
+from background_jobs.core.fold import Summary
+from background_jobs.core.statuses import Status
+
+
+def read_stages(
+    orchestration_ids: Iterable[str], stores: Stores, *, consistent: bool = False
+) -> dict[str, list[Summary]]:
+    """Return, by the id of its first, the summaries of the stages of each run that have started so far.
+
+    A run that is not in the read model, not yet or not any more, is left out. It takes one read for each
+    stage, however many the runs are.
+    """
+    found: dict[str, list[Summary]] = {}
+    here = {one: one for one in orchestration_ids}
+    while here:
+        summaries = stores.history.summaries(list(here.values()), consistent=consistent)
+        known = {summary.orchestration_id: summary for summary in summaries}
+        here = {run: stage for run, stage in here.items() if stage in known}
+        for run, stage in here.items():
+            found.setdefault(run, []).append(known[stage])
+        here = {run: ids.next_stage_id(stage) for run, stage in here.items() if known[stage].goes_on}
+    return found
+
+
+def status_of(stages: Sequence[Summary]) -> Status:
+    """Return the statuses of the started *stages* of a run in one."""
+    last = stages[-1]
+    if last.goes_on or not last.done:
+        return Status.IN_PROGRESS
+    errored = last.next_skipped or any(stage.errored for stage in stages)
+    return Status.ERRORED if errored else Status.COMPLETED

@@ -1,0 +1,58 @@
+"""The routes that tell more of an orchestration: its story, why it waits, and the pipeline that it is in."""
+
+from datetime import UTC, datetime
+from typing import cast
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from background_jobs.core.views.answers import CancelAnswer, PipelineView
+from background_jobs.core.views.event_history import EventHistory
+from background_jobs.core.views.waits import Wait
+from background_jobs.orchestration_service import OrchestrationService, Pipeline
+from background_jobs.progress_api.models import CancelRequest, OrchestrationId
+
+router = APIRouter(prefix="/orchestrations/{orchestration_id}", tags=["orchestrations"])
+
+
+class Waits(BaseModel):
+    """Why instances wait; empty where none does."""
+
+    waits: list[Wait]
+
+
+def _service(request: Request) -> OrchestrationService:
+    return cast("OrchestrationService", request.app.state.service)
+
+
+@router.get("/story")
+def story(orchestration_id: OrchestrationId, request: Request) -> EventHistory:
+    """Return what happened so far: a timeline, the containers, and why instances wait."""
+    return _service(request).orchestration(orchestration_id).story()
+
+
+@router.get("/waits")
+def waits(orchestration_id: OrchestrationId, request: Request) -> Waits:
+    """Return why instances wait, and since when."""
+    return Waits(waits=_service(request).orchestration(orchestration_id).waits())
+
+
+@router.get("/pipeline")
+def pipeline(orchestration_id: OrchestrationId, request: Request) -> PipelineView:
+    """Return the pipeline that an orchestration is a stage of; one without stages is its own."""
+    return _view(_service(request).pipeline(orchestration_id))
+
+
+@router.post("/pipeline/cancel")
+def cancel_pipeline(orchestration_id: OrchestrationId, body: CancelRequest, request: Request) -> CancelAnswer:
+    """Cancel the stage that runs, and keep the one after it from starting."""
+    return CancelAnswer(found=_service(request).pipeline(orchestration_id).cancel(body.reason))
+
+
+def _view(pipeline: Pipeline) -> PipelineView:
+    stages, now = pipeline.stages(), datetime.now(UTC)
+    return PipelineView(
+        pipeline_id=pipeline.id,
+        status=Pipeline.status_of(stages),
+        stages=[stage.view(now) for stage in stages],
+    )
