@@ -179,12 +179,12 @@ def test_rebuilding_while_the_orchestration_goes_on_overwrites_nothing(
     # given an outcome that is appended and folded just when the log has been read
     read = stores.event_log.read_all
 
-    def everything(log: EventLog, *args: Any) -> Iterator[Event]:
+    def read_and_go_on(log: EventLog, *args: Any) -> Iterator[Event]:
         yield from list(read(*args))
         goes_on()
 
     goes_on()
-    monkeypatch.setattr(EventLog, "everything", everything)
+    monkeypatch.setattr(EventLog, "read_all", read_and_go_on)
     with contextlib.suppress(ReadModelConflict):
         rebuild(orchestration.id, stores, at(0))
     monkeypatch.undo()
