@@ -49,7 +49,7 @@ synth: $(VENV)/.dev ## Write cdk.out/ and refresh the offline stack's template
 schemas: $(VENV)/.local ## Write the published JSON Schemas of the events to docs/schemas/
 	for name in JobCompletedEvent events; do $(BIN)/background-jobs schema $$name > docs/schemas/$$name.json; done
 
-app: $(VENV)/.dev ## Synthesize the stage that the CDK CLI asks for: what cdk.json runs
+app: $(VENV)/.dev ## Synthesize the environment that the CDK CLI asks for: what cdk.json runs
 	@$(BIN)/python app.py
 
 lock: $(VENV)/.dev ## Compile requirements/*.txt from pyproject.toml

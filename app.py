@@ -1,9 +1,9 @@
-"""The CDK app: `npx aws-cdk@2.1148.1 deploy -c stage=prod`."""
+"""The CDK app: `npx aws-cdk@2.1148.1 deploy -c environment=prod`."""
 
 import sys
 
-from cdk.config import InvalidStage, environment_named
 from cdk.dependencies import DependenciesNotInstalled
+from cdk.environment_loading import InvalidEnvironment, load_environment
 from cdk.synthesis import add_stack, build_layer, check_rules, use_bundled_node
 
 use_bundled_node()
@@ -12,10 +12,10 @@ from aws_cdk import App  # noqa: E402 -- it needs Node
 
 
 def main() -> None:
-    """Synthesize the stage that the context names."""
+    """Synthesize the environment that the context names."""
     app = App()
     check_rules(app)
-    config = environment_named(app.node.try_get_context("stage") or "dev")
+    config = load_environment(app.node.try_get_context("environment") or "dev")
     add_stack(app, config, build_layer(config))
     app.synth()
 
@@ -23,5 +23,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (InvalidStage, DependenciesNotInstalled) as refused:
+    except (InvalidEnvironment, DependenciesNotInstalled) as refused:
         sys.exit(f"Error: {refused}")

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, CDPSession, Page
 
 from background_jobs.core.events import JobCompleted, JobStarted
 from tests.console.chromium import browser
-from tests.console.stage import Stage, stage
+from tests.console.scripted_api import ScriptedApi, serve_scripted_api
 
 TOTAL: Final = 10_000
 BATCH: Final = 100
@@ -60,10 +60,10 @@ _REPAINT: Final = """
 
 def main() -> None:
     """Measure once, and print a line for each figure."""
-    with stage() as played, browser() as chromium:
+    with serve_scripted_api() as api, browser() as chromium:
         now = datetime.now(UTC)
-        orchestration_id = played.kick_off("no_op", [{}] * TOTAL, now, parallelism=BATCH)
-        page, session, wire = _opened(chromium, f"{played.url}#/orchestrations/{orchestration_id}")
+        orchestration_id = api.kick_off("no_op", [{}] * TOTAL, now, parallelism=BATCH)
+        page, session, wire = _opened(chromium, f"{api.url}#/orchestrations/{orchestration_id}")
         print(f"Chromium {chromium.version}, {TOTAL:,} instances, window of 1280 x 900, no GPU")
         while page.evaluate("probe.seen") is None:
             page.wait_for_timeout(50)
@@ -73,7 +73,7 @@ def main() -> None:
         _show("frames apart, at rest", page.evaluate("probe.frames"))
         page.evaluate("Object.assign(probe, { frames: [], events: [], paints: [] })")
         before = _busy(session)
-        batches = _play(played, orchestration_id)
+        batches = _play(api, orchestration_id)
         page.wait_for_timeout(500)
         busy = {name: seconds - before[name] for name, seconds in _busy(session).items()}
         probe = page.evaluate("probe")
@@ -118,7 +118,7 @@ def _busy(session: CDPSession) -> dict[str, float]:
     return {said: found[name] for said, name in names.items()}
 
 
-def _play(played: Stage, orchestration_id: str) -> int:
+def _play(api: ScriptedApi, orchestration_id: str) -> int:
     """Start and complete instances in even batches; return how many batches there were."""
     began, batches = time.monotonic(), 0
     for index in range(0, TOTAL, BATCH):
@@ -129,7 +129,7 @@ def _play(played: Stage, orchestration_id: str) -> int:
             time.sleep(max(0.0, due - time.monotonic()))
             fields = {"attempt": 1} if event is JobStarted else {"attempts": 1}
             at = datetime.now(UTC)
-            played.fold(
+            api.fold(
                 *(
                     event(orchestration_id=orchestration_id, at=at, index=one, **fields)
                     for one in range(index, index + BATCH)

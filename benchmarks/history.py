@@ -40,7 +40,7 @@ FILTERS: dict[str, dict[str, Any]] = {
 def main() -> None:
     """Fill the table, then ask for pages of 100."""
     with LocalStack(str(Path(__file__).with_name("jobs.py"))) as stack:
-        os.environ.update(stack.environment)  # noqa: TID251 -- this process is the caller
+        os.environ.update(stack.variables)  # noqa: TID251 -- this process is the caller
         began = time.monotonic()
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda batch: _put(stack.settings.read_model_table, batch), _batches()))

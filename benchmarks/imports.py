@@ -23,9 +23,9 @@ def main() -> None:
 
 
 def _import_ms(module: str) -> float:
-    environment = {**os.environ, "PYTHONPATH": str(LAMBDAS)}  # noqa: TID251 -- a child's environment
+    variables = {**os.environ, "PYTHONPATH": str(LAMBDAS)}  # noqa: TID251 -- a child's variables
     command = [sys.executable, "-c", _CODE.format(module)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
     return 1000 * float(done.stdout)
 
 

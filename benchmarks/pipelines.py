@@ -24,7 +24,7 @@ PATIENCE = 600
 def main() -> None:
     """Run every measurement and print a line for each."""
     with LocalStack(str(Path(__file__).with_name("jobs.py")), containers=2) as stack:
-        os.environ.update(stack.environment)  # noqa: TID251 -- this process is the caller
+        os.environ.update(stack.variables)  # noqa: TID251 -- this process is the caller
         service = OrchestrationService()
         for total in (10, 1_000):
             gaps = sorted(_gap(service, total) for _ in range(ROUNDS))
@@ -69,7 +69,7 @@ def _started(orchestration: Orchestration | None) -> Orchestration:
 
 
 def _calls(stack: LocalStack) -> Counter[str]:
-    with urllib.request.urlopen(stack.environment["AWS_ENDPOINT_URL"] + PATH) as answer:  # noqa: S310
+    with urllib.request.urlopen(stack.variables["AWS_ENDPOINT_URL"] + PATH) as answer:  # noqa: S310
         counts: dict[str, int] = json.load(answer)
     return Counter(
         {name.removeprefix("caller "): n for name, n in counts.items() if name.startswith("caller ")}

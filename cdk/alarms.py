@@ -1,4 +1,4 @@
-"""The alarms of a stage; docs/runbook.md answers each under its name."""
+"""The alarms of an environment; docs/runbook.md answers each under its name."""
 
 import re
 from typing import Final
@@ -23,7 +23,7 @@ class Alarms(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        stage: str,
+        environment: str,
         control_plane: ControlPlane,
         functions: Functions,
         action: cloudwatch.IAlarmAction | None,
@@ -48,12 +48,12 @@ class Alarms(Construct):
         self._alarm(
             "OrchestrationsStalled",
             "Orchestrations are not done, and nothing in them has moved for too long",
-            own_metric(stage, Metric.ORCHESTRATIONS_STALLED, "Maximum"),
+            own_metric(environment, Metric.ORCHESTRATIONS_STALLED, "Maximum"),
         )
         self._alarm(
             "LaunchesRefused",
             "ECS has refused to launch containers for half an hour",
-            own_metric(stage, Metric.LAUNCHES_REFUSED, "Sum"),
+            own_metric(environment, Metric.LAUNCHES_REFUSED, "Sum"),
             periods=6,
         )
         self._alarm(

@@ -1,4 +1,4 @@
-"""Who works with a stage from outside: policies to attach to the roles and users of callers and operators."""
+"""Policies to attach to the roles and users of an environment's callers and operators."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam

@@ -1,9 +1,9 @@
-"""What differs between stages, checked before anything is synthesized; stages.py has the stages."""
+"""What differs between environments, checked before anything is synthesized."""
 
 import re
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from background_jobs.core.retention import Retention
 from background_jobs.core.stages import Stage, walk_stages
@@ -28,12 +28,12 @@ LOG_RETENTIONS: Final = {
 _NOTIFY: Final = re.compile(r"arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
-class StageConfig(BaseModel):
+class EnvironmentConfig(BaseModel):
     """One deployment of the stack."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stage: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")
+    environment: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")
     services: tuple[ServiceConfig, ...] = Field(min_length=1)
     """The first is the one that runs a job when kick_off_job names none."""
     account: str | None = Field(default=None, pattern=r"^\d{12}$")
@@ -41,7 +41,7 @@ class StageConfig(BaseModel):
     """Where it is deployed; None for wherever the credentials of the deployment lead."""
     network: NetworkConfig = NewVpc()
     event_bus: str = "background-jobs"
-    """Its name is taken once in an account and region, so a second stage there needs another."""
+    """Its name is taken once in an account and region, so a second environment there needs another."""
     max_parallelism: int = Field(default=100, ge=1, le=10_000)
     retention_days: int = Field(default=90, ge=1)
     """For how many days events, read model and payloads are kept, where a service does not say itself."""
@@ -57,7 +57,7 @@ class StageConfig(BaseModel):
     api_access_log: bool = False
     """Keep an access log of the API; API Gateway needs a role for that in the account's settings for it."""
     customer_key: bool = False
-    """Encrypt tables, bucket, logs and queue under a KMS key of the stage's own."""
+    """Encrypt tables, bucket, logs and queue under a KMS key of the environment's own."""
     keep_data: bool = True
     """Whether tables, bucket and key outlive the stack and are protected from deletion."""
     monitored: bool = True
@@ -105,8 +105,8 @@ class StageConfig(BaseModel):
     def _network_serves(self) -> Self:
         if isinstance(self.network, ExistingVpc) and not (self.account and self.region):
             raise ValueError(
-                f"stage {self.stage!r}: to look up {self.network.vpc_id}, account and region must be known; "
-                "set both, or name the subnets with ExistingSubnets"
+                f"environment {self.environment!r}: to look up {self.network.vpc_id}, account and region "
+                "must be known; set both, or name the subnets with ExistingSubnets"
             )
         if isinstance(self.network, NewVpc) and self.network.private:
             for service in self.services:
@@ -128,24 +128,7 @@ class StageConfig(BaseModel):
                 f"notify={self.notify!r} is neither an e-mail address nor the ARN of an SNS topic"
             )
         if self.notify and not self.monitored:
-            raise ValueError(f"stage {self.stage!r}: notify needs monitored=True, for there are no alarms")
+            raise ValueError(
+                f"environment {self.environment!r}: notify needs monitored=True, for there are no alarms"
+            )
         return self
-
-
-class InvalidStage(Exception):
-    """The stage that was asked for does not exist, or its configuration cannot be deployed."""
-
-
-def environment_named(name: str) -> StageConfig:
-    """Return the configuration of a stage. Raises InvalidStage, which says what to change."""
-    try:
-        from stages import STAGES  # noqa: PLC0415 -- so that what it gets wrong becomes a sentence
-    except ValidationError as invalid:
-        said = [f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in invalid.errors()]
-        raise InvalidStage(f"stages.py: {invalid.title}: {'; '.join(said)}") from invalid
-    stages = {stage.stage: stage for stage in STAGES}
-    if len(stages) < len(STAGES):
-        raise InvalidStage("stages.py: two stages have the same name.")
-    if name not in stages:
-        raise InvalidStage(f"There is no stage {name!r}; stages.py has: {', '.join(stages)}.")
-    return stages[name]

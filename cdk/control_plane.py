@@ -8,7 +8,7 @@ from cdk.event_stream import EventStream
 from cdk.fan_out import FanOut, ShareFunctions
 from cdk.functions import Functions
 from cdk.job_services import JobServices
-from cdk.stage import Stage
+from cdk.shared import SharedResources
 from cdk.storage import Storage
 
 
@@ -20,7 +20,7 @@ class ControlPlane(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        stage: Stage,
+        shared: SharedResources,
         services: JobServices,
         functions: Functions,
     ) -> None:
@@ -33,20 +33,20 @@ class ControlPlane(Construct):
         self.fan_out = FanOut(
             self,
             "FanOut",
-            stage=stage,
+            shared=shared,
             services=services,
             functions=ShareFunctions(self.close_unfinished, self.note_delay),
         )
-        self.stream = EventStream(self, "Stream", stage=stage)
+        self.stream = EventStream(self, "Stream", shared=shared)
         self.stream.feed(self.start_orchestration, batch_size=10, kind="OrchestrationStarted")
         self.stream.feed(self.aggregate_jobs, batch_size=1_000)
         self.stream.keep_what_fails(self.end_orchestration)
-        self.fan_out.end_by(self.end_orchestration, stage.bus)
+        self.fan_out.end_by(self.end_orchestration, shared.bus)
         services.tell_of_failed_starts(self.note_delay)
 
-        storage = stage.storage
+        storage = shared.storage
         storage.grant_aggregate(self.aggregate_jobs)
-        stage.bus.grant_put_events_to(self.aggregate_jobs)
+        shared.bus.grant_put_events_to(self.aggregate_jobs)
         storage.grant_close(self.close_unfinished)
         storage.grant_note(self.note_delay)
         self._let_start(self.start_orchestration, services)

@@ -1,4 +1,4 @@
-"""The dashboard of a stage: what was done, what waits, and what goes wrong."""
+"""The dashboard of an environment: what was done, what waits, and what goes wrong."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -19,7 +19,7 @@ _FAILURES_BY_JOB = (
 )
 
 
-class StageDashboard(Construct):
+class EnvironmentDashboard(Construct):
     """Rows of three: outcomes, times, trouble."""
 
     def __init__(  # noqa: PLR0913 -- what it shows
@@ -27,13 +27,13 @@ class StageDashboard(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        stage: str,
+        environment: str,
         control_plane: ControlPlane,
         functions: Functions,
         progress_api: ProgressApi,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._stage = stage
+        self._environment = environment
         dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=Stack.of(self).stack_name)
         dashboard.add_widgets(
             self._graph("Instances", "Sum", Metric.INSTANCES_COMPLETED, Metric.INSTANCES_ERRORED),
@@ -66,7 +66,7 @@ class StageDashboard(Construct):
         )
 
     def _graph(self, title: str, statistic: str, *metrics: Metric) -> cloudwatch.GraphWidget:
-        return _widget(title, *(own_metric(self._stage, metric, statistic) for metric in metrics))
+        return _widget(title, *(own_metric(self._environment, metric, statistic) for metric in metrics))
 
 
 def _widget(title: str, *metrics: cloudwatch.IMetric) -> cloudwatch.GraphWidget:

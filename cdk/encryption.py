@@ -1,4 +1,4 @@
-"""The customer key: one KMS key for what a stage stores, used through the services that store it."""
+"""The customer key: one KMS key for what an environment stores, used through the services that store it."""
 
 from aws_cdk import Aws, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam

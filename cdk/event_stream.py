@@ -10,7 +10,7 @@ from aws_cdk.aws_lambda_event_sources import DynamoEventSource, SqsDlq
 from constructs import Construct
 
 from cdk.acknowledgements import acknowledge
-from cdk.stage import Stage
+from cdk.shared import SharedResources
 
 _RETRIES: Final = 100
 _RECORD_AGE: Final = Duration.hours(12)
@@ -22,10 +22,10 @@ _EVENT_AGE: Final = Duration.hours(6)
 class EventStream(Construct):
     """Feeds functions, two at most, for more would slow each other down; keeps what they cannot take."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, shared: SharedResources) -> None:
         super().__init__(scope, construct_id)
-        self._event_log = stage.storage.event_log
-        key = stage.key
+        self._event_log = shared.storage.event_log
+        key = shared.key
         self.given_up = sqs.Queue(
             self,
             "GivenUp",

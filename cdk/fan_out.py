@@ -15,7 +15,7 @@ from background_jobs.core.bus import CANCELLED_DETAIL_TYPE, EVENT_SOURCE
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.fan_out_definition import LABEL, fan_out_definition
 from cdk.job_services import JobServices
-from cdk.stage import Stage
+from cdk.shared import SharedResources
 
 _END_ATTEMPTS = 20
 
@@ -35,12 +35,12 @@ class FanOut(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        stage: Stage,
+        shared: SharedResources,
         services: JobServices,
         functions: ShareFunctions,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.log = stage.logs.group(self, "Log")
+        self.log = shared.logs.group(self, "Log")
         definition = fan_out_definition(
             cluster=services.cluster_arn,
             network=services.network.awsvpc,
@@ -58,7 +58,7 @@ class FanOut(Construct):
             logs=sfn.LogOptions(destination=self.log, level=sfn.LogLevel.ERROR, include_execution_data=True),
             tracing_enabled=True,
         )
-        stage.storage.payloads.grant_read(self.state_machine)
+        shared.storage.payloads.grant_read(self.state_machine)
         services.grant_run(self.state_machine)
         self.state_machine.add_to_role_policy(
             iam.PolicyStatement(

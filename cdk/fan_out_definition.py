@@ -7,7 +7,7 @@ closed after the Map, which tolerates every child's failure, the second by end_o
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from background_jobs.core.containers.environment import (
+from background_jobs.core.containers.variables import (
     CONTAINER_NAME,
     JOB_ID,
     JOB_INDICES,
@@ -62,7 +62,7 @@ def fan_out_definition(
     """Return the definition.
 
     *network* is the AwsvpcConfiguration of every task, *close_unfinished* and *note_delay* the ARNs of these
-    functions, *spot* whether a service of the stage runs on Fargate Spot.
+    functions, *spot* whether a service of the environment runs on Fargate Spot.
     """
     whole = {"orchestration_id.$": "$.orchestration_id"}
     return {

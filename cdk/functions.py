@@ -13,7 +13,7 @@ from constructs import Construct
 
 from background_jobs.core.metrics import METRIC_SERVICE, metric_namespace
 from cdk.acknowledgements import acknowledge_wildcard
-from cdk.stage import Stage
+from cdk.shared import SharedResources
 
 _RUNTIME: Final = lambda_.Runtime.PYTHON_3_14
 
@@ -27,9 +27,11 @@ class FunctionAssets:
 
 
 class Functions(Construct):
-    """Makes the functions of a stage, and lists them."""
+    """Makes the functions of an environment, and lists them."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, assets: FunctionAssets) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, shared: SharedResources, assets: FunctionAssets
+    ) -> None:
         super().__init__(scope, construct_id)
         self.all: list[lambda_.Function] = []
         self._code = lambda_.Code.from_asset(str(assets.code), exclude=["**/__pycache__"])
@@ -40,7 +42,7 @@ class Functions(Construct):
             compatible_architectures=[lambda_.Architecture.ARM_64],
             compatible_runtimes=[_RUNTIME],
         )
-        self._stage = stage
+        self._shared = shared
 
     def function(
         self,
@@ -49,11 +51,11 @@ class Functions(Construct):
         seconds: int,
         handler: str | None = None,
         layers: Sequence[lambda_.ILayerVersion] = (),
-        environment: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> lambda_.Function:
         """Make the function whose code is in ``lambdas/<name>``, with a log and a role of its own."""
         title = "".join(part.capitalize() for part in name.split("_"))
-        log = self._stage.logs.group(self, f"{title}Log")
+        log = self._shared.logs.group(self, f"{title}Log")
         function = lambda_.Function(
             self,
             title,
@@ -63,14 +65,14 @@ class Functions(Construct):
             code=self._code,
             layers=[self._layer, *layers],
             environment={
-                **self._stage.settings.to_env(),
+                **self._shared.settings.to_env(),
                 "POWERTOOLS_SERVICE_NAME": METRIC_SERVICE,
-                "POWERTOOLS_METRICS_NAMESPACE": metric_namespace(self._stage.config.stage),
+                "POWERTOOLS_METRICS_NAMESPACE": metric_namespace(self._shared.config.environment),
                 # Who called, in CloudTrail and wherever else user agents are seen.
                 "AWS_SDK_UA_APP_ID": name,
-                **(environment or {}),
+                **(variables or {}),
             },
-            memory_size=self._stage.config.function_memory_mib,
+            memory_size=self._shared.config.function_memory_mib,
             timeout=Duration.seconds(seconds),
             tracing=lambda_.Tracing.ACTIVE,
             log_group=log,

@@ -6,11 +6,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.aws_ecr_assets import Platform
 from constructs import Construct
 
-from background_jobs.core.containers.environment import CONTAINER_NAME, task_family
+from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
 from background_jobs.settings import PREFIX, Settings
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.service_config import EcrImage, ServiceConfig
-from cdk.stage import Stage
+from cdk.shared import SharedResources
 
 _SCRATCH = "scratch"
 
@@ -22,16 +22,18 @@ class JobService(Construct):
     is the jobs': it works through shares, and may do what the service is configured with.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, config: ServiceConfig) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, shared: SharedResources, config: ServiceConfig
+    ) -> None:
         super().__init__(scope, construct_id)
         tasks = iam.ServicePrincipal("ecs-tasks.amazonaws.com")
         self.task_role = iam.Role(self, "TaskRole", assumed_by=tasks)
         self.execution_role = iam.Role(self, "ExecutionRole", assumed_by=tasks)
-        self.log = stage.logs.group(self, "Log")
-        stage.storage.grant_work(self.task_role, config.name)
+        self.log = shared.logs.group(self, "Log")
+        shared.storage.grant_work(self.task_role, config.name)
         self._permit(config)
         self._let_read_secrets(config)
-        self._define(config, stage.settings.model_copy(update={"service": config.name}))
+        self._define(config, shared.settings.model_copy(update={"service": config.name}))
 
     def _permit(self, config: ServiceConfig) -> None:
         for permission in config.permissions:
@@ -55,7 +57,7 @@ class JobService(Construct):
         definition = ecs.FargateTaskDefinition(
             self,
             "Task",
-            family=task_family(settings.stage, config.name),
+            family=task_family(settings.environment, config.name),
             cpu=config.cpu,
             memory_limit_mib=config.memory_mib,
             runtime_platform=ecs.RuntimePlatform(
@@ -68,7 +70,7 @@ class JobService(Construct):
         container = definition.add_container(
             CONTAINER_NAME,
             image=self._image(config),
-            environment=config.environment | settings.to_env() | size | {"AWS_REGION": Aws.REGION},
+            environment=config.variables | settings.to_env() | size | {"AWS_REGION": Aws.REGION},
             logging=ecs.LogDrivers.aws_logs(log_group=self.log, stream_prefix=config.name),
             readonly_root_filesystem=True,
         )
@@ -81,7 +83,7 @@ class JobService(Construct):
         acknowledge(definition, "ECS2", "They are settings; what is secret comes from `secrets`.")
 
     def _inject(self, config: ServiceConfig, definition: ecs.FargateTaskDefinition) -> None:
-        """Have ECS put the secrets into the environment; CDK's own way would allow more than to read them."""
+        """Have ECS put the secrets into its variables; CDK's own way would allow more than to read them."""
         secrets = [{"Name": name, "ValueFrom": arn} for name, arn in config.secrets.items()]
         resource = definition.node.default_child
         if secrets and isinstance(resource, ecs.CfnTaskDefinition):

@@ -1,4 +1,4 @@
-"""Where containers run: a cluster, its network, and every service of the stage."""
+"""Where containers run: a cluster, its network, and every service of the environment."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_ecs as ecs
@@ -8,19 +8,19 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from background_jobs.core.containers.environment import task_family
+from background_jobs.core.containers.variables import task_family
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.job_service import JobService
 from cdk.network import Network
-from cdk.stage import Stage
+from cdk.shared import SharedResources
 
 
 class JobServices(Construct):
     """The cluster, and in it every service under its conventional family name."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, shared: SharedResources) -> None:
         super().__init__(scope, construct_id)
-        config = stage.config
+        config = shared.config
         self.network = Network(self, "Network", config=config)
         self.on_spot = tuple(service.name for service in config.services if service.spot)
         # Not CDK's own construct, which would make a VPC where only subnets are known.
@@ -30,14 +30,14 @@ class JobServices(Construct):
         acknowledge(self._cluster, "ECS4", "The event log and our metrics tell about each container.")
         self.cluster_arn = self._cluster.attr_arn
         self.services = [
-            JobService(self, service.name, stage=stage, config=service) for service in config.services
+            JobService(self, service.name, shared=shared, config=service) for service in config.services
         ]
         stack = Stack.of(self)
         self._definitions = [
             stack.format_arn(
                 service="ecs",
                 resource="task-definition",
-                resource_name=f"{task_family(config.stage, service.name)}:*",
+                resource_name=f"{task_family(config.environment, service.name)}:*",
             )
             for service in config.services
         ]

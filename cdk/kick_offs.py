@@ -6,7 +6,7 @@ from cdk.chaining import Chaining
 from cdk.event_stream import EventStream
 from cdk.functions import Functions
 from cdk.schedules import Schedules
-from cdk.stage import Stage
+from cdk.shared import SharedResources
 
 
 class KickOffs(Construct):
@@ -17,15 +17,15 @@ class KickOffs(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        stage: Stage,
+        shared: SharedResources,
         functions: Functions,
         stream: EventStream,
     ) -> None:
         super().__init__(scope, construct_id)
         self.function = functions.function("kick_off_job", seconds=900)
-        stage.storage.grant_kick_off(self.function)
+        shared.storage.grant_kick_off(self.function)
         stream.keep_what_fails(self.function)
-        self.chaining = Chaining(self, "Chaining", bus=stage.bus, kick_off_job=self.function)
+        self.chaining = Chaining(self, "Chaining", bus=shared.bus, kick_off_job=self.function)
         self.schedules = Schedules(
-            self, "Schedules", stage=stage, kick_off_job=self.function, failures=stream.end
+            self, "Schedules", shared=shared, kick_off_job=self.function, failures=stream.end
         )

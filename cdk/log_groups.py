@@ -1,4 +1,4 @@
-"""The logs of a stage, all alike."""
+"""The logs of an environment, all alike."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The metrics that CloudWatch takes from the logs of a stage."""
+"""The metrics that CloudWatch takes from the logs of an environment."""
 
 from typing import Final
 
@@ -18,10 +18,16 @@ class LogMetrics(Construct):
     """Launches that were refused, from the state machine's log; the feed's lag, from the progress API's."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, stage: str, fan_out: logs.ILogGroup, api: logs.ILogGroup
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: str,
+        fan_out: logs.ILogGroup,
+        api: logs.ILogGroup,
     ) -> None:
         super().__init__(scope, construct_id)
-        namespace = metric_namespace(stage)
+        namespace = metric_namespace(environment)
         logs.MetricFilter(
             self,
             "Refused",

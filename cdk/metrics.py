@@ -1,4 +1,4 @@
-"""The metrics of a stage, as alarms and dashboard read them."""
+"""The metrics of an environment, as alarms and dashboard read them."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -15,10 +15,10 @@ COUNTED_FROM_LOGS: Final = frozenset({Metric.LAUNCHES_REFUSED, Metric.FEED_LAG})
 """What no code of ours emits as a metric; CloudWatch takes it from a log."""
 
 
-def own_metric(stage: str, metric: Metric, statistic: str) -> cloudwatch.Metric:
+def own_metric(environment: str, metric: Metric, statistic: str) -> cloudwatch.Metric:
     """Return a metric that our own code emits, or that is counted from our logs."""
     return cloudwatch.Metric(
-        namespace=metric_namespace(stage),
+        namespace=metric_namespace(environment),
         metric_name=metric,
         dimensions_map=None if metric in COUNTED_FROM_LOGS else {"service": METRIC_SERVICE},
         statistic=statistic,

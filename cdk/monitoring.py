@@ -1,4 +1,4 @@
-"""Watching a stage: alarms, who hears of them, and a dashboard."""
+"""Watching an environment: alarms, who hears of them, and a dashboard."""
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -7,23 +7,23 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from cdk.alarms import Alarms
-from cdk.config import StageConfig
+from cdk.config import EnvironmentConfig
 from cdk.control_plane import ControlPlane
-from cdk.dashboard import StageDashboard
+from cdk.dashboard import EnvironmentDashboard
 from cdk.functions import Functions
 from cdk.log_metrics import LogMetrics
 from cdk.progress_api import ProgressApi
 
 
 class Monitoring(Construct):
-    """What tells people that a stage needs them."""
+    """What tells people that an environment needs them."""
 
     def __init__(  # noqa: PLR0913 -- what it watches
         self,
         scope: Construct,
         construct_id: str,
         *,
-        config: StageConfig,
+        config: EnvironmentConfig,
         control_plane: ControlPlane,
         functions: Functions,
         progress_api: ProgressApi,
@@ -32,22 +32,22 @@ class Monitoring(Construct):
         LogMetrics(
             self,
             "LogMetrics",
-            stage=config.stage,
+            environment=config.environment,
             fan_out=control_plane.fan_out.log,
             api=progress_api.function.log_group,
         )
         Alarms(
             self,
             "Alarms",
-            stage=config.stage,
+            environment=config.environment,
             control_plane=control_plane,
             functions=functions,
             action=self._action(config.notify),
         )
-        StageDashboard(
+        EnvironmentDashboard(
             self,
             "Dashboard",
-            stage=config.stage,
+            environment=config.environment,
             control_plane=control_plane,
             functions=functions,
             progress_api=progress_api,

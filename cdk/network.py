@@ -7,7 +7,7 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from cdk.acknowledgements import acknowledge
-from cdk.config import StageConfig
+from cdk.config import EnvironmentConfig
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.service_config import ServiceConfig
 
@@ -18,7 +18,7 @@ _EVERY_CONTAINER: Final = ("ecr.api", "ecr.dkr", "logs")
 class Network(Construct):
     """Where the tasks run; *awsvpc* is what ECS is told of it."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, config: StageConfig) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, config: EnvironmentConfig) -> None:
         super().__init__(scope, construct_id)
         match config.network:
             case NewVpc() as new:

@@ -1,4 +1,4 @@
-"""The template that the offline stack deploys: the stage `local`, synthesized beforehand and shipped.
+"""The template that the offline stack deploys: the environment `local`, synthesized beforehand and shipped.
 
 python -m cdk.offline_template [--check]
 """
@@ -9,13 +9,13 @@ import sys
 from typing import Any, Final
 
 from background_jobs.local_stack.package_data import CODE_KEY, DEPENDENCIES_KEY, TEMPLATE
-from cdk.config import environment_named
+from cdk.environment_loading import load_environment
 from cdk.synthesis import build_layer, synthesize
 
 
 def offline_template() -> str:
-    """Synthesize the offline stage; assets are named for what they are, so that code does not change it."""
-    config = environment_named("local")
+    """Synthesize the offline environment; its assets have fixed names, so that code does not change it."""
+    config = load_environment("local")
     template = synthesize(config, dependencies=build_layer(config))
     resources: dict[str, Any] = template["Resources"]
     for resource in resources.values():

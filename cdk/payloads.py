@@ -11,7 +11,7 @@ from constructs import Construct
 
 from background_jobs.core.payload_keys import PAYLOADS, payload_prefix
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
-from cdk.config import StageConfig
+from cdk.config import EnvironmentConfig
 
 _KEYS: Final = f"{PAYLOADS}*"
 _SCHEDULED_KEYS: Final = "schedules/*"
@@ -25,7 +25,7 @@ class PayloadBucket(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        config: StageConfig,
+        config: EnvironmentConfig,
         key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -95,7 +95,7 @@ def _keys_of(service: str) -> str:
     return f"{payload_prefix(service)}*"
 
 
-def _expirations(config: StageConfig) -> Iterator[s3.LifecycleRule]:
+def _expirations(config: EnvironmentConfig) -> Iterator[s3.LifecycleRule]:
     # Where two rules fit an object, S3 goes by the one that ends it first.
     longest = config.retention.longest
     yield s3.LifecycleRule(prefix=PAYLOADS, expiration=Duration.days(longest.days))

@@ -11,7 +11,7 @@ from constructs import Construct
 from background_jobs.settings import ApiSettings
 from cdk.acknowledgements import acknowledge
 from cdk.functions import Functions
-from cdk.stage import Stage
+from cdk.shared import SharedResources
 
 _PORT: Final = 8080
 _ADAPTER: Final = "arn:aws:lambda:{region}:753240598075:layer:LambdaAdapterLayerArm64:27"
@@ -26,13 +26,15 @@ _POLL_SECONDS: Final = 1.0
 
 
 class ProgressApi(Construct):
-    """The API of one stage, with the console; without a user pool, callers sign their requests (SigV4)."""
+    """The API of one environment, with the console; without a user pool, callers sign requests (SigV4)."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, functions: Functions) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, shared: SharedResources, functions: Functions
+    ) -> None:
         super().__init__(scope, construct_id)
         self.function = self._function(functions)
-        stage.storage.grant_call(self.function)
-        user_pool_arn = stage.config.user_pool_arn
+        shared.storage.grant_call(self.function)
+        user_pool_arn = shared.config.user_pool_arn
         self.api = apigateway.RestApi(
             self,
             "Api",
@@ -46,7 +48,7 @@ class ProgressApi(Construct):
                 throttling_rate_limit=200,
                 throttling_burst_limit=400,
                 tracing_enabled=True,
-                access_log_destination=self._access_log(stage),
+                access_log_destination=self._access_log(shared),
             ),
             cloud_watch_role=False,
             endpoint_types=[apigateway.EndpointType.REGIONAL],
@@ -55,7 +57,7 @@ class ProgressApi(Construct):
         acknowledge(self.api, "APIG2", "The application validates every request, and says what is wrong.")
         acknowledge(self.api, "APIG3", "IAM or a user pool authorises callers; add a firewall of yours.")
         acknowledge(self.api, "APIG6", "API Gateway's own log would hold what is sent.")
-        if not stage.config.api_access_log:
+        if not shared.config.api_access_log:
             acknowledge(self.api, "APIG1", "It would need a role in the settings of the whole account.")
         if user_pool_arn is None:
             acknowledge(self.api, "COG4", "Callers sign their requests (SigV4), and IAM authorises them.")
@@ -77,7 +79,7 @@ class ProgressApi(Construct):
             handler="progress_api/run.sh",
             seconds=900,
             layers=[adapter],
-            environment=streaming.to_env()
+            variables=streaming.to_env()
             | {
                 "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
                 "AWS_LWA_INVOKE_MODE": "response_stream",
@@ -86,10 +88,10 @@ class ProgressApi(Construct):
             },
         )
 
-    def _access_log(self, stage: Stage) -> apigateway.IAccessLogDestination | None:
-        if not stage.config.api_access_log:
+    def _access_log(self, shared: SharedResources) -> apigateway.IAccessLogDestination | None:
+        if not shared.config.api_access_log:
             return None
-        return apigateway.LogGroupLogDestination(stage.logs.group(self, "AccessLog"))
+        return apigateway.LogGroupLogDestination(shared.logs.group(self, "AccessLog"))
 
     def _method_options(self, user_pool_arn: str | None) -> apigateway.MethodOptions:
         """Return who may call: holders of a token of the user pool, or else callers that IAM allows."""

@@ -30,7 +30,7 @@ class ScheduleConfig(BaseModel):
     params: tuple[dict[str, Any], ...] | Path = ({},)
     """One job instance for each; or a file of them, one JSON object a line. Up to 24 KB."""
     service: str | None = None
-    """By default the first of the stage."""
+    """By default the first of the environment."""
     overlap: Overlap = Overlap.SKIP
     jitter: timedelta = timedelta()
     parallelism: int | None = None

@@ -17,8 +17,8 @@ from background_jobs.core.schedules.definition import Target, schedule_group, sc
 from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.settings import Settings
 from cdk.acknowledgements import acknowledge_wildcard
-from cdk.config import StageConfig
-from cdk.stage import Stage
+from cdk.config import EnvironmentConfig
+from cdk.shared import SharedResources
 
 _SERVICE: Final = "scheduler.amazonaws.com"
 
@@ -31,13 +31,13 @@ class Schedules(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        stage: Stage,
+        shared: SharedResources,
         kick_off_job: lambda_.IFunction,
         failures: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
-        config = stage.config
-        self._group = scheduler.CfnScheduleGroup(self, "Group", name=schedule_group(config.stage))
+        config = shared.config
+        self._group = scheduler.CfnScheduleGroup(self, "Group", name=schedule_group(config.environment))
         self._role = iam.Role(
             self,
             "Role",
@@ -52,7 +52,7 @@ class Schedules(Construct):
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[failures.queue_arn])
         )
         self._target = Target(kick_off_job.function_arn, self._role.role_arn, failures.queue_arn)
-        self._start_what_waits(kick_off_job, stage.bus)
+        self._start_what_waits(kick_off_job, shared.bus)
         self._declare(config)
 
     def known_to(self, settings: Settings) -> Settings:
@@ -67,11 +67,11 @@ class Schedules(Construct):
         )
 
     def grant_make(self, to: iam.IGrantable) -> None:
-        """Let *to* make schedules of this stage, beside what `grant_manage` allows."""
+        """Let *to* make schedules of this environment, beside what `grant_manage` allows."""
         self._allow(to, "CreateSchedule")
 
     def grant_manage(self, to: iam.IGrantable) -> None:
-        """Let *to* list, pause, resume and delete the schedules of this stage."""
+        """Let *to* list, pause, resume and delete the schedules of this environment."""
         self._allow(to, "DeleteSchedule", "GetSchedule", "UpdateSchedule")
         for statement in (
             # Listing is allowed or not for the account as a whole.
@@ -114,13 +114,13 @@ class Schedules(Construct):
             ],
         )
 
-    def _declare(self, config: StageConfig) -> None:
+    def _declare(self, config: EnvironmentConfig) -> None:
         for declared in config.schedules:
             definition = declared.definition(config.services[0].name)
             schedule = CfnResource(
                 self,
                 f"Schedule-{declared.name}",
                 type="AWS::Scheduler::Schedule",
-                properties=scheduler_properties(definition, schedule_group(config.stage), self._target),
+                properties=scheduler_properties(definition, schedule_group(config.environment), self._target),
             )
             schedule.add_dependency(self._group)

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from background_jobs.core.containers.environment import SERVICE_NAME
+from background_jobs.core.containers.variables import SERVICE_NAME
 from background_jobs.core.planning.fargate import MEMORY_MIB
 from background_jobs.settings import PREFIX, ContainerSettings
 
@@ -56,12 +56,12 @@ class ServiceConfig(BaseModel):
     arm64: bool = True
     spot: bool = False
     """Run on Fargate Spot: far cheaper, and AWS may take a container back, which is launched again."""
-    environment: dict[str, str] = Field(default_factory=dict)
+    variables: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)
     """By variable, the ARN of a secret of Secrets Manager or of a parameter of SSM."""
     permissions: tuple[Permission, ...] = ()
     retention_days: int | None = Field(default=None, ge=1)
-    """For how many days its events, read model and payloads are kept; None for as long as the stage says."""
+    """For how many days its events, read model and payloads are kept; None for those of the environment."""
 
     @property
     def folder(self) -> Path | None:
@@ -107,13 +107,13 @@ class ServiceConfig(BaseModel):
 
     @model_validator(mode="after")
     def _variables_are_free(self) -> Self:
-        names = [*self.environment, *self.secrets]
+        names = [*self.variables, *self.secrets]
         ours = sorted(name for name in names if name in _OURS or name.startswith(PREFIX))
         if ours:
             raise ValueError(f"service {self.name!r}: these variables are set by us: {', '.join(ours)}")
-        if twice := sorted(self.environment.keys() & self.secrets.keys()):
+        if twice := sorted(self.variables.keys() & self.secrets.keys()):
             raise ValueError(
-                f"service {self.name!r}: these are both in environment and in secrets: {', '.join(twice)}"
+                f"service {self.name!r}: these are both in variables and in secrets: {', '.join(twice)}"
             )
         for name, arn in self.secrets.items():
             if not _SECRET.fullmatch(arn):

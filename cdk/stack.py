@@ -1,4 +1,4 @@
-"""The stack of one stage: its parts, and what it tells the world."""
+"""The stack of one environment: its parts, and what it tells the world."""
 
 from typing import Any
 
@@ -7,45 +7,47 @@ from constructs import Construct
 
 from background_jobs.settings import Settings
 from cdk.callers import Callers
-from cdk.config import StageConfig
+from cdk.config import EnvironmentConfig
 from cdk.control_plane import ControlPlane
 from cdk.functions import FunctionAssets, Functions
 from cdk.job_services import JobServices
 from cdk.kick_offs import KickOffs
 from cdk.monitoring import Monitoring
 from cdk.progress_api import ProgressApi
-from cdk.stage import Stage
+from cdk.shared import SharedResources
 from cdk.standstills import Standstills
 
 
 class BackgroundJobsStack(Stack):
-    """Everything that one stage needs; its outputs are the settings of the SDK."""
+    """Everything that one environment needs; its outputs are the settings of the SDK."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        config: StageConfig,
+        config: EnvironmentConfig,
         assets: FunctionAssets,
         **options: Any,  # noqa: ANN401 -- those of every stack
     ) -> None:
         super().__init__(scope, construct_id, **options)
-        stage = Stage(self, "Shared", config=config)
-        services = JobServices(self, "Services", stage=stage)
-        functions = Functions(self, "Functions", stage=stage, assets=assets)
+        shared = SharedResources(self, "Shared", config=config)
+        services = JobServices(self, "Services", shared=shared)
+        functions = Functions(self, "Functions", shared=shared, assets=assets)
         control_plane = ControlPlane(
-            self, "ControlPlane", stage=stage, services=services, functions=functions
+            self, "ControlPlane", shared=shared, services=services, functions=functions
         )
-        progress_api = ProgressApi(self, "ProgressApi", stage=stage, functions=functions)
-        kick_offs = KickOffs(self, "KickOffs", stage=stage, functions=functions, stream=control_plane.stream)
+        progress_api = ProgressApi(self, "ProgressApi", shared=shared, functions=functions)
+        kick_offs = KickOffs(
+            self, "KickOffs", shared=shared, functions=functions, stream=control_plane.stream
+        )
         self.on_job_completed = kick_offs.chaining.on_job_completed
         self.start_after = kick_offs.chaining.start_after
-        Standstills(self, "Standstills", stage=stage, functions=functions)
+        Standstills(self, "Standstills", shared=shared, functions=functions)
         callers = Callers(
             self,
             "Callers",
-            storage=stage.storage,
+            storage=shared.storage,
             schedules=kick_offs.schedules,
             progress_api=progress_api,
         )
@@ -58,7 +60,7 @@ class BackgroundJobsStack(Stack):
                 functions=functions,
                 progress_api=progress_api,
             )
-        settings = stage.settings.model_copy(update={"api_url": progress_api.api.url})
+        settings = shared.settings.model_copy(update={"api_url": progress_api.api.url})
         self._tell(kick_offs.schedules.known_to(settings), callers)
 
     def _tell(self, settings: Settings, callers: Callers) -> None:

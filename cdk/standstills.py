@@ -9,7 +9,7 @@ from constructs import Construct
 
 from background_jobs.settings import StallSettings
 from cdk.functions import Functions
-from cdk.stage import Stage
+from cdk.shared import SharedResources
 
 _EVERY: Final = Duration.minutes(5)
 
@@ -17,12 +17,14 @@ _EVERY: Final = Duration.minutes(5)
 class Standstills(Construct):
     """Notes in the log what stands still; the aggregator tells the bus."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, functions: Functions) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, shared: SharedResources, functions: Functions
+    ) -> None:
         super().__init__(scope, construct_id)
-        settings = StallSettings(stalled_after_seconds=stage.config.stalled_after_seconds)
-        function = functions.function("note_stalls", seconds=300, environment=settings.to_env())
-        stage.storage.grant_note(function)
-        stage.storage.read_model.grant_read(function)
+        settings = StallSettings(stalled_after_seconds=shared.config.stalled_after_seconds)
+        function = functions.function("note_stalls", seconds=300, variables=settings.to_env())
+        shared.storage.grant_note(function)
+        shared.storage.read_model.grant_read(function)
         events.Rule(
             self,
             "Look",

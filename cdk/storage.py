@@ -1,10 +1,10 @@
-"""Where a stage keeps its data, and what each kind of user may do with it."""
+"""Where an environment keeps its data, and what each kind of user may do with it."""
 
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from cdk.config import StageConfig
+from cdk.config import EnvironmentConfig
 from cdk.event_log import EventLogTable
 from cdk.payloads import PayloadBucket
 from cdk.read_model import ReadModelTable
@@ -14,7 +14,7 @@ class Storage(Construct):
     """The event log, the read model and the payloads."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, config: StageConfig, key: kms.IKey | None
+        self, scope: Construct, construct_id: str, *, config: EnvironmentConfig, key: kms.IKey | None
     ) -> None:
         super().__init__(scope, construct_id)
         self.event_log = EventLogTable(self, "EventLog", keep_data=config.keep_data, key=key)

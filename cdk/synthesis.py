@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cdk.config import StageConfig
+from cdk.config import EnvironmentConfig
 from cdk.dependencies import build_dependencies
 from cdk.service_config import REPOSITORY
 
@@ -24,8 +24,8 @@ def use_bundled_node() -> None:
     os.environ["PATH"] = f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"  # noqa: TID251 -- not a setting
 
 
-def add_stack(app: "App", config: StageConfig, dependencies: Path) -> "BackgroundJobsStack":
-    """Add the stack of one stage, with the layer *dependencies*, and return it."""
+def add_stack(app: "App", config: EnvironmentConfig, dependencies: Path) -> "BackgroundJobsStack":
+    """Add the stack of one environment, with the layer *dependencies*, and return it."""
     from aws_cdk import DefaultStackSynthesizer, Environment  # noqa: PLC0415 -- after use_bundled_node
 
     from cdk.functions import FunctionAssets  # noqa: PLC0415 -- the same
@@ -33,10 +33,10 @@ def add_stack(app: "App", config: StageConfig, dependencies: Path) -> "Backgroun
 
     return BackgroundJobsStack(
         app,
-        f"background-jobs-{config.stage}",
+        f"background-jobs-{config.environment}",
         config=config,
         assets=FunctionAssets(code=REPOSITORY / "lambdas", dependencies=dependencies),
-        description=f"Background Job Service, stage {config.stage}",
+        description=f"Background Job Service, environment {config.environment}",
         env=Environment(account=config.account, region=config.region),
         termination_protection=config.keep_data,
         # The rule asks for a parameter that only a bootstrapped account has; the deployment itself finds out.
@@ -52,7 +52,7 @@ def check_rules(app: "App") -> None:
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
 
-def build_layer(config: StageConfig) -> Path:
+def build_layer(config: EnvironmentConfig) -> Path:
     """Build the layer of the functions' dependencies, which is empty where they are not bundled."""
     if config.bundled:
         return build_dependencies(_BUILD)
@@ -62,8 +62,8 @@ def build_layer(config: StageConfig) -> Path:
     return empty
 
 
-def synthesize(config: StageConfig, dependencies: Path, *, checked: bool = False) -> dict[str, Any]:
-    """Synthesize one stage and return its template; *checked* against AWS's rules, if asked for."""
+def synthesize(config: EnvironmentConfig, dependencies: Path, *, checked: bool = False) -> dict[str, Any]:
+    """Synthesize one environment and return its template; *checked* against AWS's rules, if asked for."""
     use_bundled_node()
     from aws_cdk import App  # noqa: PLC0415 -- after use_bundled_node
 

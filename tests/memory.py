@@ -1,4 +1,4 @@
-"""AWS in memory: moto behind every adapter, with the tables, the bucket and the bus of one stage."""
+"""AWS in memory: moto behind every adapter, with the tables, the bucket and the bus of one environment."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from background_jobs.core.tables import HISTORY_FILTERED, HISTORY_INDEXES, HISTO
 from background_jobs.settings import Settings
 
 SETTINGS = Settings(
-    stage="test",
+    environment="test",
     event_log_table="event-log",
     read_model_table="read-model",
     payload_bucket="payloads",
@@ -74,4 +74,4 @@ def _create() -> None:
         Bucket=SETTINGS.payload_bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
     clients.events().create_event_bus(Name=SETTINGS.event_bus)
-    clients.scheduler().create_schedule_group(Name=schedule_group(SETTINGS.stage))
+    clients.scheduler().create_schedule_group(Name=schedule_group(SETTINGS.environment))

@@ -21,7 +21,7 @@ def _ender() -> OrchestrationEnder:
     settings, execution = Settings.from_env(), ExecutionSettings.from_env()
     state_machine = StateMachine(clients.stepfunctions(), execution.state_machine_arn)
     return OrchestrationEnder(
-        settings.stage, Stores.of(settings), state_machine, Tasks(clients.ecs(), execution.cluster_arn)
+        settings.environment, Stores.of(settings), state_machine, Tasks(clients.ecs(), execution.cluster_arn)
     )
 
 

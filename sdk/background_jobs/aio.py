@@ -112,7 +112,7 @@ class OrchestrationService:
         return Schedule(await asyncio.to_thread(self._service.schedule_job, name, job, params, **options))
 
     async def schedules(self) -> list["Schedule"]:
-        """Return all schedules of the stage, by name."""
+        """Return all schedules of the environment, by name."""
         return [Schedule(one) for one in await asyncio.to_thread(self._service.schedules)]
 
     async def schedule(self, name: str) -> "Schedule":
@@ -127,7 +127,7 @@ class OrchestrationService:
 
 
 class Schedule:
-    """A schedule of the stage; any process can re-attach to it by its name."""
+    """A schedule of the environment; any process can re-attach to it by its name."""
 
     def __init__(self, schedule: sync.Schedule) -> None:
         self.name = schedule.name

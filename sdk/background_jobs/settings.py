@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from background_jobs.core.containers.environment import (
+from background_jobs.core.containers.variables import (
     JOB_ID,
     JOB_INDICES,
     JOB_NAME,
@@ -78,12 +78,12 @@ class _FromEnvironment(BaseModel):
 
 
 class Settings(_FromEnvironment):
-    """Where a stage keeps its events, payloads and bus; read by callers, containers and Lambdas alike.
+    """Where an environment keeps its events, payloads and bus; read by callers, containers and Lambdas alike.
 
     Every field is the variable ``BACKGROUND_JOBS_<FIELD>``.
     """
 
-    stage: str
+    environment: str
     event_log_table: str
     read_model_table: str
     payload_bucket: str
@@ -91,7 +91,7 @@ class Settings(_FromEnvironment):
     service: str = "default"
     """The service that runs a job when kick_off_job names none."""
     service_names: Names = ()
-    """The services of the stage, comma-separated, where they are known; kick-off then refuses others."""
+    """The services of the environment, comma-separated, where known; kick-off then refuses others."""
     max_parallelism: int = Field(default=100, ge=1, le=10_000)
     """The most containers that one orchestration may use; Step Functions allows 10,000."""
     job_names: Names = ()
@@ -111,7 +111,7 @@ class Settings(_FromEnvironment):
 
     @property
     def retention(self) -> Retention:
-        """Return how long the stage keeps what belongs to each service."""
+        """Return how long the environment keeps what belongs to each service."""
         return Retention(self.retention_days, self.service_retention_days)
 
     @classmethod

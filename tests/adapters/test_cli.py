@@ -147,12 +147,12 @@ def test_what_cannot_be_is_refused_with_a_sentence_and_status_2(words: list[str]
 
 
 def test_missing_settings_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("BACKGROUND_JOBS_STAGE", "BACKGROUND_JOBS_PAYLOAD_BUCKET"):
+    for name in ("BACKGROUND_JOBS_ENVIRONMENT", "BACKGROUND_JOBS_PAYLOAD_BUCKET"):
         monkeypatch.delenv(name)
     for words in (["list"], ["watch", UNKNOWN], ["kick-off", "halve"], ["rerun", UNKNOWN]):
         refused = run(*words, stdin="")
         assert refused.exit_code == 2
-        assert "environment: BACKGROUND_JOBS_PAYLOAD_BUCKET, BACKGROUND_JOBS_STAGE." in refused.stderr
+        assert "process: BACKGROUND_JOBS_ENVIRONMENT, BACKGROUND_JOBS_PAYLOAD_BUCKET." in refused.stderr
 
 
 def test_what_aws_refuses_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -565,7 +565,7 @@ def test_completion_knows_commands_choices_and_the_jobs_in_the_settings(
 
 
 def test_completion_is_silent_where_there_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("BACKGROUND_JOBS_STAGE")
+    monkeypatch.delenv("BACKGROUND_JOBS_ENVIRONMENT")
     environment = {
         "_BACKGROUND_JOBS_COMPLETE": "complete_bash",
         "COMP_WORDS": "background-jobs kick-off ",

@@ -1,4 +1,4 @@
-"""How long what belongs to a service is kept: its own days, those of the stage, or the longest there are."""
+"""How long what belongs to a service is kept: its own days, those of the environment, or the longest there are."""
 
 import json
 from collections.abc import Callable

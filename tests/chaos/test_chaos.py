@@ -76,7 +76,7 @@ def stack(seed: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChaoticStack]:
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     stack = ChaoticStack(jobs=str(Path(__file__).with_name("jobs.py")), containers=CONTAINERS)
     with stack:
-        for name, value in stack.environment.items():
+        for name, value in stack.variables.items():
             monkeypatch.setenv(name, value)
         clients._client.cache_clear()
         yield stack

@@ -44,7 +44,7 @@ def stack(chromium: Browser) -> Iterator[LocalStack]:
 @pytest.fixture(autouse=True)
 def environment(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    for name, value in stack.environment.items():
+    for name, value in stack.variables.items():
         monkeypatch.setenv(name, value)
     clients._client.cache_clear()
 

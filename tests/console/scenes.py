@@ -1,4 +1,4 @@
-"""Orchestrations as a busy stage has them, played for screenshots and measurements."""
+"""Orchestrations as a busy environment has them, played for screenshots and measurements."""
 
 import random
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from background_jobs.core.events import (
     JobProgressed,
     JobStarted,
 )
-from tests.console.stage import Stage
+from tests.console.scripted_api import ScriptedApi
 
 LOG: Final = "/background-jobs/prod/orders/job/job/8d3f0c6e2b7a4f19"
 CONTAINERS: Final = 64
@@ -52,10 +52,12 @@ def _errors(index: int) -> list[JobError]:
 
 
 class Scene:
-    """One orchestration that is played."""
+    """One orchestration that is api."""
 
-    def __init__(self, stage: Stage, orchestration_id: str, total: int, at: datetime, seconds: float) -> None:
-        self.stage = stage
+    def __init__(
+        self, api: ScriptedApi, orchestration_id: str, total: int, at: datetime, seconds: float
+    ) -> None:
+        self.api = api
         self.id = orchestration_id
         self.total = total
         self._at = at
@@ -64,11 +66,11 @@ class Scene:
 
     @classmethod
     def kicked_off(
-        cls, stage: Stage, job_name: str, total: int, at: datetime, seconds: float, **tags: str
+        cls, api: ScriptedApi, job_name: str, total: int, at: datetime, seconds: float, **tags: str
     ) -> "Scene":
         """Kick off *job_name* as of *at*; all its instances take *seconds* together."""
         params = [{"batch": n, "orders": [f"{n:05d}-{k}" for k in "abc"]} for n in range(total)]
-        return cls(stage, stage.kick_off(job_name, params, at, tags=tags), total, at, seconds)
+        return cls(api, api.kick_off(job_name, params, at, tags=tags), total, at, seconds)
 
     def play(self, part: float = 1.0, failing: float = 0.0) -> "Scene":
         """Play until *part* of the instances have ended, *failing* of them badly."""
@@ -76,11 +78,11 @@ class Scene:
         container = ContainerStarted(
             orchestration_id=self.id, at=self._at, share=0, launch=0, first=0, last=self.total, log=LOG
         )
-        self.stage.tell(container, *(self._outcome(index, failing) for index in range(ended)))
+        self.api.tell(container, *(self._outcome(index, failing) for index in range(ended)))
         if ended == self.total:
-            self.stage.complete(self.id)
+            self.api.complete(self.id)
         else:
-            self.stage.tell(*self._running(range(ended, min(self.total, ended + CONTAINERS))))
+            self.api.tell(*self._running(range(ended, min(self.total, ended + CONTAINERS))))
         return self
 
     def _moment(self, index: int) -> datetime:

@@ -9,13 +9,13 @@ from playwright.sync_api import Browser, Page
 
 from tests.console.chromium import browser
 from tests.console.scenes import Scene
-from tests.console.stage import Stage, stage
+from tests.console.scripted_api import ScriptedApi, serve_scripted_api
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
 DESK: Final[dict[str, Any]] = {"viewport": {"width": 1200, "height": 820}, "device_scale_factor": 1.5}
 TALL: Final[dict[str, Any]] = {"viewport": {"width": 1200, "height": 1200}, "device_scale_factor": 1.5}
 PLAYING: Final = timedelta(seconds=40)
-"""How long it may take until all is played."""
+"""How long it may take until all is api."""
 PHONE: Final[dict[str, Any]] = {
     "viewport": {"width": 390, "height": 844},
     "device_scale_factor": 2,
@@ -27,11 +27,11 @@ def main() -> None:
     """Play some orchestrations, and take the pictures."""
     IMAGES.mkdir(exist_ok=True)
     now = datetime.now(UTC) + PLAYING
-    with stage() as played, browser() as chromium:
-        running, failed = _played(played, now)
+    with serve_scripted_api() as api, browser() as chromium:
+        running, failed = _played(api, now)
         # What the API says of the time left is as of its own clock.
         time.sleep(max(0, (now - datetime.now(UTC)).total_seconds()))
-        camera = Camera(chromium, played.url, now)
+        camera = Camera(chromium, api.url, now)
         camera.take("console-list", "#/", **DESK)
         camera.take("console-running", f"#/orchestrations/{running}", **TALL)
         camera.take("console-running-dark", f"#/orchestrations/{running}", color_scheme="dark", **TALL)
@@ -40,25 +40,25 @@ def main() -> None:
         camera.take("console-phone", f"#/orchestrations/{running}", **PHONE)
 
 
-def _played(played: Stage, now: datetime) -> tuple[str, str]:
-    """Play what a busy stage has, and return the ids of one that runs and of one with failures."""
+def _played(api: ScriptedApi, now: datetime) -> tuple[str, str]:
+    """Play what a busy environment has, and return the ids of one that runs and of one with failures."""
 
     def ago(**span: float) -> datetime:
         return now - timedelta(**span)
 
-    Scene.kicked_off(played, "nightly_report", 1, ago(hours=31), 48).play()
-    Scene.kicked_off(played, "clean_up", 40, ago(hours=9), 30).play(failing=1)
+    Scene.kicked_off(api, "nightly_report", 1, ago(hours=31), 48).play()
+    Scene.kicked_off(api, "clean_up", 40, ago(hours=9), 30).play(failing=1)
     failed = Scene.kicked_off(
-        played, "sync_customers", 640, ago(hours=2), 95, customer="globex", region="eu"
+        api, "sync_customers", 640, ago(hours=2), 95, customer="globex", region="eu"
     ).play(failing=0.06)
-    Scene.kicked_off(played, "render_invoices", 480, ago(minutes=52), 210, customer="initech").play()
+    Scene.kicked_off(api, "render_invoices", 480, ago(minutes=52), 210, customer="initech").play()
     part = 0.64
     seconds = 240 / part**0.86  # so that what has ended by now took four minutes
     running = Scene.kicked_off(
-        played, "migrate_orders", 2_400, ago(seconds=243), seconds, customer="acme", month="2026-11"
+        api, "migrate_orders", 2_400, ago(seconds=243), seconds, customer="acme", month="2026-11"
     ).play(part, failing=0.012)
-    Scene.kicked_off(played, "render_invoices", 300, ago(seconds=20), 80, customer="acme").play(0.2)
-    Scene.kicked_off(played, "export_ledger", 24, ago(seconds=2), 80, customer="acme").play(0)
+    Scene.kicked_off(api, "render_invoices", 300, ago(seconds=20), 80, customer="acme").play(0.2)
+    Scene.kicked_off(api, "export_ledger", 24, ago(seconds=2), 80, customer="acme").play(0)
     return running.id, failed.id
 
 

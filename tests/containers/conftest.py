@@ -98,7 +98,7 @@ def service(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Orchestration
 
 def caller_of(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> OrchestrationService:
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    for name, value in stack.environment.items():
+    for name, value in stack.variables.items():
         monkeypatch.setenv(name, value)
     clients._client.cache_clear()
     return OrchestrationService()

@@ -96,7 +96,7 @@ class Authority:
             policies[name] = _statements_of_policy(iam, outputs[f"{name}Policy"])
         (self._folder / ROLES).write_text(json.dumps({"names": roles, "policies": policies}))
         assert self._runner is not None
-        self._runner.containers._environment.update(_session(roles["ServicesdefaultTaskRole"]))
+        self._runner.containers._shared.update(_session(roles["ServicesdefaultTaskRole"]))
         return _session(roles["FunctionsProgressApiRole"])
 
 
@@ -119,7 +119,7 @@ def _statements_of_role(iam: Any, role: str) -> list[Any]:
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
     documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
     attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
-    assert not attached, "a managed policy allows more than one stage needs"
+    assert not attached, "a managed policy allows more than one environment needs"
     return [statement for document in documents for statement in document["Statement"]]
 
 
@@ -135,11 +135,11 @@ def main() -> None:
     os.environ["AUTH"] = "true"  # noqa: TID251 -- the emulator's own setting
     options = server.ServerOptions.model_validate_json(sys.argv[1])
     authority = Authority(options.folder)
-    start_api, environment = server._start_api, server.client_environment
+    start_api, variables = server._start_api, server.client_variables
 
     def start_api_as_its_role(*arguments: Any) -> None:
         credentials = authority.admit()
-        server.client_environment = lambda *where: environment(*where) | credentials
+        server.client_variables = lambda *where: variables(*where) | credentials
         start_api(*arguments)
 
     server.substitute = authority.begin  # type: ignore[attr-defined] # not a public name

@@ -8,22 +8,23 @@ from typing import Any
 
 import pytest
 
-from cdk.config import StageConfig, environment_named
+from cdk.config import EnvironmentConfig
+from cdk.environment_loading import load_environment
 from cdk.synthesis import synthesize, use_bundled_node
 
 NODE = Path(__file__).with_name("node")
 Template = dict[str, Any]
-Synthesize = Callable[[StageConfig], Template]
+Synthesize = Callable[[EnvironmentConfig], Template]
 
 
 @pytest.fixture(scope="session")
 def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
-    """Synthesize a stage with an empty layer, held to AWS's rules; needs no network and no package index."""
+    """Synthesize an environment with an empty layer, held to AWS's rules; needs no network and no package index."""
     layer: Path = tmp_path_factory.mktemp("layer")
     (layer / "README").write_text("empty")
     known: dict[str, Template] = {}
 
-    def synthesized(config: StageConfig) -> Template:
+    def synthesized(config: EnvironmentConfig) -> Template:
         name = config.model_dump_json()
         if name not in known:
             known[name] = synthesize(config, dependencies=layer, checked=True)
@@ -49,8 +50,8 @@ def text_of(value: str | dict[str, Any]) -> str:
 
 @pytest.fixture(scope="session")
 def template(synthesized: Synthesize) -> dict[str, Any]:
-    """The template of the stage `prod`."""
-    return synthesized(environment_named("prod"))
+    """The template of the environment `prod`."""
+    return synthesized(load_environment("prod"))
 
 
 @pytest.fixture(scope="session")

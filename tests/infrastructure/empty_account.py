@@ -5,7 +5,7 @@ import sys
 from background_jobs.local_stack import server
 from background_jobs.settings import Settings
 
-NOTHING = Settings(stage="none", event_log_table="none", read_model_table="none", payload_bucket="none")
+NOTHING = Settings(environment="none", event_log_table="none", read_model_table="none", payload_bucket="none")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from background_jobs import Stage
 from background_jobs.core.invocations import FOLLOWING
-from cdk.config import environment_named
+from cdk.environment_loading import load_environment
 from cdk.synthesis import add_stack, use_bundled_node
 from tests.infrastructure.conftest import Template, of_type
 
@@ -30,7 +30,7 @@ def test_a_rule_of_the_stack_starts_a_stage_or_tells_anybody(tmp_path: Path) -> 
 
     (tmp_path / "README").write_text("empty")
     app = App(analytics_reporting=False)
-    stack = add_stack(app, environment_named("prod"), tmp_path)
+    stack = add_stack(app, load_environment("prod"), tmp_path)
     stage = Stage("load", params={"path": "$result.path"}, on_failure="continue")
     stack.start_after("LoadAfterExtract", job_name="extract", stage=stage, tags={"customer": "acme"})
     stack.on_job_completed("Tell", targets.SqsQueue(aws_sqs.Queue(stack, "Theirs")), outcome="Errored")

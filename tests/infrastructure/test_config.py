@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from background_jobs import Stage
 from background_jobs.core.schedules.definition import Overlap
-from cdk.config import InvalidStage, StageConfig, environment_named
+from cdk.config import EnvironmentConfig
+from cdk.environment_loading import InvalidEnvironment, load_environment
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.schedule_config import ScheduleConfig
 from cdk.service_config import Permission, ServiceConfig
@@ -18,8 +19,8 @@ def service(**fields: Any) -> ServiceConfig:
     return ServiceConfig(**({"name": "billing", "image": "i"} | fields))
 
 
-def stage(**fields: Any) -> StageConfig:
-    return StageConfig(**({"stage": "prod", "services": (service(),)} | fields))
+def environment(**fields: Any) -> EnvironmentConfig:
+    return EnvironmentConfig(**({"environment": "prod", "services": (service(),)} | fields))
 
 
 @pytest.mark.parametrize(
@@ -37,10 +38,10 @@ def stage(**fields: Any) -> StageConfig:
         ),
         ({"jobs": ("a", "b", "a")}, "these jobs are named twice: a"),
         (
-            {"environment": {"JOB_NAME": "x", "BACKGROUND_JOBS_STAGE": "y"}},
-            "set by us: BACKGROUND_JOBS_STAGE, JOB_NAME",
+            {"variables": {"JOB_NAME": "x", "BACKGROUND_JOBS_ENVIRONMENT": "y"}},
+            "set by us: BACKGROUND_JOBS_ENVIRONMENT, JOB_NAME",
         ),
-        ({"environment": {"A": "x"}, "secrets": {"A": SECRET}}, "both in environment and in secrets: A"),
+        ({"variables": {"A": "x"}, "secrets": {"A": SECRET}}, "both in variables and in secrets: A"),
         ({"secrets": {"A": "hunter2"}}, r"secrets\['A'\]='hunter2' is no ARN of a secret"),
         ({"memory": 512}, "Extra inputs are not permitted"),
     ],
@@ -55,7 +56,7 @@ def test_a_service_that_cannot_run_is_refused_with_a_sentence(fields: dict[str, 
     [
         ({"services": (service(), service())}, "named twice: billing"),
         ({"services": ()}, "at least 1 item"),
-        ({"stage": "Prod"}, "String should match pattern"),
+        ({"environment": "Prod"}, "String should match pattern"),
         ({"log_days": 31}, r"CloudWatch cannot keep logs for log_days=31; use one of \[1, 3"),
         ({"notify": "ops"}, "notify='ops' is neither an e-mail address nor the ARN of an SNS topic"),
         ({"notify": "ops@example.com", "monitored": False}, "notify needs monitored=True"),
@@ -65,11 +66,11 @@ def test_a_service_that_cannot_run_is_refused_with_a_sentence(fields: dict[str, 
         ({"network": NewVpc(private=True)}, "do not reach the registry of 'i'; push it to ECR"),
     ],
 )
-def test_a_stage_that_cannot_be_deployed_is_refused_with_a_sentence(
+def test_an_environment_that_cannot_be_deployed_is_refused_with_a_sentence(
     fields: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ValidationError, match=said):
-        stage(**fields)
+        environment(**fields)
 
 
 def test_a_network_is_one_thing_or_another() -> None:
@@ -84,7 +85,7 @@ def test_a_network_is_one_thing_or_another() -> None:
 def test_private_subnets_take_images_of_ecr_and_images_that_are_built_here() -> None:
     ecr = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/billing@sha256:0a"
     both = (service(image=ecr), ServiceConfig(name="default", image="."))
-    assert stage(network=NewVpc(private=True), services=both).services == both
+    assert environment(network=NewVpc(private=True), services=both).services == both
     assert both[0].ecr_image is not None
     assert both[0].ecr_image.name == "team/billing"
 
@@ -101,9 +102,9 @@ def test_a_service_without_an_image_is_refused() -> None:
         ServiceConfig(name="billing")  # type: ignore[call-arg] # the point
 
 
-def test_an_unknown_stage_is_answered_with_those_that_exist() -> None:
-    with pytest.raises(InvalidStage, match=r"'staging'.*dev, prod"):
-        environment_named("staging")
+def test_an_unknown_environment_is_answered_with_those_that_exist() -> None:
+    with pytest.raises(InvalidEnvironment, match=r"'staging'.*dev, prod"):
+        load_environment("staging")
 
 
 def nightly(**fields: Any) -> ScheduleConfig:
@@ -136,7 +137,7 @@ def test_a_schedule_that_cannot_be_is_found_at_synthesis(fields: dict[str, Any],
         nightly(**fields)
 
 
-def test_schedules_run_in_services_and_limits_that_the_stage_has() -> None:
+def test_schedules_run_in_services_and_limits_that_the_environment_has() -> None:
     services = (ServiceConfig(name="billing", image="i"),)
     for fields, said in (
         ({"service": "biling"}, "no service 'biling'"),
@@ -144,6 +145,8 @@ def test_schedules_run_in_services_and_limits_that_the_stage_has() -> None:
         ({"parallelism": 7}, "at most 5"),
     ):
         with pytest.raises(ValidationError, match=said):
-            StageConfig(stage="prod", services=services, schedules=(nightly(**fields),), max_parallelism=5)
+            EnvironmentConfig(
+                environment="prod", services=services, schedules=(nightly(**fields),), max_parallelism=5
+            )
     with pytest.raises(ValidationError, match="schedules are named twice: nightly"):
-        StageConfig(stage="prod", services=services, schedules=(nightly(), nightly()))
+        EnvironmentConfig(environment="prod", services=services, schedules=(nightly(), nightly()))

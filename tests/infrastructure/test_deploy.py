@@ -68,7 +68,7 @@ class Deployment:
         return Settings.from_outputs(outputs).model_copy(update={"api_url": ""})
 
     def stored(self, settings: Settings) -> list[int]:
-        """Return how many items and objects there are where a stage keeps its data."""
+        """Return how many items and objects there are where an environment keeps its data."""
         tables = (settings.event_log_table, settings.read_model_table)
         counts = [self.dynamodb.scan(TableName=table, Select="COUNT")["Count"] for table in tables]
         return [*counts, self.s3.list_objects_v2(Bucket=settings.payload_bucket)["KeyCount"]]
@@ -78,7 +78,7 @@ class Deployment:
 def deployment(node: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     with EmptyAccount(str(JOBS), containers=2) as account, pytest.MonkeyPatch.context() as environment:
         environment.delenv("AWS_PROFILE", raising=False)
-        for name, value in account.environment.items():
+        for name, value in account.variables.items():
             if name.startswith("AWS_"):
                 environment.setenv(name, value)
         clients._client.cache_clear()
@@ -86,8 +86,8 @@ def deployment(node: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     clients._client.cache_clear()
 
 
-def test_a_stage_lives_from_bootstrap_to_destroy(deployment: Deployment) -> None:
-    # given an account that is bootstrapped, and a stage deployed into it
+def test_an_environment_lives_from_bootstrap_to_destroy(deployment: Deployment) -> None:
+    # given an account that is bootstrapped, and an environment deployed into it
     deployment.bootstrap()
     deployment.deploy(retention_days=30)
     settings = deployment.settings()

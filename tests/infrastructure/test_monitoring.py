@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from background_jobs.core.metrics import FEED_LAG_FIELD, METRIC_SERVICE, Metric, metric_namespace
-from cdk.config import environment_named
+from cdk.environment_loading import load_environment
 from cdk.metrics import COUNTED_FROM_LOGS
 from cdk.service_config import REPOSITORY
 from tests.infrastructure.conftest import Synthesize, Template, of_type, text_of
@@ -67,8 +67,8 @@ def test_the_dashboard_shows_every_metric_of_ours(template: Template) -> None:
 
 
 @pytest.mark.parametrize("notify", ["ops@example.com", "arn:aws:sns:eu-central-1:123456789012:ops"])
-def test_alarms_are_heard_by_whom_the_stage_names(synthesized: Synthesize, notify: str) -> None:
-    template = synthesized(environment_named("prod").model_copy(update={"notify": notify}))
+def test_alarms_are_heard_by_whom_the_environment_names(synthesized: Synthesize, notify: str) -> None:
+    template = synthesized(load_environment("prod").model_copy(update={"notify": notify}))
     actions = {text_of(action) for alarm in alarms(template) for action in alarm["AlarmActions"]}
     subscriptions = of_type(template, "AWS::SNS::Subscription")
     if notify.startswith("arn:"):
@@ -78,8 +78,8 @@ def test_alarms_are_heard_by_whom_the_stage_names(synthesized: Synthesize, notif
         assert [(one["Protocol"], one["Endpoint"]) for one in subscriptions] == [("email", notify)]
 
 
-def test_a_stage_may_go_unwatched(synthesized: Synthesize) -> None:
-    template = synthesized(environment_named("local"))
+def test_an_environment_may_go_unwatched(synthesized: Synthesize) -> None:
+    template = synthesized(load_environment("local"))
     assert alarms(template) == of_type(template, "AWS::CloudWatch::Dashboard") == []
 
 

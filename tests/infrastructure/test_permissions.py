@@ -84,7 +84,7 @@ class Life:
         self.stack, self.folder = stack, folder
         self._environment = environment
         self._users = json.loads((stack.folder / USERS).read_text())
-        for name, value in stack.environment.items():
+        for name, value in stack.variables.items():
             environment.setenv(name, value)
 
     def become(self, user: str | None) -> OrchestrationService:

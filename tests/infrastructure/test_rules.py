@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from cdk.config import StageConfig, environment_named
+from cdk.config import EnvironmentConfig
+from cdk.environment_loading import load_environment
 from cdk.network_config import NewVpc
 from cdk.service_config import ServiceConfig
 from cdk.synthesis import check_rules, use_bundled_node
 from tests.infrastructure.conftest import Synthesize, Template
 from tests.infrastructure.test_stack import BILLING
 
-EVERYTHING = StageConfig(
-    stage="prod",
+EVERYTHING = EnvironmentConfig(
+    environment="prod",
     services=(BILLING, ServiceConfig(name="default", image=".")),
     network=NewVpc(private=True),
     customer_key=True,
@@ -31,12 +32,12 @@ def lint(template: Template, folder: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-@pytest.mark.parametrize("stage", [environment_named("prod"), EVERYTHING], ids=["prod", "everything"])
-def test_neither_finds_fault_with_a_stage(
-    synthesized: Synthesize, stage: StageConfig, tmp_path: Path
+@pytest.mark.parametrize("environment", [load_environment("prod"), EVERYTHING], ids=["prod", "everything"])
+def test_neither_finds_fault_with_an_environment(
+    synthesized: Synthesize, environment: EnvironmentConfig, tmp_path: Path
 ) -> None:
     # synthesis stops where the first ones find any that is not acknowledged with a reason
-    assert lint(synthesized(stage), tmp_path) == ""
+    assert lint(synthesized(environment), tmp_path) == ""
 
 
 def test_an_unreasoned_fault_stops_synthesis() -> None:

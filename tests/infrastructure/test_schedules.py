@@ -12,7 +12,7 @@ from background_jobs.core.schedules.definition import (
 )
 from background_jobs.core.stages import Stage
 from background_jobs.core.tags import SCHEDULE_TAG
-from cdk.config import environment_named
+from cdk.environment_loading import load_environment
 from cdk.schedule_config import ScheduleConfig
 from tests.infrastructure.conftest import Synthesize, Template, of_type
 from tests.infrastructure.test_stack import actions, statements
@@ -62,7 +62,7 @@ def test_a_declared_schedule_is_what_the_sdk_would_make(synthesized: Synthesize)
         overlap=Overlap.QUEUE,
         then=Stage("send", params={"report": "$result"}, timeout=600),
     )
-    template = synthesized(environment_named("prod").model_copy(update={"schedules": (declared,)}))
+    template = synthesized(load_environment("prod").model_copy(update={"schedules": (declared,)}))
     (schedule,) = of_type(template, "AWS::Scheduler::Schedule")
     definition = parse_schedule_input(schedule["Target"]["Input"])
     assert definition == declared.definition("default")

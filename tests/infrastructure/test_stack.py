@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from background_jobs.core.containers.environment import CONTAINER_NAME, task_family
+from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
 from background_jobs.core.tables import HISTORY_INDEXES
 from background_jobs.local_stack.package_data import TEMPLATE
 from background_jobs.settings import ApiSettings, ExecutionSettings, Settings
-from cdk.config import StageConfig, environment_named
+from cdk.config import EnvironmentConfig
 from cdk.dependencies import PYTHON
+from cdk.environment_loading import load_environment
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.offline_template import offline_template
 from cdk.service_config import Permission, ServiceConfig
@@ -23,7 +24,7 @@ BILLING = ServiceConfig(
     memory_mib=4096,
     arm64=False,
     spot=True,
-    environment={"LOG_LEVEL": "DEBUG"},
+    variables={"LOG_LEVEL": "DEBUG"},
     secrets={
         "DATABASE": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf:password::",
         "TOKEN": "arn:aws:ssm:eu-central-1:123456789012:parameter/token",
@@ -36,8 +37,8 @@ BILLING = ServiceConfig(
 )
 
 
-def stage(**fields: Any) -> StageConfig:
-    return StageConfig(**({"stage": "prod", "services": (BILLING,)} | fields))
+def environment(**fields: Any) -> EnvironmentConfig:
+    return EnvironmentConfig(**({"environment": "prod", "services": (BILLING,)} | fields))
 
 
 def statements(template: Template, within: str = "") -> Iterator[dict[str, Any]]:
@@ -100,7 +101,7 @@ def test_every_resource_that_is_a_wildcard_is_one_that_aws_cannot_name(template:
 def test_the_state_machine_runs_the_tasks_of_its_own_services_in_its_own_cluster_only(
     synthesized: Synthesize,
 ) -> None:
-    template = synthesized(stage(services=(BILLING, ServiceConfig(name="reports", image="reports"))))
+    template = synthesized(environment(services=(BILLING, ServiceConfig(name="reports", image="reports"))))
     (run,) = allowing(template, "ecs:RunTask")
     assert [arn.rsplit("/", 1)[1] for arn in resources(run)] == [
         f"{task_family('prod', name)}:*" for name in ("billing", "reports")
@@ -116,15 +117,15 @@ def test_every_function_and_container_finds_all_its_settings(template: Template)
     functions = of_type(template, "AWS::Lambda::Function")
     (task,) = of_type(template, "AWS::ECS::TaskDefinition")
     (container,) = task["ContainerDefinitions"]
-    environments = [function["Environment"]["Variables"] for function in functions]
-    environments.append({one["Name"]: one["Value"] for one in container["Environment"]})
-    for environment in environments:
-        plain = {name: text_of(value) for name, value in environment.items()}
-        assert Settings.from_env(plain).stage == "prod"
-    executing = [e for e in environments if "BACKGROUND_JOBS_STATE_MACHINE_ARN" in e]
+    processes = [function["Environment"]["Variables"] for function in functions]
+    processes.append({one["Name"]: one["Value"] for one in container["Environment"]})
+    for variables in processes:
+        plain = {name: text_of(value) for name, value in variables.items()}
+        assert Settings.from_env(plain).environment == "prod"
+    executing = [e for e in processes if "BACKGROUND_JOBS_STATE_MACHINE_ARN" in e]
     assert len(executing) == 2
-    for environment in executing:
-        plain = {name: text_of(value) for name, value in environment.items()}
+    for variables in executing:
+        plain = {name: text_of(value) for name, value in variables.items()}
         assert ExecutionSettings.from_env(plain).spot_services == ()
     assert len(functions) == 8
 
@@ -147,8 +148,8 @@ def test_the_outputs_are_the_settings_of_the_sdk(template: Template) -> None:
 
 def test_jobs_are_known_only_where_every_service_says_which_it_has(synthesized: Synthesize) -> None:
     silent = ServiceConfig(name="reports", image="reports")
-    assert synthesized(stage())["Outputs"]["JobNames"]["Value"] == "invoice,remind"
-    assert "JobNames" not in synthesized(stage(services=(BILLING, silent)))["Outputs"]
+    assert synthesized(environment())["Outputs"]["JobNames"]["Value"] == "invoice,remind"
+    assert "JobNames" not in synthesized(environment(services=(BILLING, silent)))["Outputs"]
 
 
 def test_the_api_takes_signed_requests_only_and_streams_for_as_long_as_a_function_may(
@@ -169,21 +170,21 @@ def test_the_api_takes_signed_requests_only_and_streams_for_as_long_as_a_functio
 
 
 def test_the_api_keeps_an_access_log_where_the_account_lets_it(synthesized: Synthesize) -> None:
-    logged = synthesized(stage(api_access_log=True))
-    for template, expected in ((logged, True), (synthesized(stage()), False)):
+    logged = synthesized(environment(api_access_log=True))
+    for template, expected in ((logged, True), (synthesized(environment()), False)):
         (deployed,) = of_type(template, "AWS::ApiGateway::Stage")
         assert ("AccessLogSetting" in deployed) is expected
 
 
 def test_a_user_pool_lets_holders_of_its_tokens_call_the_api(synthesized: Synthesize) -> None:
     pool = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_a1b2c3"
-    template = synthesized(stage(user_pool_arn=pool))
+    template = synthesized(environment(user_pool_arn=pool))
     kinds = {method["AuthorizationType"] for method in of_type(template, "AWS::ApiGateway::Method")}
     assert kinds == {"COGNITO_USER_POOLS"}
 
 
 def test_a_service_is_what_it_was_configured_to_be(synthesized: Synthesize) -> None:
-    (task,) = of_type(synthesized(stage()), "AWS::ECS::TaskDefinition")
+    (task,) = of_type(synthesized(environment()), "AWS::ECS::TaskDefinition")
     assert task["Family"] == task_family("prod", "billing")
     assert (task["Cpu"], task["Memory"]) == ("1024", "4096")
     assert task["RuntimePlatform"]["CpuArchitecture"] == "X86_64"
@@ -196,7 +197,7 @@ def test_a_service_is_what_it_was_configured_to_be(synthesized: Synthesize) -> N
 
 def test_each_service_has_roles_of_its_own_that_allow_what_it_needs(synthesized: Synthesize) -> None:
     other = ServiceConfig(name="reports", image="reports")
-    template = synthesized(stage(services=(BILLING, other)))
+    template = synthesized(environment(services=(BILLING, other)))
     (reading,) = allowing(template, "secretsmanager:GetSecretValue")
     assert resources(reading) == ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf"]
     (reading,) = allowing(template, "ssm:GetParameters")
@@ -220,7 +221,7 @@ def test_who_reads_payloads_can_tell_an_expired_one_from_a_forbidden_one(templat
 
 
 def test_a_service_on_spot_is_known_to_whoever_starts_executions(synthesized: Synthesize) -> None:
-    template = synthesized(stage(services=(BILLING, ServiceConfig(name="reports", image="reports"))))
+    template = synthesized(environment(services=(BILLING, ServiceConfig(name="reports", image="reports"))))
     (cluster,) = of_type(template, "AWS::ECS::Cluster")
     assert cluster["CapacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
     known = {
@@ -249,7 +250,7 @@ def test_by_default_containers_are_in_public_subnets_without_nat(template: Templ
 
 
 def test_private_subnets_reach_what_containers_need_through_endpoints(synthesized: Synthesize) -> None:
-    template = synthesized(stage(network=NewVpc(private=True, endpoints=("sqs",))))
+    template = synthesized(environment(network=NewVpc(private=True, endpoints=("sqs",))))
     assert awsvpc(template)["AssignPublicIp"] == "DISABLED"
     assert of_type(template, "AWS::EC2::NatGateway") == of_type(template, "AWS::EC2::InternetGateway") == []
     names = {text_of(e["ServiceName"]).split(".", 3)[-1] for e in of_type(template, "AWS::EC2::VPCEndpoint")}
@@ -260,9 +261,9 @@ def test_private_subnets_reach_what_containers_need_through_endpoints(synthesize
 
 def test_a_network_may_be_brought_along(synthesized: Synthesize) -> None:
     where = {"account": "123456789012", "region": "eu-central-1"}
-    looked_up = synthesized(stage(network=ExistingVpc(vpc_id="vpc-0a1b2c3d"), **where))
+    looked_up = synthesized(environment(network=ExistingVpc(vpc_id="vpc-0a1b2c3d"), **where))
     named = synthesized(
-        stage(network=ExistingSubnets(subnet_ids=("subnet-1", "subnet-2"), security_group_id="sg-1"))
+        environment(network=ExistingSubnets(subnet_ids=("subnet-1", "subnet-2"), security_group_id="sg-1"))
     )
     for template in (looked_up, named):
         assert of_type(template, "AWS::EC2::VPC") == of_type(template, "AWS::EC2::Subnet") == []
@@ -273,7 +274,7 @@ def test_a_network_may_be_brought_along(synthesized: Synthesize) -> None:
 
 def test_data_outlives_the_stack_where_it_is_to_be_kept(synthesized: Synthesize) -> None:
     for keep, policy in ((True, "Retain"), (False, "Delete")):
-        template = synthesized(stage(keep_data=keep, customer_key=True))
+        template = synthesized(environment(keep_data=keep, customer_key=True))
         kept = [
             resource["DeletionPolicy"]
             for resource in template["Resources"].values()
@@ -306,7 +307,7 @@ def test_the_bucket_is_closed_to_the_public_and_to_requests_without_tls(template
 
 
 def test_a_customer_key_encrypts_all_that_is_stored(synthesized: Synthesize) -> None:
-    template = synthesized(stage(customer_key=True))
+    template = synthesized(environment(customer_key=True))
     (name,) = [n for n, r in template["Resources"].items() if r["Type"] == "AWS::KMS::Key"]
     key = {"Fn::GetAtt": [name, "Arn"]}
     for table in of_type(template, "AWS::DynamoDB::Table"):
@@ -322,7 +323,7 @@ def test_a_customer_key_encrypts_all_that_is_stored(synthesized: Synthesize) -> 
 
 
 def test_a_customer_key_is_used_through_the_services_that_store_only(synthesized: Synthesize) -> None:
-    (key,) = of_type(synthesized(stage(customer_key=True)), "AWS::KMS::Key")
+    (key,) = of_type(synthesized(environment(customer_key=True)), "AWS::KMS::Key")
     root, through, logs = key["KeyPolicy"]["Statement"]
     assert text_of(root["Principal"]["AWS"]).endswith(":root")
     condition = through["Condition"]["StringEquals"]
@@ -332,8 +333,8 @@ def test_a_customer_key_is_used_through_the_services_that_store_only(synthesized
     assert not [a for s in (through, logs) for a in s["Action"] if "*" in a]
 
 
-def test_retention_and_sizes_are_those_of_the_stage(synthesized: Synthesize) -> None:
-    template = synthesized(stage(retention_days=14, log_days=7, function_memory_mib=512))
+def test_retention_and_sizes_are_those_of_the_environment(synthesized: Synthesize) -> None:
+    template = synthesized(environment(retention_days=14, log_days=7, function_memory_mib=512))
     assert {log["RetentionInDays"] for log in of_type(template, "AWS::Logs::LogGroup")} == {7}
     assert {f["MemorySize"] for f in of_type(template, "AWS::Lambda::Function")} == {512}
     (bucket,) = of_type(template, "AWS::S3::Bucket")
@@ -344,7 +345,7 @@ def test_retention_and_sizes_are_those_of_the_stage(synthesized: Synthesize) -> 
 def test_what_belongs_to_a_service_is_kept_for_its_own_time(synthesized: Synthesize) -> None:
     ledger = ServiceConfig(name="ledger", image="i", retention_days=365)
     brief = ServiceConfig(name="brief", image="i", retention_days=7)
-    template = synthesized(stage(services=(BILLING, ledger, brief), retention_days=90))
+    template = synthesized(environment(services=(BILLING, ledger, brief), retention_days=90))
     (bucket,) = of_type(template, "AWS::S3::Bucket")
     rules = bucket["LifecycleConfiguration"]["Rules"]
     # then the longest rule holds for all, and a shorter one ends what others end later
@@ -382,5 +383,5 @@ def test_what_the_bus_could_not_hand_over_is_kept_too(template: Template) -> Non
 
 
 @pytest.mark.parametrize("name", ["dev", "prod", "local"])
-def test_every_stage_of_this_repository_synthesizes(synthesized: Synthesize, name: str) -> None:
-    assert synthesized(environment_named(name))["Outputs"]["Stage"]["Value"] == name
+def test_every_environment_of_this_repository_synthesizes(synthesized: Synthesize, name: str) -> None:
+    assert synthesized(load_environment(name))["Outputs"]["Environment"]["Value"] == name

@@ -13,10 +13,10 @@ from typing import Any, Final
 import pytest
 
 from background_jobs.aws.state_machine import FanOutInput
-from background_jobs.core.containers.environment import CONTAINER_NAME
 from background_jobs.core.containers.shares import cut
+from background_jobs.core.containers.variables import CONTAINER_NAME
 from background_jobs.settings import ContainerSettings
-from cdk.config import environment_named
+from cdk.environment_loading import load_environment
 from cdk.service_config import ServiceConfig
 from tests.infrastructure.conftest import Synthesize, of_type, run_node, text_of
 
@@ -49,9 +49,9 @@ Played = dict[str, Any]
 def definition(request: pytest.FixtureRequest, synthesized: Synthesize) -> dict[str, Any]:
     """The definition as it is deployed, names of resources standing for their ARNs."""
     spot = ServiceConfig(name="cheap", image="i", spot=True)
-    stage = environment_named("prod")
+    environment = load_environment("prod")
     template = synthesized(
-        stage.model_copy(update={"services": (*stage.services, spot)} if request.param else {})
+        environment.model_copy(update={"services": (*environment.services, spot)} if request.param else {})
     )
     (machine,) = of_type(template, "AWS::StepFunctions::StateMachine")
     found: dict[str, Any] = json.loads(text_of(machine["DefinitionString"]))
@@ -215,7 +215,7 @@ def test_a_service_on_spot_asks_for_spot_and_is_launched_again_more_often(
 ) -> None:
     if "RunOnSpot" not in definition["States"]["FanOut"]["ItemProcessor"]["States"]:
         played = play({"RunContainer": [DONE], "CloseShare": [CLOSED]}, spot=True)
-        assert len(played["calls"]["RunContainer"]) == 1, "a stage without such services does not look"
+        assert len(played["calls"]["RunContainer"]) == 1, "an environment without such services does not look"
         return
     played = play({"RunOnSpot": [LOST], "RunContainer": [DONE], "CloseShare": [CLOSED]}, spot=True)
     assert [len(played["calls"][s]) for s in ("RunOnSpot", "RunContainer", "CloseShare")] == [13, 0, 1]

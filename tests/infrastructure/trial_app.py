@@ -1,20 +1,20 @@
-"""A CDK app with one stage that keeps its data; TRIAL_RETENTION_DAYS is what a later deployment changes."""
+"""A CDK app with one environment that keeps its data; TRIAL_RETENTION_DAYS is what a later deployment changes."""
 
 import os
 
-from cdk.config import StageConfig
+from cdk.config import EnvironmentConfig
 from cdk.service_config import ServiceConfig
 from cdk.synthesis import add_stack, build_layer, use_bundled_node
 
 
 def main() -> None:
-    """Synthesize the stage."""
+    """Synthesize the environment."""
     use_bundled_node()
     from aws_cdk import App  # noqa: PLC0415 -- it needs Node
 
     app = App()
-    trial = StageConfig(
-        stage="trial",
+    trial = EnvironmentConfig(
+        environment="trial",
         services=(ServiceConfig(name="default", image="registry.example/jobs:1"),),
         retention_days=int(os.environ["TRIAL_RETENTION_DAYS"]),  # noqa: TID251 -- of this app alone
         customer_key=True,

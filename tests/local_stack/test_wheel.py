@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from background_jobs.core.containers.environment import CONTAINER_NAME
+from background_jobs.core.containers.variables import CONTAINER_NAME
 
 REPOSITORY = Path(__file__).parents[2]
 JOBS = """

@@ -4,7 +4,7 @@ from background_jobs.core.errors import InvalidSettings, MissingSettings
 from background_jobs.settings import ContainerSettings, Settings
 
 SETTINGS = Settings(
-    stage="test",
+    environment="test",
     event_log_table="log",
     read_model_table="model",
     payload_bucket="bucket",
@@ -21,7 +21,7 @@ def test_settings_survive_the_environment_and_the_outputs_of_a_stack() -> None:
 
 def test_one_error_names_every_missing_setting_and_what_to_do() -> None:
     with pytest.raises(MissingSettings, match="local run") as missing:
-        Settings.from_env({"BACKGROUND_JOBS_STAGE": "test", "BACKGROUND_JOBS_EVENT_LOG_TABLE": ""})
+        Settings.from_env({"BACKGROUND_JOBS_ENVIRONMENT": "test", "BACKGROUND_JOBS_EVENT_LOG_TABLE": ""})
     assert missing.value.names == (
         "BACKGROUND_JOBS_EVENT_LOG_TABLE",
         "BACKGROUND_JOBS_PAYLOAD_BUCKET",

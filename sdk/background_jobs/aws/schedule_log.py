@@ -33,7 +33,7 @@ class AlreadyStarted(Exception):
 
 
 class ScheduleLog:
-    """What happened to the schedules of a stage; nothing here can update or delete."""
+    """What happened to the schedules of an environment; nothing here can update or delete."""
 
     def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: Retention) -> None:
         self._dynamodb = dynamodb

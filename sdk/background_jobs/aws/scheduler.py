@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: the schedules of a stage, in a group of their own."""
+"""EventBridge Scheduler: the schedules of an environment, in a group of their own."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final

@@ -28,7 +28,7 @@ class FanOutInput(BaseModel):
 
 
 class StateMachine:
-    """The one state machine of a stage."""
+    """The one state machine of an environment."""
 
     def __init__(self, stepfunctions: "SFNClient", arn: str) -> None:
         self._stepfunctions = stepfunctions

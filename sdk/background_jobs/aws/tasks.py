@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from background_jobs.aws.clients import reaching_aws
-from background_jobs.core.containers.environment import ORCHESTRATION_ID
+from background_jobs.core.containers.variables import ORCHESTRATION_ID
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient

@@ -107,7 +107,7 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
         else:
             say(f"The offline stack was up already, with the jobs of {stack.jobs}.")
         _say_console(stack.api_url)
-    for name, value in stack.environment.items():
+    for name, value in stack.variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -140,10 +140,10 @@ def status(
         raise typer.Exit(1)
     facts: dict[str, Any] = {
         "up": True,
-        "endpoint": stack.environment["AWS_ENDPOINT_URL"],
+        "endpoint": stack.variables["AWS_ENDPOINT_URL"],
         "console": f"{stack.api_url}/",
         "jobs": stack.jobs,
-        "job_names": stack.environment["BACKGROUND_JOBS_JOB_NAMES"].split(","),
+        "job_names": stack.variables["BACKGROUND_JOBS_JOB_NAMES"].split(","),
         "containers": stack.running_containers(),
         "containers_at_most": stack.containers,
         "uptime_seconds": round(stack.uptime_seconds),
@@ -166,11 +166,11 @@ def _run(command: list[str], stack: "LocalStack") -> int:
     from background_jobs.local_stack.processes import STACK_ID
 
     # What the command leaves behind goes with the stack.
-    marked = {**stack.environment, STACK_ID: stack.stack_id}
-    environment = {**os.environ, **marked}  # noqa: TID251 -- a child's environment
-    environment.pop("AWS_PROFILE", None)
+    marked = {**stack.variables, STACK_ID: stack.stack_id}
+    variables = {**os.environ, **marked}  # noqa: TID251 -- a child's variables
+    variables.pop("AWS_PROFILE", None)
     try:
-        child = subprocess.Popen(command, env=environment)  # noqa: S603 -- the user's own command
+        child = subprocess.Popen(command, env=variables)  # noqa: S603 -- the user's own command
     except OSError as error:
         complain(f"{command[0]}: {error.strerror}")
         return 127

@@ -79,5 +79,7 @@ def reporting() -> Iterator[None]:
 
         if not isinstance(error, BotoCoreError | ClientError):
             raise
-        complain(f"{error}. Check what your credentials may do, and that the settings name a deployed stage.")
+        complain(
+            f"{error}. Check what your credentials may do, and that the settings name a deployed environment."
+        )
         raise typer.Exit(2) from None

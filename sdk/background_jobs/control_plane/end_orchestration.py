@@ -9,7 +9,7 @@ from background_jobs.aws.stores import Stores
 from background_jobs.aws.tasks import Tasks
 from background_jobs.control_plane.close_unfinished import CloseRequest, TaskError, close_unfinished
 from background_jobs.core.bus import CANCELLED_DETAIL_TYPE
-from background_jobs.core.containers.environment import task_family
+from background_jobs.core.containers.variables import task_family
 from background_jobs.core.errors import OrchestrationNotFound
 from background_jobs.core.events import OrchestrationCancelled
 from background_jobs.core.ids import is_orchestration_id
@@ -20,8 +20,8 @@ _log = logging.getLogger(__name__)
 class OrchestrationEnder:
     """Stops what runs for an orchestration, then gives the rest its outcomes; harmless when repeated."""
 
-    def __init__(self, stage: str, stores: Stores, state_machine: StateMachine, tasks: Tasks) -> None:
-        self._stage = stage
+    def __init__(self, environment: str, stores: Stores, state_machine: StateMachine, tasks: Tasks) -> None:
+        self._environment = environment
         self._stores = stores
         self._state_machine = state_machine
         self._tasks = tasks
@@ -58,7 +58,7 @@ class OrchestrationEnder:
         except OrchestrationNotFound:
             # A stage that was cancelled before the one before it had completed; it will not be started.
             return
-        family = task_family(self._stage, started.service)
+        family = task_family(self._environment, started.service)
         stopped = self._tasks.stop(family, orchestration_id, message)
         request = CloseRequest(orchestration_id=orchestration_id, error=TaskError(Error=error, Cause=message))
         closed = close_unfinished(request, self._stores)

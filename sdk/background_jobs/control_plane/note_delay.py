@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import TaskError
 from background_jobs.core.containers.delays import DELAYS, MOST_DELAYS, delay_reason
-from background_jobs.core.containers.environment import JOB_SHARE, ORCHESTRATION_ID
+from background_jobs.core.containers.variables import JOB_SHARE, ORCHESTRATION_ID
 from background_jobs.core.errors import BackgroundJobsError, EventConflict
 from background_jobs.core.events import ShareDelayed
 from background_jobs.core.payloads import bounded

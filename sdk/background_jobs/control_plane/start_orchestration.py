@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from background_jobs.aws.state_machine import FanOutInput, StateMachine
-from background_jobs.core.containers.environment import task_family
+from background_jobs.core.containers.variables import task_family
 from background_jobs.core.events import Event, OrchestrationStarted
 from background_jobs.core.limits import CONTAINER_SECONDS
 from background_jobs.settings import ExecutionSettings, Settings
@@ -29,7 +29,7 @@ def start_orchestration(
                 FanOutInput(
                     orchestration_id=event.orchestration_id,
                     job_name=event.job_name,
-                    task_definition=task_family(settings.stage, event.service),
+                    task_definition=task_family(settings.environment, event.service),
                     spot=event.service in execution.spot_services,
                     bucket=settings.payload_bucket,
                     params_key=event.params_key,

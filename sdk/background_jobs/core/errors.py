@@ -8,12 +8,12 @@ class BackgroundJobsError(Exception):
 
 
 class MissingSettings(BackgroundJobsError):
-    """Settings are absent from the environment; all of them are named at once."""
+    """Settings are not among the variables of this process; all of them are named at once."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(sorted(names))
         super().__init__(
-            f"These settings are missing from the environment: {', '.join(self.names)}. "
+            f"These settings are missing from the variables of this process: {', '.join(self.names)}. "
             "A deployed stack prints them as outputs; offline, run your command under "
             "`background-jobs local run --jobs FILE -- COMMAND`."
         )
@@ -75,7 +75,7 @@ class OrchestrationNotFound(BackgroundJobsError):
         self.orchestration_id = orchestration_id
         super().__init__(
             f"There is no orchestration {orchestration_id!r} here. Check the id, "
-            "and that the settings point at the stage in which it was kicked off."
+            "and that the settings point at the environment in which it was kicked off."
         )
 
 
@@ -94,7 +94,7 @@ class ScheduleNotFound(BackgroundJobsError):
         self.name = name
         super().__init__(
             f"There is no schedule {name!r} here. `background-jobs schedule list` shows those that there "
-            "are; check that the settings point at the stage in which it was made."
+            "are; check that the settings point at the environment in which it was made."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a batch of events tells about a stage: outcomes, durations and waits, each counted once."""
+"""What a batch of events tells about an environment: outcomes, durations and waits, each counted once."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime

@@ -44,10 +44,10 @@ FEED_LAG_FIELD: Final = "feed_lag_seconds"
 """The field of the progress API's log from which FeedLag is taken."""
 
 
-def metric_namespace(stage: str) -> str:
-    """Return the CloudWatch namespace of a stage's metrics.
+def metric_namespace(environment: str) -> str:
+    """Return the CloudWatch namespace of an environment's metrics.
 
     >>> metric_namespace("prod")
     'BackgroundJobs/prod'
     """
-    return f"BackgroundJobs/{stage}"
+    return f"BackgroundJobs/{environment}"

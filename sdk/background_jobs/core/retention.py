@@ -7,7 +7,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """The days of a stage, and of the services that have their own.
+    """The days of an environment, and of the services that have their own.
 
     >>> Retention(90, {"billing": 365}).of("billing").days
     365

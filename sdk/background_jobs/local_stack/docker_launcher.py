@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from background_jobs.core.containers.environment import ORCHESTRATION_ID
+from background_jobs.core.containers.variables import ORCHESTRATION_ID
 from background_jobs.local_stack.jobs_image import docker
 
 STACK_LABEL: Final = "background-jobs.stack"
@@ -37,7 +37,7 @@ class DockerLauncher:
     def command(
         self, name: str, variables: Mapping[str, str], options: Mapping[str, object]
     ) -> Sequence[str]:
-        """Return the command of a container; the values of *variables* are taken from its environment."""
+        """Return the command of a container; it takes the values of *variables* from its own."""
         memory = self._memory or options["mem_limit"]
         labels = {
             STACK_LABEL: self._stack_id,

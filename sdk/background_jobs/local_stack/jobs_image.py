@@ -43,7 +43,7 @@ class JobsImage:
     def describe(self) -> tuple[str, ...]:
         """Ask for the job names. Raises InvalidJobsImage with what the image said instead."""
         command = ["docker", "run", "--rm", "--network=none", "--env=BACKGROUND_JOBS_DESCRIBE=1", self.name]
-        return ask_job_names(command, os.environ, lambda reason: InvalidJobsImage(self.name, reason))  # noqa: TID251 -- a child's environment
+        return ask_job_names(command, os.environ, lambda reason: InvalidJobsImage(self.name, reason))  # noqa: TID251 -- a child's variables
 
 
 def docker(*words: str) -> "subprocess.CompletedProcess[str]":

@@ -50,18 +50,18 @@ class JobsMain:
 
     def describe(self) -> tuple[str, ...]:
         """Ask for the job names. Raises InvalidJobsMain with what the jobs said instead."""
-        environment = {**os.environ, "BACKGROUND_JOBS_DESCRIBE": "1"}  # noqa: TID251 -- a child's environment
-        return ask_job_names(self.command, environment, lambda reason: InvalidJobsMain(self.name, reason))
+        variables = {**os.environ, "BACKGROUND_JOBS_DESCRIBE": "1"}  # noqa: TID251 -- a child's variables
+        return ask_job_names(self.command, variables, lambda reason: InvalidJobsMain(self.name, reason))
 
 
 def ask_job_names(
-    command: Sequence[str], environment: Mapping[str, str], refused: Callable[[str], BackgroundJobsError]
+    command: Sequence[str], variables: Mapping[str, str], refused: Callable[[str], BackgroundJobsError]
 ) -> tuple[str, ...]:
     """Return the job names that *command* prints. Raises what *refused* makes of a reason why it does not."""
     try:
         asked = subprocess.run(  # noqa: S603 -- the user's own jobs
             command,
-            env=environment,
+            env=variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

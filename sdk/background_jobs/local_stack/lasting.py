@@ -27,7 +27,7 @@ class LastingStack(BaseModel):
     folder: Path
     started_at: float
     """Seconds since the epoch."""
-    environment: dict[str, str]
+    variables: dict[str, str]
 
     @classmethod
     def found(cls) -> Self | None:
@@ -53,7 +53,7 @@ class LastingStack(BaseModel):
             containers=stack.containers,
             folder=stack.folder,
             started_at=time.time(),
-            environment=stack.environment,
+            variables=stack.variables,
         )
         note = _note()
         note.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ class LastingStack(BaseModel):
     @property
     def api_url(self) -> str:
         """Return where the progress API is, and the console with it."""
-        return Settings.from_env(self.environment).api_url
+        return Settings.from_env(self.variables).api_url
 
     @property
     def uptime_seconds(self) -> float:
@@ -73,7 +73,7 @@ class LastingStack(BaseModel):
     def running_containers(self) -> int:
         """Return how many containers run now."""
         processes = find_processes(self.stack_id)
-        return sum("JOB_NAME" in _environment(process) for process in processes)
+        return sum("JOB_NAME" in _variables(process) for process in processes)
 
     def end(self) -> None:
         """Take the stack down; no process of it is left."""
@@ -83,7 +83,7 @@ class LastingStack(BaseModel):
         _note().unlink(missing_ok=True)
 
 
-def _environment(process: psutil.Process) -> dict[str, str]:
+def _variables(process: psutil.Process) -> dict[str, str]:
     try:
         return process.environ()
     except psutil.Error:

@@ -1,6 +1,6 @@
 """Containers as child processes: what the emulator takes for a Docker client starts them.
 
-A container is a command with exactly the container's environment, in a session of its own, its output in a
+A container is a command with exactly the container's variables, in a session of its own, its output in a
 file, its exit code kept: the jobs' main itself, or a `docker run` (docker_launcher). The names here are
 Docker's, for the emulator calls them.
 """
@@ -134,9 +134,9 @@ class ProcessContainer:
 class ProcessContainers:
     """The collection of containers of a Docker client."""
 
-    def __init__(self, launcher: Launcher, environment: Mapping[str, str], logs: Path, limit: int) -> None:
+    def __init__(self, launcher: Launcher, variables: Mapping[str, str], logs: Path, limit: int) -> None:
         self._launcher = launcher
-        self._environment = dict(environment)
+        self._shared = dict(variables)
         self._logs = logs
         self._free = threading.BoundedSemaphore(limit)
         self._containers: dict[str, ProcessContainer] = {}
@@ -147,11 +147,11 @@ class ProcessContainers:
         The task definitions of the offline stack name none that exists.
         """
         del image
-        environment, name = options["environment"], options["name"]
-        if not isinstance(environment, Mapping) or not isinstance(name, str):
-            raise TypeError(f"A container needs an environment and a name, not {environment!r} and {name!r}.")
+        variables, name = options["environment"], options["name"]
+        if not isinstance(variables, Mapping) or not isinstance(name, str):
+            raise TypeError(f"A container needs variables and a name, not {variables!r} and {name!r}.")
         log = self._logs / f"{name}.log"
-        variables = self._variables(environment, log)
+        variables = self._variables(variables, log)
         self._free.acquire()
         try:
             with log.open("wb") as output:
@@ -183,14 +183,14 @@ class ProcessContainers:
         names = (*_INHERITED, *self._launcher.inherited)
         return {name: os.environ[name] for name in names if name in os.environ}  # noqa: TID251 -- a child's
 
-    def _variables(self, environment: Mapping[str, str], log: Path) -> dict[str, str]:
+    def _variables(self, variables: Mapping[str, str], log: Path) -> dict[str, str]:
         own = {
             name: value
-            for name, value in environment.items()
+            for name, value in variables.items()
             # boto3 refuses the address of the emulator's credentials; the log is known without its metadata.
             if not name.startswith(("AWS_CONTAINER_", "ECS_CONTAINER_"))
         }
-        return own | self._environment | {"BACKGROUND_JOBS_LOG": str(log)}
+        return own | self._shared | {"BACKGROUND_JOBS_LOG": str(log)}
 
     def _attend(self, container: ProcessContainer, process: "subprocess.Popen[bytes]") -> None:
         code = process.wait()

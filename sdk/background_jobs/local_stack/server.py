@@ -64,7 +64,7 @@ class ServerOptions(BaseModel):
     """Whether the end of standard input, which the parent holds, ends the stack."""
 
 
-def client_environment(port: int, caller: str, host: str = "127.0.0.1") -> dict[str, str]:
+def client_variables(port: int, caller: str, host: str = "127.0.0.1") -> dict[str, str]:
     """Return the variables with which a client finds the emulator at *port*, counted as *caller*."""
     return {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
@@ -84,8 +84,8 @@ def main(options: ServerOptions) -> None:
         listeners.append(bridge)
     _configure(port)
     launcher = _launcher(options)
-    environment = client_environment(port, "container", launcher.host)
-    containers = ProcessContainers(launcher, environment, options.folder, options.containers)
+    variables = client_variables(port, "container", launcher.host)
+    containers = ProcessContainers(launcher, variables, options.folder, options.containers)
     runner = ProcessRunner(containers)
     try:
         asyncio.run(_serve(listeners, options, runner))
@@ -118,7 +118,7 @@ def _configure(port: int) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:  # noqa: TID251
         del os.environ[name]  # noqa: TID251
     os.environ.update(  # noqa: TID251 -- the emulator reads its settings there
-        client_environment(port, "function")
+        client_variables(port, "function")
         | {
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": REGION,
@@ -178,11 +178,11 @@ def _deploy(port: int, options: ServerOptions) -> None:
 
 def _start_api(listener: socket.socket, settings: Settings, port: int, options: ServerOptions) -> None:
     """Start the progress API beside the emulator; what connects before it is up waits in the backlog."""
-    environment = {**os.environ, **settings.to_env(), **client_environment(port, "api")}  # noqa: TID251 -- a child's
+    variables = {**os.environ, **settings.to_env(), **client_variables(port, "api")}  # noqa: TID251 -- a child's
     with (options.folder / "api.log").open("wb") as log:
         subprocess.Popen(  # noqa: S603 -- our own module
             [sys.executable, "-m", "background_jobs.progress_api", f"fd:{listener.fileno()}"],
-            env=environment,
+            env=variables,
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -17,7 +17,7 @@ from background_jobs.local_stack.docker_launcher import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.jobs_main import JobsMain
 from background_jobs.local_stack.processes import STACK_ID, end_all
-from background_jobs.local_stack.server import FAILED, READY, Ready, ServerOptions, client_environment
+from background_jobs.local_stack.server import FAILED, READY, Ready, ServerOptions, client_variables
 from background_jobs.settings import Settings
 
 _START_SECONDS: Final = 60
@@ -66,7 +66,7 @@ class LocalStack:
         self.folder = Path()
         """Where the logs of the emulator (``server.log``) and of each container are."""
         self.stopping = False
-        self.environment: dict[str, str] = {}
+        self.variables: dict[str, str] = {}
         """What a process needs to use the stack: endpoint, credentials, and the SDK's settings."""
         self._port, self._api_port = port, api_port
         self._process: subprocess.Popen[bytes] | None = None
@@ -74,7 +74,7 @@ class LocalStack:
     @property
     def settings(self) -> Settings:
         """Return the SDK's settings for this stack."""
-        return Settings.from_env(self.environment)
+        return Settings.from_env(self.variables)
 
     def start(self, *, ends_with_parent: bool = True) -> Self:
         """Bring the stack up. Raises LocalStackError or InvalidJobsMain."""
@@ -92,7 +92,7 @@ class LocalStack:
         with (self.folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 -- our own module
                 [sys.executable, "-m", self.server, options.model_dump_json()],
-                env={**os.environ, STACK_ID: self.stack_id},  # noqa: TID251 -- a child's environment
+                env={**os.environ, STACK_ID: self.stack_id},  # noqa: TID251 -- a child's variables
                 stdin=subprocess.PIPE if ends_with_parent else subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -107,7 +107,7 @@ class LocalStack:
             self.stop()
             raise
         settings = ready.settings.model_copy(update={"job_names": names})
-        self.environment = client_environment(ready.port, "caller") | settings.to_env()
+        self.variables = client_variables(ready.port, "caller") | settings.to_env()
         return self
 
     @property

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from background_jobs.core.containers.environment import ORCHESTRATION_ID
+from background_jobs.core.containers.variables import ORCHESTRATION_ID
 from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.scheduler_ticks import TICK_SECONDS, Ticks
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.containers import shares
-from background_jobs.core.containers.environment import SERVICE_NAME
+from background_jobs.core.containers.variables import SERVICE_NAME
 from background_jobs.core.errors import (
     EventConflict,
     InvalidKickOff,
@@ -82,7 +82,7 @@ class KickOff:
         for parallelism in (self.parallelism, *(stage.parallelism for stage in walk_stages(self.then))):
             if parallelism is not None and not 1 <= parallelism <= limit:
                 raise InvalidKickOff(
-                    f"parallelism={parallelism} must be from 1 to {limit}, the limit of this stage "
+                    f"parallelism={parallelism} must be from 1 to {limit}, the limit of this environment "
                     "(the setting BACKGROUND_JOBS_MAX_PARALLELISM)."
                 )
         if self.seconds is not None and not 0 < self.seconds <= _MAX_SECONDS:
@@ -226,8 +226,8 @@ def params_checker(definition: JobDefinition | None) -> Callable[[int, object], 
 def _refuse_service(name: str, known: tuple[str, ...]) -> None:
     if known and name not in known:
         raise InvalidKickOff(
-            f"There is no service {name!r} in this stage. It has: {', '.join(known)}. "
-            "Check the spelling, or add it to the stage (stages.py) and deploy."
+            f"There is no service {name!r} in this environment. It has: {', '.join(known)}. "
+            "Check the spelling, or add it to the environment (environments.py) and deploy."
         )
     if not re.match(SERVICE_NAME, name):
         raise InvalidKickOff(

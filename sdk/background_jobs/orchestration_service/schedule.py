@@ -36,7 +36,7 @@ LONGEST_BACKFILL: Final = 1_000
 
 
 class Schedule:
-    """A schedule of the stage; any process can re-attach to it by its name."""
+    """A schedule of the environment; any process can re-attach to it by its name."""
 
     def __init__(  # noqa: PLR0913, PLR0917 -- what a schedule lives in
         self,

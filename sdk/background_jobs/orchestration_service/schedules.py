@@ -1,4 +1,4 @@
-"""The schedules of a stage: made, found and listed."""
+"""The schedules of an environment: made, found and listed."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -144,7 +144,7 @@ class Schedules:
     @cached_property
     def _scheduler(self) -> Scheduler:
         # Most callers have no schedules, and a client takes its time.
-        return Scheduler(clients.scheduler(), schedule_group(self._settings.stage))
+        return Scheduler(clients.scheduler(), schedule_group(self._settings.environment))
 
     def _definition(self, name: str, wanted: KickOff, options: ScheduleOptions) -> ScheduleDefinition:
         """Return what is asked for, still without params. Raises InvalidSchedule."""

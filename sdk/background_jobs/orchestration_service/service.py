@@ -29,7 +29,7 @@ from background_jobs.settings import Settings
 class OrchestrationService:
     """Kicks off jobs and collects their results.
 
-    *settings* come from the environment unless given; MissingSettings names all that are absent.
+    *settings* come from variables unless given; MissingSettings names all that are absent.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -55,7 +55,7 @@ class OrchestrationService:
 
         *job* is a job name, or the decorated job itself, whose typed params are then validated here.
         *params* may be any iterable; it is read once, lazily, and nothing is started before its end.
-        *parallelism* is how many containers work at once, by default one per instance up to the stage's
+        *parallelism* is how many containers work at once, by default one per instance up to the environment's
         limit. *key* makes the kick-off idempotent: the same key with the same params re-attaches.
         *tags* (customer identifiers, say) travel with every event. *service* runs the job, by default
         the one in the settings. *retry* overrides the job's own. *timeout*, in seconds or as a timedelta,
@@ -160,7 +160,7 @@ class OrchestrationService:
         return self._schedules.define(name, job, params, options)
 
     def schedules(self) -> list[Schedule]:
-        """Return all schedules of the stage, by name."""
+        """Return all schedules of the environment, by name."""
         return self._schedules.all()
 
     def schedule(self, name: str) -> Schedule:

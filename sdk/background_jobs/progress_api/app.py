@@ -38,7 +38,7 @@ _DESCRIPTION: Final = """Kick off background jobs, follow them live, and read wh
 
 
 def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
-    """Make the application of one stage; nothing is called yet."""
+    """Make the application of one environment; nothing is called yet."""
     app = FastAPI(
         title="Background Job Service",
         version=version("background-job-service"),

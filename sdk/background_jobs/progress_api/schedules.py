@@ -21,7 +21,7 @@ _ENDED: Final[dict[int | str, dict[str, Any]]] = {
 
 
 class Schedules(BaseModel):
-    """All schedules of the stage, by name."""
+    """All schedules of the environment, by name."""
 
     schedules: list[ScheduleView]
 

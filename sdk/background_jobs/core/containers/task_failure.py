@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from background_jobs.core.containers.environment import CONTAINER_NAME
+from background_jobs.core.containers.variables import CONTAINER_NAME
 from background_jobs.core.events import JobError
 from background_jobs.core.payloads import bounded
 

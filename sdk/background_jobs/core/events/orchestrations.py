@@ -155,7 +155,7 @@ class ShareDelayed(LogEvent):
 
 
 class OrchestrationStalled(LogEvent):
-    """Nothing has moved for longer than the stage allows; a warning, after which it may well go on."""
+    """Nothing has moved for longer than the environment allows; a warning, after which it may well go on."""
 
     type: Literal["OrchestrationStalled"] = "OrchestrationStalled"
     job_name: str

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from background_jobs.core.containers.delays import DELAYS, MOST_DELAYS
-from background_jobs.core.containers.environment import (
+from background_jobs.core.containers.variables import (
     CONTAINER_NAME,
     JOB_ID,
     JOB_INDICES,
@@ -153,8 +153,8 @@ def override_characters(run: Run) -> int:
         JOB_PARAMS_KEY: f"{payload_folder(_SERVICE, _ID)}/{'0' * 16}/params.jsonl",
         JOB_PARAMS_BYTES: f"{last_byte}-{last_byte}",
     }
-    environment = [{"Name": name, "Value": value} for name, value in injected.items()]
-    override = {"Name": CONTAINER_NAME, "Environment": environment}
+    variables = [{"Name": name, "Value": value} for name, value in injected.items()]
+    override = {"Name": CONTAINER_NAME, "Environment": variables}
     return len(json.dumps({"ContainerOverrides": [override]}))
 
 

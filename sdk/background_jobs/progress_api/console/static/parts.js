@@ -148,9 +148,9 @@ function locked(error) {
       "p",
       {},
       `It answered ${error.status}. On AWS every request must be signed (IAM) or carry a token of the user `,
-      "pool, and a browser does neither by itself. To look at a stage on AWS, serve this page on your own ",
-      "machine, with your own AWS credentials and the settings of the stage (the outputs of its stack) in the ",
-      "environment:",
+      "pool, and a browser does neither by itself. To look at an environment on AWS, serve this page on your own ",
+      "machine, with your own AWS credentials and the settings of that environment (the outputs of its stack) in ",
+      "variables:",
     ),
     listing("python -m background_jobs.progress_api 8080", "Command"),
     h(

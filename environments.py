@@ -1,18 +1,20 @@
-"""The stages of this repository and the services in them; `-c stage=NAME` picks one, `dev` by default."""
+"""The environments and their services; `-c environment=NAME` picks one, `dev` by default."""
 
 from typing import Final
 
-from cdk.config import StageConfig
+from cdk.config import EnvironmentConfig
 from cdk.service_config import ServiceConfig
 
 FINGERPRINT: Final = ServiceConfig(name="default", image=".", jobs=("fingerprint",))
 """Built from job_container/Dockerfile; its jobs are in job_container/jobs.py."""
 
-STAGES: Final = (
-    StageConfig(stage="dev", services=(FINGERPRINT,), event_bus="background-jobs-dev", keep_data=False),
-    StageConfig(stage="prod", services=(FINGERPRINT,)),
-    StageConfig(
-        stage="local",
+ENVIRONMENTS: Final = (
+    EnvironmentConfig(
+        environment="dev", services=(FINGERPRINT,), event_bus="background-jobs-dev", keep_data=False
+    ),
+    EnvironmentConfig(environment="prod", services=(FINGERPRINT,)),
+    EnvironmentConfig(
+        environment="local",
         services=(ServiceConfig(name="default", image="background-jobs/local"),),
         retention_days=7,
         keep_data=False,
@@ -21,4 +23,4 @@ STAGES: Final = (
         bundled=False,
     ),
 )
-"""`local` is the stage of the offline stack, and may be deployed to any emulator."""
+"""`local` is the environment of the offline stack, and may be deployed to any emulator."""

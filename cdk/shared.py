@@ -1,19 +1,19 @@
-"""What every part of a stage shares: its configuration, key, logs, data, bus, and the SDK's settings."""
+"""What all parts of an environment share: configuration, key, logs, data, bus, and the SDK's settings."""
 
 from aws_cdk import aws_events as events
 from constructs import Construct
 
 from background_jobs.settings import Settings
-from cdk.config import StageConfig
+from cdk.config import EnvironmentConfig
 from cdk.encryption import CustomerKey
 from cdk.log_groups import LogGroups
 from cdk.storage import Storage
 
 
-class Stage(Construct):
-    """One stage, before anything works in it."""
+class SharedResources(Construct):
+    """The resources that every part of the stack is given; none of them does anything by itself."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, config: StageConfig) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, config: EnvironmentConfig) -> None:
         super().__init__(scope, construct_id)
         self.config = config
         self.key = CustomerKey(self, "Key", keep_data=config.keep_data).key if config.customer_key else None
@@ -21,7 +21,7 @@ class Stage(Construct):
         self.storage = Storage(self, "Storage", config=config, key=self.key)
         self.bus = events.EventBus(self, "Bus", event_bus_name=config.event_bus)
         self.settings = Settings(
-            stage=config.stage,
+            environment=config.environment,
             event_log_table=self.storage.event_log.table.table_name,
             read_model_table=self.storage.read_model.table.table_name,
             payload_bucket=self.storage.payloads.bucket.bucket_name,

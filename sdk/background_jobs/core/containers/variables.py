@@ -6,7 +6,7 @@ SERVICE_NAME: Final = r"^[a-z0-9][a-z0-9-]{0,39}$"
 """What services are named like."""
 
 CONTAINER_NAME: Final = "job"
-"""The one container of every task definition; the state machine overrides its environment by this name."""
+"""The one container of every task definition; the state machine overrides its variables by this name."""
 
 JOB_NAME: Final = "JOB_NAME"
 ORCHESTRATION_ID: Final = "ORCHESTRATION_ID"
@@ -15,13 +15,13 @@ JOB_SHARE: Final = "JOB_SHARE"
 JOB_INDICES: Final = "JOB_INDICES"
 JOB_PARAMS_KEY: Final = "JOB_PARAMS_KEY"
 JOB_PARAMS_BYTES: Final = "JOB_PARAMS_BYTES"
-"""The environment variables that the state machine injects into a container (docs/containers.md)."""
+"""The variables that the state machine injects into a container (docs/containers.md)."""
 
 
-def task_family(stage: str, service: str) -> str:
-    """Return the task definition family that runs the jobs of *service* in *stage*.
+def task_family(environment: str, service: str) -> str:
+    """Return the task definition family that runs the jobs of *service* in *environment*.
 
     >>> task_family("prod", "billing")
     'background-jobs-prod-billing'
     """
-    return f"background-jobs-{stage}-{service}"
+    return f"background-jobs-{environment}-{service}"

@@ -23,8 +23,8 @@ from background_jobs.settings import ApiSettings
 from tests.memory import SETTINGS, aws_in_memory
 
 
-class Stage:
-    """Where orchestrations are played."""
+class ScriptedApi:
+    """Where orchestrations are api."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -63,7 +63,7 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def serve_scripted_api() -> Iterator[ScriptedApi]:
     """Serve the API from a thread of this process."""
     with aws_in_memory(), socket.create_server(("127.0.0.1", 0)) as listener:
         app = create_app(SETTINGS, ApiSettings())
@@ -77,7 +77,7 @@ def stage() -> Iterator[Stage]:
         while not server.started:
             time.sleep(0.01)
         try:
-            yield Stage(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+            yield ScriptedApi(f"http://127.0.0.1:{listener.getsockname()[1]}/")
         finally:
             server.should_exit = True
             thread.join()

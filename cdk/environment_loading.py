@@ -1,0 +1,28 @@
+"""Finding the configuration of an environment by its name; environments.py has them all."""
+
+from pydantic import ValidationError
+
+from cdk.config import EnvironmentConfig
+
+
+class InvalidEnvironment(Exception):
+    """The requested environment does not exist, or its configuration cannot be deployed."""
+
+
+def load_environment(name: str) -> EnvironmentConfig:
+    """Return the configuration of environment *name*; InvalidEnvironment says what to change."""
+    try:
+        from environments import ENVIRONMENTS  # noqa: PLC0415 -- its mistakes become a sentence here
+    except ValidationError as invalid:
+        problems = [
+            f"{'.'.join(map(str, error['loc']))} {error['msg']}".strip() for error in invalid.errors()
+        ]
+        raise InvalidEnvironment(f"environments.py: {invalid.title}: {'; '.join(problems)}") from invalid
+    by_name = {config.environment: config for config in ENVIRONMENTS}
+    if len(by_name) < len(ENVIRONMENTS):
+        raise InvalidEnvironment("environments.py: two environments have the same name.")
+    if name not in by_name:
+        raise InvalidEnvironment(
+            f"There is no environment {name!r}; environments.py has: {', '.join(by_name)}."
+        )
+    return by_name[name]
