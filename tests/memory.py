@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from background_jobs.aws import clients
 from background_jobs.core.schedules.definition import schedule_group
-from background_jobs.core.tables import HISTORY_FILTERED, HISTORY_INDEXES, HISTORY_SORT_KEY
+from background_jobs.core.tables import EVENT_LOG, READ_MODEL, TableSchema
 from background_jobs.settings import Settings
 
 SETTINGS = Settings(
@@ -44,34 +44,37 @@ def aws_in_memory() -> Iterator[None]:
 
 
 def _create() -> None:
-    history: Any = [
-        {
-            "IndexName": name,
-            "KeySchema": [
-                {"AttributeName": partition, "KeyType": "HASH"},
-                {"AttributeName": HISTORY_SORT_KEY, "KeyType": "RANGE"},
-            ],
-            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": [HISTORY_FILTERED[name]]}
-            if name in HISTORY_FILTERED
-            else {"ProjectionType": "KEYS_ONLY"},
-        }
-        for name, partition in HISTORY_INDEXES.items()
-    ]
-    for table, indexes in ((SETTINGS.event_log_table, []), (SETTINGS.read_model_table, history)):
-        keys = ["pk", "sk", *([*HISTORY_INDEXES.values(), HISTORY_SORT_KEY] if indexes else [])]
-        options: Any = {"GlobalSecondaryIndexes": indexes} if indexes else {}
-        clients.dynamodb().create_table(
-            TableName=table,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            **options,
-        )
+    _create_table(SETTINGS.event_log_table, EVENT_LOG)
+    _create_table(SETTINGS.read_model_table, READ_MODEL)
     clients.s3().create_bucket(
         Bucket=SETTINGS.payload_bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
     clients.events().create_event_bus(Name=SETTINGS.event_bus)
     clients.scheduler().create_schedule_group(Name=schedule_group(SETTINGS.environment))
+
+
+def _create_table(name: str, schema: TableSchema) -> None:
+    indexes: Any = [
+        {
+            "IndexName": index.name,
+            "KeySchema": _key_schema(index.partition_key, index.sort_key),
+            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.carried)}
+            if index.carried
+            else {"ProjectionType": "KEYS_ONLY"},
+        }
+        for index in schema.indexes
+    ]
+    clients.dynamodb().create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=_key_schema(schema.partition_key, schema.sort_key),
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in schema.key_attributes],
+        **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
+    )
+
+
+def _key_schema(partition_key: str, sort_key: str) -> Any:
+    return [
+        {"AttributeName": partition_key, "KeyType": "HASH"},
+        {"AttributeName": sort_key, "KeyType": "RANGE"},
+    ]

@@ -1,10 +1,11 @@
-"""The key schemas of the tables, for those who read and write them and for the stack that makes them."""
+"""The key schemas of the tables, for what reads and writes them, the stack that makes them, and the tests."""
 
+from dataclasses import dataclass
 from typing import Final
 
 PARTITION_KEY: Final = "pk"
 SORT_KEY: Final = "sk"
-"""The key of both tables; both attributes are strings."""
+"""The key of both tables; all key attributes are strings, those of indexes included."""
 EXPIRES_AT: Final = "expires_at"
 """The attribute by which DynamoDB deletes what has expired: seconds since the epoch."""
 
@@ -25,5 +26,47 @@ HISTORY_INDEXES: Final = {
 """The indexes of the read model over all orchestrations, and the partition key of each."""
 
 HISTORY_SORT_KEY: Final = "started_at"
-HISTORY_FILTERED: Final = {HISTORY_BY_CUSTOMER: "job_name", HISTORY_BY_CUSTOMER_AND_STATUS: "job_name"}
+_HISTORY_CARRIED: Final = {
+    HISTORY_BY_CUSTOMER: ("job_name",),
+    HISTORY_BY_CUSTOMER_AND_STATUS: ("job_name",),
+}
 """What some indexes carry beside their keys, to be filtered by; one customer has few orchestrations."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSchema:
+    """A global secondary index; *carried* are the attributes that it has beside all keys."""
+
+    name: str
+    partition_key: str
+    sort_key: str
+    carried: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """A table as DynamoDB is told to make it; *stream_view* is None where the table has no stream."""
+
+    stream_view: str | None = None
+    indexes: tuple[IndexSchema, ...] = ()
+    partition_key: str = PARTITION_KEY
+    sort_key: str = SORT_KEY
+    time_to_live: str = EXPIRES_AT
+
+    @property
+    def key_attributes(self) -> tuple[str, ...]:
+        """Return the attributes that are in any key, each once."""
+        keys = [
+            (self.partition_key, self.sort_key),
+            *((index.partition_key, index.sort_key) for index in self.indexes),
+        ]
+        return tuple(dict.fromkeys(attribute for key in keys for attribute in key))
+
+
+EVENT_LOG: Final = TableSchema(stream_view="NEW_IMAGE")
+READ_MODEL: Final = TableSchema(
+    indexes=tuple(
+        IndexSchema(name, partition_key, HISTORY_SORT_KEY, _HISTORY_CARRIED.get(name, ()))
+        for name, partition_key in HISTORY_INDEXES.items()
+    )
+)
