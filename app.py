@@ -8,7 +8,7 @@ from cdk.synthesis import add_stack, build_layer, check_rules, use_bundled_node
 
 use_bundled_node()
 
-from aws_cdk import App  # noqa: E402 -- it needs Node
+from aws_cdk import App
 
 
 def main() -> None:

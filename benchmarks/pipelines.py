@@ -24,7 +24,7 @@ PATIENCE = 600
 def main() -> None:
     """Run every measurement and print a line for each."""
     with LocalStack(str(Path(__file__).with_name("jobs.py")), containers=2) as stack:
-        os.environ.update(stack.variables)  # noqa: TID251 -- this process is the caller
+        os.environ.update(stack.variables)
         service = OrchestrationService()
         for total in (10, 1_000):
             gaps = sorted(_gap(service, total) for _ in range(ROUNDS))

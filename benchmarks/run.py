@@ -35,7 +35,7 @@ def main() -> None:
     jobs = Path(__file__).with_name("jobs.py")
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors, {CONTAINERS} containers\n")
     with LocalStack(str(jobs), containers=CONTAINERS) as stack:
-        os.environ.update(stack.variables)  # noqa: TID251 -- this process is the caller
+        os.environ.update(stack.variables)
         service = OrchestrationService()
         cold = _measured(stack, lambda: _run(service, 1))
         print(f"N = 1, the first of a new stack: {cold.seconds:.2f} s")

@@ -35,7 +35,7 @@ WATCHERS = 200
 def main() -> None:
     """Measure one client, then many."""
     with LocalStack(str(Path(__file__).with_name("jobs.py")), containers=2) as stack:
-        os.environ.update(stack.variables)  # noqa: TID251 -- this process is the caller
+        os.environ.update(stack.variables)
         service, stores = OrchestrationService(), Stores.of(stack.settings)
         _one_client(service, stores, stack)
         _many_clients(service, stores, stack)

@@ -12,7 +12,7 @@ class InvalidEnvironment(Exception):
 def load_environment(name: str) -> EnvironmentConfig:
     """Return the configuration of environment *name*; InvalidEnvironment says what to change."""
     try:
-        from environments import ENVIRONMENTS  # noqa: PLC0415 -- its mistakes become a sentence here
+        from environments import ENVIRONMENTS
     except ValidationError as invalid:
         problems = [
             f"{'.'.join(map(str, error['loc']))} {error['msg']}".strip() for error in invalid.errors()

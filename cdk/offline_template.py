@@ -8,9 +8,12 @@ import json
 import sys
 from typing import Any, Final
 
-from background_jobs.local_stack.package_data import CODE_KEY, DEPENDENCIES_KEY, TEMPLATE
+from background_jobs.core.template_assets import CODE_KEY, DEPENDENCIES_KEY, TEMPLATE_FILE
 from cdk.environment_loading import load_environment
+from cdk.service_config import REPOSITORY
 from cdk.synthesis import build_layer, synthesize
+
+TEMPLATE: Final = REPOSITORY / "sdk" / "background_jobs" / TEMPLATE_FILE
 
 
 def offline_template() -> str:
@@ -37,7 +40,7 @@ def main(arguments: list[str]) -> int:
     if not check:
         TEMPLATE.write_text(template)
     elif TEMPLATE.read_text() != template:
-        print(f"{TEMPLATE.name} is stale. Run `make synth` and commit what it wrote.", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"{TEMPLATE.name} is stale. Run `make synth` and commit what it wrote.\n")
         return 1
     return 0
 

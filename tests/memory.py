@@ -34,8 +34,8 @@ _ENVIRONMENT = {
 @contextmanager
 def aws_in_memory() -> Iterator[None]:
     """Put what SETTINGS name in the place of AWS, for this process."""
-    others = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}  # noqa: TID251
-    with patch.dict(os.environ, others | _ENVIRONMENT, clear=True):  # noqa: TID251 -- the SDK of AWS reads it
+    others = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
+    with patch.dict(os.environ, others | _ENVIRONMENT, clear=True):
         clients._client.cache_clear()
         with mock_aws():
             _create()

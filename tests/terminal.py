@@ -31,7 +31,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, columns, 0, 0))
         self.process = subprocess.Popen(
             [sys.executable, "-c", _TAKE_IT, *words],
-            env={**os.environ, "TERM": "xterm-256color"},  # noqa: TID251 -- a child's environment
+            env={**os.environ, "TERM": "xterm-256color"},
             stdin=slave,
             stdout=slave,
             stderr=slave,

@@ -17,8 +17,8 @@ class CompletionInbox:
     def __init__(self) -> None:
         self._bus = Settings.from_env().event_bus
         self._name = f"census-{uuid.uuid4()}"
-        self._sqs = boto3.client("sqs")  # noqa: TID251 -- an example of a service that is not ours
-        self._events = boto3.client("events")  # noqa: TID251 -- the same
+        self._sqs = boto3.client("sqs")
+        self._events = boto3.client("events")
         self._queue = ""
 
     def __enter__(self) -> Self:

@@ -50,7 +50,7 @@ class _FromEnvironment(BaseModel):
 
         Raises MissingSettings, which names every absent one, or InvalidSettings.
         """
-        variables = os.environ if environ is None else environ  # noqa: TID251 -- the one reader
+        variables = os.environ if environ is None else environ
         names = {field: cls._variable(field) for field in cls.model_fields}
         present = {field: variables[name] for field, name in names.items() if variables.get(name)}
         try:
@@ -195,4 +195,4 @@ class ContainerSettings(_FromEnvironment):
 
 def asked_to_describe() -> bool:
     """Tell whether the job container is only asked which jobs it has (``BACKGROUND_JOBS_DESCRIBE=1``)."""
-    return os.environ.get(f"{PREFIX}DESCRIBE") == "1"  # noqa: TID251 -- the one reader
+    return os.environ.get(f"{PREFIX}DESCRIBE") == "1"

@@ -71,7 +71,7 @@ def test_nothing_that_moves_is_warned_of_once_with_its_reasons(
 
 def listening(settings: Settings) -> Callable[[], list[dict[str, Any]]]:
     """Put a queue behind everything on the bus, and return what reads it."""
-    sqs, events = boto3.client("sqs"), boto3.client("events")  # noqa: TID251 -- another service's clients
+    sqs, events = boto3.client("sqs"), boto3.client("events")
     url = sqs.create_queue(QueueName="listener")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     pattern = json.dumps({"source": ["background-jobs"]})

@@ -35,7 +35,7 @@ class Chaos:
 
     def install(self) -> None:
         """Put the faults around the emulator's functions."""
-        from ministack.services import eventbridge, lambda_svc  # noqa: PLC0415 -- its import reads settings
+        from ministack.services import eventbridge, lambda_svc
 
         lambda_svc._execute_function = self._unreliable(lambda_svc._execute_function)
         eventbridge._put_events = self._refusing(eventbridge._put_events)
@@ -110,7 +110,7 @@ def _failed(message: str) -> dict[str, Any]:
 def main() -> None:
     """Serve, with faults."""
     options = server.ServerOptions.model_validate_json(sys.argv[1])
-    chaos = Chaos(int(os.environ["CHAOS_SEED"]), options.folder)  # noqa: TID251 -- of this test alone
+    chaos = Chaos(int(os.environ["CHAOS_SEED"]), options.folder)
 
     def substitute_with_faults(runner: ProcessRunner) -> None:
         substitute(runner)

@@ -35,7 +35,7 @@ TOTAL = 1_000
 CONTAINERS = 8
 PATIENCE = 240
 BAD = {100: "raise", 333: "exit", 666: "kill container"}
-SEEDS = [int(seed) for seed in os.environ.get("CHAOS_SEEDS", "20261124").split(",")]  # noqa: TID251
+SEEDS = [int(seed) for seed in os.environ.get("CHAOS_SEEDS", "20261124").split(",")]
 
 
 class ChaoticStack(LocalStack):
@@ -46,8 +46,8 @@ class Inbox:
     """Every JobCompletedEvent that the bus delivers, for another service."""
 
     def __init__(self, bus: str) -> None:
-        self._sqs = boto3.client("sqs")  # noqa: TID251
-        events = boto3.client("events")  # noqa: TID251
+        self._sqs = boto3.client("sqs")
+        events = boto3.client("events")
         self._queue = self._sqs.create_queue(QueueName="inbox")["QueueUrl"]
         arn = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]
         pattern = {"source": ["background-jobs"], "detail-type": ["JobCompletedEvent"]}
@@ -177,7 +177,7 @@ def test_nothing_is_lost_when_the_execution_is_aborted(stack: ChaoticStack, tmp_
     orchestration = service.kick_off_job("square", params_of(tmp_path / "runs"), parallelism=CONTAINERS)
     until(lambda: orchestration.summary().completed > TOTAL // 10)
 
-    states = boto3.client("stepfunctions")  # noqa: TID251 -- an operator's hand
+    states = boto3.client("stepfunctions")
     (machine,) = states.list_state_machines()["stateMachines"]
     arn = machine["stateMachineArn"].replace(":stateMachine:", ":execution:") + f":{orchestration.id}"
     states.stop_execution(executionArn=arn, cause="by hand")

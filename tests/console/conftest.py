@@ -30,7 +30,7 @@ def chromium() -> Iterator[Browser]:
         with browser() as started:
             yield started
     except NoBrowser as missing:
-        if os.environ.get("CI"):  # noqa: TID251 -- set where tests must not be left out
+        if os.environ.get("CI"):
             raise
         pytest.skip(f"The console was not tested in a browser: {missing}")
 

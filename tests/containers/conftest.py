@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2]
 MEMORY_MIB = 256
 BUILD_SECONDS = 240
 IMAGE = "background-jobs-test"
-BASE_IMAGE = os.environ.get("BASE_IMAGE")  # noqa: TID251 -- the tests' own setting
+BASE_IMAGE = os.environ.get("BASE_IMAGE")
 _ABSENT = pytest.StashKey[str]()
 
 

@@ -38,7 +38,7 @@ def engine() -> Iterator[dict[str, str]]:
 def _answers(variables: dict[str, str]) -> bool:
     try:
         asked = ["docker", "version", "--format", "{{.Server.Version}}"]
-        environment = {**os.environ, **variables}  # noqa: TID251 -- a child's environment
+        environment = {**os.environ, **variables}
         return (
             subprocess.run(asked, capture_output=True, timeout=10, check=False, env=environment).returncode
             == 0
@@ -48,11 +48,11 @@ def _answers(variables: dict[str, str]) -> bool:
 
 
 def _install() -> None:
-    if "true" not in (os.environ.get("CI"), os.environ.get(MAY_INSTALL)):  # noqa: TID251 -- the tests' own
+    if "true" not in (os.environ.get("CI"), os.environ.get(MAY_INSTALL)):
         raise EngineAbsent(f"dockerd is not installed; {MAY_INSTALL}=true lets the tests install Debian's")
     if shutil.which("apt-get") is None:
         raise EngineAbsent("dockerd is not installed, and there is no apt-get to install it")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}  # noqa: TID251 -- a child's environment
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for words in (["update"], ["install", "--yes", "--no-install-recommends", "docker.io", "iptables"]):
         try:
             done = subprocess.run(

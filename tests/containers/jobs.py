@@ -57,6 +57,6 @@ def broken_main(params: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    if os.environ.get("JOB_NAME") == "broken_main":  # noqa: TID251 -- what it is about
+    if os.environ.get("JOB_NAME") == "broken_main":
         sys.exit(3)
     run_e11_job([surroundings, fussy, hang_once, hoard, broken_main])

@@ -48,7 +48,7 @@ def exit_process(params: dict[str, Any]) -> str:
 
 @job_name("environment")
 def environment(params: dict[str, Any]) -> dict[str, str | None]:
-    return {name: os.environ.get(name) for name in params["names"]}  # noqa: TID251 -- what it is about
+    return {name: os.environ.get(name) for name in params["names"]}
 
 
 @job_name("flaky", retry=Retry(max_attempts=3, base_seconds=0.1, give_up_on=(LookupError,)))

@@ -12,7 +12,7 @@ from tests.offline import until
 
 def test_an_execution_succeeds_whatever_became_of_the_instances(service: OrchestrationService) -> None:
     orchestration = service.kick_off_job("fussy", [{}, {"bad": 1}], parallelism=2)
-    states = boto3.client("stepfunctions")  # noqa: TID251 -- an operator's look
+    states = boto3.client("stepfunctions")
     (machine,) = states.list_state_machines()["stateMachines"]
     arn = machine["stateMachineArn"].replace(":stateMachine:", ":execution:") + f":{orchestration.id}"
 
@@ -47,7 +47,7 @@ def test_the_aggregator_measures_each_instance_once(service: OrchestrationServic
 
 
 def _metric_lines(function: str) -> list[dict[str, Any]]:
-    logs: Any = boto3.client("logs")  # noqa: TID251 -- an operator's look
+    logs: Any = boto3.client("logs")
     groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
     (name,) = [group for group in groups if function in group]
     pages = logs.get_paginator("filter_log_events").paginate(logGroupName=name)

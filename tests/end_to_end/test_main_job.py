@@ -26,7 +26,7 @@ PATIENCE = 120
 def inbox(stack: LocalStack) -> Iterator[Callable[[str], JobCompletedEvent]]:
     """Listen on the bus as another service would: a rule, and a queue behind it."""
     name = f"inbox-{uuid.uuid4()}"
-    sqs, events = boto3.client("sqs"), boto3.client("events")  # noqa: TID251 -- another service's clients
+    sqs, events = boto3.client("sqs"), boto3.client("events")
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     bus = stack.settings.event_bus
@@ -171,7 +171,7 @@ def test_no_more_containers_are_launched_than_were_asked_for(
 ) -> None:
     orchestration = service.kick_off_job("total", [{"values": [1]}] * 30, parallelism=3)
     orchestration.wait(PATIENCE)
-    launched: Any = boto3.client("dynamodb").query(  # noqa: TID251 -- a look into the log
+    launched: Any = boto3.client("dynamodb").query(
         TableName=stack.settings.event_log_table,
         KeyConditionExpression="pk = :p AND begins_with(sk, :c)",
         ExpressionAttributeValues={":p": {"S": orchestration.id}, ":c": {"S": "container#"}},

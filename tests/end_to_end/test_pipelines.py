@@ -70,7 +70,7 @@ def test_a_failure_stops_the_pipeline_and_a_rerun_takes_it_on(
 @pytest.fixture
 def chained(stack: LocalStack) -> Iterator[str]:
     """A rule as `start_after` makes it: a stage that follows every orchestration of one customer."""
-    events, bus, name = boto3.client("events"), stack.settings.event_bus, "total-after-acme"  # noqa: TID251
+    events, bus, name = boto3.client("events"), stack.settings.event_bus, "total-after-acme"
     stage = {"job_name": "total", "params": {"values": ["$index", "$index"]}}
     following = {"orchestration_id": "<id>", "rule": name, "stage": stage}
     pattern = JobCompletedEvent.pattern(job_name="fussy", outcome="Completed", tags={"customer": "by-rule"})

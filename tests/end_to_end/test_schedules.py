@@ -44,7 +44,7 @@ def invoke(stack: LocalStack, schedule: Schedule, at: datetime) -> None:
     """Invoke the function with what Scheduler hands it at *at*."""
     target = scheduler_properties(schedule.definition, "group", Target("function", "role", "queue"))["Target"]
     told = target["Input"].replace("<aws.scheduler.scheduled-time>", f"{at:%Y-%m-%dT%H:%M:%SZ}")
-    answer = boto3.client("lambda").invoke(  # noqa: TID251 -- as Scheduler does
+    answer = boto3.client("lambda").invoke(
         FunctionName=stack.settings.schedule_function, Payload=told.encode()
     )
     assert "FunctionError" not in answer, answer["Payload"].read()
@@ -195,7 +195,7 @@ def test_nonsense_is_refused_before_the_emulator_would_take_it(
         service.schedule_job(name, "total", [{"values": [1]}], cron="0 3 * * *", timezone="Moon/Base")
     with pytest.raises(ScheduleNotFound):
         service.schedule(name)
-    items = boto3.client("dynamodb").query(  # noqa: TID251 -- a look into the log
+    items = boto3.client("dynamodb").query(
         TableName=stack.settings.event_log_table,
         KeyConditionExpression="pk = :p",
         ExpressionAttributeValues={":p": {"S": f"schedule#{name}"}},

@@ -36,8 +36,8 @@ class Authority:
 
     def begin(self, runner: ProcessRunner) -> None:
         """Record every check, from now on."""
-        from ministack import app  # noqa: PLC0415 -- its import reads settings
-        from ministack.core import iam_evaluator  # noqa: PLC0415 -- the same
+        from ministack import app
+        from ministack.core import iam_evaluator
 
         substitute(runner)
         # The bucket refuses what comes without TLS, which the emulator does not speak.
@@ -72,7 +72,7 @@ class Authority:
 
     def admit(self) -> dict[str, str]:
         """Make the identities of the deployed stack; return the credentials of the progress API."""
-        iam, cloudformation = boto3.client("iam"), boto3.client("cloudformation")  # noqa: TID251 -- its root's
+        iam, cloudformation = boto3.client("iam"), boto3.client("cloudformation")
         (stack,) = cloudformation.describe_stacks(StackName=_STACK)["Stacks"]
         outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
         users = {}
@@ -102,7 +102,7 @@ class Authority:
 
 def _session(role: str) -> dict[str, str]:
     """Return the credentials of a new session of *role*, as ECS and Lambda hand them out."""
-    from ministack.services import sts  # noqa: PLC0415 -- its import reads settings
+    from ministack.services import sts
 
     key, secret, token = f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), secrets.token_hex(20)
     session = {
@@ -132,7 +132,7 @@ def _statements_of_policy(iam: Any, arn: str) -> list[Any]:
 
 def main() -> None:
     """Serve, with IAM enforced."""
-    os.environ["AUTH"] = "true"  # noqa: TID251 -- the emulator's own setting
+    os.environ["AUTH"] = "true"
     options = server.ServerOptions.model_validate_json(sys.argv[1])
     authority = Authority(options.folder)
     start_api, variables = server._start_api, server.client_variables

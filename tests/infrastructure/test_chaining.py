@@ -25,8 +25,8 @@ def test_a_completion_starts_what_its_kick_off_asked_for(template: Template) -> 
 
 def test_a_rule_of_the_stack_starts_a_stage_or_tells_anybody(tmp_path: Path) -> None:
     use_bundled_node()
-    from aws_cdk import App, aws_sqs  # noqa: PLC0415 -- after use_bundled_node
-    from aws_cdk import aws_events_targets as targets  # noqa: PLC0415 -- the same
+    from aws_cdk import App, aws_sqs
+    from aws_cdk import aws_events_targets as targets
 
     (tmp_path / "README").write_text("empty")
     app = App(analytics_reporting=False)

@@ -33,7 +33,7 @@ class Deployment:
     def __init__(self, node: Path, folder: Path) -> None:
         self._folder = folder
         self._cli = [str(node / "node_modules" / "aws-cdk" / "bin" / "cdk")]
-        session = boto3.Session()  # noqa: TID251 -- the terminal's own
+        session = boto3.Session()
         self.cloudformation: Any = session.client("cloudformation")
         self.dynamodb: Any = session.client("dynamodb")
         self.s3: Any = session.client("s3")
@@ -55,7 +55,7 @@ class Deployment:
             ["node", *self._cli, *arguments, "--ci", "--no-notices"],
             # where no cdk.json is, which would have the repository's own app synthesized as well
             cwd=self._folder,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},  # noqa: TID251 -- a child's
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
             capture_output=True,
             text=True,
             check=False,

@@ -207,7 +207,7 @@ def chained(life: Life) -> None:
     first = service.kick_off_job("double", [{"n": 1}], then=Stage("double", params={"n": "$index"}))
     first.pipeline().wait(PATIENCE)
     life.become(None)
-    functions = boto3.Session().client("lambda")  # noqa: TID251 -- what invokes them on AWS
+    functions = boto3.Session().client("lambda")
     names = [one["FunctionName"] for one in functions.list_functions()["Functions"]]
     refused = {"Error": "ECS.ServerException", "Cause": "Rate exceeded"}
     report = {"orchestration_id": first.id, "share": "0", "error": refused}
@@ -242,7 +242,7 @@ def scheduled(life: Life) -> None:
 def _fire(life: Life, definition: ScheduleDefinition) -> None:
     """Invoke the function as Scheduler does, for an occurrence long ago, and one that happens once."""
     life.become(None)
-    functions = boto3.Session().client("lambda")  # noqa: TID251 -- what Scheduler does
+    functions = boto3.Session().client("lambda")
     once = definition.model_copy(
         update={
             "timing": definition.timing.model_copy(
@@ -273,7 +273,7 @@ def operated(life: Life) -> None:
     orchestration = service.kick_off_job("double", [{"n": 1}])
     until(lambda: orchestration.summary().done)
     life.become(None)
-    boto3.Session().client("dynamodb").delete_item(  # noqa: TID251 -- root's own
+    boto3.Session().client("dynamodb").delete_item(
         TableName=life.settings.read_model_table,
         Key={"pk": {"S": orchestration.id}, "sk": {"S": "statuses#00000"}},
     )
@@ -329,7 +329,7 @@ def test_a_container_cannot_change_or_delete_an_event(life: Life) -> None:
 
 def test_a_caller_cannot_change_the_log_or_start_executions(life: Life) -> None:
     life.become("Caller")
-    session = boto3.Session()  # noqa: TID251 -- a caller's own
+    session = boto3.Session()
     dynamodb, states = session.client("dynamodb"), session.client("stepfunctions")
     key = {"pk": {"S": "x"}, "sk": {"S": "y"}}
     for refused in (

@@ -42,8 +42,8 @@ def test_neither_finds_fault_with_an_environment(
 
 def test_an_unreasoned_fault_stops_synthesis() -> None:
     use_bundled_node()
-    from aws_cdk import App, Stack  # noqa: PLC0415 -- after use_bundled_node
-    from aws_cdk import aws_s3 as s3  # noqa: PLC0415 -- the same
+    from aws_cdk import App, Stack
+    from aws_cdk import aws_s3 as s3
 
     app = App(analytics_reporting=False)
     check_rules(app)

@@ -10,13 +10,13 @@ from cdk.synthesis import add_stack, build_layer, use_bundled_node
 def main() -> None:
     """Synthesize the environment."""
     use_bundled_node()
-    from aws_cdk import App  # noqa: PLC0415 -- it needs Node
+    from aws_cdk import App
 
     app = App()
     trial = EnvironmentConfig(
         environment="trial",
         services=(ServiceConfig(name="default", image="registry.example/jobs:1"),),
-        retention_days=int(os.environ["TRIAL_RETENTION_DAYS"]),  # noqa: TID251 -- of this app alone
+        retention_days=int(os.environ["TRIAL_RETENTION_DAYS"]),
         customer_key=True,
         # The emulator has no alarms on sums of metrics, and its functions import what is installed there.
         monitored=False,

@@ -61,7 +61,7 @@ def folder(tmp_path: Path) -> Path:
 def environment(folder: Path) -> Iterator[dict[str, str]]:
     """An environment whose processes are all found again by a mark of the test's own."""
     mark = str(folder)
-    yield {**os.environ, "XDG_STATE_HOME": str(folder), "TMPDIR": str(folder), "TEST_MARK": mark}  # noqa: TID251
+    yield {**os.environ, "XDG_STATE_HOME": str(folder), "TMPDIR": str(folder), "TEST_MARK": mark}
     left = marked(mark)
     for process in left:
         process.kill()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from background_jobs.core.containers.task_failure import task_failure
+from background_jobs.core.task_failure import task_failure
 
 SAMPLES = Path(__file__).with_name("task_failures")
 

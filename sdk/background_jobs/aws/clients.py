@@ -23,10 +23,10 @@ _R = TypeVar("_R")
 @cache
 def _client(service: str) -> Any:  # noqa: ANN401 -- each caller below names its client's type
     # boto3 takes a quarter of a second to import: only those who call AWS pay for it.
-    import boto3  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
+    import boto3
+    from botocore.config import Config
 
-    environ = os.environ  # noqa: TID251 -- endpoints are botocore's own settings
+    environ = os.environ
     if environ.get("LOCALSTACK_HOST") and not environ.get("AWS_ENDPOINT_URL"):
         return _localstack_session().client(service)
     config = Config(
@@ -35,16 +35,16 @@ def _client(service: str) -> Any:  # noqa: ANN401 -- each caller below names its
         read_timeout=60,
         max_pool_connections=32,
     )
-    return boto3.Session().client(service, config=config)  # noqa: TID251 -- the one maker
+    return boto3.Session().client(service, config=config)
 
 
 def _localstack_session() -> Any:  # noqa: ANN401 -- the package has no types
     try:
-        from localstack_client.session import Session  # noqa: PLC0415
+        from localstack_client.session import Session
     except ImportError as absent:
         raise InvalidSettings(
             "LOCALSTACK_HOST",
-            os.environ["LOCALSTACK_HOST"],  # noqa: TID251
+            os.environ["LOCALSTACK_HOST"],
             "it needs localstack-client (`pip install background-job-service[local]`), "
             "or set AWS_ENDPOINT_URL instead",
         ) from absent
@@ -88,11 +88,11 @@ def scheduler() -> "EventBridgeSchedulerClient":
 
 def signed_headers(method: str, url: str, body: bytes) -> dict[str, str]:
     """Return the headers that sign a request to API Gateway (SigV4). Raises ServiceUnreachable."""
-    import boto3  # noqa: PLC0415 -- see _client
-    from botocore.auth import SigV4Auth  # noqa: PLC0415
-    from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+    import boto3
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
 
-    session = boto3.Session()  # noqa: TID251 -- the one maker
+    session = boto3.Session()
     credentials = session.get_credentials()
     if credentials is None:
         raise ServiceUnreachable("There are no AWS credentials. Set AWS_PROFILE or AWS_ACCESS_KEY_ID.")
@@ -106,7 +106,7 @@ def reaching_aws(call: Callable[_P, _R]) -> Callable[_P, _R]:
 
     @wraps(call)
     def reached(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        from botocore.exceptions import (  # noqa: PLC0415
+        from botocore.exceptions import (
             ConnectTimeoutError,
             EndpointConnectionError,
             NoCredentialsError,

@@ -167,7 +167,7 @@ def _run(command: list[str], stack: "LocalStack") -> int:
 
     # What the command leaves behind goes with the stack.
     marked = {**stack.variables, STACK_ID: stack.stack_id}
-    variables = {**os.environ, **marked}  # noqa: TID251 -- a child's variables
+    variables = {**os.environ, **marked}
     variables.pop("AWS_PROFILE", None)
     try:
         child = subprocess.Popen(command, env=variables)  # noqa: S603 -- the user's own command

@@ -8,9 +8,9 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from background_jobs.aws.stores import Stores
-from background_jobs.core.containers.task_failure import task_failure
 from background_jobs.core.events import JobError, JobErrored, OrchestrationStarted, PayloadRef
 from background_jobs.core.payloads import INLINE_BYTES, bounded
+from background_jobs.core.task_failure import task_failure
 
 _KNOWN: Final = frozenset({"Cancelled", "ExecutionEnded"})
 """Errors that end_orchestration names itself."""

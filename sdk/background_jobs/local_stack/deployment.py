@@ -6,11 +6,12 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from background_jobs.local_stack.package_data import CODE_KEY, DEPENDENCIES_KEY, TEMPLATE, lambda_code
+from background_jobs.core.template_assets import CODE_KEY, DEPENDENCIES_KEY
+from background_jobs.local_stack.package_data import TEMPLATE, lambda_code
 from background_jobs.settings import Settings
 
 if TYPE_CHECKING:
-    from boto3 import Session  # noqa: TID251 -- its type
+    from boto3 import Session
 
 _STACK = "background-jobs-local"
 _POLL = {"Delay": 0.05, "MaxAttempts": 1_200}

@@ -43,7 +43,7 @@ class JobsImage:
     def describe(self) -> tuple[str, ...]:
         """Ask for the job names. Raises InvalidJobsImage with what the image said instead."""
         command = ["docker", "run", "--rm", "--network=none", "--env=BACKGROUND_JOBS_DESCRIBE=1", self.name]
-        return ask_job_names(command, os.environ, lambda reason: InvalidJobsImage(self.name, reason))  # noqa: TID251 -- a child's variables
+        return ask_job_names(command, os.environ, lambda reason: InvalidJobsImage(self.name, reason))
 
 
 def docker(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -53,7 +53,7 @@ def docker(*words: str) -> "subprocess.CompletedProcess[str]":
     """
     command = ["docker", *words]
     try:
-        return subprocess.run(  # noqa: S603 -- our own words only
+        return subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -50,7 +50,7 @@ class JobsMain:
 
     def describe(self) -> tuple[str, ...]:
         """Ask for the job names. Raises InvalidJobsMain with what the jobs said instead."""
-        variables = {**os.environ, "BACKGROUND_JOBS_DESCRIBE": "1"}  # noqa: TID251 -- a child's variables
+        variables = {**os.environ, "BACKGROUND_JOBS_DESCRIBE": "1"}
         return ask_job_names(self.command, variables, lambda reason: InvalidJobsMain(self.name, reason))
 
 
@@ -59,7 +59,7 @@ def ask_job_names(
 ) -> tuple[str, ...]:
     """Return the job names that *command* prints. Raises what *refused* makes of a reason why it does not."""
     try:
-        asked = subprocess.run(  # noqa: S603 -- the user's own jobs
+        asked = subprocess.run(
             command,
             env=variables,
             stdin=subprocess.DEVNULL,

@@ -91,5 +91,5 @@ def _variables(process: psutil.Process) -> dict[str, str]:
 
 
 def _note() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"  # noqa: TID251 -- XDG's own
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "background-jobs" / "local.json"

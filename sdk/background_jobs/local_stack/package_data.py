@@ -3,17 +3,15 @@
 from pathlib import Path
 from typing import Final
 
-_HERE: Final = Path(__file__).parent
+from background_jobs.core.template_assets import TEMPLATE_FILE
 
-TEMPLATE: Final = _HERE / "template.json"
+_PACKAGE: Final = Path(__file__).parents[1]
+
+TEMPLATE: Final = _PACKAGE / TEMPLATE_FILE
 """Written by `make synth`; there is no second description of the infrastructure."""
-
-CODE_KEY: Final = "lambdas.zip"
-DEPENDENCIES_KEY: Final = "dependencies.zip"
-"""How the template names the two assets of the functions, whatever their contents."""
 
 
 def lambda_code() -> Path:
     """Return the folder of the functions' code: beside this module in a wheel, in the checkout otherwise."""
-    shipped = _HERE / "lambdas"
-    return shipped if shipped.is_dir() else _HERE.parents[2] / "lambdas"
+    shipped = Path(__file__).parent / "lambdas"
+    return shipped if shipped.is_dir() else _PACKAGE.parents[1] / "lambdas"

@@ -155,7 +155,7 @@ class ProcessContainers:
         self._free.acquire()
         try:
             with log.open("wb") as output:
-                process = subprocess.Popen(  # noqa: S603 -- the command that the stack was given
+                process = subprocess.Popen(
                     self._launcher.command(name, variables, options),
                     env=self._inherited() | variables,
                     stdin=subprocess.DEVNULL,
@@ -181,7 +181,7 @@ class ProcessContainers:
 
     def _inherited(self) -> dict[str, str]:
         names = (*_INHERITED, *self._launcher.inherited)
-        return {name: os.environ[name] for name in names if name in os.environ}  # noqa: TID251 -- a child's
+        return {name: os.environ[name] for name in names if name in os.environ}
 
     def _variables(self, variables: Mapping[str, str], log: Path) -> dict[str, str]:
         own = {

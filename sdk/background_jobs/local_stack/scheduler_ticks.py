@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 class Ticks:
     """Delivers what has become due since the tick before."""
 
-    def __init__(self, scheduler: Any, invoke_target: Callable[..., Any]) -> None:  # noqa: ANN401 -- it has no types
+    def __init__(self, scheduler: Any, invoke_target: Callable[..., Any]) -> None:
         self._scheduler = scheduler
         self._invoke_target = invoke_target
         self._seen: dict[Any, datetime] = {}
@@ -31,7 +31,7 @@ class Ticks:
     def tick(self) -> None:
         """Deliver each occurrence of each schedule that is enabled, once."""
         now = datetime.now(UTC)
-        for key, schedule in list(self._scheduler._schedules._data.items()):  # noqa: SLF001 -- see TOUCHED
+        for key, schedule in list(self._scheduler._schedules._data.items()):
             changed = _moment(schedule["LastModificationDate"])
             since = max(self._seen.get(key, changed), changed)
             self._seen[key] = now
@@ -40,13 +40,13 @@ class Ticks:
             except ValueError:
                 _log.exception("The schedule %s cannot be read", schedule["Name"])
 
-    def _deliver(self, key: Any, schedule: Mapping[str, Any], since: datetime, now: datetime) -> None:  # noqa: ANN401
+    def _deliver(self, key: Any, schedule: Mapping[str, Any], since: datetime, now: datetime) -> None:
         timing = parse_timing(schedule)
         if schedule["State"] == "ENABLED":
             for at in takewhile(lambda at: at <= now, timing.after(since)):
                 self._invoke(schedule, at)
         if schedule.get("ActionAfterCompletion") == "DELETE" and next(timing.after(now), None) is None:
-            self._scheduler._schedules._data.pop(key, None)  # noqa: SLF001 -- see TOUCHED
+            self._scheduler._schedules._data.pop(key, None)
 
     def _invoke(self, schedule: Mapping[str, Any], at: datetime) -> None:
         _, _, _, region, account, _ = schedule["Arn"].split(":", 5)

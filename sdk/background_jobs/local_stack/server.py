@@ -91,14 +91,14 @@ def main(options: ServerOptions) -> None:
         asyncio.run(_serve(listeners, options, runner))
     finally:
         runner.stop_all()
-        end_all(os.environ[STACK_ID])  # noqa: TID251 -- given by whoever started this process
+        end_all(os.environ[STACK_ID])
         # The emulator's threads may wait for what will not come.
         os._exit(0)
 
 
 def _launcher(options: ServerOptions) -> Launcher:
     if options.image:
-        return DockerLauncher(options.image, os.environ[STACK_ID], options.memory_mib)  # noqa: TID251 -- see main
+        return DockerLauncher(options.image, os.environ[STACK_ID], options.memory_mib)
     return ProcessLauncher(options.command)
 
 
@@ -115,9 +115,9 @@ def _bridge_listener(port: int) -> socket.socket | None:
 def _configure(port: int) -> None:
     """Set the emulator's own settings, before it is imported."""
     # What the user has set for real accounts must not reach the emulator's children.
-    for name in [name for name in os.environ if name.startswith("AWS_")]:  # noqa: TID251
-        del os.environ[name]  # noqa: TID251
-    os.environ.update(  # noqa: TID251 -- the emulator reads its settings there
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(
         client_variables(port, "function")
         | {
             "GATEWAY_PORT": str(port),
@@ -131,9 +131,9 @@ def _configure(port: int) -> None:
 
 
 async def _serve(listeners: list[socket.socket], options: ServerOptions, runner: ProcessRunner) -> None:
-    from hypercorn.asyncio import serve  # noqa: PLC0415 -- after _configure
-    from hypercorn.config import Config  # noqa: PLC0415
-    from ministack.app import app  # noqa: PLC0415
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+    from ministack.app import app
 
     substitute(runner)
     ending = asyncio.Event()
@@ -160,11 +160,11 @@ def _end_with_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> 
 
 def _deploy(port: int, options: ServerOptions) -> None:
     try:
-        import boto3  # noqa: PLC0415 -- while the emulator starts
+        import boto3
 
-        from background_jobs.local_stack.deployment import deploy  # noqa: PLC0415
+        from background_jobs.local_stack.deployment import deploy
 
-        settings = deploy(boto3.Session(region_name=REGION), ACCOUNT)  # noqa: TID251 -- the deployer's own
+        settings = deploy(boto3.Session(region_name=REGION), ACCOUNT)
         with socket.create_server(("127.0.0.1", options.api_port), backlog=256) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             settings = settings.model_copy(update={"api_url": url})
@@ -178,9 +178,9 @@ def _deploy(port: int, options: ServerOptions) -> None:
 
 def _start_api(listener: socket.socket, settings: Settings, port: int, options: ServerOptions) -> None:
     """Start the progress API beside the emulator; what connects before it is up waits in the backlog."""
-    variables = {**os.environ, **settings.to_env(), **client_variables(port, "api")}  # noqa: TID251 -- a child's
+    variables = {**os.environ, **settings.to_env(), **client_variables(port, "api")}
     with (options.folder / "api.log").open("wb") as log:
-        subprocess.Popen(  # noqa: S603 -- our own module
+        subprocess.Popen(
             [sys.executable, "-m", "background_jobs.progress_api", f"fd:{listener.fileno()}"],
             env=variables,
             pass_fds=[listener.fileno()],

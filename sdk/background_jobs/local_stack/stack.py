@@ -90,9 +90,9 @@ class LocalStack:
             ends_with_parent=ends_with_parent,
         )
         with (self.folder / "server.log").open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 -- our own module
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", self.server, options.model_dump_json()],
-                env={**os.environ, STACK_ID: self.stack_id},  # noqa: TID251 -- a child's variables
+                env={**os.environ, STACK_ID: self.stack_id},
                 stdin=subprocess.PIPE if ends_with_parent else subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

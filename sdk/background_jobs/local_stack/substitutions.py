@@ -39,7 +39,7 @@ _POLL_SECONDS: Final = 0.03
 
 def substitute(runner: ProcessRunner) -> None:
     """Give the emulator AWS's semantics, with *runner* to run its containers."""
-    from ministack.services import (  # noqa: PLC0415 -- its import reads settings
+    from ministack.services import (
         ecs,
         eventbridge,
         lambda_svc,
@@ -47,18 +47,18 @@ def substitute(runner: ProcessRunner) -> None:
         stepfunctions,
     )
 
-    ecs._docker = runner  # noqa: SLF001 -- what _get_docker returns from now on
-    ecs._build_run_kwargs = _as_defined(ecs._build_run_kwargs)  # noqa: SLF001 -- see TOUCHED, as all below
+    ecs._docker = runner
+    ecs._build_run_kwargs = _as_defined(ecs._build_run_kwargs)
     waiting = _Waiting(ecs, stepfunctions)
-    stepfunctions._poll_ecs_tasks = waiting.until_stopped  # noqa: SLF001
-    stepfunctions._stop_execution = waiting.stopping_tasks(stepfunctions._stop_execution)  # noqa: SLF001
-    stepfunctions._run_distributed_map = _bounded(  # noqa: SLF001
-        stepfunctions._run_distributed_map,  # noqa: SLF001
-        stepfunctions._resolve_path,  # noqa: SLF001
+    stepfunctions._poll_ecs_tasks = waiting.until_stopped
+    stepfunctions._stop_execution = waiting.stopping_tasks(stepfunctions._stop_execution)
+    stepfunctions._run_distributed_map = _bounded(
+        stepfunctions._run_distributed_map,
+        stepfunctions._resolve_path,
     )
-    scheduler._tick_schedules = Ticks(scheduler, eventbridge._invoke_target).tick  # noqa: SLF001
-    scheduler._SCHEDULE_TICK_INTERVAL = TICK_SECONDS  # noqa: SLF001
-    lambda_svc._execute_function = _honouring_batch_failures(lambda_svc._execute_function)  # noqa: SLF001
+    scheduler._tick_schedules = Ticks(scheduler, eventbridge._invoke_target).tick
+    scheduler._SCHEDULE_TICK_INTERVAL = TICK_SECONDS
+    lambda_svc._execute_function = _honouring_batch_failures(lambda_svc._execute_function)
 
 
 def _as_defined(build: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
@@ -79,17 +79,17 @@ def _as_defined(build: Callable[..., dict[str, Any]]) -> Callable[..., dict[str,
 class _Waiting:
     """`ecs:runTask.sync` as on AWS: it waits as long as it takes, and any exit code but 0 is a failure."""
 
-    def __init__(self, ecs: Any, stepfunctions: Any) -> None:  # noqa: ANN401 -- the emulator has no types
+    def __init__(self, ecs: Any, stepfunctions: Any) -> None:
         self._ecs = ecs
         self._stepfunctions = stepfunctions
         self._aborted: set[str] = set()
 
     def until_stopped(self, cluster: str, task_arns: list[str]) -> dict[str, Any]:
         """Wait for the tasks to stop and return the last of them, or raise States.TaskFailed with it."""
-        failed = self._stepfunctions._ExecutionError  # noqa: SLF001
-        while any(self._ecs._tasks[arn]["lastStatus"] != "STOPPED" for arn in task_arns):  # noqa: SLF001
+        failed = self._stepfunctions._ExecutionError
+        while any(self._ecs._tasks[arn]["lastStatus"] != "STOPPED" for arn in task_arns):
             time.sleep(_POLL_SECONDS)
-        _, _, body = self._ecs._describe_tasks({"cluster": cluster, "tasks": task_arns})  # noqa: SLF001
+        _, _, body = self._ecs._describe_tasks({"cluster": cluster, "tasks": task_arns})
         tasks = json.loads(body)["tasks"]
         for task in tasks:
             if _orchestration_of(task) in self._aborted:
@@ -103,14 +103,14 @@ class _Waiting:
     def stopping_tasks(self, stop_execution: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Wrap StopExecution, so that it stops the tasks of the execution, too."""
 
-        def stop(data: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- the emulator's answer
+        def stop(data: Mapping[str, Any]) -> Any:
             answer = stop_execution(data)
             name = str(data.get("executionArn")).rsplit(":", 1)[-1]
             self._aborted.add(name)
-            for arn, task in list(self._ecs._tasks.items()):  # noqa: SLF001
+            for arn, task in list(self._ecs._tasks.items()):
                 if _orchestration_of(task) == name and task["lastStatus"] != "STOPPED":
                     cluster = task["clusterArn"]
-                    self._ecs._stop_task({"cluster": cluster, "task": arn, "reason": "Execution aborted"})  # noqa: SLF001
+                    self._ecs._stop_task({"cluster": cluster, "task": arn, "reason": "Execution aborted"})
             return answer
 
         return stop
@@ -125,7 +125,7 @@ def _orchestration_of(task: Mapping[str, Any]) -> str | None:
 def _bounded(run_map: Callable[..., Any], resolve: Callable[[str, Any], Any]) -> Callable[..., Any]:
     """Wrap the Distributed Map, so that it honours MaxConcurrencyPath."""
 
-    def run(state: Mapping[str, Any], raw_input: object, effective: object, *rest: object) -> Any:  # noqa: ANN401
+    def run(state: Mapping[str, Any], raw_input: object, effective: object, *rest: object) -> Any:
         if path := state.get("MaxConcurrencyPath"):
             state = {**state, "MaxConcurrency": resolve(path, effective)}
         return run_map(state, raw_input, effective, *rest)
@@ -139,7 +139,7 @@ def _honouring_batch_failures(execute: Callable[..., Any]) -> Callable[..., Any]
     AWS reads again from the first of them; here the whole batch comes again, which at-least-once allows.
     """
 
-    def run(function: object, event: object, *rest: Any, **options: Any) -> Any:  # noqa: ANN401
+    def run(function: object, event: object, *rest: Any, **options: Any) -> Any:
         result = execute(function, event, *rest, **options)
         body = result.get("body") if isinstance(result, dict) else None
         if isinstance(body, dict) and body.get("batchItemFailures"):
@@ -150,7 +150,7 @@ def _honouring_batch_failures(execute: Callable[..., Any]) -> Callable[..., Any]
     return run
 
 
-def _pascal(value: Any) -> Any:  # noqa: ANN401 -- any JSON
+def _pascal(value: Any) -> Any:
     if isinstance(value, list):
         return [_pascal(one) for one in value]
     if isinstance(value, dict):
