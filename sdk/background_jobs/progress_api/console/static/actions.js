@@ -1,11 +1,16 @@
 /** What changes an orchestration, each after a question: cancel, and rerun. */
 
 import { path, post } from "./api.js";
-import { h, say } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { plural } from "./format.js";
 
-/** Ask for a reason and cancel; *told* is called with what the API found. */
-export function cancel(id, inProgress, told) {
+/**
+ * Ask for a reason and cancel; *onCancelled* is called with what the API found.
+ * @param {string} id
+ * @param {number} inProgress
+ * @param {(found: string) => void} onCancelled
+ */
+export function cancel(id, inProgress, onCancelled) {
   const reason = h("input", {
     id: "reason",
     name: "reason",
@@ -22,11 +27,16 @@ export function cancel(id, inProgress, told) {
     no: "Keep it running",
     yes: "Cancel it",
     isGrave: true,
-    act: async () => told((await post(`${path(id)}/cancel`, { reason: reason.value })).found),
+    act: async () => onCancelled((await post(`${path(id)}/cancel`, { reason: reason.value })).found),
   });
 }
 
-/** Ask, run failures or all instances again, and go to the new orchestration. */
+/**
+ * Ask, run failures or all instances again, and go to the new orchestration.
+ * @param {string} id
+ * @param {"failed" | "all"} only
+ * @param {number} instances
+ */
 export function rerun(id, only, instances) {
   ask({
     title:
@@ -43,9 +53,11 @@ export function rerun(id, only, instances) {
   });
 }
 
+/** @param {{ title: string, says: string, field?: HTMLElement, no: string, yes: string, isGrave?: boolean, act: () => Promise<void> }} question */
 function ask({ title, says, field, no, yes, isGrave, act }) {
   const refusal = h("p", { class: "refusal", role: "alert" });
   const confirm = h("button", { type: "submit", class: isGrave ? "grave" : "primary" }, yes);
+  /** @type {HTMLDialogElement} */
   const dialog = h(
     "dialog",
     { class: "question", "aria-labelledby": "question", onclose: () => dialog.remove() },
@@ -65,6 +77,7 @@ function ask({ title, says, field, no, yes, isGrave, act }) {
     ),
   );
 
+  /** @param {SubmitEvent} event */
   async function submit(event) {
     event.preventDefault();
     confirm.disabled = true;
@@ -72,7 +85,7 @@ function ask({ title, says, field, no, yes, isGrave, act }) {
       await act();
       dialog.close();
     } catch (error) {
-      say(refusal, error.message);
+      setText(refusal, error instanceof Error ? error.message : String(error));
       confirm.disabled = false;
     }
   }

@@ -1,9 +1,14 @@
 /** Asks the progress API. Every address is relative to the page, so that it works below any path. */
 
-import { heard } from "./now.js";
+import { noteServerTime } from "./clock.js";
 
 /** The API refused, or could not be reached (status 0); the message says why, and what to do. */
-export class Refused extends Error {
+export class ApiError extends Error {
+  /**
+   * @param {number} status 0 where the API could not be reached
+   * @param {string} kind
+   * @param {string} message
+   */
   constructor(status, kind, message) {
     super(message);
     this.status = status;
@@ -16,16 +21,32 @@ export class Refused extends Error {
   }
 }
 
+/** @param {string} id */
 export const path = (id) => `orchestrations/${encodeURIComponent(id)}`;
 
+/**
+ * @param {string} where
+ * @param {Record<string, string | number | null | undefined>} [query]
+ */
 export const get = (where, query = {}) => ask("GET", where, query);
 
+/**
+ * @param {string} where
+ * @param {object} body
+ */
 export const post = (where, body) => ask("POST", where, {}, body);
 
+/**
+ * @param {string} method
+ * @param {string} where
+ * @param {Record<string, string | number | null | undefined>} query
+ * @param {object} [body]
+ * @returns {Promise<any>} the JSON of the answer
+ */
 async function ask(method, where, query, body) {
   const url = new URL(where, document.baseURI);
   for (const [name, value] of Object.entries(query)) {
-    if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, value);
+    if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, String(value));
   }
   const options =
     body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
@@ -33,11 +54,11 @@ async function ask(method, where, query, body) {
   try {
     answer = await fetch(url, { method, cache: "no-store", ...options });
   } catch {
-    throw new Refused(0, "Unreachable", "The API does not answer. Is the stack up?");
+    throw new ApiError(0, "Unreachable", "The API does not answer. Is the stack up?");
   }
-  heard(answer.headers.get("date"));
+  noteServerTime(answer.headers.get("date"));
   const said = await answer.json().catch(() => ({}));
   if (!answer.ok)
-    throw new Refused(answer.status, said.error ?? "", said.message ?? said.detail ?? answer.statusText);
+    throw new ApiError(answer.status, said.error ?? "", said.message ?? said.detail ?? answer.statusText);
   return said;
 }

@@ -1,12 +1,13 @@
 /** The page as a whole: which view an address leads to, and the choice of theme. */
 
-import { h } from "./dom.js";
+import { byId, h } from "./dom.js";
 import { ListPage } from "./list.js";
 import { OrchestrationPage } from "./orchestration.js";
-import { icon } from "./parts.js";
+import { icon } from "./components.js";
 
-const main = document.getElementById("main");
+const main = byId("main");
 const ORCHESTRATION = /^\/orchestrations\/([0-9a-f-]{36})(?:\/instances\/(\d{1,9}))?$/;
+/** @type {{ key: string, view?: View } | null} */
 let shown = null;
 
 function route() {
@@ -21,9 +22,15 @@ function route() {
   else nowhere();
 }
 
-/** Show a view, or tell the one that is shown already of its new place. */
+/**
+ * Show a view, or tell the one that is shown already of its new place.
+ * @template Place
+ * @param {new (root: HTMLElement, place: Place) => View} View
+ * @param {string} key
+ * @param {Place} place
+ */
 function show(View, key, place) {
-  if (shown?.key === key) return shown.view.update(place);
+  if (shown?.key === key) return shown.view?.update(place);
   const isFirst = shown === null;
   shown?.view?.close();
   main.replaceChildren();
@@ -46,7 +53,7 @@ function nowhere() {
   );
 }
 
-const toggle = document.getElementById("theme");
+const toggle = byId("theme");
 
 function showTheme() {
   const name = window.theme.get();
@@ -59,7 +66,7 @@ toggle.addEventListener("click", () => window.theme.next());
 addEventListener("themechange", showTheme);
 showTheme();
 
-document.getElementById("skip").addEventListener("click", (event) => {
+byId("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address is the router's
   main.focus();
 });

@@ -1,16 +1,19 @@
 /** Paints a cell for each state: told apart by lightness and pattern, and by colour for those who see it. */
 
-import { color } from "./dom.js";
+import { color, context2d } from "./dom.js";
 import { STATES } from "./instances.js";
 
 const LEGIBLE = 10; // device pixels from which on a sign in a cell can be seen
 const LEVELS = 8; // of a running instance that says how far it is
 const PLACES = [...Object.keys(STATES), ...Array.from({ length: LEVELS }, (_, level) => `r${level + 1}`)];
 
-/** Return the pixels of each cell, *size* device pixels wide, by its place. */
+/**
+ * Return the pixels of each cell, *size* device pixels wide, by its place.
+ * @param {number} size
+ */
 export function cells(size) {
   const canvas = new OffscreenCanvas(size, size);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const context = context2d(canvas.getContext("2d", { willReadFrequently: true }));
   return PLACES.map((name) => {
     context.save();
     context.clearRect(0, 0, size, size);
@@ -23,18 +26,33 @@ export function cells(size) {
   });
 }
 
-/** Return the place of an instance in state *letter*, of which *percent* is done (undefined if unknown). */
+/**
+ * Return the place of an instance in state *letter*, of which *percent* is done (undefined if unknown).
+ * @param {string} letter
+ * @param {number} [percent]
+ */
 export function place(letter, percent) {
   const level = letter === "r" && percent ? Math.ceil((percent * LEVELS) / 100) : 0;
   return PLACES.indexOf(level ? `r${level}` : letter);
 }
 
+/**
+ * @param {OffscreenCanvasRenderingContext2D} context
+ * @param {number} size
+ * @param {string} letter
+ * @param {number} done
+ */
 function paint(context, size, letter, done) {
   const line = Math.max(1, Math.round(size / 9));
+  /**
+   * @param {string} name
+   * @param {[x: number, y: number, width: number, height: number]} box
+   */
   const fill = (name, ...box) => {
     context.fillStyle = color(name);
     context.fillRect(...box);
   };
+  /** @type {[number, number, number, number]} */
   const all = [0, 0, size, size];
   if (letter === "r") {
     fill("running", ...all);
@@ -73,6 +91,13 @@ function paint(context, size, letter, done) {
   }
 }
 
+/**
+ * @param {OffscreenCanvasRenderingContext2D} context
+ * @param {string} name
+ * @param {number} width
+ * @param {number[][]} lines
+ * @param {number} size
+ */
 function stroke(context, name, width, lines, size) {
   context.strokeStyle = color(name);
   context.lineWidth = width;
@@ -84,7 +109,10 @@ function stroke(context, name, width, lines, size) {
   context.stroke();
 }
 
-/** Return a picture of one cell, for a legend. */
+/**
+ * Return a picture of one cell, for a legend.
+ * @param {string} letter
+ */
 export function swatch(letter) {
   const canvas = document.createElement("canvas");
   canvas.className = "swatch";
@@ -92,7 +120,7 @@ export function swatch(letter) {
   const draw = () => {
     const size = Math.round(14 * devicePixelRatio);
     canvas.width = canvas.height = size;
-    canvas.getContext("2d").putImageData(cells(size)[place(letter)], 0, 0);
+    context2d(canvas.getContext("2d")).putImageData(cells(size)[place(letter)], 0, 0);
   };
   addEventListener("themechange", function again() {
     if (canvas.isConnected) draw();

@@ -1,6 +1,6 @@
 /** The rate and the remaining time of an orchestration, over time; drawn by uPlot. */
 
-import { color, h, say } from "./dom.js";
+import { color, h, setText } from "./dom.js";
 import { brief, rate, span, timeOfDay } from "./format.js";
 
 const HEIGHT = 220;
@@ -15,6 +15,7 @@ export class Chart {
     this.canvas = h("div", { class: "chart", "aria-hidden": "true" });
     this.readout = h("p", { class: "readout muted" });
     this.element = h("div", {}, this.canvas, this.readout);
+    /** @type {ChartColumns} */
     this.columns = [[], [], [], []];
     this.redraw = () => this.draw();
     this.resized = new ResizeObserver(() =>
@@ -30,7 +31,10 @@ export class Chart {
     this.plot?.destroy();
   }
 
-  /** Show the columns that `Timeline.columns` returns. */
+  /**
+   * Show the columns that `Timeline.columns` returns.
+   * @param {ChartColumns} columns
+   */
   show(columns) {
     this.columns = columns;
     if (this.plot) this.plot.setData(columns);
@@ -42,33 +46,38 @@ export class Chart {
     this.plot?.destroy();
     const width = this.canvas.clientWidth;
     if (this.columns[0].length < 2 || !width) return;
+    /** @type {Plot | undefined} */
     this.plot = new window.uPlot(
       {
         ...options(width < NARROW),
         width,
         height: HEIGHT,
-        hooks: { setCursor: [(plot) => this.read(plot.cursor.idx)] },
+        hooks: { setCursor: [(/** @type {Plot} */ plot) => this.read(plot.cursor.idx)] },
       },
       this.columns,
       this.canvas,
     );
   }
 
-  /** Say in words what the chart shows at *place*, where the pointer is, or else at its end. */
+  /**
+   * Say in words what the chart shows at *place*, where the pointer is, or else at its end.
+   * @param {number | null} [place]
+   */
   read(place) {
     const [at, rates, errors, remaining] = this.columns;
     const last = place ?? at.length - 1;
-    if (at.length < 2) return say(this.readout, "The chart begins with the first outcomes.");
+    if (at.length < 2) return setText(this.readout, "The chart begins with the first outcomes.");
     const said = [
       timeOfDay(at[last], 1),
       rate(rates[last]),
       errors[last] ? `${rate(errors[last])} errored` : null,
       remaining[last] ? `${span(remaining[last])} to go` : null,
     ];
-    return say(this.readout, said.filter(Boolean).join(" · "));
+    return setText(this.readout, said.filter(Boolean).join(" · "));
   }
 }
 
+/** @param {boolean} isNarrow */
 function options(isNarrow) {
   const { paths } = window.uPlot;
   const axis = {
@@ -85,8 +94,8 @@ function options(isNarrow) {
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     padding: [8, 4, 0, 0],
     scales: {
-      rate: { range: (_, __, most) => [0, most * 1.08 || 1] },
-      left: { range: (_, __, most) => [0, most * 1.08 || 1] },
+      rate: { range: fromZero },
+      left: { range: fromZero },
     },
     axes: [
       {
@@ -94,16 +103,16 @@ function options(isNarrow) {
         size: 34,
         grid: { show: false },
         space: 80,
-        values: (_, ticks, __, ___, step) => ticks.map((at) => timeOfDay(at, step)),
+        values: moments,
       },
-      { ...axis, scale: "rate", values: (_, ticks) => ticks.map(rate) },
+      { ...axis, scale: "rate", values: rates },
       {
         ...axis,
         scale: "left",
         side: 1,
         grid: { show: false },
         incrs: STEPS,
-        values: (_, ticks) => ticks.map(brief),
+        values: spans,
       },
     ],
     series: [
@@ -126,3 +135,32 @@ function options(isNarrow) {
     ],
   };
 }
+
+/**
+ * The range of a scale that begins at 0, with room above *most*.
+ * @param {Plot} _plot
+ * @param {number} _least
+ * @param {number} most
+ */
+const fromZero = (_plot, _least, most) => [0, most * 1.08 || 1];
+
+/**
+ * @param {Plot} _plot
+ * @param {number[]} ticks
+ * @param {number} _axis
+ * @param {number} _space
+ * @param {number} step
+ */
+const moments = (_plot, ticks, _axis, _space, step) => ticks.map((at) => timeOfDay(at, step));
+
+/**
+ * @param {Plot} _plot
+ * @param {number[]} ticks
+ */
+const rates = (_plot, ticks) => ticks.map(rate);
+
+/**
+ * @param {Plot} _plot
+ * @param {number[]} ticks
+ */
+const spans = (_plot, ticks) => ticks.map(brief);

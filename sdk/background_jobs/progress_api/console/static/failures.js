@@ -1,34 +1,42 @@
 /** Failures, grouped by what caused them; each group opens to its instances, with params and traceback. */
 
 import { get, path } from "./api.js";
-import { arrange, h, say } from "./dom.js";
+import { setChildren, h, setText } from "./dom.js";
 import { count, plural } from "./format.js";
-import { icon, listing, problem } from "./parts.js";
+import { icon, codeBlock, errorNotice } from "./components.js";
 
 const CALM = 10; // grouping reads every failure, so it may take a tenth of the time at most
 const SHORTEST_PAUSE = 1_000;
 
 export class Failures {
+  /** @type {number | null | undefined} */
+  later;
+
+  /** @param {string} id */
   constructor(id) {
     this.id = id;
     this.note = h("p", { class: "muted" });
     this.list = h("ol", { class: "causes" });
     this.element = h("div", {}, this.note, this.list);
+    /** @type {Map<string, Cause>} */
     this.causes = new Map();
     this.errored = 0;
-    this.say(0);
+    this.showNote(0);
   }
 
   close() {
-    clearTimeout(this.later);
+    clearTimeout(this.later ?? undefined);
     this.closed = true;
   }
 
-  /** Note that *errored* instances errored by now, and group them soon, if they are more than before. */
+  /**
+   * Note that *errored* instances errored by now, and group them soon, if they are more than before.
+   * @param {number} errored
+   */
   show(errored) {
     if (errored === this.errored) return;
     this.errored = errored;
-    if (!this.causes.size) this.say(0);
+    if (!this.causes.size) this.showNote(0);
     this.later ??= setTimeout(() => this.load(), this.pause ?? 0);
   }
 
@@ -42,7 +50,7 @@ export class Failures {
           h(
             "li",
             {},
-            problem(error, () => this.load()),
+            errorNotice(error, () => this.load()),
           ),
         );
     }
@@ -51,26 +59,38 @@ export class Failures {
     if (errored !== this.errored && !this.closed) this.later = setTimeout(() => this.load(), this.pause);
   }
 
+  /** @param {FailureCause[]} causes */
   group(causes) {
     const total = causes.reduce((sum, cause) => sum + cause.count, 0);
     const rows = causes.map((cause) => {
       const key = JSON.stringify([cause.type, cause.place, cause.indices[0]]);
-      if (!this.causes.has(key)) this.causes.set(key, new Cause(this.id));
-      const row = this.causes.get(key);
+      const row = this.causes.get(key) ?? new Cause(this.id);
+      this.causes.set(key, row);
       row.show(cause, total);
       return row.element;
     });
-    arrange(this.list, rows);
-    this.say(causes.length, total);
+    setChildren(this.list, rows);
+    this.showNote(causes.length, total);
   }
 
-  say(causes, total) {
+  /**
+   * Say how many failures and causes there are.
+   * @param {number} causes
+   * @param {number} [total]
+   */
+  showNote(causes, total = 0) {
     const none = this.errored ? "Looking for what they have in common …" : "No instance has errored.";
-    say(this.note, causes ? `${plural(total, "failure")}, ${plural(causes, "cause")}` : none);
+    setText(this.note, causes ? `${plural(total, "failure")}, ${plural(causes, "cause")}` : none);
   }
 }
 
 class Cause {
+  /** @type {FailureCause} */
+  cause;
+  /** @type {number | undefined} */
+  shown;
+
+  /** @param {string} id */
   constructor(id) {
     this.id = id;
     this.count = h("span", { class: "cause-count" });
@@ -97,13 +117,17 @@ class Cause {
     this.element = h("li", { class: "cause" }, this.details);
   }
 
+  /**
+   * @param {FailureCause} cause
+   * @param {number} total
+   */
   show(cause, total) {
     this.cause = cause;
-    say(this.count, count(cause.count));
-    say(this.type, cause.type);
-    say(this.message, cause.message);
-    say(this.place, cause.place);
-    say(this.common, cause.common.length ? `always has ${cause.common.map(shared).join(", ")}` : "");
+    setText(this.count, count(cause.count));
+    setText(this.type, cause.type);
+    setText(this.message, cause.message);
+    setText(this.place, cause.place);
+    setText(this.common, cause.common.length ? `always has ${cause.common.map(shared).join(", ")}` : "");
     this.share.style.setProperty("--share", `${(100 * cause.count) / total}%`);
     if (this.details.open) this.showChips();
   }
@@ -136,6 +160,7 @@ class Cause {
     );
   }
 
+  /** @param {number} index */
   async pick(index) {
     this.shown = index;
     for (const chip of this.chips.querySelectorAll("button"))
@@ -144,16 +169,21 @@ class Cause {
       const { params, error } = await get(`${path(this.id)}/instances/${index}`);
       if (this.shown === index) this.detail.replaceChildren(...this.explained(index, params, error));
     } catch (error) {
-      this.detail.replaceChildren(problem(error, () => this.pick(index)));
+      this.detail.replaceChildren(errorNotice(error, () => this.pick(index)));
     }
   }
 
+  /**
+   * @param {number} index
+   * @param {unknown} params
+   * @param {JobError} error
+   */
   explained(index, params, error) {
     return [
       h("h4", {}, "Params"),
-      listing(params, `Params of instance ${index}`),
+      codeBlock(params, `Params of instance ${index}`),
       h("h4", {}, "Error"),
-      listing(
+      codeBlock(
         error.traceback.trimEnd() || `${error.type}: ${error.message}`,
         `Traceback of instance ${index}`,
       ),
@@ -166,5 +196,8 @@ class Cause {
   }
 }
 
-/** A param that all failures of a cause share, and how many instances have it at all. */
+/**
+ * A param that all failures of a cause share, and how many instances have it at all.
+ * @param {ParamInCommon} param
+ */
 const shared = ({ name, value, instances }) => `${name}=${value} (as have ${count(instances)} in all)`;

@@ -1,7 +1,7 @@
 /** The filters of the list; they live in the address, so that a filtered list can be linked. */
 
-import { arrange, h } from "./dom.js";
-import { now } from "./now.js";
+import { setChildren, h } from "./dom.js";
+import { now } from "./clock.js";
 
 const RANGES = {
   "": "Any time",
@@ -11,14 +11,23 @@ const RANGES = {
   "30d": "Last 30 days",
   custom: "From … to …",
 };
+/** @type {Record<string, number>} */
 const HOURS = { "1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24 };
 const STATUSES = { "": "Any status", InProgress: "In progress", Completed: "Completed", Errored: "Errored" };
 
 export class Filters {
-  /** *changed* is called with the filters as URLSearchParams. */
+  /**
+   * *changed* is called with the filters as URLSearchParams.
+   * @param {(query: URLSearchParams) => void} changed
+   */
   constructor(changed) {
     this.changed = changed;
     this.names = h("datalist", { id: "job-names" });
+    this.clear = h(
+      "button",
+      { type: "button", class: "quiet clear", onclick: () => this.changed(new URLSearchParams()) },
+      "Clear",
+    );
     this.element = h(
       "form",
       {
@@ -46,50 +55,62 @@ export class Filters {
       field("Started", options("range", RANGES)),
       field("From", h("input", { name: "since", type: "datetime-local" }), "moment"),
       field("To", h("input", { name: "until", type: "datetime-local" }), "moment"),
-      h(
-        "button",
-        { type: "button", class: "quiet clear", onclick: () => this.changed(new URLSearchParams()) },
-        "Clear",
-      ),
+      this.clear,
       this.names,
     );
   }
 
-  /** Show the filters of an address. */
+  /**
+   * Show the filters of an address.
+   * @param {URLSearchParams} query
+   */
   show(query) {
-    for (const input of this.element.elements) {
+    for (const input of this.inputs()) {
       if (input.name) input.value = query.get(input.name) ?? "";
     }
     this.element.classList.toggle("custom", query.get("range") === "custom");
-    this.element.querySelector(".clear").hidden = !query.size;
+    this.clear.hidden = !query.size;
   }
 
-  /** Offer these job names. */
+  /** @returns {(HTMLInputElement | HTMLSelectElement | HTMLButtonElement)[]} */
+  inputs() {
+    return Array.from(this.element.querySelectorAll("input, select, button"));
+  }
+
+  /**
+   * Offer these job names.
+   * @param {string[]} names
+   */
   offer(names) {
-    const known = new Set(Array.from(this.names.children, ({ value }) => value));
+    const known = new Set(Array.from(this.names.options, ({ value }) => value));
     if (names.some((name) => !known.has(name))) {
-      arrange(
+      setChildren(
         this.names,
         [...new Set([...known, ...names])].sort().map((value) => h("option", { value })),
       );
     }
   }
 
+  /** @param {Event} event */
   submit(event) {
     event.preventDefault();
     const query = new URLSearchParams();
-    for (const [name, value] of new FormData(this.element)) {
-      const isHidden =
-        (name === "since" || name === "until") && this.element.elements.range.value !== "custom";
-      if (value.trim() && !isHidden) query.set(name, value.trim());
+    const data = new FormData(this.element);
+    for (const [name, value] of data) {
+      const isHidden = (name === "since" || name === "until") && data.get("range") !== "custom";
+      const text = String(value).trim();
+      if (text && !isHidden) query.set(name, text);
     }
     this.changed(query);
   }
 }
 
-/** Return the query of the API for the filters of an address, as of now. */
-export function asked(query) {
-  const [range, hours] = [query.get("range"), HOURS[query.get("range")]];
+/**
+ * Return the query of the API for the filters of an address, as of now.
+ * @param {URLSearchParams} query
+ */
+export function toApiQuery(query) {
+  const [range, hours] = [query.get("range"), HOURS[query.get("range") ?? ""]];
   return {
     job_name: query.get("job_name"),
     status: query.get("status"),
@@ -105,15 +126,25 @@ export function asked(query) {
   };
 }
 
+/** @param {string | null} local */
 function utc(local) {
   const moment = new Date(local ?? "");
   return Number.isNaN(moment.getTime()) ? null : moment.toISOString();
 }
 
+/**
+ * @param {string} name
+ * @param {HTMLElement} input
+ * @param {string} [kind]
+ */
 function field(name, input, kind = "") {
   return h("label", { class: `field ${kind}` }, h("span", {}, name), input);
 }
 
+/**
+ * @param {string} name
+ * @param {Record<string, string>} choices
+ */
 const options = (name, choices) =>
   h(
     "select",

@@ -1,6 +1,6 @@
 /** How numbers, moments and spans of time read. */
 
-import { now } from "./now.js";
+import { now } from "./clock.js";
 
 const NUMBER = new Intl.NumberFormat("en");
 const MOMENT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
@@ -16,19 +16,35 @@ const MINUTE = 60;
 const HOUR = 3_600;
 const DAYS = 86_400;
 
+/** @param {number} number */
 export const count = (number) => NUMBER.format(number);
 
+/**
+ * @param {number} number
+ * @param {string} word
+ */
 export const plural = (number, word) => `${count(number)} ${word}${number === 1 ? "" : "s"}`;
 
-/** Whole percents, rounded down: 100 % is all. */
+/**
+ * Whole percents, rounded down: 100 % is all.
+ * @param {number} part
+ * @param {number} whole
+ */
 export const percent = (part, whole) => (whole ? Math.floor((100 * part) / whole) : 100);
 
-/** Seconds from one moment (ISO 8601) to another, by default now; never below 0, for clocks differ. */
+/**
+ * Seconds from one moment (ISO 8601) to another, by default now; never below 0, for clocks differ.
+ * @param {string} from
+ * @param {string | null} [to]
+ */
 export function between(from, to) {
   return Math.max(0, ((to ? Date.parse(to) : now()) - Date.parse(from)) / 1_000);
 }
 
-/** `0.8 s`, `41 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`. */
+/**
+ * `0.8 s`, `41 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
+ * @param {number} seconds
+ */
 export function span(seconds) {
   if (seconds < 1) return `${seconds.toFixed(seconds < 0.1 ? 2 : 1)} s`;
   if (seconds < 10) return `${seconds.toFixed(1).replace(".0", "")} s`;
@@ -41,8 +57,12 @@ export function span(seconds) {
   return two(Math.floor(hours / 24), "d", hours % 24, "h");
 }
 
-/** Seconds as an axis has room for: `30 s`, `1.5 min`, `2 h`. */
+/**
+ * Seconds as an axis has room for: `30 s`, `1.5 min`, `2 h`.
+ * @param {number} seconds
+ */
 export function brief(seconds) {
+  /** @type {[number, string]} */
   const [size, unit] =
     seconds < MINUTE
       ? [1, "s"]
@@ -54,9 +74,18 @@ export function brief(seconds) {
   return `${short(seconds / size)} ${unit}`;
 }
 
+/**
+ * @param {number} large
+ * @param {string} unit
+ * @param {number} small
+ * @param {string} part
+ */
 const two = (large, unit, small, part) => (small ? `${large} ${unit} ${small} ${part}` : `${large} ${unit}`);
 
-/** `just now`, `12 s ago`, `5 min ago`, `3 h ago`, `2 d ago`, and then the date. */
+/**
+ * `just now`, `12 s ago`, `5 min ago`, `3 h ago`, `2 d ago`, and then the date.
+ * @param {string} moment
+ */
 export function ago(moment) {
   const seconds = between(moment);
   if (seconds < 5) return "just now";
@@ -67,7 +96,10 @@ export function ago(moment) {
   return DAY.format(new Date(moment));
 }
 
-/** A number per second, minute or hour, whichever reads best. */
+/**
+ * A number per second, minute or hour, whichever reads best.
+ * @param {number} perSecond
+ */
 export function rate(perSecond) {
   if (perSecond === 0) return "0 /s";
   if (perSecond >= 1) return `${perSecond >= 100 ? count(Math.round(perSecond)) : short(perSecond)} /s`;
@@ -75,20 +107,32 @@ export function rate(perSecond) {
   return `${short(perSecond * HOUR)} /h`;
 }
 
+/** @param {number} number */
 const short = (number) => String(Number(number.toPrecision(2)));
 
+/** @param {string} iso */
 export const moment = (iso) => MOMENT.format(new Date(iso));
 
-/** `21:54:25.948` */
+/**
+ * `21:54:25.948`
+ * @param {string | Date} iso
+ */
 export const clock = (iso) => CLOCK.format(new Date(iso));
 
-/** The time of a moment in seconds, to a precision of *step* seconds: `21:54:25`, `21:54`, or the day. */
+/**
+ * The time of a moment in seconds, to a precision of *step* seconds: `21:54:25`, `21:54`, or the day.
+ * @param {number} seconds
+ * @param {number} step
+ */
 export function timeOfDay(seconds, step) {
   const at = new Date(seconds * 1_000);
   return step >= DAYS ? DAY.format(at) : clock(at).slice(0, step < MINUTE ? 8 : 5);
 }
 
-/** JSON as people read it; what is very long is cut, and says so. */
+/**
+ * JSON as people read it; what is very long is cut, and says so.
+ * @param {unknown} value
+ */
 export function json(value, most = 100_000) {
   const text = JSON.stringify(value, null, 2);
   return text.length <= most

@@ -1,13 +1,14 @@
 /** The grid of instances on a canvas, a cell each; only cells that changed are painted again. */
 
 import { cells, place } from "./cells.js";
-import { h, say } from "./dom.js";
+import { context2d, h, setText } from "./dom.js";
 import { count } from "./format.js";
 
 const PITCHES = [28, 24, 20, 18, 16, 14, 13, 12, 11, 10, 9, 8, 7, 6];
 const SMALLEST = 5;
 const HIGHEST = 460; // CSS pixels that a grid may be high before its cells get smaller
 const MOST_PIXELS = 16_000; // of a canvas's side, in every browser
+/** @type {Record<string, (grid: Grid) => number>} */
 const KEYS = {
   ArrowLeft: () => -1,
   ArrowRight: () => 1,
@@ -20,9 +21,30 @@ const KEYS = {
 };
 
 export class Grid {
-  /** Make an empty grid; *opened* is called with an index when an instance is chosen. */
+  /** @type {import("./instances.js").Instances} */
+  instances;
+  /** @type {number} */
+  columns;
+  /** @type {number} */
+  scale;
+  /** @type {number} */
+  step;
+  /** @type {number} */
+  size;
+  /** @type {number} */
+  pitch;
+  /** @type {ImageData[]} */
+  cells;
+  /** @type {CanvasRenderingContext2D} */
+  context;
+
+  /**
+   * Make an empty grid; *opened* is called with an index when an instance is chosen.
+   * @param {(index: number) => void} opened
+   */
   constructor(opened) {
     this.opened = opened;
+    /** @type {Set<number>} */
     this.dirty = new Set();
     this.cursor = 0;
     this.canvas = h("canvas", { "aria-hidden": "true" });
@@ -60,14 +82,20 @@ export class Grid {
     removeEventListener("themechange", this.themed);
   }
 
-  /** Show *instances*, all of them. */
+  /**
+   * Show *instances*, all of them.
+   * @param {import("./instances.js").Instances} instances
+   */
   show(instances) {
     this.instances = instances;
     this.cursor = Math.min(this.cursor, Math.max(0, instances.total - 1));
     this.layOut();
   }
 
-  /** Paint the cells of *indices* before the next frame. */
+  /**
+   * Paint the cells of *indices* before the next frame.
+   * @param {number[]} indices
+   */
   touch(indices) {
     if (!this.dirty.size) requestAnimationFrame(() => this.paint());
     for (const index of indices) this.dirty.add(index);
@@ -77,8 +105,9 @@ export class Grid {
     const width = this.element.clientWidth;
     if (!this.instances || !width) return;
     const total = this.instances.total;
-    const pitch =
-      PITCHES.find((one) => Math.ceil(total / Math.floor(width / one)) * one <= HIGHEST) ?? SMALLEST;
+    const fits = (/** @type {number} */ pitch) =>
+      Math.ceil(total / Math.floor(width / pitch)) * pitch <= HIGHEST;
+    const pitch = PITCHES.find(fits) ?? SMALLEST;
     this.columns = Math.max(1, Math.floor(width / pitch));
     const rows = Math.max(1, Math.ceil(total / this.columns));
     this.scale = Math.min(devicePixelRatio, MOST_PIXELS / (pitch * Math.max(this.columns, rows)));
@@ -93,7 +122,7 @@ export class Grid {
       height: `${rows * this.pitch}px`,
     });
     this.cells = cells(this.size);
-    this.context = this.canvas.getContext("2d");
+    this.context = context2d(this.canvas.getContext("2d"));
     this.drawAll();
     this.dirty.clear();
     if (!this.mark.hidden) this.moveMark();
@@ -120,19 +149,26 @@ export class Grid {
     this.context.putImageData(image, 0, 0);
   }
 
+  /** @param {number} index */
   draw(index) {
     this.context.putImageData(this.cells[this.placeOf(index)], ...this.corner(index));
   }
 
+  /** @param {number} index */
   placeOf(index) {
     return place(this.instances.letters[index], this.instances.progress.get(index)?.percent);
   }
 
-  /** Return where the cell at *index* begins, in device pixels. */
+  /**
+   * Return where the cell at *index* begins, in device pixels.
+   * @param {number} index
+   * @returns {[number, number]}
+   */
   corner(index) {
     return [(index % this.columns) * this.step, Math.floor(index / this.columns) * this.step];
   }
 
+  /** @param {KeyboardEvent} event */
   key(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || !this.instances?.total) return;
     const step = KEYS[event.key];
@@ -144,15 +180,19 @@ export class Grid {
     event.preventDefault();
   }
 
+  /** @param {number} index */
   moveTo(index) {
     if (index < 0 || index >= this.instances.total) return;
     this.cursor = index;
     this.point(null);
     this.mark.scrollIntoView({ block: "nearest" });
-    say(this.said, `Instance ${count(index)}: ${this.instances.describe(index)}`);
+    setText(this.said, `Instance ${count(index)}: ${this.instances.describe(index)}`);
   }
 
-  /** Mark the cell under the pointer, or else the cursor's. */
+  /**
+   * Mark the cell under the pointer, or else the cursor's.
+   * @param {PointerEvent | null} event
+   */
   point(event) {
     if (!this.instances?.total) return;
     const index = event ? this.indexAt(event) : this.cursor;
@@ -167,6 +207,7 @@ export class Grid {
     this.mark.hidden = this.tip.hidden = true;
   }
 
+  /** @param {MouseEvent} event */
   choose(event) {
     const index = this.instances?.total ? this.indexAt(event) : null;
     if (index === null) return;
@@ -174,6 +215,7 @@ export class Grid {
     this.opened(index);
   }
 
+  /** @param {MouseEvent} event */
   indexAt(event) {
     const box = this.canvas.getBoundingClientRect();
     const column = Math.floor((event.clientX - box.left) / this.pitch);
@@ -199,8 +241,9 @@ export class Grid {
   }
 
   describe() {
-    say(this.tip, `${count(this.cursor)} · ${this.instances.describe(this.cursor)}`);
+    setText(this.tip, `${count(this.cursor)} · ${this.instances.describe(this.cursor)}`);
   }
 }
 
+/** @param {number} pitch */
 const gap = (pitch) => (pitch >= 16 ? 3 : pitch >= 9 ? 2 : 1);

@@ -1,10 +1,11 @@
 /** The panel of one instance: how it stands, its params, what came of it, its attempts and events. */
 
 import { get, path } from "./api.js";
-import { h, say } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { between, clock, count, span } from "./format.js";
-import { copyButton, icon, listing, problem } from "./parts.js";
+import { copyButton, icon, codeBlock, errorNotice } from "./components.js";
 
+/** @type {Record<string, string>} */
 const WORDS = {
   JobStarted: "Attempt began",
   JobProgressed: "Progress",
@@ -15,7 +16,18 @@ const WORDS = {
 const CALM = 500;
 
 export class InstancePanel {
-  /** Make a closed panel of orchestration *id*; *closed* is called when somebody closes it. */
+  /** @type {number} */
+  index;
+  /** @type {import("./instances.js").Instances} */
+  instances;
+  /** @type {HTMLDialogElement} */
+  element;
+
+  /**
+   * Make a closed panel of orchestration *id*; *closed* is called when somebody closes it.
+   * @param {string} id
+   * @param {() => void} closed
+   */
   constructor(id, closed) {
     this.id = id;
     this.title = h("h2", { id: "instance-title", tabindex: -1, autofocus: true });
@@ -49,11 +61,16 @@ export class InstancePanel {
     );
   }
 
+  /** @param {MouseEvent} event */
   outside(event) {
     if (event.target === this.element) this.element.close();
   }
 
-  /** Open the panel with instance *index* of *instances*. */
+  /**
+   * Open the panel with instance *index* of *instances*.
+   * @param {number} index
+   * @param {import("./instances.js").Instances} instances
+   */
   open(index, instances) {
     this.index = index;
     this.instances = instances;
@@ -67,7 +84,10 @@ export class InstancePanel {
     if (this.element.open) this.element.close();
   }
 
-  /** Note that instances moved or progressed; if this one is among them, ask for its story again. */
+  /**
+   * Note that instances moved or progressed; if this one is among them, ask for its story again.
+   * @param {number[]} indices
+   */
   touch(indices) {
     if (!this.element.open || !indices.includes(this.index) || this.later) return;
     this.later = setTimeout(() => this.load(), CALM);
@@ -76,17 +96,21 @@ export class InstancePanel {
   async load() {
     this.later = null;
     const index = this.index;
-    say(this.title, `Instance ${count(index)}`);
+    setText(this.title, `Instance ${count(index)}`);
     this.lead(this.previous, index - 1);
     this.lead(this.following, index + 1);
     try {
       const story = await get(`${path(this.id)}/instances/${index}`);
       if (index === this.index) this.show(story);
     } catch (error) {
-      this.body.replaceChildren(problem(error, () => this.load()));
+      this.body.replaceChildren(errorNotice(error, () => this.load()));
     }
   }
 
+  /**
+   * @param {HTMLAnchorElement} link
+   * @param {number} index
+   */
   lead(link, index) {
     const isThere = index >= 0 && index < this.instances.total;
     link.classList.toggle("off", !isThere);
@@ -94,10 +118,11 @@ export class InstancePanel {
     else link.removeAttribute("href");
   }
 
+  /** @param {InstanceDetail} story */
   show(story) {
     const { instance, params, result, error, events } = story;
     this.state.dataset.status = instance.state;
-    say(this.state, instance.state);
+    setText(this.state, instance.state);
     const sections = [
       this.facts(story),
       instance.state === "running" ? this.progress(events) : null,
@@ -105,11 +130,11 @@ export class InstancePanel {
         ? section(
             "Error",
             h("p", { class: "error-line" }, `${error.type}: ${error.message}`),
-            error.traceback ? listing(error.traceback.trimEnd(), "Traceback") : null,
+            error.traceback ? codeBlock(error.traceback.trimEnd(), "Traceback") : null,
           )
         : null,
-      section("Params", listing(params, "Params")),
-      instance.state === "Completed" ? section("Result", listing(result, "Result")) : null,
+      section("Params", codeBlock(params, "Params")),
+      instance.state === "Completed" ? section("Result", codeBlock(result, "Result")) : null,
       section(
         "Events",
         events.length
@@ -130,9 +155,10 @@ export class InstancePanel {
         ),
       ),
     ];
-    this.body.replaceChildren(...sections.filter(Boolean));
+    this.body.replaceChildren(...sections.filter((section) => section !== null));
   }
 
+  /** @param {InstanceDetail} story */
   facts({ instance, events, log }) {
     const outcome = events.find((event) => event.type === "JobCompleted" || event.type === "JobErrored");
     const attempts = outcome?.attempt ?? instance.attempt;
@@ -163,10 +189,13 @@ export class InstancePanel {
     return h(
       "dl",
       { class: "facts" },
-      rows.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+      rows
+        .filter((row) => row !== null)
+        .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
     );
   }
 
+  /** @param {InstanceEvent[]} events */
   progress(events) {
     const told = events.findLast((event) => event.type === "JobProgressed");
     if (!told) return null;
@@ -178,17 +207,26 @@ export class InstancePanel {
   }
 }
 
-/** A link to another instance, which takes the place of this one in the browser's history. */
+/**
+ * A link to another instance, which takes the place of this one in the browser's history.
+ * @param {string} label
+ * @param {string} sign
+ */
 function neighbour(label, sign) {
-  const follow = (event) => {
+  const follow = (/** @type {MouseEvent & { currentTarget: HTMLAnchorElement }} */ event) => {
     event.preventDefault();
     location.replace(event.currentTarget.href);
   };
   return h("a", { class: "button quiet", "aria-label": label, onclick: follow }, icon(sign));
 }
 
+/**
+ * @param {string} title
+ * @param {...(Child | Child[])} children
+ */
 const section = (title, ...children) => h("section", {}, h("h3", {}, title), ...children);
 
+/** @param {InstanceEvent} event */
 function entry(event) {
   const { at, type, attempt, detail, traceback, retry_at } = event;
   return h(
@@ -203,7 +241,7 @@ function entry(event) {
       retry_at ? h("span", { class: "muted" }, ` · next at ${clock(retry_at)}`) : null,
       detail ? h("p", { class: "event-detail" }, detail) : null,
       traceback
-        ? h("details", {}, h("summary", {}, "Traceback"), listing(traceback.trimEnd(), "Traceback"))
+        ? h("details", {}, h("summary", {}, "Traceback"), codeBlock(traceback.trimEnd(), "Traceback"))
         : null,
     ),
   );

@@ -1,24 +1,40 @@
 /** Where every instance of an orchestration stands, a letter each. */
 
-/** The states by their letters, in the order in which legends name them. */
+/**
+ * The states by their letters, in the order in which legends name them.
+ * @type {Record<string, string>}
+ */
 export const STATES = { C: "Completed", E: "Errored", r: "running", b: "backing off", w: "waiting" };
 
 export class Instances {
-  /** Take up a snapshot: its letters, and how far running instances are. */
+  /** @type {string[]} */
+  letters;
+
+  /**
+   * Take up a snapshot: its letters, and how far running instances are.
+   * @param {string} statuses
+   * @param {InstanceProgress[]} progress
+   */
   constructor(statuses = "", progress = []) {
     this.letters = Array.from(statuses);
+    /** @type {Record<string, number>} */
     this.counts = { C: 0, E: 0, r: 0, b: 0, w: 0 };
     for (const letter of this.letters) this.counts[letter] += 1;
+    /** @type {Map<number, number>} */
     this.attempts = new Map();
+    /** @type {Map<number, InstanceProgress>} */
     this.progress = new Map();
-    this.tell(progress);
+    this.applyProgress(progress);
   }
 
   get total() {
     return this.letters.length;
   }
 
-  /** Apply *moves* as the stream tells them, and return the indices that changed. */
+  /**
+   * Apply *moves* as the stream tells them, and return the indices that changed.
+   * @param {Move[]} moves
+   */
   apply(moves) {
     return moves.map(({ index, state, attempt }) => {
       const letter = state[0];
@@ -32,27 +48,38 @@ export class Instances {
     });
   }
 
-  /** Note how far instances are, and return the indices of those that run. */
-  tell(news) {
-    const running = news.filter(({ index }) => this.letters[index] === "r");
-    for (const one of running) this.progress.set(one.index, one);
+  /**
+   * Note how far instances are, and return the indices of those that run.
+   * @param {InstanceProgress[]} advances
+   */
+  applyProgress(advances) {
+    const running = advances.filter(({ index }) => this.letters[index] === "r");
+    for (const advance of running) this.progress.set(advance.index, advance);
     return running.map(({ index }) => index);
   }
 
-  /** Say in words how instance *index* stands. */
+  /**
+   * Say in words how instance *index* stands.
+   * @param {number} index
+   */
   describe(index) {
-    const { attempt = this.attempts.get(index), percent, message } = this.progress.get(index) ?? {};
+    const advance = this.progress.get(index);
+    const attempt = advance?.attempt ?? this.attempts.get(index) ?? 0;
     return [
       STATES[this.letters[index]],
       attempt > 1 ? `attempt ${attempt}` : null,
-      percent === undefined ? null : `${percent} %`,
-      message || null,
+      advance ? `${advance.percent} %` : null,
+      advance?.message || null,
     ]
       .filter(Boolean)
       .join(", ");
   }
 
-  /** Return the first instance in state *letter* after *index*, going round; -1 if there is none. */
+  /**
+   * Return the first instance in state *letter* after *index*, going round; -1 if there is none.
+   * @param {string} letter
+   * @param {number} index
+   */
   next(letter, index) {
     const found = this.letters.indexOf(letter, index + 1);
     return found === -1 ? this.letters.indexOf(letter) : found;

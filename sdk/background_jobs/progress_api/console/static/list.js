@@ -1,10 +1,10 @@
 /** The list of orchestrations, newest first; it asks again every now and then. */
 
-import { get } from "./api.js";
-import { arrange, h, say } from "./dom.js";
-import { asked, Filters } from "./filters.js";
+import { ApiError, get } from "./api.js";
+import { setChildren, h, setText } from "./dom.js";
+import { toApiQuery, Filters } from "./filters.js";
 import { between, count, percent, plural, span } from "./format.js";
-import { Badge, Bar, Moment, problem, tagList } from "./parts.js";
+import { Badge, CountsBar, TimeAgo, errorNotice, tagList } from "./components.js";
 
 const PAGE = 25;
 // One request brings all rows, where a stream each would take a connection each, of which browsers have six.
@@ -13,8 +13,18 @@ const CALM = 10_000;
 const LONGEST = 60_000;
 
 export class ListPage {
+  /** @type {URLSearchParams} */
+  query;
+  /** @type {number | undefined} */
+  pause;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {{ query: URLSearchParams }} place
+   */
   constructor(root, { query }) {
     this.root = root;
+    /** @type {Map<string, Row>} */
     this.rows = new Map();
     this.filters = new Filters((chosen) => go(chosen));
     this.list = h("ol", { class: "rows" });
@@ -36,6 +46,7 @@ export class ListPage {
     this.update({ query });
   }
 
+  /** @param {{ query: URLSearchParams }} place */
   update({ query }) {
     this.query = query;
     this.filters.show(query);
@@ -55,7 +66,9 @@ export class ListPage {
     clearTimeout(this.later);
     const query = this.query;
     try {
-      const page = await get("orchestrations", { ...asked(query), limit: PAGE });
+      const page = /** @type {OrchestrationPage} */ (
+        await get("orchestrations", { ...toApiQuery(query), limit: PAGE })
+      );
       if (this.closed || query !== this.query) return;
       this.show(page);
       this.pause = page.orchestrations.some(({ status }) => status === "InProgress") ? SOON : CALM;
@@ -66,22 +79,24 @@ export class ListPage {
     if (!document.hidden) this.later = setTimeout(() => this.load(), this.pause);
   }
 
+  /** @param {unknown} error */
   refused(error) {
-    if (error.isLocked || error.status >= 400) {
+    if (error instanceof ApiError && (error.isLocked || error.status >= 400)) {
       this.list.replaceChildren(
-        h("li", {}, problem(error, error.isLocked ? null : () => go(new URLSearchParams()))),
+        h("li", {}, errorNotice(error, error.isLocked ? null : () => go(new URLSearchParams()))),
       );
       this.rows.clear();
       this.empty.hidden = true;
       this.pause = LONGEST;
     } else {
-      say(this.trouble, `${error.message} Trying again.`);
+      setText(this.trouble, `${error instanceof Error ? error.message : error} Trying again.`);
       this.pause = Math.min(LONGEST, (this.pause ?? SOON) * 1.5);
     }
   }
 
+  /** @param {OrchestrationPage} page */
   show({ orchestrations, next_token }) {
-    say(this.trouble, "");
+    setText(this.trouble, "");
     const before = this.rows;
     this.rows = new Map(
       orchestrations.map((view) => [
@@ -89,8 +104,8 @@ export class ListPage {
         before.get(view.orchestration_id) ?? new Row(view),
       ]),
     );
-    for (const view of orchestrations) this.rows.get(view.orchestration_id).show(view);
-    arrange(
+    for (const view of orchestrations) this.rows.get(view.orchestration_id)?.show(view);
+    setChildren(
       this.list,
       Array.from(this.rows.values(), ({ element }) => element),
     );
@@ -101,6 +116,7 @@ export class ListPage {
     if (!orchestrations.length) this.empty.replaceChildren(...nothing(this.query));
   }
 
+  /** @param {string | null} token */
   showPages(token) {
     this.newest.hidden = !this.query.has("page");
     this.newest.href = `#/?${without(this.query, "page")}`;
@@ -113,10 +129,11 @@ export class ListPage {
 }
 
 class Row {
+  /** @param {OrchestrationView} view */
   constructor(view) {
     this.badge = new Badge();
-    this.bar = new Bar();
-    this.started = new Moment();
+    this.bar = new CountsBar();
+    this.started = new TimeAgo();
     this.counts = h("span", { class: "row-counts" });
     this.errored = h("span", { class: "row-errored" });
     this.time = h("span", { class: "row-span muted" });
@@ -147,24 +164,27 @@ class Row {
     );
   }
 
+  /** @param {OrchestrationView} view */
   show(view) {
     const { counts, total, status } = view;
     const final = counts.completed + counts.errored;
     this.badge.show(status);
     this.bar.show(counts);
     this.cancelled.hidden = !view.cancelled;
-    say(
+    setText(
       this.counts,
       status === "InProgress"
         ? `${count(final)} of ${count(total)} · ${percent(final, total)} %`
         : plural(total, "instance"),
     );
-    say(this.errored, counts.errored ? `${count(counts.errored)} errored` : "");
+    setText(this.errored, counts.errored ? `${count(counts.errored)} errored` : "");
     if (view.started_at) this.started.show(view.started_at);
-    say(this.time, this.said(view));
+    setText(this.time, this.said(view));
   }
 
+  /** @param {OrchestrationView} view */
   said({ status, started_at, completed_at, eta_seconds }) {
+    if (started_at === null) return "";
     if (status !== "InProgress") return `took ${span(between(started_at, completed_at))}`;
     return eta_seconds === null
       ? `for ${span(between(started_at))}`
@@ -172,16 +192,22 @@ class Row {
   }
 }
 
+/** @param {URLSearchParams} query */
 function go(query) {
   location.hash = query.size ? `#/?${query}` : "#/";
 }
 
+/**
+ * @param {URLSearchParams} query
+ * @param {string} name
+ */
 function without(query, name) {
   const rest = new URLSearchParams(query);
   rest.delete(name);
   return rest;
 }
 
+/** @param {URLSearchParams} query */
 function nothing(query) {
   if (query.size)
     return [

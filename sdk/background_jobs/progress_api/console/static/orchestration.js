@@ -7,24 +7,34 @@ import { Failures } from "./failures.js";
 import { Grid } from "./grid.js";
 import { InstancePanel } from "./instance.js";
 import { Instances } from "./instances.js";
-import { now } from "./now.js";
+import { now } from "./clock.js";
 import { Overview } from "./overview.js";
-import { problem } from "./parts.js";
+import { errorNotice } from "./components.js";
 import { Stream } from "./stream.js";
-import { Surroundings } from "./surroundings.js";
+import { PipelineAndWaits } from "./pipeline_and_waits.js";
 import { Timeline } from "./timeline.js";
 
 const TICK = 1_000;
 
 export class OrchestrationPage {
+  /** @type {OrchestrationView} */
+  view;
+  /** @type {Timeline | null | undefined} */
+  timeline;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {{ id: string, index: number | null }} place
+   */
   constructor(root, { id, index }) {
     this.root = root;
     this.id = id;
     this.index = index;
     this.instances = new Instances();
-    this.unplaced = []; // transitions that came before the timeline
+    /** @type {[Move[], number][]} */
+    this.pendingTransitions = []; // transitions that came before the timeline
     this.overview = new Overview(id);
-    this.surroundings = new Surroundings(id);
+    this.pipelineAndWaits = new PipelineAndWaits(id);
     this.grid = new Grid((chosen) => this.choose(chosen));
     this.chart = new Chart();
     this.failures = new Failures(id);
@@ -36,7 +46,7 @@ export class OrchestrationPage {
       transitions: (data, version) => this.transitions(data, version),
       progress: (data) => this.progress(data),
       completed: (data) => this.completed(data),
-      refused: (error) => root.replaceChildren(problem(error)),
+      refused: (error) => root.replaceChildren(errorNotice(error)),
     });
     this.ticking = setInterval(() => this.tick(), TICK);
   }
@@ -45,7 +55,7 @@ export class OrchestrationPage {
     return [
       h("nav", { class: "crumbs", "aria-label": "Where this is" }, h("a", { href: "#/" }, "Orchestrations")),
       this.overview.element,
-      this.surroundings.element,
+      this.pipelineAndWaits.element,
       h(
         "section",
         { class: "card" },
@@ -79,7 +89,10 @@ export class OrchestrationPage {
     ];
   }
 
-  /** Show another instance of the same orchestration, or none. */
+  /**
+   * Show another instance of the same orchestration, or none.
+   * @param {{ index: number | null }} place
+   */
   update({ index }) {
     this.index = index;
     if (index === null) this.leavePanel();
@@ -88,7 +101,7 @@ export class OrchestrationPage {
 
   close() {
     this.stream.close();
-    this.surroundings.close();
+    this.pipelineAndWaits.close();
     this.grid.close();
     this.chart.close();
     this.failures.close();
@@ -119,6 +132,7 @@ export class OrchestrationPage {
     );
   }
 
+  /** @param {number} index */
   choose(index) {
     this.chosenHere = true;
     location.hash = `#/${path(this.id)}/instances/${index}`;
@@ -137,19 +151,24 @@ export class OrchestrationPage {
     this.chosenHere = false;
   }
 
+  /** @param {Snapshot} data */
   snapshot({ orchestration, statuses, progress }) {
     this.view = orchestration;
     this.instances = new Instances(statuses, progress);
     this.overview.show(orchestration);
     this.overview.countStates(this.instances.counts);
-    this.surroundings.show(orchestration);
+    this.pipelineAndWaits.show(orchestration);
     this.grid.show(this.instances);
     this.failures.show(orchestration.counts.errored);
-    [this.timeline, this.unplaced] = [null, []];
+    [this.timeline, this.pendingTransitions] = [null, []];
     this.loadTimeline();
     if (this.index !== null) this.panel.open(this.index, this.instances);
   }
 
+  /**
+   * @param {Transitions} data
+   * @param {number} version
+   */
   transitions({ transitions, counts, cancelled_at, eta_seconds }, version) {
     const changed = this.instances.apply(transitions);
     this.grid.touch(changed);
@@ -159,20 +178,22 @@ export class OrchestrationPage {
     this.overview.countStates(this.instances.counts);
     this.failures.show(counts.errored);
     if (this.timeline?.began) this.timeline.add(transitions, version);
-    else this.unplaced.push([transitions, version]);
+    else this.pendingTransitions.push([transitions, version]);
     if (this.timeline?.began === null) this.loadTimeline();
   }
 
+  /** @param {{ progress: InstanceProgress[] }} data */
   progress({ progress }) {
-    const changed = this.instances.tell(progress);
+    const changed = this.instances.applyProgress(progress);
     this.grid.touch(changed);
     this.panel.touch(changed);
   }
 
+  /** @param {{ orchestration: OrchestrationView }} data */
   completed({ orchestration }) {
     this.view = orchestration;
     this.overview.show(orchestration);
-    this.surroundings.show(orchestration);
+    this.pipelineAndWaits.show(orchestration);
     this.tick();
   }
 
@@ -183,7 +204,8 @@ export class OrchestrationPage {
     try {
       this.timeline = new Timeline(await get(`${path(this.id)}/timeline`));
       if (this.timeline.began !== null) {
-        for (const [transitions, version] of this.unplaced.splice(0)) this.timeline.add(transitions, version);
+        for (const [transitions, version] of this.pendingTransitions.splice(0))
+          this.timeline.add(transitions, version);
       }
       this.tick();
     } catch {
@@ -200,7 +222,7 @@ export class OrchestrationPage {
     const { completed_at, last_outcome_at, total } = this.view;
     const isLive = completed_at === null;
     this.chart.show(
-      this.timeline.columns(total, isLive ? seconds : Date.parse(last_outcome_at) / 1_000, isLive),
+      this.timeline.columns(total, isLive ? seconds : Date.parse(last_outcome_at ?? "") / 1_000, isLive),
     );
   }
 }

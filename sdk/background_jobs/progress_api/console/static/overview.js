@@ -2,26 +2,33 @@
 
 import { cancel, rerun } from "./actions.js";
 import { swatch } from "./cells.js";
-import { h, say } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { between, count, percent, rate, span } from "./format.js";
 import { STATES } from "./instances.js";
-import { Badge, Bar, copyButton, icon, Moment, tagList } from "./parts.js";
-import { showLineage } from "./surroundings.js";
+import { Badge, CountsBar, copyButton, icon, TimeAgo, tagList } from "./components.js";
+import { showLineage } from "./pipeline_and_waits.js";
 
+/** @type {Record<StreamState, string>} */
 const CONNECTION = { connecting: "Connecting", live: "Live", lost: "Lost, coming back", ended: "Ended" };
 
+/** @typedef {ReturnType<typeof tile>} Tile */
 export class Overview {
+  /** @type {OrchestrationView} */
+  view;
+
+  /** @param {string} id */
   constructor(id) {
     this.id = id;
     this.title = h("h1", { tabindex: -1 }, "Orchestration");
     this.badge = new Badge();
     this.cancelled = h("span", { class: "badge", hidden: true }, "cancelled");
     this.connection = h("span", { class: "connection", role: "status" });
-    this.started = new Moment("started ");
+    this.started = new TimeAgo("started ");
     this.lineage = h("span", { hidden: true });
     this.service = h("span");
     this.tags = h("span", { class: "tags" });
-    this.bar = new Bar();
+    this.bar = new CountsBar();
+    /** @type {Record<string, Tile>} */
     this.tiles = Object.fromEntries(
       ["Done", "Rate", "Remaining", "Elapsed"].map((name) => [name, tile(name)]),
     );
@@ -100,18 +107,22 @@ export class Overview {
     );
   }
 
+  /** @param {StreamState} state */
   connect(state) {
     this.connection.dataset.state = state;
-    say(this.connection, CONNECTION[state]);
+    setText(this.connection, CONNECTION[state]);
   }
 
-  /** Show what the API says of the orchestration as a whole. */
+  /**
+   * Show what the API says of the orchestration as a whole.
+   * @param {OrchestrationView} view
+   */
   show(view) {
     this.view = view;
-    say(this.title, view.job_name);
+    setText(this.title, view.job_name);
     this.badge.show(view.status);
     if (view.started_at) this.started.show(view.started_at);
-    say(this.service, `service ${view.service}`);
+    setText(this.service, `service ${view.service}`);
     this.tags.replaceChildren(...tagList(view.tags));
     showLineage(this.lineage, view);
     const isDone = view.status !== "InProgress";
@@ -128,35 +139,45 @@ export class Overview {
     this.buttons.cancel.disabled = true;
   }
 
-  /** Show how the instances stand, and what the rest takes. */
+  /**
+   * Show how the instances stand, and what the rest takes.
+   * @param {Counts} counts
+   * @param {number | null} etaSeconds
+   */
   count(counts, etaSeconds) {
     this.view = { ...this.view, counts };
     this.eta = etaSeconds === null ? null : { seconds: etaSeconds, as: Date.now() };
     this.bar.show(counts);
     const final = counts.completed + counts.errored;
-    say(this.tiles.Done.value, `${percent(final, this.view.total)} %`);
-    say(this.tiles.Done.note, `${count(final)} of ${count(this.view.total)}`);
+    setText(this.tiles.Done.value, `${percent(final, this.view.total)} %`);
+    setText(this.tiles.Done.note, `${count(final)} of ${count(this.view.total)}`);
     document.title = `${percent(final, this.view.total)} % ${this.view.job_name} · Background jobs`;
   }
 
-  /** Show how many instances are in which state. */
+  /**
+   * Show how many instances are in which state.
+   * @param {Record<string, number>} counts
+   */
   countStates(counts) {
-    for (const [letter, { value }] of Object.entries(this.legend)) say(value, count(counts[letter]));
+    for (const [letter, { value }] of Object.entries(this.legend)) setText(value, count(counts[letter]));
   }
 
-  /** Show what passes with time; *perSecond* is the rate of the moment, or over all once it is done. */
+  /**
+   * Show what passes with time; *perSecond* is the rate of the moment, or over all once it is done.
+   * @param {number} perSecond
+   */
   tick(perSecond) {
     const { view, tiles } = this;
     if (!view?.started_at) return;
     const isDone = view.completed_at !== null;
     this.started.tick();
-    say(tiles.Elapsed.name, isDone ? "Took" : "Elapsed");
-    say(tiles.Elapsed.value, span(between(view.started_at, view.completed_at)));
-    say(tiles.Rate.name, isDone ? "Mean rate" : "Rate");
-    say(tiles.Rate.value, isDone ? rate(this.meanRate()) : rate(perSecond));
+    setText(tiles.Elapsed.name, isDone ? "Took" : "Elapsed");
+    setText(tiles.Elapsed.value, span(between(view.started_at, view.completed_at)));
+    setText(tiles.Rate.name, isDone ? "Mean rate" : "Rate");
+    setText(tiles.Rate.value, isDone ? rate(this.meanRate()) : rate(perSecond));
     const left = this.eta ? Math.max(0, this.eta.seconds - (Date.now() - this.eta.as) / 1_000) : null;
     tiles.Remaining.element.hidden = isDone;
-    say(
+    setText(
       tiles.Remaining.value,
       left === null ? "not known yet" : left < 1 ? "any moment" : span(Math.round(left)),
     );
@@ -171,7 +192,7 @@ export class Overview {
     const { counts, total } = this.view;
     cancel(this.id, total - counts.completed - counts.errored, (found) => {
       if (found !== "already done") this.showCancelled();
-      say(
+      setText(
         this.note,
         found === "already done"
           ? "It had ended already."
@@ -181,6 +202,7 @@ export class Overview {
   }
 }
 
+/** @param {string} name */
 function tile(name) {
   const [label, value, note] = [
     h("span", { class: "tile-name" }, name),
@@ -190,6 +212,10 @@ function tile(name) {
   return { name: label, value, note, element: h("div", { class: "tile" }, label, value, note) };
 }
 
+/**
+ * @param {string} letter
+ * @param {string} name
+ */
 function legendEntry(letter, name) {
   const value = h("span", { class: "legend-count" }, "0");
   return { value, element: h("li", {}, swatch(letter), h("span", {}, name), value) };

@@ -11,6 +11,7 @@ const theme = {
       return "auto"; // storage can be forbidden
     }
   },
+  /** @param {string} name */
   set(name) {
     document.documentElement.dataset.theme = name;
     try {

@@ -6,7 +6,10 @@ const TOO_FEW = 0.01; // of all instances
 const RECENT = 10; // seconds that the rate of the moment looks back
 
 export class Timeline {
-  /** Take up what `GET .../timeline` answered. */
+  /**
+   * Take up what `GET .../timeline` answered.
+   * @param {ThroughputView} throughput
+   */
   constructor({ version, began_at, bucket_seconds, completed, errored }) {
     this.version = version;
     this.began = began_at === null ? null : Date.parse(began_at) / 1_000;
@@ -15,7 +18,11 @@ export class Timeline {
     this.errored = errored;
   }
 
-  /** Count the outcomes among *moves*, unless they are of a version that was counted already. */
+  /**
+   * Count the outcomes among *moves*, unless they are of a version that was counted already.
+   * @param {Move[]} moves
+   * @param {number} version
+   */
   add(moves, version) {
     if (version <= this.version || this.began === null) return;
     for (const { status, at } of moves) {
@@ -25,12 +32,16 @@ export class Timeline {
     }
   }
 
+  /**
+   * @param {number} at
+   * @returns {number}
+   */
   bucket(at) {
-    let bucket = Math.max(0, Math.floor((at - this.began) / this.width));
+    let bucket = Math.max(0, Math.floor((at - (this.began ?? 0)) / this.width));
     while (bucket >= MOST_BUCKETS) {
       this.width *= 2;
-      this.completed = halved(this.completed);
-      this.errored = halved(this.errored);
+      this.completed = halve(this.completed);
+      this.errored = halve(this.errored);
       bucket = Math.floor(bucket / 2);
     }
     for (let last = this.completed.length; last <= bucket; last += 1) {
@@ -40,7 +51,10 @@ export class Timeline {
     return bucket;
   }
 
-  /** Return outcomes a second as of *now* (seconds): of the last ten seconds, or of two buckets. */
+  /**
+   * Return outcomes a second as of *now* (seconds): of the last ten seconds, or of two buckets.
+   * @param {number} now
+   */
   rate(now) {
     if (this.began === null) return 0;
     const first = Math.max(
@@ -57,8 +71,13 @@ export class Timeline {
    * Return the columns of a chart: the end of each bucket (seconds), outcomes a second, those that errored,
    * and how long the rest would have taken at the rate up to then (null while that rests on too few).
    * *until* is the end, or else now, whose bucket is not whole yet and left out.
+   * @param {number} total
+   * @param {number} until
+   * @param {boolean} isLive
+   * @returns {ChartColumns}
    */
   columns(total, until, isLive) {
+    /** @type {ChartColumns} */
     const [at, rates, errors, remaining] = [[], [], [], []];
     if (this.began === null) return [at, rates, errors, remaining];
     if (isLive) this.bucket(until);
@@ -72,12 +91,16 @@ export class Timeline {
       remaining.push(ended && ended >= total * TOO_FEW ? ((total - ended) * passed) / ended : null);
     }
     const width = Math.ceil(buckets / POINTS);
-    return [at, smoothed(rates, width), smoothed(errors, width), remaining];
+    return [at, smooth(rates, width), smooth(errors, width), remaining];
   }
 }
 
-/** Return the mean of each value and those before it, *width* in all. */
-function smoothed(values, width) {
+/**
+ * Return the mean of each value and those before it, *width* in all.
+ * @param {number[]} values
+ * @param {number} width
+ */
+function smooth(values, width) {
   let sum = 0;
   return values.map((value, place) => {
     sum += value - (place >= width ? values[place - width] : 0);
@@ -85,7 +108,9 @@ function smoothed(values, width) {
   });
 }
 
-function halved(counts) {
+/** @param {number[]} counts */
+function halve(counts) {
+  /** @type {number[]} */
   const pairs = [];
   for (let bucket = 0; bucket < counts.length; bucket += 2)
     pairs.push(counts[bucket] + (counts[bucket + 1] ?? 0));

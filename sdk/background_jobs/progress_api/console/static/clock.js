@@ -3,9 +3,12 @@
 const TOLERANCE = 2_000; // milliseconds; an answer says when it was made to the second
 let ahead = 0;
 
-/** Note what the `Date` of an answer says. */
-export function heard(date) {
-  const difference = Date.parse(date) - Date.now();
+/**
+ * Note what the `Date` of an answer says.
+ * @param {string | null} date
+ */
+export function noteServerTime(date) {
+  const difference = Date.parse(date ?? "") - Date.now();
   ahead = Math.abs(difference) > TOLERANCE ? difference : 0;
 }
 

@@ -1,8 +1,10 @@
 /** The small parts that several views are made of. */
 
-import { h, say, svg } from "./dom.js";
+import { ApiError } from "./api.js";
+import { h, setText, svg } from "./dom.js";
 import { ago, count, json, moment } from "./format.js";
 
+/** @type {Record<string, string>} */
 const ICONS = {
   check: "M3 8.5l3.2 3.2L13 5",
   copy: "M5.5 5.5V3h7.5v7.5h-2.5M3 5.5h7.5V13H3z",
@@ -18,10 +20,15 @@ const ICONS = {
   dark: "M13 9.7A5.6 5.6 0 0 1 6.3 3a5.6 5.6 0 1 0 6.7 6.7z",
 };
 
+/** @param {string} name */
 export const icon = (name) =>
   svg("svg", { viewBox: "0 0 16 16", class: "icon", "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
 
-/** A button that copies *text()*, and says so. */
+/**
+ * A button that copies *text()*, and says so.
+ * @param {() => string} text
+ * @param {string} what
+ */
 export function copyButton(text, what) {
   const button = h(
     "button",
@@ -50,29 +57,34 @@ export class Badge {
     this.element = h("span", { class: "badge" }, this.sign, this.word);
   }
 
+  /** @param {string} status */
   show(status) {
     if (this.element.dataset.status === status) return;
     this.element.dataset.status = status;
     this.sign.replaceChildren(...(SIGNS[status] ? [icon(SIGNS[status])] : []));
-    say(this.word, WORDS[status] ?? status);
+    setText(this.word, WORDS[status] ?? status);
   }
 }
 
+/** @type {Record<string, string>} */
 const SIGNS = { Completed: "check", Errored: "cross" };
+/** @type {Record<string, string>} */
 const WORDS = { InProgress: "In progress" };
 
+/** @type {(keyof Counts)[]} */
 const PARTS = ["completed", "errored", "running", "waiting"];
 
 /** How the instances stand, as one stacked bar. */
-export class Bar {
+export class CountsBar {
   constructor() {
     this.parts = PARTS.map((name) => h("span", { class: `part ${name}` }));
     this.element = h("div", { class: "bar", role: "img" }, this.parts);
   }
 
+  /** @param {Counts} counts */
   show(counts) {
     PARTS.forEach((name, place) => {
-      this.parts[place].style.flexGrow = counts[name];
+      this.parts[place].style.flexGrow = String(counts[name]);
       this.parts[place].hidden = !counts[name];
     });
     const said = PARTS.filter((name) => counts[name]).map((name) => `${count(counts[name])} ${name}`);
@@ -81,12 +93,14 @@ export class Bar {
 }
 
 /** A moment, as long ago as it is; `tick` says it anew. */
-export class Moment {
+export class TimeAgo {
+  /** @param {string} before */
   constructor(before = "") {
     this.before = before;
     this.element = h("time");
   }
 
+  /** @param {string} iso ISO 8601 */
   show(iso) {
     this.iso = iso;
     this.element.setAttribute("datetime", iso);
@@ -95,11 +109,14 @@ export class Moment {
   }
 
   tick() {
-    if (this.iso) say(this.element, this.before + ago(this.iso));
+    if (this.iso) setText(this.element, this.before + ago(this.iso));
   }
 }
 
-/** Tags as `name: value`; a customer's leads to that customer's orchestrations. */
+/**
+ * Tags as `name: value`; a customer's leads to that customer's orchestrations.
+ * @param {Record<string, string>} tags
+ */
 export function tagList(tags) {
   return Object.entries(tags).map(([name, value]) => {
     const content = [h("span", { class: "tag-name" }, name), h("span", {}, value)];
@@ -113,8 +130,12 @@ export function tagList(tags) {
   });
 }
 
-/** A block of text as it is: JSON, or a traceback; reachable by keyboard, for it may scroll. */
-export function listing(value, label) {
+/**
+ * A block of text as it is: JSON, or a traceback; reachable by keyboard, for it may scroll.
+ * @param {unknown} value
+ * @param {string} label
+ */
+export function codeBlock(value, label) {
   const text = typeof value === "string" ? value : json(value);
   return h(
     "div",
@@ -127,18 +148,24 @@ export function listing(value, label) {
   );
 }
 
-/** Say that something was refused; where the API is locked, say what it needs. */
-export function problem(error, retry) {
-  if (error.isLocked) return locked(error);
+/**
+ * Say that something was refused; where the API is locked, say what it needs.
+ * @param {unknown} error
+ * @param {(() => void) | null} [retry]
+ */
+export function errorNotice(error, retry) {
+  const refusal = error instanceof ApiError ? error : null;
+  if (refusal?.isLocked) return locked(refusal);
   return h(
     "div",
     { class: "card notice", role: "alert" },
-    h("h2", {}, error.status === 404 ? "Not here" : "That did not work"),
-    h("p", {}, error.message),
+    h("h2", {}, refusal?.status === 404 ? "Not here" : "That did not work"),
+    h("p", {}, error instanceof Error ? error.message : String(error)),
     retry ? h("button", { type: "button", onclick: retry }, "Try again") : null,
   );
 }
 
+/** @param {ApiError} error */
 function locked(error) {
   return h(
     "div",
@@ -152,7 +179,7 @@ function locked(error) {
       "machine, with your own AWS credentials and the settings of that environment (the outputs of its stack) in ",
       "variables:",
     ),
-    listing("python -m background_jobs.progress_api 8080", "Command"),
+    codeBlock("python -m background_jobs.progress_api 8080", "Command"),
     h(
       "p",
       {},

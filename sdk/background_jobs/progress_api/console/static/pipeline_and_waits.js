@@ -3,16 +3,17 @@
 import { get, path } from "./api.js";
 import { h } from "./dom.js";
 import { ago, count, plural } from "./format.js";
-import { Badge } from "./parts.js";
+import { Badge } from "./components.js";
 
 const PAUSE = 5_000;
 
-export class Surroundings {
+export class PipelineAndWaits {
+  /** @param {string} id */
   constructor(id) {
     this.id = id;
     this.stages = h("ol", { class: "stages", hidden: true, "aria-label": "Stages of the pipeline" });
     this.waits = h("ul", { class: "waits", hidden: true, "aria-label": "What waits, and why" });
-    this.element = h("div", { class: "surroundings" }, this.stages, this.waits);
+    this.element = h("div", { class: "pipeline-and-waits" }, this.stages, this.waits);
   }
 
   close() {
@@ -20,7 +21,10 @@ export class Surroundings {
     this.closed = true;
   }
 
-  /** Show what surrounds *view*, and look again every few seconds while it goes on. */
+  /**
+   * Show what surrounds *view*, and look again every few seconds while it goes on.
+   * @param {OrchestrationView} view
+   */
   show(view) {
     this.view = view;
     clearTimeout(this.later);
@@ -28,6 +32,7 @@ export class Surroundings {
   }
 
   async look() {
+    if (!this.view) return;
     const { pipeline_id: inPipeline, completed_at: ended } = this.view;
     let goesOn = ended === null;
     try {
@@ -39,39 +44,67 @@ export class Surroundings {
     if (goesOn && !this.closed) this.later = setTimeout(() => this.look(), PAUSE);
   }
 
-  /** Show the stages, and tell whether the pipeline goes on. */
+  /**
+   * Show the stages, and tell whether the pipeline goes on.
+   * @param {PipelineView} pipeline
+   */
   showPipeline({ status, stages }) {
     this.stages.hidden = stages.length < 2;
     this.stages.replaceChildren(...stages.map((stage) => this.stage(stage)));
     return status === "InProgress";
   }
 
+  /** @param {StageView} stage */
   stage({ number, job_name: job, orchestration, skipped }) {
     const name = h("span", { class: "stage-name" }, `${number}. ${job}`);
-    if (!orchestration) return h("li", { class: "stage" }, name, h("span", { class: "muted" }, skipped ? `skipped: ${skipped}` : "to come"));
+    if (!orchestration)
+      return h(
+        "li",
+        { class: "stage" },
+        name,
+        h("span", { class: "muted" }, skipped ? `skipped: ${skipped}` : "to come"),
+      );
     const badge = new Badge();
     badge.show(orchestration.status);
     const done = orchestration.counts.completed + orchestration.counts.errored;
     const here = orchestration.orchestration_id === this.id;
     const link = here ? name : h("a", { href: `#/${path(orchestration.orchestration_id)}` }, name);
-    return h("li", { class: "stage", "aria-current": here ? "step" : null }, link, badge.element,
-      h("span", { class: "muted" }, `${count(done)} of ${count(orchestration.total)}`));
+    return h(
+      "li",
+      { class: "stage", "aria-current": here ? "step" : null },
+      link,
+      badge.element,
+      h("span", { class: "muted" }, `${count(done)} of ${count(orchestration.total)}`),
+    );
   }
 
+  /** @param {Wait[]} waits */
   showWaits(waits) {
     this.waits.hidden = !waits.length;
-    this.waits.replaceChildren(...waits.map(({ reason, instances, since, detail }) => {
-      const line = h("li", {}, h("strong", {}, plural(instances, "instance")), ` ${reason}, since ${ago(since)}`);
-      if (detail) line.append(h("span", { class: "muted" }, ` · ${detail}`));
-      return line;
-    }));
+    this.waits.replaceChildren(
+      ...waits.map(({ reason, instances, since, detail }) => {
+        const line = h(
+          "li",
+          {},
+          h("strong", {}, plural(instances, "instance")),
+          ` ${reason}, since ${ago(since)}`,
+        );
+        if (detail) line.append(h("span", { class: "muted" }, ` · ${detail}`));
+        return line;
+      }),
+    );
   }
 }
 
-/** Say where an orchestration comes from, into *element*. */
+/**
+ * Say where an orchestration comes from, into *element*.
+ * @param {HTMLElement} element
+ * @param {OrchestrationView} view
+ */
 export function showLineage(element, { parent_id: parent, rerun_only: again }) {
   element.hidden = !parent;
   if (!parent) return;
-  const said = again === "failed" ? "runs again the failures of " : again === "all" ? "runs again all of " : "follows ";
+  const said =
+    again === "failed" ? "runs again the failures of " : again === "all" ? "runs again all of " : "follows ";
   element.replaceChildren(said, h("a", { href: `#/${path(parent)}` }, parent.slice(0, 8)));
 }

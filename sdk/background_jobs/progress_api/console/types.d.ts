@@ -1,0 +1,172 @@
+/** What the API answers, as the console reads it; the API's OpenAPI document says all of it. */
+
+type Status = "InProgress" | "Completed" | "Errored";
+type Letter = "C" | "E" | "r" | "b" | "w";
+
+interface Counts {
+  waiting: number;
+  running: number;
+  completed: number;
+  errored: number;
+}
+
+interface OrchestrationView {
+  orchestration_id: string;
+  job_name: string;
+  service: string;
+  status: Status;
+  cancelled: boolean;
+  total: number;
+  counts: Counts;
+  tags: Record<string, string>;
+  parent_id: string | null;
+  rerun_only: "failed" | "all" | null;
+  pipeline_id: string | null;
+  started_at: string | null;
+  first_job_at: string | null;
+  last_outcome_at: string | null;
+  completed_at: string | null;
+  eta_seconds: number | null;
+}
+
+interface Move {
+  index: number;
+  status: Status;
+  state: string;
+  attempt: number | null;
+  at: string;
+}
+
+interface InstanceProgress {
+  index: number;
+  attempt: number;
+  percent: number;
+  message: string;
+}
+
+interface Snapshot {
+  orchestration: OrchestrationView;
+  statuses: string;
+  progress: InstanceProgress[];
+}
+
+interface Transitions {
+  transitions: Move[];
+  counts: Counts;
+  cancelled_at: string | null;
+  eta_seconds: number | null;
+}
+
+/** What follows a stream: a handler for each of its events, for its state, and for its refusal. */
+interface StreamHandlers {
+  state: (state: StreamState) => void;
+  snapshot: (data: Snapshot, version: number) => void;
+  transitions: (data: Transitions, version: number) => void;
+  progress: (data: { progress: InstanceProgress[] }, version: number) => void;
+  completed: (data: { orchestration: OrchestrationView }, version: number) => void;
+  refused: (error: unknown) => void;
+}
+type StreamState = "connecting" | "live" | "lost" | "ended";
+
+interface OrchestrationPage {
+  orchestrations: OrchestrationView[];
+  next_token: string | null;
+}
+
+interface StageView {
+  number: number;
+  job_name: string;
+  orchestration: OrchestrationView | null;
+  skipped: string | null;
+}
+
+interface PipelineView {
+  status: Status;
+  stages: StageView[];
+}
+
+interface Wait {
+  reason: string;
+  instances: number;
+  since: string;
+  detail: string;
+}
+
+interface ParamInCommon {
+  name: string;
+  value: string;
+  instances: number;
+}
+
+interface FailureCause {
+  type: string;
+  message: string;
+  place: string;
+  count: number;
+  indices: number[];
+  common: ParamInCommon[];
+}
+
+interface JobError {
+  type: string;
+  message: string;
+  traceback: string;
+}
+
+interface InstanceEvent {
+  at: string;
+  type: string;
+  attempt?: number | null;
+  detail: string;
+  traceback?: string;
+  retry_at?: string | null;
+  started_at?: string | null;
+}
+
+interface InstanceDetail {
+  instance: { index: number; job_id: string; state: string; attempt: number | null };
+  params: unknown;
+  result: unknown;
+  error: JobError | null;
+  log: string;
+  events: InstanceEvent[];
+}
+
+/** Outcomes in buckets of time. */
+interface ThroughputView {
+  version: number;
+  began_at: string | null;
+  bucket_seconds: number;
+  completed: number[];
+  errored: number[];
+}
+
+/** The columns of the chart: moments, rates, rates of errors, remaining seconds. */
+type ChartColumns = [number[], number[], number[], (number | null)[]];
+
+type AttributeValue = string | number | boolean | null | undefined | ((event: any) => unknown);
+type Attributes = Record<string, AttributeValue>;
+type Child = Node | string | null | undefined;
+type Children = (Child | Child[])[];
+
+/** What a page of the console does. */
+interface View {
+  update(place: any): void;
+  close(): void;
+}
+
+/** The part of uPlot that the chart uses; the library is kept in vendor/, without its types. */
+interface Plot {
+  cursor: { idx: number | null | undefined };
+  setData(columns: ChartColumns): void;
+  setSize(size: { width: number; height: number }): void;
+  destroy(): void;
+}
+
+interface Window {
+  theme: { get(): string; set(name: string): void; next(): void };
+  uPlot: {
+    new (options: object, columns: ChartColumns, target: HTMLElement): Plot;
+    paths: { spline(): unknown };
+  };
+}
