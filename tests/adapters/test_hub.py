@@ -53,7 +53,7 @@ def test_what_is_read_does_not_grow_with_the_number_of_watchers(
         return await asyncio.gather(*(drained(hub.events(orchestration.id, None)) for _ in range(watchers)))
 
     launch(orchestration)
-    aggregate(), aggregate()
+    assert (aggregate(), aggregate()) == ([], [])
     calls.clear()
     (alone,) = asyncio.run(watched(1))
     of_one = dict(calls)
@@ -81,13 +81,13 @@ def test_progress_that_was_cut_off_comes_without_its_transitions(
     service: OrchestrationService,
     stores: Stores,
     launch: Callable[..., None],
-    aggregate: Callable[[], list[Any]],
+    aggregate_completion: Callable[[], None],
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}], parallelism=1)
     told = JobProgressed(orchestration_id=orchestration.id, at=at(1), index=0, attempt=1, percent=40)
     stores.event_log.append(told)
     launch(orchestration)
-    aggregate(), aggregate()
+    aggregate_completion()
 
     async def resumed(position: Position) -> list[str]:
         hub = Hub(stores, ApiSettings(stream_poll_seconds=0.01))

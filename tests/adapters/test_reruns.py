@@ -28,10 +28,10 @@ def halve_everything(params: dict[str, Any]) -> float:
 
 
 @pytest.fixture
-def run(launch: Callable[..., None], aggregate: Callable[[], list[Any]]) -> Callable[..., None]:
+def run(launch: Callable[..., None], aggregate_completion: Callable[[], None]) -> Callable[..., None]:
     def run(orchestration: Orchestration, jobs: Jobs | None = None) -> None:
         launch(orchestration, jobs=jobs)
-        aggregate(), aggregate()
+        aggregate_completion()
 
     return run
 

@@ -22,29 +22,31 @@ def variables(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def done(
-    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+    service: OrchestrationService, launch: Callable[..., None], aggregate_completion: Callable[[], None]
 ) -> str:
     """An orchestration that ended: 2 and 4 halved, 3 and 5 refused."""
     orchestration = service.kick_off_job(
         "halve", [{"n": n} for n in (2, 3, 4, 5)], parallelism=1, tags={"customer": "acme"}
     )
     launch(orchestration)
-    for _ in ("the outcomes", "the completion"):
-        assert aggregate() == []
+    aggregate_completion()
     return orchestration.id
 
 
 @pytest.fixture
 def to_the_end(
-    stores: Stores, settings: Settings, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+    stores: Stores,
+    settings: Settings,
+    launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
+    aggregate_completion: Callable[[], None],
 ) -> Callable[..., str]:
     """Run an orchestration to its end and start its next stage; return the id of that stage."""
 
     def run_to_the_end(orchestration_id: str, jobs: Jobs | None = None) -> str:
         for share in range(stores.event_log.read_started(orchestration_id).parallelism):
             launch(OrchestrationService(settings).orchestration(orchestration_id), share, jobs=jobs)
-        for _ in ("the outcomes", "the completion"):
-            assert aggregate() == []
+        aggregate_completion()
         start_next(orchestration_id, stores, settings)
         assert aggregate() == []
         return next_stage_id(orchestration_id)
