@@ -24,7 +24,10 @@ from background_jobs.core.views.answers import (
 from background_jobs.core.views.causes import Cause
 
 REPOSITORY = Path(__file__).parents[2]
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+]
 BLOCKS = [
     (document.name, block)
     for document in DOCUMENTS
