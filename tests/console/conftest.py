@@ -77,7 +77,7 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
         return page
 
     yield open_page
-    violations = [one for page in opened for one in page.evaluate("window.violations")]
+    violations = [violation for page in opened for violation in page.evaluate("window.violations")]
     for page in opened:
         page.context.close()
     assert (errors, violations) == ([], [])

@@ -64,16 +64,21 @@ def node() -> Path:
         command = ["ci", "--no-audit", "--no-fund", f"--prefix={NODE}"]
         done = npm(command, return_completed_process=True, capture_output=True, text=True)
         if done.returncode:
-            said = f"npm cannot be reached, so this was not tested: {done.stderr.strip().splitlines()[-1:]}"
+            reason = f"npm cannot be reached, so this was not tested: {done.stderr.strip().splitlines()[-1:]}"
             if os.environ.get("CI"):  # noqa: TID251 -- not a setting of ours
-                pytest.fail(said)
-            pytest.skip(said)
+                pytest.fail(reason)
+            pytest.skip(reason)
         installed.touch()
     return NODE
 
 
-def run_node(script: Path, *arguments: str, said: str = "") -> "subprocess.CompletedProcess[str]":
+def run_node(script: Path, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
     """Run a script of Node's with *said* on its standard input."""
     return subprocess.run(
-        ["node", str(script), *arguments], input=said, capture_output=True, text=True, check=False, timeout=60
+        ["node", str(script), *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )

@@ -49,7 +49,7 @@ def test_params_come_from_standard_input_and_a_key_finds_the_first_kick_off() ->
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('{"n": 2}\n\n[3]\n', "standard input, line 3: they must be a JSON object"),
         ('{"n": 2}\n{"n": NaN}\n', "standard input, line 2: they cannot be written as JSON"),
@@ -57,9 +57,9 @@ def test_params_come_from_standard_input_and_a_key_finds_the_first_kick_off() ->
         ('{"n": 2}\n{"n": }\n', "standard input, line 2: not JSON"),
     ],
 )
-def test_a_bad_line_is_named_and_nothing_is_started(text: str, said: str) -> None:
+def test_a_bad_line_is_named_and_nothing_is_started(text: str, message: str) -> None:
     refused = run("kick-off", "halve", stdin=text)
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert refused.stderr.startswith(f"Error: {said}")
+    assert refused.stderr.startswith(f"Error: {message}")
     assert refused.stderr.endswith("Nothing was started.\n")
     assert OrchestrationPage.model_validate_json(run("list", "--json").stdout).orchestrations == []

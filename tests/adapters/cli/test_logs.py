@@ -37,7 +37,10 @@ def test_logs_are_listed_and_read_by_index(
     )
     line, _ = run("logs", orchestration.id, "--index", "0", "--json").stdout.splitlines()
     assert json.loads(line) == {"at": None, "message": f"0 says {EVIL}"}
-    for words, said in ((["--index", "10"], "has taken up instance 10."), (["--index", "0"], "is not there")):
+    for words, message in (
+        (["--index", "10"], "has taken up instance 10."),
+        (["--index", "0"], "is not there"),
+    ):
         logs[0].unlink(missing_ok=True)
         refused = run("logs", orchestration.id, *words)
-        assert (refused.exit_code, said in refused.stderr) == (2, True)
+        assert (refused.exit_code, message in refused.stderr) == (2, True)

@@ -6,7 +6,7 @@ from tests.adapters.cli.commands import UNKNOWN, run
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["kick-off", "havle"], "There is no job named 'havle'. This service has: 'halve', 'other'."),
         (["kick-off", "halve", "nowhere.jsonl"], "Error: nowhere.jsonl: No such file"),
@@ -33,10 +33,10 @@ from tests.adapters.cli.commands import UNKNOWN, run
         (["results", UNKNOWN, "--limit", "0"], "greater than or equal to 1"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_sentence_and_status_2(words: list[str], said: str) -> None:
+def test_what_cannot_be_is_refused_with_a_sentence_and_status_2(words: list[str], message: str) -> None:
     refused = run(*words, stdin='{"n": 2}')
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert said in refused.stderr
+    assert message in refused.stderr
 
 
 def test_missing_settings_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:

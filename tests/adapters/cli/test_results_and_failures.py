@@ -18,7 +18,10 @@ def test_results_come_in_the_order_of_the_params(done: str, tmp_path: Path) -> N
     assert run("results", done).stdout == '0\t{"n": 2}\t1\n2\t{"n": 4}\t2\n'
     lines = run("results", done, "--json").stdout
     successes = [SuccessView.model_validate_json(line) for line in lines.splitlines()]
-    assert [(one.index, one.params, one.result) for one in successes] == [(0, {"n": 2}, 1), (2, {"n": 4}, 2)]
+    assert [(success.index, success.params, success.result) for success in successes] == [
+        (0, {"n": 2}, 1),
+        (2, {"n": 4}, 2),
+    ]
     assert len(run("results", done, "--limit", "1").stdout.splitlines()) == 1
 
     written = run("results", done, "--output", str(tmp_path / "results.jsonl"))
@@ -46,8 +49,8 @@ def test_failures_are_grouped_by_cause_and_told_in_full(done: str) -> None:
     full = run("failures", "--full", done)
     assert full.stderr == ""
     assert full.stdout.startswith(brief.stdout)
-    for said in ("#1 ValueError: 3 is odd", '    params    {"n": 3}', 'raise ValueError(f"', "#3 ValueError"):
-        assert said in full.stdout
+    for text in ("#1 ValueError: 3 is odd", '    params    {"n": 3}', 'raise ValueError(f"', "#3 ValueError"):
+        assert text in full.stdout
 
     (cause,) = [
         Cause.model_validate_json(line) for line in run("failures", done, "--json").stdout.splitlines()
@@ -55,7 +58,7 @@ def test_failures_are_grouped_by_cause_and_told_in_full(done: str) -> None:
     assert (cause.count, cause.indices) == (2, [1, 3])
     lines = run("failures", done, "--full", "--json").stdout.splitlines()
     each = [FailureView.model_validate_json(line) for line in lines]
-    assert [(one.index, one.params) for one in each] == [(1, {"n": 3}), (3, {"n": 5})]
+    assert [(failure.index, failure.params) for failure in each] == [(1, {"n": 3}), (3, {"n": 5})]
 
 
 def test_no_failure_is_said_so(service: OrchestrationService) -> None:
@@ -93,8 +96,8 @@ def test_a_cause_says_which_params_its_failures_share(
     orchestration = service.kick_off_job("halve", params, parallelism=1)
     launch(orchestration)
     assert aggregate() == []
-    told = run("failures", orchestration.id).stdout
-    assert "    always has region=eu (as have 3 of 4 instances)\n" in told
+    printed = run("failures", orchestration.id).stdout
+    assert "    always has region=eu (as have 3 of 4 instances)\n" in printed
     (line,) = run("failures", orchestration.id, "--json").stdout.splitlines()
     (common,) = Cause.model_validate_json(line).common
     assert (common.name, common.value, common.instances) == ("region", "eu", 3)

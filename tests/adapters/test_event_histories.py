@@ -41,8 +41,8 @@ def test_a_story_has_the_whole_timeline_and_what_the_containers_did(
 
     launch(orchestration, share=0)
     aggregate_completion()
-    told = {entry.type: entry.detail for entry in orchestration.story().timeline}
-    assert told["OrchestrationCompleted"] == "2 completed, 1 errored"
+    details = {entry.type: entry.detail for entry in orchestration.story().timeline}
+    assert details["OrchestrationCompleted"] == "2 completed, 1 errored"
     assert (orchestration.waits(), orchestration.story().lost) == ([], 0)
 
 
@@ -63,7 +63,9 @@ def test_nothing_that_moves_is_warned_of_once_with_its_reasons(
     # when half an hour, and twice more than an hour have passed
     assert note_stalls(stores, now + HOUR / 2, allowed=HOUR) == []
     for later in (now + 2 * HOUR, now + 3 * HOUR):
-        assert [one.orchestration_id for one in note_stalls(stores, later, allowed=HOUR)] == [waiting.id]
+        assert [stalled.orchestration_id for stalled in note_stalls(stores, later, allowed=HOUR)] == [
+            waiting.id
+        ]
     aggregate()
     # then the bus has one warning, which says why
     (warning,) = [event["detail"] for event in listen() if event["detail-type"] == "OrchestrationStalled"]
