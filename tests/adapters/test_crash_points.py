@@ -171,7 +171,7 @@ def test_rebuilding_while_the_orchestration_goes_on_overwrites_nothing(
         [job_completed(n).model_copy(update={"orchestration_id": orchestration.id}) for n in range(TOTAL)]
     )
 
-    def goes_on() -> None:
+    def append_one_outcome() -> None:
         for event in islice(outcomes, 1):
             stores.event_log.append(event)
             aggregator.aggregate(orchestration.id, [event])
@@ -179,12 +179,12 @@ def test_rebuilding_while_the_orchestration_goes_on_overwrites_nothing(
     # given an outcome that is appended and folded just when the log has been read
     read = stores.event_log.read_all
 
-    def read_and_go_on(log: EventLog, *args: Any) -> Iterator[Event]:
+    def read_while_outcomes_come(log: EventLog, *args: Any) -> Iterator[Event]:
         yield from list(read(*args))
-        goes_on()
+        append_one_outcome()
 
-    goes_on()
-    monkeypatch.setattr(EventLog, "read_all", read_and_go_on)
+    append_one_outcome()
+    monkeypatch.setattr(EventLog, "read_all", read_while_outcomes_come)
     with contextlib.suppress(ReadModelConflict):
         rebuild(orchestration.id, stores, at(0))
     monkeypatch.undo()

@@ -56,10 +56,10 @@ def test_the_history_is_there_newest_first_and_page_by_page(
 
     first = service.history(limit=2)
     rest = service.history(limit=2, next_token=first.next_token)
-    assert [one.orchestration_id for one in first.summaries + rest.summaries] == ids[::-1]
+    assert [summary.orchestration_id for summary in first.summaries + rest.summaries] == ids[::-1]
     assert rest.next_token is None
     found = service.history(job_name="halve", customer="b", since=datetime.now(UTC) - timedelta(hours=1))
-    assert [one.orchestration_id for one in found.summaries] == [ids[1]]
+    assert [summary.orchestration_id for summary in found.summaries] == [ids[1]]
     with pytest.raises(InvalidToken):
         service.history(next_token="made up")
 
@@ -71,6 +71,6 @@ def test_the_async_twins_do_the_same(half_done: Orchestration, settings: Setting
         ended = [outcome.index async for outcome in orchestration.ended()]
         completed = [outcome.index async for outcome in orchestration.ended(Status.COMPLETED)]
         page = await service.history(job_name="halve", limit=1)
-        return ended, completed, [one.orchestration_id for one in page.summaries]
+        return ended, completed, [summary.orchestration_id for summary in page.summaries]
 
     assert asyncio.run(everything()) == ([0, 1], [0], [half_done.id])

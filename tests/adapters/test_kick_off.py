@@ -92,21 +92,21 @@ def test_an_unknown_job_is_refused_where_the_jobs_are_known(settings: Settings) 
 
 
 @pytest.mark.parametrize(
-    ("services", "name", "said"),
+    ("services", "name", "message"),
     [
         (("billing", "ledger"), "biling", "no service 'biling' in this environment. It has: billing, ledger"),
         ((), "../billing", r"'\.\./billing' cannot be: a name has"),
     ],
 )
 def test_an_unknown_service_is_refused_for_stages_too(
-    settings: Settings, services: tuple[str, ...], name: str, said: str
+    settings: Settings, services: tuple[str, ...], name: str, message: str
 ) -> None:
     service = OrchestrationService(settings.model_copy(update={"service_names": services}))
-    with pytest.raises(InvalidKickOff, match=said):
+    with pytest.raises(InvalidKickOff, match=message):
         service.kick_off_job("count", [{"n": 1}], service=name)
-    with pytest.raises(InvalidKickOff, match=said):
+    with pytest.raises(InvalidKickOff, match=message):
         service.kick_off_job("count", [{"n": 1}], then=Stage("count", params="results", service=name))
-    with pytest.raises(InvalidKickOff, match=said):
+    with pytest.raises(InvalidKickOff, match=message):
         service.schedule_job("nightly", "count", [{"n": 1}], cron="0 3 * * *", service=name)
     assert stored(settings) == (0, 0)
 

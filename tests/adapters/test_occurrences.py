@@ -208,10 +208,10 @@ def test_a_definition_that_was_changed_elsewhere_counts_from_then_on(
     clock.move(hours=1)
     delivered(schedules, clock())
     resource = stored()
-    told = resource["Target"]["Input"].replace("0 * * * ? *", "30 * * * ? *")
+    changed = resource["Target"]["Input"].replace("0 * * * ? *", "30 * * * ? *")
     for name in ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata", "KmsKeyArn"):
         resource.pop(name, None)
-    resource["Target"]["Input"] = told
+    resource["Target"]["Input"] = changed
     resource["ScheduleExpression"] = "cron(30 * * * ? *)"
     clients.scheduler().update_schedule(**resource)
     clock.move(hours=2)
@@ -261,16 +261,16 @@ def test_a_backfill_honours_the_overlap_or_another_that_is_given(schedules: Sche
 
 
 @pytest.mark.parametrize(
-    ("hours", "said"),
+    ("hours", "message"),
     [((0, 0), "no span of the past"), ((-1, 1), "no span of the past"), ((-24 * 91, 0), "more than 90 days")],
 )
 def test_a_backfill_that_cannot_be_is_refused(
-    schedules: Schedules, clock: Clock, settings: Settings, hours: tuple[int, int], said: str
+    schedules: Schedules, clock: Clock, settings: Settings, hours: tuple[int, int], message: str
 ) -> None:
     schedule = hourly(schedules)
     before = written(settings)
     first, last = (clock() + timedelta(hours=n) for n in hours)
-    with pytest.raises(InvalidBackfill, match=said):
+    with pytest.raises(InvalidBackfill, match=message):
         schedule.backfill(first, last)
     with pytest.raises(InvalidBackfill, match="need a time zone"):
         schedule.backfill(first.replace(tzinfo=None), last)

@@ -27,15 +27,18 @@ PATIENCE = 30
 
 @pytest.fixture
 def run(
-    stores: Stores, settings: Settings, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+    stores: Stores,
+    settings: Settings,
+    launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
+    aggregate_completion: Callable[[], None],
 ) -> Callable[[Orchestration], None]:
     """Run an orchestration to its end, and what the completion on the bus leads to."""
 
     def run(orchestration: Orchestration) -> None:
         if stores.event_log.read_started(orchestration.id).total:
             launch(orchestration)
-        for _ in ("the outcomes", "the completion"):
-            assert aggregate() == []
+        aggregate_completion()
         for _ in ("the completion", "the completion once more"):
             kick_off_job.start_next(orchestration.id, stores, settings)
         assert aggregate() == []
@@ -72,7 +75,7 @@ def test_results_become_the_params_of_the_next_stage_which_inherits_tags_and_lin
     )  # fmt: skip
     assert pipeline.status() is Status.IN_PROGRESS
     run(second)
-    assert [one.result for one in pipeline.results(PATIENCE).successes] == [2, 1]
+    assert [success.result for success in pipeline.results(PATIENCE).successes] == [2, 1]
     assert (pipeline.status(), service.pipeline(second.id).id) == (Status.COMPLETED, pipeline.id)
 
 
@@ -131,14 +134,14 @@ def test_a_rerun_takes_the_pipeline_on_with_the_results_of_both(
     assert pipeline.stages()[1].skipped == "2 of 4 instances of stage 1 errored."
     # then it still stands; and when what failed there runs as new code, it goes on
     last = again.rerun()
-    evened(stores, last)
+    make_params_even(stores, last)
     run(last)
     second = stores.event_log.read_started(started(pipeline, 2).id)
     assert list(stores.payloads.lines(second.params_key)) == [b'{"n":%d}' % n for n in range(4)]
 
 
-def evened(stores: Stores, orchestration: Orchestration) -> None:
-    """Make the params of a rerun even in place, as new code would make of them what it can."""
+def make_params_even(stores: Stores, orchestration: Orchestration) -> None:
+    """Replace the params of a rerun with even ones, which stands for code that can run the old ones."""
     started = stores.event_log.read_started(orchestration.id)
     stores.payloads.put(started.params_key, b'{"n":2}\n{"n":6}\n')
 
@@ -215,7 +218,7 @@ def test_a_cancellation_between_two_stages_reaches_the_one_that_is_to_start(
     # given a first stage that has completed, while nobody has started the second
     pipeline = kicked_off(service, [8], {})
     launch(started(pipeline, 1))
-    aggregate(), aggregate()
+    assert (aggregate(), aggregate()) == ([], [])
     # when it is cancelled before the completion is heard of
     assert pipeline.cancel() == "requested"
     kick_off_job.start_next(pipeline.id, stores, settings)
@@ -232,8 +235,8 @@ def test_a_rule_starts_a_stage_after_an_orchestration_that_knows_nothing_of_it(
     run(first)
     stage = Stage("halve", params={"n": "$result"})
     for _ in ("the event", "the event once more"):
-        wanted = kick_off_job.Following(orchestration_id=first.id, rule="load-after-extract", stage=stage)
-        kick_off_job.start_following(wanted, stores, settings)
+        following = kick_off_job.Following(orchestration_id=first.id, rule="load-after-extract", stage=stage)
+        kick_off_job.start_following(following, stores, settings)
     event = stores.event_log.read_started(ids.following_id(first.id, "load-after-extract"))
     assert (event.parent_id, event.pipeline_id, event.tags, event.total) == (
         first.id, None, {"customer": "acme"}, 1,

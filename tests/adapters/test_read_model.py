@@ -33,10 +33,10 @@ def test_what_was_committed_is_loaded_one_version_on(stores: Stores) -> None:
 
 
 def test_the_second_of_two_aggregators_that_read_the_same_version_must_read_again(stores: Stores) -> None:
-    one, other = folding(stores, job_completed(0)), folding(stores, job_completed(1))
-    stores.read_model.commit(one, at(9))
+    first, second = folding(stores, job_completed(0)), folding(stores, job_completed(1))
+    stores.read_model.commit(first, at(9))
     with pytest.raises(ReadModelConflict):
-        stores.read_model.commit(other, at(9))
+        stores.read_model.commit(second, at(9))
     assert stores.read_model.read_summary(ORCHESTRATION_ID).completed == 1
 
 

@@ -60,7 +60,7 @@ def test_a_schedule_is_one_resource_and_one_event_and_travels_with_its_params(
     assert target["Input"].count("<") == 1
     again = schedules.named("nightly-report")
     assert (again.definition, again.state) == (schedule.definition, "active")
-    assert [one.name for one in schedules.all()] == ["nightly-report"]
+    assert [schedule.name for schedule in schedules.all()] == ["nightly-report"]
     assert [at.strftime("%H:%M %Z") for at in schedule.next_runs(2)] == ["03:30 CET"] * 2
 
 
@@ -69,7 +69,7 @@ def test_large_params_are_uploaded_once_and_go_with_the_schedule(
 ) -> None:
     def objects() -> list[str]:
         listed = clients.s3().list_objects_v2(Bucket=settings.payload_bucket, Prefix="schedules/")
-        return [one["Key"] for one in listed.get("Contents", [])]
+        return [item["Key"] for item in listed.get("Contents", [])]
 
     large = [{"n": 2, "text": "x" * 1_000, "number": n} for n in range(50)]
     schedules.define("large", "halve", large, {"cron": "0 * * * *"})
@@ -145,7 +145,7 @@ def test_once_is_over_when_it_has_run_and_leaves_no_params(
     assert delivered(schedules, at).orchestration_id == run.orchestration_id
     clients.scheduler().delete_schedule(Name="once", GroupName="background-jobs-test")  # as Scheduler does
     schedule = schedules.named("once")
-    assert (schedule.state, [str(one.state) for one in schedule.runs()]) == ("over", ["started"])
+    assert (schedule.state, [str(run.state) for run in schedule.runs()]) == ("over", ["started"])
     listed = clients.s3().list_objects_v2(Bucket=settings.payload_bucket, Prefix="schedules/")
     assert listed["KeyCount"] == 0
 
@@ -187,7 +187,9 @@ def test_the_stream_of_orchestrations_passes_the_histories_of_schedules_by(
         for number, item in enumerate(items)
     ]
     seen: list[str] = []
-    assert handle_records(records, lambda one, _: seen.append(one)) == {"batchItemFailures": []}
+    assert handle_records(records, lambda orchestration_id, _: seen.append(orchestration_id)) == {
+        "batchItemFailures": []
+    }
     assert seen == [ids.occurrence_id("hourly", clock())]
 
 
@@ -201,7 +203,7 @@ def halve(params: Params) -> int:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"cron": "61 * * * *"}, "'61' is no minute"),
         ({"cron": "0 3 1 * MON"}, "make a schedule for each of them"),
@@ -231,12 +233,12 @@ def halve(params: Params) -> int:
     ],
 )
 def test_bad_input_is_refused_and_nothing_is_written(
-    settings: Settings, change: dict[str, Any], said: str
+    settings: Settings, change: dict[str, Any], message: str
 ) -> None:
     service = OrchestrationService(settings.model_copy(update={"job_names": ("halve",)}))
     options: dict[str, Any] = {"name": "nightly", "job": "halve", "params": [{"n": 2}], "cron": "0 3 * * *"}
     options |= change
-    with pytest.raises((InvalidSchedule, InvalidParams, UnknownJobName, BackgroundJobsError), match=said):
+    with pytest.raises((InvalidSchedule, InvalidParams, UnknownJobName, BackgroundJobsError), match=message):
         service.schedule_job(**options)
     assert written(settings) == [0, 0, 0]
 
@@ -277,4 +279,4 @@ def test_other_peoples_schedules_in_the_group_are_left_alone(schedules: Schedule
         Target={"Arn": "arn:aws:sqs:eu-central-1:123456789012:q", "RoleArn": "r", "Input": json.dumps({})},
     )
     hourly(schedules)
-    assert [one.name for one in schedules.all()] == ["hourly"]
+    assert [schedule.name for schedule in schedules.all()] == ["hourly"]

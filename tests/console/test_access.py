@@ -15,8 +15,8 @@ from tests.offline import until
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 # Whether what has the focus is outlined, or else the row around it.
 OUTLINED = """
-() => [document.activeElement, document.activeElement.closest(".row")].some((one) => {
-  const { outlineStyle, outlineWidth } = one ? getComputedStyle(one) : {};
+() => [document.activeElement, document.activeElement.closest(".row")].some((element) => {
+  const { outlineStyle, outlineWidth } = element ? getComputedStyle(element) : {};
   return one && outlineStyle !== "none" && parseFloat(outlineWidth) >= 1;
 })
 """
@@ -126,8 +126,8 @@ def test_the_states_differ_without_colours(
     expect(page.locator(".connection")).to_have_text("Ended")
     swatches = page.evaluate(SWATCHES)
     assert len(swatches) == 5
-    for one, other in itertools.combinations(swatches, 2):
-        differences = [abs(a - b) for a, b in zip(one, other, strict=True)]
+    for swatch, other in itertools.combinations(swatches, 2):
+        differences = [abs(a - b) for a, b in zip(swatch, other, strict=True)]
         assert sum(differences) / len(differences) > 12
 
 
@@ -156,9 +156,9 @@ def serious(page: Page) -> list[str]:
     found = Axe().run(page).response["violations"]
     page.evaluate("violations.length = 0")  # axe-core itself tries what the policy stops
     return [
-        f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}"
-        for one in found
-        if one["impact"] in {"serious", "critical"}
+        f"{violation['id']}: {[node['html'][:120] for node in violation['nodes']]}"
+        for violation in found
+        if violation["impact"] in {"serious", "critical"}
     ]
 
 
@@ -177,7 +177,7 @@ def test_a_phone_needs_no_scrolling_sideways(
     page.locator(".grid canvas").tap(position={"x": 5, "y": 5})
     panel = page.locator("dialog.panel")
     expect(panel.get_by_role("heading", name="Instance 0")).to_be_visible()
-    assert panel.evaluate("(one) => [one.clientWidth, one.scrollWidth]") == [360, 360]
+    assert panel.evaluate("(element) => [element.clientWidth, element.scrollWidth]") == [360, 360]
 
 
 def test_dark_follows_the_system_until_somebody_chooses(open_page: Callable[..., Page], url: str) -> None:

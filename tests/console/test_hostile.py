@@ -19,7 +19,7 @@ EVIL = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>\"'`$
 def test_markup_in_params_results_errors_tags_reasons_and_messages_stays_text(
     service: OrchestrationService, open_page: Callable[..., Page], url: str, gate: Path
 ) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
     # given evil everywhere
     failed = service.kick_off_job("fussy", [{"bad": EVIL, EVIL: EVIL}], tags={"customer": EVIL, EVIL: EVIL})
     failed.wait(60)
@@ -27,7 +27,7 @@ def test_markup_in_params_results_errors_tags_reasons_and_messages_stays_text(
     running = service.kick_off_job("gated", [waiting], tags={"customer": EVIL})
 
     page = open_page(f"{url}#/?customer={quote(EVIL)}")
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: requested.append(request.url))
     expect(page.locator(".row").first).to_contain_text(EVIL)
     expect(page.get_by_label("Customer")).to_have_value(EVIL)
 
@@ -47,7 +47,7 @@ def test_markup_in_params_results_errors_tags_reasons_and_messages_stays_text(
     # then none of it ran, and the policy had nothing to stop (which every test looks at in its end)
     assert page.evaluate("window.pwned") is None
     assert page.locator("main img, main script, dialog img, dialog script").count() == 0
-    assert [one for one in asked if not one.startswith(url)] == []
+    assert [address for address in requested if not address.startswith(url)] == []
 
 
 def test_the_policy_would_stop_a_script_that_got_in_all_the_same(

@@ -11,8 +11,8 @@ from background_jobs.aws.stores import Stores
 from background_jobs.core.events import ContainerStarted
 from background_jobs.local_stack import InvalidJobsImage, LocalStack
 from background_jobs.local_stack.docker_launcher import ORCHESTRATION_LABEL, STACK_LABEL
-from tests.containers.conftest import MEMORY_MIB, caller_of
-from tests.offline import until
+from tests.containers.conftest import MEMORY_MIB
+from tests.offline import become_caller, until
 
 PATIENCE = 120
 # The first of them may install an engine, and builds the image.
@@ -141,7 +141,7 @@ def test_cancelling_ends_the_containers(service: OrchestrationService, stores: S
 
 def test_a_stack_that_ends_leaves_no_container(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalStack(image=image, containers=2) as stack:
-        service = caller_of(stack, monkeypatch)
+        service = become_caller(stack, monkeypatch)
         service.kick_off_job("hang_once", [{"hang": True}] * 2, parallelism=2)
         until(lambda: len(running(STACK_LABEL, stack.stack_id)) == 2)
     assert running(STACK_LABEL, stack.stack_id) == []

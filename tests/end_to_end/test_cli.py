@@ -37,7 +37,9 @@ def test_a_kick_off_is_watched_on_a_terminal_to_its_end(tmp_path: Path) -> None:
     release = tmp_path / "release"
     params = tmp_path / "params.jsonl"
     lingers = (0, 0, "never")
-    params.write_text("".join(json.dumps({"until": str(release), "linger": one}) + "\n" for one in lingers))
+    params.write_text(
+        "".join(json.dumps({"until": str(release), "linger": linger}) + "\n" for linger in lingers)
+    )
     with Terminal(COMMAND, "kick-off", "report", params, "--watch", columns=100) as terminal:
         # then their bars move while they run
         # (asked again and again, for a look may come while they are drawn)
@@ -163,11 +165,11 @@ def test_a_pipe_gets_a_line_now_and_then(service: OrchestrationService) -> None:
 
 def test_shell_scripts_can_chain() -> None:
     chained = f"{COMMAND} kick-off fussy --watch >/dev/null 2>&1 && echo next || echo status $?"
-    for text, said in (("{}\n{}\n", "next"), ('{}\n{"bad": "apple"}\n', "status 1"), ("{", "status 2")):
+    for text, printed in (("{}\n{}\n", "next"), ('{}\n{"bad": "apple"}\n', "status 1"), ("{", "status 2")):
         answer = subprocess.run(
             ["sh", "-c", chained], input=text, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
-        assert answer.stdout == f"{said}\n"
+        assert answer.stdout == f"{printed}\n"
 
 
 @pytest.mark.usefixtures("both_ways")

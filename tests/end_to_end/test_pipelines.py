@@ -40,7 +40,14 @@ def test_three_stages_with_a_partial_failure_run_by_themselves(service: Orchestr
     assert stages_seen == sorted(stages_seen)
     totals = [(s.summary.total, s.summary.errored) for s in pipeline.stages() if s.summary]
     assert totals == [(7, 1), (6, 0), (6, 0)]
-    assert [one.result["total"] for one in pipeline.results(PATIENCE).successes] == [1, 3, 5, 7, 9, 11]
+    assert [success.result["total"] for success in pipeline.results(PATIENCE).successes] == [
+        1,
+        3,
+        5,
+        7,
+        9,
+        11,
+    ]
     assert pipeline.status() is Status.ERRORED
 
 
@@ -62,9 +69,9 @@ def test_a_failure_stops_the_pipeline_and_a_rerun_takes_it_on(
     again = failures.rerun()
     # then the pipeline goes on with the results of both, and one answer has them in their order
     pipeline.wait(PATIENCE)
-    assert [one.result["total"] for one in pipeline.results(PATIENCE).successes] == [1, 2]
+    assert [success.result["total"] for success in pipeline.results(PATIENCE).successes] == [1, 2]
     merged = service.get_job_results(again.id, merged=True, timeout=PATIENCE)
-    assert (merged.failures, [one.result for one in merged.successes]) == (None, ["mended", "mended"])
+    assert (merged.failures, [success.result for success in merged.successes]) == (None, ["mended", "mended"])
 
 
 @pytest.fixture
@@ -94,9 +101,9 @@ def test_a_rule_on_the_bus_starts_a_stage_after_an_orchestration_that_knows_noth
 ) -> None:
     first = service.kick_off_job("fussy", [{}, {}], tags={"customer": "by-rule"})
     second = ids.following_id(first.id, chained)
-    until(lambda: any(one.orchestration_id == second for one in service.history(limit=20).summaries))
+    until(lambda: any(summary.orchestration_id == second for summary in service.history(limit=20).summaries))
     successes, failures = service.get_job_results(second, timeout=PATIENCE)
-    assert (failures, [one.result["total"] for one in successes]) == (None, [0, 2])
+    assert (failures, [success.result["total"] for success in successes]) == (None, [0, 2])
     assert service.orchestration(second).summary().parent_id == first.id
 
 

@@ -53,7 +53,7 @@ def test_failed_attempts_are_tried_again_as_the_job_says(
         "give up": ("background_jobs.core.retry.GiveUp", 1),
     }
     gone = next(f for f in failures or [] if f.params["how"] == "always")
-    assert [(one.attempt, one.type, one.message) for one in gone.failed_attempts] == [
+    assert [(failed.attempt, failed.type, failed.message) for failed in gone.failed_attempts] == [
         (1, "OSError", "gone"),
         (2, "OSError", "gone"),
     ]

@@ -43,9 +43,9 @@ def name(service: OrchestrationService) -> Iterator[str]:
 def invoke(stack: LocalStack, schedule: Schedule, at: datetime) -> None:
     """Invoke the function with what Scheduler hands it at *at*."""
     target = scheduler_properties(schedule.definition, "group", Target("function", "role", "queue"))["Target"]
-    told = target["Input"].replace("<aws.scheduler.scheduled-time>", f"{at:%Y-%m-%dT%H:%M:%SZ}")
+    occurrence = target["Input"].replace("<aws.scheduler.scheduled-time>", f"{at:%Y-%m-%dT%H:%M:%SZ}")
     answer = boto3.client("lambda").invoke(
-        FunctionName=stack.settings.schedule_function, Payload=told.encode()
+        FunctionName=stack.settings.schedule_function, Payload=occurrence.encode()
     )
     assert "FunctionError" not in answer, answer["Payload"].read()
 
@@ -179,7 +179,7 @@ def test_the_async_twin_does_the_same(name: str) -> None:
         assert await schedule.backfill(now - timedelta(hours=2), now) == []
         run = await schedule.run_now()
         await (await service.orchestration(run.orchestration_id or "")).wait(PATIENCE)
-        assert name in [one.name for one in await service.schedules()]
+        assert name in [schedule.name for schedule in await service.schedules()]
         await schedule.delete()
         return [run.state for run in await schedule.runs()]
 

@@ -124,17 +124,17 @@ def test_instances_say_how_far_they_are_and_a_tight_loop_says_it_seldom(
     release = tmp_path / "release"
     orchestration = service.kick_off_job("report", [{"until": str(release)}])
     stream = events(url_of(stack, orchestration))
-    told = []
+    reports = []
     for event in stream:
         if event.event == "progress":
-            told += event.json()["progress"]
+            reports += event.json()["progress"]
             # a newcomer sees it in its snapshot
             late = next(events(url_of(stack, orchestration))).json()
             if not release.exists():
-                assert [(one["index"], one["percent"]) for one in late["progress"]] == [(0, 10)]
+                assert [(report["index"], report["percent"]) for report in late["progress"]] == [(0, 10)]
             release.touch()
-    assert (told[0]["percent"], told[0]["message"]) == (10, "reading")
-    assert len(told) < 10
+    assert (reports[0]["percent"], reports[0]["message"]) == (10, "reading")
+    assert len(reports) < 10
     until(lambda: orchestration.summary().done)
 
 
@@ -163,7 +163,9 @@ def test_outcomes_come_as_they_complete_each_once_with_its_params(watching: Any)
     service = OrchestrationService(watching)
     orchestration = service.kick_off_job("total", [{"values": [n, n]} for n in range(50)], parallelism=2)
     outcomes = list(orchestration.as_completed(timeout=PATIENCE))
-    assert sorted((one.index, one.params["values"]) for one in outcomes) == [(n, [n, n]) for n in range(50)]
+    assert sorted((outcome.index, outcome.params["values"]) for outcome in outcomes) == [
+        (n, [n, n]) for n in range(50)
+    ]
 
 
 def test_the_async_twins_do_the_same(watching: Any) -> None:
@@ -175,7 +177,7 @@ def test_the_async_twins_do_the_same(watching: Any) -> None:
         service = aio.OrchestrationService(watching)
         orchestration = await service.kick_off_job("fussy", params(), parallelism=2)
         updates = [update async for update in orchestration.watch(timeout=PATIENCE)]
-        outcomes = [one.index async for one in orchestration.as_completed(timeout=PATIENCE)]
+        outcomes = [outcome.index async for outcome in orchestration.as_completed(timeout=PATIENCE)]
         _, failures = await service.get_job_results(orchestration.id, timeout=PATIENCE)
         assert failures is not None
         return (

@@ -68,8 +68,13 @@ def node() -> Path:
     return NODE
 
 
-def run_node(script: Path, *arguments: str, said: str = "") -> "subprocess.CompletedProcess[str]":
+def run_node(script: Path, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
     """Run a script of Node's with *said* on its standard input."""
     return subprocess.run(
-        ["node", str(script), *arguments], input=said, capture_output=True, text=True, check=False, timeout=60
+        ["node", str(script), *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )

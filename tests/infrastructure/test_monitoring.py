@@ -75,7 +75,9 @@ def test_alarms_are_heard_by_whom_the_environment_names(synthesized: Synthesize,
         assert (actions, subscriptions) == ({notify}, [])
     else:
         assert len(actions) == 1
-        assert [(one["Protocol"], one["Endpoint"]) for one in subscriptions] == [("email", notify)]
+        assert [(subscription["Protocol"], subscription["Endpoint"]) for subscription in subscriptions] == [
+            ("email", notify)
+        ]
 
 
 def test_an_environment_may_go_unwatched(synthesized: Synthesize) -> None:

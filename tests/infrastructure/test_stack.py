@@ -59,7 +59,7 @@ def allowing(template: Template, action: str, within: str = "") -> list[dict[str
 
 def resources(statement: dict[str, Any]) -> list[str]:
     found = statement["Resource"]
-    return [text_of(one) for one in (found if isinstance(found, list) else [found])]
+    return [text_of(value) for value in (found if isinstance(found, list) else [found])]
 
 
 def test_the_shipped_template_is_what_the_stack_synthesizes() -> None:
@@ -118,7 +118,7 @@ def test_every_function_and_container_finds_all_its_settings(template: Template)
     (task,) = of_type(template, "AWS::ECS::TaskDefinition")
     (container,) = task["ContainerDefinitions"]
     processes = [function["Environment"]["Variables"] for function in functions]
-    processes.append({one["Name"]: one["Value"] for one in container["Environment"]})
+    processes.append({variable["Name"]: variable["Value"] for variable in container["Environment"]})
     for variables in processes:
         plain = {name: text_of(value) for name, value in variables.items()}
         assert Settings.from_env(plain).environment == "prod"
@@ -371,14 +371,14 @@ def test_stream_mappings_give_poison_records_up_and_keep_them(template: Template
         assert mapping["MaximumRetryAttempts"] < 10_000
         assert "OnFailure" in mapping["DestinationConfig"]
         # and what expires invokes nobody
-        (wanted,) = mapping["FilterCriteria"]["Filters"]
-        assert json.loads(wanted["Pattern"])["eventName"] == ["INSERT"]
+        (event_filter,) = mapping["FilterCriteria"]["Filters"]
+        assert json.loads(event_filter["Pattern"])["eventName"] == ["INSERT"]
 
 
 def test_what_the_bus_could_not_hand_over_is_kept_too(template: Template) -> None:
     invoked = of_type(template, "AWS::Lambda::EventInvokeConfig")
-    assert all("OnFailure" in one["DestinationConfig"] for one in invoked)
-    names = sorted(text_of(one["FunctionName"])[: len("FunctionsKickOff")] for one in invoked)
+    assert all("OnFailure" in config["DestinationConfig"] for config in invoked)
+    names = sorted(text_of(config["FunctionName"])[: len("FunctionsKickOff")] for config in invoked)
     assert names == ["FunctionsEndOrch", "FunctionsKickOff"]
 
 

@@ -75,8 +75,8 @@ def play(node: Path, definition: dict[str, Any]) -> Callable[..., Played]:
             machine = {**definition, "States": {**definition["States"], "FanOut": fan_out}}
             given |= {"bucket": "b", "shares_key": "k", "parallelism": 2, "total": 3, "shares": [SHARE] * 3}
         answers = {"NoteDelay": [NOTED], **script}
-        said = json.dumps({"definition": machine, "input": given, "script": answers})
-        done = run_node(node / "interpret.mjs", said=said)
+        stdin = json.dumps({"definition": machine, "input": given, "script": answers})
+        done = run_node(node / "interpret.mjs", stdin=stdin)
         assert done.returncode == 0, done.stderr
         played: Played = json.loads(done.stdout)
         return played
@@ -118,10 +118,10 @@ def test_a_container_that_ends_well_is_all_that_a_child_does(play: Callable[...,
 
 def test_a_child_asks_for_the_container_of_its_share(play: Callable[..., Played]) -> None:
     played = play({"RunContainer": [DONE], "CloseShare": [CLOSED]})
-    (asked,) = played["calls"]["RunContainer"]
-    assert (asked["TaskDefinition"], asked["LaunchType"]) == ("background-jobs-prod-default", "FARGATE")
-    (override,) = asked["Overrides"]["ContainerOverrides"]
-    variables = {one["Name"]: one["Value"] for one in override["Environment"]}
+    (request,) = played["calls"]["RunContainer"]
+    assert (request["TaskDefinition"], request["LaunchType"]) == ("background-jobs-prod-default", "FARGATE")
+    (override,) = request["Overrides"]["ContainerOverrides"]
+    variables = {variable["Name"]: variable["Value"] for variable in override["Environment"]}
     container = ContainerSettings.from_env(variables)
     assert (container.job_name, container.indices, container.params_bytes) == ("census", "0-0", "0-9")
     assert all(isinstance(value, str) for value in variables.values()), "ECS takes text only"
@@ -150,8 +150,8 @@ def test_a_launch_that_is_given_up_ends_in_closing_with_the_error_of_the_launch(
     script = {"RunContainer": [THROTTLED], "NoteDelay": [NOTED, NOTED, GIVEN_UP], "CloseShare": [CLOSED]}
     played = play(script)
     assert [len(played["calls"][state]) for state in ("RunContainer", "NoteDelay")] == [12, 3]
-    (asked,) = played["calls"]["CloseShare"]
-    assert asked["Payload"]["error"] == {"Error": THROTTLED["error"], "Cause": THROTTLED["cause"]}
+    (request,) = played["calls"]["CloseShare"]
+    assert request["Payload"]["error"] == {"Error": THROTTLED["error"], "Cause": THROTTLED["cause"]}
 
 
 def test_a_delay_that_cannot_be_noted_ends_in_closing_after_some_tries(play: Callable[..., Played]) -> None:
@@ -165,8 +165,8 @@ def test_what_will_not_mend_itself_is_tried_four_times_more_and_then_closed(
 ) -> None:
     played = play({"RunContainer": [failure], "CloseShare": [CLOSED]})
     assert (played["status"], len(played["calls"]["RunContainer"])) == ("SUCCEEDED", 5)
-    (asked,) = played["calls"]["CloseShare"]
-    assert asked["Payload"] == {
+    (request,) = played["calls"]["CloseShare"]
+    assert request["Payload"] == {
         "orchestration_id": CHILD["orchestration_id"],
         "indices": "0-0",
         "error": {"Error": failure["error"], "Cause": failure["cause"]},
@@ -183,8 +183,8 @@ def test_a_container_that_runs_for_too_long_is_closed_and_not_launched_again(
 ) -> None:
     played = play({"RunContainer": ["never"], "CloseShare": [CLOSED]}, container_seconds=1)
     assert len(played["calls"]["RunContainer"]) == 1
-    (asked,) = played["calls"]["CloseShare"]
-    assert asked["Payload"]["error"]["Error"] == "States.Timeout"
+    (request,) = played["calls"]["CloseShare"]
+    assert request["Payload"]["error"]["Error"] == "States.Timeout"
 
 
 @pytest.mark.parametrize("error", ["States.Runtime", "States.DataLimitExceeded"])
@@ -219,9 +219,9 @@ def test_a_service_on_spot_asks_for_spot_and_is_launched_again_more_often(
         return
     played = play({"RunOnSpot": [LOST], "RunContainer": [DONE], "CloseShare": [CLOSED]}, spot=True)
     assert [len(played["calls"][s]) for s in ("RunOnSpot", "RunContainer", "CloseShare")] == [13, 0, 1]
-    asked = played["calls"]["RunOnSpot"][0]
-    assert asked["CapacityProviderStrategy"] == [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]
-    assert "LaunchType" not in asked, "ECS takes the one or the other"
+    request = played["calls"]["RunOnSpot"][0]
+    assert request["CapacityProviderStrategy"] == [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]
+    assert "LaunchType" not in request, "ECS takes the one or the other"
 
 
 def test_after_all_shares_the_rest_is_closed_whatever_their_containers_returned(
@@ -236,8 +236,8 @@ def test_after_all_shares_the_rest_is_closed_whatever_their_containers_returned(
     played = play(script, whole=True)
     assert (played["status"], played["output"]) == ("SUCCEEDED", {})
     assert len(played["calls"]["RunContainer"]) == 3
-    (asked,) = played["calls"]["CloseUnfinished"]
-    assert asked["Payload"] == {"orchestration_id": CHILD["orchestration_id"]}
+    (request,) = played["calls"]["CloseUnfinished"]
+    assert request["Payload"] == {"orchestration_id": CHILD["orchestration_id"]}
 
 
 def test_a_fan_out_that_fails_as_a_whole_is_closed_with_its_reason(play: Callable[..., Played]) -> None:
@@ -248,8 +248,8 @@ def test_a_fan_out_that_fails_as_a_whole_is_closed_with_its_reason(play: Callabl
         "CloseAfterError": [CLOSED],
     }
     played = play(script, whole=True)
-    (asked,) = played["calls"]["CloseAfterError"]
-    assert asked["Payload"]["error"]["Error"] == "ValueError"
+    (request,) = played["calls"]["CloseAfterError"]
+    assert request["Payload"]["error"]["Error"] == "ValueError"
 
 
 def test_the_execution_reads_nothing_but_its_input(definition: dict[str, Any]) -> None:
@@ -264,7 +264,7 @@ def test_the_execution_reads_nothing_but_its_input(definition: dict[str, Any]) -
 def test_what_is_injected_is_what_a_container_needs(definition: dict[str, Any]) -> None:
     (override,) = run_container(definition)["Parameters"]["Overrides"]["ContainerOverrides"]
     required = {field.alias for field in ContainerSettings.model_fields.values() if field.is_required()}
-    assert {one["Name"] for one in override["Environment"]} == required
+    assert {variable["Name"] for variable in override["Environment"]} == required
     assert override["Name"] == CONTAINER_NAME
 
 

@@ -30,10 +30,10 @@ def record(message: str, **fields: object) -> logging.LogRecord:
 def test_a_line_is_one_object_with_what_was_added_to_it() -> None:
     line = JsonFormatter().format(record("two\nlines", customer="acme", at={1}))
     assert "\n" not in line
-    said = json.loads(line)
-    assert (said["level"], said["logger"], said["message"]) == ("WARNING", "shop", "two\nlines")
-    assert (said["customer"], said["at"]) == ("acme", "{1}")
-    assert said["timestamp"].endswith("+00:00")
+    logged = json.loads(line)
+    assert (logged["level"], logged["logger"], logged["message"]) == ("WARNING", "shop", "two\nlines")
+    assert (logged["customer"], logged["at"]) == ("acme", "{1}")
+    assert logged["timestamp"].endswith("+00:00")
 
 
 def test_a_line_has_the_exception_that_it_is_about() -> None:

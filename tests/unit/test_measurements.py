@@ -19,8 +19,8 @@ def measured(
 ) -> tuple[ReadModel, dict[Metric, list[float]]]:
     folded = fold(model, events)
     found: dict[Metric, list[float]] = {}
-    for one in measure(model.summary, folded, events, at(now)):
-        found.setdefault(one.metric, []).append(one.value)
+    for measurement in measure(model.summary, folded, events, at(now)):
+        found.setdefault(measurement.metric, []).append(measurement.value)
     return folded.model, found
 
 

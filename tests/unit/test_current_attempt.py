@@ -36,4 +36,4 @@ def test_what_is_read_while_it_is_being_written_is_never_half_of_it() -> None:
         os.kill(writer, signal.SIGKILL)
         os.waitpid(writer, 0)
     assert len(read) == 50_000
-    assert [one for one in read if not one.index == one.attempt == one.deadline] == []
+    assert [attempt for attempt in read if not attempt.index == attempt.attempt == attempt.deadline] == []
