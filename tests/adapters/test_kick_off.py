@@ -94,7 +94,7 @@ def test_an_unknown_job_is_refused_where_the_jobs_are_known(settings: Settings) 
 @pytest.mark.parametrize(
     ("services", "name", "said"),
     [
-        (("billing", "ledger"), "biling", "no service 'biling' in this stage. It has: billing, ledger"),
+        (("billing", "ledger"), "biling", "no service 'biling' in this environment. It has: billing, ledger"),
         ((), "../billing", r"'\.\./billing' cannot be: a name has"),
     ],
 )
