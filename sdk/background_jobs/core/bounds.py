@@ -12,7 +12,6 @@ from background_jobs.core.tags import CUSTOMER_TAG
 
 SERVICE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{limits.SERVICE_NAME_CHARACTERS - 1}}}$"
 ORCHESTRATION_ID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-_NO_TEXT: Final = "it has characters that are no text (UTF-8)"
 
 
 def seconds_of(span: object) -> object:
@@ -26,16 +25,16 @@ def seconds_of(span: object) -> object:
 
 def _check_text(text: str) -> str:
     if storable(text) != text:
-        raise ValueError(_NO_TEXT)
+        raise ValueError(f"{text!r} has characters that are no text (UTF-8)")
     return text
 
 
 def _check_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
     texts = [text for tag in tags.items() for text in tag]
-    if any(storable(text) != text for text in texts):
-        raise ValueError(_NO_TEXT)
     if sum(map(len, texts)) > limits.TAG_CHARACTERS:
-        raise ValueError(f"they must map str to str, with up to {limits.TAG_CHARACTERS} characters in all")
+        raise ValueError(f"tags must map str to str, with up to {limits.TAG_CHARACTERS} characters in all")
+    for text in texts:
+        _check_text(text)
     if len(tags.get(CUSTOMER_TAG, "").encode()) > limits.CUSTOMER_BYTES:
         raise ValueError(
             f"the tag {CUSTOMER_TAG!r}, an index of the history, has up to {limits.CUSTOMER_BYTES} bytes"

@@ -165,7 +165,8 @@ def _explain(invalid: ValidationError, most: int) -> str:
     error = invalid.errors(include_url=False)[0]
     name = str(error["loc"][0]).removesuffix("_seconds")
     if error["type"] == "value_error":
-        return f"{name}: {error['ctx']['error']}."
+        reason = str(error["ctx"]["error"])
+        return f"{reason[0].upper()}{reason[1:]}."
     if error["type"] == "string_unicode":
         return f"{name}: it has characters that are no text (UTF-8)."
     if name == "parallelism":
