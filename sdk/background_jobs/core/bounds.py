@@ -54,8 +54,8 @@ Customer = Annotated[str, Field(min_length=1, max_length=limits.CUSTOMER_BYTES)]
 Parallelism = Annotated[int, Field(ge=1, le=limits.PARALLELISM)]
 TimeoutSeconds = Annotated[
     float,
-    BeforeValidator(seconds_of),
     Field(gt=0, le=limits.TIMEOUT_SECONDS, allow_inf_nan=False),
+    BeforeValidator(seconds_of),
 ]
 """Seconds; a timedelta becomes seconds."""
 TimeoutSpan = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=limits.TIMEOUT_DAYS))]

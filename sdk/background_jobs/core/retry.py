@@ -19,7 +19,7 @@ def _names(value: object) -> object:
 
 
 Seconds = Annotated[
-    float, BeforeValidator(seconds_of), Field(ge=0, le=limits.DAY_SECONDS, allow_inf_nan=False)
+    float, Field(ge=0, le=limits.DAY_SECONDS, allow_inf_nan=False), BeforeValidator(seconds_of)
 ]
 """A span of up to a day, in seconds; a timedelta will do."""
 ErrorNames = Annotated[tuple[str, ...], BeforeValidator(_names)]
