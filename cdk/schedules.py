@@ -37,6 +37,7 @@ class Schedules(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         config = shared.config
+        self._settings = shared.settings
         self._group = scheduler.CfnScheduleGroup(self, "Group", name=schedule_group(config.environment))
         self._role = iam.Role(
             self,
@@ -69,6 +70,12 @@ class Schedules(Construct):
     def grant_make(self, to: iam.IGrantable) -> None:
         """Let *to* make schedules of this environment, beside what `grant_manage` allows."""
         self._allow(to, "CreateSchedule")
+
+    def tell(self, function: lambda_.Function) -> None:
+        """Set the variables of *function* that making schedules takes."""
+        known = self.known_to(self._settings).to_env()
+        for name in known.keys() - self._settings.to_env().keys():
+            function.add_environment(name, known[name])
 
     def grant_manage(self, to: iam.IGrantable) -> None:
         """Let *to* list, pause, resume and delete the schedules of this environment."""

@@ -13,7 +13,7 @@ from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.invocations import FOLLOWING, RUN_COMPLETED_OF
 from background_jobs.core.schedules.definition import Due
 from background_jobs.core.tags import SCHEDULE_TAG
-from background_jobs.orchestration_service import OrchestrationService
+from background_jobs.orchestration_service.occurrences import OccurrenceRunner, make_occurrence_runner
 from background_jobs.settings import Settings
 
 copy_config_to_registered_loggers(source_logger=Logger(), include={"background_jobs"})
@@ -26,14 +26,14 @@ def _parts() -> tuple[Stores, Settings]:
 
 
 @cache
-def _service() -> OrchestrationService:
-    return OrchestrationService()
+def _occurrence_runner() -> OccurrenceRunner:
+    return make_occurrence_runner(*_parts())
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
     """Do what an event of Scheduler or of the bus calls for; doing it twice does it once."""
     if RUN_COMPLETED_OF in event:
-        _service().occurrence_runner.run_completed(event[RUN_COMPLETED_OF])
+        _occurrence_runner().run_completed(event[RUN_COMPLETED_OF])
     elif FOLLOWING in event:
         start_following(Following.model_validate(event[FOLLOWING]), *_parts())
     elif event.get("detail-type") == JOB_COMPLETED_DETAIL_TYPE:
@@ -41,6 +41,6 @@ def handler(event: dict[str, Any], _context: object) -> None:
         schedule = completed.tags.get(SCHEDULE_TAG)
         if not start_next(completed.orchestration_id, *_parts()) and schedule:
             # The run has ended early, and no other event will say so.
-            _service().occurrence_runner.run_completed(schedule)
+            _occurrence_runner().run_completed(schedule)
     else:
-        _service().occurrence_runner.due(Due.model_validate(event))
+        _occurrence_runner().due(Due.model_validate(event))

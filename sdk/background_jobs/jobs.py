@@ -14,14 +14,14 @@ from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 
+from background_jobs.core import limits
 from background_jobs.core.errors import InvalidJob, UnknownJobName
-from background_jobs.core.progress import MAX_MESSAGE, Thinning
+from background_jobs.core.progress import Thinning
 from background_jobs.core.retry import ONCE, Retry
 
 _T = TypeVar("_T", bound=Callable[..., Any])
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{limits.JOB_NAME_CHARACTERS - 1}}}")
 _MARK: Final = "__background_job__"
-_LONGEST_TIMEOUT: Final = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class JobContext:
         """
         whole = min(100, max(0, int(percent)))
         if self._thinning.passes(whole, time.monotonic()):
-            self._tell(whole, message[:MAX_MESSAGE])
+            self._tell(whole, message[: limits.PROGRESS_CHARACTERS])
 
     def cancelled(self) -> bool:
         """Tell whether the orchestration was cancelled; a long job looks now and then, and returns."""
@@ -117,13 +117,15 @@ def job_name(
     """
     if not _NAME.fullmatch(name):
         raise InvalidJob(
-            f"{name!r} cannot be a job name: use up to 80 of: letters, digits, '_', '.' and '-'."
+            f"{name!r} cannot be a job name: use up to {limits.JOB_NAME_CHARACTERS} of: letters, digits, "
+            "'_', '.' and '-'."
         )
 
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if seconds is not None and not 0 < seconds <= _LONGEST_TIMEOUT:
+    if seconds is not None and not 0 < seconds <= limits.TIMEOUT_SECONDS:
         raise InvalidJob(
-            f"The job {name!r} has a timeout of {seconds} s; it must be above 0, and at most 7 days."
+            f"The job {name!r} has a timeout of {seconds} s; it must be above 0, and at most "
+            f"{limits.TIMEOUT_DAYS} days."
         )
 
     def register(target: _T) -> _T:

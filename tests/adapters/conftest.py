@@ -102,8 +102,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def schedules(settings: Settings, stores: Stores, service: OrchestrationService, clock: Clock) -> Schedules:
-    return Schedules(settings, stores, service._prepared, clock)
+def schedules(settings: Settings, stores: Stores, clock: Clock) -> Schedules:
+    return Schedules(settings, stores, clock)
 
 
 @pytest.fixture

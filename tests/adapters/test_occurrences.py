@@ -15,6 +15,8 @@ from background_jobs.core.errors import (
     InvalidBackfill,
 )
 from background_jobs.core.schedules import overlap
+from background_jobs.orchestration_service.kick_off import prepare_kick_off
+from background_jobs.orchestration_service.occurrences import OccurrenceRunner
 from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import Settings
 from tests.adapters.crash import Crash, CrashPoint
@@ -100,19 +102,19 @@ def test_a_duplicate_of_what_was_skipped_starts_nothing_after_the_run_before_has
 
 
 def test_of_two_occurrences_at_once_one_sees_the_other(
-    settings: Settings, stores: Stores, service: OrchestrationService, clock: Clock
+    settings: Settings, stores: Stores, clock: Clock
 ) -> None:
     first, second = clock() + timedelta(hours=1), clock() + timedelta(hours=2)
     both: list[Schedules] = []
 
-    def prepare(*args: Any, **options: Any) -> Any:
+    def prepare(request: Any, params: Any) -> Any:
         # While the first is being prepared, the second is delivered, prepared and started.
         if not both:
-            both.append(Schedules(settings, stores, service._prepared, clock))
+            both.append(Schedules(settings, stores, clock))
             delivered(both[0], second)
-        return service._prepared(*args, **options)
+        return prepare_kick_off(request, params, stores, settings)
 
-    schedules = Schedules(settings, stores, prepare, clock)
+    schedules = Schedules(settings, stores, clock, OccurrenceRunner(stores, prepare, clock))
     schedule = hourly(schedules)
     clock.move(hours=2)
     assert delivered(schedules, first).type == "OccurrenceSkipped"
@@ -189,7 +191,7 @@ def test_what_did_not_come_is_missed_unless_the_schedule_was_paused(
     delivered(schedules, first)
     clock.move(hours=1, minutes=30)
     schedule.pause()
-    assert (schedules.named("hourly").state, schedule.next_runs()) == ("paused", [])
+    assert (schedules.find("hourly").state, schedule.next_runs()) == ("paused", [])
     clock.move(hours=3)
     schedule.resume()
     schedule.resume()  # twice is harmless
@@ -215,7 +217,7 @@ def test_a_definition_that_was_changed_elsewhere_counts_from_then_on(
     resource["ScheduleExpression"] = "cron(30 * * * ? *)"
     clients.scheduler().update_schedule(**resource)
     clock.move(hours=2)
-    runs = schedules.named("hourly").runs()
+    runs = schedules.find("hourly").runs()
     assert {(run.scheduled_at.minute, str(run.state)) for run in runs} == {(0, "started"), (30, "missed")}
     assert schedule.name == "hourly"
 

@@ -58,7 +58,7 @@ def test_a_schedule_is_one_resource_and_one_event_and_travels_with_its_params(
     assert schedule.definition.params == ({"n": 2}, {"n": "<b>"})
     # Only the time of the occurrence is Scheduler's to fill in.
     assert target["Input"].count("<") == 1
-    again = schedules.named("nightly-report")
+    again = schedules.find("nightly-report")
     assert (again.definition, again.state) == (schedule.definition, "active")
     assert [schedule.name for schedule in schedules.all()] == ["nightly-report"]
     assert [at.strftime("%H:%M %Z") for at in schedule.next_runs(2)] == ["03:30 CET"] * 2
@@ -118,7 +118,7 @@ def test_deleting_empties_the_queue_and_keeps_the_history(
     schedule.delete()  # twice is harmless
     assert schedules.all() == []
 
-    gone = schedules.named("hourly")
+    gone = schedules.find("hourly")
     assert (gone.state, gone.next_runs()) == ("over", [])
     assert [(run.state, run.reason) for run in gone.runs()] == [
         ("skipped", "the schedule was deleted before its turn"),
@@ -144,8 +144,8 @@ def test_once_is_over_when_it_has_run_and_leaves_no_params(
     run = delivered(schedules, at)
     assert delivered(schedules, at).orchestration_id == run.orchestration_id
     clients.scheduler().delete_schedule(Name="once", GroupName="background-jobs-test")  # as Scheduler does
-    schedule = schedules.named("once")
-    assert (schedule.state, [str(run.state) for run in schedule.runs()]) == ("over", ["started"])
+    schedule = schedules.find("once")
+    assert (schedule.state, [str(one.state) for one in schedule.runs()]) == ("over", ["started"])
     listed = clients.s3().list_objects_v2(Bucket=settings.payload_bucket, Prefix="schedules/")
     assert listed["KeyCount"] == 0
 
@@ -167,13 +167,13 @@ def test_a_schedule_that_the_stack_declares_is_changed_there(schedules: Schedule
         .replace('{"declared":true,"definition"', '{"definition"')
     )
     clients.scheduler().update_schedule(**resource)
-    schedule = schedules.named("hourly")
+    schedule = schedules.find("hourly")
     for change in (schedule.delete, lambda: hourly(schedules)):
         with pytest.raises(ScheduleDeclared, match="declared in the stack"):
             change()
     clock.move(minutes=1)
     schedule.pause()
-    assert schedules.named("hourly").state == "paused"
+    assert schedules.find("hourly").state == "paused"
 
 
 def test_the_stream_of_orchestrations_passes_the_histories_of_schedules_by(
@@ -267,7 +267,7 @@ def test_making_schedules_takes_settings_that_name_whom_to_invoke(settings: Sett
 @pytest.mark.parametrize("name", ["nightly", "not a name", ""])
 def test_a_name_that_does_not_exist_is_answered_kindly(schedules: Schedules, name: str) -> None:
     with pytest.raises(ScheduleNotFound, match="schedule list"):
-        schedules.named(name)
+        schedules.find(name)
 
 
 def test_other_peoples_schedules_in_the_group_are_left_alone(schedules: Schedules) -> None:

@@ -11,7 +11,7 @@ from background_jobs.core.schedules.definition import (
     parse_schedule_input,
     scheduler_properties,
 )
-from background_jobs.core.schedules.occurrences import Live
+from background_jobs.core.schedules.occurrences import DeployedSchedule
 
 if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
@@ -58,13 +58,13 @@ class Scheduler:
             raise InvalidSchedule(definition.name, reason) from refused
 
     @reaching_aws
-    def get(self, name: str) -> Live | None:
+    def get(self, name: str) -> DeployedSchedule | None:
         """Return a schedule as it is; None if there is none, or none of ours."""
         found = self._found(name)
         definition = parse_schedule_input(found["Target"].get("Input", "")) if found else None
         if found is None or definition is None:
             return None
-        return Live(definition, found["State"] == "DISABLED", found["LastModificationDate"])
+        return DeployedSchedule(definition, found["State"] == "DISABLED", found["LastModificationDate"])
 
     @reaching_aws
     def set_paused(self, definition: ScheduleDefinition, now: datetime, *, paused: bool) -> None:

@@ -19,10 +19,11 @@ from background_jobs.core.errors import (
 )
 from background_jobs.core.events import OrchestrationStarted, StageSkipped
 from background_jobs.core.lineage import Lineage
+from background_jobs.core.options import KickOffOptions
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.stages import MissingReference, Stage, fill_params
-from background_jobs.orchestration_service.kick_off import KickOff, kick_off
-from background_jobs.orchestration_service.rerun_family import ancestry, merged
+from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off
+from background_jobs.orchestration_service.rerun_family import ancestry, merge_outcomes
 from background_jobs.settings import Settings
 
 _REFUSALS = (InvalidKickOff, InvalidParams, MissingReference, PayloadNotFound, UnknownJobName)
@@ -81,23 +82,18 @@ def _refusal(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
     settings: Settings,
 ) -> str:
     """Kick the stage off, or return why it cannot be."""
-    outcomes = merged(ancestry(started.orchestration_id, stores), stores)
+    outcomes = merge_outcomes(ancestry(started.orchestration_id, stores), stores)
     errored = sum(isinstance(outcome, Failure) for outcome in outcomes)
     if errored and stage.on_failure == "stop":
         return f"{errored} of {len(outcomes)} instances of stage {started.stage} errored."
-    wanted = KickOff(
-        job_name=stage.job_name,
-        parallelism=stage.parallelism,
-        tags=started.tags,
-        service=stage.service or started.service,
-        retry=stage.retry,
-        timeout=stage.timeout,
-        then=stage.then,
-        lineage=lineage,
-        known_id=next_id,
-    )
     try:
-        kick_off(wanted, _params(stage, outcomes), stores, settings)
+        request = KickOffRequest(
+            job_name=stage.job_name,
+            options=KickOffOptions.of_stage(stage, tags=started.tags, service=started.service),
+            lineage=lineage,
+            known_id=next_id,
+        )
+        kick_off(request, _params(stage, outcomes), stores, settings)
     except _REFUSALS as refused:
         return str(refused)
     return ""

@@ -5,8 +5,6 @@ from typing import Final, NamedTuple, Self
 
 from background_jobs.core.statuses import CHUNK_SIZE
 
-MAX_MESSAGE: Final = 80
-"""Characters of a progress message; a thousand of them fit into one feed item."""
 _LAST_ATTEMPT: Final = 511
 _PERCENT_BITS: Final = 7
 

@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-
-def _seconds(value: object) -> object:
-    return value.total_seconds() if isinstance(value, timedelta) else value
+from background_jobs.core import limits
+from background_jobs.core.bounds import seconds_of
 
 
 def _names(value: object) -> object:
@@ -19,7 +18,9 @@ def _names(value: object) -> object:
     return tuple(class_name(one) if isinstance(one, type) else one for one in value)
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=86_400, allow_inf_nan=False)]
+Seconds = Annotated[
+    float, Field(ge=0, le=limits.DAY_SECONDS, allow_inf_nan=False), BeforeValidator(seconds_of)
+]
 """A span of up to a day, in seconds; a timedelta will do."""
 ErrorNames = Annotated[tuple[str, ...], BeforeValidator(_names)]
 """Exceptions, given as classes or by name: ``ValueError``, ``requests.exceptions.Timeout``."""
@@ -35,7 +36,7 @@ class Retry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_attempts: int = Field(default=3, ge=1, le=100)
+    max_attempts: int = Field(default=3, ge=1, le=limits.RETRY_ATTEMPTS)
     base_seconds: Seconds = 1
     factor: float = Field(default=2, ge=1, le=100, allow_inf_nan=False)
     max_seconds: Seconds = 300

@@ -16,7 +16,7 @@ from background_jobs.core.views.answers import StageView
 from background_jobs.core.views.live import OrchestrationView
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.orchestration import Cancellation, Orchestration
-from background_jobs.orchestration_service.pipeline_runs import status_of
+from background_jobs.orchestration_service.pipeline_runs import merge_statuses
 from background_jobs.orchestration_service.rerun_family import family
 from background_jobs.orchestration_service.watching import Deadline, Update
 
@@ -85,7 +85,7 @@ class Pipeline:
     @staticmethod
     def status_of(stages: Sequence[PipelineStage]) -> Status:
         """Return the statuses of *stages*, which are all of a pipeline, in one."""
-        return status_of([stage.summary for stage in stages if stage.summary])
+        return merge_statuses([stage.summary for stage in stages if stage.summary])
 
     @staticmethod
     def latest(stages: Sequence[PipelineStage]) -> Summary:

@@ -8,13 +8,11 @@ from pydantic import BaseModel, ConfigDict, computed_field, model_validator
 
 from background_jobs.core.containers.shares import share_count
 from background_jobs.core.errors import InvalidWorkload
-from background_jobs.core.limits import CONTAINER_SECONDS
-from background_jobs.core.payloads import MAX_PARAMS_BYTES, MAX_RESULT_BYTES
+from background_jobs.core.limits import CONTAINER_SECONDS, INSTANCE_PARAMS_BYTES, PARALLELISM, RESULT_BYTES
 from background_jobs.core.planning.costs import Bill, price_footprint
 from background_jobs.core.planning.fargate import START_SECONDS, TaskSize, billed_seconds, launch_seconds
 from background_jobs.core.planning.footprint import Run, estimate_footprint
 from background_jobs.core.planning.quotas import (
-    CHILDREN_OF_A_MAP_RUN,
     NEW_ACCOUNT_VCPUS,
     Demand,
     QuotaUse,
@@ -48,7 +46,7 @@ class Workload(BaseModel):
     @property
     def containers(self) -> int:
         """Return how many containers are launched."""
-        return share_count(self.instances, self.parallelism, CHILDREN_OF_A_MAP_RUN)
+        return share_count(self.instances, self.parallelism, PARALLELISM)
 
     @property
     def share(self) -> int:
@@ -74,9 +72,9 @@ class Workload(BaseModel):
         for name, value, least, most in (
             ("instances", self.instances, 1, math.inf),
             ("seconds", self.seconds, 0, CONTAINER_SECONDS),
-            ("parallelism", self.parallelism, 1, CHILDREN_OF_A_MAP_RUN),
-            ("params_bytes", self.params_bytes, 2, MAX_PARAMS_BYTES),
-            ("result_bytes", self.result_bytes, 0, MAX_RESULT_BYTES),
+            ("parallelism", self.parallelism, 1, PARALLELISM),
+            ("params_bytes", self.params_bytes, 2, INSTANCE_PARAMS_BYTES),
+            ("result_bytes", self.result_bytes, 0, RESULT_BYTES),
         ):
             if not least <= value <= most:
                 above = f"at least {least:,}" + (f" and at most {most:,}" if most < math.inf else "")
@@ -182,7 +180,7 @@ def _outlook(work: Workload, parallelism: int) -> Suggestion:
 def _parallelisms(work: Workload) -> Iterable[int]:
     """Return the parallelisms near what was asked for at which the fullest share becomes smaller."""
     least = max(1, work.containers // _AROUND)
-    most = min(work.containers * _AROUND, work.instances, CHILDREN_OF_A_MAP_RUN)
+    most = min(work.containers * _AROUND, work.instances, PARALLELISM)
     shares = {math.ceil(work.instances / count) for count in range(least, most + 1)}
     return sorted(math.ceil(work.instances / share) for share in shares)
 

@@ -18,7 +18,13 @@ from background_jobs.core.containers.variables import (
     ORCHESTRATION_ID,
 )
 from background_jobs.core.events import PARTITION_SIZE
-from background_jobs.core.limits import APPEND_SECONDS, CONTAINER_SECONDS, TRANSACTION_ITEMS
+from background_jobs.core.limits import (
+    APPEND_SECONDS,
+    CONTAINER_SECONDS,
+    PARALLELISM,
+    SERVICE_NAME_CHARACTERS,
+    TRANSACTION_ITEMS,
+)
 from background_jobs.core.payload_keys import payload_folder
 from background_jobs.core.planning.fargate import START_SECONDS, TaskSize, at_once
 from background_jobs.core.planning.footprint import (
@@ -31,7 +37,6 @@ from background_jobs.core.planning.footprint import (
 )
 from background_jobs.core.retry import retry_delay
 
-CHILDREN_OF_A_MAP_RUN: Final = 10_000
 NEW_ACCOUNT_VCPUS: Final = 6
 """Fargate vCPUs at once, on demand and Spot each, until AWS has raised the quota; the console shows yours."""
 WARNING: Final = 0.8
@@ -50,7 +55,7 @@ _EVENTS_PER_TRY: Final = 5
 _FASTEST_INSTANCE: Final = 0.05 / TRANSACTION_ITEMS
 """Seconds: a container appends one transaction after the other, and each takes some 50 ms."""
 _JOB_NAME: Final = "j" * 64
-_SERVICE: Final = "s" * 40
+_SERVICE: Final = "s" * SERVICE_NAME_CHARACTERS
 _ID: Final = "7c0e0b9a-0f0f-4c0e-9d6e-6b6a6f6f6273"
 
 
@@ -128,7 +133,7 @@ def _children(demand: Demand) -> QuotaUse:
     return QuotaUse(
         name="Children of a Map Run",
         used=demand.run.containers,
-        limit=CHILDREN_OF_A_MAP_RUN,
+        limit=PARALLELISM,
         advice="use fewer containers; this one is fixed",
     )
 
