@@ -156,7 +156,7 @@ class Jobs:
         """Return the job names, sorted."""
         return sorted(self._definitions)
 
-    def named(self, name: str) -> JobDefinition:
+    def get(self, name: str) -> JobDefinition:
         """Return the job *name*. Raises UnknownJobName."""
         try:
             return self._definitions[name]

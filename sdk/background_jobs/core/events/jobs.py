@@ -38,7 +38,7 @@ class JobError(BaseModel):
 
 
 class FailedAttempt(BaseModel):
-    """An attempt that came to nothing, as its instance's outcome remembers it."""
+    """An attempt that came to nothing, as the outcome of its instance keeps it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -89,8 +89,8 @@ class JobAttemptFailed(_JobEvent):
             job_partition(self.orchestration_id, self.index), f"failed#{self.index:08d}#{self.attempt:03d}"
         )
 
-    def remembered(self) -> FailedAttempt:
-        """Return what the outcome remembers of it."""
+    def summarize(self) -> FailedAttempt:
+        """Return the attempt as the outcome of its instance keeps it."""
         return FailedAttempt(
             attempt=self.attempt, at=self.at, type=self.error.type, message=self.error.message
         )
