@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from background_jobs.aws.schedule_log import AlreadyStarted
 from background_jobs.aws.stores import Stores
@@ -21,8 +21,9 @@ from background_jobs.core.schedules.events import (
 )
 from background_jobs.core.schedules.overlap import ScheduleBacklog, decide_occurrence, next_run
 from background_jobs.core.tags import SCHEDULE_TAG, SCHEDULED_AT_TAG
-from background_jobs.orchestration_service.kick_off import KickOff
+from background_jobs.orchestration_service.kick_off import KickOff, prepared
 from background_jobs.orchestration_service.pipeline_runs import read_stages
+from background_jobs.settings import Settings
 
 _LATEST: Final = 10
 """The runs among which one may be in progress."""
@@ -42,6 +43,11 @@ class OccurrenceRunner:
         self._stores = stores
         self._prepare = prepare
         self._clock = clock or (lambda: datetime.now(UTC))
+
+    @classmethod
+    def from_settings(cls, settings: Settings, stores: Stores) -> Self:
+        """Return the runner for the function that Scheduler invokes."""
+        return cls(stores, lambda request, params: prepared(request, params, stores, settings))
 
     def due(self, due: Due) -> OccurrenceEvent:
         """Start, queue or skip an occurrence that Scheduler delivers, and return what became of it."""
