@@ -35,7 +35,7 @@ def test_a_completion_is_read_as_the_bus_delivers_it() -> None:
     assert parsed.detail == completed
 
 
-@pytest.mark.parametrize("event", [{}, {"schedule": "hourly"}, {"type": "ScheduleRunCompleted"}])
-def test_an_input_that_is_no_invocation_is_refused(event: dict[str, str]) -> None:
+@pytest.mark.parametrize("event", [{}, {"definition": {}}, {"type": "ScheduleRunCompleted"}])
+def test_an_input_that_is_no_invocation_is_refused(event: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         parse_invocation(event)

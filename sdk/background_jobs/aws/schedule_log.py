@@ -1,4 +1,4 @@
-"""The histories of schedules in the event log's table: appends where a place is free, and reads by range."""
+"""The histories of schedules in the event log's table: appends where a key is free, and reads by range."""
 
 from datetime import datetime
 from itertools import takewhile
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.event_log import to_item
-from background_jobs.aws.transactions import CONFLICT, TAKEN, cancellation_codes
+from background_jobs.aws.transactions import CONDITION_FAILED, TRANSACTION_CONFLICT, cancellation_reasons
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.retention import Retention
@@ -25,7 +25,7 @@ from background_jobs.core.schedules.events import (
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_FREE: Final = "attribute_not_exists(sk)"
+_KEY_IS_FREE: Final = "attribute_not_exists(sk)"
 
 
 class AlreadyStarted(Exception):
@@ -42,12 +42,12 @@ class ScheduleLog:
 
     @reaching_aws
     def append(self, event: ScheduleEvent) -> None:
-        """Append *event*. Raises EventConflict if another event already holds its place."""
+        """Append *event*. Raises EventConflict if another event already holds its key."""
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
                 Item=to_item(event, self._retention.longest),
-                ConditionExpression=_FREE,
+                ConditionExpression=_KEY_IS_FREE,
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
             raise EventConflict(*event.key) from taken
@@ -63,7 +63,7 @@ class ScheduleLog:
                 "Put": {
                     "TableName": self._table,
                     "Item": to_item(event, retention),
-                    "ConditionExpression": _FREE,
+                    "ConditionExpression": _KEY_IS_FREE,
                 }
             }
             for event, retention in (
@@ -74,10 +74,10 @@ class ScheduleLog:
         try:
             self._dynamodb.transact_write_items(TransactItems=puts)
         except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
-            codes = cancellation_codes(cancelled)
-            if codes[1] == TAKEN:
+            reasons = cancellation_reasons(cancelled)
+            if reasons[1] == CONDITION_FAILED:
                 raise AlreadyStarted from cancelled
-            if codes[0] == TAKEN or CONFLICT in codes:
+            if reasons[0] == CONDITION_FAILED or TRANSACTION_CONFLICT in reasons:
                 raise EventConflict(*run.key) from cancelled
             raise
 

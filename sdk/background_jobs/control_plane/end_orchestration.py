@@ -56,7 +56,7 @@ class OrchestrationEnder:
         self._tasks = tasks
 
     def handle_event(self, event: Mapping[str, Any]) -> None:
-        """End the orchestration that an event of EventBridge is about: a cancellation, or an execution's end."""
+        """End the orchestration of an event of EventBridge: a cancellation, or the end of an execution."""
         match _EVENT.validate_python(event):
             case CancellationDelivery(detail=cancellation):
                 self.end_cancelled(cancellation)

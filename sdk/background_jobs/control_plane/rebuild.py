@@ -9,7 +9,7 @@ from background_jobs.aws.read_model import CHUNKS_PER_COMMIT, ReadModelConflict
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.aggregate_jobs import complete_if_due
 from background_jobs.core.fold import ChunkNumbers, FoldResult, ReadModel, Summary, fold
-from background_jobs.core.statuses import CHUNK_SIZE, StatusChunk
+from background_jobs.core.statuses import CHUNKS, StatusChunk
 
 _BATCH = 1_000
 _ATTEMPTS = 5
@@ -20,7 +20,7 @@ def rebuilt(orchestration_id: str, stores: Stores) -> ReadModel:
     total = stores.event_log.read_started(orchestration_id).total
     model = ReadModel(
         Summary(orchestration_id=orchestration_id),
-        {number: StatusChunk() for number in range(-(-total // CHUNK_SIZE))},
+        {number: StatusChunk() for number in range(CHUNKS.count(total))},
     )
     events = stores.event_log.read_all(orchestration_id, total)
     while batch := list(islice(events, _BATCH)):
@@ -42,7 +42,7 @@ def differences(orchestration_id: str, stores: Stores) -> list[str]:
         ours, theirs = getattr(right, name), getattr(stored, name)
         wrong = [number for number, chunk in ours.items() if theirs[number] != chunk]
         said = "statuses" if name == "chunks" else name
-        found += [f"{said} of instances from {number * CHUNK_SIZE} on" for number in wrong]
+        found += [f"{said} of instances from {CHUNKS.index(number)} on" for number in wrong]
     return found
 
 

@@ -1,4 +1,4 @@
-"""How often, and in what portions, the service talks to AWS: delays and costs both follow from it."""
+"""How often, and in what portions, the service calls AWS: delays and costs follow from both."""
 
 from typing import Final
 

@@ -17,6 +17,8 @@ from collections.abc import Container, Iterator
 from enum import StrEnum
 from typing import Final, Self
 
+from background_jobs.core.ranges import EqualParts
+
 WAITING: Final = 0
 COMPLETED: Final = 14
 ERRORED: Final = 15
@@ -24,6 +26,8 @@ _LAST_RUNNING: Final = 13
 
 CHUNK_SIZE: Final = 1_750
 """Job instances per stored chunk: seven log partitions; with its keys just below one write unit."""
+CHUNKS: Final = EqualParts(CHUNK_SIZE)
+"""How instances are cut into chunks."""
 
 
 class Status(StrEnum):

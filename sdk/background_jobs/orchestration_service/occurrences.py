@@ -177,7 +177,7 @@ class OccurrenceRunner:
 
     def _goes_on(self, stages: Sequence[Summary], started_at: datetime) -> bool:
         last = stages[-1] if stages else None
-        if last and not last.goes_on:
+        if last and not last.next_stage_expected:
             return not last.all_final
         # Its start, or that of its next stage, is not in the read model: not yet, or never.
         if last and self._stores.event_log.read_skipped(last.orchestration_id):

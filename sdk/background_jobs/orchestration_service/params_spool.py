@@ -40,7 +40,7 @@ class ParamsSpool:
         """Return a file of *count* shares, one a line, which the state machine fans out over."""
         self.file.seek(0)
         manifest = cast("IO[bytes]", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 -- the caller's
-        for share in shares.cut(map(len, self.file), self.total, count):
+        for share in shares.cut_shares(map(len, self.file), self.total, count):
             manifest.write(share.manifest_line(orchestration_id))
         return manifest
 

@@ -24,14 +24,16 @@ def read_stages(
         here = {run: stage for run, stage in here.items() if stage in known}
         for run, stage in here.items():
             found.setdefault(run, []).append(known[stage])
-        here = {run: ids.next_stage_id(stage) for run, stage in here.items() if known[stage].goes_on}
+        here = {
+            run: ids.next_stage_id(stage) for run, stage in here.items() if known[stage].next_stage_expected
+        }
     return found
 
 
 def status_of(stages: Sequence[Summary]) -> Status:
     """Return the statuses of the started *stages* of a run in one."""
     last = stages[-1]
-    if last.goes_on or not last.done:
+    if last.next_stage_expected or not last.done:
         return Status.IN_PROGRESS
     errored = last.next_skipped or any(stage.errored for stage in stages)
     return Status.ERRORED if errored else Status.COMPLETED

@@ -105,8 +105,8 @@ class EarlierLaunches:
     def is_suspect(self, index: int, *, begun: int) -> bool:
         """Tell whether instance *index* may end its process, where *begun* instances began in this launch.
 
-        An instance that ended a process before is suspect. So is, after a loss whose cause nobody knows, every
-        instance that may have run in the lost process without a trace in the log.
+        An instance that ended a process before is suspect. After a loss whose cause nobody knows, so is
+        every instance that may have run in the lost process without a trace in the log.
         """
         return self.attempts(index).losses > 0 or (self._careful and begun < _UNTRACED_INSTANCES)
 

@@ -106,7 +106,7 @@ class InstanceRunner:
         retry_in_seconds: float | None,
         started_at: datetime | None = None,
     ) -> JobEvent:
-        """Return the event of a failed attempt: another one follows after *retry_in_seconds*, or none if None."""
+        """Return the event of a failed attempt; None for *retry_in_seconds* means that no other follows."""
         if retry_in_seconds is None:
             return job_errored_event(attempt, error, self._log, started_at)
         now = datetime.now(UTC)

@@ -15,7 +15,7 @@ _FOR_PEOPLE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class ContainerLog:
-    """Adds the ids of the share and of the current attempt to every line, those of the user's code included."""
+    """Adds the ids of the share and of the current attempt to every line, also of the user's own code."""
 
     def __init__(self, settings: ContainerSettings) -> None:
         self._settings = settings

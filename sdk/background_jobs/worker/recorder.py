@@ -80,7 +80,7 @@ class EventRecorder:
         )
 
     def record_end(self, event: JobEvent, *, flush: bool = False) -> None:
-        """Record how an attempt ended: with the outcome of its instance, or with another attempt to follow."""
+        """Record how an attempt ended: with the outcome of its instance, or before another attempt."""
         self._writer.add(event)
         attempts = self._earlier.attempts(event.index)
         if flush or attempts.losses:

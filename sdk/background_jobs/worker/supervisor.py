@@ -83,7 +83,7 @@ class _Child:
         return cls(pid, alive, current_attempt)
 
     def wait(self) -> tuple[int, CurrentAttempt | None]:
-        """Wait for the child's end; return its status as a shell has it, and the attempt killed for its timeout.
+        """Wait for the child's end; return its status as a shell does, and the attempt killed as timed out.
 
         The attempt is None where no attempt was killed.
         """

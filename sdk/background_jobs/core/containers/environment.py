@@ -3,7 +3,7 @@
 from typing import Final
 
 SERVICE_NAME: Final = r"^[a-z0-9][a-z0-9-]{0,39}$"
-"""What services are named like."""
+"""The pattern of the names of services."""
 
 CONTAINER_NAME: Final = "job"
 """The one container of every task definition; the state machine overrides its environment by this name."""
@@ -18,10 +18,10 @@ JOB_PARAMS_BYTES: Final = "JOB_PARAMS_BYTES"
 """The environment variables that the state machine injects into a container (docs/containers.md)."""
 
 
-def task_family(stage: str, service: str) -> str:
-    """Return the task definition family that runs the jobs of *service* in *stage*.
+def task_family(environment: str, service: str) -> str:
+    """Return the task definition family that runs the jobs of *service* in *environment*.
 
     >>> task_family("prod", "billing")
     'background-jobs-prod-billing'
     """
-    return f"background-jobs-{stage}-{service}"
+    return f"background-jobs-{environment}-{service}"

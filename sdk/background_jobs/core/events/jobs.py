@@ -6,9 +6,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from background_jobs.core import ids
 from background_jobs.core.events.base import EventKey, LogEvent, PayloadRef
+from background_jobs.core.ranges import EqualParts
 
 PARTITION_SIZE: Final = 250
 """Job instances per log partition: far below DynamoDB's 1,000 writes a second, and read in one query."""
+LOG_PARTITIONS: Final = EqualParts(PARTITION_SIZE)
+"""How instances are cut into log partitions."""
 
 
 def job_partition(orchestration_id: str, index: int) -> str:
@@ -17,7 +20,7 @@ def job_partition(orchestration_id: str, index: int) -> str:
     >>> job_partition("7c0e", 251)
     '7c0e#jobs#00001'
     """
-    return f"{orchestration_id}#jobs#{index // PARTITION_SIZE:05d}"
+    return f"{orchestration_id}#jobs#{LOG_PARTITIONS.number(index):05d}"
 
 
 def outcome_key(orchestration_id: str, index: int) -> EventKey:

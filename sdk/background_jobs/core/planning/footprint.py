@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from background_jobs.core.events import (
-    PARTITION_SIZE,
+    LOG_PARTITIONS,
     ContainerEnded,
     ContainerStarted,
     Event,
@@ -21,7 +21,7 @@ from background_jobs.core.limits import APPEND_SECONDS, LOOK_SECONDS, STREAM_BAT
 from background_jobs.core.payload_keys import payload_folder
 from background_jobs.core.payloads import INLINE_BYTES
 from background_jobs.core.planning.fargate import at_once, launch_seconds
-from background_jobs.core.statuses import CHUNK_SIZE
+from background_jobs.core.statuses import CHUNKS
 from background_jobs.core.tables import HISTORY_INDEXES
 
 TRANSACTION: Final = 2
@@ -187,7 +187,7 @@ def _units(size: int) -> int:
 
 
 def _result_reads(run: Run) -> float:
-    partitions = math.ceil(run.total / PARTITION_SIZE)
+    partitions = LOG_PARTITIONS.count(run.total)
     return partitions + run.total * outcome_bytes(run.result_bytes) / READ_UNIT_BYTES
 
 
@@ -199,7 +199,7 @@ def _batches(events: float, seconds: float) -> float:
 
 def _chunks_touched(run: Run, events_a_batch: float) -> float:
     working = at_once(run.containers, run.share_seconds)
-    return max(1.0, min(events_a_batch, math.ceil(run.total / CHUNK_SIZE), working))
+    return max(1.0, min(events_a_batch, CHUNKS.count(run.total), working))
 
 
 def _transitions(containers: int) -> int:

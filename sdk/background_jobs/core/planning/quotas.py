@@ -29,6 +29,7 @@ from background_jobs.core.planning.footprint import (
     outcome_bytes,
     starts_written,
 )
+from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.retry import retry_delay
 
 CHILDREN_OF_A_MAP_RUN: Final = 10_000
@@ -149,9 +150,9 @@ def override_characters(run: Run) -> int:
         ORCHESTRATION_ID: _ID,
         JOB_ID: _ID,
         JOB_SHARE: str(run.containers - 1),
-        JOB_INDICES: f"{last}-{last}",
+        JOB_INDICES: str(InclusiveRange(last, last)),
         JOB_PARAMS_KEY: f"{payload_folder(_SERVICE, _ID)}/{'0' * 16}/params.jsonl",
-        JOB_PARAMS_BYTES: f"{last_byte}-{last_byte}",
+        JOB_PARAMS_BYTES: str(InclusiveRange(last_byte, last_byte)),
     }
     environment = [{"Name": name, "Value": value} for name, value in injected.items()]
     override = {"Name": CONTAINER_NAME, "Environment": environment}
