@@ -1,4 +1,4 @@
-"""The only maker of AWS clients: endpoints, retries and time-outs are decided here."""
+"""All AWS clients are made here, with their endpoints, retries and time-outs."""
 
 import os
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def _client(service: str) -> Any:  # noqa: ANN401 -- each caller below names its
         read_timeout=60,
         max_pool_connections=32,
     )
-    return boto3.Session().client(service, config=config)  # noqa: TID251 -- the one maker
+    return boto3.Session().client(service, config=config)  # noqa: TID251 -- clients are made here only
 
 
 def _localstack_session() -> Any:  # noqa: ANN401 -- the package has no types
@@ -92,7 +92,7 @@ def signed_headers(method: str, url: str, body: bytes) -> dict[str, str]:
     from botocore.auth import SigV4Auth  # noqa: PLC0415
     from botocore.awsrequest import AWSRequest  # noqa: PLC0415
 
-    session = boto3.Session()  # noqa: TID251 -- the one maker
+    session = boto3.Session()  # noqa: TID251 -- clients are made here only
     credentials = session.get_credentials()
     if credentials is None:
         raise ServiceUnreachable("There are no AWS credentials. Set AWS_PROFILE or AWS_ACCESS_KEY_ID.")
@@ -105,7 +105,7 @@ def reaching_aws(call: Callable[_P, _R]) -> Callable[_P, _R]:
     """Decorate a method that calls AWS, so that not reaching it raises ServiceUnreachable."""
 
     @wraps(call)
-    def reached(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+    def call_aws(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         from botocore.exceptions import (  # noqa: PLC0415
             ConnectTimeoutError,
             EndpointConnectionError,
@@ -125,4 +125,4 @@ def reaching_aws(call: Callable[_P, _R]) -> Callable[_P, _R]:
                 "run under `background-jobs local run`."
             ) from absent
 
-    return reached
+    return call_aws

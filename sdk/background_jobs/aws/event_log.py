@@ -41,6 +41,7 @@ from background_jobs.core.limits import TRANSACTION_ITEMS
 from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.retention import Retention
 from background_jobs.core.schedules.events import ScheduleEvent, is_schedule_partition
+from background_jobs.core.tables import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 from background_jobs.core.views.waits import Containers
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _READERS: Final = 8
-_KEY_IS_FREE: Final = "attribute_not_exists(sk)"
+KEY_IS_FREE: Final = f"attribute_not_exists({SORT_KEY})"
+"""The condition of every append."""
 _TRANSACTION_BYTES: Final = 3_500_000
 """DynamoDB allows 4 MB in one transaction; keys and other attributes take part of that."""
 
@@ -78,7 +80,7 @@ class EventLog:
             self._dynamodb.put_item(
                 TableName=self._table,
                 Item=to_item(event, self._retention.of(self._service)),
-                ConditionExpression=_KEY_IS_FREE,
+                ConditionExpression=KEY_IS_FREE,
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
             if self._read(event.key) != event:
@@ -218,11 +220,13 @@ class EventLog:
 
     def count_failed_attempts(self, orchestration_id: str, total: int) -> int:
         """Return how many attempts failed and were followed by another; only keys are read."""
-        return sum(1 for _ in self._ranges(orchestration_id, "failed", 0, total - 1, "sk")) if total else 0
+        return (
+            sum(1 for _ in self._ranges(orchestration_id, "failed", 0, total - 1, SORT_KEY)) if total else 0
+        )
 
     def find_unfinished(self, orchestration_id: str, first: int, last: int) -> list[int]:
         """Return the indices from *first* to *last* that have no outcome yet."""
-        keys = self._ranges(orchestration_id, "outcome", first, last, "sk")
+        keys = self._ranges(orchestration_id, "outcome", first, last, SORT_KEY)
         return sorted(set(range(first, last + 1)).difference(int(sort.split("#")[1]) for sort in keys))
 
     def _ranges(self, orchestration_id: str, kind: str, first: int, last: int, field: str) -> Iterator[str]:
@@ -242,7 +246,7 @@ class EventLog:
     def _query(self, partition: str, low: str, high: str, field: str) -> list[str]:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="pk = :partition AND sk BETWEEN :low AND :high",
+            KeyConditionExpression=f"{PARTITION_KEY} = :partition AND {SORT_KEY} BETWEEN :low AND :high",
             ExpressionAttributeValues={
                 ":partition": {"S": partition},
                 ":low": {"S": low},
@@ -257,7 +261,7 @@ class EventLog:
     def _read(self, key: EventKey) -> Event | None:
         found = self._dynamodb.get_item(
             TableName=self._table,
-            Key={"pk": {"S": key.partition}, "sk": {"S": key.sort}},
+            Key={PARTITION_KEY: {"S": key.partition}, SORT_KEY: {"S": key.sort}},
             ConsistentRead=True,
         )
         return parse_event(found["Item"]["document"]["S"]) if "Item" in found else None
@@ -265,7 +269,7 @@ class EventLog:
     def _put(self, event: Event) -> "tuple[TransactWriteItemTypeDef, int]":
         item = to_item(event, self._retention.of(self._service))
         put: TransactWriteItemTypeDef = {
-            "Put": {"TableName": self._table, "Item": item, "ConditionExpression": _KEY_IS_FREE}
+            "Put": {"TableName": self._table, "Item": item, "ConditionExpression": KEY_IS_FREE}
         }
         return put, len(item["document"]["S"].encode())
 
@@ -274,11 +278,11 @@ def to_item(event: Event | ScheduleEvent, retention: timedelta) -> dict[str, dic
     """Return the item that holds *event* until *retention* is over, in DynamoDB's JSON."""
     partition, sort = event.key
     return {
-        "pk": {"S": partition},
-        "sk": {"S": sort},
+        PARTITION_KEY: {"S": partition},
+        SORT_KEY: {"S": sort},
         "type": {"S": event.type},
         "document": {"S": event.model_dump_json(exclude_none=True)},
-        "expires_at": {"N": str(int((event.at + retention).timestamp()))},
+        EXPIRES_AT: {"N": str(int((event.at + retention).timestamp()))},
     }
 
 
@@ -292,4 +296,4 @@ def event_from_image(image: "dict[str, dict[str, str]]") -> Event:
 
 def is_schedule_image(image: "dict[str, dict[str, str]]") -> bool:
     """Tell whether an item's stream image is of a schedule's history, and not of an orchestration."""
-    return is_schedule_partition(image.get("pk", {}).get("S", ""))
+    return is_schedule_partition(image.get(PARTITION_KEY, {}).get("S", ""))

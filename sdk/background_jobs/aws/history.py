@@ -16,6 +16,7 @@ from background_jobs.core.fold import Summary
 from background_jobs.core.retention import Retention
 from background_jobs.core.statuses import Status
 from background_jobs.core.tables import (
+    EXPIRES_AT,
     HISTORY_BY_CUSTOMER,
     HISTORY_BY_CUSTOMER_AND_STATUS,
     HISTORY_BY_JOB,
@@ -24,6 +25,8 @@ from background_jobs.core.tables import (
     HISTORY_BY_TIME,
     HISTORY_INDEXES,
     HISTORY_SORT_KEY,
+    PARTITION_KEY,
+    SORT_KEY,
 )
 from background_jobs.core.tags import CUSTOMER_TAG
 
@@ -93,7 +96,7 @@ class History:
         Raises InvalidToken if *after* did not come from here.
         """
         entries = list(islice(self._entries(history_filter, _position(after), limit + 1), limit + 1))
-        summaries = self.summaries([entry["pk"]["S"] for entry in entries[:limit]])
+        summaries = self.summaries([entry[PARTITION_KEY]["S"] for entry in entries[:limit]])
         return HistoryPage(summaries, _token(entries[limit - 1]) if len(entries) > limit else None)
 
     def all(self, history_filter: HistoryFilter) -> Iterator[Summary]:
@@ -147,7 +150,7 @@ class History:
             requests: Any = {
                 self._table: {
                     "Keys": [
-                        {"pk": {"S": orchestration_id}, "sk": {"S": "summary"}}
+                        {PARTITION_KEY: {"S": orchestration_id}, SORT_KEY: {"S": "summary"}}
                         for orchestration_id in orchestration_ids[first : first + _BATCH_GET]
                     ],
                     "ConsistentRead": consistent,
@@ -156,8 +159,8 @@ class History:
             while requests:
                 response = self._dynamodb.batch_get_item(RequestItems=requests)
                 for item in response["Responses"].get(self._table, []):
-                    if float(item["expires_at"]["N"]) > now:
-                        found[item["pk"]["S"]] = Summary.model_validate_json(item["document"]["S"])
+                    if float(item[EXPIRES_AT]["N"]) > now:
+                        found[item[PARTITION_KEY]["S"]] = Summary.model_validate_json(item["document"]["S"])
                 requests = response.get("UnprocessedKeys")
         return [found[each] for each in orchestration_ids if each in found]
 
@@ -210,14 +213,14 @@ def _sortable(at: datetime) -> str:
 def _token(entry: Mapping[str, Any]) -> str:
     key = {
         name: entry[name]["S"]
-        for name in ("pk", "sk", HISTORY_SORT_KEY, *HISTORY_INDEXES.values())
+        for name in (PARTITION_KEY, SORT_KEY, HISTORY_SORT_KEY, *HISTORY_INDEXES.values())
         if name in entry
     }
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
 
 
 def _start_key(position: Mapping[str, str], index: str) -> dict[str, dict[str, str]]:
-    names = ("pk", "sk", HISTORY_INDEXES[index], HISTORY_SORT_KEY)
+    names = (PARTITION_KEY, SORT_KEY, HISTORY_INDEXES[index], HISTORY_SORT_KEY)
     if not position.keys() >= set(names):
         raise InvalidToken(json.dumps(position))
     return {name: {"S": position[name]} for name in names}

@@ -28,6 +28,7 @@ from background_jobs.core.fold import (
 from background_jobs.core.progress import ProgressChunk
 from background_jobs.core.retention import Retention
 from background_jobs.core.statuses import CHUNKS, StatusChunk
+from background_jobs.core.tables import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -135,7 +136,7 @@ class ReadModelStore:
                     "version": {"N": str(summary.version)},
                     "document": {"S": summary.model_dump_json(exclude_none=True)},
                 },
-                "ConditionExpression": "attribute_not_exists(pk) OR version = :version",
+                "ConditionExpression": f"attribute_not_exists({PARTITION_KEY}) OR version = :version",
                 "ExpressionAttributeValues": {":version": {"N": str(before.version)}},
             },
             {
@@ -155,7 +156,7 @@ class ReadModelStore:
         ]
         for put in puts:
             put["TableName"] = self._table
-            put["Item"]["expires_at"] = expires_at
+            put["Item"][EXPIRES_AT] = expires_at
         try:
             self._dynamodb.transact_write_items(TransactItems=[{"Put": put} for put in puts])
         except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
@@ -169,7 +170,7 @@ class ReadModelStore:
         """Yield the changes of each version above *after*, oldest first."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="pk = :feed AND sk > :after",
+            KeyConditionExpression=f"{PARTITION_KEY} = :feed AND {SORT_KEY} > :after",
             ExpressionAttributeValues={
                 ":feed": {"S": _feed(orchestration_id)},
                 ":after": {"S": f"{after:08d}"},
@@ -178,11 +179,11 @@ class ReadModelStore:
         )
         for page in pages:
             for item in page["Items"]:
-                yield _decode(int(item["sk"]["S"]), item["document"]["S"])
+                yield _decode(int(item[SORT_KEY]["S"]), item["document"]["S"])
 
 
 def _key(partition: str, sort: str) -> dict[str, Any]:
-    return {"pk": {"S": partition}, "sk": {"S": sort}}
+    return {PARTITION_KEY: {"S": partition}, SORT_KEY: {"S": sort}}
 
 
 def _feed(orchestration_id: str) -> str:

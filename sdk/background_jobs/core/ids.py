@@ -1,4 +1,4 @@
-"""Ids that can be computed before anything runs, so that a second try finds the first."""
+"""Ids that can be computed before anything runs, so that a second try has the same id as the first."""
 
 from datetime import UTC, datetime
 from typing import Final

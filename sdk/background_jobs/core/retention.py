@@ -7,7 +7,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """The days of a stage, and of the services that have their own.
+    """The days that an environment keeps data, and those of services that differ.
 
     >>> Retention(90, {"billing": 365}).of("billing").days
     365
@@ -19,7 +19,7 @@ class Retention:
     by_service: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, service: str) -> timedelta:
-        """Return how long the data of *service* are kept; the longest time where *service* is empty, not known."""
+        """Return how long the data of *service* are kept; the longest time where it is empty, not known."""
         return timedelta(days=self.by_service.get(service, self.days)) if service else self.longest
 
     @property

@@ -24,7 +24,7 @@ def job_partition(orchestration_id: str, index: int) -> str:
 
 
 def outcome_key(orchestration_id: str, index: int) -> EventKey:
-    """Return the place of the one outcome of job instance *index*."""
+    """Return the key of the one outcome of job instance *index*."""
     return EventKey(job_partition(orchestration_id, index), f"outcome#{index:08d}")
 
 
@@ -41,7 +41,7 @@ class JobError(BaseModel):
 
 
 class FailedAttempt(BaseModel):
-    """An attempt that came to nothing, as the outcome of its instance keeps it."""
+    """An attempt that failed, as the outcome of its instance keeps it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,7 +76,7 @@ class JobStarted(_JobEvent):
 
 
 class JobAttemptFailed(_JobEvent):
-    """Attempt *attempt* of a job instance came to nothing, and another is to follow."""
+    """Attempt *attempt* of a job instance failed, and another is to follow."""
 
     type: Literal["JobAttemptFailed"] = "JobAttemptFailed"
     attempt: int = Field(ge=1)
@@ -100,7 +100,7 @@ class JobAttemptFailed(_JobEvent):
 
 
 class JobProgressed(_JobEvent):
-    """Attempt *attempt* of a job instance said how far it is."""
+    """Attempt *attempt* of a job instance reported its progress."""
 
     type: Literal["JobProgressed"] = "JobProgressed"
     attempt: int = Field(ge=1)

@@ -45,7 +45,7 @@ _PAYLOAD_BYTES: Final = 256 * 1024
 _HISTORY_EVENTS: Final = 25_000
 _LAUNCH_TRIES: Final = 4 * MOST_DELAYS
 _LAUNCH_SECONDS: Final = sum(retry_delay(n, DELAYS, draw=0.5) for n in range(1, MOST_DELAYS + 1))
-"""What the state machine's tries of a refused launch last, on average."""
+"""How long the state machine tries a refused launch, in seconds, on average."""
 _CONTAINER_TRIES: Final = 4
 _EVENTS_PER_TRY: Final = 5
 _FASTEST_INSTANCE: Final = 0.05 / TRANSACTION_ITEMS
@@ -56,7 +56,7 @@ _ID: Final = "7c0e0b9a-0f0f-4c0e-9d6e-6b6a6f6f6273"
 
 
 class Demand(NamedTuple):
-    """What is asked of the quotas."""
+    """What an orchestration demands of the quotas."""
 
     run: Run
     used: Footprint
