@@ -12,7 +12,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from background_jobs.core.bus import EVENT_SOURCE, JOB_COMPLETED_DETAIL_TYPE
-from background_jobs.core.invocations import RUN_COMPLETED_OF
+from background_jobs.core.invocations import ScheduleRunCompleted
 from background_jobs.core.schedules.definition import Target, schedule_group, scheduler_properties
 from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.settings import Settings
@@ -102,6 +102,9 @@ class Schedules(Construct):
 
     def _start_what_waits(self, kick_off_job: lambda_.IFunction, bus: events.IEventBus) -> None:
         """Tell the function when a run of a schedule completed: another may wait for it."""
+        invocation = ScheduleRunCompleted(
+            schedule=events.EventField.from_path(f"$.detail.tags.{SCHEDULE_TAG}")
+        )
         events.Rule(
             self,
             "RunCompleted",
@@ -113,10 +116,7 @@ class Schedules(Construct):
             ),
             targets=[
                 targets.LambdaFunction(
-                    kick_off_job,
-                    event=events.RuleTargetInput.from_object(
-                        {RUN_COMPLETED_OF: events.EventField.from_path(f"$.detail.tags.{SCHEDULE_TAG}")}
-                    ),
+                    kick_off_job, event=events.RuleTargetInput.from_object(invocation.to_input())
                 )
             ],
         )

@@ -15,7 +15,7 @@ from background_jobs.control_plane.aggregate_jobs import Aggregator
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.core.events import Event
 from background_jobs.core.fold import Summary
-from background_jobs.core.measurements import Measurement
+from background_jobs.core.metrics import Measurement
 from background_jobs.settings import Settings
 
 logger = Logger()
@@ -35,8 +35,8 @@ def _meter(summary: Summary, measurements: Sequence[Measurement]) -> None:
     if measurements:
         metrics.add_metadata("orchestration_id", summary.orchestration_id)
         metrics.add_metadata("job_name", summary.job_name)
-        for one in measurements:
-            metrics.add_metric(one.metric, one.unit, one.value)
+        for measurement in measurements:
+            metrics.add_metric(measurement.metric, measurement.unit, measurement.value)
         metrics.flush_metrics()
 
 

@@ -64,7 +64,7 @@ def test_a_task_that_could_not_start_is_known_by_what_was_injected() -> None:
             ]
         },
     }
-    found = DelayReport.of_task(task)
+    found = DelayReport.from_task(task)
     assert found is not None
     assert (found.share, found.error.error) == (7, "TaskFailedToStart")
-    assert DelayReport.of_task({"overrides": {"containerOverrides": [{"name": "other"}]}}) is None
+    assert DelayReport.from_task({"overrides": {"containerOverrides": [{"name": "other"}]}}) is None

@@ -19,6 +19,7 @@ from background_jobs import (
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane import kick_off_job
 from background_jobs.core import ids
+from background_jobs.core.invocations import StartStage
 from background_jobs.orchestration_service import rerun
 from background_jobs.settings import Settings
 
@@ -235,9 +236,9 @@ def test_a_rule_starts_a_stage_after_an_orchestration_that_knows_nothing_of_it(
     run(first)
     stage = Stage("halve", params={"n": "$result"})
     for _ in ("the event", "the event once more"):
-        following = kick_off_job.Following(orchestration_id=first.id, rule="load-after-extract", stage=stage)
-        kick_off_job.start_following(following, stores, settings)
-    event = stores.event_log.read_started(ids.following_id(first.id, "load-after-extract"))
+        request = StartStage(orchestration_id=first.id, rule="load-after-extract", stage=stage)
+        kick_off_job.start_stage_of_rule(request, stores, settings)
+    event = stores.event_log.read_started(ids.rule_stage_id(first.id, "load-after-extract"))
     assert (event.parent_id, event.pipeline_id, event.tags, event.total) == (
         first.id, None, {"customer": "acme"}, 1,
     )  # fmt: skip

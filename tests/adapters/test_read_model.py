@@ -15,7 +15,7 @@ from tests.unit.histories import ORCHESTRATION_ID, at, job_completed, job_errore
 
 
 def folding(stores: Stores, *events: Event) -> FoldResult:
-    return fold(stores.read_model.read_chunks(ORCHESTRATION_ID, ChunkNumbers.by(events)), events)
+    return fold(stores.read_model.read_chunks(ORCHESTRATION_ID, ChunkNumbers.of_events(events)), events)
 
 
 def test_what_was_committed_is_loaded_one_version_on(stores: Stores) -> None:
@@ -26,7 +26,7 @@ def test_what_was_committed_is_loaded_one_version_on(stores: Stores) -> None:
     assert (summary.version, summary.completed, summary.errored) == (1, 1, 1)
     assert (
         stores.read_model.read_chunks(
-            ORCHESTRATION_ID, ChunkNumbers.by([job_completed(0), job_errored(3999)])
+            ORCHESTRATION_ID, ChunkNumbers.of_events([job_completed(0), job_errored(3999)])
         ).chunks
         == folded.model.chunks
     )

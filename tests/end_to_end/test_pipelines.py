@@ -9,7 +9,7 @@ import pytest
 
 from background_jobs import JobCompletedEvent, OrchestrationService, Stage, Status
 from background_jobs.core import ids
-from background_jobs.core.invocations import FOLLOWING
+from background_jobs.core.invocations import StartStage
 from background_jobs.local_stack import LocalStack
 from tests.offline import until
 
@@ -78,8 +78,8 @@ def test_a_failure_stops_the_pipeline_and_a_rerun_takes_it_on(
 def chained(stack: LocalStack) -> Iterator[str]:
     """A rule as `start_after` makes it: a stage that follows every orchestration of one customer."""
     events, bus, name = boto3.client("events"), stack.settings.event_bus, "total-after-acme"
-    stage = {"job_name": "total", "params": {"values": ["$index", "$index"]}}
-    following = {"orchestration_id": "<id>", "rule": name, "stage": stage}
+    stage = Stage("total", params={"values": ["$index", "$index"]})
+    invocation = StartStage(orchestration_id="<id>", rule=name, stage=stage)
     pattern = JobCompletedEvent.pattern(job_name="fussy", outcome="Completed", tags={"customer": "by-rule"})
     events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
     target = {
@@ -87,7 +87,7 @@ def chained(stack: LocalStack) -> Iterator[str]:
         "Arn": stack.settings.schedule_function,
         "InputTransformer": {
             "InputPathsMap": {"id": "$.detail.orchestration_id"},
-            "InputTemplate": json.dumps({FOLLOWING: following}),
+            "InputTemplate": json.dumps(invocation.to_input()),
         },
     }
     events.put_targets(Rule=name, EventBusName=bus, Targets=[target])
@@ -100,7 +100,7 @@ def test_a_rule_on_the_bus_starts_a_stage_after_an_orchestration_that_knows_noth
     service: OrchestrationService, chained: str
 ) -> None:
     first = service.kick_off_job("fussy", [{}, {}], tags={"customer": "by-rule"})
-    second = ids.following_id(first.id, chained)
+    second = ids.rule_stage_id(first.id, chained)
     until(lambda: any(summary.orchestration_id == second for summary in service.history(limit=20).summaries))
     successes, failures = service.get_job_results(second, timeout=PATIENCE)
     assert (failures, [success.result["total"] for success in successes]) == (None, [0, 2])

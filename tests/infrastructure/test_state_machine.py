@@ -13,14 +13,16 @@ from typing import Any, Final
 import pytest
 
 from background_jobs.aws.state_machine import FanOutInput
-from background_jobs.core.containers.shares import cut
+from background_jobs.core.containers.shares import cut_shares
 from background_jobs.core.containers.variables import CONTAINER_NAME
 from background_jobs.settings import ContainerSettings
 from cdk.environment_loading import load_environment
 from cdk.service_config import ServiceConfig
 from tests.infrastructure.conftest import Synthesize, of_type, run_node, text_of
 
-SHARE: Final = json.loads(next(iter(cut([10], 1, 1))).manifest_line("0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11"))
+SHARE: Final = json.loads(
+    next(iter(cut_shares([10], 1, 1))).manifest_line("0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11")
+)
 CHILD: Final = {
     "orchestration_id": "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11",
     "job_name": "census",

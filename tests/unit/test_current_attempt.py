@@ -10,9 +10,9 @@ from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrent
 def test_a_beacon_says_what_runs_and_until_when() -> None:
     current_attempt = SharedCurrentAttempt()
     assert current_attempt.read() is None
-    current_attempt.running(CurrentAttempt(7, 2, 12.5))
+    current_attempt.publish(CurrentAttempt(7, 2, 12.5))
     assert current_attempt.read() == CurrentAttempt(7, 2, 12.5)
-    current_attempt.idle()
+    current_attempt.clear()
     assert current_attempt.read() is None
 
 
@@ -24,8 +24,8 @@ def test_what_is_read_while_it_is_being_written_is_never_half_of_it() -> None:
         number = 0
         while True:
             number += 1
-            current_attempt.running(CurrentAttempt(number, number, float(number)))
-            current_attempt.idle()
+            current_attempt.publish(CurrentAttempt(number, number, float(number)))
+            current_attempt.clear()
     read: list[CurrentAttempt] = []
     deadline = time.monotonic() + 30
     try:

@@ -52,7 +52,7 @@ def test_every_line_of_a_container_says_which_share_and_which_instance_it_is_abo
     assert share.items() <= between.items()
     assert "job_id" not in between
 
-    log.current_attempt.running(CurrentAttempt(index=9, attempt=2, deadline=float("inf")))
+    log.current_attempt.publish(CurrentAttempt(index=9, attempt=2, deadline=float("inf")))
     within = json.loads(formatter.format(record("within")))
     running = {"job_id": ids.job_id(ORCHESTRATION_ID, 9), "index": 9, "attempt": 2}
     assert (share | running).items() <= within.items()

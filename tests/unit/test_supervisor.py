@@ -38,10 +38,10 @@ def test_who_began_while_another_was_ended_for_its_time_is_not_said_to_be_late(
         if blame is not None:
             blamed.write_text(json.dumps(asdict(blame)))
             return 0
-        current_attempt.running(CurrentAttempt(1, 1, deadline=time.monotonic() - 60))
+        current_attempt.publish(CurrentAttempt(1, 1, deadline=time.monotonic() - 60))
         while not killed.exists():
             time.sleep(0.01)
-        current_attempt.running(CurrentAttempt(2, 1, deadline=float("inf")))
+        current_attempt.publish(CurrentAttempt(2, 1, deadline=float("inf")))
         while True:
             time.sleep(1)
 
@@ -60,7 +60,7 @@ def test_a_job_that_ends_its_process_is_blamed_for_it_whatever_the_status(
         if blame is not None:
             blamed.write_text(json.dumps(asdict(blame)))
             return 0
-        current_attempt.running(CurrentAttempt(7, 1, deadline=float("inf")))
+        current_attempt.publish(CurrentAttempt(7, 1, deadline=float("inf")))
         os._exit(status)
 
     assert supervise(work) == 0

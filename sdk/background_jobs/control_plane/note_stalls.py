@@ -1,4 +1,4 @@
-"""Noticing orchestrations in which nothing moves, and saying so in the log."""
+"""Noting in the log which orchestrations stand still."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta

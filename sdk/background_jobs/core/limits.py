@@ -1,4 +1,4 @@
-"""The bounds of what the service takes, and the portions in which it talks to AWS; each number once.
+"""The bounds of what the service takes, and the portions in which it calls AWS; each number once.
 
 This module imports nothing, so that the command line can show the bounds without a wait. `core.bounds` has
 the types that hold values to them.

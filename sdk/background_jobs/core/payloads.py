@@ -1,4 +1,4 @@
-"""What may travel: JSON objects in, JSON out, and how large each may be."""
+"""Params and results as JSON, and how large each may be."""
 
 import json
 from typing import Any, Final
@@ -69,7 +69,7 @@ def bounded(text: str, limit: int) -> str:
 
 
 def storable(text: str) -> str:
-    r"""Return *text* with what UTF-8 cannot hold, such as parts of names that are no UTF-8, spelled out.
+    r"""Return *text* with every character escaped that UTF-8 cannot hold, as in names of files.
 
     >>> storable("caf\udce9")
     'caf\\udce9'

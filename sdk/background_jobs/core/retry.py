@@ -1,4 +1,4 @@
-"""Whether and when a failed attempt is followed by another: decisions, not deeds."""
+"""The decision whether and when another attempt follows a failed one."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -15,7 +15,7 @@ def _names(value: object) -> object:
         value = (value,)
     if not isinstance(value, Iterable):
         return value
-    return tuple(class_name(one) if isinstance(one, type) else one for one in value)
+    return tuple(class_name(item) if isinstance(item, type) else item for item in value)
 
 
 Seconds = Annotated[
@@ -48,7 +48,7 @@ class Retry(BaseModel):
 
 
 ONCE = Retry(max_attempts=1)
-"""What a job gets that names no Retry."""
+"""The Retry of a job that names none."""
 
 
 class RetryAfter(Exception):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from background_jobs.aws.schedule_log import AlreadyStarted
 from background_jobs.aws.stores import Stores
@@ -44,6 +44,13 @@ class OccurrenceRunner:
         self._stores = stores
         self._prepare = prepare
         self._clock = clock or (lambda: datetime.now(UTC))
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, stores: Stores, clock: Callable[[], datetime] | None = None
+    ) -> Self:
+        """Return what carries out the occurrences of the schedules of one environment."""
+        return cls(stores, partial(prepare_kick_off, stores=stores, settings=settings), clock)
 
     def due(self, due: Due) -> OccurrenceEvent:
         """Start, queue or skip an occurrence that Scheduler delivers, and return what became of it."""
@@ -170,17 +177,10 @@ class OccurrenceRunner:
 
     def _goes_on(self, stages: Sequence[Summary], started_at: datetime) -> bool:
         last = stages[-1] if stages else None
-        if last and not last.goes_on:
+        if last and not last.next_stage_expected:
             return not last.all_final
         # The run, or its next stage, is not in the read model: not yet, or it never will be.
         if last and self._stores.event_log.read_skipped(last.orchestration_id):
             return False
         since = (last.last_outcome_at if last else None) or started_at
         return since >= self._clock() - UNFOLDED
-
-
-def make_occurrence_runner(
-    stores: Stores, settings: Settings, clock: Callable[[], datetime] | None = None
-) -> OccurrenceRunner:
-    """Return what carries out the occurrences of the schedules of one environment."""
-    return OccurrenceRunner(stores, partial(prepare_kick_off, stores=stores, settings=settings), clock)

@@ -39,8 +39,8 @@ class ParamsSpool:
     def manifest(self, orchestration_id: str, count: int) -> IO[bytes]:
         """Return a file of *count* shares, one a line; the state machine launches a container for each."""
         self.file.seek(0)
-        manifest = cast("IO[bytes]", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 -- the caller closes it
-        for share in shares.cut(map(len, self.file), self.total, count):
+        manifest = cast("IO[bytes]", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 -- the caller's
+        for share in shares.cut_shares(map(len, self.file), self.total, count):
             manifest.write(share.manifest_line(orchestration_id))
         return manifest
 

@@ -24,14 +24,16 @@ def read_stages(
         here = {run: stage for run, stage in here.items() if stage in known}
         for run, stage in here.items():
             stages.setdefault(run, []).append(known[stage])
-        here = {run: ids.next_stage_id(stage) for run, stage in here.items() if known[stage].goes_on}
+        here = {
+            run: ids.next_stage_id(stage) for run, stage in here.items() if known[stage].next_stage_expected
+        }
     return stages
 
 
 def merge_statuses(stages: Sequence[Summary]) -> Status:
     """Return the one status of a run whose *stages* have started."""
     last = stages[-1]
-    if last.goes_on or not last.done:
+    if last.next_stage_expected or not last.done:
         return Status.IN_PROGRESS
     errored = last.next_skipped or any(stage.errored for stage in stages)
     return Status.ERRORED if errored else Status.COMPLETED

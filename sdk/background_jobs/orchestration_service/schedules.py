@@ -29,7 +29,7 @@ from background_jobs.core.schedules.occurrences import DeployedSchedule
 from background_jobs.core.schedules.options import TIMING_OPTIONS, ScheduleKeywords, ScheduleOptions
 from background_jobs.core.views.schedule import ScheduleState
 from background_jobs.orchestration_service.kick_off import KickOffRequest, params_checker, resolve_job
-from background_jobs.orchestration_service.occurrences import OccurrenceRunner, make_occurrence_runner
+from background_jobs.orchestration_service.occurrences import OccurrenceRunner
 from background_jobs.orchestration_service.params_spool import ParamsSpool
 from background_jobs.orchestration_service.schedule import Schedule
 from background_jobs.settings import PREFIX, Settings
@@ -50,7 +50,7 @@ class Schedules:
         self._settings = settings
         self._stores = stores
         self._clock = clock
-        self.occurrence_runner = occurrence_runner or make_occurrence_runner(stores, settings, clock)
+        self.occurrence_runner = occurrence_runner or OccurrenceRunner.from_settings(settings, stores, clock)
 
     def define(
         self,

@@ -13,7 +13,7 @@ from background_jobs.core.bounds import Customer, JobName, PageSize
 from background_jobs.core.limits import PAGE
 from background_jobs.core.options import KickOffOptions, RerunOptions, keywords_of
 from background_jobs.core.outcomes import Failure, Success
-from background_jobs.core.statuses import CHUNK_SIZE, State, Status
+from background_jobs.core.statuses import State, Status
 from background_jobs.core.views.answers import (
     CancelAnswer,
     FailureView,
@@ -132,10 +132,7 @@ def instances(
     model = _stores(request).read_model.read_snapshot(orchestration_id)
     states = _STATES[status] if status else set(State)
     found = list(islice((i for i in indices_in_states(model, states) if i >= from_index), limit + 1))
-    page = [
-        Instance.of(orchestration_id, index, model.chunks[index // CHUNK_SIZE].rank(index % CHUNK_SIZE))
-        for index in found[:limit]
-    ]
+    page = [Instance.of(orchestration_id, index, model.rank(index)) for index in found[:limit]]
     return InstancePage(instances=page, next_index=_next(found, limit))
 
 

@@ -35,6 +35,7 @@ from background_jobs.core.planning.footprint import (
     outcome_bytes,
     starts_written,
 )
+from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.retry import retry_delay
 
 NEW_ACCOUNT_VCPUS: Final = 6
@@ -49,7 +50,7 @@ _PAYLOAD_BYTES: Final = 256 * 1024
 _HISTORY_EVENTS: Final = 25_000
 _LAUNCH_TRIES: Final = 4 * MOST_DELAYS
 _LAUNCH_SECONDS: Final = sum(retry_delay(n, DELAYS, draw=0.5) for n in range(1, MOST_DELAYS + 1))
-"""What the state machine's tries of a refused launch last, on average."""
+"""How long the state machine tries a refused launch, in seconds, on average."""
 _CONTAINER_TRIES: Final = 4
 _EVENTS_PER_TRY: Final = 5
 _FASTEST_INSTANCE: Final = 0.05 / TRANSACTION_ITEMS
@@ -60,7 +61,7 @@ _ID: Final = "7c0e0b9a-0f0f-4c0e-9d6e-6b6a6f6f6273"
 
 
 class Demand(NamedTuple):
-    """What is asked of the quotas."""
+    """What an orchestration demands of the quotas."""
 
     run: Run
     used: Footprint
@@ -154,9 +155,9 @@ def override_characters(run: Run) -> int:
         ORCHESTRATION_ID: _ID,
         JOB_ID: _ID,
         JOB_SHARE: str(run.containers - 1),
-        JOB_INDICES: f"{last}-{last}",
+        JOB_INDICES: str(InclusiveRange(last, last)),
         JOB_PARAMS_KEY: f"{payload_folder(_SERVICE, _ID)}/{'0' * 16}/params.jsonl",
-        JOB_PARAMS_BYTES: f"{last_byte}-{last_byte}",
+        JOB_PARAMS_BYTES: str(InclusiveRange(last_byte, last_byte)),
     }
     variables = [{"Name": name, "Value": value} for name, value in injected.items()]
     override = {"Name": CONTAINER_NAME, "Environment": variables}
