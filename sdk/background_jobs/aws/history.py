@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.core.errors import InvalidToken
-from background_jobs.core.fold import Summary
+from background_jobs.core.read_model import Summary
 from background_jobs.core.retention import Retention
 from background_jobs.core.statuses import Status
 from background_jobs.core.tables import (

@@ -16,16 +16,9 @@ from background_jobs.aws.transactions import (
     wait_before_retry,
 )
 from background_jobs.core.errors import BackgroundJobsError
-from background_jobs.core.fold import (
-    Advance,
-    ChunkNumbers,
-    FeedItem,
-    FoldResult,
-    ReadModel,
-    Summary,
-    Transition,
-)
+from background_jobs.core.fold import ChunkNumbers, FoldResult
 from background_jobs.core.progress import ProgressChunk
+from background_jobs.core.read_model import Advance, FeedItem, ReadModel, Summary, Transition
 from background_jobs.core.retention import Retention
 from background_jobs.core.statuses import CHUNKS, StatusChunk
 from background_jobs.core.tables import EXPIRES_AT, PARTITION_KEY, SORT_KEY

@@ -15,8 +15,9 @@ from background_jobs.core.events import (
     OrchestrationCompleted,
     OrchestrationStalled,
 )
-from background_jobs.core.fold import ChunkNumbers, Summary, fold
+from background_jobs.core.fold import ChunkNumbers, fold
 from background_jobs.core.metrics import Measurement, measure
+from background_jobs.core.read_model import Summary
 
 Meter = Callable[[Summary, Sequence[Measurement]], None]
 """Takes the summary that a commit stored, and what is measured of the commit."""

@@ -14,11 +14,11 @@ from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.task_failure import task_failure
 
 _OWN_ERRORS: Final = frozenset({"Cancelled", "ExecutionEnded"})
-"""Errors that end_orchestration names itself."""
+"""Errors that end_orchestration gives; all others are those of Step Functions and ECS."""
 
 
 class TaskError(BaseModel):
-    """How Step Functions says that a task failed."""
+    """The error of a failed task, as Step Functions reports it."""
 
     error: str = Field(alias="Error")
     cause: str = Field(default="", alias="Cause")

@@ -77,7 +77,7 @@ def parse_delay(event: Mapping[str, Any]) -> DelayReport | None:
 
 
 def note_delay(report: DelayReport, stores: Stores, now: datetime, *, draw: float) -> int:
-    """Append what keeps a share from running, and return after how many seconds it is to be tried again.
+    """Append why a share cannot be launched, and return after how many seconds to try again.
 
     *draw* is uniform in [0, 1). Raises LaunchGivenUp once that happened too often.
     """

@@ -8,7 +8,8 @@ from itertools import islice
 from background_jobs.aws.read_model import CHUNKS_PER_COMMIT, ReadModelConflict
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.aggregate_jobs import complete_if_due
-from background_jobs.core.fold import ChunkNumbers, FoldResult, ReadModel, Summary, fold
+from background_jobs.core.fold import ChunkNumbers, FoldResult, fold
+from background_jobs.core.read_model import ReadModel, Summary
 from background_jobs.core.statuses import CHUNKS, StatusChunk
 
 _BATCH_EVENTS = 1_000

@@ -7,14 +7,15 @@ from typing import Final, NamedTuple
 
 from background_jobs.core import statuses
 from background_jobs.core.events import Event, JobCompleted
-from background_jobs.core.fold import FoldResult, Summary, Transition
+from background_jobs.core.fold import FoldResult
+from background_jobs.core.read_model import Summary, Transition
 
 METRIC_SERVICE: Final = "background-jobs"
 """The value of the one dimension of our metrics, `service`."""
 
 
 class Metric(StrEnum):
-    """What is measured, by its name in CloudWatch."""
+    """A metric, by its name in CloudWatch."""
 
     INSTANCES_COMPLETED = "InstancesCompleted"
     INSTANCES_ERRORED = "InstancesErrored"
@@ -32,7 +33,7 @@ class Metric(StrEnum):
     ORCHESTRATIONS_STALLED = "OrchestrationsStalled"
     """Orchestrations in which nothing has moved for too long."""
     LAUNCHES_REFUSED = "LaunchesRefused"
-    """Containers that ECS would not launch, each time it was asked; counted from the state machine's log."""
+    """Calls in which ECS refused to launch a container; counted from the state machine's log."""
 
 
 COUNTS: Final = frozenset(
