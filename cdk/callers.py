@@ -11,7 +11,7 @@ from cdk.storage import Storage
 
 
 class Callers(Construct):
-    """Callers kick off and schedule jobs, follow them and read what came of them; operators may rebuild."""
+    """Callers kick off, schedule and follow jobs, and read outcomes; operators may also rebuild."""
 
     def __init__(
         self,
