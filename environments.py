@@ -18,7 +18,7 @@ ENVIRONMENTS: Final = (
         services=(ServiceConfig(name="default", image="background-jobs/local"),),
         retention_days=7,
         keep_data=False,
-        # What follows has no meaning on an emulator, or does not work there.
+        # These have no meaning on an emulator, or do not work there.
         monitored=False,
         bundled=False,
     ),

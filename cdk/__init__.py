@@ -1,1 +1,1 @@
-"""The stack: one construct for each part; it knows names and settings, never runtime code."""
+"""The stack: one construct for each part. It imports `core` and `settings`, and no runtime code."""

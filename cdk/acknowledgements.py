@@ -1,4 +1,4 @@
-"""What AWS's own rules (cdk-nag) find fault with and we keep, each with its reason."""
+"""The findings of AWS's own rules (cdk-nag) that we accept, each with its reason."""
 
 from typing import Any, Final
 
@@ -9,21 +9,21 @@ _PACK: Final = "AwsSolutions"
 
 
 def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
-    """Keep what *rule* (``S1``) finds in *construct* and below it, for *reason*."""
+    """Accept the finding of *rule* (``S1``) in *construct* and below it, for *reason*."""
     Validations.of(construct).acknowledge(Acknowledgment(id=f"{_PACK}::{_PACK}-{rule}", reason=reason))
 
 
 def acknowledge_wildcard(construct: IConstruct, resource: str, reason: str) -> None:
-    """Keep permissions on *resource*, whose ARN has a wildcard, in *construct* and below it, for *reason*."""
-    shown = _shown(Stack.of(construct).resolve(resource))
-    acknowledge(construct, f"IAM5[Resource::{shown}]", reason)
+    """Accept permissions on *resource*, an ARN with a wildcard, in *construct* and below, for *reason*."""
+    resolved = _format_token(Stack.of(construct).resolve(resource))
+    acknowledge(construct, f"IAM5[Resource::{resolved}]", reason)
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401 -- CloudFormation's functions
+def _format_token(value: Any) -> str:  # noqa: ANN401 -- CloudFormation's functions
     """Return a resolved token as the rules write it: ``<LogicalId.Arn>/orchestrations/*``."""
     match value:
         case {"Fn::Join": [str(separator), [*parts]]}:
-            return separator.join(_shown(part) for part in parts)
+            return separator.join(_format_token(part) for part in parts)
         case {"Ref": name}:
             return f"<{name}>"
         case {"Fn::GetAtt": [name, attribute]}:

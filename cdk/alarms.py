@@ -16,7 +16,7 @@ _BEHIND: Final = Duration.minutes(1)
 
 
 class Alarms(Construct):
-    """One alarm for each thing that does not mend itself."""
+    """One alarm for each fault that does not mend itself."""
 
     def __init__(  # noqa: PLR0913 -- what it watches
         self,
@@ -70,7 +70,7 @@ class Alarms(Construct):
         )
 
     def _alarm(
-        self, name: str, said: str, metric: cloudwatch.IMetric, *, threshold: float = 1, periods: int = 1
+        self, name: str, message: str, metric: cloudwatch.IMetric, *, threshold: float = 1, periods: int = 1
     ) -> None:
         alarm = cloudwatch.Alarm(
             self,
@@ -79,7 +79,7 @@ class Alarms(Construct):
             threshold=threshold,
             evaluation_periods=periods,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            alarm_description=f"{said}; see docs/runbook.md#{runbook_anchor(name)}",
+            alarm_description=f"{message}; see docs/runbook.md#{runbook_anchor(name)}",
         )
         if self._action is not None:
             alarm.add_alarm_action(self._action)

@@ -11,7 +11,7 @@ from cdk.storage import Storage
 
 
 class Callers(Construct):
-    """Callers kick off and schedule jobs, follow them and read what came of them; operators may rebuild."""
+    """Callers kick off, schedule and follow jobs, and read outcomes; operators may also rebuild."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Callers(Construct):
             schedules.grant_make(manager)
             storage.payloads.grant_use_scheduled(manager)
             storage.payloads.grant_store_scheduled(manager)
-        schedules.tell(progress_api.function)
+        schedules.add_variables(progress_api.function)
         acknowledge_wildcard(self.callers, "*", "Listing schedules cannot be allowed by resource.")
         every_method = progress_api.api.arn_for_execute_api()
         self.callers.add_statements(

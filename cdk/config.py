@@ -40,15 +40,15 @@ class EnvironmentConfig(BaseModel):
     """The first is the one that runs a job when kick_off_job names none."""
     account: str | None = Field(default=None, pattern=r"^\d{12}$")
     region: str | None = None
-    """Where it is deployed; None for wherever the credentials of the deployment lead."""
+    """Where it is deployed; None for the account and region of the credentials."""
     network: NetworkConfig = NewVpc()
     event_bus: str = "background-jobs"
-    """Its name is taken once in an account and region, so a second environment there needs another."""
+    """The name is unique in an account and region, so a second environment there needs another one."""
     max_parallelism: Parallelism = DEFAULT_PARALLELISM
     retention_days: int = Field(default=90, ge=1)
-    """For how many days events, read model and payloads are kept, where a service does not say itself."""
+    """For how many days events, read model and payloads are kept, unless a service has its own."""
     stalled_after_seconds: float = Field(default=3_600, ge=60)
-    """After how long without any movement an OrchestrationStalled event warns."""
+    """After how many seconds without a change an OrchestrationStalled event warns."""
     schedules: tuple[ScheduleConfig, ...] = ()
     """The schedules that come and go with the stack."""
     log_days: int = 30
@@ -57,7 +57,7 @@ class EnvironmentConfig(BaseModel):
     user_pool_arn: str | None = None
     """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""
     api_access_log: bool = False
-    """Keep an access log of the API; API Gateway needs a role for that in the account's settings for it."""
+    """Keep an access log of the API; for this, the account's settings of API Gateway need a role."""
     customer_key: bool = False
     """Encrypt tables, bucket, logs and queue under a KMS key of the environment's own."""
     keep_data: bool = True
@@ -67,25 +67,25 @@ class EnvironmentConfig(BaseModel):
     notify: str | None = None
     """Who hears of alarms: an e-mail address, or the ARN of an SNS topic."""
     bundled: bool = True
-    """Whether the functions bring along what they import; an emulator's import what is installed there."""
+    """Whether the functions come with a layer of their dependencies; an emulator needs none."""
 
     @property
     def job_names(self) -> tuple[str, ...]:
-        """Return the jobs of all services; nothing where a service does not say."""
+        """Return the jobs of all services, or nothing if a service does not list its own."""
         if not all(service.jobs for service in self.services):
             return ()
         return tuple(sorted({job for service in self.services for job in service.jobs}))
 
     @property
     def retention(self) -> Retention:
-        """Return how long what belongs to each service is kept."""
+        """Return for how many days the data of each service is kept."""
         own = {service.name: service.retention_days for service in self.services}
         return Retention(self.retention_days, {name: days for name, days in own.items() if days})
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        for kind, named in (("services", self.services), ("schedules", self.schedules)):
-            names = [one.name for one in named]
+        for kind, configs in (("services", self.services), ("schedules", self.schedules)):
+            names = [config.name for config in configs]
             if twice := {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"these {kind} are named twice: {', '.join(sorted(twice))}")
         return self

@@ -53,17 +53,17 @@ class ControlPlane(Construct):
         self._let_end(self.end_orchestration, services, storage)
 
     def _let_start(self, function: lambda_.Function, services: JobServices) -> None:
-        self._tell(function, services)
+        self._give_arns(function, services)
         self.fan_out.grant_start(function)
 
     def _let_end(self, function: lambda_.Function, services: JobServices, storage: Storage) -> None:
-        self._tell(function, services)
+        self._give_arns(function, services)
         self.fan_out.grant_stop(function)
         services.grant_stop(function)
         storage.grant_close(function)
 
-    def _tell(self, function: lambda_.Function, services: JobServices) -> None:
-        """Tell a function that starts or ends executions which they are."""
+    def _give_arns(self, function: lambda_.Function, services: JobServices) -> None:
+        """Give a function that starts or ends executions the ARNs of state machine and cluster."""
         execution = ExecutionSettings(
             state_machine_arn=self.fan_out.state_machine.state_machine_arn,
             cluster_arn=services.cluster_arn,

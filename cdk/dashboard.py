@@ -20,7 +20,7 @@ _FAILURES_BY_JOB = (
 
 
 class EnvironmentDashboard(Construct):
-    """Rows of three: outcomes, times, trouble."""
+    """Rows of three widgets: outcomes, times, faults."""
 
     def __init__(  # noqa: PLR0913 -- what it shows
         self,

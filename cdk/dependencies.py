@@ -29,14 +29,14 @@ _PLATFORM: Final = (
     "--implementation=cp",
     f"--python-version={PYTHON}",
     "--only-binary=:all:",
-    # The host's bytecode is of no use there, and would make another layer of each build.
+    # The host's bytecode cannot be used there, and would make the layer differ from build to build.
     "--no-compile",
 )
 _NOT_ON_LAMBDA: Final = ("background_jobs/cli/", "background_jobs/local_stack/")
 
 
 class DependenciesNotInstalled(Exception):
-    """What the functions import could not be had for their platform."""
+    """The dependencies of the functions could not be installed for their platform."""
 
 
 def build_dependencies(target: Path) -> Path:
@@ -69,7 +69,7 @@ def _run(module: list[str]) -> None:
 
 
 def _extract(wheel: Path, packages: Path) -> None:
-    """Lay out the SDK, with the metadata that says its version, but for what is never imported on Lambda."""
+    """Extract the SDK and its metadata, which has the version, without what Lambda never imports."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(
             packages, [name for name in archive.namelist() if not name.startswith(_NOT_ON_LAMBDA)]

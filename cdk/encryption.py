@@ -18,7 +18,7 @@ _USE = (
 
 
 class CustomerKey(Construct):
-    """A key that nobody uses by itself: whoever may read a table may, through DynamoDB, decrypt it."""
+    """A key that nobody uses directly: who may read a table may also decrypt it, through DynamoDB."""
 
     def __init__(self, scope: Construct, construct_id: str, *, keep_data: bool) -> None:
         super().__init__(scope, construct_id)

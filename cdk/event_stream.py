@@ -14,13 +14,13 @@ from cdk.shared import SharedResources
 
 _RETRIES: Final = 100
 _RECORD_AGE: Final = Duration.hours(12)
-"""Half of what the stream keeps, so that a poison record is handed over while its neighbours still exist."""
+"""Half of the stream's retention: a poison record goes to the queue while later records still exist."""
 _EVENT_AGE: Final = Duration.hours(6)
-"""As long as Lambda keeps an event that it could not hand to a function."""
+"""For how long Lambda keeps an event that it could not deliver to a function."""
 
 
 class EventStream(Construct):
-    """Feeds functions, two at most, for more would slow each other down; keeps what they cannot take."""
+    """Invokes at most two functions, as more would slow each other down, and keeps records that fail."""
 
     def __init__(self, scope: Construct, construct_id: str, *, shared: SharedResources) -> None:
         super().__init__(scope, construct_id)
@@ -35,21 +35,21 @@ class EventStream(Construct):
             retention_period=Duration.days(14),
         )
         acknowledge(self.given_up, "SQS3", "It is itself where failed records end up.")
-        # Known by its ARN alone, so that sending does not bring CDK's grants on the key: its own policy
+        # Imported by its ARN, so that CDK adds no grants on the key for senders: the key's own policy
         # lets senders use it through SQS.
         self.end = sqs.Queue.from_queue_arn(self, "End", self.given_up.queue_arn)
 
     def feed(self, function: lambda_.Function, *, batch_size: int, kind: str | None = None) -> None:
         """Feed *function* with the events of one kind, or with all of them, as they are appended."""
-        # What expires is in the stream as well, and would invoke functions for nothing.
-        wanted: dict[str, Any] = {"eventName": lambda_.FilterRule.is_equal("INSERT")}
+        # The stream also has the items that expire, which no function needs.
+        pattern: dict[str, Any] = {"eventName": lambda_.FilterRule.is_equal("INSERT")}
         if kind:
-            wanted["dynamodb"] = {"NewImage": {"type": {"S": lambda_.FilterRule.is_equal(kind)}}}
+            pattern["dynamodb"] = {"NewImage": {"type": {"S": lambda_.FilterRule.is_equal(kind)}}}
         source = DynamoEventSource(
             self._event_log.table,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
             batch_size=batch_size,
-            filters=[lambda_.FilterCriteria.filter(wanted)],
+            filters=[lambda_.FilterCriteria.filter(pattern)],
             report_batch_item_failures=True,
             bisect_batch_on_error=True,
             retry_attempts=_RETRIES,
@@ -59,7 +59,7 @@ class EventStream(Construct):
         function.add_event_source(source)
 
     def keep_what_fails(self, function: lambda_.Function) -> None:
-        """Keep the events of the bus that *function* failed on, or that never reached it."""
+        """Keep events of the bus on which *function* failed, and events that never reached it."""
         function.configure_async_invoke(
             on_failure=destinations.SqsDestination(self.end), retry_attempts=2, max_event_age=_EVENT_AGE
         )

@@ -21,14 +21,14 @@ _END_ATTEMPTS = 20
 
 
 class ShareFunctions(NamedTuple):
-    """What the state machine calls beside launching containers."""
+    """The functions that the state machine calls."""
 
     close_unfinished: lambda_.IFunction
     note_delay: lambda_.IFunction
 
 
 class FanOut(Construct):
-    """Launches a container for each share and closes what they leave without an outcome."""
+    """Launches a container for each share, and closes instances that containers leave without an outcome."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class FanOut(Construct):
         acknowledge_wildcard(policy, children, "The names of children are made by Step Functions.")
 
     def end_by(self, function: lambda_.IFunction, bus: events.IEventBus) -> None:
-        """Have *function* end what was cancelled, and what an execution left that did not succeed."""
+        """Invoke *function* for cancelled orchestrations, and for executions that did not succeed."""
         target = targets.LambdaFunction(function, retry_attempts=_END_ATTEMPTS)
         ended = {
             "stateMachineArn": [self.state_machine.state_machine_arn],

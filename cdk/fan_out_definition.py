@@ -24,17 +24,17 @@ LABEL: Final = "Shares"
 _State = dict[str, Any]
 _DAY: Final = 86_400
 _EXECUTION_SECONDS: Final = 14 * _DAY
-"""Far beyond any job, and an end for those that hang."""
+"""Longer than any job takes; it ends those that hang."""
 
 _LAUNCH_ERRORS: Final = [
     "ECS.AmazonECSException",
-    # A quota of tasks or vCPUs that is reached has arrived under this name.
+    # ECS reports an exhausted quota of tasks or vCPUs under this name.
     "ECS.ClientException",
-    # Throttling of EC2 below RunTask has arrived under this name.
+    # ECS reports throttling of EC2, which RunTask calls, under this name.
     "ECS.InvalidParameterException",
     "ECS.ServerException",
     "ECS.ThrottlingException",
-    # RunTask answered, and launched nothing: no capacity, most often.
+    # RunTask answered without a task; mostly because there was no capacity.
     "AmazonECS.Unknown",
 ]
 _LAMBDA_ERRORS: Final = [
@@ -43,14 +43,14 @@ _LAMBDA_ERRORS: Final = [
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
-    # What the function raised, and everything else but States.Timeout.
+    # Exceptions of the function, and all other errors except States.Timeout.
     "States.TaskFailed",
 ]
 _QUICK_LAUNCHES: Final = 3
-"""Tries of a launch that is refused, before that is noted."""
+"""How often a refused launch is tried again before the delay is noted."""
 _RELAUNCHES: Final = 4
 _SPOT_RELAUNCHES: Final = 12
-"""A container that AWS takes back has done nothing wrong."""
+"""More often on Spot, because AWS takes containers back that did nothing wrong."""
 
 _ON_DEMAND: Final = {"LaunchType": "FARGATE"}
 _ON_SPOT: Final = {"CapacityProviderStrategy": [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]}
@@ -97,7 +97,7 @@ def fan_out_definition(
                 "Catch": [_catch("CloseAfterError")],
                 "Next": "Settle",
             },
-            # The aggregator is most often done by then, and closing finds nothing to do.
+            # Mostly the aggregator is done by then, and there is nothing to close.
             "Settle": {"Type": "Wait", "Seconds": 5, "Next": "CloseUnfinished"},
             "CloseUnfinished": _close(close_unfinished, whole),
             "CloseAfterError": _close(close_unfinished, whole | {"error.$": "$.error"}),
@@ -153,7 +153,7 @@ def _run_container(
         },
         "Retry": [
             _retry(_LAUNCH_ERRORS, seconds=2, rate=2.0, longest=20, attempts=_QUICK_LAUNCHES),
-            # A wildcard for every other error of a task, so it comes last: lost containers.
+            # A wildcard matches all other errors of a task, which are lost containers; so it comes last.
             _retry(["States.TaskFailed"], seconds=1, rate=2.0, longest=20, attempts=relaunches),
         ],
         "Catch": [_catch("NoteDelay", _LAUNCH_ERRORS), _catch("CloseShare")],
@@ -175,7 +175,7 @@ def _note_delay(function: str) -> _State:
             {"ErrorEquals": ["LaunchGivenUp"], "MaxAttempts": 0},
             _retry(_LAMBDA_ERRORS, seconds=2, rate=2.0, longest=60, attempts=10),
         ],
-        # The error of the launch stays where it is, for that is what the share is closed with.
+        # The error of the launch is kept, because the share is closed with it.
         "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "CloseShare"}],
         "ResultSelector": {"wait_seconds.$": "$.Payload.wait_seconds"},
         "ResultPath": "$.delay",
@@ -222,4 +222,4 @@ def _catch(state: str, errors: Sequence[str] = ("States.ALL",)) -> dict[str, Any
 
 
 _WITHOUT_OUTPUT: Final = {"ResultPath": None, "OutputPath": None, "End": True}
-"""10,000 children must not fill the Map's output, and nothing is needed of it."""
+"""The output of the Map is discarded: that of 10,000 children would exceed its size."""

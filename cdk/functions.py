@@ -20,7 +20,7 @@ _RUNTIME: Final = lambda_.Runtime.PYTHON_3_14
 
 @dataclass(frozen=True, slots=True)
 class FunctionAssets:
-    """What functions are made of: a folder with one subfolder for each, and the layer of what they import."""
+    """The code of all functions, with a subfolder for each, and the layer of their dependencies."""
 
     code: Path
     dependencies: Path
@@ -68,7 +68,7 @@ class Functions(Construct):
                 **self._shared.settings.to_env(),
                 "POWERTOOLS_SERVICE_NAME": METRIC_SERVICE,
                 "POWERTOOLS_METRICS_NAMESPACE": metric_namespace(self._shared.config.environment),
-                # Who called, in CloudTrail and wherever else user agents are seen.
+                # The name of the caller in user agents, for example in CloudTrail.
                 "AWS_SDK_UA_APP_ID": name,
                 **(variables or {}),
             },
@@ -82,7 +82,7 @@ class Functions(Construct):
         return function
 
     def _role(self, title: str, log: logs.LogGroup) -> iam.Role:
-        """Make a role that may write its own log and its traces; the managed policy allows every log."""
+        """Make a role that may write its own log and its traces; the managed policy would allow every log."""
         role = iam.Role(self, f"{title}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log.grant_write(role)
         acknowledge_wildcard(role, "*", "Traces, streams and lists of tasks cannot be allowed by resource.")

@@ -16,7 +16,7 @@ _SCRATCH = "scratch"
 
 
 class JobService(Construct):
-    """What runs under the conventional family name of a service.
+    """The task definition of a service, under its conventional family name.
 
     Its execution role is ECS's own: it pulls the image, reads the secrets and writes the log. Its task role
     is the jobs': it works through shares, and may do what the service is configured with.
@@ -48,7 +48,7 @@ class JobService(Construct):
         for arn in config.secrets.values():
             of_ssm = arn.split(":")[2] == "ssm"
             action = "ssm:GetParameters" if of_ssm else "secretsmanager:GetSecretValue"
-            # What follows the seventh part names a field or a version of the secret.
+            # The parts after the seventh name a field or a version of the secret.
             resource = arn if of_ssm else ":".join(arn.split(":")[:7])
             self.execution_role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[resource]))
 
@@ -74,7 +74,7 @@ class JobService(Construct):
             logging=ecs.LogDrivers.aws_logs(log_group=self.log, stream_prefix=config.name),
             readonly_root_filesystem=True,
         )
-        # The one place that can be written, with the permissions that the image's VOLUME gives it.
+        # The only folder that can be written; its permissions are those of the image's VOLUME.
         definition.add_volume(name=_SCRATCH)
         container.add_mount_points(
             ecs.MountPoint(container_path="/tmp", source_volume=_SCRATCH, read_only=False)  # noqa: S108
@@ -83,7 +83,7 @@ class JobService(Construct):
         acknowledge(definition, "ECS2", "They are settings; what is secret comes from `secrets`.")
 
     def _inject(self, config: ServiceConfig, definition: ecs.FargateTaskDefinition) -> None:
-        """Have ECS put the secrets into its variables; CDK's own way would allow more than to read them."""
+        """Have ECS put the secrets into variables; CDK's own method would grant more than reading them."""
         secrets = [{"Name": name, "ValueFrom": arn} for name, arn in config.secrets.items()]
         resource = definition.node.default_child
         if secrets and isinstance(resource, ecs.CfnTaskDefinition):

@@ -23,7 +23,7 @@ class JobServices(Construct):
         config = shared.config
         self.network = Network(self, "Network", config=config)
         self.on_spot = tuple(service.name for service in config.services if service.spot)
-        # Not CDK's own construct, which would make a VPC where only subnets are known.
+        # CDK's own construct would make a VPC even if only subnets are configured.
         # Capacity providers need ECS's own role, which a new account gets with its first cluster only.
         capacity = ["FARGATE", "FARGATE_SPOT"] if self.on_spot else None
         self._cluster = ecs.CfnCluster(self, "Cluster", capacity_providers=capacity)
@@ -57,7 +57,7 @@ class JobServices(Construct):
 
     def grant_stop(self, to: iam.IGrantable) -> None:
         """Let *to* find and stop tasks of this cluster."""
-        # Listing is allowed or not for a cluster as a whole, not for its tasks.
+        # Listing can be allowed for a whole cluster only, not for single tasks.
         _allow(to, ["ecs:ListTasks"], ["*"], self._in_this_cluster)
         _allow(to, ["ecs:StopTask", "ecs:DescribeTasks"], [self._tasks])
 
@@ -73,7 +73,7 @@ class JobServices(Construct):
         _allow(to, ["ecs:RunTask"], self._definitions, self._in_this_cluster)
         _allow(to, ["ecs:StopTask", "ecs:DescribeTasks"], [self._tasks])
         _allow(to, ["iam:PassRole"], roles, passed_to_ecs)
-        # How Step Functions hears that a task of `runTask.sync` has stopped.
+        # Step Functions uses this rule to learn that a task of `runTask.sync` has stopped.
         _allow(to, ["events:PutTargets", "events:PutRule", "events:DescribeRule"], [rule])
 
 

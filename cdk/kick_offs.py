@@ -1,16 +1,16 @@
-"""What kicks off jobs without a caller: the clock, and the completion of other orchestrations."""
+"""Kick-offs without a caller: by schedules, and by the completion of other orchestrations."""
 
 from constructs import Construct
 
-from cdk.chaining import Chaining
 from cdk.event_stream import EventStream
 from cdk.functions import Functions
+from cdk.next_stages import NextStages
 from cdk.schedules import Schedules
 from cdk.shared import SharedResources
 
 
 class KickOffs(Construct):
-    """The one function that kicks off, the schedules that invoke it, and the rules on the bus that do."""
+    """The function that kicks off, and the schedules and rules of the bus that invoke it."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class KickOffs(Construct):
         self.function = functions.function("kick_off_job", seconds=900)
         shared.storage.grant_kick_off(self.function)
         stream.keep_what_fails(self.function)
-        self.chaining = Chaining(self, "Chaining", bus=shared.bus, kick_off_job=self.function)
+        self.next_stages = NextStages(self, "NextStages", bus=shared.bus, kick_off_job=self.function)
         self.schedules = Schedules(
             self, "Schedules", shared=shared, kick_off_job=self.function, failures=stream.end
         )

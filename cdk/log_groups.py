@@ -1,4 +1,4 @@
-"""The logs of an environment, all alike."""
+"""The log groups of an environment, which have the same retention and key."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from cdk.config import LOG_RETENTIONS
 
 @dataclass(frozen=True, slots=True)
 class LogGroups:
-    """Makes log groups that are kept as long, and under the same key if there is one."""
+    """Makes log groups with the same retention, and under the same key if there is one."""
 
     days: int
     key: kms.IKey | None
 
     def group(self, scope: Construct, construct_id: str) -> logs.LogGroup:
-        """Make a log group, which goes with the stack."""
+        """Make a log group; it is deleted with the stack."""
         return logs.LogGroup(
             scope,
             construct_id,

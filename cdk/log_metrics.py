@@ -11,7 +11,7 @@ _REFUSED: Final = (
     '{ ($.type = "TaskSubmitFailed") || '
     '(($.type = "TaskFailed") && (($.details.error = "ECS.*") || ($.details.error = "AmazonECS.*"))) }'
 )
-"""How the state machine's log tells that ECS launched nothing."""
+"""The lines of the state machine's log that say ECS launched nothing."""
 
 
 class LogMetrics(Construct):

@@ -12,7 +12,7 @@ from background_jobs.core.metrics import METRIC_SERVICE, Metric, metric_namespac
 PERIOD: Final = Duration.minutes(5)
 
 COUNTED_FROM_LOGS: Final = frozenset({Metric.LAUNCHES_REFUSED, Metric.FEED_LAG})
-"""What no code of ours emits as a metric; CloudWatch takes it from a log."""
+"""Metrics that no code of ours emits; CloudWatch takes them from logs."""
 
 
 def own_metric(environment: str, metric: Metric, statistic: str) -> cloudwatch.Metric:

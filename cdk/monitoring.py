@@ -1,4 +1,4 @@
-"""Watching an environment: alarms, who hears of them, and a dashboard."""
+"""The monitoring of an environment: alarms, their recipient, and a dashboard."""
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -16,7 +16,7 @@ from cdk.progress_api import ProgressApi
 
 
 class Monitoring(Construct):
-    """What tells people that an environment needs them."""
+    """Metrics of logs, alarms and the dashboard."""
 
     def __init__(  # noqa: PLR0913 -- what it watches
         self,

@@ -12,11 +12,11 @@ from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.service_config import ServiceConfig
 
 _EVERY_CONTAINER: Final = ("ecr.api", "ecr.dkr", "logs")
-"""What Fargate itself calls from a container's subnet: to pull its image, and to write its log."""
+"""The services that Fargate calls from a container's subnet, to pull its image and write its log."""
 
 
 class Network(Construct):
-    """Where the tasks run; *awsvpc* is what ECS is told of it."""
+    """The network of tasks; *awsvpc* is its configuration for ECS."""
 
     def __init__(self, scope: Construct, construct_id: str, *, config: EnvironmentConfig) -> None:
         super().__init__(scope, construct_id)
@@ -25,8 +25,8 @@ class Network(Construct):
                 vpc = self._made(new, config.services)
                 self.awsvpc = self._in(vpc, public=not new.private)
             case ExistingVpc() as existing:
-                found = ec2.Vpc.from_lookup(self, "Vpc", vpc_id=existing.vpc_id)
-                self.awsvpc = self._in(found, public=existing.public)
+                looked_up = ec2.Vpc.from_lookup(self, "Vpc", vpc_id=existing.vpc_id)
+                self.awsvpc = self._in(looked_up, public=existing.public)
             case ExistingSubnets() as subnets:
                 self.awsvpc = _awsvpc(subnets.subnet_ids, subnets.security_group_id, public=subnets.public)
 
@@ -71,6 +71,6 @@ def _awsvpc(subnet_ids: Sequence[str], security_group_id: str, *, public: bool) 
     return {
         "Subnets": list(subnet_ids),
         "SecurityGroups": [security_group_id],
-        # A container in a public subnet reaches nothing without an address of its own.
+        # Without a public address, a container in a public subnet reaches nothing outside of it.
         "AssignPublicIp": "ENABLED" if public else "DISABLED",
     }

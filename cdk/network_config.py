@@ -1,4 +1,4 @@
-"""Where containers run: in a network of the stack's own, or in one that is there already."""
+"""The network of containers: one that the stack makes, or one that exists."""
 
 from typing import Self
 
@@ -16,7 +16,7 @@ class NewVpc(BaseModel):
 
     private: bool = False
     endpoints: tuple[str, ...] = ()
-    """Further services that the jobs call from private subnets, ``sqs``; S3 and DynamoDB are there."""
+    """Further services that jobs call from private subnets (``sqs``); S3 and DynamoDB are included."""
     zones: int = Field(default=2, ge=1, le=6)
 
     @model_validator(mode="after")
@@ -29,7 +29,7 @@ class NewVpc(BaseModel):
 
 
 class ExistingVpc(BaseModel):
-    """A VPC that is there, looked up while synthesizing; its private subnets, which need NAT or endpoints."""
+    """An existing VPC, looked up while synthesizing; its private subnets need NAT or endpoints."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,7 +39,7 @@ class ExistingVpc(BaseModel):
 
 
 class ExistingSubnets(BaseModel):
-    """Subnets that are there, and the security group of the containers; nothing is looked up."""
+    """Existing subnets, and the security group of the containers; nothing is looked up."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -35,7 +35,7 @@ class PayloadBucket(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
             encryption_key=key,
-            # One call of KMS for many objects.
+            # With a bucket key, many objects need one call of KMS.
             bucket_key_enabled=True if key else None,
             enforce_ssl=True,
             minimum_tls_version=1.2,
@@ -61,7 +61,7 @@ class PayloadBucket(Construct):
         self._grant(to, "s3:GetObject")
 
     def grant_tell_missing(self, to: iam.IGrantable) -> None:
-        """Let *to* know an object that has expired from one that it may not read.
+        """Let *to* distinguish an expired object from one that it may not read.
 
         S3 answers that an object is missing only to those who may list the bucket.
         """
@@ -96,7 +96,7 @@ def _keys_of(service: str) -> str:
 
 
 def _expirations(config: EnvironmentConfig) -> Iterator[s3.LifecycleRule]:
-    # Where two rules fit an object, S3 goes by the one that ends it first.
+    # If two rules match an object, S3 applies the one that expires it first.
     longest = config.retention.longest
     yield s3.LifecycleRule(prefix=PAYLOADS, expiration=Duration.days(longest.days))
     for service in config.services:

@@ -20,9 +20,9 @@ _LONGEST: Final = Duration.minutes(15)
 _STREAM_SECONDS: Final = 14 * 60
 """A stream ends by itself before its function would be ended, and is resumed on the next."""
 _PADDING_BYTES: Final = 100_000
-"""Lambda holds back up to as much, and has no flush."""
+"""Lambda buffers up to as many bytes, and has no flush."""
 _POLL_SECONDS: Final = 1.0
-"""What is padded should come seldom."""
+"""Padded events are large, so they are sent less often."""
 
 
 class ProgressApi(Construct):

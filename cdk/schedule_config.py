@@ -1,4 +1,4 @@
-"""A schedule that comes and goes with the stack, checked before anything is synthesized."""
+"""A schedule that is deployed and deleted with the stack, checked before synthesis."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ class ScheduleConfig(OccurrenceOptions):
     def _are_small(cls, params: tuple[dict[str, Any], ...] | Path) -> tuple[dict[str, Any], ...]:
         if isinstance(params, Path):
             params = tuple(json.loads(line) for line in params.read_text().splitlines())
-        size = sum(len(params_line(index, one)) for index, one in enumerate(params))
+        size = sum(len(params_line(index, value)) for index, value in enumerate(params))
         if not 0 < size <= INLINE_BYTES:
             raise ValueError(f"params of {size:,} bytes cannot be declared: use 1 to {INLINE_BYTES:,}")
         return params

@@ -1,4 +1,4 @@
-"""Schedules: the group in EventBridge Scheduler, what it may invoke, and the schedules that are declared."""
+"""The group of schedules, the role in which they invoke, and the schedules of the configuration."""
 
 from typing import Final
 
@@ -24,7 +24,7 @@ _SERVICE: Final = "scheduler.amazonaws.com"
 
 
 class Schedules(Construct):
-    """What kicks off jobs by the clock; schedules that the SDK makes join those of the stack."""
+    """The group that holds the schedules of the stack, and those that the SDK makes."""
 
     def __init__(
         self,
@@ -56,8 +56,8 @@ class Schedules(Construct):
         self._start_what_waits(kick_off_job, shared.bus)
         self._declare(config)
 
-    def known_to(self, settings: Settings) -> Settings:
-        """Return *settings* with what it takes to make schedules."""
+    def with_schedules(self, settings: Settings) -> Settings:
+        """Return *settings* with the ARNs that are needed to make schedules."""
         target = self._target
         return settings.model_copy(
             update={
@@ -71,17 +71,17 @@ class Schedules(Construct):
         """Let *to* make schedules of this environment, beside what `grant_manage` allows."""
         self._allow(to, "CreateSchedule")
 
-    def tell(self, function: lambda_.Function) -> None:
-        """Set the variables of *function* that making schedules takes."""
-        known = self.known_to(self._settings).to_env()
-        for name in known.keys() - self._settings.to_env().keys():
-            function.add_environment(name, known[name])
+    def add_variables(self, function: lambda_.Function) -> None:
+        """Set the variables of *function* that it needs to make schedules."""
+        variables = self.with_schedules(self._settings).to_env()
+        for name in variables.keys() - self._settings.to_env().keys():
+            function.add_environment(name, variables[name])
 
     def grant_manage(self, to: iam.IGrantable) -> None:
         """Let *to* list, pause, resume and delete the schedules of this environment."""
         self._allow(to, "DeleteSchedule", "GetSchedule", "UpdateSchedule")
         for statement in (
-            # Listing is allowed or not for the account as a whole.
+            # Listing can be allowed for the whole account only.
             iam.PolicyStatement(actions=["scheduler:ListSchedules"], resources=["*"]),
             iam.PolicyStatement(
                 actions=["iam:PassRole"],
@@ -97,8 +97,8 @@ class Schedules(Construct):
             service="scheduler", resource="schedule", resource_name=f"{self._group.name}/*"
         )
         acknowledge_wildcard(stack, schedules, "The names of schedules are made by callers.")
-        named = [f"scheduler:{action}" for action in actions]
-        to.grant_principal.add_to_principal_policy(iam.PolicyStatement(actions=named, resources=[schedules]))
+        names = [f"scheduler:{action}" for action in actions]
+        to.grant_principal.add_to_principal_policy(iam.PolicyStatement(actions=names, resources=[schedules]))
 
     def _start_what_waits(self, kick_off_job: lambda_.IFunction, bus: events.IEventBus) -> None:
         """Tell the function when a run of a schedule completed: another may wait for it."""

@@ -20,7 +20,7 @@ _OURS: Final = frozenset(str(field.alias) for field in ContainerSettings.model_f
 
 
 class Permission(BaseModel):
-    """What the jobs of a service may do beside their own bookkeeping."""
+    """What the jobs of a service may do, beyond reading params and appending events."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,7 +28,7 @@ class Permission(BaseModel):
     """Each in full, ``s3:GetObject``; wildcards are refused."""
     resources: tuple[str, ...] = Field(min_length=1)
     reason: str = Field(min_length=1)
-    """Why; it is kept beside any wildcard in *resources*."""
+    """Why they are needed; shown with every wildcard in *resources*."""
 
 
 class EcrImage(BaseModel):
@@ -50,7 +50,7 @@ class ServiceConfig(BaseModel):
     dockerfile: str = "job_container/Dockerfile"
     """Relative to the folder."""
     jobs: tuple[str, ...] = ()
-    """The names of its jobs; where every service has them, a kick-off refuses others at once."""
+    """The names of its jobs. If every service lists its own, a kick-off refuses all others."""
     cpu: int = 512
     memory_mib: int = 1024
     arm64: bool = True
@@ -71,8 +71,8 @@ class ServiceConfig(BaseModel):
     @property
     def ecr_image(self) -> EcrImage | None:
         """Return where the image is, if that is in ECR."""
-        found = _ECR.match(self.image)
-        return EcrImage.model_validate(found.groupdict()) if found else None
+        match = _ECR.match(self.image)
+        return EcrImage.model_validate(match.groupdict()) if match else None
 
     @model_validator(mode="after")
     def _fits_fargate(self) -> Self:

@@ -1,4 +1,4 @@
-"""The stack of one environment: its parts, and what it tells the world."""
+"""The stack of one environment: its parts and its outputs."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from cdk.kick_offs import KickOffs
 from cdk.monitoring import Monitoring
 from cdk.progress_api import ProgressApi
 from cdk.shared import SharedResources
-from cdk.standstills import Standstills
+from cdk.stalls import Stalls
 
 
 class BackgroundJobsStack(Stack):
@@ -41,9 +41,9 @@ class BackgroundJobsStack(Stack):
         kick_offs = KickOffs(
             self, "KickOffs", shared=shared, functions=functions, stream=control_plane.stream
         )
-        self.on_job_completed = kick_offs.chaining.on_job_completed
-        self.start_after = kick_offs.chaining.start_after
-        Standstills(self, "Standstills", shared=shared, functions=functions)
+        self.on_job_completed = kick_offs.next_stages.on_job_completed
+        self.start_after = kick_offs.next_stages.start_after
+        Stalls(self, "Stalls", shared=shared, functions=functions)
         callers = Callers(
             self,
             "Callers",
@@ -61,9 +61,9 @@ class BackgroundJobsStack(Stack):
                 progress_api=progress_api,
             )
         settings = shared.settings.model_copy(update={"api_url": progress_api.api.url})
-        self._tell(kick_offs.schedules.known_to(settings), callers)
+        self._add_outputs(kick_offs.schedules.with_schedules(settings), callers)
 
-    def _tell(self, settings: Settings, callers: Callers) -> None:
+    def _add_outputs(self, settings: Settings, callers: Callers) -> None:
         for name, value in settings.to_outputs().items():
             CfnOutput(self, name, value=value)
         CfnOutput(self, "CallerPolicy", value=callers.callers.managed_policy_arn)

@@ -22,7 +22,7 @@ class Storage(Construct):
         self.payloads = PayloadBucket(self, "Payloads", config=config, key=key)
 
     def grant_call(self, to: iam.IGrantable) -> None:
-        """Let *to* kick off jobs, follow and cancel them, and read what came of them."""
+        """Let *to* kick off jobs, follow and cancel them, and read their outcomes."""
         self.event_log.grant_append(to)
         self.event_log.grant_read(to)
         self.read_model.grant_read(to)
@@ -31,7 +31,7 @@ class Storage(Construct):
         self.payloads.grant_write(to)
 
     def grant_kick_off(self, to: iam.IGrantable) -> None:
-        """Let *to* kick off what is due, and what follows an orchestration, from its results."""
+        """Let *to* kick off due schedules, and next stages with the results of the stage before."""
         self.event_log.grant_append(to)
         self.event_log.grant_read(to)
         self.read_model.grant_read_by_id(to)
@@ -52,7 +52,7 @@ class Storage(Construct):
         self.event_log.grant_append(to)
 
     def grant_note(self, to: iam.IGrantable) -> None:
-        """Let *to* append what it noticed of an orchestration, having read its story."""
+        """Let *to* append its observations of an orchestration, and read the events before them."""
         self.event_log.grant_append(to)
         self.event_log.grant_read(to)
 

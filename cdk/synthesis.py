@@ -39,13 +39,13 @@ def add_stack(app: "App", config: EnvironmentConfig, dependencies: Path) -> "Bac
         description=f"Background Job Service, environment {config.environment}",
         env=Environment(account=config.account, region=config.region),
         termination_protection=config.keep_data,
-        # The rule asks for a parameter that only a bootstrapped account has; the deployment itself finds out.
+        # The rule needs a parameter of a bootstrapped account; without it, the deployment fails by itself.
         synthesizer=DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
     )
 
 
 def check_rules(app: "App") -> None:
-    """Hold *app* to AWS's own rules while it is synthesized (cdk-nag); what they find stops it."""
+    """Check *app* against AWS's own rules (cdk-nag) while it is synthesized; a finding stops synthesis."""
     from aws_cdk import Validations
     from cdk_nag import AwsSolutionsChecks
 
@@ -53,7 +53,7 @@ def check_rules(app: "App") -> None:
 
 
 def build_layer(config: EnvironmentConfig) -> Path:
-    """Build the layer of the functions' dependencies, which is empty where they are not bundled."""
+    """Build the layer of the functions' dependencies; it is empty if they are not bundled."""
     if config.bundled:
         return build_dependencies(_BUILD)
     empty = _BUILD.with_name("empty")
@@ -63,7 +63,7 @@ def build_layer(config: EnvironmentConfig) -> Path:
 
 
 def synthesize(config: EnvironmentConfig, dependencies: Path, *, checked: bool = False) -> dict[str, Any]:
-    """Synthesize one environment and return its template; *checked* against AWS's rules, if asked for."""
+    """Synthesize one environment and return its template; *checked* says whether to apply AWS's rules."""
     use_bundled_node()
     from aws_cdk import App
 

@@ -1,4 +1,4 @@
-"""The only reader of the environment: each setting is named once, for the stack and for the code."""
+"""The only reader of variables: each setting is named once, for the stack and for the code."""
 
 import os
 from collections.abc import Mapping
@@ -23,32 +23,32 @@ from background_jobs.core.retention import Retention
 PREFIX: Final = "BACKGROUND_JOBS_"
 
 
-def _names(value: object) -> object:
+def _split_names(value: object) -> object:
     return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
 
-def _days(value: object) -> object:
+def _split_days(value: object) -> object:
     if not isinstance(value, str):
         return value
     return {name: days for name, _, days in (pair.partition("=") for pair in value.split(",") if pair)}
 
 
-def _joined(value: object) -> str:
+def _join(value: object) -> str:
     if isinstance(value, Mapping):
         return ",".join(f"{name}={days}" for name, days in value.items())
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-Days = Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_days)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
+Days = Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_split_days)]
 
 
-class _FromEnvironment(BaseModel):
+class _FromVariables(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Read every field from *environ*, by default the environment of this process.
+        """Read every field from *environ*, by default the variables of this process.
 
         Raises MissingSettings, which names every absent one, or InvalidSettings.
         """
@@ -58,7 +58,7 @@ class _FromEnvironment(BaseModel):
         try:
             return cls.model_validate(present)
         except ValidationError as invalid:
-            # An aliased field is located by its alias, which is its variable already.
+            # pydantic locates a field that has an alias by that alias, which is its variable already.
             located = [(str(error["loc"][0]), error) for error in invalid.errors()]
             problems = [(names.get(where, where), error) for where, error in located]
         if missing := [name for name, error in problems if error["type"] == "missing"]:
@@ -69,7 +69,7 @@ class _FromEnvironment(BaseModel):
     def to_env(self) -> dict[str, str]:
         """Return the variables from which `from_env` makes these settings again."""
         return {
-            self._variable(field): _joined(value)
+            self._variable(field): _join(value)
             for field in type(self).model_fields
             if (value := getattr(self, field)) not in (None, (), {})
         }
@@ -79,8 +79,8 @@ class _FromEnvironment(BaseModel):
         return cls.model_fields[field].alias or PREFIX + field.upper()
 
 
-class Settings(_FromEnvironment):
-    """Where an environment keeps its events, payloads and bus; read by callers, containers and Lambdas alike.
+class Settings(_FromVariables):
+    """The tables, bucket and bus of an environment; read by callers, containers and Lambdas alike.
 
     Every field is the variable ``BACKGROUND_JOBS_<FIELD>``.
     """
@@ -97,15 +97,15 @@ class Settings(_FromEnvironment):
     max_parallelism: Parallelism = DEFAULT_PARALLELISM
     """The most containers that one orchestration may use."""
     job_names: Names = ()
-    """The jobs of all services, comma-separated, where they are known; kick-off then refuses others."""
+    """The jobs of all services, comma-separated; if they are known, a kick-off refuses others."""
     retention_days: int = Field(default=90, ge=1)
     """How long events, read model and payloads are kept."""
     service_retention_days: Days = Field(default_factory=dict)
-    """The same for the services that have their own: ``billing=365,reports=7``."""
+    """The same for services that have days of their own: ``billing=365,reports=7``."""
     api_url: str = Field(default="", pattern=r"^(https?://.+)?$")
-    """Where the progress API is; without it, the SDK watches the read model."""
+    """The address of the progress API; without it, the SDK watches the read model."""
     schedule_function: str = ""
-    """The ARN of the function that schedules invoke; who makes schedules needs it and the next two."""
+    """The ARN of the function that schedules invoke; making schedules needs it and the next two."""
     schedule_role: str = ""
     """The ARN of the role in which Scheduler invokes it."""
     schedule_failures: str = ""
@@ -141,8 +141,8 @@ def output_name(field: str) -> str:
     return "".join(part.capitalize() for part in field.split("_"))
 
 
-class ExecutionSettings(_FromEnvironment):
-    """What the Lambdas that start and end executions need beside Settings."""
+class ExecutionSettings(_FromVariables):
+    """The further settings of the functions that start and end executions."""
 
     state_machine_arn: str
     cluster_arn: str
@@ -150,30 +150,30 @@ class ExecutionSettings(_FromEnvironment):
     """The services that run on Fargate Spot, comma-separated."""
 
 
-class StallSettings(_FromEnvironment):
-    """When an orchestration is said to stand still."""
+class StallSettings(_FromVariables):
+    """When an orchestration counts as stalled."""
 
     stalled_after_seconds: float = Field(default=3_600, gt=0)
-    """Seconds without any movement."""
+    """Seconds without any change."""
 
 
-class ApiSettings(_FromEnvironment):
-    """How the progress API streams; the defaults are those of a server of one's own."""
+class ApiSettings(_FromVariables):
+    """How the progress API streams; the defaults are for a server outside of Lambda."""
 
     stream_poll_seconds: float = Field(default=0.1, gt=0)
-    """How often the read model is looked at while an orchestration that is watched changes."""
+    """Seconds between two reads of the read model while somebody watches a changing orchestration."""
     stream_padding_bytes: int = Field(default=0, ge=0)
-    """What is sent after each event to push it through a buffer (Lambda has one, and no flush)."""
+    """Bytes that follow each event, to push it through a buffer (Lambda has one, and no flush)."""
     stream_seconds: float | None = Field(default=None, gt=0)
-    """After how long a stream ends, for its client to resume on another; None for never."""
+    """After how many seconds a stream ends, and its client resumes on another; None for never."""
     json_log: bool = False
-    """Whether the log is read by a machine."""
+    """Whether the log is written for machines."""
     allowed_hosts: Names = ("127.0.0.1", "localhost")
     """The hosts that requests may name, comma-separated; ``*`` for any."""
 
 
-class ContainerSettings(_FromEnvironment):
-    """What the state machine injects into one container: which job, and which share of its instances."""
+class ContainerSettings(_FromVariables):
+    """The variables that the state machine injects into one container: its job and its share of instances."""
 
     job_name: str = Field(alias=JOB_NAME)
     orchestration_id: str = Field(alias=ORCHESTRATION_ID)
@@ -185,16 +185,16 @@ class ContainerSettings(_FromEnvironment):
     params_key: str = Field(alias=JOB_PARAMS_KEY)
     """The object of the payload bucket that holds the params, one JSON object a line."""
     params_bytes: str = Field(alias=JOB_PARAMS_BYTES, pattern=r"^\d+-\d+$")
-    """Where in that object the share's lines are, as an HTTP byte range: ``0-8191``."""
+    """The share's lines in that object, as an HTTP byte range: ``0-8191``."""
     metadata_uri: str = Field(default="", alias="ECS_CONTAINER_METADATA_URI_V4")
-    """Set by ECS; where a container asks for its own metadata, its log stream among them."""
+    """The address of the container's metadata, which have its log stream; set by ECS."""
     log: str = ""
-    """Where this container's output goes, for launchers that know it beforehand."""
+    """The log of this container, if its launcher knows it beforehand."""
     cpu: int | None = None
     memory_mib: int | None = None
     """The size of its task, in units of 1/1,024 vCPU and in MiB; None where it has none."""
 
 
-def asked_to_describe() -> bool:
+def is_description_requested() -> bool:
     """Tell whether the job container is only asked which jobs it has (``BACKGROUND_JOBS_DESCRIBE=1``)."""
     return os.environ.get(f"{PREFIX}DESCRIBE") == "1"

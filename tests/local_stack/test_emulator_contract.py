@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from background_jobs.local_stack.substitutions import EMULATOR_VERSION, TOUCHED
+from background_jobs.local_stack.substitutions import EMULATOR_NAMES, EMULATOR_VERSION
 
 
 def test_the_emulator_is_the_version_that_was_measured() -> None:
@@ -14,7 +14,7 @@ def test_the_emulator_is_the_version_that_was_measured() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(module, name) for module, names in TOUCHED.items() for name in names]
+    ("module", "name"), [(module, name) for module, names in EMULATOR_NAMES.items() for name in names]
 )
 def test_every_name_that_we_touch_is_there(module: str, name: str) -> None:
     assert hasattr(importlib.import_module(f"ministack.services.{module}"), name)

@@ -88,12 +88,12 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
     """
     with reporting():
         from background_jobs.local_stack import LocalStack
-        from background_jobs.local_stack.lasting import LastingStack
+        from background_jobs.local_stack.running_stack import RunningStack
 
-        stack = LastingStack.found()
+        stack = RunningStack.find()
         if stack is None:
             with _status("Starting the offline stack"):
-                stack = LastingStack.started(
+                stack = RunningStack.start(
                     LocalStack(
                         jobs,
                         image=image,
@@ -114,9 +114,9 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
 @app.command()
 def down() -> None:
     """Take the stack down."""
-    from background_jobs.local_stack.lasting import LastingStack
+    from background_jobs.local_stack.running_stack import RunningStack
 
-    stack = LastingStack.found()
+    stack = RunningStack.find()
     if stack is None:
         say("No offline stack is up.")
         return
@@ -132,9 +132,9 @@ def status(
 
     Exits with 1 if none is.
     """
-    from background_jobs.local_stack.lasting import LastingStack
+    from background_jobs.local_stack.running_stack import RunningStack
 
-    stack = LastingStack.found()
+    stack = RunningStack.find()
     if stack is None:
         typer.echo(json.dumps({"up": False}) if as_json else "No offline stack is up.")
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Counting the calls that reach the emulator, by who made them and which operation they ask for."""
+"""Counts the calls that reach the emulator, by caller and operation."""
 
 import json
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 PATH: Final = "/_background_jobs/calls"
-"""Where the counts are served, as JSON: ``{"<caller> <operation>": <calls>}``."""
+"""The path of the counts, as JSON: ``{"<caller> <operation>": <calls>}``."""
 
 _SERVICE_IN_SCOPE: Final = 3
 """``Credential=<key>/<date>/<region>/<service>/aws4_request``."""

@@ -18,15 +18,15 @@ _POLL = {"Delay": 0.05, "MaxAttempts": 1_200}
 
 
 def deploy(session: "Session", account: str) -> Settings:
-    """Deploy the template in an empty account and return the settings that its outputs are."""
+    """Deploy the template in an empty account, and return its outputs as settings."""
     template = TEMPLATE.read_text()
     bucket = _asset_bucket(json.loads(template), account, session.region_name)
     s3, cloudformation = session.client("s3"), session.client("cloudformation")
     s3.create_bucket(Bucket=bucket)
-    s3.put_object(Bucket=bucket, Key=CODE_KEY, Body=_zipped(lambda_code()))
+    s3.put_object(Bucket=bucket, Key=CODE_KEY, Body=_zip_folder(lambda_code()))
     s3.put_object(Bucket=bucket, Key=DEPENDENCIES_KEY, Body=_empty_layer())
     s3.put_object(Bucket=bucket, Key=TEMPLATE.name, Body=template.encode())
-    # A template in the call itself may have 51,200 bytes only.
+    # A template inside the call may have 51,200 bytes at most.
     url = f"{s3.meta.endpoint_url}/{bucket}/{TEMPLATE.name}"
     cloudformation.create_stack(StackName=_STACK, TemplateURL=url, Capabilities=["CAPABILITY_NAMED_IAM"])
     cloudformation.get_waiter("stack_create_complete").wait(StackName=_STACK, WaiterConfig=_POLL)
@@ -35,14 +35,14 @@ def deploy(session: "Session", account: str) -> Settings:
 
 
 def _asset_bucket(template: dict[str, Any], account: str, region: str) -> str:
-    """Return the bucket in which the template expects its assets: that of a bootstrapped account."""
+    """Return the bucket of a bootstrapped account, in which the template expects its assets."""
     functions = (r for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function")
     name = next(functions)["Properties"]["Code"]["S3Bucket"]
     text: str = name["Fn::Sub"] if isinstance(name, dict) else name
     return text.replace("${AWS::AccountId}", account).replace("${AWS::Region}", region)
 
 
-def _zipped(folder: Path) -> bytes:
+def _zip_folder(folder: Path) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for path in sorted(folder.rglob("*.py")):

@@ -1,4 +1,4 @@
-"""Containers as containers: each is a `docker run` of the team's image, attended like any child process."""
+"""Containers in Docker: each is a `docker run` of the team's image, as a child process."""
 
 import ipaddress
 import json
@@ -12,7 +12,7 @@ from background_jobs.local_stack.jobs_image import docker
 
 STACK_LABEL: Final = "background-jobs.stack"
 ORCHESTRATION_LABEL: Final = "background-jobs.orchestration"
-"""The labels by which the containers of a stack and of an orchestration are found."""
+"""The labels that select the containers of a stack and of an orchestration."""
 
 _HOST: Final = "host.docker.internal"
 
@@ -68,10 +68,10 @@ class DockerLauncher:
 def bridge_address() -> str | None:
     """Return the address at which containers reach this machine; None if the engine has no bridge.
 
-    On Docker Desktop it is none of this machine's: there, containers reach the loopback.
+    On Docker Desktop this machine does not have that address, and containers reach the loopback.
     """
-    said = docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
-    for network in json.loads(said.stdout or "null") or ():
+    inspected = docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
+    for network in json.loads(inspected.stdout or "null") or ():
         subnet = ipaddress.ip_network(network["Subnet"])
         if subnet.version == 4:  # noqa: PLR2004 -- IPv4
             return str(network.get("Gateway") or subnet[1])
@@ -79,7 +79,7 @@ def bridge_address() -> str | None:
 
 
 def remove_containers(stack_id: str) -> None:
-    """Remove every container of a stack, whoever has lost sight of it."""
-    found = docker("ps", "--all", "--quiet", f"--filter=label={STACK_LABEL}={stack_id}").stdout.split()
-    if found:
-        docker("rm", "--force", "--volumes", *found)
+    """Remove every container of a stack, those that nothing waits for included."""
+    ids = docker("ps", "--all", "--quiet", f"--filter=label={STACK_LABEL}={stack_id}").stdout.split()
+    if ids:
+        docker("rm", "--force", "--volumes", *ids)

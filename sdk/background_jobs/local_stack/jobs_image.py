@@ -13,7 +13,7 @@ _ENGINE_SECONDS: Final = 30
 
 
 class InvalidJobsImage(BackgroundJobsError):
-    """What --image names cannot run jobs here."""
+    """The value of --image cannot run jobs here."""
 
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
@@ -27,7 +27,7 @@ class JobsImage:
     name: str
 
     @classmethod
-    def found(cls, name: str) -> Self:
+    def find(cls, name: str) -> Self:
         """Find the image *name* in this machine's engine. Raises InvalidJobsImage."""
         if shutil.which("docker") is None:
             raise InvalidJobsImage(
@@ -41,15 +41,15 @@ class JobsImage:
         return cls(name)
 
     def describe(self) -> tuple[str, ...]:
-        """Ask for the job names. Raises InvalidJobsImage with what the image said instead."""
+        """Ask the image for the names of its jobs. Raises InvalidJobsImage with its output if it fails."""
         command = ["docker", "run", "--rm", "--network=none", "--env=BACKGROUND_JOBS_DESCRIBE=1", self.name]
         return ask_job_names(command, os.environ, lambda reason: InvalidJobsImage(self.name, reason))
 
 
 def docker(*words: str) -> "subprocess.CompletedProcess[str]":
-    """Run the `docker` command, which knows the user's context, and return what it said.
+    """Run the `docker` command, which knows the user's context, and return its output.
 
-    It is given half a minute; status 124 is that it did not answer by then.
+    After half a minute without an answer, the status is 124.
     """
     command = ["docker", *words]
     try:

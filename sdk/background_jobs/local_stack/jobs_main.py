@@ -15,7 +15,7 @@ _DESCRIBE_SECONDS: Final = 60
 
 
 class InvalidJobsMain(BackgroundJobsError):
-    """What --jobs names cannot be the main of a container."""
+    """The value of --jobs cannot be the main of a container."""
 
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
@@ -33,7 +33,7 @@ class JobsMain:
     command: Sequence[str]
 
     @classmethod
-    def found(cls, name: str, python: str) -> Self:
+    def find(cls, name: str, python: str) -> Self:
         """Find the file or module *name*, to be run by the interpreter *python*. Raises InvalidJobsMain."""
         path = Path(name)
         if path.is_file():
@@ -41,25 +41,25 @@ class JobsMain:
         if path.suffix == ".py" or os.sep in name:
             raise InvalidJobsMain(name, f"there is no such file in {Path.cwd()}.")
         try:
-            known = importlib.util.find_spec(name) is not None
+            is_module = importlib.util.find_spec(name) is not None
         except (ImportError, ValueError):
-            known = False
-        if not known and not Path(name.replace(".", os.sep) + ".py").is_file():
+            is_module = False
+        if not is_module and not Path(name.replace(".", os.sep) + ".py").is_file():
             raise InvalidJobsMain(name, "there is neither a file nor a module of this name.")
         return cls(name, [python, "-m", name])
 
     def describe(self) -> tuple[str, ...]:
-        """Ask for the job names. Raises InvalidJobsMain with what the jobs said instead."""
+        """Run the jobs' main to learn their names. Raises InvalidJobsMain with its output if it fails."""
         variables = {**os.environ, "BACKGROUND_JOBS_DESCRIBE": "1"}
         return ask_job_names(self.command, variables, lambda reason: InvalidJobsMain(self.name, reason))
 
 
 def ask_job_names(
-    command: Sequence[str], variables: Mapping[str, str], refused: Callable[[str], BackgroundJobsError]
+    command: Sequence[str], variables: Mapping[str, str], to_error: Callable[[str], BackgroundJobsError]
 ) -> tuple[str, ...]:
-    """Return the job names that *command* prints. Raises what *refused* makes of a reason why it does not."""
+    """Return the job names that *command* prints, or raise what *to_error* makes of the reason why not."""
     try:
-        asked = subprocess.run(
+        done = subprocess.run(
             command,
             env=variables,
             stdin=subprocess.DEVNULL,
@@ -69,10 +69,10 @@ def ask_job_names(
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise refused(f"it did not name its jobs within {_DESCRIBE_SECONDS} s.") from None
-    if asked.returncode:
-        raise refused(f"it ended with status {asked.returncode}:\n{asked.stderr.strip()}")
+        raise to_error(f"it did not name its jobs within {_DESCRIBE_SECONDS} s.") from None
+    if done.returncode:
+        raise to_error(f"it ended with status {done.returncode}:\n{done.stderr.strip()}")
     try:
-        return tuple(json.loads(asked.stdout.splitlines()[-1])["job_names"])
+        return tuple(json.loads(done.stdout.splitlines()[-1])["job_names"])
     except (IndexError, ValueError, KeyError, TypeError):
-        raise refused("it ended without a call of run_e11_job([...]).") from None
+        raise to_error("it ended without a call of run_e11_job([...]).") from None

@@ -1,8 +1,8 @@
-"""Containers as child processes: what the emulator takes for a Docker client starts them.
+"""Containers as child processes, started by an object that the emulator uses as its Docker client.
 
-A container is a command with exactly the container's variables, in a session of its own, its output in a
-file, its exit code kept: the jobs' main itself, or a `docker run` (docker_launcher). The names here are
-Docker's, for the emulator calls them.
+A container is a command, the jobs' main itself or a `docker run` (docker_launcher). It has exactly the
+container's variables and a session of its own; its output is in a file, and its exit code is kept. Its
+methods have the names of Docker's client, because the emulator calls them.
 """
 
 import os
@@ -19,7 +19,7 @@ _POLL_SECONDS: Final = 0.05
 
 
 class Launcher(Protocol):
-    """How a container is made a child process."""
+    """The way in which a container becomes a child process."""
 
     @property
     def host(self) -> str:
@@ -43,7 +43,7 @@ class ProcessLauncher:
 
     host: Final = "127.0.0.1"
     inherited: Final = ("LANG", "LC_ALL", "PYTHONPATH", "TMPDIR", "VIRTUAL_ENV")
-    """What an image would bring along: where packages and temporary files are."""
+    """Variables that say where packages and temporary files are; an image would have its own."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = list(command)
@@ -56,7 +56,7 @@ class ProcessLauncher:
         return self._command
 
     def signal(self, process: "subprocess.Popen[bytes]", name: str, number: int) -> None:
-        """Send a signal to the group, which outlives its leader where the job left children behind."""
+        """Send a signal to the process group, which outlives its leader if the job left children behind."""
         del name
         try:
             os.killpg(process.pid, number)
@@ -92,22 +92,22 @@ class ProcessContainer:
         return {"StatusCode": self.exit_code}
 
     def stop(self, timeout: float = 10) -> None:
-        """Have the container's processes end: politely, and after *timeout* seconds by force.
+        """End the container's processes with SIGTERM, and after *timeout* seconds with SIGKILL.
 
         Like StopTask on AWS, this does not wait for the end.
         """
         if not self.ended.is_set():
             self._stopping = True
             self._signal(signal.SIGTERM)
-            threading.Thread(target=self._insist, args=(timeout,), daemon=True).start()
+            threading.Thread(target=self._kill_after, args=(timeout,), daemon=True).start()
 
     def remove(self, *, v: bool = False, force: bool = False) -> None:
-        """Kill what is left, if it was not told to stop a moment ago; the log stays."""
+        """Kill the processes that are left, unless the container is being stopped; the log stays."""
         del v
         if force or not self._stopping:
             self._signal(signal.SIGKILL)
 
-    def _insist(self, timeout: float) -> None:
+    def _kill_after(self, timeout: float) -> None:
         if not self.ended.wait(timeout):
             self._signal(signal.SIGKILL)
 
@@ -142,9 +142,9 @@ class ProcessContainers:
         self._containers: dict[str, ProcessContainer] = {}
 
     def run(self, image: str, **options: object) -> ProcessContainer:
-        """Start a process as soon as fewer than the limit run; *image* is not looked at.
+        """Start a process as soon as fewer than the limit run; *image* is ignored.
 
-        The task definitions of the offline stack name none that exists.
+        The images in the task definitions of the offline stack do not exist.
         """
         del image
         variables, name = options["environment"], options["name"]
@@ -194,7 +194,7 @@ class ProcessContainers:
 
     def _attend(self, container: ProcessContainer, process: "subprocess.Popen[bytes]") -> None:
         code = process.wait()
-        # A real container ends with its first process, whatever that left running.
+        # A real container ends with its first process, and so do the processes that this one started.
         container.remove(force=True)
         container.exit_code = code if code >= 0 else 128 - code
         container.ended.set()
@@ -202,7 +202,7 @@ class ProcessContainers:
 
 
 class ProcessRunner:
-    """What the emulator's ECS takes for its Docker client."""
+    """The Docker client of the emulator's ECS."""
 
     def __init__(self, containers: ProcessContainers) -> None:
         self.containers = containers

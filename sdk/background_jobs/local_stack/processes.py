@@ -1,4 +1,4 @@
-"""Finding and ending every process of a stack, wherever it was started and whoever its parent is."""
+"""Finds and ends all processes of a stack, whatever their parents are."""
 
 from collections.abc import Callable
 from typing import Final
@@ -14,19 +14,19 @@ _ROUNDS: Final = 10
 
 def find_processes(stack_id: str) -> list[psutil.Process]:
     """Return the processes of a stack, this one left out."""
-    found = []
+    processes = []
     own = psutil.Process().pid
     for process in psutil.process_iter():
         try:
             if process.pid != own and process.environ().get(STACK_ID) == stack_id:
-                found.append(process)
+                processes.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
-    return found
+    return processes
 
 
 def end_all(stack_id: str) -> None:
-    """End every process of a stack but this one: politely, then by force, until none is left."""
+    """End every process of a stack but this one: with SIGTERM, then with SIGKILL, until none is left."""
     for _ in range(_ROUNDS):
         processes = find_processes(stack_id)
         if not processes:

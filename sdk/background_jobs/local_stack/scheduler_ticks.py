@@ -13,7 +13,7 @@ from background_jobs.core.schedules.definition import SCHEDULED_TIME
 from background_jobs.core.schedules.timing import Timing
 
 TICK_SECONDS: Final = 1
-"""How often it is looked at what is due; AWS takes up to a minute."""
+"""The time between two looks for due schedules; AWS may take up to a minute."""
 
 _WINDOW: Final = {"start": "StartDate", "end": "EndDate"}
 _EXPRESSION: Final = re.compile(r"(cron|rate|at)\((.+)\)")
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class Ticks:
-    """Delivers what has become due since the tick before."""
+    """Delivers the occurrences that have become due since the last tick."""
 
     def __init__(self, scheduler: Any, invoke_target: Callable[..., Any]) -> None:
         self._scheduler = scheduler
@@ -62,12 +62,12 @@ class Ticks:
             "Account": account,
             "Region": region,
         }
-        told = schedule["Target"].get("Input", "{}").replace(SCHEDULED_TIME, f"{at:%Y-%m-%dT%H:%M:%SZ}")
-        self._invoke_target({**schedule["Target"], "Input": told}, event, schedule)
+        payload = schedule["Target"].get("Input", "{}").replace(SCHEDULED_TIME, f"{at:%Y-%m-%dT%H:%M:%SZ}")
+        self._invoke_target({**schedule["Target"], "Input": payload}, event, schedule)
 
 
 def parse_timing(schedule: Mapping[str, Any]) -> Timing:
-    """Return when the emulator's *schedule* is due. Raises ValueError if its expression is none."""
+    """Return when the emulator's *schedule* is due. Raises ValueError if its expression is invalid."""
     expression = _EXPRESSION.fullmatch(schedule["ScheduleExpression"].strip())
     kind, text = expression.groups() if expression else ("", "")
     window = {name: _moment(schedule[field]) for name, field in _WINDOW.items() if schedule.get(field)}

@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 class Ready(BaseModel):
-    """What the server says once the stack can be used."""
+    """The message of the server once the stack can be used."""
 
     port: int
     settings: Settings
@@ -44,18 +44,18 @@ class Ready(BaseModel):
 
 
 class ServerOptions(BaseModel):
-    """What a stack is started with."""
+    """The options with which a stack is started."""
 
     folder: Path
-    """Where logs go, and the file that says it is ready."""
+    """The folder of the logs, and of the file that says the stack is ready."""
     command: list[str] = []
-    """The main of a container, where no image is."""
+    """The main of a container, unless there is an image."""
     image: str = ""
     """The image of every container; Docker runs it."""
     memory_mib: int | None = None
     """The memory of a container of *image*; None for what its task definition says."""
     containers: int
-    """How many containers run at most at once; more wait."""
+    """The most containers that run at once; further ones wait."""
     port: int = 0
     """0 takes any free port."""
     api_port: int = 0
@@ -77,7 +77,7 @@ def client_variables(port: int, caller: str, host: str = "127.0.0.1") -> dict[st
 
 
 def main(options: ServerOptions) -> None:
-    """Serve until told to end, then leave no process behind."""
+    """Serve until a signal or the parent's end, then end every process of the stack."""
     listeners = [socket.create_server(("127.0.0.1", options.port), backlog=256)]
     port = listeners[0].getsockname()[1]
     if options.image and (bridge := _bridge_listener(port)):
@@ -92,7 +92,7 @@ def main(options: ServerOptions) -> None:
     finally:
         runner.stop_all()
         end_all(os.environ[STACK_ID])
-        # The emulator's threads may wait for what will not come.
+        # Threads of the emulator may wait for ever.
         os._exit(0)
 
 
@@ -103,7 +103,7 @@ def _launcher(options: ServerOptions) -> Launcher:
 
 
 def _bridge_listener(port: int) -> socket.socket | None:
-    """Listen where containers reach this machine, and nobody outside of it does."""
+    """Listen at the address at which containers, and nobody outside of this machine, reach it."""
     address = bridge_address()
     try:
         return socket.create_server((address, port), backlog=256) if address else None
@@ -114,7 +114,7 @@ def _bridge_listener(port: int) -> socket.socket | None:
 
 def _configure(port: int) -> None:
     """Set the emulator's own settings, before it is imported."""
-    # What the user has set for real accounts must not reach the emulator's children.
+    # The user's variables for real accounts must not reach the children of the emulator.
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(
@@ -148,8 +148,8 @@ async def _serve(listeners: list[socket.socket], options: ServerOptions, runner:
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
     threading.Thread(target=_deploy, args=(listeners[0].getsockname()[1], options), daemon=True).start()
-    counted: Any = CallCounter(app)
-    await serve(counted, config, shutdown_trigger=ending.wait)
+    counting_app: Any = CallCounter(app)
+    await serve(counting_app, config, shutdown_trigger=ending.wait)
 
 
 def _end_with_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
@@ -169,7 +169,7 @@ def _deploy(port: int, options: ServerOptions) -> None:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             settings = settings.model_copy(update={"api_url": url})
             _start_api(listener, settings, port, options)
-    except Exception as error:  # noqa: BLE001 -- told to whoever waits
+    except Exception as error:  # noqa: BLE001 -- the file reports it to the process that waits
         _log.exception("The deployment failed")
         _publish(options.folder / FAILED, f"{type(error).__name__}: {error}")
         return
@@ -177,7 +177,7 @@ def _deploy(port: int, options: ServerOptions) -> None:
 
 
 def _start_api(listener: socket.socket, settings: Settings, port: int, options: ServerOptions) -> None:
-    """Start the progress API beside the emulator; what connects before it is up waits in the backlog."""
+    """Start the progress API beside the emulator; connections wait in the backlog until it is up."""
     variables = {**os.environ, **settings.to_env(), **client_variables(port, "api")}
     with (options.folder / "api.log").open("wb") as log:
         subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The offline stack as its user sees it: up within a few seconds, and gone without a trace."""
+"""The offline stack for its user: it starts within a few seconds, and leaves nothing behind."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ class LocalStackError(BackgroundJobsError):
 
 
 class InvalidLocalStack(BackgroundJobsError):
-    """What was asked for does not say how jobs are to run."""
+    """The options do not say how jobs are to run."""
 
 
 class LocalStack:
@@ -46,7 +46,7 @@ class LocalStack:
     """
 
     server: ClassVar[str] = "background_jobs.local_stack.server"
-    """The module that is the process of the stack."""
+    """The module that runs as the process of the stack."""
 
     def __init__(  # noqa: PLR0913 -- its options are keywords
         self,
@@ -61,13 +61,13 @@ class LocalStack:
     ) -> None:
         self.stack_id = str(uuid.uuid4())
         self.containers = containers or max(2, os.cpu_count() or 1)
-        self.main = _found(jobs, image, python, memory_mib)
+        self.main = _find_jobs(jobs, image, python, memory_mib)
         self._memory_mib = memory_mib
         self.folder = Path()
-        """Where the logs of the emulator (``server.log``) and of each container are."""
+        """The folder of the logs, of the emulator (``server.log``) and of each container."""
         self.stopping = False
         self.variables: dict[str, str] = {}
-        """What a process needs to use the stack: endpoint, credentials, and the SDK's settings."""
+        """The variables that a process needs to use it: endpoint, credentials, and the SDK's settings."""
         self._port, self._api_port = port, api_port
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -100,26 +100,26 @@ class LocalStack:
             )
         try:
             with ThreadPoolExecutor(1) as pool:
-                asking = pool.submit(self.main.describe)
+                names = pool.submit(self.main.describe)
                 ready = self._wait_until_ready(self._process)
-                names = asking.result()
+                job_names = names.result()
         except BaseException:
             self.stop()
             raise
-        settings = ready.settings.model_copy(update={"job_names": names})
+        settings = ready.settings.model_copy(update={"job_names": job_names})
         self.variables = client_variables(ready.port, "caller") | settings.to_env()
         return self
 
     @property
     def pid(self) -> int:
         """Return the process of the stack. Raises LocalStackError if it was not started."""
-        return self._started().pid
+        return self._running_process().pid
 
     def wait(self) -> int:
         """Wait until the stack's process ends, and return its status."""
-        return self._started().wait()
+        return self._running_process().wait()
 
-    def _started(self) -> "subprocess.Popen[bytes]":
+    def _running_process(self) -> "subprocess.Popen[bytes]":
         if self._process is None:
             raise LocalStackError("The stack was not started.")
         return self._process
@@ -170,15 +170,15 @@ class LocalStack:
         return "\n".join(lines[-_LOG_LINES:])
 
 
-def _found(
+def _find_jobs(
     jobs: str | None, image: str | None, python: str | None, memory_mib: int | None
 ) -> JobsMain | JobsImage:
     if image is not None:
         if jobs is not None or python is not None:
             raise InvalidLocalStack("--image brings its own jobs and Python: leave out --jobs and --python.")
-        return JobsImage.found(image)
+        return JobsImage.find(image)
     if jobs is None:
         raise InvalidLocalStack("Say where the jobs are: --jobs FILE, or --image NAME to run them in Docker.")
     if memory_mib is not None:
         raise InvalidLocalStack("--memory needs --image: the memory of a process is not limited.")
-    return JobsMain.found(jobs, python or sys.executable)
+    return JobsMain.find(jobs, python or sys.executable)

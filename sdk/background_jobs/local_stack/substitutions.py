@@ -1,4 +1,4 @@
-"""Where the emulator differs from AWS and we depend on AWS: functions of it that are replaced.
+"""The functions of the emulator that are replaced, because they differ from AWS in what we depend on.
 
 They are pinned to one version; a contract test fails when a name or a signature moves (docs/adr/0004).
 """
@@ -13,7 +13,7 @@ from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.scheduler_ticks import TICK_SECONDS, Ticks
 
 EMULATOR_VERSION: Final = "1.5.33"
-TOUCHED: Final = {
+EMULATOR_NAMES: Final = {
     "ecs": ("_get_docker", "_run_task", "_describe_tasks", "_stop_task", "_tasks", "_build_run_kwargs"),
     "stepfunctions": (
         "_poll_ecs_tasks",
@@ -48,25 +48,25 @@ def substitute(runner: ProcessRunner) -> None:
     )
 
     ecs._docker = runner
-    ecs._build_run_kwargs = _as_defined(ecs._build_run_kwargs)
-    waiting = _Waiting(ecs, stepfunctions)
-    stepfunctions._poll_ecs_tasks = waiting.until_stopped
-    stepfunctions._stop_execution = waiting.stopping_tasks(stepfunctions._stop_execution)
-    stepfunctions._run_distributed_map = _bounded(
+    ecs._build_run_kwargs = _apply_definition(ecs._build_run_kwargs)
+    waiter = _TaskWaiter(ecs, stepfunctions)
+    stepfunctions._poll_ecs_tasks = waiter.wait_until_stopped
+    stepfunctions._stop_execution = waiter.stop_tasks_after(stepfunctions._stop_execution)
+    stepfunctions._run_distributed_map = _honour_concurrency_path(
         stepfunctions._run_distributed_map,
         stepfunctions._resolve_path,
     )
     scheduler._tick_schedules = Ticks(scheduler, eventbridge._invoke_target).tick
     scheduler._SCHEDULE_TICK_INTERVAL = TICK_SECONDS
-    lambda_svc._execute_function = _honouring_batch_failures(lambda_svc._execute_function)
+    lambda_svc._execute_function = _honour_batch_failures(lambda_svc._execute_function)
 
 
-def _as_defined(build: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+def _apply_definition(build: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """Wrap the options of a container, so that they carry the limits of its task definition."""
 
     def options(container: Mapping[str, Any], task: Mapping[str, Any], *rest: object) -> dict[str, Any]:
         built = build(container, task, *rest)
-        # An image made here is of this machine's architecture, whatever Fargate's is to be.
+        # An image that is built here has this machine's architecture, whatever that of Fargate is.
         built.pop("platform", None)
         return built | {
             "mem_limit": f"{container.get('memory') or task['memory']}m",
@@ -76,15 +76,15 @@ def _as_defined(build: Callable[..., dict[str, Any]]) -> Callable[..., dict[str,
     return options
 
 
-class _Waiting:
-    """`ecs:runTask.sync` as on AWS: it waits as long as it takes, and any exit code but 0 is a failure."""
+class _TaskWaiter:
+    """`ecs:runTask.sync` as on AWS: it waits without a limit, and any exit code but 0 is a failure."""
 
     def __init__(self, ecs: Any, stepfunctions: Any) -> None:
         self._ecs = ecs
         self._stepfunctions = stepfunctions
         self._aborted: set[str] = set()
 
-    def until_stopped(self, cluster: str, task_arns: list[str]) -> dict[str, Any]:
+    def wait_until_stopped(self, cluster: str, task_arns: list[str]) -> dict[str, Any]:
         """Wait for the tasks to stop and return the last of them, or raise States.TaskFailed with it."""
         failed = self._stepfunctions._ExecutionError
         while any(self._ecs._tasks[arn]["lastStatus"] != "STOPPED" for arn in task_arns):
@@ -92,15 +92,15 @@ class _Waiting:
         _, _, body = self._ecs._describe_tasks({"cluster": cluster, "tasks": task_arns})
         tasks = json.loads(body)["tasks"]
         for task in tasks:
-            if _orchestration_of(task) in self._aborted:
-                # No Retry and no Catch matches it: the child ends with its execution.
+            if _orchestration_id(task) in self._aborted:
+                # No Retry and no Catch matches this error, so that the child ends with its execution.
                 raise failed("States.Runtime", "The execution was aborted")
             codes = [container.get("exitCode") for container in task["containers"]]
             if any(code != 0 for code in codes):
                 raise failed("States.TaskFailed", json.dumps(_pascal(task)))
         return {str(key): value for key, value in _pascal(tasks[-1]).items()}
 
-    def stopping_tasks(self, stop_execution: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def stop_tasks_after(self, stop_execution: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Wrap StopExecution, so that it stops the tasks of the execution, too."""
 
         def stop(data: Mapping[str, Any]) -> Any:
@@ -108,7 +108,7 @@ class _Waiting:
             name = str(data.get("executionArn")).rsplit(":", 1)[-1]
             self._aborted.add(name)
             for arn, task in list(self._ecs._tasks.items()):
-                if _orchestration_of(task) == name and task["lastStatus"] != "STOPPED":
+                if _orchestration_id(task) == name and task["lastStatus"] != "STOPPED":
                     cluster = task["clusterArn"]
                     self._ecs._stop_task({"cluster": cluster, "task": arn, "reason": "Execution aborted"})
             return answer
@@ -116,13 +116,15 @@ class _Waiting:
         return stop
 
 
-def _orchestration_of(task: Mapping[str, Any]) -> str | None:
+def _orchestration_id(task: Mapping[str, Any]) -> str | None:
     overrides = task.get("overrides", {}).get("containerOverrides", [])
-    variables = (variable for one in overrides for variable in one.get("environment", []))
+    variables = (variable for override in overrides for variable in override.get("environment", []))
     return next((v["value"] for v in variables if v["name"] == ORCHESTRATION_ID), None)
 
 
-def _bounded(run_map: Callable[..., Any], resolve: Callable[[str, Any], Any]) -> Callable[..., Any]:
+def _honour_concurrency_path(
+    run_map: Callable[..., Any], resolve: Callable[[str, Any], Any]
+) -> Callable[..., Any]:
     """Wrap the Distributed Map, so that it honours MaxConcurrencyPath."""
 
     def run(state: Mapping[str, Any], raw_input: object, effective: object, *rest: object) -> Any:
@@ -133,10 +135,10 @@ def _bounded(run_map: Callable[..., Any], resolve: Callable[[str, Any], Any]) ->
     return run
 
 
-def _honouring_batch_failures(execute: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap the invocation of functions, so that records of a stream that are reported come again.
+def _honour_batch_failures(execute: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the invocation of functions, so that records of a stream that are reported as failed come again.
 
-    AWS reads again from the first of them; here the whole batch comes again, which at-least-once allows.
+    AWS repeats the batch from the first of them; here the whole batch comes again, as at-least-once allows.
     """
 
     def run(function: object, event: object, *rest: Any, **options: Any) -> Any:
@@ -152,7 +154,7 @@ def _honouring_batch_failures(execute: Callable[..., Any]) -> Callable[..., Any]
 
 def _pascal(value: Any) -> Any:
     if isinstance(value, list):
-        return [_pascal(one) for one in value]
+        return [_pascal(item) for item in value]
     if isinstance(value, dict):
-        return {key[:1].upper() + key[1:]: _pascal(one) for key, one in value.items()}
+        return {key[:1].upper() + key[1:]: _pascal(item) for key, item in value.items()}
     return value

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from background_jobs.aws.stores import Stores
 from background_jobs.jobs import Jobs
-from background_jobs.settings import ContainerSettings, Settings, asked_to_describe
+from background_jobs.settings import ContainerSettings, Settings, is_description_requested
 from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.logs import ContainerLog
@@ -22,7 +22,7 @@ def run_e11_job(jobs: Iterable[object]) -> None:
     outside of a container.
     """
     registered = Jobs(jobs)
-    if asked_to_describe():
+    if is_description_requested():
         print(json.dumps({"job_names": registered.names}))  # noqa: T201 -- the stack reads it
         return
     container, settings = ContainerSettings.from_env(), Settings.from_env()

@@ -1,4 +1,4 @@
-"""Standstills: a function that looks, now and then, for orchestrations in which nothing moves."""
+"""A function that looks regularly for orchestrations in which nothing changes."""
 
 from typing import Final
 
@@ -14,8 +14,8 @@ from cdk.shared import SharedResources
 _EVERY: Final = Duration.minutes(5)
 
 
-class Standstills(Construct):
-    """Notes in the log what stands still; the aggregator tells the bus."""
+class Stalls(Construct):
+    """Notes stalled orchestrations in the log; the aggregator publishes them on the bus."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, shared: SharedResources, functions: Functions

@@ -1,4 +1,4 @@
-"""Chaining: what follows a completed orchestration, asked for at its kick-off or by a rule of the stack."""
+"""The next stage after a completed orchestration, as its kick-off or a rule of the stack asks for it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from background_jobs.core.invocations import StartStage
 from background_jobs.core.stages import Stage
 
 
-class Chaining(Construct):
+class NextStages(Construct):
     """Rules on the bus that start stages."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A stack that stays: where it is noted, so that another command finds it and takes it down."""
+"""The stack that runs between commands: a file notes it, by which other commands find and end it."""
 
 import os
 import time
@@ -15,13 +15,13 @@ from background_jobs.local_stack.stack import LocalStack
 from background_jobs.settings import Settings
 
 
-class LastingStack(BaseModel):
-    """The note of a stack that stays up between commands."""
+class RunningStack(BaseModel):
+    """The note of a stack that runs between commands."""
 
     stack_id: str
     pid: int
     jobs: str
-    """What runs them: a file, a module or an image."""
+    """The file, module or image that runs the jobs."""
     in_docker: bool = False
     containers: int
     folder: Path
@@ -30,8 +30,8 @@ class LastingStack(BaseModel):
     variables: dict[str, str]
 
     @classmethod
-    def found(cls) -> Self | None:
-        """Return the stack that is up, or None; the note of one that died is removed."""
+    def find(cls) -> Self | None:
+        """Return the stack that runs, or None; the note of a stack that died is removed."""
         note = _note()
         if not note.exists():
             return None
@@ -42,10 +42,10 @@ class LastingStack(BaseModel):
         return None
 
     @classmethod
-    def started(cls, stack: LocalStack) -> Self:
-        """Bring *stack* up to stay, and note it. Raises LocalStackError or InvalidJobsMain."""
+    def start(cls, stack: LocalStack) -> Self:
+        """Start *stack* to outlive this process, and note it. Raises LocalStackError or InvalidJobsMain."""
         stack.start(ends_with_parent=False)
-        lasting = cls(
+        running = cls(
             stack_id=stack.stack_id,
             pid=stack.pid,
             jobs=stack.main.name,
@@ -57,12 +57,12 @@ class LastingStack(BaseModel):
         )
         note = _note()
         note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(lasting.model_dump_json(indent=2))
-        return lasting
+        note.write_text(running.model_dump_json(indent=2))
+        return running
 
     @property
     def api_url(self) -> str:
-        """Return where the progress API is, and the console with it."""
+        """Return the address of the progress API and the console."""
         return Settings.from_env(self.variables).api_url
 
     @property
