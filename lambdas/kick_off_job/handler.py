@@ -33,7 +33,7 @@ def _occurrence_runner() -> OccurrenceRunner:
 def handler(event: dict[str, Any], _context: object) -> None:
     """Do what an event of Scheduler or of the bus calls for; doing it twice does it once."""
     if RUN_COMPLETED_OF in event:
-        _occurrence_runner().run_completed(event[RUN_COMPLETED_OF])
+        _occurrence_runner().start_waiting(event[RUN_COMPLETED_OF])
     elif FOLLOWING in event:
         start_following(Following.model_validate(event[FOLLOWING]), *_parts())
     elif event.get("detail-type") == JOB_COMPLETED_DETAIL_TYPE:
@@ -41,6 +41,6 @@ def handler(event: dict[str, Any], _context: object) -> None:
         schedule = completed.tags.get(SCHEDULE_TAG)
         if not start_next(completed.orchestration_id, *_parts()) and schedule:
             # The run has ended early, and no other event will say so.
-            _occurrence_runner().run_completed(schedule)
+            _occurrence_runner().start_waiting(schedule)
     else:
-        _occurrence_runner().due(Due.model_validate(event))
+        _occurrence_runner().run_due(Due.model_validate(event))

@@ -41,7 +41,7 @@ def stored() -> dict[str, Any]:
 def delivered(schedules: Schedules, at: datetime) -> Any:
     """Deliver an occurrence as Scheduler does: by the input that was stored with it."""
     told = stored()["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", f"{at:%Y-%m-%dT%H:%M:%SZ}")
-    return schedules.occurrence_runner.due(Due.model_validate_json(told))
+    return schedules.occurrence_runner.run_due(Due.model_validate_json(told))
 
 
 def states(schedule: Schedule) -> list[tuple[int, str]]:

@@ -104,7 +104,7 @@ def test_the_typed_keywords_are_the_fields_of_the_model(typed: type, model: type
 def test_reruns_occurrences_and_stages_have_every_option_that_is_not_excused() -> None:
     assert set(RerunOptions.model_fields) == expected("rerun") | OF_RERUNS
     assert set(OccurrenceOptions.model_fields) == expected("schedule")
-    assert {field.name for field in fields(Stage)} == expected("stage") | {  # type: ignore[arg-type] # pydantic's
+    assert {field.name for field in fields(Stage)} == expected("stage") | {
         "job_name", "params", "on_failure",
     }  # fmt: skip
 
@@ -174,7 +174,7 @@ def test_a_schedule_of_the_stack_and_a_stored_one_have_every_option() -> None:
 
 def test_every_excuse_is_for_an_option_that_there_is() -> None:
     assert {name for _, name in ABSENT} <= set(KickOffOptions.model_fields)
-    others = {"stage": {field.name for field in fields(Stage)}}  # type: ignore[arg-type] # pydantic's
+    others = {"stage": {field.name for field in fields(Stage)}}
     others |= {"rerun": set(RerunOptions.model_fields), "schedule": set(OccurrenceOptions.model_fields)}
     assert [(what, name) for what, name in ABSENT if name in others[what]] == []
 

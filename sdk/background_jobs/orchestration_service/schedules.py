@@ -81,7 +81,7 @@ class Schedules:
             ScheduleDefined(schedule=name, at=now, definition=definition, paused=paused)
         )
         # Occurrences that wait in the queue still run with the params of the definition before.
-        if before and not self.occurrence_runner.backlog(name, Overlap.QUEUE).waiting:
+        if before and not self.occurrence_runner.read_backlog(name, Overlap.QUEUE).waiting:
             self._remove_params(before.definition, unless=definition)
         return self._handle(definition, ScheduleState.PAUSED if paused else ScheduleState.ACTIVE)
 
