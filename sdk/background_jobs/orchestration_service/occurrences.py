@@ -149,7 +149,7 @@ class OccurrenceRunner:
         }
         request = KickOffRequest(
             job_name=definition.job_name,
-            options=definition.kick_off(tags=occurrence),
+            options=definition.kick_off_options(tags=occurrence),
             known_id=run.orchestration_id,
         )
         return self._prepare(request, self._params(definition))
