@@ -32,9 +32,9 @@ def handler(event: dict[str, Any], _context: object) -> None:
     occurrences, stores, settings = _parts()
     match parse_invocation(event):
         case Due() as due:
-            occurrences.due(due)
+            occurrences.run_due(due)
         case ScheduleRunCompleted(schedule=schedule):
-            occurrences.run_completed(schedule)
+            occurrences.start_waiting(schedule)
         case StartStage() as request:
             start_stage_of_rule(request, stores, settings)
         case JobCompletedDelivery(detail=completed):

@@ -43,7 +43,7 @@ def delivered(schedules: Schedules, at: datetime) -> Any:
     occurrence = stored()["Target"]["Input"].replace(
         "<aws.scheduler.scheduled-time>", f"{at:%Y-%m-%dT%H:%M:%SZ}"
     )
-    return schedules.occurrence_runner.due(Due.model_validate_json(occurrence))
+    return schedules.occurrence_runner.run_due(Due.model_validate_json(occurrence))
 
 
 def states(schedule: Schedule) -> list[tuple[int, str]]:

@@ -130,19 +130,19 @@ def test_what_is_queued_runs_in_order_one_after_the_other(
     assert [run.type for run in runs] == ["OccurrenceStarted", "OccurrenceQueued", "OccurrenceQueued"]
     delivered(schedules, hours[1])  # twice is once
     assert [state for _, state in states(schedule)] == ["queued", "queued", "started"]
-    assert schedules.occurrence_runner.run_completed("hourly") is None  # the first is still in progress
+    assert schedules.occurrence_runner.start_waiting("hourly") is None  # the first is still in progress
 
     started = runs[0]
     for at in hours[1:]:
         complete(started.orchestration_id)
-        started = schedules.occurrence_runner.run_completed("hourly")
+        started = schedules.occurrence_runner.start_waiting("hourly")
         assert started is not None
         assert started.scheduled_at == at
         assert (
-            schedules.occurrence_runner.run_completed("hourly") is None
+            schedules.occurrence_runner.start_waiting("hourly") is None
         )  # hearing of it twice starts no more
     complete(started.orchestration_id)
-    assert schedules.occurrence_runner.run_completed("hourly") is None
+    assert schedules.occurrence_runner.start_waiting("hourly") is None
     assert [state for _, state in states(schedule)] == ["started"] * 3
 
 
@@ -160,7 +160,7 @@ def test_what_is_queued_just_as_the_run_before_ends_is_started_all_the_same(
     def late(event: Any) -> None:
         # The run ends, and the schedule hears of it, before its successor is in the queue.
         complete(first.orchestration_id)
-        assert schedules.occurrence_runner.run_completed("hourly") is None
+        assert schedules.occurrence_runner.start_waiting("hourly") is None
         append(event)
 
     monkeypatch.setattr(stores.schedule_log, "append", late)

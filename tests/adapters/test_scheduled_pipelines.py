@@ -71,7 +71,7 @@ def test_what_waits_for_a_run_starts_when_its_next_stage_is_skipped(
     assert not complete_stage(first)
     assert stores.event_log.read_skipped(first) is not None
 
-    started = schedules.occurrence_runner.run_completed("hourly")
+    started = schedules.occurrence_runner.start_waiting("hourly")
     assert started is not None
     assert [state for _, state in states(schedule)] == ["started", "started"]
     assert [run.status for run in schedule.runs()] == [Status.IN_PROGRESS, Status.ERRORED]

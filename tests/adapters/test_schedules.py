@@ -130,7 +130,7 @@ def test_deleting_empties_the_queue_and_keeps_the_history(
     with pytest.raises(ScheduleEnded):
         gone.backfill(clock() - timedelta(hours=2), clock())
     complete(first.orchestration_id)
-    assert schedules.occurrence_runner.run_completed("hourly") is None
+    assert schedules.occurrence_runner.start_waiting("hourly") is None
 
 
 def test_once_is_over_when_it_has_run_and_leaves_no_params(

@@ -228,7 +228,7 @@ def test_a_stored_schedule_spells_its_timeout_with_the_unit_and_leaves_out_what_
 def test_an_occurrence_takes_over_the_options_of_its_schedule() -> None:
     retry = Retry(max_attempts=4)
     options = OccurrenceOptions(parallelism=2, retry=retry, tags={"customer": "acme"}, then=Stage("load"))
-    occurrence = options.kick_off(tags={"schedule": "nightly"})
+    occurrence = options.kick_off_options(tags={"schedule": "nightly"})
     assert (occurrence.parallelism, occurrence.retry, occurrence.then) == (2, retry, Stage("load"))
     assert occurrence.tags == {"customer": "acme", "schedule": "nightly"}
     assert (occurrence.key, occurrence.parent_id) == (None, None)
@@ -238,9 +238,12 @@ def test_the_options_of_a_stage_override_those_of_the_stage_before() -> None:
     stage = Stage("load", timeout=timedelta(minutes=1), parallelism=3)
     options = KickOffOptions.of_stage(stage, tags={"a": "b"}, service="billing")
     assert (options.service, options.timeout, options.parallelism) == ("billing", 60, 3)
-    assert KickOffOptions.of_stage(Stage("load", service="own"), service="billing").service == "own"
+    # A schedule adds its own tags to those that its maker was allowed.
+    tags = {"a": "x" * (limits.TAG_CHARACTERS - 1), "schedule": "nightly"}
+    assert KickOffOptions.of_stage(stage, tags=tags, service="billing").tags == tags
+    assert KickOffOptions.of_stage(Stage("load", service="own"), tags={}, service="billing").service == "own"
     with pytest.raises(InvalidKickOff, match="lower-case"):
-        KickOffOptions.of_stage(Stage("load", service="No"), tags={})
+        KickOffOptions.of_stage(Stage("load", service="No"), tags={}, service="billing")
 
 
 def test_a_stage_has_the_bounds_of_a_kick_off() -> None:

@@ -37,7 +37,7 @@ class Model:
 
     def due(self, minute: int) -> None:
         at, backlog = BEGINNING + timedelta(minutes=minute), self.backlog()
-        if backlog.known(at):
+        if backlog.find(at):
             return
         event = decide_occurrence(self.definition, at, backlog, self.definition.overlap, at)
         if isinstance(event, OccurrenceStarted):

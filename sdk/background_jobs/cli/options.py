@@ -227,7 +227,8 @@ OPTIONS: Final = (
         "parent_id",
         {
             "parent": Annotated[
-                str | None, typer.Option(metavar="ID", help="The orchestration that it is noted to follow.")
+                str | None,
+                typer.Option(metavar="ID", help="The orchestration that this one follows; it is noted."),
             ]
         },
         _unchanged,

@@ -54,7 +54,7 @@ def follow_completion(
     schedule = event.tags.get(SCHEDULE_TAG)
     if schedule and not stage_follows:
         # A run whose next stage is skipped ends here, and no other event says so.
-        occurrences.run_completed(schedule)
+        occurrences.start_waiting(schedule)
 
 
 def start_next(orchestration_id: str, stores: Stores, settings: Settings) -> bool:

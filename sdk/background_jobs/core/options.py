@@ -71,7 +71,7 @@ class OccurrenceOptions(RunOptions):
             )
         return then
 
-    def kick_off(self, tags: Mapping[str, str]) -> "KickOffOptions":
+    def kick_off_options(self, tags: Mapping[str, str]) -> "KickOffOptions":
         """Return the options of one occurrence, with *tags* beside its own; they were checked before."""
         options = keywords_of(OccurrenceOptions, self) | {"tags": self.tags | dict(tags)}
         return KickOffOptions.model_construct(**options)
@@ -88,11 +88,22 @@ class KickOffOptions(OccurrenceOptions):
     )
 
     @classmethod
-    def of_stage(cls, stage: Stage, **others: object) -> "KickOffOptions":
-        """Return the options of *stage*, with *others* where it gives none. Raises InvalidKickOff."""
-        own = {field.name: getattr(stage, field.name) for field in fields(stage)}
-        given = {name: own[name] for name in cls.model_fields if own.get(name) is not None}
-        return read_options(cls, others | given)
+    def of_stage(cls, stage: Stage, *, tags: Mapping[str, str], service: str) -> "KickOffOptions":
+        """Return the options of *stage*, with the tags, and by default the service, of the stage before.
+
+        Raises InvalidKickOff.
+        """
+        given = {field.name: getattr(stage, field.name) for field in fields(stage)}
+        given["service"] = stage.service or service
+        options = read_options(cls, {name: given[name] for name in cls.model_fields.keys() & given.keys()})
+        return options.with_tags(tags)
+
+    def with_tags(self, tags: Mapping[str, str]) -> "KickOffOptions":
+        """Return the options with the tags of another orchestration.
+
+        These were checked when they came in, and may have those of a schedule beside the caller's own.
+        """
+        return self.model_copy(update={"tags": dict(tags)})
 
 
 class RunKeywords(TypedDict, total=False):

@@ -188,5 +188,5 @@ def _refuse_service(name: str, known: tuple[str, ...]) -> None:
             f"There is no service {name!r} in this environment. It has: {', '.join(known)}. "
             "Check the spelling, or add it to the environment (environments.py) and deploy."
         )
-    if not re.match(SERVICE_NAME, name):
+    if not re.fullmatch(SERVICE_NAME, name):
         raise InvalidKickOff(explain_service(name))

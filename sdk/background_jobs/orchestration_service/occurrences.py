@@ -52,21 +52,21 @@ class OccurrenceRunner:
         """Return what carries out the occurrences of the schedules of one environment."""
         return cls(stores, partial(prepare_kick_off, stores=stores, settings=settings), clock)
 
-    def due(self, due: Due) -> OccurrenceEvent:
+    def run_due(self, due: Due) -> OccurrenceEvent:
         """Start, queue or skip an occurrence that Scheduler delivers, and return what became of it."""
         definition, scheduled_at = due.definition, due.scheduled_at.replace(second=0, microsecond=0)
         if skipped := self._stores.schedule_log.read_skip(definition.name, scheduled_at):
             # It comes a second time, and the run for which it was skipped may have ended meanwhile.
             return skipped
-        return self.occurrence(definition, scheduled_at, definition.overlap)
+        return self.run(definition, scheduled_at, definition.overlap)
 
-    def occurrence(
+    def run(
         self, definition: ScheduleDefinition, scheduled_at: datetime, overlap: Overlap
     ) -> OccurrenceEvent:
         """Start, queue or skip the occurrence of *scheduled_at*, and return what became of it."""
         while True:
-            backlog = self.backlog(definition.name, overlap)
-            if known := backlog.known(scheduled_at):
+            backlog = self.read_backlog(definition.name, overlap)
+            if known := backlog.find(scheduled_at):
                 return known
             decision = decide_occurrence(definition, scheduled_at, backlog, overlap, self._clock())
             try:
@@ -75,24 +75,24 @@ class OccurrenceRunner:
                 # Another occurrence was decided at the same time, so the backlog is read again.
                 continue
 
-    def run_completed(self, schedule: str) -> OccurrenceStarted | None:
+    def start_waiting(self, schedule: str) -> OccurrenceStarted | None:
         """Start the first occurrence that waits for the run that ended; None if none does, or can."""
         while True:
-            backlog = self.backlog(schedule, Overlap.QUEUE)
+            backlog = self.read_backlog(schedule, Overlap.QUEUE)
             if backlog.in_progress:
                 return None
             try:
-                return self._next(backlog)
+                return self._start_first(backlog)
             except EventConflict:
                 continue
 
-    def backlog(self, name: str, overlap: Overlap) -> ScheduleBacklog:
+    def read_backlog(self, name: str, overlap: Overlap) -> ScheduleBacklog:
         """Read as much of the backlog of a schedule as *overlap* asks for."""
         log = self._stores.schedule_log
         runs = log.read_latest_runs(name, _LATEST)
         if overlap is Overlap.ALLOW:
             return ScheduleBacklog(runs)
-        in_progress = self._in_progress(runs)
+        in_progress = self._read_in_progress(runs)
         if overlap is Overlap.SKIP:
             return ScheduleBacklog(runs, in_progress)
         queue = log.read_queue(name, after=ScheduleBacklog(runs).taken)
@@ -112,12 +112,12 @@ class OccurrenceRunner:
             case OccurrenceQueued():
                 self._stores.schedule_log.append(decision)
                 # The run that it waits for may have ended before the occurrence was in the queue.
-                started = self.run_completed(decision.schedule)
+                started = self.start_waiting(decision.schedule)
                 return started if started and started.scheduled_at == decision.scheduled_at else decision
             case OccurrenceSkipped():
                 return self._skip(decision)
 
-    def _next(self, backlog: ScheduleBacklog) -> OccurrenceStarted | None:
+    def _start_first(self, backlog: ScheduleBacklog) -> OccurrenceStarted | None:
         """Start the first occurrence of the queue that has not run already and has its params."""
         for waiting in backlog.waiting:
             run = next_run(waiting.schedule, waiting.scheduled_at, backlog, waiting.place, self._clock())
@@ -129,7 +129,7 @@ class OccurrenceRunner:
     def _start(self, run: OccurrenceStarted, definition: ScheduleDefinition) -> OccurrenceEvent:
         """Start *run*, unless its params are gone. Raises AlreadyStarted or EventConflict."""
         try:
-            started = self._prepare_run(run, definition)
+            started = self._prepare_kick_off(run, definition)
         except PayloadNotFound:
             skipped = OccurrenceSkipped(
                 schedule=run.schedule, at=run.at, scheduled_at=run.scheduled_at, reason=_GONE
@@ -147,14 +147,16 @@ class OccurrenceRunner:
             self._stores.schedule_log.append(event)
         return event
 
-    def _prepare_run(self, run: OccurrenceStarted, definition: ScheduleDefinition) -> OrchestrationStarted:
+    def _prepare_kick_off(
+        self, run: OccurrenceStarted, definition: ScheduleDefinition
+    ) -> OrchestrationStarted:
         occurrence = {
             SCHEDULE_TAG: run.schedule,
             SCHEDULED_AT_TAG: run.scheduled_at.astimezone(UTC).isoformat(),
         }
         request = KickOffRequest(
             job_name=definition.job_name,
-            options=definition.kick_off(tags=occurrence),
+            options=definition.kick_off_options(tags=occurrence),
             known_id=run.orchestration_id,
         )
         return self._prepare(request, self._params(definition))
@@ -164,7 +166,7 @@ class OccurrenceRunner:
         if definition.params_key:
             yield from map(json.loads, self._stores.payloads.lines(definition.params_key))
 
-    def _in_progress(self, runs: list[OccurrenceStarted]) -> frozenset[str]:
+    def _read_in_progress(self, runs: list[OccurrenceStarted]) -> frozenset[str]:
         if not runs:
             return frozenset()
         # A completion must not be overlooked: no other event would start the next in the queue.
@@ -172,10 +174,10 @@ class OccurrenceRunner:
         return frozenset(
             run.orchestration_id
             for run in runs
-            if self._goes_on(stages.get(run.orchestration_id, []), started_at=run.at)
+            if self._is_in_progress(stages.get(run.orchestration_id, []), started_at=run.at)
         )
 
-    def _goes_on(self, stages: Sequence[Summary], started_at: datetime) -> bool:
+    def _is_in_progress(self, stages: Sequence[Summary], started_at: datetime) -> bool:
         last = stages[-1] if stages else None
         if last and not last.next_stage_expected:
             return not last.all_final

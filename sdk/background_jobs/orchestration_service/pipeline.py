@@ -10,6 +10,7 @@ from background_jobs.core import ids
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import OrchestrationCancelled
 from background_jobs.core.fold import Summary
+from background_jobs.core.limits import REASON_CHARACTERS
 from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.answers import StageView
@@ -141,7 +142,9 @@ class Pipeline:
             # It may complete, and the next one start, while this is under way: a stage that finds its
             # cancellation before its own start ends at once.
             event = OrchestrationCancelled(
-                orchestration_id=ids.next_stage_id(here.id), at=datetime.now(UTC), reason=reason[:1_000]
+                orchestration_id=ids.next_stage_id(here.id),
+                at=datetime.now(UTC),
+                reason=reason[:REASON_CHARACTERS],
             )
             with suppress(EventConflict):
                 here.stores.event_log.append(event)

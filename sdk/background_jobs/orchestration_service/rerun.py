@@ -86,24 +86,18 @@ def _request(
     started: OrchestrationStarted, count: int, settings: Settings, options: RerunOptions, *, stopped: bool
 ) -> KickOffRequest:
     key, given = options.key, keywords_of(RunOptions, options)
-    defaults = {
+    inherited = {
         "parallelism": min(started.parallelism, count, settings.max_parallelism),
         "retry": started.retry,
+        "service": started.service,
+        # A pipeline that stopped here goes on from the rerun.
+        "then": started.then if stopped else None,
     }
+    own = {name: value for name, value in given.items() if value is not None}
+    kick_off_options = read_options(KickOffOptions, {**inherited, **own, "key": key})
     return KickOffRequest(
         job_name=started.job_name,
-        options=read_options(
-            KickOffOptions,
-            {
-                **{name: defaults.get(name) if value is None else value for name, value in given.items()},
-                "key": key,
-                "tags": started.tags if options.tags is None else options.tags,
-                "service": started.service,
-                # A pipeline that stopped here goes on from the rerun.
-                "then": started.then if stopped else None,
-            },
-            settings.max_parallelism,
-        ),
+        options=kick_off_options.with_tags(started.tags if options.tags is None else options.tags),
         known_id=str(uuid.uuid4()) if key is None else ids.rerun_id(started.orchestration_id, key),
         lineage=Lineage(
             parent_id=started.orchestration_id,

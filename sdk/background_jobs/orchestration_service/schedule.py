@@ -107,7 +107,7 @@ class Schedule:
         if self.state is ScheduleState.OVER:
             raise ScheduleEnded(self.name)
         overlap = Overlap.ALLOW if force else self.definition.overlap
-        event = self._occurrence_runner.occurrence(self.definition, self._clock(), overlap)
+        event = self._occurrence_runner.run(self.definition, self._clock(), overlap)
         return self._with_statuses([run_from_event(event)])[0]
 
     def next_runs(self, n: int = 5) -> list[datetime]:
@@ -153,9 +153,7 @@ class Schedule:
         policy = Overlap(overlap or self.definition.overlap)
         due = self._due_between(from_, to)
         ran = {run.scheduled_at for run in self._stores.schedule_log.read_runs_since(self.name, from_)}
-        events = (
-            self._occurrence_runner.occurrence(self.definition, at, policy) for at in due if at not in ran
-        )
+        events = (self._occurrence_runner.run(self.definition, at, policy) for at in due if at not in ran)
         return self._with_statuses(map(run_from_event, events))
 
     def _due_between(self, from_: datetime, to: datetime) -> list[datetime]:
@@ -195,7 +193,7 @@ class Schedule:
             )
 
     def _backlog(self) -> ScheduleBacklog:
-        return self._occurrence_runner.backlog(self.name, Overlap.QUEUE)
+        return self._occurrence_runner.read_backlog(self.name, Overlap.QUEUE)
 
     def _with_statuses(self, events: Iterable[ScheduleRun]) -> list[ScheduleRun]:
         runs = list(events)

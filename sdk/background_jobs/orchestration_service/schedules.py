@@ -62,7 +62,7 @@ class Schedules:
         """Make a schedule, or make it anew. Raises InvalidSchedule, ScheduleDeclared, or as kick_off_job."""
         job_name, job_definition = resolve_job(job)
         options = self._read_options(name, keywords)
-        KickOffRequest(job_name=job_name, options=options.kick_off(tags={})).refuse(self._settings)
+        KickOffRequest(job_name=job_name, options=options.kick_off_options(tags={})).refuse(self._settings)
         definition = self._definition(name, job_name, options)
         target, before = self._target(), self._scheduler.get(name)
         if before is not None and before.definition.declared:
@@ -81,7 +81,7 @@ class Schedules:
             ScheduleDefined(schedule=name, at=now, definition=definition, paused=paused)
         )
         # Occurrences that wait in the queue still run with the params of the definition before.
-        if before and not self.occurrence_runner.backlog(name, Overlap.QUEUE).waiting:
+        if before and not self.occurrence_runner.read_backlog(name, Overlap.QUEUE).waiting:
             self._remove_params(before.definition, unless=definition)
         return self._handle(definition, ScheduleState.PAUSED if paused else ScheduleState.ACTIVE)
 

@@ -1,4 +1,4 @@
-"""What the API takes and gives, beside what `core.live` and `core.answers` say."""
+"""What the API takes and gives, beside the options in `core.options` and the views in `core.views`."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self

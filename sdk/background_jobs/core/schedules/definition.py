@@ -1,4 +1,4 @@
-"""What a schedule is: a job, when it is due, and what happens while the run before is still in progress."""
+"""The definition of a schedule: a job, when it is due, and what happens while a run is in progress."""
 
 import json
 import re
@@ -50,22 +50,22 @@ class ScheduleDefinition(OccurrenceOptions):
     jitter: timedelta = timedelta()
     """Within how long after its time an occurrence may come; Scheduler draws."""
     params: tuple[dict[str, Any], ...] = ()
-    """One job instance for each; empty where they are in *params_key*."""
+    """One job instance for each; empty if they are in the object *params_key*."""
     params_key: str = ""
     """The object of params that are too large to travel, one JSON object a line."""
     declared: bool = False
-    """Whether the stack declares it, so that it is changed there."""
+    """Whether the stack declares it; then it can be changed only there."""
 
     @field_validator("jitter")
     @classmethod
-    def _of_whole_minutes(cls, jitter: timedelta) -> timedelta:
+    def _check_jitter(cls, jitter: timedelta) -> timedelta:
         if jitter % timedelta(minutes=1) or not timedelta() <= jitter <= LONGEST_JITTER:
             raise ValueError(f"jitter={jitter} cannot be: use whole minutes, up to a day")
         return jitter
 
     @field_validator("tags")
     @classmethod
-    def _leaves_our_tags(cls, tags: dict[str, str]) -> dict[str, str]:
+    def _check_tags(cls, tags: dict[str, str]) -> dict[str, str]:
         if ours := {SCHEDULE_TAG, SCHEDULED_AT_TAG} & tags.keys():
             raise ValueError(f"the tag {min(ours)!r} is set by the schedule itself")
         return tags

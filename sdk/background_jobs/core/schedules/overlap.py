@@ -37,7 +37,7 @@ class ScheduleBacklog:
         """Return the occurrences that run once nothing is in progress, in order."""
         return [queued for queued in self.queue if self.emptied_at is None or queued.at > self.emptied_at]
 
-    def known(self, scheduled_at: datetime) -> OccurrenceEvent | None:
+    def find(self, scheduled_at: datetime) -> OccurrenceEvent | None:
         """Return what became of an occurrence, if the backlog has it."""
         events: list[OccurrenceEvent] = [*self.runs, *self.waiting]
         return next((event for event in events if event.scheduled_at == scheduled_at), None)
