@@ -1,4 +1,4 @@
-"""Rules that others wrote: AWS's own on what a stack should be, and its schemas of every resource."""
+"""Independent rules: cdk-nag for the stack as a whole, and cfn-lint for the schema of each resource."""
 
 import json
 import subprocess
@@ -32,14 +32,12 @@ def lint(template: Template, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("stage", [environment_named("prod"), EVERYTHING], ids=["prod", "everything"])
-def test_neither_finds_fault_with_a_stage(
-    synthesized: Synthesize, stage: StageConfig, tmp_path: Path
-) -> None:
-    # synthesis stops where the first ones find any that is not acknowledged with a reason
+def test_the_rules_of_aws_find_no_fault(synthesized: Synthesize, stage: StageConfig, tmp_path: Path) -> None:
+    # synthesis stops at the first fault of cdk-nag that is not acknowledged with a reason
     assert lint(synthesized(stage), tmp_path) == ""
 
 
-def test_an_unreasoned_fault_stops_synthesis() -> None:
+def test_a_fault_without_a_reason_stops_synthesis() -> None:
     use_bundled_node()
     from aws_cdk import App, Stack  # noqa: PLC0415 -- after use_bundled_node
     from aws_cdk import aws_s3 as s3  # noqa: PLC0415 -- the same
