@@ -1,4 +1,4 @@
-"""A clock that tests move, a schedule to deliver occurrences of, and what became of them."""
+"""A clock that tests move, a schedule, and the delivery of its occurrences."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -94,7 +94,7 @@ def test_pages_follow_each_other_without_gaps(client: TestClient, done: str) -> 
     ]
 
 
-def test_an_instance_has_its_whole_story(client: TestClient, done: str) -> None:
+def test_an_instance_has_its_event_history(client: TestClient, done: str) -> None:
     story = client.get(f"/orchestrations/{done}/instances/1").json()
     assert (story["instance"]["status"], story["params"]) == ("Errored", {"n": 3})
     assert story["error"]["message"] == "3 is odd"
@@ -199,7 +199,9 @@ def test_a_pipeline_is_shown_with_what_is_still_to_come_and_is_cancelled_as_one(
     assert (refused.status_code, "refers to nothing" in refused.json()["message"]) == (422, True)
 
 
-def test_what_waits_says_why_and_a_story_what_happened(client: TestClient, done: str) -> None:
+def test_waits_have_their_reasons_and_an_event_history_has_what_happened(
+    client: TestClient, done: str
+) -> None:
     body = {"job_name": "halve", "params": [{"n": 2}]}
     waiting = client.post("/orchestrations", json=body).json()["orchestration_id"]
     (wait,) = client.get(f"/orchestrations/{waiting}/waits").json()["waits"]

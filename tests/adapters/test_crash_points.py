@@ -98,7 +98,7 @@ def test_a_kick_off_happened_or_it_did_not_wherever_it_stops(
         with contextlib.suppress(Crash):
             service.kick_off_job("square", params(), key=f"crash {nth}", parallelism=1)
         reached = crash.disarm()
-        # done again, it is there once, and its params are all there
+        # tried again, it exists once, with all its params
         orchestration = service.kick_off_job("square", params(), key=f"crash {nth}", parallelism=1)
         started = stores.event_log.read_started(orchestration.id)
         assert isinstance(started, OrchestrationStarted)
@@ -146,7 +146,7 @@ def test_the_aggregator_comes_to_the_same_end_wherever_it_stops(
         # the completion comes back through the stream
         asked_again = deliver(orchestration.id) + deliver(orchestration.id)
         reached = crash.disarm()
-        # what it could not do, it asked to have again
+        # it asked for the records that it could not handle again
         assert reached == bool(asked_again)
         deliver_all(deliver, orchestration.id)
         assert orchestration.summary().done

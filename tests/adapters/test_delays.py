@@ -1,4 +1,4 @@
-"""Launches that are refused for now, over moto: what is noted of them, and how long they are tried."""
+"""Refused launches, over moto: the events that record them, and how long launches are tried."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What there is by now, without waiting: outcomes, errors, and the history."""
+"""Reading without waiting: outcomes so far, errors, and the list of orchestrations."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def half_done(
     return orchestration
 
 
-def test_what_ended_is_there_before_the_rest_has(half_done: Orchestration) -> None:
+def test_outcomes_can_be_read_while_other_instances_run(half_done: Orchestration) -> None:
     success, failure = half_done.ended()
     assert isinstance(success, Success)
     assert (success.index, success.params, success.result) == (0, {"n": 2}, 1)
@@ -34,7 +34,9 @@ def test_what_ended_is_there_before_the_rest_has(half_done: Orchestration) -> No
 @pytest.mark.parametrize(
     ("status", "indices"), [(Status.COMPLETED, [0]), (Status.ERRORED, [1]), (Status.IN_PROGRESS, [])]
 )
-def test_what_ended_is_found_by_status(half_done: Orchestration, status: Status, indices: list[int]) -> None:
+def test_ended_instances_are_found_by_status(
+    half_done: Orchestration, status: Status, indices: list[int]
+) -> None:
     assert [outcome.index for outcome in half_done.ended(status)] == indices
 
 
@@ -43,7 +45,7 @@ def test_errors_are_there_without_their_params_being_read(half_done: Orchestrati
     assert (error.index, error.error.type, error.error.message) == (1, "ValueError", "3 is odd")
 
 
-def test_nothing_has_ended_where_nothing_was_folded(service: OrchestrationService) -> None:
+def test_there_are_no_outcomes_where_nothing_was_folded(service: OrchestrationService) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}])
     assert (list(orchestration.ended()), list(orchestration.errors())) == ([], [])
 

@@ -1,4 +1,4 @@
-"""What is told of an orchestration beside its counts: its story, its waits, and that nothing moves."""
+"""The event history of an orchestration, why its instances wait, and warnings of standstills."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from background_jobs.settings import Settings
 HOUR = timedelta(hours=1)
 
 
-def test_a_story_has_the_whole_timeline_and_what_the_containers_did(
+def test_an_event_history_has_the_timeline_and_the_launches(
     service: OrchestrationService,
     launch: Callable[..., None],
     aggregate: Callable[[], list[Any]],
@@ -46,14 +46,14 @@ def test_a_story_has_the_whole_timeline_and_what_the_containers_did(
     assert (orchestration.waits(), orchestration.story().lost) == ([], 0)
 
 
-def test_nothing_that_moves_is_warned_of_once_with_its_reasons(
+def test_a_standstill_is_reported_once_with_its_reasons(
     service: OrchestrationService,
     stores: Stores,
     settings: Settings,
     launch: Callable[..., None],
     aggregate: Callable[[], list[Any]],
 ) -> None:
-    # given one that was never launched, one that is done, and somebody who listens
+    # given an orchestration that was never launched, one that is done, and a queue behind the bus
     listen = listening(settings)
     waiting = service.kick_off_job("halve", [{"n": 2}], tags={"customer": "acme"})
     done = service.kick_off_job("halve", [{"n": 2}])

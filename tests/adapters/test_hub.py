@@ -98,7 +98,7 @@ def test_progress_that_was_cut_off_comes_without_its_transitions(
     assert asyncio.run(resumed(Position(1, progress_is_due=True))) == ["progress", "completed"]
 
 
-def test_who_watches_hears_of_a_cancellation_before_anything_comes_of_it(
+def test_a_watcher_sees_a_cancellation_before_any_instance_ends(
     service: OrchestrationService, stores: Stores, aggregate: Callable[[], list[Any]]
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}])

@@ -96,7 +96,7 @@ def test_a_duplicate_of_what_was_skipped_starts_nothing_after_the_run_before_has
     complete(first.orchestration_id)
     assert delivered(schedules, clock()) == skipped
     assert [state for _, state in states(schedule)] == ["skipped", "started"]
-    # but whoever wants it to run can have it so
+    # but a forced run starts all the same
     (run,) = schedule.backfill(clock(), clock.move(minutes=1))
     assert run.state == "started"
 
@@ -158,7 +158,7 @@ def test_what_is_queued_just_as_the_run_before_ends_is_started_all_the_same(
     append = stores.schedule_log.append
 
     def late(event: Any) -> None:
-        # The run ends, and the schedule hears of it, before its successor is in the queue.
+        # The run ends, and its completion is handled, before the next occurrence is in the queue.
         complete(first.orchestration_id)
         assert schedules.occurrence_runner.start_waiting("hourly") is None
         append(event)
@@ -196,7 +196,7 @@ def test_what_did_not_come_is_missed_unless_the_schedule_was_paused(
     schedule.resume()
     schedule.resume()  # twice is harmless
     clock.move(minutes=31)
-    # What is due just now may still come.
+    # An occurrence that is due just now may still arrive.
     assert states(schedule) == [((first + timedelta(hours=1)).hour, "missed"), (first.hour, "started")]
     clock.move(minutes=5)
     assert states(schedule)[0] == ((first + timedelta(hours=5)).hour, "missed")

@@ -34,7 +34,7 @@ def run(
     aggregate: Callable[[], list[Any]],
     aggregate_completion: Callable[[], None],
 ) -> Callable[[Orchestration], None]:
-    """Run an orchestration to its end, and what the completion on the bus leads to."""
+    """Run an orchestration to its end, and handle its completion as the rule on the bus does."""
 
     def run(orchestration: Orchestration) -> None:
         if stores.event_log.read_started(orchestration.id).total:
@@ -123,17 +123,17 @@ def test_params_that_cannot_be_made_skip_the_stage_and_name_the_instance(
 def test_a_rerun_takes_the_pipeline_on_with_the_results_of_both(
     service: OrchestrationService, stores: Stores, run: Callable[[Orchestration], None]
 ) -> None:
-    # given a pipeline that stopped, for two of its instances were odd
+    # given a pipeline that stopped because two of its params were odd
     pipeline = kicked_off(service, [8, 3, 4, 5], {"params": {"n": "$index"}})
     first = started(pipeline, 1)
     run(first)
     assert pipeline.status() is Status.ERRORED
-    # when they run again, and come to the same
+    # when they run again, with the same failures
     again = first.rerun()
     assert pipeline.status() is Status.IN_PROGRESS
     run(again)
     assert pipeline.stages()[1].skipped == "2 of 4 instances of stage 1 errored."
-    # then it still stands; and when what failed there runs as new code, it goes on
+    # then it is still stopped, and goes on when a rerun succeeds
     last = again.rerun()
     make_params_even(stores, last)
     run(last)
@@ -155,7 +155,7 @@ def test_a_rerun_that_comes_before_the_next_stage_is_decided_waits_for_that(  # 
     aggregate: Callable[[], list[Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # given a stage whose outcomes are folded, while what follows from them is not decided yet
+    # given a stage whose outcomes are folded, while its next stage is not decided yet
     pipeline = kicked_off(service, [2, 7], {"params": {"n": "$params.n"}})
     first = started(pipeline, 1)
     launch(first)
@@ -187,7 +187,7 @@ def test_a_rerun_is_refused_where_what_follows_is_not_decided_for_long(
 
 def test_awaiting_a_pipeline_holds_up_nothing_else(settings: Settings) -> None:
     async def cancelled_while_awaited() -> str:
-        # given one thread for everything that blocks
+        # given a single thread for all blocking calls
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         service = aio.OrchestrationService(settings)
         orchestration = await service.kick_off_job("halve", [{"n": 2}], then=Stage("halve"))
@@ -220,7 +220,7 @@ def test_a_cancellation_between_two_stages_reaches_the_one_that_is_to_start(
     pipeline = kicked_off(service, [8], {})
     launch(started(pipeline, 1))
     assert (aggregate(), aggregate()) == ([], [])
-    # when it is cancelled before the completion is heard of
+    # when it is cancelled before its completion is delivered
     assert pipeline.cancel() == "requested"
     kick_off_job.start_next(pipeline.id, stores, settings)
     aggregate()

@@ -40,7 +40,7 @@ def test_the_second_of_two_aggregators_that_read_the_same_version_must_read_agai
     assert stores.read_model.read_summary(ORCHESTRATION_ID).completed == 1
 
 
-def test_the_feed_brings_each_version_once_from_where_one_left_off(stores: Stores) -> None:
+def test_the_feed_resumes_and_brings_each_version_once(stores: Stores) -> None:
     for event in (job_started(0), job_completed(0), job_completed(1, seconds=5)):
         stores.read_model.commit(folding(stores, event), at(9))
 

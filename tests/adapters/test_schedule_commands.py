@@ -110,7 +110,7 @@ def test_what_looks_like_markup_is_shown_as_it_is(run: Run) -> None:
     assert name in run("list").stdout
 
 
-def test_what_would_act_on_a_terminal_is_shown_harmless(run: Run) -> None:
+def test_characters_that_control_a_terminal_are_shown_harmless(run: Run) -> None:
     made = run("create", "odd", "halve", "--cron", "0 3 * * *", "--tag", "customer=\x1b[2J\u202eacme")
     assert "customer=�[2J�acme" in made.stdout
     assert "\x1b" not in made.output

@@ -13,7 +13,7 @@ from background_jobs.aws import clients
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.core import ids
 from background_jobs.core.errors import (
-    BackgroundJobsError,
+    InvalidKickOff,
     InvalidParams,
     InvalidSchedule,
     MissingSettings,
@@ -56,7 +56,7 @@ def test_a_schedule_is_one_resource_and_one_event_and_travels_with_its_params(
     assert target["DeadLetterConfig"] == {"Arn": settings.schedule_failures}
     assert parse_schedule_input(target["Input"]) == schedule.definition
     assert schedule.definition.params == ({"n": 2}, {"n": "<b>"})
-    # Only the time of the occurrence is Scheduler's to fill in.
+    # Scheduler fills in the time of the occurrence only.
     assert target["Input"].count("<") == 1
     again = schedules.find("nightly-report")
     assert (again.definition, again.state) == (schedule.definition, "active")
@@ -100,7 +100,7 @@ def test_made_anew_a_schedule_stays_paused_and_an_interval_keeps_its_beat(
     assert stored()["State"] == "DISABLED"
     clock.move(minutes=60)
     again.resume()
-    # Scheduler refuses a start that has passed: the next beat is given.
+    # Scheduler refuses a start that has passed, so it gets the next due time.
     assert stored()["StartDate"] == again.next_runs(1)[0] == first[0] + every
     clock.move(minutes=1)
     changed = schedules.define("beat", "halve", [{"n": 4}], {"every": timedelta(minutes=7)})
@@ -238,7 +238,7 @@ def test_bad_input_is_refused_and_nothing_is_written(
     service = OrchestrationService(settings.model_copy(update={"job_names": ("halve",)}))
     options: dict[str, Any] = {"name": "nightly", "job": "halve", "params": [{"n": 2}], "cron": "0 3 * * *"}
     options |= change
-    with pytest.raises((InvalidSchedule, InvalidParams, UnknownJobName, BackgroundJobsError), match=message):
+    with pytest.raises((InvalidSchedule, InvalidKickOff, InvalidParams, UnknownJobName), match=message):
         service.schedule_job(**options)
     assert written(settings) == [0, 0, 0]
 

@@ -186,7 +186,7 @@ def test_closing_all_that_is_left_ends_the_orchestration(
     assert len(failures) == 300
     assert failures[299].params == {"n": 299}
     assert message in failures[299].error.message
-    # and now that all is final, there is nothing left to close
+    # and once all instances are final, nothing is left to close
     assert close_unfinished(request, stores) == 0
 
 

@@ -129,7 +129,7 @@ def check(orchestration: Orchestration, results: JobResults, inbox: Inbox, stack
     stores = Stores.of(stack.settings)
     successes, failures = results
     outcomes = sorted([*successes, *(failures or [])], key=lambda outcome: outcome.index)
-    # every param set is accounted for exactly once
+    # each instance has exactly one outcome, with its params
     assert [(outcome.index, outcome.params["n"]) for outcome in outcomes] == [(n, n) for n in range(TOTAL)]
     assert all(success.result == success.index**2 for success in successes)
     until(lambda: orchestration.summary().done)

@@ -17,7 +17,7 @@ __all__ = ["service"]
 PATIENCE_MILLISECONDS = 60_000
 expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
-# What a strict policy stopped is heard by nobody, unless somebody listens from the beginning.
+# Violations of the policy are events that are lost unless a listener is there from the beginning.
 _LISTEN = """
 window.violations = [];
 addEventListener("securitypolicyviolation", (event) => violations.push(`${event.violatedDirective} ${event.blockedURI}`));

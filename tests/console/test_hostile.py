@@ -20,7 +20,7 @@ def test_markup_in_params_results_errors_tags_reasons_and_messages_stays_text(
     service: OrchestrationService, open_page: Callable[..., Page], url: str, gate: Path
 ) -> None:
     requested: list[str] = []
-    # given evil everywhere
+    # given markup in every text that users control
     failed = service.kick_off_job("fussy", [{"bad": EVIL, EVIL: EVIL}], tags={"customer": EVIL, EVIL: EVIL})
     failed.wait(60)
     waiting = {"until": str(gate), "says": EVIL}
@@ -44,7 +44,7 @@ def test_markup_in_params_results_errors_tags_reasons_and_messages_stays_text(
     running.cancel(EVIL)
     expect(page.locator(".connection")).to_have_text("Ended")
 
-    # then none of it ran, and the policy had nothing to stop (which every test looks at in its end)
+    # then none of it ran, and the policy had nothing to stop (`open_page` checks that at the end)
     assert page.evaluate("window.pwned") is None
     assert page.locator("main img, main script, dialog img, dialog script").count() == 0
     assert [address for address in requested if not address.startswith(url)] == []
@@ -88,7 +88,7 @@ def test_the_page_works_below_a_path_as_on_api_gateway(
     ],
     ids=["IAM", "Cognito"],
 )
-def test_a_locked_api_is_told_from_a_broken_one_and_the_page_says_what_it_needs(
+def test_an_api_that_denies_access_is_distinguished_from_a_broken_one(
     open_page: Callable[..., Page], url: str, answer: dict[str, Any]
 ) -> None:
     page = open_page("about:blank")

@@ -62,12 +62,12 @@ def test_a_failure_stops_the_pipeline_and_a_rerun_takes_it_on(
     )
     pipeline = orchestration.pipeline()
     assert [stage.skipped for stage in pipeline.wait(PATIENCE)][1] == "1 of 2 instances of stage 1 errored."
-    # when it is mended, and what failed runs again
+    # when the cause is mended, and the failures run again
     mended.touch()
     failures = orchestration.results(PATIENCE).failures
     assert failures is not None
     again = failures.rerun()
-    # then the pipeline goes on with the results of both, and one answer has them in their order
+    # then the pipeline goes on with the results of both runs, merged in their order
     pipeline.wait(PATIENCE)
     assert [success.result["total"] for success in pipeline.results(PATIENCE).successes] == [1, 2]
     merged = service.get_job_results(again.id, merged=True, timeout=PATIENCE)

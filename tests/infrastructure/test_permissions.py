@@ -60,7 +60,7 @@ EXPLAINED: Final = {
         "*",
     ): "Step Functions itself runs, watches and stops what it started",
 }
-"""What is allowed and never seen, by principal and action, and who does it all the same."""
+"""Permissions that no test sees used, by principal and action, each with the reason why it is needed."""
 
 
 class AuthStack(LocalStack):
@@ -156,7 +156,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
 
 
 def called(life: Life) -> None:
-    """Do what callers do; and have containers fail, and store what is large."""
+    """Do what callers do, with instances that fail and with large params and results."""
     service = life.become("Caller")
     mixed = service.kick_off_job("double", [{"n": n} for n in range(-1, 20)], tags={"customer": "acme"})
     large = service.kick_off_job(
@@ -204,7 +204,7 @@ def served(life: Life) -> None:
 
 
 def chained(life: Life) -> None:
-    """Have stages follow each other, and launches and standstills noted."""
+    """Run stages one after the other, and have delayed launches and standstills recorded."""
     service = life.become("Caller")
     first = service.kick_off_job("double", [{"n": 1}], then=Stage("double", params={"n": "$index"}))
     first.pipeline().wait(PATIENCE)
@@ -271,7 +271,7 @@ def cancelled(life: Life) -> None:
 
 
 def operated(life: Life) -> None:
-    """Put a read model right that somebody has tampered with."""
+    """Rebuild a read model that somebody has tampered with."""
     service = life.become("Caller")
     orchestration = service.kick_off_job("double", [{"n": 1}])
     until(lambda: orchestration.summary().done)

@@ -1,4 +1,4 @@
-"""The state machine, held to the language's schema and run by an interpreter that nobody here wrote.
+"""The state machine, checked against the language's schema and run by an independent interpreter.
 
 That interpreter plays what a child does (choice, container, retries, catches, closing) and, its Map inlined,
 what the execution does. What it has not: the ItemReader, tolerated failures, and children of their own; and
@@ -136,7 +136,7 @@ def test_a_throttled_launch_is_noted_and_tried_again_whatever_name_the_throttle_
     others = [{"error": name, "cause": "Rate exceeded"} for name in names]
     played = play({"RunContainer": [THROTTLED] * 20 + others + [DONE], "CloseShare": [CLOSED]})
     assert played["status"] == "SUCCEEDED"
-    # a few quick tries for each time that it is noted
+    # four quick tries before each delay is recorded
     states = ("RunContainer", "NoteDelay", "CloseShare")
     assert [len(played["calls"][state]) for state in states] == [25, 6, 0]
     assert played["calls"]["NoteDelay"][0]["Payload"] == {
@@ -162,7 +162,7 @@ def test_a_delay_that_cannot_be_noted_ends_in_closing_after_some_tries(play: Cal
 
 
 @pytest.mark.parametrize("failure", [LOST, REFUSED], ids=["lost or not startable", "refused for good"])
-def test_what_will_not_mend_itself_is_tried_four_times_more_and_then_closed(
+def test_an_error_that_waiting_does_not_mend_is_tried_four_times_more_and_then_closed(
     play: Callable[..., Played], failure: Mapping[str, str]
 ) -> None:
     played = play({"RunContainer": [failure], "CloseShare": [CLOSED]})
@@ -190,12 +190,12 @@ def test_a_container_that_runs_for_too_long_is_closed_and_not_launched_again(
 
 
 @pytest.mark.parametrize("error", ["States.Runtime", "States.DataLimitExceeded"])
-def test_what_no_catch_can_name_fails_the_child_and_nothing_else(
+def test_an_error_that_no_catch_can_match_fails_the_child_only(
     play: Callable[..., Played], definition: dict[str, Any], error: str
 ) -> None:
     played = play({"RunContainer": [{"error": error}], "CloseShare": [CLOSED]})
     assert (played["status"], played["error"]) == ("FAILED", error)
-    # the Map takes that from any number of children, and what they left is closed after it
+    # the Map tolerates any number of failed children; their instances are closed after it
     fan_out = definition["States"]["FanOut"]
     assert fan_out["ToleratedFailurePercentage"] == 100
     assert definition["States"][fan_out["Next"]]["Next"] == "CloseUnfinished"

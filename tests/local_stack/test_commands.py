@@ -241,10 +241,10 @@ def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, environme
     )
     assert used.stdout == "kicked off\n4\n", used.stderr
 
-    # then it is there for others, once
+    # then other commands find it, and a second one is not started
     status = json.loads(run_in(folder, environment, "status", "--json").stdout)
     assert (status["up"], status["job_names"], status["containers"]) == (True, ["nap"], 0)
-    # with a console that answers where both said
+    # and its console answers at the address that both printed
     assert f"The console is at {status['console']}\n" in up.stderr
     with urllib.request.urlopen(status["console"]) as page:
         assert b"<title>Background jobs</title>" in page.read()
@@ -252,7 +252,7 @@ def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, environme
     assert again.stdout == up.stdout
     assert "was up already" in again.stderr
 
-    # and gone when it is taken down, harmlessly twice, but for what the shell started for itself
+    # and `down`, called twice, ends everything but what the shell itself had started
     own = {name: value for name, value in environment.items() if name != "TEST_MARK"}
     with subprocess.Popen(["sh", "-c", f"{up.stdout}\nexec sleep 600"], env=own) as of_the_shell:
         assert run_in(folder, environment, "down").returncode == 0

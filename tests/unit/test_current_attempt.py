@@ -17,7 +17,7 @@ def test_a_beacon_says_what_runs_and_until_when() -> None:
 
 
 def test_what_is_read_while_it_is_being_written_is_never_half_of_it() -> None:
-    # given another process that writes as fast as it can, each time three numbers that belong together
+    # given another process that writes as fast as it can, the same number in all three fields
     current_attempt = SharedCurrentAttempt()
     writer = os.fork()
     if writer == 0:

@@ -1,4 +1,4 @@
-"""Whom the outer process of a container blames for the end of the inner one."""
+"""Which instance the outer process of a container records for the end of the inner one."""
 
 import json
 import os
@@ -13,10 +13,10 @@ from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrent
 from background_jobs.worker.supervisor import Blame, supervise
 
 
-def test_who_began_while_another_was_ended_for_its_time_is_not_said_to_be_late(
+def test_an_attempt_that_began_while_a_late_one_was_killed_is_not_recorded_as_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given an attempt that is late, and ends by itself at the moment when it is to be killed
+    # given a late attempt that ends by itself just before it is killed, and another that has begun
     shared: list[SharedCurrentAttempt] = []
     killed, blamed = tmp_path / "killed", tmp_path / "blamed"
     kill = os.kill

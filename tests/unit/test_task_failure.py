@@ -1,4 +1,4 @@
-"""What people are told of containers that came to nothing; the samples have the shape of ECS's Task.
+"""The error messages for containers that failed to start or ended; the samples have the shape of ECS's Task.
 
 They are written after the API reference of ECS and its list of stopped tasks' errors, in the PascalCase in
 which Step Functions passes a task on as the cause of States.TaskFailed.

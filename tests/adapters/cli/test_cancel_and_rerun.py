@@ -11,7 +11,9 @@ from background_jobs.core.views.answers import (
 from tests.adapters.cli.commands import run
 
 
-def test_cancelling_says_what_it_found(service: OrchestrationService, stores: Stores, done: str) -> None:
+def test_cancelling_says_whether_there_was_anything_to_cancel(
+    service: OrchestrationService, stores: Stores, done: str
+) -> None:
     orchestration = service.kick_off_job("other", [{"n": 1}])
     first = run("cancel", orchestration.id, "--reason", "wrong month", "--json")
     assert CancelAnswer.model_validate_json(first.stdout).found == "requested"

@@ -10,10 +10,10 @@ from background_jobs.jobs import Jobs
 from tests.adapters.cli.commands import EVIL, HARMLESS, run
 
 
-def test_nothing_that_others_wrote_acts_on_a_terminal(
+def test_text_that_others_wrote_cannot_control_a_terminal(
     service: OrchestrationService, launch: Callable[..., None], aggregate_completion: Callable[[], None]
 ) -> None:
-    # given params, tags and an error message of somebody who means harm
+    # given params, tags and an error message of an attacker
     @job_name("halve")
     def harm(params: dict[str, str]) -> None:
         if params["n"] == EVIL:
@@ -24,7 +24,7 @@ def test_nothing_that_others_wrote_acts_on_a_terminal(
     launch(orchestration, jobs=Jobs([harm]))
     aggregate_completion()
 
-    # then people see that something is there, and their terminals do nothing
+    # then the terminal shows replacement characters and no control character
     for words in (["list"], ["show"], ["failures"], ["failures", "--full"], ["watch"]):
         names = [] if words == ["list"] else [orchestration.id]
         printed = run(*words, *names)
@@ -37,6 +37,6 @@ def test_nothing_that_others_wrote_acts_on_a_terminal(
     assert HARMLESS in run("show", cancelled.id).stdout
     assert HARMLESS in run("list").stdout
     assert HARMLESS in run("failures", "--full", orchestration.id).stdout
-    # and programs get what was written
+    # and JSON has the original text
     full, _ = run("failures", orchestration.id, "--full", "--json").stdout.splitlines()
     assert FailureView.model_validate_json(full).params == {"n": EVIL}

@@ -12,7 +12,7 @@ from background_jobs.core.views.answers import (
 from tests.adapters.cli.commands import run
 
 
-def test_a_kick_off_prints_the_id_alone_and_tells_people_how_to_go_on(stores: Stores, tmp_path: Path) -> None:
+def test_a_kick_off_prints_only_the_id_and_tells_people_how_to_watch(stores: Stores, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("n,customer\n2,acme\n3,zeta\n")
     words = ["--parallelism", "1", "--tag", "customer=acme", "--tag", "note=a=b", "--max-attempts", "4"]
 

@@ -80,7 +80,7 @@ def test_why_instances_wait_is_shown_with_what_aws_said(
     launch: Callable[..., None],
     aggregate: Callable[[], list[Any]],
 ) -> None:
-    # given five instances in three shares: one share is done, one was refused, one is still to be launched
+    # given five instances in three shares: one share is done, the launch of one was refused, one is not launched yet
     orchestration = service.kick_off_job("halve", [{"n": 2}] * 5, parallelism=3)
     launch(orchestration, share=2)
     stores.event_log.append(

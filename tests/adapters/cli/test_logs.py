@@ -31,7 +31,7 @@ def test_logs_are_listed_and_read_by_index(
     )
     lines = run("logs", orchestration.id, "--json").stdout.splitlines()
     assert [ContainerStarted.model_validate_json(line).log for line in lines] == list(map(str, logs))
-    # the log of an instance is that of its container, and of the one before which was lost
+    # the log of an instance is that of its container, after that of the lost one before
     assert run("logs", orchestration.id, "--index", "7").stdout == (
         f"1 says {HARMLESS}\nlast words\n2 says {HARMLESS}\nlast words\n"
     )

@@ -13,7 +13,7 @@ def test_a_pipeline_is_shown_and_watched_stage_by_stage(to_the_end: Callable[...
     # given three stages, of which the first is done
     first = kick_off_halve("--then", "halve", "--then", "other", stdin='{"n": 2}\n{"n": 4}\n')
     second = to_the_end(first)
-    # then `show` has a line for each, from whichever one looks
+    # then `show` has a line for each stage, whichever stage is named
     for stage in (first, second):
         shown = run("show", stage).stdout
         rows = [line.split() for line in shown.splitlines() if line[:1] in {"1", "2", "3"}]
@@ -21,9 +21,9 @@ def test_a_pipeline_is_shown_and_watched_stage_by_stage(to_the_end: Callable[...
         assert ["2", "halve", "InProgress", "0%", "0", "of", "2", second] in rows
         assert ["3", "other", "to", "come"] in rows
     assert f"follows     {first}" in run("show", second).stdout
-    # when the second errs, for its params have no n
+    # when the second errors because its params have no n
     to_the_end(second)
-    # then it is watched from stage to stage, and what was not started is told
+    # then `watch` goes from stage to stage, and reports the stage that was not started
     watched = run("watch", "--pipeline", first)
     assert watched.exit_code == 1
     lines = [line[len("12:00:00 ") :] for line in watched.stdout.splitlines()]

@@ -33,7 +33,7 @@ from tests.adapters.cli.commands import UNKNOWN, run
         (["results", UNKNOWN, "--limit", "0"], "greater than or equal to 1"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_sentence_and_status_2(words: list[str], message: str) -> None:
+def test_bad_arguments_are_refused_with_a_sentence_and_status_2(words: list[str], message: str) -> None:
     refused = run(*words, stdin='{"n": 2}')
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert message in refused.stderr
@@ -48,7 +48,7 @@ def test_missing_settings_are_named_together(monkeypatch: pytest.MonkeyPatch) ->
         assert "environment: BACKGROUND_JOBS_PAYLOAD_BUCKET, BACKGROUND_JOBS_STAGE." in refused.stderr
 
 
-def test_what_aws_refuses_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_aws_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKGROUND_JOBS_READ_MODEL_TABLE", "a-table-of-nobody")
     refused = run("list")
     assert refused.exit_code == 2

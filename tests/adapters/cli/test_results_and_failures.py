@@ -31,7 +31,7 @@ def test_results_come_in_the_order_of_the_params(done: str, tmp_path: Path) -> N
     assert (nowhere.exit_code, "No such file or directory" in nowhere.stderr) == (2, True)
 
 
-def test_waiting_for_results_tells_by_its_status_whether_all_completed(
+def test_the_exit_status_of_waiting_for_results_says_whether_all_completed(
     service: OrchestrationService, aggregate: Callable[[], list[Any]], done: str
 ) -> None:
     nothing = service.kick_off_job("other", []).id
@@ -41,7 +41,7 @@ def test_waiting_for_results_tells_by_its_status_whether_all_completed(
     assert run("results", "--wait", nothing).exit_code == 0
 
 
-def test_failures_are_grouped_by_cause_and_told_in_full(done: str) -> None:
+def test_failures_are_grouped_by_cause_and_printed_in_full(done: str) -> None:
     brief = run("failures", done)
     assert brief.stdout.startswith("2x ValueError: 3 is odd\n    at ")
     assert brief.stdout.endswith("    index 1, 3\n")
@@ -61,7 +61,7 @@ def test_failures_are_grouped_by_cause_and_told_in_full(done: str) -> None:
     assert [(failure.index, failure.params) for failure in each] == [(1, {"n": 3}), (3, {"n": 5})]
 
 
-def test_no_failure_is_said_so(service: OrchestrationService) -> None:
+def test_an_orchestration_without_failures_says_so(service: OrchestrationService) -> None:
     orchestration = service.kick_off_job("other", [])
     assert run("failures", orchestration.id).stderr == "No instance has errored.\n"
     assert run("failures", orchestration.id, "--json").output == ""
@@ -73,7 +73,7 @@ def test_merged_results_are_one_answer_over_all_reruns(
     aggregate_completion: Callable[[], None],
     done: str,
 ) -> None:
-    # given a rerun as new code, which has learned to halve 3, and still refuses 5
+    # given a rerun with new code, which can halve 3 and still refuses 5
     @job_name("halve")
     def halve(params: dict[str, int]) -> float:
         if params["n"] == 5:
