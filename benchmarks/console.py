@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, CDPSession, Page
 
 from background_jobs.core.events import JobCompleted, JobStarted
 from tests.console.chromium import browser
-from tests.console.scripted_api import ScriptedApi, serve_scripted_api
+from tests.console.simulated_api import SimulatedApi, simulated_api
 
 TOTAL: Final = 10_000
 BATCH: Final = 100
@@ -60,7 +60,7 @@ _REPAINT: Final = """
 
 def main() -> None:
     """Measure once, and print a line for each figure."""
-    with serve_scripted_api() as api, browser() as chromium:
+    with simulated_api() as api, browser() as chromium:
         now = datetime.now(UTC)
         orchestration_id = api.kick_off("no_op", [{}] * TOTAL, now, parallelism=BATCH)
         page, session, wire = _open_page(chromium, f"{api.url}#/orchestrations/{orchestration_id}")
@@ -120,7 +120,7 @@ def _busy(session: CDPSession) -> dict[str, float]:
     return {label: metrics[name] for label, name in names.items()}
 
 
-def _play(api: ScriptedApi, orchestration_id: str) -> int:
+def _play(api: SimulatedApi, orchestration_id: str) -> int:
     """Start and complete instances in even batches; return how many batches there were."""
     began, batches = time.monotonic(), 0
     for index in range(0, TOTAL, BATCH):

@@ -22,7 +22,7 @@ import psutil
 
 from background_jobs import Orchestration, OrchestrationService
 from background_jobs.aws import clients
-from background_jobs.core.statuses import CHUNK_SIZE
+from background_jobs.core.statuses import CHUNKS
 from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.call_counter import PATH
 from background_jobs.local_stack.processes import find_processes
@@ -130,7 +130,7 @@ def _write_units(stack: LocalStack, orchestration_id: str, total: int) -> dict[s
     derived = 0
     for feed in _items(table, f"{orchestration_id}#feed"):
         chunk_numbers = len(
-            {index // CHUNK_SIZE for index, *_ in json.loads(feed["document"]["S"])["transitions"]}
+            {CHUNKS.number(index) for index, *_ in json.loads(feed["document"]["S"])["transitions"]}
         )
         derived += 2 * (_kilobytes(summary) + _kilobytes(feed) + chunk_numbers * chunk)
     return {"log": units, "read model": derived}

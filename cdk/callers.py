@@ -33,9 +33,10 @@ class Callers(Construct):
         storage.grant_rebuild(self.operators)
         for manager in (self.callers, progress_api.function):
             schedules.grant_manage(manager)
+            schedules.grant_make(manager)
             storage.payloads.grant_use_scheduled(manager)
-        schedules.grant_make(self.callers)
-        storage.payloads.grant_store_scheduled(self.callers)
+            storage.payloads.grant_store_scheduled(manager)
+        schedules.add_variables(progress_api.function)
         acknowledge_wildcard(self.callers, "*", "Listing schedules cannot be allowed by resource.")
         every_method = progress_api.api.arn_for_execute_api()
         self.callers.add_statements(

@@ -5,6 +5,8 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from background_jobs.core.bounds import Parallelism
+from background_jobs.core.limits import DEFAULT_PARALLELISM
 from background_jobs.core.retention import Retention
 from background_jobs.core.stages import Stage, walk_stages
 from cdk.network_config import ExistingVpc, NetworkConfig, NewVpc
@@ -42,7 +44,7 @@ class EnvironmentConfig(BaseModel):
     network: NetworkConfig = NewVpc()
     event_bus: str = "background-jobs"
     """The name is unique in an account and region, so a second environment there needs another one."""
-    max_parallelism: int = Field(default=100, ge=1, le=10_000)
+    max_parallelism: Parallelism = DEFAULT_PARALLELISM
     retention_days: int = Field(default=90, ge=1)
     """For how many days events, read model and payloads are kept, unless a service has its own."""
     stalled_after_seconds: float = Field(default=3_600, ge=60)

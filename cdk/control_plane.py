@@ -3,6 +3,7 @@
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from background_jobs.core.limits import STREAM_BATCH
 from background_jobs.settings import ExecutionSettings
 from cdk.event_stream import EventStream
 from cdk.fan_out import FanOut, ShareFunctions
@@ -39,7 +40,7 @@ class ControlPlane(Construct):
         )
         self.stream = EventStream(self, "Stream", shared=shared)
         self.stream.feed(self.start_orchestration, batch_size=10, kind="OrchestrationStarted")
-        self.stream.feed(self.aggregate_jobs, batch_size=1_000)
+        self.stream.feed(self.aggregate_jobs, batch_size=STREAM_BATCH)
         self.stream.keep_what_fails(self.end_orchestration)
         self.fan_out.end_by(self.end_orchestration, shared.bus)
         services.tell_of_failed_starts(self.note_delay)

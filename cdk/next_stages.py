@@ -7,13 +7,10 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
-from pydantic import TypeAdapter
 
 from background_jobs.core.completion import JobCompletedEvent, OrchestrationOutcome
-from background_jobs.core.invocations import FOLLOWING
+from background_jobs.core.invocations import StartStage
 from background_jobs.core.stages import Stage
-
-_STAGE = TypeAdapter(Stage)
 
 
 class NextStages(Construct):
@@ -56,14 +53,13 @@ class NextStages(Construct):
         """
         if stage.job_name == job_name:
             raise ValueError(f"{construct_id}: {job_name!r} cannot follow itself; it would never end")
-        following: dict[str, Any] = {
-            "orchestration_id": events.EventField.from_path("$.detail.orchestration_id"),
-            "rule": construct_id,
-            "stage": _STAGE.dump_python(stage, mode="json", exclude_none=True),
-        }
+        invocation = StartStage(
+            orchestration_id=events.EventField.from_path("$.detail.orchestration_id"),
+            rule=construct_id,
+            stage=stage,
+        )
         target = targets.LambdaFunction(
-            self._kick_off_job,
-            event=events.RuleTargetInput.from_object({FOLLOWING: following}),
+            self._kick_off_job, event=events.RuleTargetInput.from_object(invocation.to_input())
         )
         return self.on_job_completed(construct_id, target, job_name=job_name, outcome=outcome, tags=tags)
 

@@ -5,40 +5,30 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
+from background_jobs.core.bounds import JobName
+from background_jobs.core.options import OccurrenceOptions
 from background_jobs.core.payloads import INLINE_BYTES, params_line
-from background_jobs.core.retry import Retry
-from background_jobs.core.schedules.definition import Overlap, ScheduleDefinition
+from background_jobs.core.schedules.definition import Overlap, ScheduleDefinition, ScheduleName
 from background_jobs.core.schedules.timing import Timing
-from background_jobs.core.stages import Stage
 
 
-class ScheduleConfig(BaseModel):
-    """A job that the stack kicks off by cron.
+class ScheduleConfig(OccurrenceOptions):
+    """A job that the stack kicks off by cron; without a *service*, the first of the stack runs it.
 
     Schedules by interval, once, or within a window depend on when they are made, and a template on nothing
     but its source: they are made with `OrchestrationService.schedule_job`.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    job_name: str
+    name: ScheduleName
+    job_name: JobName
     cron: str
     timezone: str = "UTC"
     params: tuple[dict[str, Any], ...] | Path = ({},)
     """One job instance for each; or a file of them, one JSON object a line. Up to 24 KB."""
-    service: str | None = None
-    """By default the first of the environment."""
     overlap: Overlap = Overlap.SKIP
     jitter: timedelta = timedelta()
-    parallelism: int | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
-    retry: Retry | None = None
-    timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 86_400)
-    then: Stage | None = None
-    """The stages after each run."""
 
     @field_validator("params", mode="after")
     @classmethod

@@ -12,7 +12,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from background_jobs.core.bus import EVENT_SOURCE, JOB_COMPLETED_DETAIL_TYPE
-from background_jobs.core.invocations import RUN_COMPLETED_OF
+from background_jobs.core.invocations import ScheduleRunCompleted
 from background_jobs.core.schedules.definition import Target, schedule_group, scheduler_properties
 from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.settings import Settings
@@ -37,6 +37,7 @@ class Schedules(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         config = shared.config
+        self._settings = shared.settings
         self._group = scheduler.CfnScheduleGroup(self, "Group", name=schedule_group(config.environment))
         self._role = iam.Role(
             self,
@@ -70,6 +71,12 @@ class Schedules(Construct):
         """Let *to* make schedules of this environment, beside what `grant_manage` allows."""
         self._allow(to, "CreateSchedule")
 
+    def add_variables(self, function: lambda_.Function) -> None:
+        """Set the variables of *function* that it needs to make schedules."""
+        variables = self.with_schedules(self._settings).to_env()
+        for name in variables.keys() - self._settings.to_env().keys():
+            function.add_environment(name, variables[name])
+
     def grant_manage(self, to: iam.IGrantable) -> None:
         """Let *to* list, pause, resume and delete the schedules of this environment."""
         self._allow(to, "DeleteSchedule", "GetSchedule", "UpdateSchedule")
@@ -95,6 +102,9 @@ class Schedules(Construct):
 
     def _start_what_waits(self, kick_off_job: lambda_.IFunction, bus: events.IEventBus) -> None:
         """Tell the function when a run of a schedule completed: another may wait for it."""
+        invocation = ScheduleRunCompleted(
+            schedule=events.EventField.from_path(f"$.detail.tags.{SCHEDULE_TAG}")
+        )
         events.Rule(
             self,
             "RunCompleted",
@@ -106,10 +116,7 @@ class Schedules(Construct):
             ),
             targets=[
                 targets.LambdaFunction(
-                    kick_off_job,
-                    event=events.RuleTargetInput.from_object(
-                        {RUN_COMPLETED_OF: events.EventField.from_path(f"$.detail.tags.{SCHEDULE_TAG}")}
-                    ),
+                    kick_off_job, event=events.RuleTargetInput.from_object(invocation.to_input())
                 )
             ],
         )

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from background_jobs.core.containers.variables import SERVICE_NAME
+from background_jobs.core.bounds import ServiceName
 from background_jobs.core.planning.fargate import MEMORY_MIB
 from background_jobs.settings import PREFIX, ContainerSettings
 
@@ -44,7 +44,7 @@ class ServiceConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=SERVICE_NAME)
+    name: ServiceName
     image: str
     """A registry's image, or a folder from which it is built: ``.``, ``./billing``."""
     dockerfile: str = "job_container/Dockerfile"

@@ -1,4 +1,4 @@
-"""A line that breaks: a proxy before the progress API that cuts its streams."""
+"""A proxy before the progress API that cuts its streams, for tests of lost connections."""
 
 import socket
 import threading
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 @contextmanager
 def cutting(url: str, after_bytes: list[int], *, silently: bool = False, below: str = "") -> Iterator[str]:
-    """Serve what *url*'s host serves, and cut each stream after so many bytes; then let them be.
+    """Relay the host of *url*, and cut each stream after so many bytes; later streams are not cut.
 
     One that is cut *silently* stays open, and nothing comes any more. Where *below* is given, as ``/v1``, it is served below that path, and nothing else is.
     """

@@ -1,4 +1,4 @@
-"""What tests of the offline stack share: waiting for a condition, and finding an orchestration's containers."""
+"""What tests of the offline stack share: a caller's fixtures, waiting for a condition, and finding containers."""
 
 import os
 import time
@@ -6,8 +6,27 @@ from collections.abc import Callable
 from typing import Any
 
 import psutil
+import pytest
 
+from background_jobs import OrchestrationService
+from background_jobs.aws import clients
+from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.processes import find_processes
+
+
+def become_caller(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> OrchestrationService:
+    """Give this process the variables of a caller of *stack*, and clients that know them."""
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    for name, value in stack.variables.items():
+        monkeypatch.setenv(name, value)
+    clients._client.cache_clear()
+    return OrchestrationService()
+
+
+@pytest.fixture
+def service(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> OrchestrationService:
+    """Call the stack of the folder whose conftest.py imports this fixture."""
+    return become_caller(stack, monkeypatch)
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:

@@ -1,4 +1,4 @@
-"""A terminal for tests: a command runs on it, and what it draws is seen as a person would see it."""
+"""A terminal for tests: a command runs on it, and tests read the screen as a person would see it."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ import pyte
 
 _ROWS = 40
 _CTRL_C = b"\x03"
-# The leader of a new session takes the terminal for its own, so that Ctrl-C is a signal to it.
+# The leader of a new session takes the terminal, so that Ctrl-C sends it a signal.
 _TAKE_IT = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 
 
@@ -43,7 +43,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """Return what stands on the screen, without what is empty."""
+        """Return the text on the screen, without empty lines."""
         with self._drawing:
             return "\n".join(line.rstrip() for line in self._screen.display if line.strip())
 
@@ -60,7 +60,7 @@ class Terminal:
             return {self._screen.buffer[rows[-1]][begin + n].fg for n in range(len(word))}
 
     def press_ctrl_c(self) -> None:
-        """Do what somebody does who has had enough."""
+        """Interrupt the command as a person at the keyboard does."""
         os.write(self._master, _CTRL_C)
 
     def status(self, seconds: float = 120) -> int:

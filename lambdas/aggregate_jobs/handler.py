@@ -14,8 +14,8 @@ from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.aggregate_jobs import Aggregator
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.core.events import Event
-from background_jobs.core.fold import Summary
-from background_jobs.core.measurements import Measurement
+from background_jobs.core.metrics import Measurement
+from background_jobs.core.read_model import Summary
 from background_jobs.settings import Settings
 
 logger = Logger()
@@ -35,8 +35,8 @@ def _meter(summary: Summary, measurements: Sequence[Measurement]) -> None:
     if measurements:
         metrics.add_metadata("orchestration_id", summary.orchestration_id)
         metrics.add_metadata("job_name", summary.job_name)
-        for one in measurements:
-            metrics.add_metric(one.metric, one.unit, one.value)
+        for measurement in measurements:
+            metrics.add_metric(measurement.metric, measurement.unit, measurement.value)
         metrics.flush_metrics()
 
 
@@ -46,5 +46,5 @@ def _aggregate(orchestration_id: str, events: Sequence[Event]) -> None:
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Aggregate the records of one batch; those that failed are named, to come again."""
+    """Aggregate the records of one batch; return the records that are to be delivered again."""
     return handle_records(event["Records"], _aggregate)

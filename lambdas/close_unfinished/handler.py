@@ -18,9 +18,9 @@ def _stores() -> Stores:
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Close a share, or all that is left of an orchestration; say how many instances that were."""
+    """Close a share, or all that is left of an orchestration; return how many instances were closed."""
     request = CloseRequest.model_validate(event)
     with logger.append_context_keys(orchestration_id=request.orchestration_id):
         closed = close_unfinished(request, _stores())
-        logger.info("Closed", extra={"indices": request.indices or "all", "closed": closed})
+        logger.info("Closed", extra={"indices": str(request.indices or "all"), "closed": closed})
     return {"closed": closed}

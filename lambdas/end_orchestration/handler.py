@@ -26,5 +26,5 @@ def _ender() -> OrchestrationEnder:
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
-    """End what an event of EventBridge says is to end."""
-    _ender().heard(event)
+    """End the orchestration that an event of EventBridge is about."""
+    _ender().handle_event(event)

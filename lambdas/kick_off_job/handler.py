@@ -7,40 +7,35 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from background_jobs.aws.stores import Stores
-from background_jobs.control_plane.kick_off_job import Following, start_following, start_next
-from background_jobs.core.bus import JOB_COMPLETED_DETAIL_TYPE
-from background_jobs.core.completion import JobCompletedEvent
-from background_jobs.core.invocations import FOLLOWING, RUN_COMPLETED_OF
+from background_jobs.control_plane.kick_off_job import (
+    follow_completion,
+    parse_invocation,
+    start_stage_of_rule,
+)
+from background_jobs.core.invocations import JobCompletedDelivery, ScheduleRunCompleted, StartStage
 from background_jobs.core.schedules.definition import Due
-from background_jobs.core.tags import SCHEDULE_TAG
-from background_jobs.orchestration_service import OrchestrationService
+from background_jobs.orchestration_service.occurrences import OccurrenceRunner
 from background_jobs.settings import Settings
 
 copy_config_to_registered_loggers(source_logger=Logger(), include={"background_jobs"})
 
 
 @cache
-def _parts() -> tuple[Stores, Settings]:
+def _parts() -> tuple[OccurrenceRunner, Stores, Settings]:
     settings = Settings.from_env()
-    return Stores.of(settings), settings
-
-
-@cache
-def _service() -> OrchestrationService:
-    return OrchestrationService()
+    stores = Stores.of(settings)
+    return OccurrenceRunner.from_settings(settings, stores), stores, settings
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
-    """Do what an event of Scheduler or of the bus calls for; doing it twice does it once."""
-    if RUN_COMPLETED_OF in event:
-        _service().occurrence_runner.run_completed(event[RUN_COMPLETED_OF])
-    elif FOLLOWING in event:
-        start_following(Following.model_validate(event[FOLLOWING]), *_parts())
-    elif event.get("detail-type") == JOB_COMPLETED_DETAIL_TYPE:
-        completed = JobCompletedEvent.from_eventbridge(event)
-        schedule = completed.tags.get(SCHEDULE_TAG)
-        if not start_next(completed.orchestration_id, *_parts()) and schedule:
-            # The run has ended early, and no other event will say so.
-            _service().occurrence_runner.run_completed(schedule)
-    else:
-        _service().occurrence_runner.due(Due.model_validate(event))
+    """Do what an invocation by Scheduler or by the bus calls for; doing it twice does it once."""
+    occurrences, stores, settings = _parts()
+    match parse_invocation(event):
+        case Due() as due:
+            occurrences.run_due(due)
+        case ScheduleRunCompleted(schedule=schedule):
+            occurrences.start_waiting(schedule)
+        case StartStage() as request:
+            start_stage_of_rule(request, stores, settings)
+        case JobCompletedDelivery(detail=completed):
+            follow_completion(completed, occurrences, stores, settings)

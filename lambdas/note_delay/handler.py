@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from background_jobs.aws.stores import Stores
-from background_jobs.control_plane.note_delay import DelayReport, note_delay
+from background_jobs.control_plane.note_delay import note_delay, parse_delay
 from background_jobs.settings import Settings
 
 logger = Logger()
@@ -20,9 +20,8 @@ def _stores() -> Stores:
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Note what the state machine says of a launch, or ECS of a task that could not start."""
-    told_by_ecs = "detail-type" in event
-    report = DelayReport.of_task(event["detail"]) if told_by_ecs else DelayReport.model_validate(event)
+    """Note a launch that was refused to the state machine, or a task that ECS could not start."""
+    report = parse_delay(event)
     if report is None:
         return {"wait_seconds": 0}
     seconds = note_delay(report, _stores(), datetime.now(UTC), draw=random.random())  # noqa: S311 -- jitter

@@ -22,7 +22,7 @@ def _parts() -> tuple[Stores, timedelta]:
 
 @metrics.log_metrics
 def handler(_event: object, _context: object) -> dict[str, int]:
-    """Look at all that is in progress; say how many stand still."""
+    """Note the orchestrations that stand still; return how many there are."""
     stores, allowed = _parts()
     stalled = note_stalls(stores, datetime.now(UTC), allowed)
     for summary in stalled:

@@ -31,5 +31,5 @@ def _start(orchestration_id: str, events: Sequence[Event]) -> None:
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Start what one batch of records kicked off; those that failed are named, to come again."""
+    """Start the orchestrations of one batch of records; return the records that are to be delivered again."""
     return handle_records(event["Records"], _start)

@@ -11,20 +11,18 @@ from pydantic import BaseModel
 from background_jobs import orchestration_service as sync
 from background_jobs.aws.history import HistoryPage
 from background_jobs.core.fold import Summary
+from background_jobs.core.options import KickOffKeywords, RerunKeywords
 from background_jobs.core.outcomes import Failure, Success
-from background_jobs.core.retry import Retry
 from background_jobs.core.schedules.definition import Overlap
 from background_jobs.core.schedules.occurrences import ScheduleRun
-from background_jobs.core.stages import Stage
+from background_jobs.core.schedules.options import ScheduleKeywords
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.causes import FailureDigest
 from background_jobs.core.views.event_history import EventHistory
 from background_jobs.core.views.schedule import ScheduleState
 from background_jobs.core.views.waits import Wait
 from background_jobs.orchestration_service.job_results import JobResults
-from background_jobs.orchestration_service.rerun import RerunOptions
 from background_jobs.orchestration_service.rerun_family import family
-from background_jobs.orchestration_service.schedules import ScheduleOptions
 from background_jobs.orchestration_service.watching import (
     Deadline,
     first_update,
@@ -38,19 +36,6 @@ __all__ = ["Orchestration", "OrchestrationService", "Pipeline", "Schedule"]
 _T = TypeVar("_T")
 _PAGE: Final = 1_000
 Params = Mapping[str, Any] | BaseModel
-
-
-class KickOffOptions(TypedDict, total=False):
-    """The keywords of kick_off_job; `background_jobs.OrchestrationService` describes them."""
-
-    parallelism: int | None
-    key: str | None
-    tags: Mapping[str, str] | None
-    service: str | None
-    retry: Retry | None
-    timeout: float | timedelta | None
-    then: Stage | None
-    parent_id: str | None
 
 
 class HistoryFilters(TypedDict, total=False):
@@ -78,7 +63,7 @@ class OrchestrationService:
         self,
         job: str | Callable[..., Any],
         params: Iterable[Params] | AsyncIterable[Params],
-        **options: Unpack[KickOffOptions],
+        **options: Unpack[KickOffKeywords],
     ) -> "Orchestration":
         """Start one job instance for each object in *params*, which may be an async iterable as well."""
         loop = asyncio.get_running_loop()
@@ -97,7 +82,7 @@ class OrchestrationService:
         """Re-attach to the pipeline that an orchestration is a stage of. Raises OrchestrationNotFound."""
         return Pipeline(await asyncio.to_thread(self._service.pipeline, orchestration_id))
 
-    async def rerun(self, orchestration_id: str, **options: Unpack[RerunOptions]) -> "Orchestration":
+    async def rerun(self, orchestration_id: str, **options: Unpack[RerunKeywords]) -> "Orchestration":
         """Run instances of an orchestration again."""
         return Orchestration(await asyncio.to_thread(self._service.rerun, orchestration_id, **options))
 
@@ -106,7 +91,7 @@ class OrchestrationService:
         name: str,
         job: str | Callable[..., Any],
         params: Iterable[Params],
-        **options: Unpack[ScheduleOptions],
+        **options: Unpack[ScheduleKeywords],
     ) -> "Schedule":
         """Kick off *job* with *params* whenever the schedule *name* is due; the same name redefines it."""
         return Schedule(await asyncio.to_thread(self._service.schedule_job, name, job, params, **options))
@@ -217,7 +202,7 @@ class Orchestration:
         await self.wait(timeout)
         return await asyncio.to_thread(self._sync.results)
 
-    async def rerun(self, **options: Unpack[RerunOptions]) -> "Orchestration":
+    async def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration":
         """Kick off a new orchestration with the params of the failures, or of all."""
         return Orchestration(await asyncio.to_thread(self._sync.rerun, **options))
 

@@ -14,19 +14,19 @@ from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 
+from background_jobs.core import limits
 from background_jobs.core.errors import InvalidJob, UnknownJobName
-from background_jobs.core.progress import MAX_MESSAGE, Thinning
+from background_jobs.core.progress import ProgressThrottle
 from background_jobs.core.retry import ONCE, Retry
 
 _T = TypeVar("_T", bound=Callable[..., Any])
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{limits.JOB_NAME_CHARACTERS - 1}}}")
 _MARK: Final = "__background_job__"
-_LONGEST_TIMEOUT: Final = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a job may know of the instance that it runs."""
+    """What a job knows of the instance that it runs."""
 
     job_name: str
     orchestration_id: str
@@ -38,22 +38,22 @@ class JobContext:
     tags: dict[str, str]
     """What the caller tagged the orchestration with; customer identifiers among them."""
     _cancelled: Event = field(default_factory=Event, repr=False, compare=False)
-    _tell: Callable[[int, str], None] = field(
+    _record: Callable[[int, str], None] = field(
         default=lambda _percent, _message: None, repr=False, compare=False
     )
-    _thinning: Thinning = field(default_factory=Thinning, repr=False, compare=False)
+    _throttle: ProgressThrottle = field(default_factory=ProgressThrottle, repr=False, compare=False)
 
     def progress(self, percent: float, message: str = "") -> None:
-        """Tell those who watch how far this instance is, from 0 to 100, and in a few words what it does.
+        """Report how far this instance is, from 0 to 100, and in a few words what it does.
 
-        It may be called in the tightest loop: only what has risen is told, about once a second.
+        A job may call this in its tightest loop: only a risen percentage is recorded, about once a second.
         """
         whole = min(100, max(0, int(percent)))
-        if self._thinning.passes(whole, time.monotonic()):
-            self._tell(whole, message[:MAX_MESSAGE])
+        if self._throttle.passes(whole, time.monotonic()):
+            self._record(whole, message[: limits.PROGRESS_CHARACTERS])
 
     def cancelled(self) -> bool:
-        """Tell whether the orchestration was cancelled; a long job looks now and then, and returns."""
+        """Tell whether the orchestration was cancelled; a long job asks now and then, and returns if so."""
         return self._cancelled.is_set()
 
 
@@ -66,7 +66,7 @@ class JobDefinition:
         self.name = name
         self.retry = retry
         self.timeout = timeout
-        """Seconds that an attempt may take; None for as long as it likes."""
+        """Seconds that an attempt may take; None for no limit."""
         self._target = target
         self._run: Callable[..., Any] = _run_of(target)
         self._takes_context = _takes_context(target, self._run)
@@ -117,13 +117,15 @@ def job_name(
     """
     if not _NAME.fullmatch(name):
         raise InvalidJob(
-            f"{name!r} cannot be a job name: use up to 80 of: letters, digits, '_', '.' and '-'."
+            f"{name!r} cannot be a job name: use up to {limits.JOB_NAME_CHARACTERS} of: letters, digits, "
+            "'_', '.' and '-'."
         )
 
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if seconds is not None and not 0 < seconds <= _LONGEST_TIMEOUT:
+    if seconds is not None and not 0 < seconds <= limits.TIMEOUT_SECONDS:
         raise InvalidJob(
-            f"The job {name!r} has a timeout of {seconds} s; it must be above 0, and at most 7 days."
+            f"The job {name!r} has a timeout of {seconds} s; it must be above 0, and at most "
+            f"{limits.TIMEOUT_DAYS} days."
         )
 
     def register(target: _T) -> _T:
@@ -156,7 +158,7 @@ class Jobs:
         """Return the job names, sorted."""
         return sorted(self._definitions)
 
-    def named(self, name: str) -> JobDefinition:
+    def get(self, name: str) -> JobDefinition:
         """Return the job *name*. Raises UnknownJobName."""
         try:
             return self._definitions[name]

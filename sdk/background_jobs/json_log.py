@@ -1,4 +1,4 @@
-"""Log records as lines of JSON, for where a machine reads them."""
+"""Log records as lines of JSON, to be read by machines."""
 
 import json
 import logging
@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: what every record has, what *context* says at that moment, and its ``extra``."""
+    """One object a line: the record, the fields that *context* returns at that moment, and its ``extra``."""
 
     def __init__(self, context: Callable[[], Mapping[str, object]] = dict) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             **self._context(),
-            **{name: value for name, value in vars(record).items() if name not in _STANDARD},
+            **{name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS},
         }
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from background_jobs.core.bounds import Parallelism
 from background_jobs.core.containers.variables import (
     JOB_ID,
     JOB_INDICES,
@@ -16,6 +17,7 @@ from background_jobs.core.containers.variables import (
     ORCHESTRATION_ID,
 )
 from background_jobs.core.errors import InvalidSettings, MissingSettings
+from background_jobs.core.limits import DEFAULT_PARALLELISM
 from background_jobs.core.retention import Retention
 
 PREFIX: Final = "BACKGROUND_JOBS_"
@@ -91,9 +93,9 @@ class Settings(_FromVariables):
     service: str = "default"
     """The service that runs a job when kick_off_job names none."""
     service_names: Names = ()
-    """The services of the environment, comma-separated; if they are known, a kick-off refuses others."""
-    max_parallelism: int = Field(default=100, ge=1, le=10_000)
-    """The most containers that one orchestration may use; Step Functions allows 10,000."""
+    """The services of the environment, comma-separated, where known; kick-off then refuses others."""
+    max_parallelism: Parallelism = DEFAULT_PARALLELISM
+    """The most containers that one orchestration may use."""
     job_names: Names = ()
     """The jobs of all services, comma-separated; if they are known, a kick-off refuses others."""
     retention_days: int = Field(default=90, ge=1)

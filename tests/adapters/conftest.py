@@ -86,25 +86,35 @@ def aggregate(stores: Stores, settings: Settings) -> Callable[[], list[dict[str,
 
 
 @pytest.fixture
+def aggregate_completion(aggregate: Callable[[], list[dict[str, Any]]]) -> Callable[[], None]:
+    """Aggregate the outcomes, and then the completion that the first pass appended to the log."""
+
+    def aggregate_completion() -> None:
+        for _ in ("the outcomes", "the completion"):
+            assert aggregate() == []
+
+    return aggregate_completion
+
+
+@pytest.fixture
 def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def schedules(settings: Settings, stores: Stores, service: OrchestrationService, clock: Clock) -> Schedules:
-    return Schedules(settings, stores, service._prepared, clock)
+def schedules(settings: Settings, stores: Stores, clock: Clock) -> Schedules:
+    return Schedules(settings, stores, clock)
 
 
 @pytest.fixture
 def complete(
-    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+    service: OrchestrationService, launch: Callable[..., None], aggregate_completion: Callable[[], None]
 ) -> Callable[[str | None], None]:
-    """Run an orchestration to its end; the schedule has not heard of it yet."""
+    """Run an orchestration to its end, before its schedule learns of it."""
 
     def complete(orchestration_id: str | None) -> None:
         assert orchestration_id is not None
         launch(service.orchestration(orchestration_id))
-        for _ in ("the outcomes", "the completion"):
-            assert aggregate() == []
+        aggregate_completion()
 
     return complete

@@ -20,7 +20,7 @@ class CrashPoint:
         self.calls, self.armed_at = 0, nth
 
     def disarm(self) -> bool:
-        """Let everything pass from now on; tell whether the point was reached."""
+        """Let all further calls pass, and return whether the crash point was reached."""
         reached = self.armed_at is not None and self.calls >= self.armed_at
         self.armed_at = None
         return reached

@@ -1,4 +1,4 @@
-"""A job that does as its params say, and what it ran."""
+"""A job that behaves as its params say, and the list of the instances that it ran."""
 
 from typing import Any
 

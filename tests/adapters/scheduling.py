@@ -1,4 +1,4 @@
-"""A clock that tests move, a schedule to deliver occurrences of, and what became of them."""
+"""A clock that tests move, a schedule, and the delivery of its occurrences."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,8 +40,10 @@ def stored() -> dict[str, Any]:
 
 def delivered(schedules: Schedules, at: datetime) -> Any:
     """Deliver an occurrence as Scheduler does: by the input that was stored with it."""
-    told = stored()["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", f"{at:%Y-%m-%dT%H:%M:%SZ}")
-    return schedules.occurrence_runner.due(Due.model_validate_json(told))
+    occurrence = stored()["Target"]["Input"].replace(
+        "<aws.scheduler.scheduled-time>", f"{at:%Y-%m-%dT%H:%M:%SZ}"
+    )
+    return schedules.occurrence_runner.run_due(Due.model_validate_json(occurrence))
 
 
 def states(schedule: Schedule) -> list[tuple[int, str]]:

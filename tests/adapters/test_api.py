@@ -36,15 +36,14 @@ def client(app: FastAPI) -> Iterator[TestClient]:
 
 @pytest.fixture
 def done(
-    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+    service: OrchestrationService, launch: Callable[..., None], aggregate_completion: Callable[[], None]
 ) -> str:
     """An orchestration that ended: 2 and 4 halved, 3 and 5 refused."""
     orchestration = service.kick_off_job(
         "halve", [{"n": n} for n in (2, 3, 4, 5)], parallelism=1, tags={"customer": "acme"}
     )
     launch(orchestration)
-    for _ in ("the outcomes", "the completion"):
-        assert aggregate() == []
+    aggregate_completion()
     return orchestration.id
 
 
@@ -71,9 +70,12 @@ def test_an_orchestration_that_ended_is_shown_with_its_results_failures_and_thei
         {"waiting": 0, "running": 0, "completed": 2, "errored": 2},
     )
     results = client.get(f"{url}/results").json()
-    assert [(one["params"], one["result"]) for one in results["successes"]] == [({"n": 2}, 1), ({"n": 4}, 2)]
+    assert [(success["params"], success["result"]) for success in results["successes"]] == [
+        ({"n": 2}, 1),
+        ({"n": 4}, 2),
+    ]
     failures = client.get(f"{url}/failures").json()["failures"]
-    assert [(one["index"], one["params"]) for one in failures] == [(1, {"n": 3}), (3, {"n": 5})]
+    assert [(failure["index"], failure["params"]) for failure in failures] == [(1, {"n": 3}), (3, {"n": 5})]
     assert "raise ValueError" in failures[0]["error"]["traceback"]
     (cause,) = client.get(f"{url}/causes").json()["causes"]
     assert (cause["type"], cause["count"], cause["indices"]) == ("ValueError", 2, [1, 3])
@@ -83,13 +85,16 @@ def test_pages_follow_each_other_without_gaps(client: TestClient, done: str) -> 
     url = f"/orchestrations/{done}/instances"
     first = client.get(url, params={"limit": 3}).json()
     rest = client.get(url, params={"limit": 3, "from_index": first["next_index"]}).json()
-    assert [one["index"] for one in first["instances"] + rest["instances"]] == [0, 1, 2, 3]
+    assert [instance["index"] for instance in first["instances"] + rest["instances"]] == [0, 1, 2, 3]
     assert rest["next_index"] is None
     errored = client.get(url, params={"status": "Errored"}).json()["instances"]
-    assert [(one["index"], one["status"]) for one in errored] == [(1, "Errored"), (3, "Errored")]
+    assert [(instance["index"], instance["status"]) for instance in errored] == [
+        (1, "Errored"),
+        (3, "Errored"),
+    ]
 
 
-def test_an_instance_has_its_whole_story(client: TestClient, done: str) -> None:
+def test_an_instance_has_its_event_history(client: TestClient, done: str) -> None:
     story = client.get(f"/orchestrations/{done}/instances/1").json()
     assert (story["instance"]["status"], story["params"]) == ("Errored", {"n": 3})
     assert story["error"]["message"] == "3 is odd"
@@ -132,7 +137,7 @@ def test_orchestrations_are_listed_newest_first_by_name_status_customer_and_time
 
     def listed(**params: Any) -> list[str]:
         answer = client.get("/orchestrations", params=params).json()
-        return [one["orchestration_id"] for one in answer["orchestrations"]]
+        return [view["orchestration_id"] for view in answer["orchestrations"]]
 
     newest_first = [*reversed(later), done]
     assert listed() == newest_first
@@ -164,7 +169,7 @@ def test_the_history_is_paged_by_token(
     while True:
         params = filters | {"limit": "2"} | ({"next_token": token} if token else {})
         page = client.get("/orchestrations", params=params).json()
-        seen += [one["orchestration_id"] for one in page["orchestrations"]]
+        seen += [view["orchestration_id"] for view in page["orchestrations"]]
         if (token := page["next_token"]) is None:
             break
     assert seen == ids[::-1]
@@ -183,7 +188,7 @@ def test_a_pipeline_is_shown_with_what_is_still_to_come_and_is_cancelled_as_one(
     body = {"job_name": "halve", "params": [{"n": 2}], "then": {"job_name": "halve", "params": "results"}}
     url = f"/orchestrations/{client.post('/orchestrations', json=body).json()['orchestration_id']}"
     shown = client.get(f"{url}/pipeline").json()
-    assert [(one["number"], one["orchestration"] is None) for one in shown["stages"]] == [
+    assert [(stage["number"], stage["orchestration"] is None) for stage in shown["stages"]] == [
         (1, False),
         (2, True),
     ]
@@ -194,7 +199,9 @@ def test_a_pipeline_is_shown_with_what_is_still_to_come_and_is_cancelled_as_one(
     assert (refused.status_code, "refers to nothing" in refused.json()["message"]) == (422, True)
 
 
-def test_what_waits_says_why_and_a_story_what_happened(client: TestClient, done: str) -> None:
+def test_waits_have_their_reasons_and_an_event_history_has_what_happened(
+    client: TestClient, done: str
+) -> None:
     body = {"job_name": "halve", "params": [{"n": 2}]}
     waiting = client.post("/orchestrations", json=body).json()["orchestration_id"]
     (wait,) = client.get(f"/orchestrations/{waiting}/waits").json()["waits"]
@@ -263,7 +270,7 @@ def test_schedules_are_listed_shown_paused_resumed_run_and_deleted(
     skipped = client.post("/schedules/nightly/run-now", json={}).json()
     assert "still in progress" in skipped["reason"]
     runs = client.get("/schedules/nightly/runs", params={"limit": 10}).json()["runs"]
-    assert [one["state"] for one in runs] == ["skipped", "started"]
+    assert [run["state"] for run in runs] == ["skipped", "started"]
     assert client.delete("/schedules/nightly").status_code == 204
     assert client.get("/schedules").json()["schedules"] == []
     assert client.get("/schedules/nightly").json()["state"] == "over"
@@ -298,7 +305,7 @@ def test_the_api_is_what_its_document_says(app: FastAPI) -> None:
     # A name of no job, or a token of no page, is well-formed and refused all the same.
     refused = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")]
     operations: list[Any] = [operation.ok() for operation in schema.get_all_operations()]  # type: ignore[union-attr]
-    assert len(operations) == 23
+    assert len(operations) == 25
     for operation in operations:
 
         @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

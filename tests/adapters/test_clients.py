@@ -8,7 +8,7 @@ from background_jobs.settings import Settings
 
 @pytest.fixture(autouse=True)
 def aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing stands in for AWS here."""
+    """Replace AWS in memory, because these tests need endpoints that do not answer."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
@@ -25,7 +25,7 @@ def test_an_endpoint_that_does_not_answer_is_named_with_what_to_do(
         OrchestrationService(settings).kick_off_job("count", [{}])
 
 
-def test_missing_credentials_are_told_kindly(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+def test_missing_credentials_are_explained(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")

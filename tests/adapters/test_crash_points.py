@@ -98,7 +98,7 @@ def test_a_kick_off_happened_or_it_did_not_wherever_it_stops(
         with contextlib.suppress(Crash):
             service.kick_off_job("square", params(), key=f"crash {nth}", parallelism=1)
         reached = crash.disarm()
-        # done again, it is there once, and its params are all there
+        # tried again, it exists once, with all its params
         orchestration = service.kick_off_job("square", params(), key=f"crash {nth}", parallelism=1)
         started = stores.event_log.read_started(orchestration.id)
         assert isinstance(started, OrchestrationStarted)
@@ -146,7 +146,7 @@ def test_the_aggregator_comes_to_the_same_end_wherever_it_stops(
         # the completion comes back through the stream
         asked_again = deliver(orchestration.id) + deliver(orchestration.id)
         reached = crash.disarm()
-        # what it could not do, it asked to have again
+        # it asked for the records that it could not handle again
         assert reached == bool(asked_again)
         deliver_all(deliver, orchestration.id)
         assert orchestration.summary().done
@@ -171,7 +171,7 @@ def test_rebuilding_while_the_orchestration_goes_on_overwrites_nothing(
         [job_completed(n).model_copy(update={"orchestration_id": orchestration.id}) for n in range(TOTAL)]
     )
 
-    def goes_on() -> None:
+    def append_one_outcome() -> None:
         for event in islice(outcomes, 1):
             stores.event_log.append(event)
             aggregator.aggregate(orchestration.id, [event])
@@ -179,12 +179,12 @@ def test_rebuilding_while_the_orchestration_goes_on_overwrites_nothing(
     # given an outcome that is appended and folded just when the log has been read
     read = stores.event_log.read_all
 
-    def read_and_go_on(log: EventLog, *args: Any) -> Iterator[Event]:
+    def read_while_outcomes_come(log: EventLog, *args: Any) -> Iterator[Event]:
         yield from list(read(*args))
-        goes_on()
+        append_one_outcome()
 
-    goes_on()
-    monkeypatch.setattr(EventLog, "read_all", read_and_go_on)
+    append_one_outcome()
+    monkeypatch.setattr(EventLog, "read_all", read_while_outcomes_come)
     with contextlib.suppress(ReadModelConflict):
         rebuild(orchestration.id, stores, at(0))
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""Launches that are refused for now, over moto: what is noted of them, and how long they are tried."""
+"""Refused launches, over moto: the events that record them, and how long launches are tried."""
 
 from collections.abc import Callable
 from typing import Any
@@ -64,7 +64,7 @@ def test_a_task_that_could_not_start_is_known_by_what_was_injected() -> None:
             ]
         },
     }
-    found = DelayReport.of_task(task)
+    found = DelayReport.from_task(task)
     assert found is not None
     assert (found.share, found.error.error) == (7, "TaskFailedToStart")
-    assert DelayReport.of_task({"overrides": {"containerOverrides": [{"name": "other"}]}}) is None
+    assert DelayReport.from_task({"overrides": {"containerOverrides": [{"name": "other"}]}}) is None

@@ -1,4 +1,4 @@
-"""What there is by now, without waiting: outcomes, errors, and the history."""
+"""Reading without waiting: outcomes so far, errors, and the list of orchestrations."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def half_done(
     return orchestration
 
 
-def test_what_ended_is_there_before_the_rest_has(half_done: Orchestration) -> None:
+def test_outcomes_can_be_read_while_other_instances_run(half_done: Orchestration) -> None:
     success, failure = half_done.ended()
     assert isinstance(success, Success)
     assert (success.index, success.params, success.result) == (0, {"n": 2}, 1)
@@ -34,7 +34,9 @@ def test_what_ended_is_there_before_the_rest_has(half_done: Orchestration) -> No
 @pytest.mark.parametrize(
     ("status", "indices"), [(Status.COMPLETED, [0]), (Status.ERRORED, [1]), (Status.IN_PROGRESS, [])]
 )
-def test_what_ended_is_found_by_status(half_done: Orchestration, status: Status, indices: list[int]) -> None:
+def test_ended_instances_are_found_by_status(
+    half_done: Orchestration, status: Status, indices: list[int]
+) -> None:
     assert [outcome.index for outcome in half_done.ended(status)] == indices
 
 
@@ -43,7 +45,7 @@ def test_errors_are_there_without_their_params_being_read(half_done: Orchestrati
     assert (error.index, error.error.type, error.error.message) == (1, "ValueError", "3 is odd")
 
 
-def test_nothing_has_ended_where_nothing_was_folded(service: OrchestrationService) -> None:
+def test_there_are_no_outcomes_where_nothing_was_folded(service: OrchestrationService) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}])
     assert (list(orchestration.ended()), list(orchestration.errors())) == ([], [])
 
@@ -56,10 +58,10 @@ def test_the_history_is_there_newest_first_and_page_by_page(
 
     first = service.history(limit=2)
     rest = service.history(limit=2, next_token=first.next_token)
-    assert [one.orchestration_id for one in first.summaries + rest.summaries] == ids[::-1]
+    assert [summary.orchestration_id for summary in first.summaries + rest.summaries] == ids[::-1]
     assert rest.next_token is None
     found = service.history(job_name="halve", customer="b", since=datetime.now(UTC) - timedelta(hours=1))
-    assert [one.orchestration_id for one in found.summaries] == [ids[1]]
+    assert [summary.orchestration_id for summary in found.summaries] == [ids[1]]
     with pytest.raises(InvalidToken):
         service.history(next_token="made up")
 
@@ -71,6 +73,6 @@ def test_the_async_twins_do_the_same(half_done: Orchestration, settings: Setting
         ended = [outcome.index async for outcome in orchestration.ended()]
         completed = [outcome.index async for outcome in orchestration.ended(Status.COMPLETED)]
         page = await service.history(job_name="halve", limit=1)
-        return ended, completed, [one.orchestration_id for one in page.summaries]
+        return ended, completed, [summary.orchestration_id for summary in page.summaries]
 
     assert asyncio.run(everything()) == ([0, 1], [0], [half_done.id])

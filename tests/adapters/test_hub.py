@@ -53,7 +53,7 @@ def test_what_is_read_does_not_grow_with_the_number_of_watchers(
         return await asyncio.gather(*(drained(hub.events(orchestration.id, None)) for _ in range(watchers)))
 
     launch(orchestration)
-    aggregate(), aggregate()
+    assert (aggregate(), aggregate()) == ([], [])
     calls.clear()
     (alone,) = asyncio.run(watched(1))
     of_one = dict(calls)
@@ -61,7 +61,7 @@ def test_what_is_read_does_not_grow_with_the_number_of_watchers(
     together = asyncio.run(watched(WATCHERS))
 
     assert dict(calls) == of_one
-    assert all(names(one) == names(alone) == ["snapshot", "completed"] for one in together)
+    assert all(names(stream) == names(alone) == ["snapshot", "completed"] for stream in together)
 
 
 def test_a_stream_ends_before_its_function_would_and_is_padded_past_the_buffer(
@@ -81,13 +81,13 @@ def test_progress_that_was_cut_off_comes_without_its_transitions(
     service: OrchestrationService,
     stores: Stores,
     launch: Callable[..., None],
-    aggregate: Callable[[], list[Any]],
+    aggregate_completion: Callable[[], None],
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}], parallelism=1)
-    told = JobProgressed(orchestration_id=orchestration.id, at=at(1), index=0, attempt=1, percent=40)
-    stores.event_log.append(told)
+    progressed = JobProgressed(orchestration_id=orchestration.id, at=at(1), index=0, attempt=1, percent=40)
+    stores.event_log.append(progressed)
     launch(orchestration)
-    aggregate(), aggregate()
+    aggregate_completion()
 
     async def resumed(position: Position) -> list[str]:
         hub = Hub(stores, ApiSettings(stream_poll_seconds=0.01))
@@ -98,7 +98,7 @@ def test_progress_that_was_cut_off_comes_without_its_transitions(
     assert asyncio.run(resumed(Position(1, progress_is_due=True))) == ["progress", "completed"]
 
 
-def test_who_watches_hears_of_a_cancellation_before_anything_comes_of_it(
+def test_a_watcher_sees_a_cancellation_before_any_instance_ends(
     service: OrchestrationService, stores: Stores, aggregate: Callable[[], list[Any]]
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}])
@@ -112,6 +112,6 @@ def test_who_watches_hears_of_a_cancellation_before_anything_comes_of_it(
 
     news = asyncio.run(first_news())
     (data,) = [line for line in news.decode().splitlines() if line.startswith("data: ")]
-    told = json.loads(data.removeprefix("data: "))
-    assert (told["transitions"], told["counts"]["waiting"]) == ([], 1)
-    assert told["cancelled_at"] is not None
+    event = json.loads(data.removeprefix("data: "))
+    assert (event["transitions"], event["counts"]["waiting"]) == ([], 1)
+    assert event["cancelled_at"] is not None

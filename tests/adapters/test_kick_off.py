@@ -53,7 +53,7 @@ def test_a_kick_off_is_two_payloads_and_one_event(
     assert stores.payloads.get(event.params_key, shares[1]["bytes"]) == b'{"n":4}\n{"n":5}\n{"n":6}\n'
 
 
-def test_nothing_to_do_is_one_event_and_no_payload(service: OrchestrationService, settings: Settings) -> None:
+def test_no_params_are_one_event_and_no_payload(service: OrchestrationService, settings: Settings) -> None:
     service.kick_off_job("count", [])
     assert stored(settings) == (1, 0)
 
@@ -92,21 +92,21 @@ def test_an_unknown_job_is_refused_where_the_jobs_are_known(settings: Settings) 
 
 
 @pytest.mark.parametrize(
-    ("services", "name", "said"),
+    ("services", "name", "message"),
     [
         (("billing", "ledger"), "biling", "no service 'biling' in this environment. It has: billing, ledger"),
         ((), "../billing", r"'\.\./billing' cannot be: a name has"),
     ],
 )
 def test_an_unknown_service_is_refused_for_stages_too(
-    settings: Settings, services: tuple[str, ...], name: str, said: str
+    settings: Settings, services: tuple[str, ...], name: str, message: str
 ) -> None:
     service = OrchestrationService(settings.model_copy(update={"service_names": services}))
-    with pytest.raises(InvalidKickOff, match=said):
+    with pytest.raises(InvalidKickOff, match=message):
         service.kick_off_job("count", [{"n": 1}], service=name)
-    with pytest.raises(InvalidKickOff, match=said):
+    with pytest.raises(InvalidKickOff, match=message):
         service.kick_off_job("count", [{"n": 1}], then=Stage("count", params="results", service=name))
-    with pytest.raises(InvalidKickOff, match=said):
+    with pytest.raises(InvalidKickOff, match=message):
         service.schedule_job("nightly", "count", [{"n": 1}], cron="0 3 * * *", service=name)
     assert stored(settings) == (0, 0)
 
@@ -126,7 +126,7 @@ def test_an_unknown_service_is_refused_for_stages_too(
         ({"tags": {"file": "caf\udce9"}}, "no text"),
     ],
 )
-def test_bad_options_are_refused_at_the_door(
+def test_bad_options_are_refused_before_anything_is_written(
     service: OrchestrationService, settings: Settings, options: dict[str, object], reason: str
 ) -> None:
     with pytest.raises(InvalidKickOff, match=reason):
@@ -154,7 +154,7 @@ def test_the_same_key_with_other_params_is_refused_and_leaves_the_first_alone(
 
 
 @pytest.mark.parametrize("name", ["not-an-id", "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11"])
-def test_an_id_that_does_not_exist_is_answered_kindly(service: OrchestrationService, name: str) -> None:
+def test_an_unknown_id_is_explained(service: OrchestrationService, name: str) -> None:
     with pytest.raises(OrchestrationNotFound, match="Check the id"):
         service.orchestration(name)
 

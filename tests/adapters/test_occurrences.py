@@ -15,6 +15,8 @@ from background_jobs.core.errors import (
     InvalidBackfill,
 )
 from background_jobs.core.schedules import overlap
+from background_jobs.orchestration_service.kick_off import prepare_kick_off
+from background_jobs.orchestration_service.occurrences import OccurrenceRunner
 from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import Settings
 from tests.adapters.crash import Crash, CrashPoint
@@ -94,25 +96,25 @@ def test_a_duplicate_of_what_was_skipped_starts_nothing_after_the_run_before_has
     complete(first.orchestration_id)
     assert delivered(schedules, clock()) == skipped
     assert [state for _, state in states(schedule)] == ["skipped", "started"]
-    # but whoever wants it to run can have it so
+    # but a forced run starts all the same
     (run,) = schedule.backfill(clock(), clock.move(minutes=1))
     assert run.state == "started"
 
 
 def test_of_two_occurrences_at_once_one_sees_the_other(
-    settings: Settings, stores: Stores, service: OrchestrationService, clock: Clock
+    settings: Settings, stores: Stores, clock: Clock
 ) -> None:
     first, second = clock() + timedelta(hours=1), clock() + timedelta(hours=2)
     both: list[Schedules] = []
 
-    def prepare(*args: Any, **options: Any) -> Any:
+    def prepare(request: Any, params: Any) -> Any:
         # While the first is being prepared, the second is delivered, prepared and started.
         if not both:
-            both.append(Schedules(settings, stores, service._prepared, clock))
+            both.append(Schedules(settings, stores, clock))
             delivered(both[0], second)
-        return service._prepared(*args, **options)
+        return prepare_kick_off(request, params, stores, settings)
 
-    schedules = Schedules(settings, stores, prepare, clock)
+    schedules = Schedules(settings, stores, clock, OccurrenceRunner(stores, prepare, clock))
     schedule = hourly(schedules)
     clock.move(hours=2)
     assert delivered(schedules, first).type == "OccurrenceSkipped"
@@ -128,19 +130,19 @@ def test_what_is_queued_runs_in_order_one_after_the_other(
     assert [run.type for run in runs] == ["OccurrenceStarted", "OccurrenceQueued", "OccurrenceQueued"]
     delivered(schedules, hours[1])  # twice is once
     assert [state for _, state in states(schedule)] == ["queued", "queued", "started"]
-    assert schedules.occurrence_runner.run_completed("hourly") is None  # the first is still in progress
+    assert schedules.occurrence_runner.start_waiting("hourly") is None  # the first is still in progress
 
     started = runs[0]
     for at in hours[1:]:
         complete(started.orchestration_id)
-        started = schedules.occurrence_runner.run_completed("hourly")
+        started = schedules.occurrence_runner.start_waiting("hourly")
         assert started is not None
         assert started.scheduled_at == at
         assert (
-            schedules.occurrence_runner.run_completed("hourly") is None
+            schedules.occurrence_runner.start_waiting("hourly") is None
         )  # hearing of it twice starts no more
     complete(started.orchestration_id)
-    assert schedules.occurrence_runner.run_completed("hourly") is None
+    assert schedules.occurrence_runner.start_waiting("hourly") is None
     assert [state for _, state in states(schedule)] == ["started"] * 3
 
 
@@ -156,9 +158,9 @@ def test_what_is_queued_just_as_the_run_before_ends_is_started_all_the_same(
     append = stores.schedule_log.append
 
     def late(event: Any) -> None:
-        # The run ends, and the schedule hears of it, before its successor is in the queue.
+        # The run ends, and its completion is handled, before the next occurrence is in the queue.
         complete(first.orchestration_id)
-        assert schedules.occurrence_runner.run_completed("hourly") is None
+        assert schedules.occurrence_runner.start_waiting("hourly") is None
         append(event)
 
     monkeypatch.setattr(stores.schedule_log, "append", late)
@@ -189,12 +191,12 @@ def test_what_did_not_come_is_missed_unless_the_schedule_was_paused(
     delivered(schedules, first)
     clock.move(hours=1, minutes=30)
     schedule.pause()
-    assert (schedules.named("hourly").state, schedule.next_runs()) == ("paused", [])
+    assert (schedules.find("hourly").state, schedule.next_runs()) == ("paused", [])
     clock.move(hours=3)
     schedule.resume()
     schedule.resume()  # twice is harmless
     clock.move(minutes=31)
-    # What is due just now may still come.
+    # An occurrence that is due just now may still arrive.
     assert states(schedule) == [((first + timedelta(hours=1)).hour, "missed"), (first.hour, "started")]
     clock.move(minutes=5)
     assert states(schedule)[0] == ((first + timedelta(hours=5)).hour, "missed")
@@ -208,14 +210,14 @@ def test_a_definition_that_was_changed_elsewhere_counts_from_then_on(
     clock.move(hours=1)
     delivered(schedules, clock())
     resource = stored()
-    told = resource["Target"]["Input"].replace("0 * * * ? *", "30 * * * ? *")
+    changed = resource["Target"]["Input"].replace("0 * * * ? *", "30 * * * ? *")
     for name in ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata", "KmsKeyArn"):
         resource.pop(name, None)
-    resource["Target"]["Input"] = told
+    resource["Target"]["Input"] = changed
     resource["ScheduleExpression"] = "cron(30 * * * ? *)"
     clients.scheduler().update_schedule(**resource)
     clock.move(hours=2)
-    runs = schedules.named("hourly").runs()
+    runs = schedules.find("hourly").runs()
     assert {(run.scheduled_at.minute, str(run.state)) for run in runs} == {(0, "started"), (30, "missed")}
     assert schedule.name == "hourly"
 
@@ -261,16 +263,16 @@ def test_a_backfill_honours_the_overlap_or_another_that_is_given(schedules: Sche
 
 
 @pytest.mark.parametrize(
-    ("hours", "said"),
+    ("hours", "message"),
     [((0, 0), "no span of the past"), ((-1, 1), "no span of the past"), ((-24 * 91, 0), "more than 90 days")],
 )
 def test_a_backfill_that_cannot_be_is_refused(
-    schedules: Schedules, clock: Clock, settings: Settings, hours: tuple[int, int], said: str
+    schedules: Schedules, clock: Clock, settings: Settings, hours: tuple[int, int], message: str
 ) -> None:
     schedule = hourly(schedules)
     before = written(settings)
     first, last = (clock() + timedelta(hours=n) for n in hours)
-    with pytest.raises(InvalidBackfill, match=said):
+    with pytest.raises(InvalidBackfill, match=message):
         schedule.backfill(first, last)
     with pytest.raises(InvalidBackfill, match="need a time zone"):
         schedule.backfill(first.replace(tzinfo=None), last)

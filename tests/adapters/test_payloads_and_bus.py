@@ -39,7 +39,7 @@ def test_a_completion_reaches_who_listens_on_the_bus(settings: Settings) -> None
     arn = clients.events().describe_event_bus(Name=settings.event_bus)["Arn"]
     clients.events().create_archive(ArchiveName="all", EventSourceArn=arn)
 
-    bus.completed(EVENT)
+    bus.publish_completed(EVENT)
 
     assert clients.events().describe_archive(ArchiveName="all")["EventCount"] == 1
 
@@ -50,7 +50,7 @@ def test_a_bus_that_refuses_is_an_error(settings: Settings) -> None:
             return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "Throttled", "ErrorMessage": "slow"}]}
 
     with pytest.raises(EventNotPublished, match="Throttled: slow"):
-        EventBus(Refusing(), settings.event_bus).completed(EVENT)  # type: ignore[arg-type] # moto never refuses
+        EventBus(Refusing(), settings.event_bus).publish_completed(EVENT)  # type: ignore[arg-type] # moto never refuses
 
 
 def test_an_event_of_the_bus_reads_back_and_keeps_its_id() -> None:

@@ -19,6 +19,7 @@ from background_jobs import (
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane import kick_off_job
 from background_jobs.core import ids
+from background_jobs.core.invocations import StartStage
 from background_jobs.orchestration_service import rerun
 from background_jobs.settings import Settings
 
@@ -27,15 +28,18 @@ PATIENCE = 30
 
 @pytest.fixture
 def run(
-    stores: Stores, settings: Settings, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+    stores: Stores,
+    settings: Settings,
+    launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
+    aggregate_completion: Callable[[], None],
 ) -> Callable[[Orchestration], None]:
-    """Run an orchestration to its end, and what the completion on the bus leads to."""
+    """Run an orchestration to its end, and handle its completion as the rule on the bus does."""
 
     def run(orchestration: Orchestration) -> None:
         if stores.event_log.read_started(orchestration.id).total:
             launch(orchestration)
-        for _ in ("the outcomes", "the completion"):
-            assert aggregate() == []
+        aggregate_completion()
         for _ in ("the completion", "the completion once more"):
             kick_off_job.start_next(orchestration.id, stores, settings)
         assert aggregate() == []
@@ -72,7 +76,7 @@ def test_results_become_the_params_of_the_next_stage_which_inherits_tags_and_lin
     )  # fmt: skip
     assert pipeline.status() is Status.IN_PROGRESS
     run(second)
-    assert [one.result for one in pipeline.results(PATIENCE).successes] == [2, 1]
+    assert [success.result for success in pipeline.results(PATIENCE).successes] == [2, 1]
     assert (pipeline.status(), service.pipeline(second.id).id) == (Status.COMPLETED, pipeline.id)
 
 
@@ -119,26 +123,26 @@ def test_params_that_cannot_be_made_skip_the_stage_and_name_the_instance(
 def test_a_rerun_takes_the_pipeline_on_with_the_results_of_both(
     service: OrchestrationService, stores: Stores, run: Callable[[Orchestration], None]
 ) -> None:
-    # given a pipeline that stopped, for two of its instances were odd
+    # given a pipeline that stopped because two of its params were odd
     pipeline = kicked_off(service, [8, 3, 4, 5], {"params": {"n": "$index"}})
     first = started(pipeline, 1)
     run(first)
     assert pipeline.status() is Status.ERRORED
-    # when they run again, and come to the same
+    # when they run again, with the same failures
     again = first.rerun()
     assert pipeline.status() is Status.IN_PROGRESS
     run(again)
     assert pipeline.stages()[1].skipped == "2 of 4 instances of stage 1 errored."
-    # then it still stands; and when what failed there runs as new code, it goes on
+    # then it is still stopped, and goes on when a rerun succeeds
     last = again.rerun()
-    evened(stores, last)
+    make_params_even(stores, last)
     run(last)
     second = stores.event_log.read_started(started(pipeline, 2).id)
     assert list(stores.payloads.lines(second.params_key)) == [b'{"n":%d}' % n for n in range(4)]
 
 
-def evened(stores: Stores, orchestration: Orchestration) -> None:
-    """Make the params of a rerun even in place, as new code would make of them what it can."""
+def make_params_even(stores: Stores, orchestration: Orchestration) -> None:
+    """Replace the params of a rerun with even ones, which stands for code that can run the old ones."""
     started = stores.event_log.read_started(orchestration.id)
     stores.payloads.put(started.params_key, b'{"n":2}\n{"n":6}\n')
 
@@ -151,7 +155,7 @@ def test_a_rerun_that_comes_before_the_next_stage_is_decided_waits_for_that(  # 
     aggregate: Callable[[], list[Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # given a stage whose outcomes are folded, while what follows from them is not decided yet
+    # given a stage whose outcomes are folded, while its next stage is not decided yet
     pipeline = kicked_off(service, [2, 7], {"params": {"n": "$params.n"}})
     first = started(pipeline, 1)
     launch(first)
@@ -183,7 +187,7 @@ def test_a_rerun_is_refused_where_what_follows_is_not_decided_for_long(
 
 def test_awaiting_a_pipeline_holds_up_nothing_else(settings: Settings) -> None:
     async def cancelled_while_awaited() -> str:
-        # given one thread for everything that blocks
+        # given a single thread for all blocking calls
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         service = aio.OrchestrationService(settings)
         orchestration = await service.kick_off_job("halve", [{"n": 2}], then=Stage("halve"))
@@ -215,8 +219,8 @@ def test_a_cancellation_between_two_stages_reaches_the_one_that_is_to_start(
     # given a first stage that has completed, while nobody has started the second
     pipeline = kicked_off(service, [8], {})
     launch(started(pipeline, 1))
-    aggregate(), aggregate()
-    # when it is cancelled before the completion is heard of
+    assert (aggregate(), aggregate()) == ([], [])
+    # when it is cancelled before its completion is delivered
     assert pipeline.cancel() == "requested"
     kick_off_job.start_next(pipeline.id, stores, settings)
     aggregate()
@@ -232,9 +236,9 @@ def test_a_rule_starts_a_stage_after_an_orchestration_that_knows_nothing_of_it(
     run(first)
     stage = Stage("halve", params={"n": "$result"})
     for _ in ("the event", "the event once more"):
-        wanted = kick_off_job.Following(orchestration_id=first.id, rule="load-after-extract", stage=stage)
-        kick_off_job.start_following(wanted, stores, settings)
-    event = stores.event_log.read_started(ids.following_id(first.id, "load-after-extract"))
+        request = StartStage(orchestration_id=first.id, rule="load-after-extract", stage=stage)
+        kick_off_job.start_stage_of_rule(request, stores, settings)
+    event = stores.event_log.read_started(ids.rule_stage_id(first.id, "load-after-extract"))
     assert (event.parent_id, event.pipeline_id, event.tags, event.total) == (
         first.id, None, {"customer": "acme"}, 1,
     )  # fmt: skip

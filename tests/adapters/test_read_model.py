@@ -15,7 +15,7 @@ from tests.unit.histories import ORCHESTRATION_ID, at, job_completed, job_errore
 
 
 def folding(stores: Stores, *events: Event) -> FoldResult:
-    return fold(stores.read_model.read_chunks(ORCHESTRATION_ID, ChunkNumbers.by(events)), events)
+    return fold(stores.read_model.read_chunks(ORCHESTRATION_ID, ChunkNumbers.of_events(events)), events)
 
 
 def test_what_was_committed_is_loaded_one_version_on(stores: Stores) -> None:
@@ -26,21 +26,21 @@ def test_what_was_committed_is_loaded_one_version_on(stores: Stores) -> None:
     assert (summary.version, summary.completed, summary.errored) == (1, 1, 1)
     assert (
         stores.read_model.read_chunks(
-            ORCHESTRATION_ID, ChunkNumbers.by([job_completed(0), job_errored(3999)])
+            ORCHESTRATION_ID, ChunkNumbers.of_events([job_completed(0), job_errored(3999)])
         ).chunks
         == folded.model.chunks
     )
 
 
 def test_the_second_of_two_aggregators_that_read_the_same_version_must_read_again(stores: Stores) -> None:
-    one, other = folding(stores, job_completed(0)), folding(stores, job_completed(1))
-    stores.read_model.commit(one, at(9))
+    first, second = folding(stores, job_completed(0)), folding(stores, job_completed(1))
+    stores.read_model.commit(first, at(9))
     with pytest.raises(ReadModelConflict):
-        stores.read_model.commit(other, at(9))
+        stores.read_model.commit(second, at(9))
     assert stores.read_model.read_summary(ORCHESTRATION_ID).completed == 1
 
 
-def test_the_feed_brings_each_version_once_from_where_one_left_off(stores: Stores) -> None:
+def test_the_feed_resumes_and_brings_each_version_once(stores: Stores) -> None:
     for event in (job_started(0), job_completed(0), job_completed(1, seconds=5)):
         stores.read_model.commit(folding(stores, event), at(9))
 

@@ -28,10 +28,10 @@ def halve_everything(params: dict[str, Any]) -> float:
 
 
 @pytest.fixture
-def run(launch: Callable[..., None], aggregate: Callable[[], list[Any]]) -> Callable[..., None]:
+def run(launch: Callable[..., None], aggregate_completion: Callable[[], None]) -> Callable[..., None]:
     def run(orchestration: Orchestration, jobs: Jobs | None = None) -> None:
         launch(orchestration, jobs=jobs)
-        aggregate(), aggregate()
+        aggregate_completion()
 
     return run
 
@@ -57,13 +57,15 @@ def test_what_failed_runs_again_with_new_code_and_the_merged_answer_is_in_the_fi
     again = failures.rerun(retry=Retry(max_attempts=2, base_seconds=0), parallelism=1)
     run(again, Jobs([halve_everything]))
 
-    for asked in (failed.id, again.id):
-        successes, left = service.get_job_results(asked, merged=True, timeout=PATIENCE)
-        assert [(one.index, one.params["n"], one.result) for one in successes] == [
+    for orchestration_id in (failed.id, again.id):
+        successes, left = service.get_job_results(orchestration_id, merged=True, timeout=PATIENCE)
+        assert [(success.index, success.params["n"], success.result) for success in successes] == [
             (0, 2, 1), (1, 3, 1.5), (2, 4, 2), (4, 7, 3.5),
         ]  # fmt: skip
         assert left is not None
-        assert [(one.index, one.attempts, one.error.type) for one in left] == [(3, 2, "LookupError")]
+        assert [(failure.index, failure.attempts, failure.error.type) for failure in left] == [
+            (3, 2, "LookupError")
+        ]
         assert left[0].orchestration_id == again.id
 
 
@@ -75,16 +77,18 @@ def test_reruns_of_reruns_and_of_everything_come_into_one_answer(
     run(again.rerun())  # 13 alone, and it is odd still
     run(failed.rerun(only="all"), Jobs([halve_everything]))
     successes, left = service.get_job_results(failed.id, merged=True, timeout=PATIENCE)
-    assert [one.index for one in successes] == [0, 1, 2, 4]
+    assert [success.index for success in successes] == [0, 1, 2, 4]
     assert left is not None
-    assert [(one.index, one.error.type) for one in left] == [(3, "LookupError")], "the latest failure counts"
+    assert [(failure.index, failure.error.type) for failure in left] == [(3, "LookupError")], (
+        "the latest failure counts"
+    )
 
 
 def test_a_success_is_never_lost_to_a_later_failure(failed: Orchestration, run: Callable[..., None]) -> None:
     run(failed.rerun(only="all"), Jobs([halve_everything]))
     run(failed.rerun(only="all"))
     merged = failed.results(PATIENCE, merged=True)
-    assert [one.result for one in merged.successes] == [1, 1.5, 2, 3.5]
+    assert [success.result for success in merged.successes] == [1, 1.5, 2, 3.5]
 
 
 def test_a_rerun_under_a_key_happens_once(failed: Orchestration) -> None:
@@ -119,4 +123,4 @@ def test_the_digest_names_what_failures_have_in_common_and_others_have_not(
     assert failures is not None
     assert str(failures.digest()) == "3 failures, 1 causes; cause 1 always has region=eu"
     (cause,) = failures.digest().causes
-    assert [(one.name, one.value, one.instances) for one in cause.common] == [("region", "eu", 3)]
+    assert [(param.name, param.value, param.instances) for param in cause.common] == [("region", "eu", 3)]

@@ -1,4 +1,4 @@
-"""How long what belongs to a service is kept: its own days, those of the environment, or the longest there are."""
+"""How long the data of a service is kept: its own days, the default ones, or the longest of all."""
 
 import json
 from collections.abc import Callable
@@ -77,10 +77,10 @@ def test_events_read_model_and_payloads_are_kept_as_long_as_their_service_says( 
     assert {kept(item, BEGINNING) for item in model} == {days}
     payloads = clients.s3().list_objects_v2(Bucket=settings.payload_bucket)["Contents"]
     folder = f"orchestrations/{name}/{orchestration.id}/"
-    assert [one["Key"].removeprefix(folder).count("/") for one in payloads] == [1, 1, 1]
+    assert [payload["Key"].removeprefix(folder).count("/") for payload in payloads] == [1, 1, 1]
 
 
-def test_what_is_said_without_knowing_the_service_is_kept_longest(
+def test_events_that_do_not_name_their_service_are_kept_longest(
     service: OrchestrationService, settings: Settings
 ) -> None:
     orchestration = service.kick_off_job("describe", [{}], service="brief")

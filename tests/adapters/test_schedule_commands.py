@@ -70,7 +70,7 @@ def test_params_come_from_standard_input_as_well(run: Run) -> None:
 
 
 def test_schedules_are_listed_shown_paused_and_resumed(nightly: Run) -> None:
-    assert [one["name"] for one in printed(nightly("list", "--json"))] == ["nightly"]
+    assert [schedule["name"] for schedule in printed(nightly("list", "--json"))] == ["nightly"]
     header, line = nightly("list").stdout.splitlines()
     assert header.split() == ["NAME", "STATE", "JOB", "DUE", "NEXT"]
     assert line.startswith("nightly  active  halve  cron(0 3 * * ? *)  ")
@@ -86,7 +86,7 @@ def test_running_now_says_what_became_of_it_in_its_status_too(nightly: Run) -> N
     assert skipped.exit_code == 1
     assert "still in progress" in skipped.stdout
     assert printed(nightly("run-now", "nightly", "--force", "--json"))[0]["state"] == "started"
-    states = [one["state"] for one in printed(nightly("runs", "nightly", "--json"))]
+    states = [occurrence["state"] for occurrence in printed(nightly("runs", "nightly", "--json"))]
     assert states == ["started", "skipped", "started"]
 
 
@@ -110,7 +110,7 @@ def test_what_looks_like_markup_is_shown_as_it_is(run: Run) -> None:
     assert name in run("list").stdout
 
 
-def test_what_would_act_on_a_terminal_is_shown_harmless(run: Run) -> None:
+def test_characters_that_control_a_terminal_are_shown_harmless(run: Run) -> None:
     made = run("create", "odd", "halve", "--cron", "0 3 * * *", "--tag", "customer=\x1b[2J\u202eacme")
     assert "customer=�[2J�acme" in made.stdout
     assert "\x1b" not in made.output
@@ -122,7 +122,7 @@ def test_spans_are_those_of_the_other_commands(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--cron", "61 * * * *"], "'61' is no minute"),
         (["--cron", "0 3 * * *", "--timezone", "Mars"], "no time zone 'Mars'"),
@@ -139,11 +139,11 @@ def test_spans_are_those_of_the_other_commands(run: Run) -> None:
     ],
 )
 def test_bad_input_is_answered_on_standard_error_and_nothing_is_written(
-    run: Run, arguments: list[str], said: str
+    run: Run, arguments: list[str], message: str
 ) -> None:
     refused = run("create", "nightly", "halve", *arguments)
     assert refused.exit_code == 2
-    assert said in " ".join(refused.stderr.replace("│", "").split())
+    assert message in " ".join(refused.stderr.replace("│", "").split())
     assert clients.scheduler().list_schedules()["Schedules"] == []
 
 

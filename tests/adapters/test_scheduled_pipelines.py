@@ -18,34 +18,34 @@ TWICE = Stage("halve", params={"n": "$params.n"}, timeout=timedelta(hours=1))
 
 
 @pytest.fixture
-def go_on(
+def complete_stage(
     complete: Callable[[str | None], None],
     stores: Stores,
     settings: Settings,
     aggregate: Callable[[], list[Any]],
 ) -> Callable[[str], bool]:
-    """Run an orchestration to its end, and start what follows; tell whether something does."""
+    """Run an orchestration to its end and start its next stage; return whether there is one."""
 
-    def go_on(orchestration_id: str) -> bool:
+    def complete_stage(orchestration_id: str) -> bool:
         complete(orchestration_id)
-        follows = kick_off_job.start_next(orchestration_id, stores, settings)
+        has_next = kick_off_job.start_next(orchestration_id, stores, settings)
         assert aggregate() == []
-        return follows
+        return has_next
 
-    return go_on
+    return complete_stage
 
 
 def test_a_run_is_in_progress_until_its_last_stage_has_ended(
-    schedules: Schedules, service: OrchestrationService, clock: Clock, go_on: Callable[[str], bool]
+    schedules: Schedules, service: OrchestrationService, clock: Clock, complete_stage: Callable[[str], bool]
 ) -> None:
     schedule = hourly(schedules, then=TWICE)
     assert schedule.view().then == ("halve",)
     first = delivered(schedules, clock.move(hours=1)).orchestration_id
-    assert go_on(first)
+    assert complete_stage(first)
     assert delivered(schedules, clock.move(hours=1)).type == "OccurrenceSkipped"
     assert [run.status for run in schedule.runs()] == [None, Status.IN_PROGRESS]
 
-    assert not go_on(ids.next_stage_id(first))
+    assert not complete_stage(ids.next_stage_id(first))
     assert [stage.number for stage in service.pipeline(first).stages()] == [1, 2]
     assert delivered(schedules, clock.move(hours=1)).type == "OccurrenceStarted"
     assert [run.status for run in schedule.runs()] == [Status.IN_PROGRESS, None, Status.COMPLETED]
@@ -61,17 +61,17 @@ def test_a_run_whose_next_stage_is_yet_to_start_is_in_progress_but_not_for_ever(
 
 
 def test_what_waits_for_a_run_starts_when_its_next_stage_is_skipped(
-    schedules: Schedules, clock: Clock, go_on: Callable[[str], bool], stores: Stores
+    schedules: Schedules, clock: Clock, complete_stage: Callable[[str], bool], stores: Stores
 ) -> None:
     odd: Any = {"cron": "0 * * * *", "overlap": "queue", "then": TWICE}
     schedule = schedules.define("hourly", "halve", [{"n": 3}], odd)
     first = delivered(schedules, clock.move(hours=1)).orchestration_id
     assert delivered(schedules, clock.move(hours=1)).type == "OccurrenceQueued"
     # the first stage errored, so that nothing follows it
-    assert not go_on(first)
+    assert not complete_stage(first)
     assert stores.event_log.read_skipped(first) is not None
 
-    started = schedules.occurrence_runner.run_completed("hourly")
+    started = schedules.occurrence_runner.start_waiting("hourly")
     assert started is not None
     assert [state for _, state in states(schedule)] == ["started", "started"]
     assert [run.status for run in schedule.runs()] == [Status.IN_PROGRESS, Status.ERRORED]

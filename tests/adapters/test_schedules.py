@@ -13,7 +13,7 @@ from background_jobs.aws import clients
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.core import ids
 from background_jobs.core.errors import (
-    BackgroundJobsError,
+    InvalidKickOff,
     InvalidParams,
     InvalidSchedule,
     MissingSettings,
@@ -56,11 +56,11 @@ def test_a_schedule_is_one_resource_and_one_event_and_travels_with_its_params(
     assert target["DeadLetterConfig"] == {"Arn": settings.schedule_failures}
     assert parse_schedule_input(target["Input"]) == schedule.definition
     assert schedule.definition.params == ({"n": 2}, {"n": "<b>"})
-    # Only the time of the occurrence is Scheduler's to fill in.
+    # Scheduler fills in the time of the occurrence only.
     assert target["Input"].count("<") == 1
-    again = schedules.named("nightly-report")
+    again = schedules.find("nightly-report")
     assert (again.definition, again.state) == (schedule.definition, "active")
-    assert [one.name for one in schedules.all()] == ["nightly-report"]
+    assert [schedule.name for schedule in schedules.all()] == ["nightly-report"]
     assert [at.strftime("%H:%M %Z") for at in schedule.next_runs(2)] == ["03:30 CET"] * 2
 
 
@@ -69,7 +69,7 @@ def test_large_params_are_uploaded_once_and_go_with_the_schedule(
 ) -> None:
     def objects() -> list[str]:
         listed = clients.s3().list_objects_v2(Bucket=settings.payload_bucket, Prefix="schedules/")
-        return [one["Key"] for one in listed.get("Contents", [])]
+        return [item["Key"] for item in listed.get("Contents", [])]
 
     large = [{"n": 2, "text": "x" * 1_000, "number": n} for n in range(50)]
     schedules.define("large", "halve", large, {"cron": "0 * * * *"})
@@ -100,7 +100,7 @@ def test_made_anew_a_schedule_stays_paused_and_an_interval_keeps_its_beat(
     assert stored()["State"] == "DISABLED"
     clock.move(minutes=60)
     again.resume()
-    # Scheduler refuses a start that has passed: the next beat is given.
+    # Scheduler refuses a start that has passed, so it gets the next due time.
     assert stored()["StartDate"] == again.next_runs(1)[0] == first[0] + every
     clock.move(minutes=1)
     changed = schedules.define("beat", "halve", [{"n": 4}], {"every": timedelta(minutes=7)})
@@ -118,7 +118,7 @@ def test_deleting_empties_the_queue_and_keeps_the_history(
     schedule.delete()  # twice is harmless
     assert schedules.all() == []
 
-    gone = schedules.named("hourly")
+    gone = schedules.find("hourly")
     assert (gone.state, gone.next_runs()) == ("over", [])
     assert [(run.state, run.reason) for run in gone.runs()] == [
         ("skipped", "the schedule was deleted before its turn"),
@@ -130,7 +130,7 @@ def test_deleting_empties_the_queue_and_keeps_the_history(
     with pytest.raises(ScheduleEnded):
         gone.backfill(clock() - timedelta(hours=2), clock())
     complete(first.orchestration_id)
-    assert schedules.occurrence_runner.run_completed("hourly") is None
+    assert schedules.occurrence_runner.start_waiting("hourly") is None
 
 
 def test_once_is_over_when_it_has_run_and_leaves_no_params(
@@ -144,7 +144,7 @@ def test_once_is_over_when_it_has_run_and_leaves_no_params(
     run = delivered(schedules, at)
     assert delivered(schedules, at).orchestration_id == run.orchestration_id
     clients.scheduler().delete_schedule(Name="once", GroupName="background-jobs-test")  # as Scheduler does
-    schedule = schedules.named("once")
+    schedule = schedules.find("once")
     assert (schedule.state, [str(one.state) for one in schedule.runs()]) == ("over", ["started"])
     listed = clients.s3().list_objects_v2(Bucket=settings.payload_bucket, Prefix="schedules/")
     assert listed["KeyCount"] == 0
@@ -167,13 +167,13 @@ def test_a_schedule_that_the_stack_declares_is_changed_there(schedules: Schedule
         .replace('{"declared":true,"definition"', '{"definition"')
     )
     clients.scheduler().update_schedule(**resource)
-    schedule = schedules.named("hourly")
+    schedule = schedules.find("hourly")
     for change in (schedule.delete, lambda: hourly(schedules)):
         with pytest.raises(ScheduleDeclared, match="declared in the stack"):
             change()
     clock.move(minutes=1)
     schedule.pause()
-    assert schedules.named("hourly").state == "paused"
+    assert schedules.find("hourly").state == "paused"
 
 
 def test_the_stream_of_orchestrations_passes_the_histories_of_schedules_by(
@@ -187,7 +187,9 @@ def test_the_stream_of_orchestrations_passes_the_histories_of_schedules_by(
         for number, item in enumerate(items)
     ]
     seen: list[str] = []
-    assert handle_records(records, lambda one, _: seen.append(one)) == {"batchItemFailures": []}
+    assert handle_records(records, lambda orchestration_id, _: seen.append(orchestration_id)) == {
+        "batchItemFailures": []
+    }
     assert seen == [ids.occurrence_id("hourly", clock())]
 
 
@@ -201,7 +203,7 @@ def halve(params: Params) -> int:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"cron": "61 * * * *"}, "'61' is no minute"),
         ({"cron": "0 3 1 * MON"}, "make a schedule for each of them"),
@@ -231,12 +233,12 @@ def halve(params: Params) -> int:
     ],
 )
 def test_bad_input_is_refused_and_nothing_is_written(
-    settings: Settings, change: dict[str, Any], said: str
+    settings: Settings, change: dict[str, Any], message: str
 ) -> None:
     service = OrchestrationService(settings.model_copy(update={"job_names": ("halve",)}))
     options: dict[str, Any] = {"name": "nightly", "job": "halve", "params": [{"n": 2}], "cron": "0 3 * * *"}
     options |= change
-    with pytest.raises((InvalidSchedule, InvalidParams, UnknownJobName, BackgroundJobsError), match=said):
+    with pytest.raises((InvalidSchedule, InvalidKickOff, InvalidParams, UnknownJobName), match=message):
         service.schedule_job(**options)
     assert written(settings) == [0, 0, 0]
 
@@ -265,7 +267,7 @@ def test_making_schedules_takes_settings_that_name_whom_to_invoke(settings: Sett
 @pytest.mark.parametrize("name", ["nightly", "not a name", ""])
 def test_a_name_that_does_not_exist_is_answered_kindly(schedules: Schedules, name: str) -> None:
     with pytest.raises(ScheduleNotFound, match="schedule list"):
-        schedules.named(name)
+        schedules.find(name)
 
 
 def test_other_peoples_schedules_in_the_group_are_left_alone(schedules: Schedules) -> None:
@@ -277,4 +279,4 @@ def test_other_peoples_schedules_in_the_group_are_left_alone(schedules: Schedule
         Target={"Arn": "arn:aws:sqs:eu-central-1:123456789012:q", "RoleArn": "r", "Input": json.dumps({})},
     )
     hourly(schedules)
-    assert [one.name for one in schedules.all()] == ["hourly"]
+    assert [schedule.name for schedule in schedules.all()] == ["hourly"]

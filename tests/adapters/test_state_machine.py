@@ -1,4 +1,4 @@
-"""Any life that an orchestration may have, step by step: the log, the aggregator and what they promise."""
+"""Random sequences of events of one orchestration: the log and the aggregator keep their invariants."""
 
 import contextlib
 import uuid
@@ -38,7 +38,7 @@ QUICK = hypothesis_settings(
 
 
 class Life(RuleBasedStateMachine):
-    """One orchestration; the world appends what happens, and the stream delivers it as it likes."""
+    """One orchestration whose events are appended at random, and delivered in any order and repeatedly."""
 
     def __init__(self, stores: Stores, bus: EventBus) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(index=INSTANCES, status=st.sampled_from([Status.COMPLETED, Status.ERRORED]))
     def end(self, index: int, status: Status) -> None:
-        """Append an outcome, which need not be the first one: two containers may have been at it."""
+        """Append an outcome, which need not be the first: two containers may have run the instance."""
         if index < self.total:
             make = histories.job_completed if status is Status.COMPLETED else histories.job_errored
             self._append(make(index, seconds=self._now()))

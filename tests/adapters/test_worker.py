@@ -164,7 +164,7 @@ def test_closing_a_share_errors_what_has_no_outcome_and_says_how_the_container_e
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (None, "The execution ended"),
         ({"Error": "ECS.AmazonECSException", "Cause": "Capacity is unavailable"}, "Capacity is unavailable"),
@@ -175,7 +175,7 @@ def test_closing_all_that_is_left_ends_the_orchestration(
     aggregate: Callable[[], Any],
     stores: Stores,
     error: dict[str, str] | None,
-    said: str,
+    message: str,
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": n} for n in range(300)], parallelism=2)
     request = CloseRequest.model_validate({"orchestration_id": orchestration.id, "error": error})
@@ -185,8 +185,8 @@ def test_closing_all_that_is_left_ends_the_orchestration(
     assert failures is not None
     assert len(failures) == 300
     assert failures[299].params == {"n": 299}
-    assert said in failures[299].error.message
-    # and now that all is final, there is nothing left to close
+    assert message in failures[299].error.message
+    # and once all instances are final, nothing is left to close
     assert close_unfinished(request, stores) == 0
 
 

@@ -22,14 +22,13 @@ import psutil
 import pytest
 
 from background_jobs import JobCompletedEvent, JobResults, Orchestration, OrchestrationService
-from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import differences
 from background_jobs.core.events import ContainerStarted, OrchestrationCompleted
 from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.processes import find_processes
 from tests.chaos.server import FAULTS
-from tests.offline import containers, until
+from tests.offline import become_caller, containers, until
 
 TOTAL = 1_000
 CONTAINERS = 8
@@ -73,12 +72,9 @@ def seed(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def stack(seed: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChaoticStack]:
     monkeypatch.setenv("CHAOS_SEED", str(seed))
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
     stack = ChaoticStack(jobs=str(Path(__file__).with_name("jobs.py")), containers=CONTAINERS)
     with stack:
-        for name, value in stack.variables.items():
-            monkeypatch.setenv(name, value)
-        clients._client.cache_clear()
+        become_caller(stack, monkeypatch)
         yield stack
     assert find_processes(stack.stack_id) == []
 
@@ -133,7 +129,7 @@ def check(orchestration: Orchestration, results: JobResults, inbox: Inbox, stack
     stores = Stores.of(stack.settings)
     successes, failures = results
     outcomes = sorted([*successes, *(failures or [])], key=lambda outcome: outcome.index)
-    # every param set is accounted for exactly once
+    # each instance has exactly one outcome, with its params
     assert [(outcome.index, outcome.params["n"]) for outcome in outcomes] == [(n, n) for n in range(TOTAL)]
     assert all(success.result == success.index**2 for success in successes)
     until(lambda: orchestration.summary().done)

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from background_jobs import OrchestrationService
-from background_jobs.aws import clients
 from background_jobs.local_stack import LocalStack
 from tests.console.chromium import NoBrowser, browser
+from tests.offline import become_caller, service
+
+__all__ = ["service"]
 
 PATIENCE_MILLISECONDS = 60_000
 expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
-# What a strict policy stopped is heard by nobody, unless somebody listens from the beginning.
+# Violations of the policy are events that are lost unless a listener is there from the beginning.
 _LISTEN = """
 window.violations = [];
 addEventListener("securitypolicyviolation", (event) => violations.push(`${event.violatedDirective} ${event.blockedURI}`));
@@ -42,16 +43,8 @@ def stack(chromium: Browser) -> Iterator[LocalStack]:
 
 
 @pytest.fixture(autouse=True)
-def environment(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    for name, value in stack.variables.items():
-        monkeypatch.setenv(name, value)
-    clients._client.cache_clear()
-
-
-@pytest.fixture
-def service() -> OrchestrationService:
-    return OrchestrationService()
+def caller(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    become_caller(stack, monkeypatch)
 
 
 @pytest.fixture
@@ -84,7 +77,7 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
         return page
 
     yield open_page
-    violations = [one for page in opened for one in page.evaluate("window.violations")]
+    violations = [violation for page in opened for violation in page.evaluate("window.violations")]
     for page in opened:
         page.context.close()
     assert (errors, violations) == ([], [])

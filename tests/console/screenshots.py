@@ -8,14 +8,14 @@ from typing import Any, Final
 from playwright.sync_api import Browser, Page
 
 from tests.console.chromium import browser
-from tests.console.scenes import Scene
-from tests.console.scripted_api import ScriptedApi, serve_scripted_api
+from tests.console.simulated_api import SimulatedApi, simulated_api
+from tests.console.simulated_orchestration import SimulatedOrchestration
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
 DESK: Final[dict[str, Any]] = {"viewport": {"width": 1200, "height": 820}, "device_scale_factor": 1.5}
 TALL: Final[dict[str, Any]] = {"viewport": {"width": 1200, "height": 1200}, "device_scale_factor": 1.5}
-PLAYING: Final = timedelta(seconds=40)
-"""How long it may take until all is api."""
+SIMULATION: Final = timedelta(seconds=40)
+"""How long it may take until all orchestrations are simulated."""
 PHONE: Final[dict[str, Any]] = {
     "viewport": {"width": 390, "height": 844},
     "device_scale_factor": 2,
@@ -24,12 +24,12 @@ PHONE: Final[dict[str, Any]] = {
 
 
 def main() -> None:
-    """Play some orchestrations, and take the pictures."""
+    """Simulate some orchestrations, and take the pictures."""
     IMAGES.mkdir(exist_ok=True)
-    now = datetime.now(UTC) + PLAYING
-    with serve_scripted_api() as api, browser() as chromium:
-        running, failed = _played(api, now)
-        # What the API says of the time left is as of its own clock.
+    now = datetime.now(UTC) + SIMULATION
+    with simulated_api() as api, browser() as chromium:
+        running, failed = _simulate(api, now)
+        # The API computes the time left by its own clock.
         time.sleep(max(0, (now - datetime.now(UTC)).total_seconds()))
         camera = Camera(chromium, api.url, now)
         camera.take("console-list", "#/", **DESK)
@@ -40,30 +40,34 @@ def main() -> None:
         camera.take("console-phone", f"#/orchestrations/{running}", **PHONE)
 
 
-def _played(api: ScriptedApi, now: datetime) -> tuple[str, str]:
-    """Play what a busy environment has, and return the ids of one that runs and of one with failures."""
+def _simulate(api: SimulatedApi, now: datetime) -> tuple[str, str]:
+    """Simulate many orchestrations, and return the ids of a running one and of one with failures."""
 
     def ago(**span: float) -> datetime:
         return now - timedelta(**span)
 
-    Scene.kicked_off(api, "nightly_report", 1, ago(hours=31), 48).play()
-    Scene.kicked_off(api, "clean_up", 40, ago(hours=9), 30).play(failing=1)
-    failed = Scene.kicked_off(
+    SimulatedOrchestration.kick_off(api, "nightly_report", 1, ago(hours=31), 48).run()
+    SimulatedOrchestration.kick_off(api, "clean_up", 40, ago(hours=9), 30).run(failing=1)
+    failed = SimulatedOrchestration.kick_off(
         api, "sync_customers", 640, ago(hours=2), 95, customer="globex", region="eu"
-    ).play(failing=0.06)
-    Scene.kicked_off(api, "render_invoices", 480, ago(minutes=52), 210, customer="initech").play()
+    ).run(failing=0.06)
+    SimulatedOrchestration.kick_off(
+        api, "render_invoices", 480, ago(minutes=52), 210, customer="initech"
+    ).run()
     part = 0.64
-    seconds = 240 / part**0.86  # so that what has ended by now took four minutes
-    running = Scene.kicked_off(
+    seconds = 240 / part**0.86  # so that the instances that have ended took four minutes
+    running = SimulatedOrchestration.kick_off(
         api, "migrate_orders", 2_400, ago(seconds=243), seconds, customer="acme", month="2026-11"
-    ).play(part, failing=0.012)
-    Scene.kicked_off(api, "render_invoices", 300, ago(seconds=20), 80, customer="acme").play(0.2)
-    Scene.kicked_off(api, "export_ledger", 24, ago(seconds=2), 80, customer="acme").play(0)
+    ).run(part, failing=0.012)
+    SimulatedOrchestration.kick_off(api, "render_invoices", 300, ago(seconds=20), 80, customer="acme").run(
+        0.2
+    )
+    SimulatedOrchestration.kick_off(api, "export_ledger", 24, ago(seconds=2), 80, customer="acme").run(0)
     return running.id, failed.id
 
 
 class Camera:
-    """A browser whose clock stands still, so that pictures do not depend on how long all that took."""
+    """A browser whose clock stands still, so that pictures do not depend on how long the simulation took."""
 
     def __init__(self, chromium: Browser, url: str, now: datetime) -> None:
         self._chromium = chromium
@@ -71,7 +75,7 @@ class Camera:
         self._now = now
 
     def take(self, name: str, where: str, opened: str = "", **options: Any) -> None:
-        """Take a picture of the page at *where*, scrolled to what is *opened* there."""
+        """Take a picture of the page at *where*, scrolled to the element that is *opened* there."""
         context = self._chromium.new_context(reduced_motion="reduce", timezone_id="UTC", **options)
         page = context.new_page()
         page.clock.set_fixed_time(self._now)
@@ -81,7 +85,7 @@ class Camera:
             page.locator(opened).first.click()
             page.locator(".listing pre").last.wait_for()
             page.locator(".card", has=page.locator(opened)).evaluate(
-                "(one) => scrollTo(0, one.offsetTop - 90)"
+                "(element) => scrollTo(0, element.offsetTop - 90)"
             )
         page.screenshot(path=IMAGES / f"{name}.png")
         context.close()

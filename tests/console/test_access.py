@@ -13,10 +13,10 @@ from background_jobs import Orchestration, OrchestrationService
 from tests.offline import until
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-# Whether what has the focus is outlined, or else the row around it.
+# Whether the focused element or the row around it has an outline.
 OUTLINED = """
-() => [document.activeElement, document.activeElement.closest(".row")].some((one) => {
-  const { outlineStyle, outlineWidth } = one ? getComputedStyle(one) : {};
+() => [document.activeElement, document.activeElement.closest(".row")].some((element) => {
+  const { outlineStyle, outlineWidth } = element ? getComputedStyle(element) : {};
   return one && outlineStyle !== "none" && parseFloat(outlineWidth) >= 1;
 })
 """
@@ -56,7 +56,7 @@ def focused(page: Page) -> str:
 
 
 def tab_to(page: Page, label: str) -> None:
-    """Press Tab until what has the focus is called so."""
+    """Press Tab until the element with this name has the focus."""
     for _ in range(40):
         page.keyboard.press("Tab")
         if focused(page) == label:
@@ -75,7 +75,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(
     tab_to(page, "fussy")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="fussy")).to_be_focused()
-    # through the grid, which says aloud where its cursor is, to an instance and back
+    # through the grid, which announces the position of its cursor, to an instance and back
     tab_to(page, "Instances")
     for key in ("ArrowRight", "ArrowLeft", "End", "Home"):
         page.keyboard.press(key)
@@ -126,14 +126,14 @@ def test_the_states_differ_without_colours(
     expect(page.locator(".connection")).to_have_text("Ended")
     swatches = page.evaluate(SWATCHES)
     assert len(swatches) == 5
-    for one, other in itertools.combinations(swatches, 2):
-        differences = [abs(a - b) for a, b in zip(one, other, strict=True)]
+    for swatch, other in itertools.combinations(swatches, 2):
+        differences = [abs(a - b) for a, b in zip(swatch, other, strict=True)]
         assert sum(differences) / len(differences) > 12
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("form", [{}, PHONE], ids=["desk", "phone"])
-def test_axe_finds_nothing_that_keeps_people_out(
+def test_axe_finds_no_serious_problem(
     open_page: Callable[..., Page], url: str, failed: Orchestration, theme: Any, form: dict[str, Any]
 ) -> None:
     page = open_page(url, color_scheme=theme, reduced_motion="reduce", **form)
@@ -152,13 +152,13 @@ def test_axe_finds_nothing_that_keeps_people_out(
 
 
 def serious(page: Page) -> list[str]:
-    """What axe-core calls serious or critical, each with where it is."""
+    """Return the problems that axe-core calls serious or critical, each with its place."""
     found = Axe().run(page).response["violations"]
     page.evaluate("violations.length = 0")  # axe-core itself tries what the policy stops
     return [
-        f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}"
-        for one in found
-        if one["impact"] in {"serious", "critical"}
+        f"{violation['id']}: {[node['html'][:120] for node in violation['nodes']]}"
+        for violation in found
+        if violation["impact"] in {"serious", "critical"}
     ]
 
 
@@ -177,10 +177,12 @@ def test_a_phone_needs_no_scrolling_sideways(
     page.locator(".grid canvas").tap(position={"x": 5, "y": 5})
     panel = page.locator("dialog.panel")
     expect(panel.get_by_role("heading", name="Instance 0")).to_be_visible()
-    assert panel.evaluate("(one) => [one.clientWidth, one.scrollWidth]") == [360, 360]
+    assert panel.evaluate("(element) => [element.clientWidth, element.scrollWidth]") == [360, 360]
 
 
-def test_dark_follows_the_system_until_somebody_chooses(open_page: Callable[..., Page], url: str) -> None:
+def test_the_theme_follows_the_system_until_somebody_chooses(
+    open_page: Callable[..., Page], url: str
+) -> None:
     ground = "parseInt(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
     page = open_page(url, color_scheme="dark")
     assert page.evaluate(ground) < 50
@@ -195,7 +197,7 @@ def test_dark_follows_the_system_until_somebody_chooses(open_page: Callable[...,
     assert page.evaluate(ground) < 50
 
 
-def test_nothing_moves_for_those_who_asked_for_it(
+def test_nothing_moves_where_reduced_motion_is_asked_for(
     service: OrchestrationService, open_page: Callable[..., Page], url: str, gate: Path
 ) -> None:
     orchestration = service.kick_off_job("gated", [{"until": str(gate)}])

@@ -16,14 +16,14 @@ def test_cancelling_asks_first_and_gives_the_reason_to_the_log(
     orchestration = service.kick_off_job("gated", [{"until": str(gate)}] * 20, parallelism=2)
     page.goto(f"{url}#/orchestrations/{orchestration.id}")
     expect(page.locator(".connection")).to_have_text("Live")
-    # when somebody thinks better of it, nothing happens
+    # when somebody does not confirm, nothing happens
     page.get_by_role("button", name="Cancel", exact=True).click()
     question = page.get_by_role("dialog")
     expect(question).to_contain_text("20 instances without an outcome will be Errored")
     question.get_by_role("button", name="Keep it running").click()
     expect(question).to_be_hidden()
     assert orchestration.summary().cancelled_at is None
-    # and when it is meant, it ends
+    # and when it is confirmed, it ends
     page.get_by_role("button", name="Cancel", exact=True).click()
     question.get_by_label("Reason").fill("wrong month")
     question.get_by_role("button", name="Cancel it").click()
@@ -44,7 +44,7 @@ def test_failures_run_again_in_an_orchestration_that_the_page_goes_to(
     page.get_by_role("button", name="Rerun failed").click()
     expect(page.get_by_role("dialog")).to_contain_text("Run 2 failed instances again?")
     page.get_by_role("button", name="Run again").click()
-    # then the new one is watched, and leads back
+    # then the page shows the new orchestration, with a link to its parent
     page.wait_for_url(lambda address: first.id not in address)
     expect(page.locator(".tile", has_text="Done")).to_contain_text("2 of 2")
     page.get_by_role("link", name=first.id[:8]).click()
@@ -66,7 +66,7 @@ def test_all_instances_run_again_where_none_failed(
     expect(page.locator(".tile", has_text="Done")).to_contain_text("4 of 4")
 
 
-def test_a_refusal_is_said_where_the_button_was_pressed(
+def test_a_refusal_is_shown_where_the_button_was_pressed(
     service: OrchestrationService, stack: LocalStack, page: Page, url: str
 ) -> None:
     first = service.kick_off_job("no_op", [{}])

@@ -19,15 +19,15 @@ EVIL = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>\"'`$
 def test_markup_in_params_results_errors_tags_reasons_and_messages_stays_text(
     service: OrchestrationService, open_page: Callable[..., Page], url: str, gate: Path
 ) -> None:
-    asked: list[str] = []
-    # given evil everywhere
+    requested: list[str] = []
+    # given markup in every text that users control
     failed = service.kick_off_job("fussy", [{"bad": EVIL, EVIL: EVIL}], tags={"customer": EVIL, EVIL: EVIL})
     failed.wait(60)
     waiting = {"until": str(gate), "says": EVIL}
     running = service.kick_off_job("gated", [waiting], tags={"customer": EVIL})
 
     page = open_page(f"{url}#/?customer={quote(EVIL)}")
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: requested.append(request.url))
     expect(page.locator(".row").first).to_contain_text(EVIL)
     expect(page.get_by_label("Customer")).to_have_value(EVIL)
 
@@ -44,10 +44,10 @@ def test_markup_in_params_results_errors_tags_reasons_and_messages_stays_text(
     running.cancel(EVIL)
     expect(page.locator(".connection")).to_have_text("Ended")
 
-    # then none of it ran, and the policy had nothing to stop (which every test looks at in its end)
+    # then none of it ran, and the policy had nothing to stop (`open_page` checks that at the end)
     assert page.evaluate("window.pwned") is None
     assert page.locator("main img, main script, dialog img, dialog script").count() == 0
-    assert [one for one in asked if not one.startswith(url)] == []
+    assert [address for address in requested if not address.startswith(url)] == []
 
 
 def test_the_policy_would_stop_a_script_that_got_in_all_the_same(
@@ -88,7 +88,7 @@ def test_the_page_works_below_a_path_as_on_api_gateway(
     ],
     ids=["IAM", "Cognito"],
 )
-def test_a_locked_api_is_told_from_a_broken_one_and_the_page_says_what_it_needs(
+def test_an_api_that_denies_access_is_distinguished_from_a_broken_one(
     open_page: Callable[..., Page], url: str, answer: dict[str, Any]
 ) -> None:
     page = open_page("about:blank")

@@ -76,7 +76,7 @@ def test_older_orchestrations_are_a_page_away(service: OrchestrationService, pag
     expect(shown).to_have_text(newest_first[:25])
 
 
-def test_what_is_not_there_is_said(open_page: Callable[..., Page], url: str) -> None:
+def test_unknown_orchestrations_and_pages_are_reported(open_page: Callable[..., Page], url: str) -> None:
     page = open_page(f"{url}#/orchestrations/{uuid.uuid4()}")
     expect(page.get_by_role("alert")).to_contain_text("There is no orchestration")
     page.goto(f"{url}#/elsewhere")

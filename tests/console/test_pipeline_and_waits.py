@@ -20,7 +20,7 @@ def test_a_pipeline_is_shown_with_what_is_to_come_and_leads_from_stage_to_stage(
     expect(stages).to_have_count(2)
     expect(stages.nth(1)).to_contain_text("to come")
     expect(page.locator(".waits")).to_contain_text("queued behind parallelism", timeout=PATIENCE)
-    # when it may go on, then its second stage follows, and the page leads there
+    # when it is let go on, then its second stage starts, and the page links to it
     gate.touch()
     expect(stages.nth(1)).to_contain_text("1 of 1", timeout=PATIENCE)
     expect(page.locator(".waits")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""Watching in a real browser: the page lives, and the stream under it loses nothing."""
+"""Watching in a real browser: the page updates by itself, and its stream loses no event."""
 
 import math
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from background_jobs.local_stack import LocalStack
 from tests.cutting import cutting
 from tests.offline import until
 
-# Reads a stream with nothing but the browser's own EventSource, and returns all that it heard.
+# Reads a stream with the browser's own EventSource only, and returns all events.
 READ = """
 (path) => new Promise((resolve) => {
   const heard = { opened: 0, events: [] };
@@ -49,15 +49,15 @@ def test_an_orchestration_is_watched_live_to_its_end(
 ) -> None:
     streams: list[str] = []
     page.on("request", lambda request: streams.append(request.url) if "/events" in request.url else None)
-    # given one that runs, of which one instance is bad
+    # given a running orchestration with one bad instance
     orchestration = service.kick_off_job("gated", [{"until": str(gate)}] * 30, parallelism=2)
     page.goto(f"{url}#/orchestrations/{orchestration.id}")
     expect(page.locator(".connection")).to_have_text("Live")
     expect(legend(page, "running")).to_have_text("2")
     expect(page.locator(".tile", has_text="Done")).to_contain_text("0 of 30")
-    # when it may go on
+    # when it is let go on
     gate.touch()
-    # then the page follows to the end, without being loaded again
+    # then the page shows it to the end, without being loaded again
     expect(page.locator(".overview .badge").first).to_have_text("Completed")
     expect(page.locator(".connection")).to_have_text("Ended")
     expect(page.locator(".tile", has_text="Done")).to_contain_text("100 %30 of 30")
@@ -86,11 +86,11 @@ def test_the_browsers_event_source_loses_nothing_and_gets_nothing_twice_when_its
     assert completed["orchestration"]["counts"]["completed"] == 400
 
 
-def test_a_lost_connection_is_told_and_the_page_comes_back_by_itself(
+def test_a_lost_connection_is_shown_and_the_page_reconnects_by_itself(
     service: OrchestrationService, stack: LocalStack, open_page: Callable[..., Page], gate: Path
 ) -> None:
     orchestration = service.kick_off_job("gated", [{"until": str(gate)}] * 10, parallelism=2)
-    # cut after the snapshot, and then before anything, some times
+    # cut after the snapshot, and then several times before the first byte
     with cutting(stack.settings.api_url, [900, 0, 0, 0]) as address:
         page = open_page(f"{address}/#/orchestrations/{orchestration.id}")
         expect(page.locator(".connection")).to_have_text("Lost, coming back")
@@ -99,7 +99,7 @@ def test_a_lost_connection_is_told_and_the_page_comes_back_by_itself(
         expect(legend(page, "Completed")).to_have_text("10")
 
 
-def test_a_connection_that_died_without_a_word_is_noticed(
+def test_a_connection_that_died_silently_is_noticed(
     service: OrchestrationService, stack: LocalStack, open_page: Callable[..., Page], gate: Path
 ) -> None:
     orchestration = service.kick_off_job("gated", [{"until": str(gate)}] * 10, parallelism=2)
@@ -120,7 +120,7 @@ def test_ten_thousand_instances_are_a_cell_each(service: OrchestrationService, p
     orchestration = service.kick_off_job("no_op", [{}] * 10_000, parallelism=2)
     page.goto(f"{url}#/orchestrations/{orchestration.id}")
     expect(legend(page, "Completed")).to_have_text("10,000")
-    # and all that is painted is ten thousand equal squares of one colour
+    # and the canvas has ten thousand equal squares of one colour
     (pixels,) = page.evaluate(COLOURS).values()
     side = math.isqrt(pixels // 10_000)
     assert side > 3
@@ -150,7 +150,7 @@ def test_an_instance_shows_its_params_its_attempts_and_what_came_of_it(
     panel.get_by_label("Close").click()
     expect(panel).to_be_hidden()
     expect(page).to_have_url(f"{url}#/orchestrations/{orchestration.id}")
-    # and however many were looked at, the panel is closed once
+    # and one Escape closes the panel, however many instances were opened
     page.locator(".grid canvas").click(position={"x": 5, "y": 5})
     panel.get_by_label("Next instance").click()
     expect(panel.get_by_role("heading", name="Instance 1")).to_be_visible()
@@ -193,7 +193,7 @@ def test_failures_are_grouped_by_cause_and_open_to_params_and_traceback(
 
 
 @pytest.mark.parametrize("instances", [0, 1])
-def test_an_orchestration_of_hardly_anything_is_shown_all_the_same(
+def test_an_orchestration_of_very_few_instances_is_shown(
     service: OrchestrationService, page: Page, url: str, instances: int
 ) -> None:
     orchestration = service.kick_off_job("no_op", [{}] * instances)

@@ -87,9 +87,9 @@ def _wanted(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
 
 def _libraries(binaries: Iterable[Path]) -> dict[Path, Path]:
     """Return the shared libraries that *binaries* load, and where in the image they are found."""
-    wanted = [binary for binary in binaries if not binary.name.startswith("_tkinter")]
-    said = subprocess.run(["ldd", *wanted], check=False, capture_output=True, text=True).stdout
-    paths = {Path(path) for path in re.findall(r"(/\S+\.so\S*) \(0x", said)}
+    linked = [binary for binary in binaries if not binary.name.startswith("_tkinter")]
+    output = subprocess.run(["ldd", *linked], check=False, capture_output=True, text=True).stdout
+    paths = {Path(path) for path in re.findall(r"(/\S+\.so\S*) \(0x", output)}
     system = next(path for path in paths if path.name == "libc.so.6").parent
     return {
         path.resolve(): (path if path.is_relative_to("/lib64") else system / path.name).relative_to("/")
@@ -98,10 +98,10 @@ def _libraries(binaries: Iterable[Path]) -> dict[Path, Path]:
 
 
 def _pip_configuration() -> str:
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True
     ).stdout
-    found = re.findall(r"^(?:global|:env:)\.([a-z-]+)='(http[^']*|[^'/]*)'$", said, flags=re.MULTILINE)
+    found = re.findall(r"^(?:global|:env:)\.([a-z-]+)='(http[^']*|[^'/]*)'$", output, flags=re.MULTILINE)
     settings = [f"{name} = {value}" for name, value in found if name in _PIP_SETTINGS]
     return "\n".join(["[global]", f"cert = {_CERTIFICATES}", *settings, ""])
 

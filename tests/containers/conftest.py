@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from background_jobs import OrchestrationService
-from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.local_stack import LocalStack
 from tests.containers import base_image
 from tests.containers.engine import EngineAbsent, engine
+from tests.offline import service
+
+__all__ = ["service"]
 
 REPOSITORY = Path(__file__).parents[2]
 MEMORY_MIB = 256
@@ -89,19 +91,6 @@ def build(name: str, *words: str) -> None:
 def stack(image: str) -> Iterator[LocalStack]:
     with LocalStack(image=image, containers=2, memory_mib=MEMORY_MIB) as stack:
         yield stack
-
-
-@pytest.fixture
-def service(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> OrchestrationService:
-    return caller_of(stack, monkeypatch)
-
-
-def caller_of(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> OrchestrationService:
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    for name, value in stack.variables.items():
-        monkeypatch.setenv(name, value)
-    clients._client.cache_clear()
-    return OrchestrationService()
 
 
 @pytest.fixture

@@ -37,10 +37,10 @@ def engine() -> Iterator[dict[str, str]]:
 
 def _answers(variables: dict[str, str]) -> bool:
     try:
-        asked = ["docker", "version", "--format", "{{.Server.Version}}"]
+        command = ["docker", "version", "--format", "{{.Server.Version}}"]
         environment = {**os.environ, **variables}
         return (
-            subprocess.run(asked, capture_output=True, timeout=10, check=False, env=environment).returncode
+            subprocess.run(command, capture_output=True, timeout=10, check=False, env=environment).returncode
             == 0
         )
     except (OSError, subprocess.TimeoutExpired):
@@ -85,8 +85,8 @@ def _started(folder: Path) -> Iterator[dict[str, str]]:
         deadline = time.monotonic() + ENGINE_SECONDS
         while not _answers(variables):
             if process.poll() is not None or time.monotonic() > deadline:
-                said = _last_line((folder / "log").read_text(errors="replace"))
-                raise EngineAbsent(f"dockerd does not come up: {said}")
+                message = _last_line((folder / "log").read_text(errors="replace"))
+                raise EngineAbsent(f"dockerd does not come up: {message}")
             time.sleep(0.1)
         yield variables
     finally:

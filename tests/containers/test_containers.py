@@ -11,8 +11,8 @@ from background_jobs.aws.stores import Stores
 from background_jobs.core.events import ContainerStarted
 from background_jobs.local_stack import InvalidJobsImage, LocalStack
 from background_jobs.local_stack.docker_launcher import ORCHESTRATION_LABEL, STACK_LABEL
-from tests.containers.conftest import MEMORY_MIB, caller_of
-from tests.offline import until
+from tests.containers.conftest import MEMORY_MIB
+from tests.offline import become_caller, until
 
 PATIENCE = 120
 # The first of them may install an engine, and builds the image.
@@ -72,7 +72,7 @@ def test_a_failure_has_its_params_its_traceback_and_its_log(service: Orchestrati
 def test_a_container_that_is_killed_is_launched_again_and_repeats_only_what_it_ran(
     service: OrchestrationService, stores: Stores
 ) -> None:
-    # given an instance at work between others
+    # given a running instance between others
     params = [*[{}] * 10, {"hang": True}, *[{}] * 9]
     orchestration = service.kick_off_job("hang_once", params, parallelism=1)
     has_begun(stores, orchestration, 10)
@@ -80,7 +80,7 @@ def test_a_container_that_is_killed_is_launched_again_and_repeats_only_what_it_r
     # when its container is killed
     signalled(orchestration, "KILL")
 
-    # then nothing is lost, and nothing but that instance ran twice
+    # then nothing is lost, and only that instance ran twice
     successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
     assert failures is None
     assert [success.result for success in successes] == [*[1] * 10, 2, *[1] * 9]
@@ -99,11 +99,11 @@ def test_an_instance_that_takes_more_memory_than_there_is_is_left_out_alone(
     (failure,) = failures or []
     assert (failure.index, failure.params, failure.error.type) == (2, {"megabytes": 1024}, "ContainerLost")
     assert "out of memory" in failure.error.message
-    # the container outlived it, twice
+    # the container survived the loss of its inner process, twice
     assert {container.launch for container in stores.event_log.read_launches(orchestration.id)} == {0, 1, 2}
 
 
-def test_a_container_told_to_end_hands_its_instance_back_and_is_launched_again(
+def test_a_container_that_gets_sigterm_hands_its_instance_back_and_is_launched_again(
     service: OrchestrationService, stores: Stores
 ) -> None:
     orchestration = service.kick_off_job("hang_once", [{}, {"hang": True}, {}], parallelism=1)
@@ -141,7 +141,7 @@ def test_cancelling_ends_the_containers(service: OrchestrationService, stores: S
 
 def test_a_stack_that_ends_leaves_no_container(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalStack(image=image, containers=2) as stack:
-        service = caller_of(stack, monkeypatch)
+        service = become_caller(stack, monkeypatch)
         service.kick_off_job("hang_once", [{"hang": True}] * 2, parallelism=2)
         until(lambda: len(running(STACK_LABEL, stack.stack_id)) == 2)
     assert running(STACK_LABEL, stack.stack_id) == []
@@ -161,7 +161,7 @@ def test_the_command_line_runs_an_image(image: str) -> None:
     )
 
 
-def test_an_image_that_is_not_there_is_refused_at_the_door() -> None:
+def test_an_image_that_does_not_exist_is_refused_before_anything_starts() -> None:
     with pytest.raises(
         InvalidJobsImage, match=r"--image no-such-image:1: .*No such image.*\n.*Build or pull it"
     ):

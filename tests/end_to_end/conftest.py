@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from background_jobs import OrchestrationService
-from background_jobs.aws import clients
 from background_jobs.local_stack import LocalStack
+from tests.offline import become_caller, service
+
+__all__ = ["service"]
 
 
 @pytest.fixture(scope="session")
@@ -17,13 +18,5 @@ def stack() -> Iterator[LocalStack]:
 
 
 @pytest.fixture(autouse=True)
-def environment(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    for name, value in stack.variables.items():
-        monkeypatch.setenv(name, value)
-    clients._client.cache_clear()
-
-
-@pytest.fixture
-def service() -> OrchestrationService:
-    return OrchestrationService()
+def caller(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    become_caller(stack, monkeypatch)

@@ -37,15 +37,17 @@ def test_a_kick_off_is_watched_on_a_terminal_to_its_end(tmp_path: Path) -> None:
     release = tmp_path / "release"
     params = tmp_path / "params.jsonl"
     lingers = (0, 0, "never")
-    params.write_text("".join(json.dumps({"until": str(release), "linger": one}) + "\n" for one in lingers))
+    params.write_text(
+        "".join(json.dumps({"until": str(release), "linger": linger}) + "\n" for linger in lingers)
+    )
     with Terminal(COMMAND, "kick-off", "report", params, "--watch", columns=100) as terminal:
         # then their bars move while they run
-        # (asked again and again, for a look may come while they are drawn)
+        # (polled, because the screen may be read while they are drawn)
         until(lambda: terminal.text.count("10 %  reading") == 2)
         until(lambda: "0 of 3 (0 %)" in terminal.text)
         until(lambda: "2 running   1 waiting" in terminal.text)
         assert terminal.hides_cursor()
-        # and its end stays on the screen
+        # and the final state stays on the screen
         release.touch()
         assert terminal.status() == 1
         assert "3 of 3 (100 %)" in terminal.text
@@ -66,7 +68,7 @@ def test_a_pipeline_is_kicked_off_and_watched_stage_by_stage_on_a_terminal(tmp_p
     words = ("kick-off", "total", params, "--then", "fussy", "--then", "exit", "--watch")
     with Terminal(COMMAND, *words, columns=100) as terminal:
         assert terminal.status() == 0
-        # then the end of each stage stays on the screen, in their order
+        # then the final state of each stage stays on the screen, in order
         lines = [
             line for line in terminal.text.splitlines() if line.startswith(("total  ", "fussy  ", "exit  "))
         ]
@@ -76,7 +78,9 @@ def test_a_pipeline_is_kicked_off_and_watched_stage_by_stage_on_a_terminal(tmp_p
 
 
 @pytest.mark.usefixtures("both_ways")
-def test_who_comes_late_sees_how_far_everything_is(service: OrchestrationService, tmp_path: Path) -> None:
+def test_a_late_watcher_sees_the_progress_of_every_instance(
+    service: OrchestrationService, tmp_path: Path
+) -> None:
     release = tmp_path / "release"
     orchestration = service.kick_off_job("report", [{"until": str(release)}])
     until(lambda: any(update.advances for update in orchestration.watch()))
@@ -107,7 +111,9 @@ def test_ctrl_c_stops_watching_and_says_how_to_come_back(
     assert orchestration.wait(PATIENCE).completed == 1
 
 
-def test_who_watches_hears_that_somebody_else_cancels(service: OrchestrationService, tmp_path: Path) -> None:
+def test_a_watcher_sees_a_cancellation_by_somebody_else(
+    service: OrchestrationService, tmp_path: Path
+) -> None:
     params = [{"running": str(tmp_path / "running"), "until": str(tmp_path / "release")}]
     orchestration = service.kick_off_job("patient", params)
     with subprocess.Popen(
@@ -122,7 +128,7 @@ def test_who_watches_hears_that_somebody_else_cancels(service: OrchestrationServ
     assert "1 of 1 (100 %): 1 errored; took " in last
 
 
-def test_sigterm_gives_the_cursor_back(service: OrchestrationService, tmp_path: Path) -> None:
+def test_sigterm_shows_the_cursor_again(service: OrchestrationService, tmp_path: Path) -> None:
     params = [{"running": str(tmp_path / "running"), "until": str(tmp_path / "release")}]
     orchestration = service.kick_off_job("patient", params)
     with Terminal(COMMAND, "watch", orchestration.id) as terminal:
@@ -145,7 +151,7 @@ def test_watching_ends_in_time_with_the_status_of_timeout(
     orchestration.cancel()
 
 
-def test_a_pipe_gets_a_line_now_and_then(service: OrchestrationService) -> None:
+def test_a_pipe_gets_a_line_when_the_percentage_rises(service: OrchestrationService) -> None:
     orchestration = service.kick_off_job(
         "fussy", [{"bad": f"apple {n}"} if n % 2 else {} for n in range(1_000)], parallelism=2
     )
@@ -154,20 +160,20 @@ def test_a_pipe_gets_a_line_now_and_then(service: OrchestrationService) -> None:
     first, *lines, last = [line[len("12:00:00 ") :] for line in watched.stdout.splitlines()]
     assert first == f"fussy {orchestration.id}"
     assert last.startswith("1,000 of 1,000 (100 %): 500 completed, 500 errored; took ")
-    # of 500 failures of one cause, three are told
+    # of 500 failures of one cause, three are printed
     failures = [line for line in lines if " errored: " in line]
     assert len(failures) == 3
     assert all(line.endswith("ValueError: apple " + line[1:].split()[0] + " is bad") for line in failures)
     assert len(lines) < 110
 
 
-def test_shell_scripts_can_chain() -> None:
+def test_shell_scripts_can_go_on_by_the_exit_status() -> None:
     chained = f"{COMMAND} kick-off fussy --watch >/dev/null 2>&1 && echo next || echo status $?"
-    for text, said in (("{}\n{}\n", "next"), ('{}\n{"bad": "apple"}\n', "status 1"), ("{", "status 2")):
+    for text, printed in (("{}\n{}\n", "next"), ('{}\n{"bad": "apple"}\n', "status 1"), ("{", "status 2")):
         answer = subprocess.run(
             ["sh", "-c", chained], input=text, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
-        assert answer.stdout == f"{said}\n"
+        assert answer.stdout == f"{printed}\n"
 
 
 @pytest.mark.usefixtures("both_ways")
@@ -186,7 +192,7 @@ def test_programs_get_every_update_as_a_line_of_json(service: OrchestrationServi
     assert (counts.completed, counts.errored, counts.waiting) == (2, 1, 0)
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(service: OrchestrationService) -> None:
+def test_a_reader_that_closes_the_pipe_is_no_error(service: OrchestrationService) -> None:
     orchestration = service.kick_off_job("total", [{"values": [n]} for n in range(2_000)], parallelism=2)
     orchestration.wait(PATIENCE)
     piped = f"{COMMAND} results --json {orchestration.id} | head -n 1"

@@ -34,7 +34,7 @@ def inbox(stack: LocalStack) -> Iterator[Callable[[str], JobCompletedEvent]]:
     events.put_rule(Name=name, EventBusName=bus, EventPattern=pattern)
     events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "inbox", "Arn": arn}])
 
-    def decide_completion(orchestration_id: str) -> JobCompletedEvent:
+    def receive_completion(orchestration_id: str) -> JobCompletedEvent:
         for _ in range(PATIENCE):
             for message in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", []):
                 event = JobCompletedEvent.model_validate(json.loads(message["Body"])["detail"])
@@ -42,7 +42,7 @@ def inbox(stack: LocalStack) -> Iterator[Callable[[str], JobCompletedEvent]]:
                     return event
         raise TimeoutError(orchestration_id)
 
-    yield decide_completion
+    yield receive_completion
     events.remove_targets(Rule=name, EventBusName=bus, Ids=["inbox"])
     events.delete_rule(Name=name, EventBusName=bus)
     sqs.delete_queue(QueueUrl=queue)
@@ -157,11 +157,11 @@ def test_a_job_that_exits_its_process_errors_alone(service: OrchestrationService
 
 
 def test_two_orchestrations_at_once_keep_apart(service: OrchestrationService) -> None:
-    one = service.kick_off_job("total", [{"values": [1]}] * 30, parallelism=2)
-    other = service.kick_off_job("fussy", [{"bad": "b"}, {}] * 15, parallelism=2)
+    first = service.kick_off_job("total", [{"values": [1]}] * 30, parallelism=2)
+    second = service.kick_off_job("fussy", [{"bad": "b"}, {}] * 15, parallelism=2)
 
-    assert [s.result["total"] for s in one.results(PATIENCE).successes] == [1] * 30
-    successes, failures = other.results(PATIENCE)
+    assert [s.result["total"] for s in first.results(PATIENCE).successes] == [1] * 30
+    successes, failures = second.results(PATIENCE)
     assert failures is not None
     assert (len(successes), len(failures)) == (15, 15)
 

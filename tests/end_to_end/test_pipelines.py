@@ -9,7 +9,7 @@ import pytest
 
 from background_jobs import JobCompletedEvent, OrchestrationService, Stage, Status
 from background_jobs.core import ids
-from background_jobs.core.invocations import FOLLOWING
+from background_jobs.core.invocations import StartStage
 from background_jobs.local_stack import LocalStack
 from tests.offline import until
 
@@ -40,7 +40,14 @@ def test_three_stages_with_a_partial_failure_run_by_themselves(service: Orchestr
     assert stages_seen == sorted(stages_seen)
     totals = [(s.summary.total, s.summary.errored) for s in pipeline.stages() if s.summary]
     assert totals == [(7, 1), (6, 0), (6, 0)]
-    assert [one.result["total"] for one in pipeline.results(PATIENCE).successes] == [1, 3, 5, 7, 9, 11]
+    assert [success.result["total"] for success in pipeline.results(PATIENCE).successes] == [
+        1,
+        3,
+        5,
+        7,
+        9,
+        11,
+    ]
     assert pipeline.status() is Status.ERRORED
 
 
@@ -55,24 +62,24 @@ def test_a_failure_stops_the_pipeline_and_a_rerun_takes_it_on(
     )
     pipeline = orchestration.pipeline()
     assert [stage.skipped for stage in pipeline.wait(PATIENCE)][1] == "1 of 2 instances of stage 1 errored."
-    # when it is mended, and what failed runs again
+    # when the cause is mended, and the failures run again
     mended.touch()
     failures = orchestration.results(PATIENCE).failures
     assert failures is not None
     again = failures.rerun()
-    # then the pipeline goes on with the results of both, and one answer has them in their order
+    # then the pipeline goes on with the results of both runs, merged in their order
     pipeline.wait(PATIENCE)
-    assert [one.result["total"] for one in pipeline.results(PATIENCE).successes] == [1, 2]
+    assert [success.result["total"] for success in pipeline.results(PATIENCE).successes] == [1, 2]
     merged = service.get_job_results(again.id, merged=True, timeout=PATIENCE)
-    assert (merged.failures, [one.result for one in merged.successes]) == (None, ["mended", "mended"])
+    assert (merged.failures, [success.result for success in merged.successes]) == (None, ["mended", "mended"])
 
 
 @pytest.fixture
 def chained(stack: LocalStack) -> Iterator[str]:
     """A rule as `start_after` makes it: a stage that follows every orchestration of one customer."""
     events, bus, name = boto3.client("events"), stack.settings.event_bus, "total-after-acme"
-    stage = {"job_name": "total", "params": {"values": ["$index", "$index"]}}
-    following = {"orchestration_id": "<id>", "rule": name, "stage": stage}
+    stage = Stage("total", params={"values": ["$index", "$index"]})
+    invocation = StartStage(orchestration_id="<id>", rule=name, stage=stage)
     pattern = JobCompletedEvent.pattern(job_name="fussy", outcome="Completed", tags={"customer": "by-rule"})
     events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
     target = {
@@ -80,7 +87,7 @@ def chained(stack: LocalStack) -> Iterator[str]:
         "Arn": stack.settings.schedule_function,
         "InputTransformer": {
             "InputPathsMap": {"id": "$.detail.orchestration_id"},
-            "InputTemplate": json.dumps({FOLLOWING: following}),
+            "InputTemplate": json.dumps(invocation.to_input()),
         },
     }
     events.put_targets(Rule=name, EventBusName=bus, Targets=[target])
@@ -93,10 +100,10 @@ def test_a_rule_on_the_bus_starts_a_stage_after_an_orchestration_that_knows_noth
     service: OrchestrationService, chained: str
 ) -> None:
     first = service.kick_off_job("fussy", [{}, {}], tags={"customer": "by-rule"})
-    second = ids.following_id(first.id, chained)
-    until(lambda: any(one.orchestration_id == second for one in service.history(limit=20).summaries))
+    second = ids.rule_stage_id(first.id, chained)
+    until(lambda: any(summary.orchestration_id == second for summary in service.history(limit=20).summaries))
     successes, failures = service.get_job_results(second, timeout=PATIENCE)
-    assert (failures, [one.result["total"] for one in successes]) == (None, [0, 2])
+    assert (failures, [success.result["total"] for success in successes]) == (None, [0, 2])
     assert service.orchestration(second).summary().parent_id == first.id
 
 

@@ -43,9 +43,9 @@ def name(service: OrchestrationService) -> Iterator[str]:
 def invoke(stack: LocalStack, schedule: Schedule, at: datetime) -> None:
     """Invoke the function with what Scheduler hands it at *at*."""
     target = scheduler_properties(schedule.definition, "group", Target("function", "role", "queue"))["Target"]
-    told = target["Input"].replace("<aws.scheduler.scheduled-time>", f"{at:%Y-%m-%dT%H:%M:%SZ}")
+    occurrence = target["Input"].replace("<aws.scheduler.scheduled-time>", f"{at:%Y-%m-%dT%H:%M:%SZ}")
     answer = boto3.client("lambda").invoke(
-        FunctionName=stack.settings.schedule_function, Payload=told.encode()
+        FunctionName=stack.settings.schedule_function, Payload=occurrence.encode()
     )
     assert "FunctionError" not in answer, answer["Payload"].read()
 
@@ -138,7 +138,7 @@ def test_what_is_queued_starts_when_the_run_before_completes(
 def test_what_is_queued_behind_a_run_with_stages_starts_when_nothing_more_of_that_follows(
     service: OrchestrationService, stack: LocalStack, name: str, tmp_path: Path, on_failure: Any
 ) -> None:
-    # given a run with two stages, of which the first waits and errs, and another run behind it
+    # given a run with two stages, of which the first waits and then errors, and a queued run behind it
     running, release = tmp_path / "running", tmp_path / "until"
     params = [{"running": str(running), "until": str(release)}, {"running": "/"}]
     then = Stage("total", params={"values": [7]}, on_failure=on_failure)
@@ -150,7 +150,7 @@ def test_what_is_queued_behind_a_run_with_stages_starts_when_nothing_more_of_tha
     # when the first stage ends
     release.touch()
     until(lambda: [run.status for run in schedule.runs()] == [Status.ERRORED] * 2, PATIENCE)
-    # then the other run starts after the second stage, which is skipped where failures stop the pipeline
+    # then the queued run starts after the second stage, or at once if failures stop the pipeline
     second, first = (service.pipeline(run.orchestration_id or "").stages() for run in schedule.runs())
     ends = [stage.summary.completed_at for stage in first if stage.summary and stage.summary.completed_at]
     begins = [stage.summary.started_at for stage in second if stage.summary and stage.summary.started_at]
@@ -179,14 +179,14 @@ def test_the_async_twin_does_the_same(name: str) -> None:
         assert await schedule.backfill(now - timedelta(hours=2), now) == []
         run = await schedule.run_now()
         await (await service.orchestration(run.orchestration_id or "")).wait(PATIENCE)
-        assert name in [one.name for one in await service.schedules()]
+        assert name in [schedule.name for schedule in await service.schedules()]
         await schedule.delete()
         return [run.state for run in await schedule.runs()]
 
     assert asyncio.run(live()) == [RunState.STARTED]
 
 
-def test_nonsense_is_refused_before_the_emulator_would_take_it(
+def test_invalid_schedules_are_refused_before_the_emulator_accepts_them(
     service: OrchestrationService, stack: LocalStack, name: str
 ) -> None:
     with pytest.raises(InvalidSchedule, match="'99' is no minute"):

@@ -83,26 +83,26 @@ def test_a_stream_that_is_cut_anywhere_loses_nothing_and_brings_nothing_twice(
     final = [index for index, status in seen if status == "Completed"]
     assert sorted(final) == list(range(400))
     assert len(set(seen)) == len(seen)
-    # and who comes back after the end is told not to
+    # and a client that reconnects after the end is told not to
     assert (
         httpx.get(url_of(stack, orchestration), headers={"Last-Event-ID": last_event_id}).status_code == 204
     )
 
 
-def test_who_comes_late_or_missed_everything_is_told_everything(
+def test_a_client_that_comes_late_gets_the_whole_state(
     service: OrchestrationService, stack: LocalStack
 ) -> None:
     # given an orchestration that ended while nobody watched
     orchestration = service.kick_off_job("total", [{"values": [n]} for n in range(20)], parallelism=1)
     until(lambda: orchestration.summary().done)
-    # then a newcomer gets the whole picture and the end
+    # then a new client gets the snapshot and the end
     snapshot, completed = list(events(url_of(stack, orchestration)))
     assert (snapshot.json()["statuses"], completed.event) == ("C" * 20, "completed")
-    # and who had seen its beginning only gets the rest, and the end
+    # and a client that had seen the beginning gets the rest, and the end
     *rest, completed = list(events(url_of(stack, orchestration), last_event_id="1"))
     assert {index for event in rest for index, _ in moves(event)} == set(range(20))
     assert completed.event == "completed"
-    # an id that never was is a newcomer's
+    # a client with an unknown id gets the same as a new one
     assert next(events(url_of(stack, orchestration), last_event_id="999999")).event == "snapshot"
     assert next(events(url_of(stack, orchestration), last_event_id="<script>")).event == "snapshot"
 
@@ -118,23 +118,23 @@ def test_a_reader_that_is_slow_gets_it_all_in_the_end(
     assert seen == set(range(500))
 
 
-def test_instances_say_how_far_they_are_and_a_tight_loop_says_it_seldom(
+def test_progress_is_sent_and_thinned_out_in_a_tight_loop(
     service: OrchestrationService, stack: LocalStack, tmp_path: Path
 ) -> None:
     release = tmp_path / "release"
     orchestration = service.kick_off_job("report", [{"until": str(release)}])
     stream = events(url_of(stack, orchestration))
-    told = []
+    reports = []
     for event in stream:
         if event.event == "progress":
-            told += event.json()["progress"]
-            # a newcomer sees it in its snapshot
+            reports += event.json()["progress"]
+            # a new client finds the progress in its snapshot
             late = next(events(url_of(stack, orchestration))).json()
             if not release.exists():
-                assert [(one["index"], one["percent"]) for one in late["progress"]] == [(0, 10)]
+                assert [(report["index"], report["percent"]) for report in late["progress"]] == [(0, 10)]
             release.touch()
-    assert (told[0]["percent"], told[0]["message"]) == (10, "reading")
-    assert len(told) < 10
+    assert (reports[0]["percent"], reports[0]["message"]) == (10, "reading")
+    assert len(reports) < 10
     until(lambda: orchestration.summary().done)
 
 
@@ -163,7 +163,9 @@ def test_outcomes_come_as_they_complete_each_once_with_its_params(watching: Any)
     service = OrchestrationService(watching)
     orchestration = service.kick_off_job("total", [{"values": [n, n]} for n in range(50)], parallelism=2)
     outcomes = list(orchestration.as_completed(timeout=PATIENCE))
-    assert sorted((one.index, one.params["values"]) for one in outcomes) == [(n, [n, n]) for n in range(50)]
+    assert sorted((outcome.index, outcome.params["values"]) for outcome in outcomes) == [
+        (n, [n, n]) for n in range(50)
+    ]
 
 
 def test_the_async_twins_do_the_same(watching: Any) -> None:
@@ -175,7 +177,7 @@ def test_the_async_twins_do_the_same(watching: Any) -> None:
         service = aio.OrchestrationService(watching)
         orchestration = await service.kick_off_job("fussy", params(), parallelism=2)
         updates = [update async for update in orchestration.watch(timeout=PATIENCE)]
-        outcomes = [one.index async for one in orchestration.as_completed(timeout=PATIENCE)]
+        outcomes = [outcome.index async for outcome in orchestration.as_completed(timeout=PATIENCE)]
         _, failures = await service.get_job_results(orchestration.id, timeout=PATIENCE)
         assert failures is not None
         return (

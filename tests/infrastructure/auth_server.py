@@ -74,7 +74,7 @@ class Authority:
         """Make the identities of the deployed stack; return the credentials of the progress API."""
         iam, cloudformation = boto3.client("iam"), boto3.client("cloudformation")
         (stack,) = cloudformation.describe_stacks(StackName=_STACK)["Stacks"]
-        outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         users = {}
         for name in ("Caller", "Operator"):
             iam.create_user(UserName=name)
@@ -87,9 +87,9 @@ class Authority:
         (self._folder / USERS).write_text(json.dumps(users))
         resources = cloudformation.describe_stack_resources(StackName=_STACK)["StackResources"]
         roles = {
-            one["LogicalResourceId"][:-8]: one["PhysicalResourceId"]
-            for one in resources
-            if one["ResourceType"] == "AWS::IAM::Role"
+            resource["LogicalResourceId"][:-8]: resource["PhysicalResourceId"]
+            for resource in resources
+            if resource["ResourceType"] == "AWS::IAM::Role"
         }
         policies = {title: _statements_of_role(iam, role) for title, role in roles.items()}
         for name in ("Caller", "Operator"):

@@ -1,4 +1,4 @@
-"""The stack, synthesized once for all tests of it; and what comes from npm, where that can be reached."""
+"""The stack, synthesized once for all its tests, and the packages from npm, if npm can be reached."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ def of_type(template: Template, kind: str) -> list[dict[str, Any]]:
 
 
 def text_of(value: str | dict[str, Any]) -> str:
-    """Return a value of a template as text, with the names of resources for what is known when deployed."""
+    """Return a value of a template as text, with the names of resources in place of their deployed values."""
     match value:
         case {"Fn::Join": [str(separator), [*parts]]}:
             return separator.join(text_of(part) for part in parts)
@@ -57,7 +57,7 @@ def template(synthesized: Synthesize) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def node() -> Path:
-    """The folder with what package.json names, installed from its lock."""
+    """The folder with the packages of package.json, installed from its lock file."""
     use_bundled_node()
     try:
         install_packages(NODE)
@@ -68,8 +68,13 @@ def node() -> Path:
     return NODE
 
 
-def run_node(script: Path, *arguments: str, said: str = "") -> "subprocess.CompletedProcess[str]":
-    """Run a script of Node's with *said* on its standard input."""
+def run_node(script: Path, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run a script with Node, with *stdin* on its standard input."""
     return subprocess.run(
-        ["node", str(script), *arguments], input=said, capture_output=True, text=True, check=False, timeout=60
+        ["node", str(script), *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )

@@ -24,7 +24,7 @@ def environment(**fields: Any) -> EnvironmentConfig:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"cpu": 300}, "no cpu=300; use one of"),
         ({"cpu": 256, "memory_mib": 8192}, r"with cpu=256 Fargate has no memory_mib=8192; use one of \[512"),
@@ -46,13 +46,13 @@ def environment(**fields: Any) -> EnvironmentConfig:
         ({"memory": 512}, "Extra inputs are not permitted"),
     ],
 )
-def test_a_service_that_cannot_run_is_refused_with_a_sentence(fields: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+def test_a_service_that_cannot_run_is_refused_with_a_sentence(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         service(**fields)
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"services": (service(), service())}, "named twice: billing"),
         ({"services": ()}, "at least 1 item"),
@@ -67,9 +67,9 @@ def test_a_service_that_cannot_run_is_refused_with_a_sentence(fields: dict[str, 
     ],
 )
 def test_an_environment_that_cannot_be_deployed_is_refused_with_a_sentence(
-    fields: dict[str, Any], said: str
+    fields: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=message):
         environment(**fields)
 
 
@@ -120,7 +120,7 @@ def test_a_schedule_is_declared_with_params_of_its_own_or_from_a_file(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"cron": "61 * * * *"}, "'61' is no minute"),
         ({"cron": "0 3 1 * MON"}, "make a schedule for each of them"),
@@ -132,19 +132,19 @@ def test_a_schedule_is_declared_with_params_of_its_own_or_from_a_file(tmp_path: 
         ({"tags": {"schedule": "mine"}}, "set by the schedule itself"),
     ],
 )
-def test_a_schedule_that_cannot_be_is_found_at_synthesis(fields: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+def test_a_schedule_that_cannot_be_is_found_at_synthesis(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         nightly(**fields)
 
 
 def test_schedules_run_in_services_and_limits_that_the_environment_has() -> None:
     services = (ServiceConfig(name="billing", image="i"),)
-    for fields, said in (
+    for fields, message in (
         ({"service": "biling"}, "no service 'biling'"),
         ({"then": Stage("send", service="male")}, "no service 'male'"),
         ({"parallelism": 7}, "at most 5"),
     ):
-        with pytest.raises(ValidationError, match=said):
+        with pytest.raises(ValidationError, match=message):
             EnvironmentConfig(
                 environment="prod", services=services, schedules=(nightly(**fields),), max_parallelism=5
             )

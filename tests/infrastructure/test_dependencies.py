@@ -33,7 +33,10 @@ def test_what_is_compiled_is_compiled_for_the_functions_and_not_for_this_machine
 
 
 def test_the_versions_are_those_of_the_lock_and_of_this_checkout(layer: Path) -> None:
-    found = {one.metadata["Name"]: one.version for one in distributions(path=[str(layer / "python")])}
+    found = {
+        distribution.metadata["Name"]: distribution.version
+        for distribution in distributions(path=[str(layer / "python")])
+    }
     assert found["background-job-service"] == version("background-job-service")
     assert found["pydantic"] == version("pydantic")
     assert "boto3" not in found

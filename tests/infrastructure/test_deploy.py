@@ -28,7 +28,7 @@ class EmptyAccount(LocalStack):
 
 
 class Deployment:
-    """What somebody with a terminal does to that account."""
+    """The commands with which somebody deploys into that account."""
 
     def __init__(self, node: Path, folder: Path) -> None:
         self._folder = folder
@@ -103,13 +103,13 @@ def test_an_environment_lives_from_bootstrap_to_destroy(deployment: Deployment) 
     before = deployment.stored(settings)
     deployment.deploy(retention_days=60)
 
-    # then nothing that is kept was replaced
+    # then no table and no bucket was replaced
     changed = deployment.settings()
     assert changed == settings.model_copy(update={"retention_days": 60})
     assert deployment.stored(changed) >= before
     assert OrchestrationService(changed).orchestration(orchestration.id).results().successes == successes
 
-    # when it is destroyed, once that is allowed
+    # when the stack is destroyed, after its protection was lifted
     deployment.cloudformation.update_termination_protection(
         StackName=STACK, EnableTerminationProtection=False
     )

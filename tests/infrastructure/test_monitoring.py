@@ -1,4 +1,4 @@
-"""Alarms, who hears of them, and what the runbook says to each."""
+"""Alarms, whom they notify, and their sections of the runbook."""
 
 import json
 import re
@@ -30,11 +30,11 @@ def test_every_alarm_leads_to_its_answer_in_the_runbook(template: Template) -> N
     assert {found[1] for found in led if found} == anchors(RUNBOOK)
 
 
-def test_silence_is_no_alarm(template: Template) -> None:
+def test_missing_data_raises_no_alarm(template: Template) -> None:
     assert {alarm["TreatMissingData"] for alarm in alarms(template)} == {"notBreaching"}
 
 
-def test_what_is_ours_is_looked_for_where_it_is_emitted(template: Template) -> None:
+def test_alarms_use_our_metrics_under_the_names_that_are_emitted(template: Template) -> None:
     (function,) = [
         f["Environment"]["Variables"]
         for f in of_type(template, "AWS::Lambda::Function")
@@ -67,7 +67,7 @@ def test_the_dashboard_shows_every_metric_of_ours(template: Template) -> None:
 
 
 @pytest.mark.parametrize("notify", ["ops@example.com", "arn:aws:sns:eu-central-1:123456789012:ops"])
-def test_alarms_are_heard_by_whom_the_environment_names(synthesized: Synthesize, notify: str) -> None:
+def test_alarms_notify_the_configured_address(synthesized: Synthesize, notify: str) -> None:
     template = synthesized(load_environment("prod").model_copy(update={"notify": notify}))
     actions = {text_of(action) for alarm in alarms(template) for action in alarm["AlarmActions"]}
     subscriptions = of_type(template, "AWS::SNS::Subscription")
@@ -75,10 +75,12 @@ def test_alarms_are_heard_by_whom_the_environment_names(synthesized: Synthesize,
         assert (actions, subscriptions) == ({notify}, [])
     else:
         assert len(actions) == 1
-        assert [(one["Protocol"], one["Endpoint"]) for one in subscriptions] == [("email", notify)]
+        assert [(subscription["Protocol"], subscription["Endpoint"]) for subscription in subscriptions] == [
+            ("email", notify)
+        ]
 
 
-def test_an_environment_may_go_unwatched(synthesized: Synthesize) -> None:
+def test_monitoring_can_be_left_out(synthesized: Synthesize) -> None:
     template = synthesized(load_environment("local"))
     assert alarms(template) == of_type(template, "AWS::CloudWatch::Dashboard") == []
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from background_jobs import Stage
-from background_jobs.core.invocations import FOLLOWING
 from cdk.environment_loading import load_environment
 from cdk.synthesis import add_stack, use_bundled_node
 from tests.infrastructure.conftest import Template, of_type
@@ -43,8 +42,9 @@ def test_a_rule_of_the_stack_starts_a_stage_or_tells_anybody(tmp_path: Path) -> 
     }
     start = found['{"job_name": ["extract"], "tags": {"customer": ["acme"]}}']["InputTransformer"]
     (placeholder,) = start["InputPathsMap"]
-    following = json.loads(start["InputTemplate"].replace(f"<{placeholder}>", '"the id"'))[FOLLOWING]
-    assert following == {
+    invocation = json.loads(start["InputTemplate"].replace(f"<{placeholder}>", '"the id"'))
+    assert invocation == {
+        "type": "StartStage",
         "orchestration_id": "the id",
         "rule": "LoadAfterExtract",
         "stage": {

@@ -60,7 +60,7 @@ EXPLAINED: Final = {
         "*",
     ): "Step Functions itself runs, watches and stops what it started",
 }
-"""What is allowed and never seen, by principal and action, and who does it all the same."""
+"""Permissions that no test sees used, by principal and action, each with the reason why it is needed."""
 
 
 class AuthStack(LocalStack):
@@ -156,35 +156,37 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
 
 
 def called(life: Life) -> None:
-    """Do what callers do; and have containers fail, and store what is large."""
+    """Do what callers do, with instances that fail and with large params and results."""
     service = life.become("Caller")
-    one = service.kick_off_job("double", [{"n": n} for n in range(-1, 20)], tags={"customer": "acme"})
+    mixed = service.kick_off_job("double", [{"n": n} for n in range(-1, 20)], tags={"customer": "acme"})
     large = service.kick_off_job(
         "double", ({"n": n, "text": "x" * 900_000} for n in range(-1, 11)), parallelism=2
     )
     text = service.kick_off_job("long_text", [{}])
-    list(one.watch(timeout=PATIENCE))
-    for orchestration, errored in ((one, 1), (large, 1), (text, 0)):
+    list(mixed.watch(timeout=PATIENCE))
+    for orchestration, errored in ((mixed, 1), (large, 1), (text, 0)):
         failures = service.get_job_results(orchestration.id, timeout=PATIENCE).failures
         assert len(failures or []) == errored
-    until(lambda: one.summary().done)
+    until(lambda: mixed.summary().done)
     history = Stores.of(life.settings).history
     now = datetime.now(UTC)
-    for wanted in (HistoryFilter(until=now), HistoryFilter(until=now, customer="acme")):
-        assert one.id in [found.orchestration_id for found in history.page(wanted, limit=9).summaries]
+    for history_filter in (HistoryFilter(until=now), HistoryFilter(until=now, customer="acme")):
+        assert mixed.id in [
+            summary.orchestration_id for summary in history.page(history_filter, limit=9).summaries
+        ]
     assert history.page(HistoryFilter(until=now, job_name="double"), limit=9).summaries
     combined: list[dict[str, Any]] = [{}, {"job_name": "double"}, {"customer": "acme"}]
     for also in combined:
         page = history.page(HistoryFilter(until=now, status=Status.ERRORED, **also), limit=9)
-        assert one.id in [found.orchestration_id for found in page.summaries]
+        assert mixed.id in [summary.orchestration_id for summary in page.summaries]
 
 
 def served(life: Life) -> None:
     """Use the progress API, which acts under its own role."""
     with httpx.Client(base_url=life.stack.settings.api_url, timeout=60) as api:
         params = [{"n": n} for n in range(-1, 3)]
-        asked = {"job_name": "double", "params": params, "tags": {"customer": "emca"}}
-        answer = api.post("/orchestrations", json=asked)
+        request = {"job_name": "double", "params": params, "tags": {"customer": "emca"}}
+        answer = api.post("/orchestrations", json=request)
         assert answer.status_code == 201, answer.text
         path = f"/orchestrations/{answer.json()['orchestration_id']}"
         assert "event: completed" in api.get(f"{path}/events").text
@@ -202,13 +204,13 @@ def served(life: Life) -> None:
 
 
 def chained(life: Life) -> None:
-    """Have stages follow each other, and launches and standstills noted."""
+    """Run stages one after the other, and have delayed launches and standstills recorded."""
     service = life.become("Caller")
     first = service.kick_off_job("double", [{"n": 1}], then=Stage("double", params={"n": "$index"}))
     first.pipeline().wait(PATIENCE)
     life.become(None)
     functions = boto3.Session().client("lambda")
-    names = [one["FunctionName"] for one in functions.list_functions()["Functions"]]
+    names = [function["FunctionName"] for function in functions.list_functions()["Functions"]]
     refused = {"Error": "ECS.ServerException", "Cause": "Rate exceeded"}
     report = {"orchestration_id": first.id, "share": "0", "error": refused}
     for title, event in (("NoteDelay", report), ("NoteStalls", {})):
@@ -221,10 +223,11 @@ def scheduled(life: Life) -> None:
     """Make, run, change and delete schedules, as callers and over the API; one keeps its params apart."""
     service = life.become("Caller")
     params = [{"n": 1, "text": "x" * 30_000}]
-    for name in ("by-caller", "by-api"):
-        service.schedule_job(name, "double", params, cron="0 3 * * *", overlap="allow")
-    assert len(service.schedules()) == 2
+    service.schedule_job("by-caller", "double", params, cron="0 3 * * *", overlap="allow")
     with httpx.Client(base_url=life.stack.settings.api_url, timeout=60) as api:
+        body = {"job_name": "double", "params": params, "cron": "0 3 * * *", "overlap": "allow"}
+        assert api.put("/schedules/by-api", json=body).is_success
+        assert len(service.schedules()) == 2
         assert len(api.get("/schedules").json()["schedules"]) == 2
         for what in ("pause", "resume", "run-now"):
             assert api.post(f"/schedules/by-api/{what}", json={}).is_success, what
@@ -234,12 +237,12 @@ def scheduled(life: Life) -> None:
     schedule.pause()
     schedule.resume()
     schedule.run_now()
-    _fire(life, schedule.definition)
+    _run_when_due(life, schedule.definition)
     assert len(schedule.runs()) >= 1
     schedule.delete()
 
 
-def _fire(life: Life, definition: ScheduleDefinition) -> None:
+def _run_when_due(life: Life, definition: ScheduleDefinition) -> None:
     """Invoke the function as Scheduler does, for an occurrence long ago, and one that happens once."""
     life.become(None)
     functions = boto3.Session().client("lambda")
@@ -268,7 +271,7 @@ def cancelled(life: Life) -> None:
 
 
 def operated(life: Life) -> None:
-    """Put a read model right that somebody has tampered with."""
+    """Rebuild a read model that somebody has tampered with."""
     service = life.become("Caller")
     orchestration = service.kick_off_job("double", [{"n": 1}])
     until(lambda: orchestration.summary().done)
@@ -287,7 +290,7 @@ def test_nothing_that_was_done_needed_more_than_is_allowed(life: Life) -> None:
     made, denied = life.calls()
     assert denied == set()
     allowed = life.allowed()
-    assert [call for call in made if not any(may(one, call) for one in allowed)] == []
+    assert [call for call in made if not any(may(statement, call) for statement in allowed)] == []
     assert {call.principal for call in made} >= {
         "Caller",
         "Operator",
@@ -305,18 +308,18 @@ def test_nothing_that_was_done_needed_more_than_is_allowed(life: Life) -> None:
 
 def test_everything_that_is_allowed_is_done_or_explained(life: Life) -> None:
     made, _ = life.calls()
-    unseen = {one for one in life.allowed() if not any(may(one, call) for call in made)}
-    left = {one for one in unseen if not any(_explains(who, one) for who in EXPLAINED)}
-    assert "\n".join(" ".join(one) for one in sorted(left)) == ""
+    unseen = {statement for statement in life.allowed() if not any(may(statement, call) for call in made)}
+    left = {statement for statement in unseen if not any(_explains(who, statement) for who in EXPLAINED)}
+    assert "\n".join(" ".join(statement) for statement in sorted(left)) == ""
 
 
 def test_every_explanation_is_of_something(life: Life) -> None:
     allowed = life.allowed()
-    assert [who for who in EXPLAINED if not any(_explains(who, one) for one in allowed)] == []
+    assert [who for who in EXPLAINED if not any(_explains(who, statement) for statement in allowed)] == []
 
 
-def _explains(who: tuple[str, str], one: Call) -> bool:
-    return fnmatchcase(one.principal, who[0]) and fnmatchcase(one.action, who[1])
+def _explains(who: tuple[str, str], statement: Call) -> bool:
+    return fnmatchcase(statement.principal, who[0]) and fnmatchcase(statement.action, who[1])
 
 
 def test_a_container_cannot_change_or_delete_an_event(life: Life) -> None:

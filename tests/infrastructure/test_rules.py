@@ -1,4 +1,4 @@
-"""Rules that others wrote: AWS's own on what a stack should be, and its schemas of every resource."""
+"""Independent rules: cdk-nag for the stack as a whole, and cfn-lint for the schema of each resource."""
 
 import json
 import subprocess
@@ -33,14 +33,14 @@ def lint(template: Template, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("environment", [load_environment("prod"), EVERYTHING], ids=["prod", "everything"])
-def test_neither_finds_fault_with_an_environment(
+def test_the_rules_of_aws_find_no_fault(
     synthesized: Synthesize, environment: EnvironmentConfig, tmp_path: Path
 ) -> None:
-    # synthesis stops where the first ones find any that is not acknowledged with a reason
+    # synthesis stops at the first fault of cdk-nag that is not acknowledged with a reason
     assert lint(synthesized(environment), tmp_path) == ""
 
 
-def test_an_unreasoned_fault_stops_synthesis() -> None:
+def test_a_fault_without_a_reason_stops_synthesis() -> None:
     use_bundled_node()
     from aws_cdk import App, Stack
     from aws_cdk import aws_s3 as s3

@@ -2,7 +2,6 @@
 
 import json
 
-from background_jobs.core.invocations import RUN_COMPLETED_OF
 from background_jobs.core.schedules.definition import (
     Overlap,
     Target,
@@ -48,7 +47,8 @@ def test_what_waits_is_started_by_the_completion_of_a_schedules_run(template: Te
     (target,) = rule["Targets"]
     assert target["InputTransformer"]["InputPathsMap"] == {"detail-tags-schedule": "$.detail.tags.schedule"}
     assert json.loads(target["InputTransformer"]["InputTemplate"].replace("<", '"').replace(">", '"')) == {
-        RUN_COMPLETED_OF: "detail-tags-schedule"
+        "type": "ScheduleRunCompleted",
+        "schedule": "detail-tags-schedule",
     }
 
 

@@ -59,7 +59,7 @@ def allowing(template: Template, action: str, within: str = "") -> list[dict[str
 
 def resources(statement: dict[str, Any]) -> list[str]:
     found = statement["Resource"]
-    return [text_of(one) for one in (found if isinstance(found, list) else [found])]
+    return [text_of(value) for value in (found if isinstance(found, list) else [found])]
 
 
 def test_the_shipped_template_is_what_the_stack_synthesizes() -> None:
@@ -118,7 +118,7 @@ def test_every_function_and_container_finds_all_its_settings(template: Template)
     (task,) = of_type(template, "AWS::ECS::TaskDefinition")
     (container,) = task["ContainerDefinitions"]
     processes = [function["Environment"]["Variables"] for function in functions]
-    processes.append({one["Name"]: one["Value"] for one in container["Environment"]})
+    processes.append({variable["Name"]: variable["Value"] for variable in container["Environment"]})
     for variables in processes:
         plain = {name: text_of(value) for name, value in variables.items()}
         assert Settings.from_env(plain).environment == "prod"
@@ -259,7 +259,7 @@ def test_private_subnets_reach_what_containers_need_through_endpoints(synthesize
     }  # fmt: skip
 
 
-def test_a_network_may_be_brought_along(synthesized: Synthesize) -> None:
+def test_an_existing_network_can_be_used(synthesized: Synthesize) -> None:
     where = {"account": "123456789012", "region": "eu-central-1"}
     looked_up = synthesized(environment(network=ExistingVpc(vpc_id="vpc-0a1b2c3d"), **where))
     named = synthesized(
@@ -342,13 +342,13 @@ def test_retention_and_sizes_are_those_of_the_environment(synthesized: Synthesiz
     assert template["Outputs"]["RetentionDays"]["Value"] == "14"
 
 
-def test_what_belongs_to_a_service_is_kept_for_its_own_time(synthesized: Synthesize) -> None:
+def test_data_of_a_service_is_kept_for_the_services_own_time(synthesized: Synthesize) -> None:
     ledger = ServiceConfig(name="ledger", image="i", retention_days=365)
     brief = ServiceConfig(name="brief", image="i", retention_days=7)
     template = synthesized(environment(services=(BILLING, ledger, brief), retention_days=90))
     (bucket,) = of_type(template, "AWS::S3::Bucket")
     rules = bucket["LifecycleConfiguration"]["Rules"]
-    # then the longest rule holds for all, and a shorter one ends what others end later
+    # then the longest rule is for all objects, and a shorter one removes those of its service earlier
     assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule} == {
         "orchestrations/": 365,
         "orchestrations/billing/": 90,
@@ -370,15 +370,15 @@ def test_stream_mappings_give_poison_records_up_and_keep_them(template: Template
         assert mapping["BisectBatchOnFunctionError"] is True
         assert mapping["MaximumRetryAttempts"] < 10_000
         assert "OnFailure" in mapping["DestinationConfig"]
-        # and what expires invokes nobody
-        (wanted,) = mapping["FilterCriteria"]["Filters"]
-        assert json.loads(wanted["Pattern"])["eventName"] == ["INSERT"]
+        # and items that expire invoke no function
+        (event_filter,) = mapping["FilterCriteria"]["Filters"]
+        assert json.loads(event_filter["Pattern"])["eventName"] == ["INSERT"]
 
 
-def test_what_the_bus_could_not_hand_over_is_kept_too(template: Template) -> None:
+def test_events_that_the_bus_could_not_deliver_are_kept_too(template: Template) -> None:
     invoked = of_type(template, "AWS::Lambda::EventInvokeConfig")
-    assert all("OnFailure" in one["DestinationConfig"] for one in invoked)
-    names = sorted(text_of(one["FunctionName"])[: len("FunctionsKickOff")] for one in invoked)
+    assert all("OnFailure" in config["DestinationConfig"] for config in invoked)
+    names = sorted(text_of(config["FunctionName"])[: len("FunctionsKickOff")] for config in invoked)
     assert names == ["FunctionsEndOrch", "FunctionsKickOff"]
 
 

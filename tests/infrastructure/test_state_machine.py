@@ -1,4 +1,4 @@
-"""The state machine, held to the language's schema and run by an interpreter that nobody here wrote.
+"""The state machine, checked against the language's schema and run by an independent interpreter.
 
 That interpreter plays what a child does (choice, container, retries, catches, closing) and, its Map inlined,
 what the execution does. What it has not: the ItemReader, tolerated failures, and children of their own; and
@@ -13,14 +13,16 @@ from typing import Any, Final
 import pytest
 
 from background_jobs.aws.state_machine import FanOutInput
-from background_jobs.core.containers.shares import cut
+from background_jobs.core.containers.shares import cut_shares
 from background_jobs.core.containers.variables import CONTAINER_NAME
 from background_jobs.settings import ContainerSettings
 from cdk.environment_loading import load_environment
 from cdk.service_config import ServiceConfig
 from tests.infrastructure.conftest import Synthesize, of_type, run_node, text_of
 
-SHARE: Final = json.loads(next(iter(cut([10], 1, 1))).manifest_line("0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11"))
+SHARE: Final = json.loads(
+    next(iter(cut_shares([10], 1, 1))).manifest_line("0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11")
+)
 CHILD: Final = {
     "orchestration_id": "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11",
     "job_name": "census",
@@ -75,8 +77,8 @@ def play(node: Path, definition: dict[str, Any]) -> Callable[..., Played]:
             machine = {**definition, "States": {**definition["States"], "FanOut": fan_out}}
             given |= {"bucket": "b", "shares_key": "k", "parallelism": 2, "total": 3, "shares": [SHARE] * 3}
         answers = {"NoteDelay": [NOTED], **script}
-        said = json.dumps({"definition": machine, "input": given, "script": answers})
-        done = run_node(node / "interpret.mjs", said=said)
+        stdin = json.dumps({"definition": machine, "input": given, "script": answers})
+        done = run_node(node / "interpret.mjs", stdin=stdin)
         assert done.returncode == 0, done.stderr
         played: Played = json.loads(done.stdout)
         return played
@@ -118,10 +120,10 @@ def test_a_container_that_ends_well_is_all_that_a_child_does(play: Callable[...,
 
 def test_a_child_asks_for_the_container_of_its_share(play: Callable[..., Played]) -> None:
     played = play({"RunContainer": [DONE], "CloseShare": [CLOSED]})
-    (asked,) = played["calls"]["RunContainer"]
-    assert (asked["TaskDefinition"], asked["LaunchType"]) == ("background-jobs-prod-default", "FARGATE")
-    (override,) = asked["Overrides"]["ContainerOverrides"]
-    variables = {one["Name"]: one["Value"] for one in override["Environment"]}
+    (request,) = played["calls"]["RunContainer"]
+    assert (request["TaskDefinition"], request["LaunchType"]) == ("background-jobs-prod-default", "FARGATE")
+    (override,) = request["Overrides"]["ContainerOverrides"]
+    variables = {variable["Name"]: variable["Value"] for variable in override["Environment"]}
     container = ContainerSettings.from_env(variables)
     assert (container.job_name, container.indices, container.params_bytes) == ("census", "0-0", "0-9")
     assert all(isinstance(value, str) for value in variables.values()), "ECS takes text only"
@@ -134,7 +136,7 @@ def test_a_throttled_launch_is_noted_and_tried_again_whatever_name_the_throttle_
     others = [{"error": name, "cause": "Rate exceeded"} for name in names]
     played = play({"RunContainer": [THROTTLED] * 20 + others + [DONE], "CloseShare": [CLOSED]})
     assert played["status"] == "SUCCEEDED"
-    # a few quick tries for each time that it is noted
+    # four quick tries before each delay is recorded
     states = ("RunContainer", "NoteDelay", "CloseShare")
     assert [len(played["calls"][state]) for state in states] == [25, 6, 0]
     assert played["calls"]["NoteDelay"][0]["Payload"] == {
@@ -150,8 +152,8 @@ def test_a_launch_that_is_given_up_ends_in_closing_with_the_error_of_the_launch(
     script = {"RunContainer": [THROTTLED], "NoteDelay": [NOTED, NOTED, GIVEN_UP], "CloseShare": [CLOSED]}
     played = play(script)
     assert [len(played["calls"][state]) for state in ("RunContainer", "NoteDelay")] == [12, 3]
-    (asked,) = played["calls"]["CloseShare"]
-    assert asked["Payload"]["error"] == {"Error": THROTTLED["error"], "Cause": THROTTLED["cause"]}
+    (request,) = played["calls"]["CloseShare"]
+    assert request["Payload"]["error"] == {"Error": THROTTLED["error"], "Cause": THROTTLED["cause"]}
 
 
 def test_a_delay_that_cannot_be_noted_ends_in_closing_after_some_tries(play: Callable[..., Played]) -> None:
@@ -160,13 +162,13 @@ def test_a_delay_that_cannot_be_noted_ends_in_closing_after_some_tries(play: Cal
 
 
 @pytest.mark.parametrize("failure", [LOST, REFUSED], ids=["lost or not startable", "refused for good"])
-def test_what_will_not_mend_itself_is_tried_four_times_more_and_then_closed(
+def test_an_error_that_waiting_does_not_mend_is_tried_four_times_more_and_then_closed(
     play: Callable[..., Played], failure: Mapping[str, str]
 ) -> None:
     played = play({"RunContainer": [failure], "CloseShare": [CLOSED]})
     assert (played["status"], len(played["calls"]["RunContainer"])) == ("SUCCEEDED", 5)
-    (asked,) = played["calls"]["CloseShare"]
-    assert asked["Payload"] == {
+    (request,) = played["calls"]["CloseShare"]
+    assert request["Payload"] == {
         "orchestration_id": CHILD["orchestration_id"],
         "indices": "0-0",
         "error": {"Error": failure["error"], "Cause": failure["cause"]},
@@ -183,17 +185,17 @@ def test_a_container_that_runs_for_too_long_is_closed_and_not_launched_again(
 ) -> None:
     played = play({"RunContainer": ["never"], "CloseShare": [CLOSED]}, container_seconds=1)
     assert len(played["calls"]["RunContainer"]) == 1
-    (asked,) = played["calls"]["CloseShare"]
-    assert asked["Payload"]["error"]["Error"] == "States.Timeout"
+    (request,) = played["calls"]["CloseShare"]
+    assert request["Payload"]["error"]["Error"] == "States.Timeout"
 
 
 @pytest.mark.parametrize("error", ["States.Runtime", "States.DataLimitExceeded"])
-def test_what_no_catch_can_name_fails_the_child_and_nothing_else(
+def test_an_error_that_no_catch_can_match_fails_the_child_only(
     play: Callable[..., Played], definition: dict[str, Any], error: str
 ) -> None:
     played = play({"RunContainer": [{"error": error}], "CloseShare": [CLOSED]})
     assert (played["status"], played["error"]) == ("FAILED", error)
-    # the Map takes that from any number of children, and what they left is closed after it
+    # the Map tolerates any number of failed children; their instances are closed after it
     fan_out = definition["States"]["FanOut"]
     assert fan_out["ToleratedFailurePercentage"] == 100
     assert definition["States"][fan_out["Next"]]["Next"] == "CloseUnfinished"
@@ -219,9 +221,9 @@ def test_a_service_on_spot_asks_for_spot_and_is_launched_again_more_often(
         return
     played = play({"RunOnSpot": [LOST], "RunContainer": [DONE], "CloseShare": [CLOSED]}, spot=True)
     assert [len(played["calls"][s]) for s in ("RunOnSpot", "RunContainer", "CloseShare")] == [13, 0, 1]
-    asked = played["calls"]["RunOnSpot"][0]
-    assert asked["CapacityProviderStrategy"] == [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]
-    assert "LaunchType" not in asked, "ECS takes the one or the other"
+    request = played["calls"]["RunOnSpot"][0]
+    assert request["CapacityProviderStrategy"] == [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]
+    assert "LaunchType" not in request, "ECS takes the one or the other"
 
 
 def test_after_all_shares_the_rest_is_closed_whatever_their_containers_returned(
@@ -236,8 +238,8 @@ def test_after_all_shares_the_rest_is_closed_whatever_their_containers_returned(
     played = play(script, whole=True)
     assert (played["status"], played["output"]) == ("SUCCEEDED", {})
     assert len(played["calls"]["RunContainer"]) == 3
-    (asked,) = played["calls"]["CloseUnfinished"]
-    assert asked["Payload"] == {"orchestration_id": CHILD["orchestration_id"]}
+    (request,) = played["calls"]["CloseUnfinished"]
+    assert request["Payload"] == {"orchestration_id": CHILD["orchestration_id"]}
 
 
 def test_a_fan_out_that_fails_as_a_whole_is_closed_with_its_reason(play: Callable[..., Played]) -> None:
@@ -248,8 +250,8 @@ def test_a_fan_out_that_fails_as_a_whole_is_closed_with_its_reason(play: Callabl
         "CloseAfterError": [CLOSED],
     }
     played = play(script, whole=True)
-    (asked,) = played["calls"]["CloseAfterError"]
-    assert asked["Payload"]["error"]["Error"] == "ValueError"
+    (request,) = played["calls"]["CloseAfterError"]
+    assert request["Payload"]["error"]["Error"] == "ValueError"
 
 
 def test_the_execution_reads_nothing_but_its_input(definition: dict[str, Any]) -> None:
@@ -264,7 +266,7 @@ def test_the_execution_reads_nothing_but_its_input(definition: dict[str, Any]) -
 def test_what_is_injected_is_what_a_container_needs(definition: dict[str, Any]) -> None:
     (override,) = run_container(definition)["Parameters"]["Overrides"]["ContainerOverrides"]
     required = {field.alias for field in ContainerSettings.model_fields.values() if field.is_required()}
-    assert {one["Name"] for one in override["Environment"]} == required
+    assert {variable["Name"] for variable in override["Environment"]} == required
     assert override["Name"] == CONTAINER_NAME
 
 

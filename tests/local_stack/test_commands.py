@@ -5,16 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from background_jobs.local_stack.processes import STACK_ID
+from tests.offline import until
 
 JOBS = """
 import time
@@ -37,16 +36,6 @@ orchestration = service.kick_off_job("nap", [{"seconds": seconds}] * 4, parallel
 print("kicked off", flush=True)
 print(len(service.get_job_results(orchestration.id).successes), flush=True)
 """
-
-
-def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """Return the first true answer of *condition*; fail after *seconds*."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := condition():
-            return answer
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {condition}")
 
 
 @pytest.fixture
@@ -92,13 +81,13 @@ def run_in(folder: Path, environment: dict[str, str], *words: str) -> "subproces
 def start_in(
     folder: Path, environment: dict[str, str], *words: str, out: str = "out"
 ) -> "subprocess.Popen[str]":
-    with (folder / out).open("w") as said:
+    with (folder / out).open("w") as output:
         return subprocess.Popen(
             command(*words),
             cwd=folder,
             env=environment,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
             text=True,
         )
@@ -202,7 +191,7 @@ def test_a_stack_that_dies_ends_the_command_and_says_so(folder: Path, environmen
 
 
 @pytest.mark.parametrize(
-    ("jobs", "said"),
+    ("jobs", "message"),
     [
         ("nowhere.py", "there is no such file"),
         ("nowhere", "neither a file nor a module"),
@@ -211,18 +200,18 @@ def test_a_stack_that_dies_ends_the_command_and_says_so(folder: Path, environmen
     ],
 )
 def test_jobs_that_cannot_run_are_refused_at_the_door(
-    folder: Path, environment: dict[str, str], jobs: str, said: str
+    folder: Path, environment: dict[str, str], jobs: str, message: str
 ) -> None:
     (folder / "syntax_error.py").write_text("def f(:\n")
     (folder / "no_jobs.py").write_text("x = 1\n")
     done = run_in(folder, environment, "run", "--jobs", jobs, "--", "touch", "ran")
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert not (folder / "ran").exists()
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ([], "--jobs FILE, or --image NAME"),
         (["--jobs", "my_jobs.py", "--image", "billing:1"], "leave out --jobs and --python"),
@@ -231,12 +220,12 @@ def test_jobs_that_cannot_run_are_refused_at_the_door(
     ],
 )
 def test_what_does_not_say_how_jobs_are_to_run_is_refused_at_the_door(
-    folder: Path, environment: dict[str, str], words: list[str], said: str
+    folder: Path, environment: dict[str, str], words: list[str], message: str
 ) -> None:
     # given a machine without Docker
     done = run_in(folder, {**environment, "PATH": str(folder)}, "run", *words, "--", "touch", "ran")
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert not (folder / "ran").exists()
 
 
@@ -252,10 +241,10 @@ def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, environme
     )
     assert used.stdout == "kicked off\n4\n", used.stderr
 
-    # then it is there for others, once
+    # then other commands find it, and a second one is not started
     status = json.loads(run_in(folder, environment, "status", "--json").stdout)
     assert (status["up"], status["job_names"], status["containers"]) == (True, ["nap"], 0)
-    # with a console that answers where both said
+    # and its console answers at the address that both printed
     assert f"The console is at {status['console']}\n" in up.stderr
     with urllib.request.urlopen(status["console"]) as page:
         assert b"<title>Background jobs</title>" in page.read()
@@ -263,7 +252,7 @@ def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, environme
     assert again.stdout == up.stdout
     assert "was up already" in again.stderr
 
-    # and gone when it is taken down, harmlessly twice, but for what the shell started for itself
+    # and `down`, called twice, ends everything but what the shell itself had started
     own = {name: value for name, value in environment.items() if name != "TEST_MARK"}
     with subprocess.Popen(["sh", "-c", f"{up.stdout}\nexec sleep 600"], env=own) as of_the_shell:
         assert run_in(folder, environment, "down").returncode == 0
@@ -285,6 +274,6 @@ def test_two_stacks_keep_apart(folder: Path, environment: dict[str, str]) -> Non
     words = ("run", "--jobs", "my_jobs.py", "--", "printenv", STACK_ID, "AWS_ENDPOINT_URL")
     both = [start_in(folder, environment, *words, out=out) for out in ("one", "other")]
     assert [cli.wait(timeout=60) for cli in both] == [0, 0]
-    one, other = ((folder / out).read_text().splitlines() for out in ("one", "other"))
-    assert len(one) == len(other) == 4
-    assert set(one) & set(other) == {"Starting the offline stack ..."}
+    first, second = ((folder / out).read_text().splitlines() for out in ("one", "other"))
+    assert len(first) == len(second) == 4
+    assert set(first) & set(second) == {"Starting the offline stack ..."}

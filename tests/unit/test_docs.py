@@ -24,7 +24,10 @@ from background_jobs.core.views.answers import (
 from background_jobs.core.views.causes import Cause
 
 REPOSITORY = Path(__file__).parents[2]
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+]
 BLOCKS = [
     (document.name, block)
     for document in DOCUMENTS
@@ -70,8 +73,8 @@ def test_links_between_documents_lead_somewhere() -> None:
 @pytest.mark.parametrize(("document", "command", "output"), SESSIONS)
 def test_a_command_and_its_options_exist(document: str, command: str, output: str) -> None:
     substituted = re.findall(r"\$\((.*?)\)", command)
-    for one in [*substituted, *re.split(r"\|\|?|&&", re.sub(r'"\$\(.*?\)"', "ID", command))]:
-        program, *words = shlex.split(one)
+    for part in [*substituted, *re.split(r"\|\|?|&&", re.sub(r'"\$\(.*?\)"', "ID", command))]:
+        program, *words = shlex.split(part)
         if program == "background-jobs":
             name = 2 if words[0] == "local" else 1
             # Options are looked up before help is printed.

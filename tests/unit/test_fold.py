@@ -39,7 +39,7 @@ def statuses_of(model: ReadModel, total: int) -> list[Status]:
 def test_any_duplication_order_and_batching_gives_the_same_read_model(
     history: Sequence[Event], data: st.DataObject
 ) -> None:
-    # given what one clean pass makes of the log
+    # given the read model that one pass in order makes of the log
     clean = folded(history)
 
     # when the same events come shuffled, some of them again, in batches of any size

@@ -92,7 +92,7 @@ def test_one_name_serves_one_job() -> None:
 
 def test_an_unknown_name_is_answered_with_those_that_exist() -> None:
     with pytest.raises(UnknownJobName, match=r"'doubel'.*'double', 'greet'"):
-        Jobs([Greet, double]).named("doubel")
+        Jobs([Greet, double]).get("doubel")
 
 
 @pytest.mark.parametrize("timeout", [0, -1, timedelta(days=8)])

@@ -30,10 +30,10 @@ def record(message: str, **fields: object) -> logging.LogRecord:
 def test_a_line_is_one_object_with_what_was_added_to_it() -> None:
     line = JsonFormatter().format(record("two\nlines", customer="acme", at={1}))
     assert "\n" not in line
-    said = json.loads(line)
-    assert (said["level"], said["logger"], said["message"]) == ("WARNING", "shop", "two\nlines")
-    assert (said["customer"], said["at"]) == ("acme", "{1}")
-    assert said["timestamp"].endswith("+00:00")
+    logged = json.loads(line)
+    assert (logged["level"], logged["logger"], logged["message"]) == ("WARNING", "shop", "two\nlines")
+    assert (logged["customer"], logged["at"]) == ("acme", "{1}")
+    assert logged["timestamp"].endswith("+00:00")
 
 
 def test_a_line_has_the_exception_that_it_is_about() -> None:
@@ -52,7 +52,7 @@ def test_every_line_of_a_container_says_which_share_and_which_instance_it_is_abo
     assert share.items() <= between.items()
     assert "job_id" not in between
 
-    log.current_attempt.running(CurrentAttempt(index=9, attempt=2, deadline=float("inf")))
+    log.current_attempt.publish(CurrentAttempt(index=9, attempt=2, deadline=float("inf")))
     within = json.loads(formatter.format(record("within")))
     running = {"job_id": ids.job_id(ORCHESTRATION_ID, 9), "index": 9, "attempt": 2}
     assert (share | running).items() <= within.items()

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from background_jobs.core.completion import decide_completion
 from background_jobs.core.events import Event
 from background_jobs.core.fold import ReadModel, Summary, fold
-from background_jobs.core.measurements import measure
-from background_jobs.core.metrics import Metric
+from background_jobs.core.metrics import Metric, measure
 from background_jobs.core.statuses import StatusChunk
 from tests.unit import histories
 from tests.unit.histories import ORCHESTRATION_ID, at
@@ -19,8 +18,8 @@ def measured(
 ) -> tuple[ReadModel, dict[Metric, list[float]]]:
     folded = fold(model, events)
     found: dict[Metric, list[float]] = {}
-    for one in measure(model.summary, folded, events, at(now)):
-        found.setdefault(one.metric, []).append(one.value)
+    for measurement in measure(model.summary, folded, events, at(now)):
+        found.setdefault(measurement.metric, []).append(measurement.value)
     return folded.model, found
 
 

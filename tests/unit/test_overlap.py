@@ -32,12 +32,12 @@ class Model:
 
     def backlog(self) -> ScheduleBacklog:
         taken = max((run.place for run in self.runs), default=0)
-        queue = [one for one in self.queue if one.place > taken]
+        queue = [queued for queued in self.queue if queued.place > taken]
         return ScheduleBacklog(self.runs[::-1], frozenset(self.in_progress), queue)
 
     def due(self, minute: int) -> None:
         at, backlog = BEGINNING + timedelta(minutes=minute), self.backlog()
-        if backlog.known(at):
+        if backlog.find(at):
             return
         event = decide_occurrence(self.definition, at, backlog, self.definition.overlap, at)
         if isinstance(event, OccurrenceStarted):
@@ -62,7 +62,7 @@ class Model:
 STEPS = st.lists(st.sampled_from(["due", "due", "again", "complete"]), max_size=60)
 
 
-def lived(overlap: Overlap, steps: list[Literal["due", "again", "complete"]]) -> tuple[Model, int, int]:
+def simulate(overlap: Overlap, steps: list[Literal["due", "again", "complete"]]) -> tuple[Model, int, int]:
     model, minute, most = Model(overlap), 0, 0
     for step in steps:
         if step == "due":
@@ -74,7 +74,7 @@ def lived(overlap: Overlap, steps: list[Literal["due", "again", "complete"]]) ->
 
 @given(steps=STEPS)
 def test_skipping_never_has_two_in_progress(steps: list[Literal["due", "again", "complete"]]) -> None:
-    model, _, most = lived(Overlap.SKIP, steps)
+    model, _, most = simulate(Overlap.SKIP, steps)
     assert most <= 1
     assert model.queue == []
 
@@ -83,7 +83,7 @@ def test_skipping_never_has_two_in_progress(steps: list[Literal["due", "again", 
 def test_queueing_runs_everything_once_in_order_and_one_at_a_time(
     steps: list[Literal["due", "again", "complete"]],
 ) -> None:
-    model, minutes, most = lived(Overlap.QUEUE, ["due", *steps])
+    model, minutes, most = simulate(Overlap.QUEUE, ["due", *steps])
     assert most <= 1
     while model.in_progress:
         model.complete()
@@ -93,5 +93,5 @@ def test_queueing_runs_everything_once_in_order_and_one_at_a_time(
 
 @given(steps=STEPS)
 def test_allowing_starts_everything_at_once(steps: list[Literal["due", "again", "complete"]]) -> None:
-    model, minutes, _ = lived(Overlap.ALLOW, ["due", *steps])
+    model, minutes, _ = simulate(Overlap.ALLOW, ["due", *steps])
     assert len(model.runs) == minutes

@@ -1,4 +1,4 @@
-"""Params from files: every format, one by one, and a place for whatever is wrong."""
+"""Params from files: every format is streamed, and each error has its place."""
 
 import io
 import json
@@ -86,7 +86,7 @@ def test_params_are_handed_on_before_the_rest_is_read(tmp_path: Path, suffix: st
     (tmp_path / f"p.{suffix}").write_text(text)
     file = ParamsFile(tmp_path / f"p.{suffix}")
 
-    # then what stands before it comes, with its place
+    # then the params before it are read, each with its line
     params = iter(file)
     assert [next(params) for _ in range(3)] == [{"a": "1"}] * 3
     assert file.place.endswith({"jsonl": "line 3", "json": "index 2", "csv": "line 4"}[suffix])

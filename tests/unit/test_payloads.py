@@ -7,7 +7,8 @@ import pytest
 from pydantic import BaseModel
 
 from background_jobs.core.errors import InvalidParams, InvalidResult
-from background_jobs.core.payloads import MAX_PARAMS_BYTES, params_line, result_document
+from background_jobs.core.limits import INSTANCE_PARAMS_BYTES
+from background_jobs.core.payloads import params_line, result_document
 
 
 class Batch(BaseModel):
@@ -29,7 +30,7 @@ def test_params_become_one_line_of_json() -> None:
         ({"at": date(2026, 1, 1)}, "not JSON serializable"),
         ({"x": math.nan}, "not JSON compliant"),
         ({"text": "\ud800"}, "surrogates"),
-        ({"text": "x" * MAX_PARAMS_BYTES}, "1,048,576 is the most"),
+        ({"text": "x" * INSTANCE_PARAMS_BYTES}, "1,048,576 is the most"),
     ],
 )
 def test_params_that_cannot_travel_are_refused_with_their_index(params: Any, reason: str) -> None:

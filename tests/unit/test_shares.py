@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from background_jobs.core.containers.shares import cut, share_count
+from background_jobs.core.containers.shares import cut_shares, share_count
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=200), st.integers(1, 50), st.integers(1, 50))
@@ -11,7 +11,7 @@ def test_shares_cover_every_instance_and_byte_once_and_differ_by_one_at_most(
     lengths: list[int], parallelism: int, limit: int
 ) -> None:
     count = share_count(len(lengths), parallelism, limit)
-    shares = list(cut(lengths, len(lengths), count))
+    shares = list(cut_shares(lengths, len(lengths), count))
 
     assert len(shares) == min(len(lengths), parallelism, limit)
     assert [i for share in shares for i in range(share.first, share.last + 1)] == list(range(len(lengths)))

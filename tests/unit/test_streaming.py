@@ -1,4 +1,4 @@
-"""Following a stream that says nothing but that it lives."""
+"""Watching a stream that sends heartbeats only."""
 
 import asyncio
 import threading

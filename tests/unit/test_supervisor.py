@@ -1,4 +1,4 @@
-"""Whom the outer process of a container blames for the end of the inner one."""
+"""Which instance the outer process of a container records for the end of the inner one."""
 
 import json
 import os
@@ -13,21 +13,21 @@ from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrent
 from background_jobs.worker.supervisor import Blame, supervise
 
 
-def test_who_began_while_another_was_ended_for_its_time_is_not_said_to_be_late(
+def test_an_attempt_that_began_while_a_late_one_was_killed_is_not_recorded_as_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given an attempt that is late, and ends by itself at the moment when it is to be killed
-    beacons: list[SharedCurrentAttempt] = []
-    killed, told = tmp_path / "killed", tmp_path / "told"
+    # given a late attempt that ends by itself just before it is killed, and another that has begun
+    shared: list[SharedCurrentAttempt] = []
+    killed, blamed = tmp_path / "killed", tmp_path / "blamed"
     kill = os.kill
 
     def current_attempt() -> SharedCurrentAttempt:
-        beacons.append(SharedCurrentAttempt())
-        return beacons[-1]
+        shared.append(SharedCurrentAttempt())
+        return shared[-1]
 
     def kill_a_little_later(pid: int, number: int) -> None:
         killed.touch()
-        while (running := beacons[-1].read()) is None or running.index != 2:
+        while (running := shared[-1].read()) is None or running.index != 2:
             time.sleep(0.01)
         kill(pid, number)
 
@@ -36,17 +36,17 @@ def test_who_began_while_another_was_ended_for_its_time_is_not_said_to_be_late(
 
     def work(current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:
         if blame is not None:
-            told.write_text(json.dumps(asdict(blame)))
+            blamed.write_text(json.dumps(asdict(blame)))
             return 0
-        current_attempt.running(CurrentAttempt(1, 1, deadline=time.monotonic() - 60))
+        current_attempt.publish(CurrentAttempt(1, 1, deadline=time.monotonic() - 60))
         while not killed.exists():
             time.sleep(0.01)
-        current_attempt.running(CurrentAttempt(2, 1, deadline=float("inf")))
+        current_attempt.publish(CurrentAttempt(2, 1, deadline=float("inf")))
         while True:
             time.sleep(1)
 
     assert supervise(work) == 0
-    blame = Blame(**json.loads(told.read_text()))
+    blame = Blame(**json.loads(blamed.read_text()))
     assert (blame.index, blame.attempt, blame.timed_out) == (2, 1, False)
 
 
@@ -54,14 +54,14 @@ def test_who_began_while_another_was_ended_for_its_time_is_not_said_to_be_late(
 def test_a_job_that_ends_its_process_is_blamed_for_it_whatever_the_status(
     tmp_path: Path, status: int
 ) -> None:
-    told = tmp_path / "told"
+    blamed = tmp_path / "blamed"
 
     def work(current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:
         if blame is not None:
-            told.write_text(json.dumps(asdict(blame)))
+            blamed.write_text(json.dumps(asdict(blame)))
             return 0
-        current_attempt.running(CurrentAttempt(7, 1, deadline=float("inf")))
+        current_attempt.publish(CurrentAttempt(7, 1, deadline=float("inf")))
         os._exit(status)
 
     assert supervise(work) == 0
-    assert Blame(**json.loads(told.read_text())) == Blame(7, 1, f"exit code {status}", timed_out=False)
+    assert Blame(**json.loads(blamed.read_text())) == Blame(7, 1, f"exit code {status}", timed_out=False)

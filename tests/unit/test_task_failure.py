@@ -1,4 +1,4 @@
-"""What people are told of containers that came to nothing; the samples have the shape of ECS's Task.
+"""The error messages for containers that failed to start or ended; the samples have the shape of ECS's Task.
 
 They are written after the API reference of ECS and its list of stopped tasks' errors, in the PascalCase in
 which Step Functions passes a task on as the cause of States.TaskFailed.
@@ -19,7 +19,7 @@ def cause(name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "said"),
+    ("name", "kind", "message"),
     [
         ("essential_container_exited", "ContainerLost", "exit code 3; EssentialContainerExited: Essential container in task exited"),
         ("out_of_memory", "ContainerLost", "exit code 137; OutOfMemoryError: Container killed due to memory usage"),
@@ -31,10 +31,10 @@ def cause(name: str) -> str:
         ("no_network_interface", "NotLaunched", "Timeout waiting for network interface provisioning"),
     ],
 )  # fmt: skip
-def test_what_ecs_says_is_passed_on(name: str, kind: str, said: str) -> None:
+def test_what_ecs_says_is_passed_on(name: str, kind: str, message: str) -> None:
     error = task_failure("States.TaskFailed", cause(name))
     assert error.type == kind
-    assert said in error.message
+    assert message in error.message
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_our_container_is_told_apart_from_those_that_aws_adds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "cause", "said"),
+    ("error", "cause", "message"),
     [
         (
             "ECS.InvalidParameterException",
@@ -78,10 +78,10 @@ def test_our_container_is_told_apart_from_those_that_aws_adds() -> None:
         ("States.TaskFailed", "[]", "[]"),
     ],
 )  # fmt: skip
-def test_a_launch_that_was_refused_says_by_what(error: str, cause: str, said: str) -> None:
+def test_a_launch_that_was_refused_says_by_what(error: str, cause: str, message: str) -> None:
     failure = task_failure(error, cause)
     assert failure.type == "NotLaunched"
-    assert said in failure.message
+    assert message in failure.message
 
 
 def test_a_container_that_ran_for_too_long_was_launched() -> None:

@@ -1,4 +1,4 @@
-"""The only maker of AWS clients: endpoints, retries and time-outs are decided here."""
+"""All AWS clients are made here, with their endpoints, retries and time-outs."""
 
 import os
 from collections.abc import Callable
@@ -105,7 +105,7 @@ def reaching_aws(call: Callable[_P, _R]) -> Callable[_P, _R]:
     """Decorate a method that calls AWS, so that not reaching it raises ServiceUnreachable."""
 
     @wraps(call)
-    def reached(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+    def call_aws(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         from botocore.exceptions import (
             ConnectTimeoutError,
             EndpointConnectionError,
@@ -125,4 +125,4 @@ def reaching_aws(call: Callable[_P, _R]) -> Callable[_P, _R]:
                 "run under `background-jobs local run`."
             ) from absent
 
-    return reached
+    return call_aws

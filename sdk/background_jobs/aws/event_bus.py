@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 
 
 class EventBus:
-    """Where completed orchestrations are heard of, and those that are to end."""
+    """Where consumers learn that an orchestration completed, was cancelled or does not move."""
 
     def __init__(self, events: "EventBridgeClient", name: str) -> None:
         self._events = events
         self._name = name
 
-    def completed(self, event: JobCompletedEvent) -> None:
+    def publish_completed(self, event: JobCompletedEvent) -> None:
         """Publish that an orchestration has completed. Raises EventNotPublished if the bus refuses."""
         self._publish(JOB_COMPLETED_DETAIL_TYPE, event.orchestration_id, event)
 
-    def cancelled(self, event: OrchestrationCancelled) -> None:
-        """Publish that somebody asked for an end. Raises EventNotPublished if the bus refuses."""
+    def publish_cancelled(self, event: OrchestrationCancelled) -> None:
+        """Publish that somebody cancelled an orchestration. Raises EventNotPublished if the bus refuses."""
         self._publish(CANCELLED_DETAIL_TYPE, event.orchestration_id, event)
 
-    def stalled(self, event: OrchestrationStalled) -> None:
-        """Publish that nothing moves. Raises EventNotPublished if the bus refuses."""
+    def publish_stalled(self, event: OrchestrationStalled) -> None:
+        """Publish that an orchestration does not move. Raises EventNotPublished if the bus refuses."""
         self._publish(STALLED_DETAIL_TYPE, event.orchestration_id, event)
 
     @reaching_aws
     def _publish(self, detail_type: str, orchestration_id: str, detail: BaseModel) -> None:
-        answer = self._events.put_events(
+        response = self._events.put_events(
             Entries=[
                 {
                     "EventBusName": self._name,
@@ -51,9 +51,9 @@ class EventBus:
                 }
             ]
         )
-        if answer["FailedEntryCount"]:
-            refused = answer["Entries"][0]
+        if response["FailedEntryCount"]:
+            entry = response["Entries"][0]
             raise EventNotPublished(
                 f"The bus {self._name!r} refused the {detail_type} of {orchestration_id}: "
-                f"{refused.get('ErrorCode')}: {refused.get('ErrorMessage')}"
+                f"{entry.get('ErrorCode')}: {entry.get('ErrorMessage')}"
             )

@@ -1,4 +1,4 @@
-"""The event log in DynamoDB: appends under the condition that a place is free, and reads by range."""
+"""The event log in DynamoDB: appends under the condition that a key is free, and reads by range."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -6,10 +6,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Self
 
 from background_jobs.aws.clients import reaching_aws
-from background_jobs.aws.transactions import ATTEMPTS, PASSING, TAKEN, cancellation_codes, pause
+from background_jobs.aws.transactions import (
+    CONDITION_FAILED,
+    MAX_ATTEMPTS,
+    RETRYABLE,
+    cancellation_reasons,
+    wait_before_retry,
+)
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import (
-    PARTITION_SIZE,
+    LOG_PARTITIONS,
     RERUN,
     ContainerStarted,
     Event,
@@ -32,8 +38,10 @@ from background_jobs.core.events import (
     started_key,
 )
 from background_jobs.core.limits import TRANSACTION_ITEMS
+from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.retention import Retention
 from background_jobs.core.schedules.events import ScheduleEvent, is_schedule_partition
+from background_jobs.core.tables import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 from background_jobs.core.views.waits import Containers
 
 if TYPE_CHECKING:
@@ -41,9 +49,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _READERS: Final = 8
-_FREE: Final = "attribute_not_exists(sk)"
+KEY_IS_FREE: Final = f"attribute_not_exists({SORT_KEY})"
+"""The condition of every append."""
 _TRANSACTION_BYTES: Final = 3_500_000
-"""DynamoDB allows 4 MB in one transaction; keys and the like want some of that."""
+"""DynamoDB allows 4 MB in one transaction; keys and other attributes take part of that."""
 
 
 class EventLog:
@@ -65,13 +74,13 @@ class EventLog:
     def append(self, event: Event) -> None:
         """Append *event*; appending the same event twice is harmless.
 
-        Raises EventConflict if another event already holds its place.
+        Raises EventConflict if another event already holds its key.
         """
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
                 Item=to_item(event, self._retention.of(self._service)),
-                ConditionExpression=_FREE,
+                ConditionExpression=KEY_IS_FREE,
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
             if self._read(event.key) != event:
@@ -80,7 +89,7 @@ class EventLog:
     def append_all(self, events: Iterable[Event]) -> None:
         """Append *events* in transactions of up to 100.
 
-        Where a place is taken the event there stays, and ours is dropped: the first outcome counts.
+        Where another event already holds a key, it stays and ours is dropped: the first outcome counts.
         """
         batch: list[TransactWriteItemTypeDef] = []
         size = 0
@@ -96,18 +105,18 @@ class EventLog:
 
     @reaching_aws
     def _transact(self, puts: "list[TransactWriteItemTypeDef]") -> None:
-        for attempt in range(ATTEMPTS):
+        for attempt in range(MAX_ATTEMPTS):
             try:
                 self._dynamodb.transact_write_items(TransactItems=puts)
             except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
-                codes = cancellation_codes(cancelled)
-                if attempt == ATTEMPTS - 1 or not {TAKEN, *PASSING}.intersection(codes):
+                reasons = cancellation_reasons(cancelled)
+                if attempt == MAX_ATTEMPTS - 1 or not {CONDITION_FAILED, *RETRYABLE}.intersection(reasons):
                     raise
-                puts = [put for put, code in zip(puts, codes, strict=True) if code != TAKEN]
+                puts = [put for put, reason in zip(puts, reasons, strict=True) if reason != CONDITION_FAILED]
                 if not puts:
                     return
-                if TAKEN not in codes:
-                    pause(attempt)
+                if CONDITION_FAILED not in reasons:
+                    wait_before_retry(attempt)
             else:
                 return
 
@@ -124,8 +133,8 @@ class EventLog:
         """Return the kick-off, and the cancellation if there is one. Raises OrchestrationNotFound."""
         partition, last = started_key(orchestration_id)
         first = cancelled_key(orchestration_id).sort
-        events = [parse_event(one) for one in self._query(partition, first, last, "document")]
-        cancellation = next((one for one in events if isinstance(one, OrchestrationCancelled)), None)
+        events = [parse_event(document) for document in self._query(partition, first, last, "document")]
+        cancellation = next((event for event in events if isinstance(event, OrchestrationCancelled)), None)
         for event in events:
             if isinstance(event, OrchestrationStarted):
                 return event, cancellation
@@ -155,17 +164,17 @@ class EventLog:
                 yield event
 
     def read_cancelled(self, orchestration_id: str) -> OrchestrationCancelled | None:
-        """Return the event that asks for the end of the orchestration, if somebody did."""
+        """Return the cancellation of the orchestration, if somebody asked for one."""
         event = self._read(cancelled_key(orchestration_id))
         return event if isinstance(event, OrchestrationCancelled) else None
 
     def read_skipped(self, orchestration_id: str) -> StageSkipped | None:
-        """Return the event that says why the next stage was not started, if it was not."""
+        """Return the event that says why the next stage was not started, if it was skipped."""
         event = self._read(skipped_key(orchestration_id))
         return event if isinstance(event, StageSkipped) else None
 
     def read_reruns(self, orchestration_id: str) -> list[RerunRequested]:
-        """Return what was asked to run again of an orchestration, oldest first; some may not have started."""
+        """Return the reruns that were requested, oldest first; some may not have started."""
         documents = self._query(orchestration_id, RERUN, f"{RERUN}~", "document")
         requests = [event for event in map(parse_event, documents) if isinstance(event, RerunRequested)]
         return sorted(requests, key=lambda request: request.at)
@@ -174,7 +183,10 @@ class EventLog:
         """Yield every event of an orchestration of *total* instances."""
         partitions = [
             orchestration_id,
-            *(job_partition(orchestration_id, n) for n in range(0, total, PARTITION_SIZE)),
+            *(
+                job_partition(orchestration_id, LOG_PARTITIONS.index(n))
+                for n in range(LOG_PARTITIONS.count(total))
+            ),
         ]
         with ThreadPoolExecutor(_READERS) as pool:
             for documents in pool.map(
@@ -191,9 +203,9 @@ class EventLog:
                     yield event
 
     def read_containers(self, orchestration_id: str) -> Containers:
-        """Return what containers said of themselves, and what kept them from being launched."""
+        """Return the launches and ends of containers, and the delays of launches."""
         return Containers.among(
-            [parse_event(one) for one in self._query(orchestration_id, "container#", "delay#~", "document")]
+            [parse_event(doc) for doc in self._query(orchestration_id, "container#", "delay#~", "document")]
         )
 
     def read_launches(self, orchestration_id: str) -> list[ContainerStarted]:
@@ -202,39 +214,39 @@ class EventLog:
 
     def read_orchestration(self, orchestration_id: str) -> list[OrchestrationEvent]:
         """Return what happened to the orchestration as a whole and to its containers, by time."""
-        events = [parse_event(one) for one in self._query(orchestration_id, " ", "~", "document")]
-        whole = [event for event in events if isinstance(event, OrchestrationEvent)]
-        return sorted(whole, key=lambda event: event.at)
+        events = map(parse_event, self._query(orchestration_id, " ", "~", "document"))
+        of_orchestration = [event for event in events if isinstance(event, OrchestrationEvent)]
+        return sorted(of_orchestration, key=lambda event: event.at)
 
     def count_failed_attempts(self, orchestration_id: str, total: int) -> int:
-        """Return how many attempts failed while another was to follow; only keys are read."""
-        return sum(1 for _ in self._ranges(orchestration_id, "failed", 0, total - 1, "sk")) if total else 0
+        """Return how many attempts failed and were followed by another; only keys are read."""
+        return (
+            sum(1 for _ in self._ranges(orchestration_id, "failed", 0, total - 1, SORT_KEY)) if total else 0
+        )
 
     def find_unfinished(self, orchestration_id: str, first: int, last: int) -> list[int]:
         """Return the indices from *first* to *last* that have no outcome yet."""
-        keys = self._ranges(orchestration_id, "outcome", first, last, "sk")
+        keys = self._ranges(orchestration_id, "outcome", first, last, SORT_KEY)
         return sorted(set(range(first, last + 1)).difference(int(sort.split("#")[1]) for sort in keys))
 
     def _ranges(self, orchestration_id: str, kind: str, first: int, last: int, field: str) -> Iterator[str]:
         """Yield *field* of the events of one kind, reading the partitions in parallel."""
-        starts = range(first - first % PARTITION_SIZE, last + 1, PARTITION_SIZE)
+        pieces = list(LOG_PARTITIONS.split(InclusiveRange(first, last)))
 
-        def read(start: int) -> list[str]:
-            low, high = max(first, start), min(last, start + PARTITION_SIZE - 1)
+        def read(piece: InclusiveRange) -> list[str]:
+            partition = job_partition(orchestration_id, piece.first)
             # "~" sorts after every "#<attempt>" that may follow the index.
-            return self._query(
-                job_partition(orchestration_id, start), f"{kind}#{low:08d}", f"{kind}#{high:08d}~", field
-            )
+            return self._query(partition, f"{kind}#{piece.first:08d}", f"{kind}#{piece.last:08d}~", field)
 
-        with ThreadPoolExecutor(max(1, min(_READERS, len(starts)))) as pool:
-            for documents in pool.map(read, starts):
+        with ThreadPoolExecutor(max(1, min(_READERS, len(pieces)))) as pool:
+            for documents in pool.map(read, pieces):
                 yield from documents
 
     @reaching_aws
     def _query(self, partition: str, low: str, high: str, field: str) -> list[str]:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="pk = :partition AND sk BETWEEN :low AND :high",
+            KeyConditionExpression=f"{PARTITION_KEY} = :partition AND {SORT_KEY} BETWEEN :low AND :high",
             ExpressionAttributeValues={
                 ":partition": {"S": partition},
                 ":low": {"S": low},
@@ -249,7 +261,7 @@ class EventLog:
     def _read(self, key: EventKey) -> Event | None:
         found = self._dynamodb.get_item(
             TableName=self._table,
-            Key={"pk": {"S": key.partition}, "sk": {"S": key.sort}},
+            Key={PARTITION_KEY: {"S": key.partition}, SORT_KEY: {"S": key.sort}},
             ConsistentRead=True,
         )
         return parse_event(found["Item"]["document"]["S"]) if "Item" in found else None
@@ -257,7 +269,7 @@ class EventLog:
     def _put(self, event: Event) -> "tuple[TransactWriteItemTypeDef, int]":
         item = to_item(event, self._retention.of(self._service))
         put: TransactWriteItemTypeDef = {
-            "Put": {"TableName": self._table, "Item": item, "ConditionExpression": _FREE}
+            "Put": {"TableName": self._table, "Item": item, "ConditionExpression": KEY_IS_FREE}
         }
         return put, len(item["document"]["S"].encode())
 
@@ -266,11 +278,11 @@ def to_item(event: Event | ScheduleEvent, retention: timedelta) -> dict[str, dic
     """Return the item that holds *event* until *retention* is over, in DynamoDB's JSON."""
     partition, sort = event.key
     return {
-        "pk": {"S": partition},
-        "sk": {"S": sort},
+        PARTITION_KEY: {"S": partition},
+        SORT_KEY: {"S": sort},
         "type": {"S": event.type},
         "document": {"S": event.model_dump_json(exclude_none=True)},
-        "expires_at": {"N": str(int((event.at + retention).timestamp()))},
+        EXPIRES_AT: {"N": str(int((event.at + retention).timestamp()))},
     }
 
 
@@ -284,4 +296,4 @@ def event_from_image(image: "dict[str, dict[str, str]]") -> Event:
 
 def is_schedule_image(image: "dict[str, dict[str, str]]") -> bool:
     """Tell whether an item's stream image is of a schedule's history, and not of an orchestration."""
-    return is_schedule_partition(image.get("pk", {}).get("S", ""))
+    return is_schedule_partition(image.get(PARTITION_KEY, {}).get("S", ""))

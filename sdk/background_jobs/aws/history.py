@@ -12,10 +12,11 @@ from pydantic import TypeAdapter
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.core.errors import InvalidToken
-from background_jobs.core.fold import Summary
+from background_jobs.core.read_model import Summary
 from background_jobs.core.retention import Retention
 from background_jobs.core.statuses import Status
 from background_jobs.core.tables import (
+    EXPIRES_AT,
     HISTORY_BY_CUSTOMER,
     HISTORY_BY_CUSTOMER_AND_STATUS,
     HISTORY_BY_JOB,
@@ -24,6 +25,8 @@ from background_jobs.core.tables import (
     HISTORY_BY_TIME,
     HISTORY_INDEXES,
     HISTORY_SORT_KEY,
+    PARTITION_KEY,
+    SORT_KEY,
 )
 from background_jobs.core.tags import CUSTOMER_TAG
 
@@ -39,7 +42,7 @@ _POSITION: Final = TypeAdapter(dict[str, str])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryFilter:
-    """Which orchestrations are asked for; None for any."""
+    """Which orchestrations to return; None for any."""
 
     job_name: str | None = None
     status: Status | None = None
@@ -87,29 +90,29 @@ class History:
         self._retention = retention
 
     @reaching_aws
-    def page(self, wanted: HistoryFilter, *, limit: int, after: str | None = None) -> HistoryPage:
+    def page(self, history_filter: HistoryFilter, *, limit: int, after: str | None = None) -> HistoryPage:
         """Return the latest *limit* orchestrations, newest first; *after* is where the page before ended.
 
         Raises InvalidToken if *after* did not come from here.
         """
-        taken = list(islice(self._entries(wanted, _position(after), limit + 1), limit + 1))
-        found = self.summaries([entry["pk"]["S"] for entry in taken[:limit]])
-        return HistoryPage(found, _token(taken[limit - 1]) if len(taken) > limit else None)
+        entries = list(islice(self._entries(history_filter, _position(after), limit + 1), limit + 1))
+        summaries = self.summaries([entry[PARTITION_KEY]["S"] for entry in entries[:limit]])
+        return HistoryPage(summaries, _token(entries[limit - 1]) if len(entries) > limit else None)
 
-    def all(self, wanted: HistoryFilter) -> Iterator[Summary]:
-        """Yield every orchestration that is wanted, newest first."""
+    def all(self, history_filter: HistoryFilter) -> Iterator[Summary]:
+        """Yield every orchestration that fits the filter, newest first."""
         token: str | None = None
         while True:
-            summaries, token = self.page(wanted, limit=_BATCH_GET, after=token)
+            summaries, token = self.page(history_filter, limit=_BATCH_GET, after=token)
             yield from summaries
             if token is None:
                 return
 
     def _entries(
-        self, wanted: HistoryFilter, start: dict[str, str] | None, needed: int
+        self, history_filter: HistoryFilter, start: dict[str, str] | None, needed: int
     ) -> Iterator[Mapping[str, Any]]:
-        index, partitions = wanted.index(start, oldest=wanted.until - self._retention.longest)
-        expression, names, values = wanted.conditions(index)
+        index, partitions = history_filter.index(start, oldest=history_filter.until - self._retention.longest)
+        expression, names, values = history_filter.conditions(index)
         for partition in partitions:
             options: Any = {"FilterExpression": expression} if expression else {}
             if start is not None:
@@ -127,11 +130,11 @@ class History:
                 ExpressionAttributeValues={
                     **values,
                     ":partition": {"S": partition},
-                    ":since": {"S": _sortable(wanted.since or datetime.min.replace(tzinfo=UTC))},
-                    ":until": {"S": _sortable(wanted.until)},
+                    ":since": {"S": _sortable(history_filter.since or datetime.min.replace(tzinfo=UTC))},
+                    ":until": {"S": _sortable(history_filter.until)},
                 },
                 ScanIndexForward=False,
-                # A page is paid for whole; where some is filtered out, more is needed than is wanted.
+                # A whole page is billed. Where a filter drops entries, a page must hold more.
                 PaginationConfig={"PageSize": _FILTERED_PAGE if expression else needed},
                 **options,
             )
@@ -144,22 +147,22 @@ class History:
         found: dict[str, Summary] = {}
         now = datetime.now(UTC).timestamp()
         for first in range(0, len(orchestration_ids), _BATCH_GET):
-            wanted: Any = {
+            requests: Any = {
                 self._table: {
                     "Keys": [
-                        {"pk": {"S": one}, "sk": {"S": "summary"}}
-                        for one in orchestration_ids[first : first + _BATCH_GET]
+                        {PARTITION_KEY: {"S": orchestration_id}, SORT_KEY: {"S": "summary"}}
+                        for orchestration_id in orchestration_ids[first : first + _BATCH_GET]
                     ],
                     "ConsistentRead": consistent,
                 }
             }
-            while wanted:
-                answer = self._dynamodb.batch_get_item(RequestItems=wanted)
-                for item in answer["Responses"].get(self._table, []):
-                    if float(item["expires_at"]["N"]) > now:
-                        found[item["pk"]["S"]] = Summary.model_validate_json(item["document"]["S"])
-                wanted = answer.get("UnprocessedKeys")
-        return [found[one] for one in orchestration_ids if one in found]
+            while requests:
+                response = self._dynamodb.batch_get_item(RequestItems=requests)
+                for item in response["Responses"].get(self._table, []):
+                    if float(item[EXPIRES_AT]["N"]) > now:
+                        found[item[PARTITION_KEY]["S"]] = Summary.model_validate_json(item["document"]["S"])
+                requests = response.get("UnprocessedKeys")
+        return [found[each] for each in orchestration_ids if each in found]
 
 
 def index_entry(summary: Summary) -> dict[str, Any]:
@@ -176,7 +179,7 @@ def index_entry(summary: Summary) -> dict[str, Any]:
         "job_status": _pair(summary.job_name, summary.status),
         "customer_status": customer and _pair(customer, summary.status),
     }
-    # A key of an index may be neither empty nor too long; what is not in an index is just not found by it.
+    # A key of an index may be neither empty nor too long; an item without the key is not in the index.
     return {
         name: {"S": value} for name, value in entry.items() if value and len(value.encode()) <= _LONGEST_KEY
     }
@@ -187,7 +190,7 @@ def _pair(name: str, status: Status) -> str:
 
 
 def _week(at: datetime) -> str:
-    """Return the Monday of a moment's week: partitions that stay small, and are few to go through."""
+    """Return the Monday of the week of *at*: partitions by week stay small, and are few to read."""
     day = at.astimezone(UTC).date()
     return (day - timedelta(days=day.weekday())).isoformat()
 
@@ -210,14 +213,14 @@ def _sortable(at: datetime) -> str:
 def _token(entry: Mapping[str, Any]) -> str:
     key = {
         name: entry[name]["S"]
-        for name in ("pk", "sk", HISTORY_SORT_KEY, *HISTORY_INDEXES.values())
+        for name in (PARTITION_KEY, SORT_KEY, HISTORY_SORT_KEY, *HISTORY_INDEXES.values())
         if name in entry
     }
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
 
 
 def _start_key(position: Mapping[str, str], index: str) -> dict[str, dict[str, str]]:
-    names = ("pk", "sk", HISTORY_INDEXES[index], HISTORY_SORT_KEY)
+    names = (PARTITION_KEY, SORT_KEY, HISTORY_INDEXES[index], HISTORY_SORT_KEY)
     if not position.keys() >= set(names):
         raise InvalidToken(json.dumps(position))
     return {name: {"S": position[name]} for name in names}

@@ -16,7 +16,7 @@ class LogLine(BaseModel):
     """One line that a container wrote."""
 
     at: AwareDatetime | None
-    """When; None where nobody noted it."""
+    """When it was written; None where that is not known."""
     message: str
 
 
@@ -37,14 +37,13 @@ class Logs:
     def page(self, location: str, after: str = "") -> LogPage:
         """Return the first lines at *location* (``<log group>/<log stream>``), or those *after* a token.
 
-        A page may be empty; at the end of what there is by now, its token is *after* again. Raises
-        LogNotFound.
+        A page may be empty; where no more lines have arrived, its token is *after* again. Raises LogNotFound.
         """
         # ECS names a stream in three parts (prefix, container, task); the group may have slashes as well.
         group, *stream = location.rsplit("/", 3)
         options: Any = {"nextToken": after} if after else {}
         try:
-            found = self._logs.get_log_events(
+            response = self._logs.get_log_events(
                 logGroupName=group, logStreamName="/".join(stream), startFromHead=True, **options
             )
         except self._logs.exceptions.ResourceNotFoundException as absent:
@@ -53,6 +52,6 @@ class Logs:
             ) from absent
         lines = [
             LogLine(at=datetime.fromtimestamp(event["timestamp"] / 1000, UTC), message=event["message"])
-            for event in found["events"]
+            for event in response["events"]
         ]
-        return LogPage(lines, found["nextForwardToken"])
+        return LogPage(lines, response["nextForwardToken"])

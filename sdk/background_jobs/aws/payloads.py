@@ -19,7 +19,7 @@ class Payloads:
 
     @property
     def _s3(self) -> "S3Client":
-        # It takes a tenth of a second to make, and most who read or append need no payloads.
+        # A client of S3 takes a tenth of a second to make, and most callers need no payloads.
         return self._client()
 
     @reaching_aws
@@ -44,7 +44,7 @@ class Payloads:
 
     @reaching_aws
     def remove(self, key: str) -> None:
-        """Remove an object of a schedule; the others expire by themselves."""
+        """Remove an object of a schedule; objects of orchestrations expire by themselves."""
         self._s3.delete_object(Bucket=self.bucket, Key=key)
 
     @reaching_aws

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.history import index_entry
-from background_jobs.aws.transactions import ATTEMPTS, CONFLICT, PASSING, TAKEN, cancellation_codes, pause
-from background_jobs.core.errors import BackgroundJobsError
-from background_jobs.core.fold import (
-    Advance,
-    ChunkNumbers,
-    FeedItem,
-    FoldResult,
-    ReadModel,
-    Summary,
-    Transition,
+from background_jobs.aws.transactions import (
+    CONDITION_FAILED,
+    MAX_ATTEMPTS,
+    RETRYABLE,
+    TRANSACTION_CONFLICT,
+    cancellation_reasons,
+    wait_before_retry,
 )
+from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.fold import ChunkNumbers, FoldResult
 from background_jobs.core.progress import ProgressChunk
+from background_jobs.core.read_model import Advance, FeedItem, ReadModel, Summary, Transition
 from background_jobs.core.retention import Retention
-from background_jobs.core.statuses import CHUNK_SIZE, StatusChunk
+from background_jobs.core.statuses import CHUNKS, StatusChunk
+from background_jobs.core.tables import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -49,10 +50,10 @@ class ReadModelStore:
     @reaching_aws
     def read_summary(self, orchestration_id: str) -> Summary:
         """Return the summary; that of version 0 if nothing was folded yet."""
-        found = self._dynamodb.get_item(
+        response = self._dynamodb.get_item(
             TableName=self._table, Key=_key(orchestration_id, _SUMMARY), ConsistentRead=True
         )
-        return _summary(orchestration_id, found.get("Item"))
+        return _summary(orchestration_id, response.get("Item"))
 
     @reaching_aws
     def read_chunks(self, orchestration_id: str, chunk_numbers: ChunkNumbers) -> ReadModel:
@@ -73,27 +74,29 @@ class ReadModelStore:
         )
 
     def _get_at_once(self, orchestration_id: str, sorts: list[str]) -> list[Mapping[str, Any] | None]:
-        gets: Any = [{"Get": {"TableName": self._table, "Key": _key(orchestration_id, one)}} for one in sorts]
+        gets: Any = [
+            {"Get": {"TableName": self._table, "Key": _key(orchestration_id, sort)}} for sort in sorts
+        ]
         attempt = 0
         while True:
             try:
-                found = self._dynamodb.transact_get_items(TransactItems=gets)
+                responses = self._dynamodb.transact_get_items(TransactItems=gets)
             except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
                 # The aggregator may be committing at this moment.
-                if attempt == ATTEMPTS or not PASSING.intersection(cancellation_codes(cancelled)):
+                if attempt == MAX_ATTEMPTS or not RETRYABLE.intersection(cancellation_reasons(cancelled)):
                     raise
-                pause(attempt)
+                wait_before_retry(attempt)
                 attempt += 1
             else:
-                return [response.get("Item") for response in found["Responses"]]
+                return [response.get("Item") for response in responses["Responses"]]
 
     def read_snapshot(self, orchestration_id: str) -> ReadModel:
         """Return the summary and all chunks, as of the summary's version.
 
-        Beyond 90 chunks (157,500 instances) they come in portions, and the later ones may be ahead of it.
+        Beyond 90 chunks (157,500 instances) they are read in portions, and later portions may be newer.
         """
         summary = self.read_summary(orchestration_id)
-        numbers = range(-(-(summary.total or 0) // CHUNK_SIZE))
+        numbers = range(CHUNKS.count(summary.total or 0))
         size = CHUNKS_PER_COMMIT // 2
         portions = [frozenset(numbers[first : first + size]) for first in range(0, len(numbers), size)]
         models = [
@@ -111,9 +114,9 @@ class ReadModelStore:
         )
 
     @reaching_aws
-    def commit(self, folded: FoldResult, now: datetime) -> Summary:
-        """Store what was folded, one version on, in one transaction. Raises ReadModelConflict."""
-        model = folded.model
+    def commit(self, result: FoldResult, now: datetime) -> Summary:
+        """Store *result* as the next version, in one transaction. Raises ReadModelConflict."""
+        model = result.model
         before = model.summary
         summary = before.model_copy(update={"version": before.version + 1})
         expires_at = {"N": str(int((now + self._retention.of(summary.service)).timestamp()))}
@@ -126,13 +129,13 @@ class ReadModelStore:
                     "version": {"N": str(summary.version)},
                     "document": {"S": summary.model_dump_json(exclude_none=True)},
                 },
-                "ConditionExpression": "attribute_not_exists(pk) OR version = :version",
+                "ConditionExpression": f"attribute_not_exists({PARTITION_KEY}) OR version = :version",
                 "ExpressionAttributeValues": {":version": {"N": str(before.version)}},
             },
             {
                 "Item": {
                     **_key(_feed(orchestration_id), f"{summary.version:08d}"),
-                    "document": {"S": _encoded(summary, folded)},
+                    "document": {"S": _encode(summary, result)},
                 },
             },
             *(
@@ -146,21 +149,21 @@ class ReadModelStore:
         ]
         for put in puts:
             put["TableName"] = self._table
-            put["Item"]["expires_at"] = expires_at
+            put["Item"][EXPIRES_AT] = expires_at
         try:
             self._dynamodb.transact_write_items(TransactItems=[{"Put": put} for put in puts])
         except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
-            if {TAKEN, CONFLICT}.intersection(cancellation_codes(cancelled)):
+            if {CONDITION_FAILED, TRANSACTION_CONFLICT}.intersection(cancellation_reasons(cancelled)):
                 raise ReadModelConflict from cancelled
             raise
         return summary
 
     @reaching_aws
     def read_feed(self, orchestration_id: str, after: int) -> Iterator[FeedItem]:
-        """Yield what each version above *after* brought, oldest first."""
+        """Yield the changes of each version above *after*, oldest first."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="pk = :feed AND sk > :after",
+            KeyConditionExpression=f"{PARTITION_KEY} = :feed AND {SORT_KEY} > :after",
             ExpressionAttributeValues={
                 ":feed": {"S": _feed(orchestration_id)},
                 ":after": {"S": f"{after:08d}"},
@@ -169,11 +172,11 @@ class ReadModelStore:
         )
         for page in pages:
             for item in page["Items"]:
-                yield _decoded(int(item["sk"]["S"]), item["document"]["S"])
+                yield _decode(int(item[SORT_KEY]["S"]), item["document"]["S"])
 
 
 def _key(partition: str, sort: str) -> dict[str, Any]:
-    return {"pk": {"S": partition}, "sk": {"S": sort}}
+    return {PARTITION_KEY: {"S": partition}, SORT_KEY: {"S": sort}}
 
 
 def _feed(orchestration_id: str) -> str:
@@ -194,12 +197,12 @@ def _summary(orchestration_id: str, item: Mapping[str, Any] | None) -> Summary:
     return Summary.model_validate_json(item["document"]["S"])
 
 
-def _encoded(summary: Summary, folded: FoldResult) -> str:
+def _encode(summary: Summary, result: FoldResult) -> str:
     document: dict[str, Any] = {
         "counts": [summary.running, summary.completed, summary.errored],
-        "transitions": [[t.index, t.rank, _milliseconds(t.at)] for t in folded.transitions],
+        "transitions": [[t.index, t.rank, _milliseconds(t.at)] for t in result.transitions],
         "advances": [
-            [a.index, a.attempt, a.percent, a.message, _milliseconds(a.at)] for a in folded.advances
+            [a.index, a.attempt, a.percent, a.message, _milliseconds(a.at)] for a in result.advances
         ],
     }
     if summary.cancelled_at:
@@ -207,7 +210,7 @@ def _encoded(summary: Summary, folded: FoldResult) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
-def _decoded(version: int, data: str) -> FeedItem:
+def _decode(version: int, data: str) -> FeedItem:
     document = json.loads(data)
     running, completed, errored = document["counts"]
     return FeedItem(

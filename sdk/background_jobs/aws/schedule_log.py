@@ -1,12 +1,12 @@
-"""The histories of schedules in the event log's table: appends where a place is free, and reads by range."""
+"""The histories of schedules in the event log's table: appends where a key is free, and reads by range."""
 
 from datetime import datetime
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from background_jobs.aws.clients import reaching_aws
-from background_jobs.aws.event_log import to_item
-from background_jobs.aws.transactions import CONFLICT, TAKEN, cancellation_codes
+from background_jobs.aws.event_log import KEY_IS_FREE, to_item
+from background_jobs.aws.transactions import CONDITION_FAILED, TRANSACTION_CONFLICT, cancellation_reasons
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.retention import Retention
@@ -21,11 +21,10 @@ from background_jobs.core.schedules.events import (
     schedule_partition,
     skipped_sort,
 )
+from background_jobs.core.tables import PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-_FREE: Final = "attribute_not_exists(sk)"
 
 
 class AlreadyStarted(Exception):
@@ -33,7 +32,7 @@ class AlreadyStarted(Exception):
 
 
 class ScheduleLog:
-    """What happened to the schedules of an environment; nothing here can update or delete."""
+    """The events of the schedules of an environment; nothing here can update or delete."""
 
     def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: Retention) -> None:
         self._dynamodb = dynamodb
@@ -42,12 +41,12 @@ class ScheduleLog:
 
     @reaching_aws
     def append(self, event: ScheduleEvent) -> None:
-        """Append *event*. Raises EventConflict if another event already holds its place."""
+        """Append *event*. Raises EventConflict if another event already holds its key."""
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
                 Item=to_item(event, self._retention.longest),
-                ConditionExpression=_FREE,
+                ConditionExpression=KEY_IS_FREE,
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
             raise EventConflict(*event.key) from taken
@@ -63,7 +62,7 @@ class ScheduleLog:
                 "Put": {
                     "TableName": self._table,
                     "Item": to_item(event, retention),
-                    "ConditionExpression": _FREE,
+                    "ConditionExpression": KEY_IS_FREE,
                 }
             }
             for event, retention in (
@@ -74,10 +73,10 @@ class ScheduleLog:
         try:
             self._dynamodb.transact_write_items(TransactItems=puts)
         except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
-            codes = cancellation_codes(cancelled)
-            if codes[1] == TAKEN:
+            reasons = cancellation_reasons(cancelled)
+            if reasons[1] == CONDITION_FAILED:
                 raise AlreadyStarted from cancelled
-            if codes[0] == TAKEN or CONFLICT in codes:
+            if reasons[0] == CONDITION_FAILED or TRANSACTION_CONFLICT in reasons:
                 raise EventConflict(*run.key) from cancelled
             raise
 
@@ -92,20 +91,20 @@ class ScheduleLog:
         return [event for event in events if isinstance(event, OccurrenceStarted)]
 
     def read_queue(self, name: str, after: int) -> list[OccurrenceQueued]:
-        """Return what has a place in the queue beyond *after*, in order."""
+        """Return the occurrences whose place in the queue is beyond *after*, in order."""
         events = self._events(name, queue_sort(after + 1), "queued#~")
         return [event for event in events if isinstance(event, OccurrenceQueued)]
 
     @reaching_aws
     def read_skip(self, name: str, scheduled_at: datetime) -> OccurrenceSkipped | None:
         """Return the event that the occurrence of *scheduled_at* was skipped, if it was."""
-        key = {"pk": {"S": schedule_partition(name)}, "sk": {"S": skipped_sort(scheduled_at)}}
-        found = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        event = parse_schedule_event(found["Item"]["document"]["S"]) if "Item" in found else None
+        key = {PARTITION_KEY: {"S": schedule_partition(name)}, SORT_KEY: {"S": skipped_sort(scheduled_at)}}
+        response = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        event = parse_schedule_event(response["Item"]["document"]["S"]) if "Item" in response else None
         return event if isinstance(event, OccurrenceSkipped) else None
 
     def read_skips(self, name: str, since: datetime) -> list[OccurrenceSkipped]:
-        """Return what was due at *since* or later, and skipped."""
+        """Return the skipped occurrences that were due at *since* or later."""
         events = self._events(name, skipped_sort(since), "skipped#~")
         return [event for event in events if isinstance(event, OccurrenceSkipped)]
 
@@ -128,7 +127,7 @@ class ScheduleLog:
         """Return the events between two sort keys, *limit* at most, up to the first from before *since*."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="pk = :schedule AND sk BETWEEN :low AND :high",
+            KeyConditionExpression=f"{PARTITION_KEY} = :schedule AND {SORT_KEY} BETWEEN :low AND :high",
             ExpressionAttributeValues={
                 ":schedule": {"S": schedule_partition(name)},
                 ":low": {"S": low},

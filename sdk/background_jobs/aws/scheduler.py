@@ -11,12 +11,12 @@ from background_jobs.core.schedules.definition import (
     parse_schedule_input,
     scheduler_properties,
 )
-from background_jobs.core.schedules.occurrences import Live
+from background_jobs.core.schedules.occurrences import DeployedSchedule
 
 if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
-_KEPT: Final = (
+_REQUIRED_BY_UPDATES: Final = (
     "ActionAfterCompletion",
     "Description",
     "EndDate",
@@ -27,7 +27,7 @@ _KEPT: Final = (
     "ScheduleExpressionTimezone",
     "Target",
 )
-"""What an update must say again, for what it leaves out is lost."""
+"""The properties that an update must repeat; Scheduler drops those that it leaves out."""
 
 
 class Scheduler:
@@ -43,7 +43,7 @@ class Scheduler:
         timing = definition.timing
         properties = scheduler_properties(definition, self._group, target)
         if timing.at or timing.end:
-            # What is over does not clutter the list; its history is in the log.
+            # A schedule that is over leaves the list; its history stays in the log.
             properties["ActionAfterCompletion"] = "DELETE"
         if timing.end:
             properties["EndDate"] = timing.end
@@ -58,21 +58,21 @@ class Scheduler:
             raise InvalidSchedule(definition.name, reason) from refused
 
     @reaching_aws
-    def get(self, name: str) -> Live | None:
+    def get(self, name: str) -> DeployedSchedule | None:
         """Return a schedule as it is; None if there is none, or none of ours."""
-        found = self._found(name)
-        definition = parse_schedule_input(found["Target"].get("Input", "")) if found else None
-        if found is None or definition is None:
+        response = self._get(name)
+        definition = parse_schedule_input(response["Target"].get("Input", "")) if response else None
+        if response is None or definition is None:
             return None
-        return Live(definition, found["State"] == "DISABLED", found["LastModificationDate"])
+        return DeployedSchedule(definition, response["State"] == "DISABLED", response["LastModificationDate"])
 
     @reaching_aws
     def set_paused(self, definition: ScheduleDefinition, now: datetime, *, paused: bool) -> None:
         """Pause or resume a schedule. Raises ScheduleEnded if there is none."""
-        found = self._found(definition.name)
-        if found is None:
+        response = self._get(definition.name)
+        if response is None:
             raise ScheduleEnded(definition.name)
-        kept = {name: found[name] for name in _KEPT if name in found}
+        kept = {name: response[name] for name in _REQUIRED_BY_UPDATES if name in response}
         self._scheduler.update_schedule(**kept, **_state(definition, now, paused=paused))
 
     @reaching_aws
@@ -89,7 +89,7 @@ class Scheduler:
         pages = self._scheduler.get_paginator("list_schedules").paginate(GroupName=self._group)
         return sorted(schedule["Name"] for page in pages for schedule in page["Schedules"])
 
-    def _found(self, name: str) -> Any:  # noqa: ANN401 -- Scheduler's answer, or None
+    def _get(self, name: str) -> Any:  # noqa: ANN401 -- Scheduler's response, or None
         try:
             return self._scheduler.get_schedule(Name=name, GroupName=self._group)
         except self._scheduler.exceptions.ResourceNotFoundException:
@@ -102,6 +102,6 @@ def _state(definition: ScheduleDefinition, now: datetime, *, paused: bool) -> di
     state = {"State": "DISABLED" if paused else "ENABLED"}
     if timing.start is None or (timing.cron and timing.start <= now):
         return state
-    # An interval counts from its start, and is to keep its beat.
-    following = next(timing.after(now), None)
-    return state if following is None else {**state, "StartDate": following}
+    # An interval counts from its start, so the new start must be one of its multiples.
+    next_due = next(timing.after(now), None)
+    return state if next_due is None else {**state, "StartDate": next_due}

@@ -36,7 +36,7 @@ class StateMachine:
 
     @reaching_aws
     def stop(self, orchestration_id: str, error: str, cause: str) -> None:
-        """Stop the execution of an orchestration; where none runs, that is harmless."""
+        """Stop the execution of an orchestration; harmless where none runs."""
         arn = f"{self._arn.replace(':stateMachine:', ':execution:')}:{orchestration_id}"
         try:
             self._stepfunctions.stop_execution(executionArn=arn, error=error, cause=cause)

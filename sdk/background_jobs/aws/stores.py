@@ -15,7 +15,7 @@ from background_jobs.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where events, read model, history, schedules' histories and payloads are."""
+    """The event log, the read model, the history, the events of schedules, and the payloads."""
 
     event_log: EventLog
     read_model: ReadModelStore
@@ -23,7 +23,7 @@ class Stores:
     schedule_log: ScheduleLog
     payloads: Payloads
     retention: Retention
-    """How long what is in them is kept."""
+    """How long data are kept in them."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

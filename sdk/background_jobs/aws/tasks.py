@@ -1,4 +1,4 @@
-"""The running tasks in ECS, to be stopped when their orchestration ends from outside."""
+"""The running tasks in ECS, which are stopped when their orchestration is ended from outside."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -19,9 +19,9 @@ class Tasks:
 
     @reaching_aws
     def stop(self, family: str, orchestration_id: str, reason: str) -> int:
-        """Stop what runs for an orchestration, and return how many tasks that were.
+        """Stop the tasks of an orchestration, and return how many were stopped.
 
-        Step Functions names itself as the starter of all its tasks, so they are known by what was injected.
+        Step Functions names itself as the starter of all its tasks, so the injected id tells whose they are.
         """
         stopped = 0
         for arn in self._running(family, orchestration_id):

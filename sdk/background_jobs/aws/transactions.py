@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-TAKEN: Final = "ConditionalCheckFailed"
-CONFLICT: Final = "TransactionConflict"
+CONDITION_FAILED: Final = "ConditionalCheckFailed"
+"""Another item already holds the key."""
+TRANSACTION_CONFLICT: Final = "TransactionConflict"
 """Somebody else reads or writes one of the items at this moment."""
-PASSING: Final = frozenset({CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"})
-"""What another try may be spared; botocore does not try again."""
-ATTEMPTS: Final = 8
+RETRYABLE: Final = frozenset({TRANSACTION_CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"})
+"""Reasons that may not hold at the next try; botocore does not try a cancelled transaction again."""
+MAX_ATTEMPTS: Final = 8
 
 
-def cancellation_codes(cancelled: "ClientError") -> list[str]:
-    """Return the reason for each item of the transaction, ``None`` as a text where that is not to blame."""
+def cancellation_reasons(cancelled: "ClientError") -> list[str]:
+    """Return the reason for each item of the transaction; the text ``None`` for an item that is no reason."""
     reasons = cancelled.response.get("CancellationReasons", [])
     return [str(reason.get("Code")) for reason in reasons]
 
 
-def pause(attempt: int) -> None:
+def wait_before_retry(attempt: int) -> None:
     """Wait before the try after *attempt*, from 0: up to some seconds in all, with full jitter."""
     time.sleep(random.random() * 0.05 * 2**attempt)  # noqa: S311 -- jitter, not a secret

@@ -2,31 +2,23 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
-from background_jobs.cli.arguments import (
-    AsJson,
-    EndAfter,
-    JobName,
-    Key,
-    MaxAttempts,
-    OnFailure,
-    Then,
-    retry_option,
-    stages,
-    tag,
-)
+from background_jobs.cli.arguments import AsJson, JobName
+from background_jobs.cli.options import take_options
 from background_jobs.cli.params_file import STANDARD_INPUT, Format, InvalidParamsFile, ParamsFile
 from background_jobs.cli.reporting import print_json, reporting, say
 from background_jobs.cli.watch import follow, follow_pipeline
 
 if TYPE_CHECKING:
+    from background_jobs.core.options import KickOffKeywords
     from background_jobs.orchestration_service import Orchestration
 
 
-def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
+@take_options("kick-off")
+def kick_off(
     job_name: JobName,
     file: Annotated[
         Path | None,
@@ -40,24 +32,9 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
         Format | None,
         typer.Option("--format", help="How the params are written, where the name of FILE does not tell."),
     ] = None,
-    parallelism: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Containers at once; by default one for each of the params."),
-    ] = None,
-    key: Key = None,
-    tags: Annotated[
-        list[str] | None,
-        typer.Option("--tag", metavar="NAME=VALUE", help="Travels with every event; may be repeated."),
-    ] = None,
-    service: Annotated[
-        str | None, typer.Option(metavar="SERVICE", help="The service that runs the job.")
-    ] = None,
-    timeout: EndAfter = None,
-    max_attempts: MaxAttempts = None,
-    then: Then = None,
-    on_failure: OnFailure = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on watching it, as `watch` does.")] = False,
     as_json: AsJson = False,
+    **options: Unpack["KickOffKeywords"],
 ) -> None:
     """Kick off a job, with one instance for each of the params.
 
@@ -65,8 +42,6 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
     """
     if file is None and sys.stdin.isatty():
         raise typer.BadParameter("Name a FILE of params, or pipe them in: echo '{}' | background-jobs ...")
-    tagged = dict(map(tag, tags or []))
-    following = stages(then, on_failure)
     with reporting():
         from background_jobs.core.errors import InvalidParams
         from background_jobs.core.views.answers import Started
@@ -74,23 +49,13 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a command
 
         params = ParamsFile(file or STANDARD_INPUT, written_as)
         try:
-            orchestration = OrchestrationService().kick_off_job(
-                job_name,
-                params,
-                parallelism=parallelism,
-                key=key,
-                tags=tagged,
-                service=service,
-                retry=retry_option(max_attempts),
-                timeout=timeout,
-                then=following,
-            )
+            orchestration = OrchestrationService().kick_off_job(job_name, params, **options)
         except InvalidParams as refused:
             raise InvalidParamsFile(params.place, refused.reason) from refused
         if watch:
             raise typer.Exit(
                 follow_pipeline(orchestration.pipeline(), as_json=as_json)
-                if following
+                if options.get("then")
                 else follow(orchestration, as_json=as_json)
             )
     if as_json:

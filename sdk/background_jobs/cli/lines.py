@@ -10,7 +10,7 @@ from background_jobs.cli import drawing
 from background_jobs.cli.failure_reporter import FailureReporter
 from background_jobs.cli.reporting import print_json_line
 from background_jobs.cli.untrusted import shown
-from background_jobs.core.progress import Thinning
+from background_jobs.core.progress import ProgressThrottle
 from background_jobs.core.views.live import InstanceProgress, Move, OrchestrationView
 from background_jobs.orchestration_service import Orchestration, Update
 
@@ -46,7 +46,7 @@ class PlainLines:
 
     def __init__(self, orchestration: Orchestration) -> None:
         self._failures = FailureReporter(orchestration)
-        self._thinning = Thinning()
+        self._throttle = ProgressThrottle()
         self._marks = (False, False)
         """Whether an instance has begun, and whether the whole was cancelled."""
         _print(f"{orchestration.job_name} {orchestration.id}")
@@ -64,7 +64,7 @@ class PlainLines:
     def _is_news(self, view: OrchestrationView, now: datetime) -> bool:
         known = self._marks
         self._marks = (known[0] or bool(view.counts.running), view.cancelled)
-        return self._thinning.passes(drawing.percent(view), now.timestamp()) or self._marks != known
+        return self._throttle.passes(drawing.percent(view), now.timestamp()) or self._marks != known
 
 
 def _print(line: str) -> None:

@@ -9,6 +9,7 @@ from background_jobs.cli.arguments import AsJson, known_job_names
 from background_jobs.cli.reporting import on_terminal, out, print_json, reporting, say
 from background_jobs.cli.times import moment, told
 from background_jobs.cli.untrusted import shown
+from background_jobs.core.limits import LONGEST_PAGE
 from background_jobs.core.statuses import Status
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the options of a command
         datetime | None,
         typer.Option(parser=moment, metavar="WHEN", help="Kicked off then or earlier."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000, metavar="N", help="How many at most.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=LONGEST_PAGE, metavar="N", help="How many at most.")] = 20,
     next_token: Annotated[
         str | None,
         typer.Option(metavar="TOKEN", help="Go on after a page before, whose JSON has this token."),

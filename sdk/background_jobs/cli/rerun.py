@@ -1,32 +1,19 @@
 """`background-jobs rerun`: run an orchestration again, or only what errored in it."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Unpack
 
-import typer
-
-from background_jobs.cli.arguments import AsJson, EndAfter, Key, MaxAttempts, OrchestrationId, retry_option
+from background_jobs.cli.arguments import AsJson, OrchestrationId
 from background_jobs.cli.kick_off import announce
+from background_jobs.cli.options import take_options
 from background_jobs.cli.reporting import print_json, reporting
 
-
-class Only(StrEnum):
-    """Which instances are run again."""
-
-    FAILED = "failed"
-    ALL = "all"
+if TYPE_CHECKING:
+    from background_jobs.core.options import RerunKeywords
 
 
-def rerun(  # noqa: PLR0913, PLR0917 -- the options of a command
-    orchestration_id: OrchestrationId,
-    only: Annotated[Only, typer.Option(help="Those that errored, or all.")] = Only.FAILED,
-    parallelism: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Containers at once; by default as before.")
-    ] = None,
-    key: Key = None,
-    max_attempts: MaxAttempts = None,
-    timeout: EndAfter = None,
-    as_json: AsJson = False,
+@take_options("rerun")
+def rerun(
+    orchestration_id: OrchestrationId, as_json: AsJson = False, **options: Unpack["RerunKeywords"]
 ) -> None:
     """Run again what errored, as a new orchestration.
 
@@ -36,14 +23,7 @@ def rerun(  # noqa: PLR0913, PLR0917 -- the options of a command
         from background_jobs.core.views.answers import Started
         from background_jobs.orchestration_service import OrchestrationService
 
-        orchestration = OrchestrationService().rerun(
-            orchestration_id,
-            only=only.value,
-            parallelism=parallelism,
-            key=key,
-            retry=retry_option(max_attempts),
-            timeout=timeout,
-        )
+        orchestration = OrchestrationService().rerun(orchestration_id, **options)
     if as_json:
         print_json(Started(orchestration_id=orchestration.id, job_name=orchestration.job_name))
     else:

@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
 import typer
 
-from background_jobs.cli import arguments
 from background_jobs.cli.arguments import AsJson, known_job_names
+from background_jobs.cli.options import take_options
 from background_jobs.cli.params_file import Format, ParamsFile
 from background_jobs.cli.reporting import print_json, reporting
 from background_jobs.cli.times import parse_zoned_time, span
@@ -18,6 +18,7 @@ from background_jobs.cli.untrusted import shown
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from background_jobs.core.options import OccurrenceKeywords
     from background_jobs.core.schedules.occurrences import ScheduleRun
     from background_jobs.core.views.schedule import ScheduleView
     from background_jobs.orchestration_service import OrchestrationService, Schedule
@@ -26,11 +27,12 @@ app = typer.Typer(help="Kick off jobs by the clock.", no_args_is_help=True)
 
 
 Overlap = Literal["skip", "queue", "allow"]
-"""As `core.schedules` has it, which takes long to import."""
+"""The values of the enumeration in `core.schedules`, which takes long to import."""
 Name = Annotated[str, typer.Argument(help="The schedule's name.")]
 
 
 @app.command()
+@take_options("schedule create")
 def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
     name: Name,
     job: Annotated[str, typer.Argument(help="The job's name.", autocompletion=known_job_names)],
@@ -60,16 +62,8 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
         timedelta | None,
         typer.Option(parser=span, metavar="SPAN", help="How long after its time it may come."),
     ] = None,
-    parallelism: Annotated[int | None, typer.Option(help="Containers at once.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="May be repeated.")] = None,
-    service: Annotated[str | None, typer.Option(help="The service that runs the job.")] = None,
-    timeout: Annotated[
-        timedelta | None,
-        typer.Option(parser=span, metavar="SPAN", help="What ends a whole orchestration."),
-    ] = None,
-    then: arguments.Then = None,
-    on_failure: arguments.OnFailure = None,
     as_json: AsJson = False,
+    **options: Unpack["OccurrenceKeywords"],
 ) -> None:
     """Schedule JOB under NAME; the same name again redefines it."""
     with reporting():
@@ -85,11 +79,7 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
             end=end,
             overlap=overlap,
             jitter=jitter or timedelta(),
-            parallelism=parallelism,
-            tags=dict(map(arguments.tag, tag or [])),
-            service=service,
-            timeout=timeout,
-            then=arguments.stages(then, on_failure),
+            **options,
         )
         _print_one(schedule.view(), as_json=as_json)
 
@@ -102,7 +92,7 @@ def list_schedules(as_json: AsJson = False) -> None:
     if as_json:
         _print_json(views)
         return
-    rows = [(one.name, one.state, one.job_name, one.due, _shown_next(one)) for one in views]
+    rows = [(view.name, view.state, view.job_name, view.due, _next_run(view)) for view in views]
     _print_columns([("NAME", "STATE", "JOB", "DUE", "NEXT"), *rows])
 
 
@@ -159,8 +149,8 @@ def runs(
 ) -> None:
     """List what became of the last occurrences, newest first."""
     with reporting():
-        found = _schedule(name).runs(limit)
-    _print_runs(found, as_json=as_json)
+        latest = _schedule(name).runs(limit)
+    _print_runs(latest, as_json=as_json)
 
 
 @app.command()
@@ -171,10 +161,10 @@ def backfill(
     overlap: Annotated[Overlap | None, typer.Option(help="In place of the schedule's own.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run what would have been due from FROM on and before TO, and did not run."""
+    """Run the occurrences from FROM on and before TO that did not run."""
     with reporting():
-        found = _schedule(name).backfill(from_, to, overlap=overlap)
-    _print_runs(found, as_json=as_json)
+        started = _schedule(name).backfill(from_, to, overlap=overlap)
+    _print_runs(started, as_json=as_json)
 
 
 def _service() -> "OrchestrationService":
@@ -192,14 +182,14 @@ def _print_one(view: "ScheduleView", *, as_json: bool) -> None:
         print_json(view)
         return
     fields = view.model_dump(mode="json", exclude={"next_runs"})
-    told = {name: value for name, value in fields.items() if value not in (None, {}, [])}
-    rows = [(name.replace("_", " "), _shown(value)) for name, value in told.items()]
+    given = {name: value for name, value in fields.items() if value not in (None, {}, [])}
+    rows = [(name.replace("_", " "), _text(value)) for name, value in given.items()]
     _print_columns([*rows, *(("next", at.isoformat()) for at in view.next_runs)])
 
 
-def _print_runs(found: "Sequence[ScheduleRun]", *, as_json: bool) -> None:
+def _print_runs(printed: "Sequence[ScheduleRun]", *, as_json: bool) -> None:
     if as_json:
-        _print_json(found)
+        _print_json(printed)
         return
     rows = [
         (
@@ -208,7 +198,7 @@ def _print_runs(found: "Sequence[ScheduleRun]", *, as_json: bool) -> None:
             run.status or "",
             run.orchestration_id or run.reason,
         )
-        for run in found
+        for run in printed
     ]
     _print_columns([("DUE", "STATE", "STATUS", "ORCHESTRATION, OR WHY NONE"), *rows])
 
@@ -218,18 +208,18 @@ def _print_json(models: "Iterable[BaseModel]") -> None:
 
 
 def _print_columns(rows: Sequence[Sequence[str]]) -> None:
-    """Print *rows*, whose names and reasons others wrote."""
+    """Print *rows* in columns; names and reasons in them may hold anything."""
     safe = [[shown(text) for text in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*safe, strict=True)]
     for row in safe:
         typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _shown_next(view: "ScheduleView") -> str:
+def _next_run(view: "ScheduleView") -> str:
     return view.next_runs[0].isoformat() if view.next_runs else ""
 
 
-def _shown(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}={text}" for name, text in value.items())
     return ", ".join(value) if isinstance(value, list) else str(value)

@@ -1,1 +1,1 @@
-"""What the Lambda functions do: start executions, aggregate the log, close what has no outcome."""
+"""The work of the Lambda functions; each module is named after the folder of its function."""

@@ -1,4 +1,4 @@
-"""The aggregator: folds batches of the log into the read model, completes orchestrations, tells the bus."""
+"""The aggregator: folds batches of the log into the read model, completes orchestrations, and publishes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -15,11 +15,12 @@ from background_jobs.core.events import (
     OrchestrationCompleted,
     OrchestrationStalled,
 )
-from background_jobs.core.fold import ChunkNumbers, Summary, fold
-from background_jobs.core.measurements import Measurement, measure
+from background_jobs.core.fold import ChunkNumbers, fold
+from background_jobs.core.metrics import Measurement, measure
+from background_jobs.core.read_model import Summary
 
 Meter = Callable[[Summary, Sequence[Measurement]], None]
-"""Takes what a commit brought, with the summary that it left."""
+"""Takes the summary that a commit stored, and what is measured of the commit."""
 
 
 def no_meter(_summary: Summary, _measurements: Sequence[Measurement]) -> None:
@@ -44,11 +45,10 @@ class Aggregator:
         self._meter = meter
 
     def aggregate(self, orchestration_id: str, events: Sequence[Event]) -> None:
-        """Fold *events*, all of one orchestration, and do what follows from them.
+        """Fold *events*, all of one orchestration, append a completion that is due, and publish events.
 
-        The completion goes into the log first; its own record, coming back through the stream, is what
-        publishes it, and likewise a cancellation. A crash anywhere in between is mended by delivering the
-        same records again.
+        A completion is only appended here. It is published when its own record comes back through the stream,
+        as a cancellation is. After a crash anywhere in between, the stream delivers the same records again.
 
         Raises EventNotPublished, or what AWS raised; the records are then to be delivered again.
         """
@@ -56,23 +56,23 @@ class Aggregator:
             complete_if_due(self._commit(orchestration_id, portion), self._event_log)
         for event in events:
             if isinstance(event, OrchestrationCompleted):
-                self._bus.completed(JobCompletedEvent.from_completion(event))
+                self._bus.publish_completed(JobCompletedEvent.from_completion(event))
             elif isinstance(event, OrchestrationCancelled):
-                self._bus.cancelled(event)
+                self._bus.publish_cancelled(event)
             elif isinstance(event, OrchestrationStalled):
-                self._bus.stalled(event)
+                self._bus.publish_stalled(event)
 
     def _commit(self, orchestration_id: str, events: Sequence[Event]) -> Summary:
         while True:
-            before = self._read_model.read_chunks(orchestration_id, ChunkNumbers.by(events))
-            folded = fold(before, events)
-            if not folded.changed:
-                return folded.model.summary
+            before = self._read_model.read_chunks(orchestration_id, ChunkNumbers.of_events(events))
+            result = fold(before, events)
+            if not result.changed:
+                return result.model.summary
             try:
-                summary = self._read_model.commit(folded, now := self._clock())
+                summary = self._read_model.commit(result, now := self._clock())
             except ReadModelConflict:
                 continue
-            self._meter(summary, list(measure(before.summary, folded, events, now)))
+            self._meter(summary, list(measure(before.summary, result, events, now)))
             return summary
 
 
@@ -80,14 +80,14 @@ def complete_if_due(summary: Summary, event_log: EventLog) -> None:
     """Append the completion of an orchestration whose instances all have their outcomes."""
     completion = decide_completion(summary)
     if completion is not None and not summary.done:
-        # Where another did, before a late cancellation was folded, its event is the one that counts.
+        # Another aggregator may have appended it before a late cancellation was folded; the first one counts.
         with suppress(EventConflict):
             event_log.for_service(completion.service).append(completion)
 
 
 def _portions(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
     """Cut *events* into portions that touch no more chunks than one transaction can hold."""
-    if ChunkNumbers.by(events).total <= CHUNKS_PER_COMMIT:
+    if ChunkNumbers.of_events(events).total <= CHUNKS_PER_COMMIT:
         yield events
         return
     half = len(events) // 2

@@ -1,34 +1,39 @@
-"""Closing what has no outcome when its container or execution is gone: nothing stays InProgress."""
+"""Closing instances that have no outcome when their container or execution is gone: none stays InProgress."""
 
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core.events import JobError, JobErrored, OrchestrationStarted, PayloadRef
 from background_jobs.core.payloads import INLINE_BYTES, bounded
+from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.task_failure import task_failure
 
-_KNOWN: Final = frozenset({"Cancelled", "ExecutionEnded"})
-"""Errors that end_orchestration names itself."""
+_OWN_ERRORS: Final = frozenset({"Cancelled", "ExecutionEnded"})
+"""Errors that end_orchestration gives; all others are those of Step Functions and ECS."""
 
 
 class TaskError(BaseModel):
-    """How Step Functions says that a task failed."""
+    """The error of a failed task, as Step Functions reports it."""
 
     error: str = Field(alias="Error")
     cause: str = Field(default="", alias="Cause")
 
 
+def _parse_indices(value: object) -> object:
+    return InclusiveRange.parse(value) if isinstance(value, str) else value
+
+
 class CloseRequest(BaseModel):
-    """What the state machine asks for: to close a share after its container is gone, or all that is left."""
+    """A request of the state machine: close a share whose container is gone, or a whole orchestration."""
 
     orchestration_id: str
-    indices: str | None = None
-    """First and last index of the share, ``0-249``; None for the whole orchestration."""
+    indices: Annotated[InclusiveRange | None, BeforeValidator(_parse_indices)] = None
+    """First and last index of the share, given as ``0-249``; None for the whole orchestration."""
     error: TaskError | None = None
 
 
@@ -43,8 +48,8 @@ def close_unfinished(request: CloseRequest, stores: Stores) -> int:
     started = stores.event_log.read_started(orchestration_id)
     if not started.total:
         return 0
-    first, last = (0, started.total - 1) if request.indices is None else map(int, request.indices.split("-"))
-    unfinished = stores.event_log.find_unfinished(orchestration_id, first, last)
+    indices = request.indices or InclusiveRange(0, started.total - 1)
+    unfinished = stores.event_log.find_unfinished(orchestration_id, indices.first, indices.last)
     if unfinished:
         outcomes = _outcomes(started, unfinished, _reason(request.error), stores)
         stores.event_log.for_service(started.service).append_all(outcomes)
@@ -58,13 +63,13 @@ def _outcomes(
         start.index: start
         for start in stores.event_log.read_starts(started.orchestration_id, unfinished[0], unfinished[-1])
     }
-    wanted = set(unfinished)
+    to_close = set(unfinished)
     byte = 0
     for index, line in enumerate(stores.payloads.lines(started.params_key)):
         length = len(line) + 1
-        if index in wanted:
+        if index in to_close:
             start = starts.get(index)
-            ref = PayloadRef(key=started.params_key, bytes=f"{byte}-{byte + length - 1}")
+            ref = PayloadRef(key=started.params_key, bytes=str(InclusiveRange.at(byte, length)))
             yield JobErrored(
                 orchestration_id=started.orchestration_id,
                 at=datetime.now(UTC),
@@ -86,6 +91,6 @@ def _reason(failure: TaskError | None) -> JobError:
             type="NotRun",
             message="The execution ended before this instance had an outcome.",
         )
-    if failure.error in _KNOWN:
+    if failure.error in _OWN_ERRORS:
         return JobError(type=failure.error, message=bounded(failure.cause, 2_000))
     return task_failure(failure.error, failure.cause)

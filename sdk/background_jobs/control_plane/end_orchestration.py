@@ -1,14 +1,15 @@
-"""Ending an orchestration from outside: it was cancelled, or its execution came to an end it should not."""
+"""Ending an orchestration from outside: it was cancelled, or its execution failed."""
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter
 
 from background_jobs.aws.state_machine import StateMachine
 from background_jobs.aws.stores import Stores
 from background_jobs.aws.tasks import Tasks
 from background_jobs.control_plane.close_unfinished import CloseRequest, TaskError, close_unfinished
-from background_jobs.core.bus import CANCELLED_DETAIL_TYPE
 from background_jobs.core.containers.variables import task_family
 from background_jobs.core.errors import OrchestrationNotFound
 from background_jobs.core.events import OrchestrationCancelled
@@ -17,8 +18,36 @@ from background_jobs.core.ids import is_orchestration_id
 _log = logging.getLogger(__name__)
 
 
+class CancellationDelivery(BaseModel):
+    """A cancellation as EventBridge delivers it from our bus."""
+
+    detail_type: Literal["OrchestrationCancelled"] = Field(alias="detail-type")
+    detail: OrchestrationCancelled
+
+
+class EndedExecution(BaseModel):
+    """What Step Functions says of an execution that has ended."""
+
+    name: str
+    status: str
+    error: str | None = None
+    cause: str | None = None
+
+
+class ExecutionDelivery(BaseModel):
+    """The end of an execution as EventBridge delivers it from Step Functions."""
+
+    detail_type: Literal["Step Functions Execution Status Change"] = Field(alias="detail-type")
+    detail: EndedExecution
+
+
+_EVENT: Final[TypeAdapter[CancellationDelivery | ExecutionDelivery]] = TypeAdapter(
+    CancellationDelivery | ExecutionDelivery
+)
+
+
 class OrchestrationEnder:
-    """Stops what runs for an orchestration, then gives the rest its outcomes; harmless when repeated."""
+    """Stops the tasks of an orchestration, then closes what has no outcome; harmless when repeated."""
 
     def __init__(self, environment: str, stores: Stores, state_machine: StateMachine, tasks: Tasks) -> None:
         self._environment = environment
@@ -26,28 +55,29 @@ class OrchestrationEnder:
         self._state_machine = state_machine
         self._tasks = tasks
 
-    def heard(self, event: Mapping[str, Any]) -> None:
-        """Take an event of EventBridge: a cancellation, or the end of an execution."""
-        if event["detail-type"] == CANCELLED_DETAIL_TYPE:
-            self.cancelled(OrchestrationCancelled.model_validate(event["detail"]))
-        else:
-            self.execution_ended(event["detail"])
+    def handle_event(self, event: Mapping[str, Any]) -> None:
+        """End the orchestration of an event of EventBridge: a cancellation, or the end of an execution."""
+        match _EVENT.validate_python(event):
+            case CancellationDelivery(detail=cancellation):
+                self.end_cancelled(cancellation)
+            case ExecutionDelivery(detail=execution):
+                self.end_execution(execution)
 
-    def cancelled(self, event: OrchestrationCancelled) -> None:
+    def end_cancelled(self, event: OrchestrationCancelled) -> None:
         """End an orchestration that was cancelled."""
         reason = event.reason or "The orchestration was cancelled."
-        # First of all nothing new may be launched.
+        # The execution is stopped first, so that it launches no new tasks.
         self._state_machine.stop(event.orchestration_id, "Cancelled", reason)
         self._end(event.orchestration_id, "Cancelled", reason)
 
-    def execution_ended(self, detail: Mapping[str, Any]) -> None:
+    def end_execution(self, execution: EndedExecution) -> None:
         """End the orchestration of an execution that failed, timed out or was aborted."""
-        orchestration_id = str(detail["name"])
+        orchestration_id = execution.name
         if not is_orchestration_id(orchestration_id):
-            # A child of the Distributed Map; its parent looks after it.
+            # It is a child of the Distributed Map, whose parent execution takes care of it.
             return
-        said = ": ".join(str(detail[name]) for name in ("error", "cause") if detail.get(name))
-        message = f"The execution ended as {detail['status']}" + (f" ({said})." if said else ".")
+        reason = ": ".join(filter(None, (execution.error, execution.cause)))
+        message = f"The execution ended as {execution.status}" + (f" ({reason})." if reason else ".")
         _, cancellation = self._stores.event_log.read_started_and_cancelled(orchestration_id)
         if cancellation is None:
             self._end(orchestration_id, "ExecutionEnded", message)
@@ -56,7 +86,7 @@ class OrchestrationEnder:
         try:
             started = self._stores.event_log.read_started(orchestration_id)
         except OrchestrationNotFound:
-            # A stage that was cancelled before the one before it had completed; it will not be started.
+            # It is a stage that was cancelled before it had started, and it will not be started now.
             return
         family = task_family(self._environment, started.service)
         stopped = self._tasks.stop(family, orchestration_id, message)

@@ -1,16 +1,16 @@
-"""Starting the stage that follows an orchestration, or saying in the log why it does not."""
+"""Kicking off without a caller: the next stage of an orchestration, and the stage that a rule starts."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel
-
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
+from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.errors import (
+    BackgroundJobsError,
     EventConflict,
     InvalidKickOff,
     InvalidParams,
@@ -18,30 +18,49 @@ from background_jobs.core.errors import (
     UnknownJobName,
 )
 from background_jobs.core.events import OrchestrationStarted, StageSkipped
+from background_jobs.core.invocations import INVOCATION, Invocation, StartStage
 from background_jobs.core.lineage import Lineage
+from background_jobs.core.options import KickOffOptions
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.stages import MissingReference, Stage, fill_params
-from background_jobs.orchestration_service.kick_off import KickOff, kick_off
-from background_jobs.orchestration_service.rerun_family import ancestry, merged
+from background_jobs.core.tags import SCHEDULE_TAG
+from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off
+from background_jobs.orchestration_service.occurrences import OccurrenceRunner
+from background_jobs.orchestration_service.rerun_family import ancestry, merge_outcomes
 from background_jobs.settings import Settings
 
 _REFUSALS = (InvalidKickOff, InvalidParams, MissingReference, PayloadNotFound, UnknownJobName)
 _log = logging.getLogger(__name__)
 
 
-class Following(BaseModel):
-    """What a rule asks for: a stage to follow an orchestration that knows nothing of it."""
+class StageNotStarted(BackgroundJobsError):
+    """A stage cannot be kicked off; *reason* says why."""
 
-    orchestration_id: str
-    rule: str
-    """The rule's name, so that an event that comes twice starts one orchestration."""
-    stage: Stage
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The stage was not started: {reason}")
+
+
+def parse_invocation(event: Mapping[str, Any]) -> Invocation:
+    """Return what the function is to do. Raises pydantic.ValidationError if *event* is no invocation."""
+    return INVOCATION.validate_python(event)
+
+
+def follow_completion(
+    event: JobCompletedEvent, occurrences: OccurrenceRunner, stores: Stores, settings: Settings
+) -> None:
+    """Start the next stage; where none follows a run of a schedule, start what waits for the run's end."""
+    stage_follows = start_next(event.orchestration_id, stores, settings)
+    schedule = event.tags.get(SCHEDULE_TAG)
+    if schedule and not stage_follows:
+        # A run whose next stage is skipped ends here, and no other event says so.
+        occurrences.start_waiting(schedule)
 
 
 def start_next(orchestration_id: str, stores: Stores, settings: Settings) -> bool:
-    """Start what follows a completed orchestration, if anything does, or append StageSkipped.
+    """Start the next stage of a completed orchestration, if it has one, or append StageSkipped.
 
-    Returns whether another stage follows. The id of that follows from the first one's, so that a second call
+    Returns whether the next stage runs. Its id follows from that of the orchestration, so that a second call
     starts nothing. Raises OrchestrationNotFound.
     """
     started, cancellation = stores.event_log.read_started_and_cancelled(orchestration_id)
@@ -52,55 +71,59 @@ def start_next(orchestration_id: str, stores: Stores, settings: Settings) -> boo
         _skip(started, stage, "The pipeline was cancelled.", stores)
         return False
     lineage = Lineage(parent_id=orchestration_id, pipeline_id=started.pipeline_id, stage=started.stage + 1)
-    if reason := _refusal(started, stage, next_id, lineage, stores, settings):
-        _skip(started, stage, reason, stores)
-    return not reason
+    try:
+        kick_off_stage(stage, started, next_id, lineage, stores, settings)
+    except StageNotStarted as refused:
+        _skip(started, stage, refused.reason, stores)
+        return False
+    return True
 
 
-def start_following(wanted: Following, stores: Stores, settings: Settings) -> None:
-    """Start the stage that a rule asks for; where it cannot be, say so in the log of the function.
+def start_stage_of_rule(request: StartStage, stores: Stores, settings: Settings) -> None:
+    """Start the stage that a rule names; where that cannot be, write the reason to the function's own log.
 
     Raises OrchestrationNotFound.
     """
-    started = stores.event_log.read_started(wanted.orchestration_id)
-    next_id = ids.following_id(wanted.orchestration_id, wanted.rule)
-    lineage = Lineage(parent_id=wanted.orchestration_id)
-    if reason := _refusal(started, wanted.stage, next_id, lineage, stores, settings):
+    started = stores.event_log.read_started(request.orchestration_id)
+    stage_id = ids.rule_stage_id(request.orchestration_id, request.rule)
+    lineage = Lineage(parent_id=request.orchestration_id)
+    try:
+        kick_off_stage(request.stage, started, stage_id, lineage, stores, settings)
+    except StageNotStarted as refused:
         _log.warning(
             "A rule's stage was not started",
-            extra={"orchestration_id": wanted.orchestration_id, "rule": wanted.rule, "reason": reason},
+            extra={
+                "orchestration_id": request.orchestration_id,
+                "rule": request.rule,
+                "reason": refused.reason,
+            },
         )
 
 
-def _refusal(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
-    started: OrchestrationStarted,
+def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
     stage: Stage,
-    next_id: str,
+    previous: OrchestrationStarted,
+    stage_id: str,
     lineage: Lineage,
     stores: Stores,
     settings: Settings,
-) -> str:
-    """Kick the stage off, or return why it cannot be."""
-    outcomes = merged(ancestry(started.orchestration_id, stores), stores)
+) -> None:
+    """Kick off *stage* under *stage_id* with the outcomes of *previous*. Raises StageNotStarted."""
+    outcomes = merge_outcomes(ancestry(previous.orchestration_id, stores), stores)
     errored = sum(isinstance(outcome, Failure) for outcome in outcomes)
     if errored and stage.on_failure == "stop":
-        return f"{errored} of {len(outcomes)} instances of stage {started.stage} errored."
-    wanted = KickOff(
-        job_name=stage.job_name,
-        parallelism=stage.parallelism,
-        tags=started.tags,
-        service=stage.service or started.service,
-        retry=stage.retry,
-        timeout=stage.timeout,
-        then=stage.then,
-        lineage=lineage,
-        known_id=next_id,
-    )
+        reason = f"{errored} of {len(outcomes)} instances of stage {previous.stage} errored."
+        raise StageNotStarted(reason)
     try:
-        kick_off(wanted, _params(stage, outcomes), stores, settings)
+        request = KickOffRequest(
+            job_name=stage.job_name,
+            options=KickOffOptions.of_stage(stage, tags=previous.tags, service=previous.service),
+            lineage=lineage,
+            known_id=stage_id,
+        )
+        kick_off(request, _params(stage, outcomes), stores, settings)
     except _REFUSALS as refused:
-        return str(refused)
-    return ""
+        raise StageNotStarted(str(refused)) from refused
 
 
 def _params(stage: Stage, outcomes: Iterable[Success | Failure]) -> Iterator[dict[str, Any]]:

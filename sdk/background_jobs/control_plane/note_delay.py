@@ -1,11 +1,11 @@
-"""Launches that AWS refuses for now: said in the log, and tried again after a while."""
+"""Launches that AWS refuses for now: noted in the log, and tried again after a while."""
 
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, TypeAdapter
 
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import TaskError
@@ -16,7 +16,7 @@ from background_jobs.core.events import ShareDelayed
 from background_jobs.core.payloads import bounded
 from background_jobs.core.retry import retry_delay
 
-_LONGEST_DETAIL: Final = 500
+_MAX_DETAIL: Final = 500
 
 
 class LaunchGivenUp(BackgroundJobsError):
@@ -30,15 +30,15 @@ class LaunchGivenUp(BackgroundJobsError):
 
 
 class DelayReport(BaseModel):
-    """What the state machine says of a launch that was refused."""
+    """A launch that was refused, as the state machine reports it."""
 
     orchestration_id: str
     share: int
     error: TaskError
 
     @classmethod
-    def of_task(cls, detail: Mapping[str, Any]) -> "DelayReport | None":
-        """Read it off a task that could not start, as ECS tells EventBridge; None if it is none of ours."""
+    def from_task(cls, detail: Mapping[str, Any]) -> "DelayReport | None":
+        """Report a task that could not start, as ECS describes it; None if it is none of ours."""
         variables = {
             variable["name"]: variable.get("value")
             for override in detail.get("overrides", {}).get("containerOverrides", [])
@@ -54,8 +54,30 @@ class DelayReport(BaseModel):
         )
 
 
+class TaskStateChange(BaseModel):
+    """A task that could not start, as EventBridge delivers it from ECS."""
+
+    detail_type: Literal["ECS Task State Change"] = Field(alias="detail-type")
+    detail: dict[str, Any]
+
+
+_INVOCATION: Final[TypeAdapter[DelayReport | TaskStateChange]] = TypeAdapter(DelayReport | TaskStateChange)
+
+
+def parse_delay(event: Mapping[str, Any]) -> DelayReport | None:
+    """Return what the state machine or ECS reports; None if it is of a task that is none of ours.
+
+    Raises pydantic.ValidationError if *event* is from neither.
+    """
+    match _INVOCATION.validate_python(event):
+        case TaskStateChange(detail=detail):
+            return DelayReport.from_task(detail)
+        case DelayReport() as report:
+            return report
+
+
 def note_delay(report: DelayReport, stores: Stores, now: datetime, *, draw: float) -> int:
-    """Append what keeps a share from running, and return after how many seconds it is to be tried again.
+    """Append why a share cannot be launched, and return after how many seconds to try again.
 
     *draw* is uniform in [0, 1). Raises LaunchGivenUp once that happened too often.
     """
@@ -63,15 +85,15 @@ def note_delay(report: DelayReport, stores: Stores, now: datetime, *, draw: floa
     number = sum(delay.share == report.share for delay in delays)
     if number >= MOST_DELAYS:
         raise LaunchGivenUp(report.orchestration_id, report.share)
-    said = f"{report.error.error}: {report.error.cause}"
+    cause = f"{report.error.error}: {report.error.cause}"
     event = ShareDelayed(
         orchestration_id=report.orchestration_id,
         at=now,
         share=report.share,
         number=number,
-        reason=delay_reason(said),
-        detail=bounded(said, _LONGEST_DETAIL),
+        reason=delay_reason(cause),
+        detail=bounded(cause, _MAX_DETAIL),
     )
-    with suppress(EventConflict):  # the same one, told twice at once
+    with suppress(EventConflict):  # the same report came twice at once
         stores.event_log.append(event)
     return round(1 + retry_delay(number + 1, DELAYS, draw=draw))

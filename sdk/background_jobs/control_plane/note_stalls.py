@@ -1,4 +1,4 @@
-"""Noticing orchestrations in which nothing moves, and saying so in the log."""
+"""Noting in the log which orchestrations stand still."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from background_jobs.aws.history import HistoryFilter
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import OrchestrationStalled
-from background_jobs.core.fold import Summary
+from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.orchestration_service.event_history import read_waits
 

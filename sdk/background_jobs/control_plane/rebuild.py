@@ -1,4 +1,4 @@
-"""Folding the log again: the proof that the read model is right, and the cure where it is not."""
+"""Folding the log again: it proves that the read model is right, and corrects a read model that is not."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,56 +8,57 @@ from itertools import islice
 from background_jobs.aws.read_model import CHUNKS_PER_COMMIT, ReadModelConflict
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.aggregate_jobs import complete_if_due
-from background_jobs.core.fold import ChunkNumbers, FoldResult, ReadModel, Summary, fold
-from background_jobs.core.statuses import CHUNK_SIZE, StatusChunk
+from background_jobs.core.fold import ChunkNumbers, FoldResult, fold
+from background_jobs.core.read_model import ReadModel, Summary
+from background_jobs.core.statuses import CHUNKS, StatusChunk
 
-_BATCH = 1_000
+_BATCH_EVENTS = 1_000
 _ATTEMPTS = 5
 
 
-def rebuilt(orchestration_id: str, stores: Stores) -> ReadModel:
-    """Return the read model that the log makes, from nothing. Raises OrchestrationNotFound."""
+def fold_log(orchestration_id: str, stores: Stores) -> ReadModel:
+    """Return the read model that follows from the log alone. Raises OrchestrationNotFound."""
     total = stores.event_log.read_started(orchestration_id).total
     model = ReadModel(
         Summary(orchestration_id=orchestration_id),
-        {number: StatusChunk() for number in range(-(-total // CHUNK_SIZE))},
+        {number: StatusChunk() for number in range(CHUNKS.count(total))},
     )
     events = stores.event_log.read_all(orchestration_id, total)
-    while batch := list(islice(events, _BATCH)):
+    while batch := list(islice(events, _BATCH_EVENTS)):
         model = fold(model, batch).model
     return model
 
 
 def differences(orchestration_id: str, stores: Stores) -> list[str]:
-    """Return how the stored read model differs from what the log makes; nothing if it is right."""
-    right = rebuilt(orchestration_id, stores)
-    stored = _stored(right, stores)
-    found = [
+    """Return how the stored read model differs from the log; an empty list if it does not."""
+    right = fold_log(orchestration_id, stores)
+    stored = _read_stored(right, stores)
+    differing = [
         f"{name}: stored {getattr(stored.summary, name)}, should be {value}"
         for name, value in right.summary
         # The version counts commits, which are not in the log.
         if name != "version" and getattr(stored.summary, name) != value
     ]
     for name in ("chunks", "progress"):
-        ours, theirs = getattr(right, name), getattr(stored, name)
-        wrong = [number for number, chunk in ours.items() if theirs[number] != chunk]
-        said = "statuses" if name == "chunks" else name
-        found += [f"{said} of instances from {number * CHUNK_SIZE} on" for number in wrong]
-    return found
+        right_chunks, stored_chunks = getattr(right, name), getattr(stored, name)
+        wrong = [number for number, chunk in right_chunks.items() if stored_chunks[number] != chunk]
+        kind = "statuses" if name == "chunks" else name
+        differing += [f"{kind} of instances from {CHUNKS.index(number)} on" for number in wrong]
+    return differing
 
 
 def rebuild(orchestration_id: str, stores: Stores, now: datetime) -> list[str]:
-    """Store what the log makes, and return what was wrong before; append a completion that is due.
+    """Correct the stored read model, and return what was wrong with it; append a completion that is due.
 
-    Raises OrchestrationNotFound, or ReadModelConflict where the orchestration moves too fast for it.
+    Raises OrchestrationNotFound, or ReadModelConflict where the aggregator commits too often meanwhile.
     """
-    found = differences(orchestration_id, stores)
-    right = _put_right(orchestration_id, stores, now) if found else rebuilt(orchestration_id, stores)
+    wrong = differences(orchestration_id, stores)
+    right = _correct(orchestration_id, stores, now) if wrong else fold_log(orchestration_id, stores)
     complete_if_due(right.summary, stores.event_log)
-    return found
+    return wrong
 
 
-def _put_right(orchestration_id: str, stores: Stores, now: datetime) -> ReadModel:
+def _correct(orchestration_id: str, stores: Stores, now: datetime) -> ReadModel:
     for _ in range(_ATTEMPTS - 1):
         with suppress(ReadModelConflict):
             return _store(orchestration_id, stores, now)
@@ -65,9 +66,9 @@ def _put_right(orchestration_id: str, stores: Stores, now: datetime) -> ReadMode
 
 
 def _store(orchestration_id: str, stores: Stores, now: datetime) -> ReadModel:
-    # Before the log is read: what the aggregator folds from here on must not be overwritten.
+    # The version is read before the log, so that no later commit of the aggregator is overwritten.
     before = stores.read_model.read_summary(orchestration_id)
-    right = rebuilt(orchestration_id, stores)
+    right = fold_log(orchestration_id, stores)
     for portion in _portions(right):
         model = ReadModel(
             right.summary.model_copy(update={"version": before.version}),
@@ -78,7 +79,7 @@ def _store(orchestration_id: str, stores: Stores, now: datetime) -> ReadModel:
     return right
 
 
-def _stored(like: ReadModel, stores: Stores) -> ReadModel:
+def _read_stored(like: ReadModel, stores: Stores) -> ReadModel:
     orchestration_id = like.summary.orchestration_id
     parts = [stores.read_model.read_chunks(orchestration_id, portion) for portion in _portions(like)]
     return ReadModel(

@@ -1,4 +1,4 @@
-"""Starting the execution that fans an orchestration out, once its kick-off is in the log."""
+"""Starting the execution that fans an orchestration out, when its kick-off is in the log."""
 
 import logging
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from background_jobs.settings import ExecutionSettings, Settings
 
 _log = logging.getLogger(__name__)
 _DEADLINE_GRACE_SECONDS: Final = 300
-"""A container ends by itself at the orchestration's deadline; this is for one that cannot."""
+"""A container ends by itself at the orchestration's deadline; this much later a stuck one is stopped."""
 
 
 def start_orchestration(
@@ -20,7 +20,7 @@ def start_orchestration(
 ) -> None:
     """Start an execution for each OrchestrationStarted among *events*; starting twice is harmless.
 
-    An orchestration without instances needs none: it completes by being folded.
+    An orchestration without instances needs no execution: the aggregator completes it.
     """
     for event in events:
         if isinstance(event, OrchestrationStarted) and event.total:

@@ -1,4 +1,4 @@
-"""The door of the event log's stream: records in, and out the first record that must come again."""
+"""Reading the event log's stream: from records to events, and to the records that must come again."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,9 +15,9 @@ def handle_records(
 ) -> dict[str, list[dict[str, str]]]:
     """Call *handle* with each orchestration's id and events, and return Lambda's partial batch response.
 
-    One orchestration's trouble does not hold up the others: the response names the first record of each
-    that failed, and the stream is read again from the earliest of them. A record that is no event of ours
-    is reported likewise, until Lambda hands it to the failure queue. Histories of schedules are passed by.
+    An orchestration that fails does not hold up the others: the response names the first record of each
+    that failed, and the stream is read again from the earliest of them. A record that holds no event of ours
+    is named, too, until Lambda hands it to the failure queue. Events of schedules are left out.
     """
     events: dict[str, list[Event]] = {}
     first: dict[str, str] = {}
@@ -35,9 +35,9 @@ def handle_records(
             continue
         events.setdefault(event.orchestration_id, []).append(event)
         first.setdefault(event.orchestration_id, number)
-    for orchestration_id, of_one in events.items():
+    for orchestration_id, batch in events.items():
         try:
-            handle(orchestration_id, of_one)
+            handle(orchestration_id, batch)
         except Exception:  # noqa: BLE001 -- the edge: reported to Lambda, which delivers again
             _log.exception(
                 "The records of an orchestration failed", extra={"orchestration_id": orchestration_id}

@@ -1,4 +1,4 @@
-"""The decision that an orchestration has completed, and the event that tells the world."""
+"""The decision that an orchestration has completed, and the event that is published then."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,15 +10,15 @@ from background_jobs.core import ids
 from background_jobs.core.bus import EVENT_SOURCE, JOB_COMPLETED_DETAIL_TYPE
 from background_jobs.core.errors import NotAJobCompletedEvent
 from background_jobs.core.events import OrchestrationCompleted
-from background_jobs.core.fold import Summary
 from background_jobs.core.lineage import Lineage
+from background_jobs.core.read_model import Summary
 
 
 def decide_completion(summary: Summary) -> OrchestrationCompleted | None:
     """Return the event that completes the orchestration, or None while an instance has no outcome.
 
-    It follows from the log alone; where a cancellation comes at the very end, whoever appends first decides
-    whether it still counted.
+    The event follows from the log alone. Where a cancellation comes at the very end, the aggregator that
+    appends first decides whether it still counts.
     """
     if summary.started_at is None or summary.total is None or not summary.all_final:
         return None

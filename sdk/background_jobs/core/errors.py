@@ -8,7 +8,7 @@ class BackgroundJobsError(Exception):
 
 
 class MissingSettings(BackgroundJobsError):
-    """Settings are not among the variables of this process; all of them are named at once."""
+    """Settings are absent from the process's variables; all of them are named at once."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(sorted(names))
@@ -88,13 +88,13 @@ class InvalidSchedule(BackgroundJobsError):
 
 
 class ScheduleNotFound(BackgroundJobsError):
-    """Neither Scheduler nor the event log knows a schedule of this name."""
+    """Neither Scheduler nor the event log has a schedule of this name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
-            f"There is no schedule {name!r} here. `background-jobs schedule list` shows those that there "
-            "are; check that the settings point at the environment in which it was made."
+            f"There is no schedule {name!r} here. `background-jobs schedule list` shows all schedules; "
+            "check that the settings point at the environment in which it was made."
         )
 
 
@@ -115,7 +115,7 @@ class InvalidBackfill(BackgroundJobsError):
 
 
 class ScheduleDeclared(BackgroundJobsError):
-    """A schedule that the stack declares is changed there."""
+    """A schedule that the stack declares can be changed only in the stack."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -134,11 +134,11 @@ class InvalidToken(BackgroundJobsError):
 
 
 class InvalidResult(BackgroundJobsError):
-    """What a job returned cannot be stored."""
+    """The value that a job returned cannot be stored."""
 
 
 class EventConflict(BackgroundJobsError):
-    """Another event already holds this event's place in the log."""
+    """Another event already holds this event's key in the log."""
 
     def __init__(self, partition: str, sort: str) -> None:
         self.partition, self.sort = partition, sort
@@ -150,7 +150,7 @@ class EventNotPublished(BackgroundJobsError):
 
 
 class NotAJobCompletedEvent(BackgroundJobsError):
-    """What EventBridge delivered is no JobCompletedEvent of this service."""
+    """EventBridge delivered an event that is no JobCompletedEvent of this service."""
 
     def __init__(self, event: Mapping[str, object]) -> None:
         self.event = event
@@ -173,11 +173,11 @@ class InvalidTaskSize(BackgroundJobsError):
 
 
 class InvalidWorkload(BackgroundJobsError):
-    """What is to be planned cannot be kicked off."""
+    """A workload that is to be planned could not be kicked off."""
 
 
 class LogNotFound(BackgroundJobsError):
-    """There is no log to read, or none any more."""
+    """There is no log to read, or its retention has passed."""
 
 
 class ServiceUnreachable(BackgroundJobsError):

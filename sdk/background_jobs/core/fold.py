@@ -1,15 +1,13 @@
 """The fold: from events, in any order and any number of times, to the read model.
 
-It is commutative and idempotent because every part of the read model is a maximum, a minimum, a value that
-only one event can set, or a count that follows from the ranks.
+The fold is commutative and idempotent, because each part of the read model is one of these: a maximum, a
+minimum, a value that only one event can set, or a count that follows from the ranks of the instances.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Self, assert_never
-
-from pydantic import AwareDatetime, Field
 
 from background_jobs.core import statuses
 from background_jobs.core.events import (
@@ -31,112 +29,16 @@ from background_jobs.core.events import (
     ShareDelayed,
     StageSkipped,
 )
-from background_jobs.core.lineage import Lineage
 from background_jobs.core.progress import Progress, ProgressChunk
-from background_jobs.core.statuses import CHUNK_SIZE, Status, StatusChunk
+from background_jobs.core.read_model import Advance, FeedItem, ReadModel, Summary, Transition
+from background_jobs.core.statuses import CHUNKS, StatusChunk
 
-
-class Summary(Lineage):
-    """An orchestration at a glance; one item, however many instances it has."""
-
-    orchestration_id: str
-    version: int = 0
-    """How many batches changed the read model; also the number of its feed items."""
-    job_name: str = ""
-    service: str = ""
-    total: int | None = None
-    """None until OrchestrationStarted was folded."""
-    running: int = 0
-    completed: int = 0
-    errored: int = 0
-    tags: dict[str, str] = Field(default_factory=dict)
-    next_skipped: str | None = None
-    """Why the stage that was to follow was not started; None unless that is so."""
-    started_at: AwareDatetime | None = None
-    first_job_at: AwareDatetime | None = None
-    last_outcome_at: AwareDatetime | None = None
-    moved_at: AwareDatetime | None = None
-    """When an instance last did anything; None before any did."""
-    cancelled_at: AwareDatetime | None = None
-    tells_progress: bool = False
-    """Whether an instance ever said how far it is."""
-    completed_at: AwareDatetime | None = None
-    """When the last outcome was reached; None until all of them are."""
-
-    @property
-    def waiting(self) -> int:
-        """Return how many instances neither run nor have an outcome."""
-        return (self.total or 0) - self.running - self.completed - self.errored
-
-    @property
-    def all_final(self) -> bool:
-        """Tell whether every instance has its outcome."""
-        return self.total is not None and self.completed + self.errored == self.total
-
-    @property
-    def status(self) -> Status:
-        """Return the statuses of all instances in one: Errored if one is, once all are final."""
-        if not self.done:
-            return Status.IN_PROGRESS
-        return Status.ERRORED if self.errored else Status.COMPLETED
-
-    @property
-    def done(self) -> bool:
-        """Tell whether the orchestration has completed."""
-        return self.completed_at is not None
-
-    @property
-    def goes_on(self) -> bool:
-        """Tell whether all of it has run, and another stage is to follow or has followed."""
-        return self.all_final and self.stages_left > 0 and self.next_skipped is None
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A job instance that rose to *rank*, and when."""
-
-    index: int
-    rank: int
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """A running job instance that said how far it is, and when."""
-
-    index: int
-    attempt: int
-    percent: int
-    message: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class FeedItem:
-    """What one commit brought, and how the instances stood after it."""
-
-    version: int
-    running: int
-    completed: int
-    errored: int
-    transitions: tuple[Transition, ...]
-    advances: tuple[Advance, ...]
-    cancelled_at: datetime | None = None
-    """When the orchestration was cancelled; None if it was not by then."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadModel:
-    """A summary, and those chunks that matter here; one that is absent is all WAITING, or never said."""
-
-    summary: Summary
-    chunks: Mapping[int, StatusChunk] = field(default_factory=dict)
-    progress: Mapping[int, ProgressChunk] = field(default_factory=dict)
+__all__ = ["Advance", "ChunkNumbers", "FeedItem", "FoldResult", "ReadModel", "Summary", "Transition", "fold"]
 
 
 @dataclass(frozen=True, slots=True)
 class FoldResult:
-    """What a batch of events made of a read model."""
+    """The read model after a batch of events, and what the batch changed."""
 
     model: ReadModel
     transitions: tuple[Transition, ...]
@@ -151,13 +53,15 @@ class ChunkNumbers(NamedTuple):
     progress: frozenset[int]
 
     @classmethod
-    def by(cls, events: Iterable[Event]) -> Self:
-        """Return what folding *events* may change."""
-        numbers: tuple[set[int], set[int]] = (set(), set())
+    def of_events(cls, events: Iterable[Event]) -> Self:
+        """Return the chunks that folding *events* may change."""
+        with_ranks: set[int] = set()
+        with_progress: set[int] = set()
         for event in events:
             if isinstance(event, JobEvent):
-                numbers[isinstance(event, JobProgressed)].add(event.index // CHUNK_SIZE)
-        return cls(*map(frozenset, numbers))
+                changing = with_progress if isinstance(event, JobProgressed) else with_ranks
+                changing.add(CHUNKS.number(event.index))
+        return cls(frozenset(with_ranks), frozenset(with_progress))
 
     @property
     def total(self) -> int:
@@ -173,7 +77,7 @@ def fold(model: ReadModel, events: Iterable[Event]) -> FoldResult:
     folding = _Folding(model)
     for event in events:
         folding.apply(event)
-    return folding.folded()
+    return folding.result()
 
 
 class _Folding:
@@ -189,12 +93,12 @@ class _Folding:
 
     def apply(self, event: Event) -> None:
         if isinstance(event, JobEvent):
-            self._keep("moved_at", max, event.at)
+            self._choose("moved_at", max, event.at)
             self._apply_to_instance(event)
         else:
-            self._apply_to_whole(event)
+            self._apply_to_orchestration(event)
 
-    def _apply_to_whole(self, event: OrchestrationEvent) -> None:
+    def _apply_to_orchestration(self, event: OrchestrationEvent) -> None:
         match event:
             case OrchestrationStarted():
                 self._summary.update(
@@ -218,7 +122,7 @@ class _Folding:
         match event:
             case JobStarted():
                 self._raise(event.index, statuses.running(event.attempt), event.at)
-                self._keep("first_job_at", min, event.at)
+                self._choose("first_job_at", min, event.at)
             case JobAttemptFailed():
                 self._raise(event.index, statuses.waiting_again(event.attempt), event.at)
             case JobProgressed():
@@ -226,12 +130,12 @@ class _Folding:
             case JobCompleted() | JobErrored():
                 rank = statuses.COMPLETED if isinstance(event, JobCompleted) else statuses.ERRORED
                 self._raise(event.index, rank, event.at)
-                self._keep("first_job_at", min, event.started_at)
-                self._keep("last_outcome_at", max, event.at)
+                self._choose("first_job_at", min, event.started_at)
+                self._choose("last_outcome_at", max, event.at)
             case _:
                 assert_never(event)
 
-    def folded(self) -> FoldResult:
+    def result(self) -> FoldResult:
         summary = Summary.model_construct(**self._summary)
         return FoldResult(
             ReadModel(summary, self._chunks, self._progress),
@@ -241,7 +145,7 @@ class _Folding:
         )
 
     def _raise(self, index: int, rank: int, at: datetime) -> None:
-        number, offset = divmod(index, CHUNK_SIZE)
+        number, offset = CHUNKS.locate(index)
         before = self._chunks.setdefault(number, StatusChunk()).raised(offset, rank)
         if before is None:
             return
@@ -251,7 +155,7 @@ class _Folding:
 
     def _advance(self, event: JobProgressed) -> None:
         self._summary["tells_progress"] = True
-        number, offset = divmod(event.index, CHUNK_SIZE)
+        number, offset = CHUNKS.locate(event.index)
         chunk = self._progress.setdefault(number, ProgressChunk())
         if chunk.raised(offset, Progress(event.attempt, event.percent)):
             advance = Advance(event.index, event.attempt, event.percent, event.message, event.at)
@@ -265,7 +169,10 @@ class _Folding:
         elif statuses.is_running(rank):
             self._summary["running"] += change
 
-    def _keep(self, name: str, choose: Callable[[datetime, datetime], datetime], at: datetime | None) -> None:
+    def _choose(
+        self, name: str, choose: Callable[[datetime, datetime], datetime], at: datetime | None
+    ) -> None:
+        """Set field *name* of the summary to the minimum or maximum of itself and *at*."""
         if at is not None:
-            kept = self._summary[name]
-            self._summary[name] = at if kept is None else choose(kept, at)
+            before = self._summary[name]
+            self._summary[name] = at if before is None else choose(before, at)

@@ -1,4 +1,4 @@
-"""Ids that can be computed before anything runs, so that a second try finds the first."""
+"""Ids that can be computed before anything runs, so that a second try has the same id as the first."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -41,8 +41,8 @@ def next_stage_id(orchestration_id: str) -> str:
     return str(uuid5(UUID(orchestration_id), "next stage"))
 
 
-def following_id(orchestration_id: str, rule: str) -> str:
-    """Return the id of what *rule* starts when an orchestration has completed."""
+def rule_stage_id(orchestration_id: str, rule: str) -> str:
+    """Return the id of the stage that *rule* starts when an orchestration has completed."""
     return str(uuid5(UUID(orchestration_id), f"rule\n{rule}"))
 
 

@@ -1,6 +1,49 @@
-"""How often, and in what portions, the service talks to AWS: delays and costs both follow from it."""
+"""The bounds of what the service takes, and the portions in which it calls AWS; each number once.
+
+This module imports nothing, so that the command line can show the bounds without a wait. `core.bounds` has
+the types that hold values to them.
+"""
 
 from typing import Final
+
+DAY_SECONDS: Final = 86_400
+
+# What a caller may ask for
+
+JOB_NAME_CHARACTERS: Final = 80
+SERVICE_NAME_CHARACTERS: Final = 40
+KEY_CHARACTERS: Final = 256
+CUSTOMER_BYTES: Final = 1_024
+"""The bytes of the tag `customer`; the keys of DynamoDB's indexes have no more than 2,048."""
+TAG_CHARACTERS: Final = 4_096
+"""The characters of all tags of an orchestration, names and values together."""
+PARALLELISM: Final = 10_000
+"""The containers of one orchestration: so many children a Map Run of Step Functions has at once."""
+DEFAULT_PARALLELISM: Final = 100
+"""The most containers of one orchestration where the environment does not say otherwise."""
+TIMEOUT_DAYS: Final = 7
+TIMEOUT_SECONDS: Final = TIMEOUT_DAYS * DAY_SECONDS
+"""The longest timeout, of an attempt, a stage or an orchestration; a container works no longer either."""
+STAGES_BYTES: Final = 64 * 1024
+"""The stages that follow an orchestration, as JSON; they are part of its first event."""
+REASON_CHARACTERS: Final = 1_000
+"""The reason of a cancellation; more is cut off."""
+INSTANCE_PARAMS_BYTES: Final = 1024 * 1024
+"""The params of one job instance, as a line of JSON."""
+RESULT_BYTES: Final = 64 * 1024 * 1024
+"""What one job instance returns, as JSON."""
+SCHEDULE_PARAMS_BYTES: Final = 256 * 1024 * 1024
+"""All params of a schedule; a function reads and writes them at every occurrence."""
+RETRY_ATTEMPTS: Final = 100
+PROGRESS_CHARACTERS: Final = 80
+"""A progress message; more is cut off. A thousand of them fit into one feed item."""
+BACKFILL_OCCURRENCES: Final = 1_000
+"""The occurrences that one backfill may run."""
+PAGE: Final = 100
+LONGEST_PAGE: Final = 1_000
+"""How many entries a page of a list has: by default, and at most."""
+
+# How often, and in what portions, the service talks to AWS: delays and costs follow from these.
 
 TRANSACTION_ITEMS: Final = 100
 """Events in one transaction, at most; DynamoDB takes no more."""
@@ -11,7 +54,7 @@ APPEND_SECONDS: Final = 0.2
 LOOK_SECONDS: Final = 2.0
 """How often a container looks whether its orchestration was cancelled."""
 
-CONTAINER_SECONDS: Final = 7 * 86_400
+CONTAINER_SECONDS: Final = TIMEOUT_SECONDS
 """How long a container may work; its task is stopped then."""
 
 STREAM_BATCH: Final = 1_000

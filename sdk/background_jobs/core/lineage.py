@@ -10,7 +10,7 @@ Rerun = Literal["failed", "all"]
 
 
 class Lineage(BaseModel):
-    """What an orchestration, its completion and its summary say of their relatives."""
+    """The relatives of an orchestration, as its kick-off, its completion and its summary name them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,7 +27,7 @@ class Lineage(BaseModel):
     stages_left: int = Field(default=0, ge=0, description="How many stages are to follow it.")
 
     def lineage(self) -> dict[str, Any]:
-        """Return these fields alone, to be handed on.
+        """Return these fields alone, for another model with them.
 
         >>> Lineage(stage=2).lineage()["stage"]
         2

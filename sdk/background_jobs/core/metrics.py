@@ -1,14 +1,21 @@
-"""The metrics of the service, by their names in CloudWatch."""
+"""The metrics of the service, by their names in CloudWatch, and what a batch of events adds to them."""
 
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
+
+from background_jobs.core import statuses
+from background_jobs.core.events import Event, JobCompleted
+from background_jobs.core.fold import FoldResult
+from background_jobs.core.read_model import Summary, Transition
 
 METRIC_SERVICE: Final = "background-jobs"
 """The value of the one dimension of our metrics, `service`."""
 
 
 class Metric(StrEnum):
-    """What is measured, by its name in CloudWatch."""
+    """A metric, by its name in CloudWatch."""
 
     INSTANCES_COMPLETED = "InstancesCompleted"
     INSTANCES_ERRORED = "InstancesErrored"
@@ -22,11 +29,11 @@ class Metric(StrEnum):
     AGGREGATOR_LAG = "AggregatorLag"
     """How old the oldest event of a batch was when it had been folded."""
     FEED_LAG = "FeedLag"
-    """How old the oldest transition was when it was sent to those who watch."""
+    """How old the oldest transition was when it was sent to watchers."""
     ORCHESTRATIONS_STALLED = "OrchestrationsStalled"
     """Orchestrations in which nothing has moved for too long."""
     LAUNCHES_REFUSED = "LaunchesRefused"
-    """Containers that ECS would not launch, each time it was asked; counted from the state machine's log."""
+    """Calls in which ECS refused to launch a container; counted from the state machine's log."""
 
 
 COUNTS: Final = frozenset(
@@ -45,9 +52,59 @@ FEED_LAG_FIELD: Final = "feed_lag_seconds"
 
 
 def metric_namespace(environment: str) -> str:
-    """Return the CloudWatch namespace of an environment's metrics.
+    """Return the CloudWatch namespace of the metrics of an environment.
 
     >>> metric_namespace("prod")
     'BackgroundJobs/prod'
     """
     return f"BackgroundJobs/{environment}"
+
+
+class Measurement(NamedTuple):
+    """One value of a metric."""
+
+    metric: Metric
+    value: float
+
+    @property
+    def unit(self) -> str:
+        """Return what CloudWatch calls the unit."""
+        return "Count" if self.metric in COUNTS else "Seconds"
+
+
+def measure(
+    before: Summary, result: FoldResult, events: Iterable[Event], now: datetime
+) -> Iterator[Measurement]:
+    """Yield what is measured of folding *events* into the read model of *before*, stored at *now*.
+
+    A duplicate changes nothing in the read model, so it is not measured again.
+    """
+    after = result.model.summary
+    yield from _instances(result.transitions, events)
+    if result.transitions:
+        oldest = min(transition.at for transition in result.transitions)
+        yield Measurement(Metric.AGGREGATOR_LAG, _seconds(oldest, now))
+    if after.started_at and after.first_job_at and not (before.started_at and before.first_job_at):
+        yield Measurement(Metric.QUEUE_WAIT, _seconds(after.started_at, after.first_job_at))
+    if after.completed_at and not before.completed_at:
+        yield Measurement(Metric.ORCHESTRATIONS_COMPLETED, 1)
+        if after.started_at:
+            yield Measurement(Metric.ORCHESTRATION_DURATION, _seconds(after.started_at, after.completed_at))
+
+
+def _instances(transitions: Iterable[Transition], events: Iterable[Event]) -> Iterator[Measurement]:
+    completed = {t.index for t in transitions if t.rank == statuses.COMPLETED}
+    errored = sum(t.rank == statuses.ERRORED for t in transitions)
+    if completed:
+        yield Measurement(Metric.INSTANCES_COMPLETED, len(completed))
+    if errored:
+        yield Measurement(Metric.INSTANCES_ERRORED, errored)
+    for event in events:
+        if isinstance(event, JobCompleted) and event.started_at and event.index in completed:
+            completed.remove(event.index)
+            yield Measurement(Metric.INSTANCE_DURATION, _seconds(event.started_at, event.at))
+
+
+def _seconds(since: datetime, until: datetime) -> float:
+    """Return the seconds between two moments; 0 where the clocks of two machines disagree on their order."""
+    return max(0.0, (until - since).total_seconds())

@@ -1,4 +1,4 @@
-"""What callers get back: the outcome of each instance, always with the params that led to it."""
+"""The outcomes of instances as callers get them, each with the params of its instance."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,7 +45,7 @@ class Failure(Outcome):
 
 
 class JobFailed(BackgroundJobsError):
-    """A job instance gave up; *failure* says everything about it."""
+    """A job instance gave up; *failure* holds its outcome."""
 
     def __init__(self, failure: Failure) -> None:
         self.failure = failure

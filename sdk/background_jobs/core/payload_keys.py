@@ -1,4 +1,4 @@
-"""Where payloads are in the bucket: by service, so that they expire together, and by orchestration."""
+"""The keys of payloads, which begin with the service, because the payloads of a service expire together."""
 
 from typing import Final
 

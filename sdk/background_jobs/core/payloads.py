@@ -1,4 +1,4 @@
-"""What may travel: JSON objects in, JSON out, and how large each may be."""
+"""Params and results as JSON, and how large each may be."""
 
 import json
 from typing import Any, Final
@@ -7,11 +7,10 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from background_jobs.core.errors import InvalidParams, InvalidResult
+from background_jobs.core.limits import INSTANCE_PARAMS_BYTES, RESULT_BYTES
 
 INLINE_BYTES: Final = 24 * 1024
 """Params and results up to this size are kept in their event; larger ones go to the bucket by reference."""
-MAX_PARAMS_BYTES: Final = 1024 * 1024
-MAX_RESULT_BYTES: Final = 64 * 1024 * 1024
 
 
 def params_line(index: int, params: object) -> bytes:
@@ -30,10 +29,10 @@ def params_line(index: int, params: object) -> bytes:
         line = _encoder.encode(params).encode() + b"\n"
     except (TypeError, ValueError, RecursionError) as reason:
         raise InvalidParams(index, f"they cannot be written as JSON: {reason}.") from reason
-    if len(line) > MAX_PARAMS_BYTES:
+    if len(line) > INSTANCE_PARAMS_BYTES:
         raise InvalidParams(
             index,
-            f"they are {len(line):,} bytes of JSON, and {MAX_PARAMS_BYTES:,} is the most. "
+            f"they are {len(line):,} bytes of JSON, and {INSTANCE_PARAMS_BYTES:,} is the most. "
             "Put the data into S3 and pass its key.",
         )
     return line
@@ -42,16 +41,16 @@ def params_line(index: int, params: object) -> bytes:
 def result_document(result: object) -> tuple[Any, bytes]:
     """Return *result* as JSON: as plain Python values, and as bytes.
 
-    Raises InvalidResult if JSON cannot hold it, or if it is larger than MAX_RESULT_BYTES.
+    Raises InvalidResult if JSON cannot hold it, or if it is larger than RESULT_BYTES.
     """
     try:
         plain = to_jsonable_python(result)
         document = _encoder.encode(plain).encode()
     except (PydanticSerializationError, ValueError, RecursionError) as reason:
         raise InvalidResult(f"The result, {_shown(result)}, cannot be written as JSON: {reason}.") from reason
-    if len(document) > MAX_RESULT_BYTES:
+    if len(document) > RESULT_BYTES:
         raise InvalidResult(
-            f"The result is {len(document):,} bytes of JSON, and {MAX_RESULT_BYTES:,} is the most. "
+            f"The result is {len(document):,} bytes of JSON, and {RESULT_BYTES:,} is the most. "
             "Write the data to S3 and return its key."
         )
     return plain, document
@@ -70,7 +69,7 @@ def bounded(text: str, limit: int) -> str:
 
 
 def storable(text: str) -> str:
-    r"""Return *text* with what UTF-8 cannot hold, such as parts of names that are no UTF-8, spelled out.
+    r"""Return *text* with every character escaped that UTF-8 cannot hold, as in names of files.
 
     >>> storable("caf\udce9")
     'caf\\udce9'

@@ -1,18 +1,16 @@
-"""How far running instances are: what is worth telling, and the vector that holds it."""
+"""How far running instances are: which reports become events, and the vector that holds them."""
 
 from array import array
 from typing import Final, NamedTuple, Self
 
 from background_jobs.core.statuses import CHUNK_SIZE
 
-MAX_MESSAGE: Final = 80
-"""Characters of a progress message; a thousand of them fit into one feed item."""
 _LAST_ATTEMPT: Final = 511
 _PERCENT_BITS: Final = 7
 
 
 class Progress(NamedTuple):
-    """How far an instance is. Later attempts come after earlier ones, so that it only ever rises."""
+    """How far an instance is. A later attempt is greater than an earlier one, so progress only ever rises."""
 
     attempt: int
     percent: int
@@ -36,7 +34,7 @@ class ProgressChunk:
         return self._values.tobytes()
 
     def progress(self, offset: int) -> Progress:
-        """Return how far the instance at *offset* is; attempt 0 if it never said."""
+        """Return how far the instance at *offset* is; attempt 0 if it never reported its progress."""
         attempt, percent = divmod(self._values[offset], 1 << _PERCENT_BITS)
         return Progress(attempt, percent)
 
@@ -59,26 +57,26 @@ class ProgressChunk:
         return hash(self._values.tobytes())
 
 
-class Thinning:
-    """Decides which calls of `JobContext.progress` are worth an event: a hundred an attempt at most."""
+class ProgressThrottle:
+    """Decides which calls of `JobContext.progress` become events: a hundred per attempt at most."""
 
     def __init__(self) -> None:
         self._percent = -1
-        self._began: float | None = None
-        self._told = 0.0
+        self._began_at: float | None = None
+        self._passed_at = 0.0
 
     def passes(self, percent: int, now: float) -> bool:
-        """Tell whether *percent*, reached at *now* (seconds, monotonic), is news enough.
+        """Tell whether *percent*, reached at *now* (seconds, monotonic), becomes an event.
 
-        It must have risen, and a second must have passed since the last news, or 2 % of the time so far.
+        It must have risen, and a second must have passed since the last event, or 2 % of the time so far.
         """
-        if self._began is None:
-            self._began = now
+        if self._began_at is None:
+            self._began_at = now
         elif percent <= self._percent or (
-            percent < 100 and now - self._told < max(1.0, 0.02 * (now - self._began))  # noqa: PLR2004 -- the end
+            percent < 100 and now - self._passed_at < max(1.0, 0.02 * (now - self._began_at))  # noqa: PLR2004 -- the end
         ):
             return False
-        self._percent, self._told = percent, now
+        self._percent, self._passed_at = percent, now
         return True
 
 

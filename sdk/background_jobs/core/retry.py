@@ -1,4 +1,4 @@
-"""Whether and when a failed attempt is followed by another: decisions, not deeds."""
+"""The decision whether and when another attempt follows a failed one."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-
-def _seconds(value: object) -> object:
-    return value.total_seconds() if isinstance(value, timedelta) else value
+from background_jobs.core import limits
+from background_jobs.core.bounds import seconds_of
 
 
 def _names(value: object) -> object:
@@ -16,10 +15,12 @@ def _names(value: object) -> object:
         value = (value,)
     if not isinstance(value, Iterable):
         return value
-    return tuple(class_name(one) if isinstance(one, type) else one for one in value)
+    return tuple(class_name(item) if isinstance(item, type) else item for item in value)
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=86_400, allow_inf_nan=False)]
+Seconds = Annotated[
+    float, Field(ge=0, le=limits.DAY_SECONDS, allow_inf_nan=False), BeforeValidator(seconds_of)
+]
 """A span of up to a day, in seconds; a timedelta will do."""
 ErrorNames = Annotated[tuple[str, ...], BeforeValidator(_names)]
 """Exceptions, given as classes or by name: ``ValueError``, ``requests.exceptions.Timeout``."""
@@ -35,7 +36,7 @@ class Retry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_attempts: int = Field(default=3, ge=1, le=100)
+    max_attempts: int = Field(default=3, ge=1, le=limits.RETRY_ATTEMPTS)
     base_seconds: Seconds = 1
     factor: float = Field(default=2, ge=1, le=100, allow_inf_nan=False)
     max_seconds: Seconds = 300
@@ -47,7 +48,7 @@ class Retry(BaseModel):
 
 
 ONCE = Retry(max_attempts=1)
-"""What a job gets that names no Retry."""
+"""The Retry of a job that names none."""
 
 
 class RetryAfter(Exception):

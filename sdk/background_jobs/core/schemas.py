@@ -15,11 +15,11 @@ def schemas() -> dict[str, dict[str, Any]]:
     >>> sorted(schemas())
     ['JobCompletedEvent', 'events']
     """
-    bare = {
+    documents = {
         "JobCompletedEvent": JobCompletedEvent.model_json_schema(mode="serialization"),
         "events": {"title": "Events of the log", **schema_of_events()},
     }
-    return {name: {"$schema": DIALECT, **schema} for name, schema in bare.items()}
+    return {name: {"$schema": DIALECT, **schema} for name, schema in documents.items()}
 
 
 def document(schema: dict[str, Any]) -> str:

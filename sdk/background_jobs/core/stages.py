@@ -1,14 +1,14 @@
-"""What follows an orchestration: the next stage of its pipeline, and where that gets its params from."""
+"""The stages of a pipeline: what is kicked off after an orchestration, and where its params come from."""
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
-from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
+from background_jobs.core.bounds import JobName, Parallelism, TimeoutSeconds, TimeoutSpan
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.core.retry import Retry
 
@@ -23,7 +23,7 @@ class MissingReference(BackgroundJobsError):
         super().__init__(f"Instance {index} of the stage before has no {reference}.")
 
 
-def _checked_template(params: object) -> object:
+def _check_template(params: object) -> object:
     for text in _texts(params if isinstance(params, Mapping) else {}):
         if text.startswith("$") and not text.startswith("$$") and not _REFERENCE.fullmatch(text):
             raise ValueError(
@@ -34,17 +34,13 @@ def _checked_template(params: object) -> object:
 
 
 StageParams = Annotated[
-    Literal["results"] | dict[str, Any] | list[dict[str, Any]], BeforeValidator(_checked_template)
+    Literal["results"] | dict[str, Any] | list[dict[str, Any]], BeforeValidator(_check_template)
 ]
-
-_LONGEST: Final = timedelta(days=7)
-_Seconds = Annotated[float, Field(gt=0, le=_LONGEST.total_seconds())]
-_Span = Annotated[timedelta, Field(gt=timedelta(0), le=_LONGEST)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Stage:
-    """What is kicked off when an orchestration has completed, with its tags and as its child.
+    """What is kicked off when an orchestration has completed; it takes over the tags, as its child.
 
     *params* is ``"results"``: one instance for each successful result (one that is no JSON object comes as
     ``{"result": it}``); or a dict: one instance for each success, with every text like ``"$result.path"``,
@@ -53,14 +49,14 @@ class Stage:
     ``"continue"`` goes on with the successes. After a cancellation nothing follows.
     """
 
-    job_name: Annotated[str, Field(min_length=1, max_length=80)]
+    job_name: JobName
     params: StageParams = "results"
     on_failure: Literal["stop", "continue"] = "stop"
-    parallelism: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    parallelism: Parallelism | None = None
     service: str | None = None
     """The service that runs the job; by default that of the stage before."""
     retry: Retry | None = None
-    timeout: _Seconds | _Span | None = None
+    timeout: TimeoutSeconds | TimeoutSpan | None = None
     """Seconds, or a timedelta, that the stage may take."""
     then: "Stage | None" = field(default=None)
     """What follows this one in turn."""
@@ -96,20 +92,20 @@ def fill_params(
     if template == "results":
         return result if isinstance(result, dict) else {"result": result}
     known = {"result": result, "params": params, "index": index, "job_id": job_id}
-    return {name: _filled(value, known) for name, value in template.items()}
+    return {name: _fill(value, known) for name, value in template.items()}
 
 
-def _filled(value: Any, known: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any JSON
+def _fill(value: Any, known: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any JSON
     if isinstance(value, dict):
-        return {name: _filled(one, known) for name, one in value.items()}
+        return {name: _fill(part, known) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_filled(one, known) for one in value]
+        return [_fill(part, known) for part in value]
     if isinstance(value, str) and value.startswith("$"):
-        return value[1:] if value.startswith("$$") else _looked_up(value, known)
+        return value[1:] if value.startswith("$$") else _look_up(value, known)
     return value
 
 
-def _looked_up(reference: str, known: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any JSON
+def _look_up(reference: str, known: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any JSON
     value: Any = known
     for name in reference[1:].split("."):
         if not isinstance(value, Mapping) or name not in value:
@@ -122,8 +118,8 @@ def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _texts(one)
+        for part in value.values():
+            yield from _texts(part)
     elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _texts(one)
+        for part in value:
+            yield from _texts(part)

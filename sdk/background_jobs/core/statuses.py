@@ -17,6 +17,8 @@ from collections.abc import Container, Iterator
 from enum import StrEnum
 from typing import Final, Self
 
+from background_jobs.core.ranges import EqualParts
+
 WAITING: Final = 0
 COMPLETED: Final = 14
 ERRORED: Final = 15
@@ -24,6 +26,8 @@ _LAST_RUNNING: Final = 13
 
 CHUNK_SIZE: Final = 1_750
 """Job instances per stored chunk: seven log partitions; with its keys just below one write unit."""
+CHUNKS: Final = EqualParts(CHUNK_SIZE)
+"""How instances are cut into chunks."""
 
 
 class Status(StrEnum):
@@ -93,7 +97,7 @@ def state_of(rank: int) -> State:
 
 
 def attempt_of(rank: int) -> int | None:
-    """Return the attempt that runs or failed at *rank*; None where the rank does not tell.
+    """Return the attempt that runs or failed at *rank*; None for a final rank.
 
     >>> attempt_of(3), attempt_of(COMPLETED)
     (2, None)
@@ -153,8 +157,8 @@ class StatusChunk:
 
     def offsets(self, states: Container[State]) -> Iterator[int]:
         """Yield the offsets of the instances that are in one of *states*."""
-        wanted = frozenset(rank for rank in range(ERRORED + 1) if state_of(rank) in states)
-        return (offset for offset, rank in enumerate(self._ranks) if rank in wanted)
+        ranks = frozenset(rank for rank in range(ERRORED + 1) if state_of(rank) in states)
+        return (offset for offset, rank in enumerate(self._ranks) if rank in ranks)
 
     def raised(self, offset: int, rank: int) -> int | None:
         """Raise the instance at *offset* to *rank*; return its former rank, or None if it was as high."""

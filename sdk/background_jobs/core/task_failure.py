@@ -1,4 +1,4 @@
-"""Why a container came to nothing, read from what Step Functions and ECS say about it."""
+"""Why a container failed, read from what Step Functions and ECS report about it."""
 
 import json
 from collections.abc import Mapping
@@ -27,11 +27,11 @@ _ADVICE: Final = {
     "reached the limit": "Use less parallelism, or have the account's quota of Fargate vCPUs raised.",
     "Capacity is unavailable": "Use more subnets, or another size.",
 }
-"""What to do, by what AWS says."""
+"""What to do, by a part of AWS's message."""
 
 
 def task_failure(error: str, cause: str) -> JobError:
-    """Return why a container came to nothing, from the name and cause of a state's error.
+    """Return why a container failed, from the name and cause of a state's error.
 
     The cause of States.TaskFailed is the ECS task as JSON, its names in PascalCase; that of a launch that
     was refused is text, or the failures that RunTask returned.
@@ -41,14 +41,16 @@ def task_failure(error: str, cause: str) -> JobError:
         message = "The container ran for longer than it may, and was stopped."
         return JobError(type=TIMED_OUT, message=message)
     if "TaskArn" not in document:
-        refusals = [_joined(one.get("Reason"), one.get("Detail")) for one in document.get("Failures", [])]
-        said = "; ".join(refusals) or cause
-        return _error(NOT_LAUNCHED, f"No container could be launched: {error}: {said}")
-    said = _said(document)
+        refusals = [
+            _join(failure.get("Reason"), failure.get("Detail")) for failure in document.get("Failures", [])
+        ]
+        reason = "; ".join(refusals) or cause
+        return _error(NOT_LAUNCHED, f"No container could be launched: {error}: {reason}")
+    reason = _end_reason(document)
     if document.get("StopCode") == _NEVER_STARTED:
-        return _error(NOT_LAUNCHED, f"The container could not start, on its last launch: {said}")
+        return _error(NOT_LAUNCHED, f"The container could not start, on its last launch: {reason}")
     return _error(
-        LOST, f"The container ended before this instance had an outcome, on its last launch: {said}"
+        LOST, f"The container ended before this instance had an outcome, on its last launch: {reason}"
     )
 
 
@@ -60,20 +62,20 @@ def _document(cause: str) -> Mapping[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _said(task: Mapping[str, Any]) -> str:
-    # AWS adds containers of its own to a task, those of GuardDuty for one.
+def _end_reason(task: Mapping[str, Any]) -> str:
+    # AWS adds containers of its own to a task, for example that of GuardDuty.
     containers = task.get("Containers") or [{}]
-    container = next((one for one in containers if one.get("Name") == CONTAINER_NAME), containers[0])
+    container = next((c for c in containers if c.get("Name") == CONTAINER_NAME), containers[0])
     code = f"exit code {container['ExitCode']}" if "ExitCode" in container else None
-    stopped = _joined(task.get("StopCode"), task.get("StoppedReason"))
+    stopped = _join(task.get("StopCode"), task.get("StoppedReason"))
     return "; ".join(filter(None, (code, container.get("Reason"), stopped)))
 
 
-def _joined(*parts: str | None) -> str:
+def _join(*parts: str | None) -> str:
     return ": ".join(filter(None, parts))
 
 
 def _error(kind: str, message: str) -> JobError:
     bounded_message = bounded(message.strip().rstrip("."), _CHARACTERS)
-    advice = next((advice for said, advice in _ADVICE.items() if said in message), "")
+    advice = next((advice for part, advice in _ADVICE.items() if part in message), "")
     return JobError(type=kind, message=f"{bounded_message}. {advice}".strip())

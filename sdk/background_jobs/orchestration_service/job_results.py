@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
+from background_jobs.core.options import RerunKeywords
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.views.causes import FailureDigest
-from background_jobs.orchestration_service.rerun import RerunOptions
 
 if TYPE_CHECKING:
     from background_jobs.orchestration_service.orchestration import Orchestration
@@ -18,7 +18,7 @@ class Failures(list[Failure]):
         super().__init__(failures)
         self._orchestration = orchestration
 
-    def rerun(self, **options: Unpack[RerunOptions]) -> "Orchestration":
+    def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration":
         """Run them again in a new orchestration; the options are those of `Orchestration.rerun`."""
         return self._orchestration.rerun(**options)
 

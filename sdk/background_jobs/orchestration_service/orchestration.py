@@ -4,12 +4,14 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import JobErrored, OrchestrationCancelled
 from background_jobs.core.fold import Summary
+from background_jobs.core.limits import REASON_CHARACTERS
+from background_jobs.core.options import RerunKeywords
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import State, Status
 from background_jobs.core.views.causes import FailureDigest
@@ -19,9 +21,8 @@ from background_jobs.core.views.waits import Wait
 from background_jobs.orchestration_service.event_history import read_event_history, read_waits
 from background_jobs.orchestration_service.job_results import JobResults, parted
 from background_jobs.orchestration_service.outcomes import Outcomes
-from background_jobs.orchestration_service.rerun import RerunOptions, rerun
-from background_jobs.orchestration_service.rerun_family import family
-from background_jobs.orchestration_service.rerun_family import merged as merge
+from background_jobs.orchestration_service.rerun import rerun
+from background_jobs.orchestration_service.rerun_family import family, merge_outcomes
 from background_jobs.orchestration_service.results import (
     digest,
     read_all_outcomes,
@@ -39,8 +40,6 @@ from background_jobs.settings import Settings
 
 if TYPE_CHECKING:
     from background_jobs.orchestration_service.pipeline import Pipeline
-
-_MAX_REASON: Final = 1_000
 
 
 class Cancellation(StrEnum):
@@ -91,9 +90,9 @@ class Orchestration:
         members, deadline = family(self.id, self.stores), Deadline.after(timeout, self.id)
         for member in members:
             self._relative(member.id).wait(deadline.left)
-        return parted(merge(members, self.stores), self._relative(members[-1].id))
+        return parted(merge_outcomes(members, self.stores), self._relative(members[-1].id))
 
-    def rerun(self, **options: Unpack[RerunOptions]) -> "Orchestration":
+    def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration":
         """Kick off a new orchestration with the params of the failures (``only="failed"``), or of all.
 
         The job is looked up anew, so it may be new code. *parallelism*, *retry*, *timeout* and *tags* are
@@ -136,7 +135,7 @@ class Orchestration:
         if self.done():
             return Cancellation.ALREADY_DONE
         event = OrchestrationCancelled(
-            orchestration_id=self.id, at=datetime.now(UTC), reason=reason[:_MAX_REASON]
+            orchestration_id=self.id, at=datetime.now(UTC), reason=reason[:REASON_CHARACTERS]
         )
         try:
             self.stores.event_log.append(event)

@@ -1,4 +1,4 @@
-"""The params of a kick-off on their way to S3: counted, checked and hashed while they pass."""
+"""A file that counts, checks and hashes the params of a kick-off before they go to S3."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -13,10 +13,10 @@ _IN_MEMORY: Final = 8 * 1024 * 1024
 
 
 class ParamsSpool:
-    """A file of params, one JSON object a line; beyond 8 MB it lies on disk and takes no more memory."""
+    """A file of params, one JSON object a line; from 8 MB on it is on disk and takes no more memory."""
 
     def __init__(self) -> None:
-        self.file = cast("IO[bytes]", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 -- see __exit__
+        self.file = cast("IO[bytes]", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 -- __exit__ closes it
         self.total = 0
         self._digest = hashlib.sha256()
 
@@ -25,8 +25,8 @@ class ParamsSpool:
 
         Raises InvalidParams, and whatever *check* and the iterator raise.
         """
-        for index, one in enumerate(params):
-            line = params_line(index, check(index, one))
+        for index, instance_params in enumerate(params):
+            line = params_line(index, check(index, instance_params))
             self.file.write(line)
             self._digest.update(line)
             self.total += 1
@@ -37,10 +37,10 @@ class ParamsSpool:
         return self._digest.hexdigest()
 
     def manifest(self, orchestration_id: str, count: int) -> IO[bytes]:
-        """Return a file of *count* shares, one a line, which the state machine fans out over."""
+        """Return a file of *count* shares, one a line; the state machine launches a container for each."""
         self.file.seek(0)
         manifest = cast("IO[bytes]", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 -- the caller's
-        for share in shares.cut(map(len, self.file), self.total, count):
+        for share in shares.cut_shares(map(len, self.file), self.total, count):
             manifest.write(share.manifest_line(orchestration_id))
         return manifest
 

@@ -10,13 +10,14 @@ from background_jobs.core import ids
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import OrchestrationCancelled
 from background_jobs.core.fold import Summary
+from background_jobs.core.limits import REASON_CHARACTERS
 from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.answers import StageView
 from background_jobs.core.views.live import OrchestrationView
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.orchestration import Cancellation, Orchestration
-from background_jobs.orchestration_service.pipeline_runs import status_of
+from background_jobs.orchestration_service.pipeline_runs import merge_statuses
 from background_jobs.orchestration_service.rerun_family import family
 from background_jobs.orchestration_service.watching import Deadline, Update
 
@@ -85,7 +86,7 @@ class Pipeline:
     @staticmethod
     def status_of(stages: Sequence[PipelineStage]) -> Status:
         """Return the statuses of *stages*, which are all of a pipeline, in one."""
-        return status_of([stage.summary for stage in stages if stage.summary])
+        return merge_statuses([stage.summary for stage in stages if stage.summary])
 
     @staticmethod
     def latest(stages: Sequence[PipelineStage]) -> Summary:
@@ -141,7 +142,9 @@ class Pipeline:
             # It may complete, and the next one start, while this is under way: a stage that finds its
             # cancellation before its own start ends at once.
             event = OrchestrationCancelled(
-                orchestration_id=ids.next_stage_id(here.id), at=datetime.now(UTC), reason=reason[:1_000]
+                orchestration_id=ids.next_stage_id(here.id),
+                at=datetime.now(UTC),
+                reason=reason[:REASON_CHARACTERS],
             )
             with suppress(EventConflict):
                 here.stores.event_log.append(event)

@@ -1,4 +1,4 @@
-"""How runs stand that may have several stages: an orchestration, and those that followed it."""
+"""The status of runs that may have several stages: an orchestration, and those that followed it."""
 
 from collections.abc import Iterable, Sequence
 
@@ -16,22 +16,24 @@ def read_stages(
     A run that is not in the read model, not yet or not any more, is left out. It takes one read for each
     stage, however many the runs are.
     """
-    found: dict[str, list[Summary]] = {}
-    here = {one: one for one in orchestration_ids}
+    stages: dict[str, list[Summary]] = {}
+    here = {run: run for run in orchestration_ids}
     while here:
         summaries = stores.history.summaries(list(here.values()), consistent=consistent)
         known = {summary.orchestration_id: summary for summary in summaries}
         here = {run: stage for run, stage in here.items() if stage in known}
         for run, stage in here.items():
-            found.setdefault(run, []).append(known[stage])
-        here = {run: ids.next_stage_id(stage) for run, stage in here.items() if known[stage].goes_on}
-    return found
+            stages.setdefault(run, []).append(known[stage])
+        here = {
+            run: ids.next_stage_id(stage) for run, stage in here.items() if known[stage].next_stage_expected
+        }
+    return stages
 
 
-def status_of(stages: Sequence[Summary]) -> Status:
-    """Return the statuses of the started *stages* of a run in one."""
+def merge_statuses(stages: Sequence[Summary]) -> Status:
+    """Return the one status of a run whose *stages* have started."""
     last = stages[-1]
-    if last.goes_on or not last.done:
+    if last.next_stage_expected or not last.done:
         return Status.IN_PROGRESS
     errored = last.next_skipped or any(stage.errored for stage in stages)
     return Status.ERRORED if errored else Status.COMPLETED

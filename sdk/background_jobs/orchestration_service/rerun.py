@@ -1,41 +1,38 @@
-"""Running instances again, in an orchestration that knows which ones they were."""
+"""Running instances again, in a new orchestration that knows its parent."""
 
 import time
 import uuid
-from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from typing import Final, TypedDict, Unpack
+from datetime import UTC, datetime
+from typing import Final, Unpack
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.errors import EventConflict, InvalidKickOff, OrchestrationNotFound
 from background_jobs.core.events import OrchestrationStarted, RerunRequested
-from background_jobs.core.lineage import Lineage, Rerun
-from background_jobs.core.retry import Retry
-from background_jobs.orchestration_service.kick_off import KickOff, kick_off
+from background_jobs.core.lineage import Lineage
+from background_jobs.core.options import (
+    KickOffOptions,
+    RerunKeywords,
+    RerunOptions,
+    RunOptions,
+    keywords_of,
+    read_options,
+)
+from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off
 from background_jobs.orchestration_service.rerun_family import errored_indices
 from background_jobs.orchestration_service.results import read_all_params
 from background_jobs.orchestration_service.watching import current_summary
 from background_jobs.settings import Settings
 
 _DECISION_SECONDS: Final = 10.0
-"""How long what follows a stage may take to be decided; mostly it is a second."""
+"""The longest wait for the decision what follows a stage; it mostly takes a second."""
 _LOOK_SECONDS: Final = 0.2
 
 
-class RerunOptions(TypedDict, total=False):
-    """What may be asked of a rerun; `Orchestration.rerun` says what each means."""
-
-    only: Rerun
-    key: str | None
-    parallelism: int | None
-    retry: Retry | None
-    timeout: float | timedelta | None
-    tags: Mapping[str, str] | None
-
-
-def rerun(orchestration_id: str, stores: Stores, settings: Settings, **options: Unpack[RerunOptions]) -> str:
+def rerun(
+    orchestration_id: str, stores: Stores, settings: Settings, **keywords: Unpack[RerunKeywords]
+) -> str:
     """Kick off the rerun of an orchestration, and return its id.
 
     Raises OrchestrationNotFound, InvalidKickOff, KickOffConflict, or PayloadNotFound once the params have
@@ -44,27 +41,32 @@ def rerun(orchestration_id: str, stores: Stores, settings: Settings, **options: 
     summary = current_summary(orchestration_id, stores)
     if not summary.all_final:
         raise InvalidKickOff(f"Orchestration {orchestration_id} still runs; wait for its end, or cancel it.")
+    options = read_options(RerunOptions, keywords, settings.max_parallelism)
     started = stores.event_log.read_started(orchestration_id)
-    only = options.get("only", "failed")
-    again = set(errored_indices(orchestration_id, stores) if only == "failed" else range(started.total))
+    failed = options.only == "failed"
+    again = set(errored_indices(orchestration_id, stores) if failed else range(started.total))
     if not again:
         raise InvalidKickOff(f"Orchestration {orchestration_id} has nothing to run again.")
     stopped = started.then is not None and _stopped(orchestration_id, stores)
-    wanted = _wanted(started, len(again), settings, options, stopped=stopped)
-    wanted.refuse(settings)
-    request = RerunRequested(
-        orchestration_id=orchestration_id, at=datetime.now(UTC), rerun_id=wanted.new_id(), only=only
+    request = _request(started, len(again), settings, options, stopped=stopped)
+    request.refuse(settings)
+    event = RerunRequested(
+        orchestration_id=orchestration_id,
+        at=datetime.now(UTC),
+        rerun_id=request.new_id(),
+        only=options.only,
     )
-    with suppress(EventConflict):  # the same key once more
-        stores.event_log.for_service(started.service).append(request)
-    params = enumerate(read_all_params(started, stores.payloads))
-    return kick_off(wanted, (one for index, one in params if index in again), stores, settings)
+    with suppress(EventConflict):  # the same key comes a second time
+        stores.event_log.for_service(started.service).append(event)
+    all_params = enumerate(read_all_params(started, stores.payloads))
+    params = (instance_params for index, instance_params in all_params if index in again)
+    return kick_off(request, params, stores, settings)
 
 
 def _stopped(orchestration_id: str, stores: Stores) -> bool:
-    """Tell whether the pipeline stopped here; what follows is decided in a moment after the last outcome.
+    """Tell whether the pipeline stopped here; that is decided a moment after the last outcome.
 
-    Raises InvalidKickOff if it is not decided for long.
+    Raises InvalidKickOff if the decision does not come in time.
     """
     deadline, next_id = time.monotonic() + _DECISION_SECONDS, ids.next_stage_id(orchestration_id)
     while True:
@@ -80,26 +82,26 @@ def _stopped(orchestration_id: str, stores: Stores) -> bool:
         time.sleep(_LOOK_SECONDS)
 
 
-def _wanted(
+def _request(
     started: OrchestrationStarted, count: int, settings: Settings, options: RerunOptions, *, stopped: bool
-) -> KickOff:
-    tags, parallelism, key = options.get("tags"), options.get("parallelism"), options.get("key")
-    if parallelism is None:
-        parallelism = min(started.parallelism, count, settings.max_parallelism)
-    return KickOff(
-        job_name=started.job_name,
-        parallelism=parallelism,
-        key=key,
-        known_id=str(uuid.uuid4()) if key is None else ids.rerun_id(started.orchestration_id, key),
-        tags=started.tags if tags is None else tags,
-        service=started.service,
-        retry=options.get("retry") or started.retry,
-        timeout=options.get("timeout"),
+) -> KickOffRequest:
+    key, given = options.key, keywords_of(RunOptions, options)
+    inherited = {
+        "parallelism": min(started.parallelism, count, settings.max_parallelism),
+        "retry": started.retry,
+        "service": started.service,
         # A pipeline that stopped here goes on from the rerun.
-        then=started.then if stopped else None,
+        "then": started.then if stopped else None,
+    }
+    own = {name: value for name, value in given.items() if value is not None}
+    kick_off_options = read_options(KickOffOptions, {**inherited, **own, "key": key})
+    return KickOffRequest(
+        job_name=started.job_name,
+        options=kick_off_options.with_tags(started.tags if options.tags is None else options.tags),
+        known_id=str(uuid.uuid4()) if key is None else ids.rerun_id(started.orchestration_id, key),
         lineage=Lineage(
             parent_id=started.orchestration_id,
-            rerun_only=options.get("only", "failed"),
+            rerun_only=options.only,
             pipeline_id=started.pipeline_id,
             stage=started.stage,
         ),

@@ -1,4 +1,4 @@
-"""Reruns of reruns: who descends from whom, and one answer over all of them."""
+"""Reruns of reruns: which orchestration runs which again, and one answer over all of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -29,7 +29,7 @@ class Member(NamedTuple):
 
 
 def ancestry(orchestration_id: str, stores: Stores) -> list[Member]:
-    """Return what an orchestration runs again, first of all the first, and last itself.
+    """Return the orchestrations that an orchestration runs again, the first one first, and itself last.
 
     Raises OrchestrationNotFound.
     """
@@ -44,20 +44,22 @@ def ancestry(orchestration_id: str, stores: Stores) -> list[Member]:
 
 
 def family(orchestration_id: str, stores: Stores) -> list[Member]:
-    """Return the first orchestration of a lineage and all its reruns, oldest first, whichever was named.
+    """Return the first orchestration of a lineage and all its reruns, oldest first.
+
+    *orchestration_id* may be any of them.
 
     Raises OrchestrationNotFound.
     """
     members = [ancestry(orchestration_id, stores)[0]]
     for member in members:
         for request in stores.event_log.read_reruns(member.id):
-            # One that was asked for, but whose kick-off came to nothing.
+            # A rerun may have been requested without its kick-off having succeeded.
             with suppress(OrchestrationNotFound):
                 members.append(_child(member, stores.event_log.read_started(request.rerun_id), stores))
     return sorted(members, key=lambda member: member.started.at)
 
 
-def merged(members: Iterable[Member], stores: Stores) -> list[Success | Failure]:
+def merge_outcomes(members: Iterable[Member], stores: Stores) -> list[Success | Failure]:
     """Return one outcome for each instance of the first orchestration: its latest success, or latest failure.
 
     They are in the order of its params, and their indices are its own. Raises PayloadNotFound.

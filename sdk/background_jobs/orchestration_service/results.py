@@ -9,6 +9,7 @@ from typing import Any, Final
 from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.stores import Stores
 from background_jobs.core.events import (
+    LOG_PARTITIONS,
     PARTITION_SIZE,
     JobCompleted,
     JobErrored,
@@ -17,6 +18,7 @@ from background_jobs.core.events import (
     PayloadRef,
 )
 from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.statuses import State
 from background_jobs.core.views.causes import FailureDigest, digest_failures
 from background_jobs.core.views.live import indices_in_states
@@ -101,7 +103,7 @@ def read_outcome_events(
     wanted = set(indices)
     partitions: dict[int, list[int]] = {}
     for index in indices:
-        partitions.setdefault(index // PARTITION_SIZE, []).append(index)
+        partitions.setdefault(LOG_PARTITIONS.number(index), []).append(index)
     return (
         event
         for held in partitions.values()
@@ -114,13 +116,14 @@ def read_params(
     started: OrchestrationStarted, first: int, last: int, payloads: Payloads
 ) -> dict[int, dict[str, Any]]:
     """Return the params of the instances *first* to *last*, by index; the manifest says where they are."""
-    covering = [
-        (*map(int, share["indices"].split("-")), *map(int, share["bytes"].split("-")))
+    shares = [
+        (InclusiveRange.parse(share["indices"]), InclusiveRange.parse(share["bytes"]))
         for share in map(json.loads, payloads.lines(started.shares_key))
     ]
-    covering = [share for share in covering if share[0] <= last and share[1] >= first]
-    lines = payloads.get(started.params_key, f"{covering[0][2]}-{covering[-1][3]}").splitlines()
-    numbered = enumerate(lines, start=covering[0][0])
+    covering = [share for share in shares if share[0].first <= last and share[0].last >= first]
+    byte_range = InclusiveRange(covering[0][1].first, covering[-1][1].last)
+    lines = payloads.get(started.params_key, str(byte_range)).splitlines()
+    numbered = enumerate(lines, start=covering[0][0].first)
     return {index: json.loads(line) for index, line in numbered if first <= index <= last}
 
 

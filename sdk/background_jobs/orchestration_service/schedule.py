@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
-from typing import Final, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from background_jobs.aws.scheduler import Scheduler
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import InvalidBackfill, ScheduleDeclared, ScheduleEnded
+from background_jobs.core.limits import BACKFILL_OCCURRENCES
 from background_jobs.core.schedules.definition import Overlap, ScheduleDefinition
 from background_jobs.core.schedules.events import (
     OccurrenceEvent,
@@ -18,27 +19,24 @@ from background_jobs.core.schedules.events import (
     ScheduleResumed,
 )
 from background_jobs.core.schedules.occurrences import (
-    Live,
+    DeployedSchedule,
     RunState,
     ScheduleRun,
-    occurrences,
-    periods,
+    active_periods,
+    list_runs,
     run_from_event,
 )
 from background_jobs.core.schedules.overlap import ScheduleBacklog
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.schedule import ScheduleState, ScheduleView
 from background_jobs.orchestration_service.occurrences import UNFOLDED, OccurrenceRunner
-from background_jobs.orchestration_service.pipeline_runs import read_stages, status_of
-
-LONGEST_BACKFILL: Final = 1_000
-"""Occurrences that one backfill may run."""
+from background_jobs.orchestration_service.pipeline_runs import merge_statuses, read_stages
 
 
 class Schedule:
     """A schedule of the environment; any process can re-attach to it by its name."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 -- what a schedule lives in
+    def __init__(  # noqa: PLR0913, PLR0917 -- the services that it calls
         self,
         definition: ScheduleDefinition,
         state: ScheduleState,
@@ -50,7 +48,7 @@ class Schedule:
         self.name = definition.name
         self.definition = definition
         self.state = state
-        """As it was when the handle was made, or last changed through it."""
+        """The state when the handle was made, or when it was last changed through the handle."""
         self._stores = stores
         self._scheduler = scheduler
         self._occurrence_runner = occurrence_runner
@@ -64,44 +62,44 @@ class Schedule:
         return ScheduleView.of(self.definition, self.state, self.next_runs())
 
     def pause(self) -> None:
-        """Make nothing due until `resume`; what waits in the queue still runs. Raises ScheduleEnded."""
-        live = self._live()
-        if not live.paused:
+        """Make nothing due until `resume`; occurrences in the queue still run. Raises ScheduleEnded."""
+        deployed = self._deployed()
+        if not deployed.paused:
             now = self._clock()
-            self._scheduler.set_paused(live.definition, now, paused=True)
+            self._scheduler.set_paused(deployed.definition, now, paused=True)
             self._stores.schedule_log.append(SchedulePaused(schedule=self.name, at=now))
         self.state = ScheduleState.PAUSED
 
     def resume(self) -> None:
-        """Go on after `pause`; what would have been due meanwhile does not run. Raises ScheduleEnded."""
-        live = self._live()
-        if live.paused:
+        """Go on after `pause`; occurrences of the time between do not run. Raises ScheduleEnded."""
+        deployed = self._deployed()
+        if deployed.paused:
             now = self._clock()
-            self._scheduler.set_paused(live.definition, now, paused=False)
-            resumed = ScheduleResumed(schedule=self.name, at=now, definition=live.definition)
+            self._scheduler.set_paused(deployed.definition, now, paused=False)
+            resumed = ScheduleResumed(schedule=self.name, at=now, definition=deployed.definition)
             self._stores.schedule_log.append(resumed)
         self.state = ScheduleState.ACTIVE
 
     def delete(self) -> None:
-        """Delete the schedule and empty its queue; what runs goes on, and the history stays.
+        """Delete the schedule and empty its queue; runs in progress go on, and the history stays.
 
         Deleting twice is harmless. Raises ScheduleDeclared if the stack declares it.
         """
-        live = self._scheduler.get(self.name)
-        definition = live.definition if live else self.definition
+        deployed = self._scheduler.get(self.name)
+        definition = deployed.definition if deployed else self.definition
         if definition.declared:
             raise ScheduleDeclared(self.name)
         self._scheduler.delete(self.name)
         self.state = ScheduleState.OVER
         changes = self._stores.schedule_log.read_changes(self.name)
-        if live is None and changes and isinstance(changes[-1], ScheduleDeleted):
+        if deployed is None and changes and isinstance(changes[-1], ScheduleDeleted):
             return
         self._empty_queue()
         if definition.params_key:
             self._stores.payloads.remove(definition.params_key)
 
     def run_now(self, *, force: bool = False) -> ScheduleRun:
-        """Run the job now, as if it were due, and return what became of that.
+        """Run the job now, as if it were due, and return what became of the occurrence.
 
         With *force* it runs beside a run that is still in progress, whatever the schedule's overlap. Paused
         schedules run as well. Raises ScheduleEnded.
@@ -109,7 +107,7 @@ class Schedule:
         if self.state is ScheduleState.OVER:
             raise ScheduleEnded(self.name)
         overlap = Overlap.ALLOW if force else self.definition.overlap
-        event = self._occurrence_runner.occurrence(self.definition, self._clock(), overlap)
+        event = self._occurrence_runner.run(self.definition, self._clock(), overlap)
         return self._with_statuses([run_from_event(event)])[0]
 
     def next_runs(self, n: int = 5) -> list[datetime]:
@@ -122,8 +120,8 @@ class Schedule:
     def runs(self, limit: int = 100) -> list[ScheduleRun]:
         """Return what became of the last *limit* occurrences, newest first.
 
-        They were started, with the status of their orchestration; they wait in the queue; they were skipped,
-        for a reason; or they were missed: the definition says that they were due, and nothing came of it.
+        An occurrence was started (the run has the status of its orchestration), waits in the queue, was
+        skipped for a reason, or was missed: it was due by the definition, and nothing came of it.
         """
         now = self._clock()
         kept_since = now - self._stores.retention.longest
@@ -135,9 +133,8 @@ class Schedule:
             *log.read_skips(self.name, since),
             *self._backlog().waiting,
         ]
-        active = periods(log.read_changes(self.name), self._scheduler.get(self.name), now)
-        found = occurrences(events, active, since, now)
-        return self._with_statuses(found[:limit])
+        periods = active_periods(log.read_changes(self.name), self._scheduler.get(self.name), now)
+        return self._with_statuses(list_runs(events, periods, since, now)[:limit])
 
     def backfill(
         self,
@@ -146,19 +143,17 @@ class Schedule:
         *,
         overlap: Literal["skip", "queue", "allow"] | Overlap | None = None,
     ) -> list[ScheduleRun]:
-        """Run what would have been due from *from_* on and before *to*, and did not run; oldest first.
+        """Run the occurrences from *from_* on and before *to* that did not run, oldest first.
 
-        That is what was missed, skipped, paused, or before the schedule was made. *overlap* stands for the
-        schedule's own here: "queue" runs one after the other. Returns what became of each.
+        They were missed, skipped, due in a pause, or before the schedule was made. *overlap* replaces the
+        schedule's own: "queue" runs one after the other. Returns what became of each.
 
         Raises InvalidBackfill, or ScheduleEnded if the schedule was deleted; nothing was started then.
         """
         policy = Overlap(overlap or self.definition.overlap)
         due = self._due_between(from_, to)
         ran = {run.scheduled_at for run in self._stores.schedule_log.read_runs_since(self.name, from_)}
-        events = (
-            self._occurrence_runner.occurrence(self.definition, at, policy) for at in due if at not in ran
-        )
+        events = (self._occurrence_runner.run(self.definition, at, policy) for at in due if at not in ran)
         return self._with_statuses(map(run_from_event, events))
 
     def _due_between(self, from_: datetime, to: datetime) -> list[datetime]:
@@ -174,34 +169,36 @@ class Schedule:
         if changes and isinstance(changes[-1], ScheduleDeleted):
             raise ScheduleEnded(self.name)
         past = self.definition.timing.after(from_ - timedelta(microseconds=1))
-        due = [at for at in islice(past, LONGEST_BACKFILL + 1) if at < to]
-        if len(due) > LONGEST_BACKFILL:
-            raise InvalidBackfill(self.name, f"it has more than {LONGEST_BACKFILL:,} occurrences; take less")
+        due = [at for at in islice(past, BACKFILL_OCCURRENCES + 1) if at < to]
+        if len(due) > BACKFILL_OCCURRENCES:
+            raise InvalidBackfill(
+                self.name, f"it has more than {BACKFILL_OCCURRENCES:,} occurrences; take less"
+            )
         return due
 
-    def _live(self) -> Live:
-        live = self._scheduler.get(self.name)
-        if live is None:
+    def _deployed(self) -> DeployedSchedule:
+        deployed = self._scheduler.get(self.name)
+        if deployed is None:
             raise ScheduleEnded(self.name)
-        return live
+        return deployed
 
     def _empty_queue(self) -> None:
         now, log = self._clock(), self._stores.schedule_log
         waiting = self._backlog().waiting
         log.append(ScheduleDeleted(schedule=self.name, at=now))
         reason = "the schedule was deleted before its turn"
-        for one in waiting:
+        for queued in waiting:
             log.append(
-                OccurrenceSkipped(schedule=self.name, at=now, scheduled_at=one.scheduled_at, reason=reason)
+                OccurrenceSkipped(schedule=self.name, at=now, scheduled_at=queued.scheduled_at, reason=reason)
             )
 
     def _backlog(self) -> ScheduleBacklog:
-        return self._occurrence_runner.backlog(self.name, Overlap.QUEUE)
+        return self._occurrence_runner.read_backlog(self.name, Overlap.QUEUE)
 
     def _with_statuses(self, events: Iterable[ScheduleRun]) -> list[ScheduleRun]:
         runs = list(events)
         stages = read_stages((run.orchestration_id for run in runs if run.orchestration_id), self._stores)
-        statuses = {run: status_of(started) for run, started in stages.items()}
+        statuses = {run: merge_statuses(started) for run, started in stages.items()}
         return [run.model_copy(update={"status": self._status(run, statuses)}) for run in runs]
 
     def _status(self, run: ScheduleRun, statuses: Mapping[str, Status]) -> Status | None:

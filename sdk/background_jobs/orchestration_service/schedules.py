@@ -1,11 +1,11 @@
-"""The schedules of an environment: made, found and listed."""
+"""The schedules of an environment: making, finding and listing them."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,57 +13,28 @@ from background_jobs.aws import clients
 from background_jobs.aws.scheduler import Scheduler
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import InvalidSchedule, MissingSettings, ScheduleDeclared, ScheduleNotFound
+from background_jobs.core.limits import SCHEDULE_PARAMS_BYTES
+from background_jobs.core.options import OccurrenceOptions, check_keywords, read_options
 from background_jobs.core.payloads import INLINE_BYTES
-from background_jobs.core.retry import Retry
 from background_jobs.core.schedules.definition import (
     Overlap,
     ScheduleDefinition,
     Target,
+    explain_invalid,
     is_schedule_name,
-    refusal,
     schedule_group,
 )
 from background_jobs.core.schedules.events import ScheduleDefined, ScheduleResumed
-from background_jobs.core.schedules.occurrences import Live
-from background_jobs.core.stages import Stage
+from background_jobs.core.schedules.occurrences import DeployedSchedule
+from background_jobs.core.schedules.options import TIMING_OPTIONS, ScheduleKeywords, ScheduleOptions
 from background_jobs.core.views.schedule import ScheduleState
-from background_jobs.orchestration_service.kick_off import KickOff, named, params_checker
-from background_jobs.orchestration_service.occurrences import OccurrenceRunner, Prepare
+from background_jobs.orchestration_service.kick_off import KickOffRequest, params_checker, resolve_job
+from background_jobs.orchestration_service.occurrences import OccurrenceRunner
 from background_jobs.orchestration_service.params_spool import ParamsSpool
 from background_jobs.orchestration_service.schedule import Schedule
 from background_jobs.settings import PREFIX, Settings
 
-MAX_PARAMS_BYTES: Final = 256 * 1024 * 1024
-"""A function reads and writes all params at every occurrence."""
 _READERS: Final = 8
-
-
-class ScheduleOptions(TypedDict, total=False):
-    """The keywords of schedule_job."""
-
-    cron: str | None
-    """When it is due: five fields as in Unix (``0 3 * * *``), or the six of EventBridge Scheduler."""
-    every: timedelta | None
-    """So often, in whole minutes."""
-    at: datetime | None
-    """Once, at a moment with a time zone."""
-    timezone: str | None
-    """The zone of *cron*, by its IANA name; by default UTC."""
-    start: datetime | None
-    """Not before then; *every* counts from it, by default from the next minute on."""
-    end: datetime | None
-    """Only before then."""
-    overlap: Literal["skip", "queue", "allow"] | Overlap
-    """What happens while the run before is still in progress; by default the occurrence is skipped."""
-    jitter: timedelta
-    """Within how long after its time an occurrence may come, in whole minutes."""
-    parallelism: int | None
-    tags: Mapping[str, str] | None
-    service: str | None
-    retry: Retry | None
-    timeout: float | timedelta | None
-    then: Stage | None
-    """These are as in kick_off_job, for every occurrence."""
 
 
 class Schedules:
@@ -73,37 +44,30 @@ class Schedules:
         self,
         settings: Settings,
         stores: Stores,
-        prepare: Prepare,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        occurrence_runner: OccurrenceRunner | None = None,
     ) -> None:
         self._settings = settings
         self._stores = stores
         self._clock = clock
-        self.occurrence_runner = OccurrenceRunner(stores, prepare, clock)
+        self.occurrence_runner = occurrence_runner or OccurrenceRunner.from_settings(settings, stores, clock)
 
     def define(
         self,
         name: str,
         job: str | Callable[..., Any],
         params: Iterable[Mapping[str, Any] | BaseModel],
-        options: ScheduleOptions,
+        keywords: ScheduleKeywords,
     ) -> Schedule:
         """Make a schedule, or make it anew. Raises InvalidSchedule, ScheduleDeclared, or as kick_off_job."""
-        job_name, job_definition = named(job)
-        wanted = KickOff(
-            job_name=job_name,
-            parallelism=options.get("parallelism"),
-            tags=options.get("tags") or {},
-            timeout=options.get("timeout"),
-            service=options.get("service") or self._settings.service,
-            then=options.get("then"),
-        )
-        wanted.refuse(self._settings)
-        definition = self._definition(name, wanted, options)
+        job_name, job_definition = resolve_job(job)
+        options = self._read_options(name, keywords)
+        KickOffRequest(job_name=job_name, options=options.kick_off_options(tags={})).refuse(self._settings)
+        definition = self._definition(name, job_name, options)
         target, before = self._target(), self._scheduler.get(name)
         if before is not None and before.definition.declared:
             raise ScheduleDeclared(name)
-        definition = _keeping_beat(definition, before, explicit=options.get("start") is not None)
+        definition = _keep_beat(definition, before, explicit=options.start is not None)
         with ParamsSpool() as spool:
             spool.fill(params, params_checker(job_definition))
             definition = self._with_params(definition, spool)
@@ -116,8 +80,8 @@ class Schedules:
         self._stores.schedule_log.append(
             ScheduleDefined(schedule=name, at=now, definition=definition, paused=paused)
         )
-        # What waits in the queue runs with the params of its time.
-        if before and not self.occurrence_runner.backlog(name, Overlap.QUEUE).waiting:
+        # Occurrences that wait in the queue still run with the params of the definition before.
+        if before and not self.occurrence_runner.read_backlog(name, Overlap.QUEUE).waiting:
             self._remove_params(before.definition, unless=definition)
         return self._handle(definition, ScheduleState.PAUSED if paused else ScheduleState.ACTIVE)
 
@@ -125,16 +89,16 @@ class Schedules:
         """Return all schedules that there are, by name."""
         names = self._scheduler.names()
         with ThreadPoolExecutor(_READERS) as pool:
-            found = list(pool.map(self._scheduler.get, names))
-        return [self._live_handle(live) for live in found if live is not None]
+            schedules = list(pool.map(self._scheduler.get, names))
+        return [self._deployed_handle(deployed) for deployed in schedules if deployed is not None]
 
-    def named(self, name: str) -> Schedule:
+    def find(self, name: str) -> Schedule:
         """Return the schedule *name*, also one that is over. Raises ScheduleNotFound."""
         if not is_schedule_name(name):
             raise ScheduleNotFound(name)
-        live = self._scheduler.get(name)
-        if live is not None:
-            return self._live_handle(live)
+        deployed = self._scheduler.get(name)
+        if deployed is not None:
+            return self._deployed_handle(deployed)
         changes = self._stores.schedule_log.read_changes(name)
         for change in reversed(changes):
             if isinstance(change, ScheduleDefined | ScheduleResumed):
@@ -143,46 +107,46 @@ class Schedules:
 
     @cached_property
     def _scheduler(self) -> Scheduler:
-        # Most callers have no schedules, and a client takes its time.
+        # Most callers have no schedules, and a client takes long to make.
         return Scheduler(clients.scheduler(), schedule_group(self._settings.environment))
 
-    def _definition(self, name: str, wanted: KickOff, options: ScheduleOptions) -> ScheduleDefinition:
-        """Return what is asked for, still without params. Raises InvalidSchedule."""
-        now = self._clock()
-        fields = {
-            "name": name,
-            "job_name": wanted.job_name,
-            "service": wanted.service,
-            "timing": {
-                "cron": options.get("cron"),
-                "every": options.get("every"),
-                "at": options.get("at"),
-                "timezone": options.get("timezone") or "UTC",
-                "start": options.get("start") or (now if options.get("every") else None),
-                "end": options.get("end"),
-            },
-            "overlap": options.get("overlap") or Overlap.SKIP,
-            "jitter": options.get("jitter") or timedelta(),
-            "parallelism": wanted.parallelism,
-            "tags": wanted.tags,
-            "retry": options.get("retry"),
-            "timeout_seconds": wanted.seconds,
-            "then": wanted.then,
+    def _read_options(self, name: str, keywords: ScheduleKeywords) -> ScheduleOptions:
+        """Return the checked options of schedule *name*. Raises InvalidSchedule or InvalidKickOff."""
+        check_keywords(ScheduleOptions, keywords)
+        given = {option: value for option, value in keywords.items() if value is not None}
+        shared = {
+            option: value for option, value in given.items() if option in OccurrenceOptions.model_fields
         }
+        read_options(OccurrenceOptions, shared, self._settings.max_parallelism)
         try:
-            definition = ScheduleDefinition.model_validate(fields)
+            return ScheduleOptions.model_validate(given)
         except ValidationError as invalid:
-            raise InvalidSchedule(name, refusal(invalid)) from None
-        _refuse_never(definition, now)
+            raise InvalidSchedule(name, explain_invalid(invalid)) from None
+
+    def _definition(self, name: str, job_name: str, options: ScheduleOptions) -> ScheduleDefinition:
+        """Return the definition that the options ask for, still without params. Raises InvalidSchedule."""
+        now = self._clock()
+        fields = {option: getattr(options, option) for option in ScheduleOptions.model_fields}
+        timing = {option: fields.pop(option) for option in TIMING_OPTIONS}
+        if options.every and not options.start:
+            timing["start"] = now
+        service = options.service or self._settings.service
+        try:
+            definition = ScheduleDefinition.model_validate(
+                fields | {"name": name, "job_name": job_name, "service": service, "timing": timing}
+            )
+        except ValidationError as invalid:
+            raise InvalidSchedule(name, explain_invalid(invalid)) from None
+        _refuse_never_due(definition, now)
         return definition
 
     def _with_params(self, definition: ScheduleDefinition, spool: ParamsSpool) -> ScheduleDefinition:
-        """Return the definition with its params: within it, or uploaded where they are large."""
+        """Return the definition with its params: within it, or uploaded if they are large."""
         size = spool.file.tell()
         if not spool.total:
             raise InvalidSchedule(definition.name, "there are no params, so nothing would run; give [{}]")
-        if size > MAX_PARAMS_BYTES:
-            most = f"{MAX_PARAMS_BYTES:,} is the most; keep the data in S3 and pass its keys"
+        if size > SCHEDULE_PARAMS_BYTES:
+            most = f"{SCHEDULE_PARAMS_BYTES:,} is the most; keep the data in S3 and pass its keys"
             raise InvalidSchedule(definition.name, f"its params are {size:,} bytes of JSON, and {most}")
         if size <= INLINE_BYTES:
             spool.file.seek(0)
@@ -204,14 +168,16 @@ class Schedules:
             raise MissingSettings(missing)
         return target
 
-    def _live_handle(self, live: Live) -> Schedule:
-        return self._handle(live.definition, ScheduleState.PAUSED if live.paused else ScheduleState.ACTIVE)
+    def _deployed_handle(self, deployed: DeployedSchedule) -> Schedule:
+        return self._handle(
+            deployed.definition, ScheduleState.PAUSED if deployed.paused else ScheduleState.ACTIVE
+        )
 
     def _handle(self, definition: ScheduleDefinition, state: ScheduleState) -> Schedule:
         return Schedule(definition, state, self._stores, self._scheduler, self.occurrence_runner, self._clock)
 
 
-def _refuse_never(definition: ScheduleDefinition, now: datetime) -> None:
+def _refuse_never_due(definition: ScheduleDefinition, now: datetime) -> None:
     """Raise InvalidSchedule if nothing is due from *now* on."""
     timing = definition.timing
     if next(timing.after(now), None) is not None:
@@ -222,10 +188,10 @@ def _refuse_never(definition: ScheduleDefinition, now: datetime) -> None:
     raise InvalidSchedule(definition.name, f"{timing.expression} is not due{window}")
 
 
-def _keeping_beat(
-    definition: ScheduleDefinition, before: Live | None, *, explicit: bool
+def _keep_beat(
+    definition: ScheduleDefinition, before: DeployedSchedule | None, *, explicit: bool
 ) -> ScheduleDefinition:
-    """Return the definition with the start that an interval had before: made anew, it keeps its beat."""
+    """Return the definition with the start that the interval had before, so that it keeps its beat."""
     timing = definition.timing
     if before is None or explicit or timing.every is None or before.definition.timing.every != timing.every:
         return definition

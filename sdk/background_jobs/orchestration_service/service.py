@@ -10,19 +10,15 @@ from background_jobs.aws.history import HistoryFilter, HistoryPage
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.errors import OrchestrationNotFound
-from background_jobs.core.events import OrchestrationStarted
-from background_jobs.core.lineage import Lineage
-from background_jobs.core.retry import Retry
-from background_jobs.core.stages import Stage
+from background_jobs.core.options import KickOffKeywords, KickOffOptions, RerunKeywords, read_options
+from background_jobs.core.schedules.options import ScheduleKeywords
 from background_jobs.core.statuses import Status
 from background_jobs.orchestration_service.job_results import JobResults
-from background_jobs.orchestration_service.kick_off import KickOff, kick_off, named, prepared
-from background_jobs.orchestration_service.occurrences import OccurrenceRunner
+from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off, resolve_job
 from background_jobs.orchestration_service.orchestration import Orchestration
 from background_jobs.orchestration_service.pipeline import Pipeline
-from background_jobs.orchestration_service.rerun import RerunOptions
 from background_jobs.orchestration_service.schedule import Schedule
-from background_jobs.orchestration_service.schedules import ScheduleOptions, Schedules
+from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import Settings
 
 
@@ -35,52 +31,38 @@ class OrchestrationService:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings.from_env()
         self._stores = Stores.of(self._settings)
-        self._schedules = Schedules(self._settings, self._stores, self._prepared)
+        self._schedules = Schedules(self._settings, self._stores)
 
-    def kick_off_job(  # noqa: PLR0913 -- its options are keywords
+    def kick_off_job(
         self,
         job: str | Callable[..., Any],
         params: Iterable[Mapping[str, Any] | BaseModel],
-        *,
-        parallelism: int | None = None,
-        key: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        service: str | None = None,
-        retry: Retry | None = None,
-        timeout: float | timedelta | None = None,
-        then: Stage | None = None,
-        parent_id: str | None = None,
+        **options: Unpack[KickOffKeywords],
     ) -> Orchestration:
         """Start one job instance for each object in *params*, and return the handle of them all.
 
         *job* is a job name, or the decorated job itself, whose typed params are then validated here.
         *params* may be any iterable; it is read once, lazily, and nothing is started before its end.
-        *parallelism* is how many containers work at once, by default one per instance up to the environment's
-        limit. *key* makes the kick-off idempotent: the same key with the same params re-attaches.
+        *parallelism* is how many containers work at once, by default one per instance up to the limit of
+        the environment. *key* makes the kick-off idempotent: the same key with the same params re-attaches.
         *tags* (customer identifiers, say) travel with every event. *service* runs the job, by default
         the one in the settings. *retry* overrides the job's own. *timeout*, in seconds or as a timedelta,
         ends the whole orchestration: what has no outcome by then is Errored as OrchestrationTimeout.
-        *then* is the stage that follows. *parent_id* notes the orchestration that this one follows.
+        *then* is the stage that follows. *parent_id* is the id of an orchestration that this one is noted to
+        follow.
 
         The calls to AWS are constant in the number of instances: two uploads and one put.
 
         Raises UnknownJobName, InvalidParams, InvalidKickOff or KickOffConflict, and whatever the iterator
         raises; nothing was started then.
         """
-        name, definition = named(job)
-        wanted = KickOff(
+        name, definition = resolve_job(job)
+        request = KickOffRequest(
             job_name=name,
             definition=definition,
-            parallelism=parallelism,
-            key=key,
-            tags=tags or {},
-            service=service,
-            retry=retry,
-            timeout=timeout,
-            then=then,
-            lineage=Lineage(parent_id=parent_id),
+            options=read_options(KickOffOptions, options, self._settings.max_parallelism),
         )
-        return self._handle(kick_off(wanted, params, self._stores, self._settings), wanted.job_name)
+        return self._handle(kick_off(request, params, self._stores, self._settings), name)
 
     def orchestration(self, orchestration_id: str) -> Orchestration:
         """Re-attach to an orchestration by its id, from any process.
@@ -113,12 +95,12 @@ class OrchestrationService:
         InvalidToken if it is not.
         """
         now = datetime.now(UTC)
-        wanted = HistoryFilter(
+        filters = HistoryFilter(
             job_name=job_name, status=status, customer=customer, since=since, until=min(until or now, now)
         )
-        return self._stores.history.page(wanted, limit=limit, after=next_token)
+        return self._stores.history.page(filters, limit=limit, after=next_token)
 
-    def rerun(self, orchestration_id: str, **options: Unpack[RerunOptions]) -> Orchestration:
+    def rerun(self, orchestration_id: str, **options: Unpack[RerunKeywords]) -> Orchestration:
         """Run instances of an orchestration again; the options are those of `Orchestration.rerun`."""
         return self.orchestration(orchestration_id).rerun(**options)
 
@@ -135,9 +117,6 @@ class OrchestrationService:
         """
         return self.orchestration(orchestration_id).results(timeout, merged=merged)
 
-    def _prepared(self, wanted: KickOff, params: Iterable[Mapping[str, Any]]) -> OrchestrationStarted:
-        return prepared(wanted, params, self._stores, self._settings)
-
     def _handle(self, orchestration_id: str, job_name: str) -> Orchestration:
         return Orchestration(orchestration_id, job_name, self._stores, self._settings)
 
@@ -146,14 +125,14 @@ class OrchestrationService:
         name: str,
         job: str | Callable[..., Any],
         params: Iterable[Mapping[str, Any] | BaseModel],
-        **options: Unpack[ScheduleOptions],
+        **options: Unpack[ScheduleKeywords],
     ) -> Schedule:
         """Kick off *job* with *params* whenever the schedule *name* is due; the same name again redefines it.
 
         It is due by *cron* (five fields, or Scheduler's six) in *timezone*, *every* so often from *start* on,
         or once *at* a moment. *overlap* says what becomes of an occurrence while the run before is still in
         progress: "skip" it, "queue" it, or "allow" both. The params are read once, now. A schedule that is
-        paused stays so. docs/schedules.md tells of every option.
+        paused stays so. docs/schedules.md has every option.
 
         Raises InvalidSchedule, ScheduleDeclared, or what kick_off_job raises; nothing was written then.
         """
@@ -165,9 +144,4 @@ class OrchestrationService:
 
     def schedule(self, name: str) -> Schedule:
         """Re-attach to a schedule by its name, also to one that is over. Raises ScheduleNotFound."""
-        return self._schedules.named(name)
-
-    @property
-    def occurrence_runner(self) -> OccurrenceRunner:
-        """Return what carries out the occurrences of schedules, for the function that Scheduler invokes."""
-        return self._schedules.occurrence_runner
+        return self._schedules.find(name)

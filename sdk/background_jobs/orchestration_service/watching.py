@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core.fold import Advance, ReadModel, Summary, Transition, fold
-from background_jobs.core.statuses import CHUNK_SIZE, State
+from background_jobs.core.statuses import State
 from background_jobs.core.views.live import Snapshot, indices_in_states
 
 _SHORTEST_WAIT: Final = 0.05
@@ -104,7 +104,7 @@ def first_update(orchestration_id: str, stores: Stores) -> Update:
     if model.summary.total is None:
         return Update(current_summary(orchestration_id, stores), ())
     moves = (
-        Transition(index, model.chunks[index // CHUNK_SIZE].rank(index % CHUNK_SIZE), now)
+        Transition(index, model.rank(index), now)
         for index in indices_in_states(model, set(State) - {State.WAITING})
     )
     told = Snapshot.of(model, now).progress

@@ -25,10 +25,13 @@ _STATUSES: Final[dict[type[errors.BackgroundJobsError], int]] = {
     errors.ScheduleDeclared: 409,
     errors.ScheduleEnded: 409,
     errors.PayloadNotFound: 410,
+    errors.InvalidBackfill: 422,
     errors.InvalidKickOff: 422,
     errors.InvalidParams: 422,
+    errors.InvalidSchedule: 422,
     errors.InvalidToken: 422,
     errors.UnknownJobName: 422,
+    errors.MissingSettings: 503,
     errors.ServiceUnreachable: 503,
 }
 _DESCRIPTION: Final = """Kick off background jobs, follow them live, and read what came of them.
@@ -68,7 +71,7 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
 _PROBLEMS: Final = {
     404: "There is no such orchestration, instance or schedule.",
     422: "The request cannot be, and the answer says why.",
-    503: "AWS, or the endpoint that stands for it, did not answer.",
+    503: "AWS, or the endpoint that stands for it, did not answer, or the API lacks a setting.",
 }
 
 

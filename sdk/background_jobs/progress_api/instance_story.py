@@ -16,7 +16,6 @@ from background_jobs.core.events import (
     OrchestrationStarted,
 )
 from background_jobs.core.outcomes import Failure, Success
-from background_jobs.core.statuses import CHUNK_SIZE
 from background_jobs.orchestration_service.results import outcome_from_event, read_params
 from background_jobs.progress_api.models import Instance, InstanceDetail, InstanceEvent
 
@@ -27,13 +26,13 @@ def story_of(started: OrchestrationStarted, index: int, stores: Stores) -> Insta
     Raises PayloadNotFound once its params or its result have expired.
     """
     orchestration_id = started.orchestration_id
-    chunk = stores.read_model.read_snapshot(orchestration_id).chunks.get(index // CHUNK_SIZE)
+    rank = stores.read_model.read_snapshot(orchestration_id).rank(index)
     params = read_params(started, index, index, stores.payloads)[index]
     happened = list(stores.event_log.read_instance(orchestration_id, index))
     outcomes = [event for event in happened if isinstance(event, JobCompleted | JobErrored)]
     ended = [outcome_from_event(event, started.job_name, params, stores.payloads) for event in outcomes]
     return InstanceDetail(
-        instance=Instance.of(orchestration_id, index, chunk.rank(index % CHUNK_SIZE) if chunk else 0),
+        instance=Instance.of(orchestration_id, index, rank),
         params=params,
         result=next((one.result for one in ended if isinstance(one, Success)), None),
         error=next((one.error for one in ended if isinstance(one, Failure)), None),

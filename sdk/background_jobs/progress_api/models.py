@@ -1,4 +1,4 @@
-"""What the API takes and gives, beside what `core.live` and `core.answers` say."""
+"""What the API takes and gives, beside the options in `core.options` and the views in `core.views`."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -7,18 +7,14 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from background_jobs.core import ids
+from background_jobs.core.bounds import ORCHESTRATION_ID, JobName, Reason
 from background_jobs.core.events import JobError
-from background_jobs.core.lineage import Rerun
-from background_jobs.core.retry import Retry
-from background_jobs.core.stages import Stage
+from background_jobs.core.options import KickOffOptions, RerunOptions
+from background_jobs.core.schedules.options import ScheduleOptions
 from background_jobs.core.statuses import State, Status, attempt_of, state_of, status_of
 from background_jobs.core.views.answers import FailureView, SuccessView
 
-OrchestrationId = Annotated[
-    str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="The orchestration's UUID.")
-]
-PAGE: int = 100
-LONGEST_PAGE: int = 1_000
+OrchestrationId = Annotated[str, Path(pattern=ORCHESTRATION_ID, description="The orchestration's UUID.")]
 
 
 class Problem(BaseModel):
@@ -28,20 +24,22 @@ class Problem(BaseModel):
     message: str
 
 
-class KickOff(BaseModel):
+class KickOffBody(KickOffOptions):
     """What `OrchestrationService.kick_off_job` takes."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    job_name: str = Field(min_length=1, max_length=80)
+    job_name: JobName
     params: list[dict[str, Any]] = Field(description="One job instance for each.")
-    parallelism: int | None = Field(default=None, ge=1, le=10_000)
-    key: str | None = Field(default=None, min_length=1, max_length=256)
-    tags: dict[str, str] = Field(default_factory=dict)
-    service: str | None = Field(default=None, min_length=1, max_length=40)
-    retry: Retry | None = None
-    timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 86_400)
-    then: Stage | None = Field(default=None, description="What follows once it has completed.")
+
+
+class RerunBody(RerunOptions):
+    """Which instances are to run again, and how."""
+
+
+class ScheduleBody(ScheduleOptions):
+    """What `OrchestrationService.schedule_job` takes."""
+
+    job_name: JobName
+    params: list[dict[str, Any]] = Field(default=[{}], min_length=1, description="One job instance for each.")
 
 
 class CancelRequest(BaseModel):
@@ -49,19 +47,7 @@ class CancelRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(default="", max_length=1_000)
-
-
-class RerunRequest(BaseModel):
-    """Which instances are to run again."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    only: Rerun = "failed"
-    key: str | None = Field(default=None, min_length=1, max_length=256)
-    parallelism: int | None = Field(default=None, ge=1, le=10_000)
-    retry: Retry | None = None
-    timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 86_400)
+    reason: Reason = ""
 
 
 class Instance(BaseModel):

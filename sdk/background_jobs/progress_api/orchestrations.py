@@ -9,8 +9,11 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import AwareDatetime
 
 from background_jobs.aws.stores import Stores
+from background_jobs.core.bounds import Customer, JobName, PageSize
+from background_jobs.core.limits import PAGE
+from background_jobs.core.options import KickOffOptions, RerunOptions, keywords_of
 from background_jobs.core.outcomes import Failure, Success
-from background_jobs.core.statuses import CHUNK_SIZE, State, Status
+from background_jobs.core.statuses import State, Status
 from background_jobs.core.views.answers import (
     CancelAnswer,
     FailureView,
@@ -26,23 +29,21 @@ from background_jobs.orchestration_service.results import digest, read_outcomes_
 from background_jobs.orchestration_service.watching import current_summary
 from background_jobs.progress_api.instance_story import story_of
 from background_jobs.progress_api.models import (
-    LONGEST_PAGE,
-    PAGE,
     CancelRequest,
     FailurePage,
     Instance,
     InstanceDetail,
     InstancePage,
-    KickOff,
+    KickOffBody,
     OrchestrationId,
     Problem,
-    RerunRequest,
+    RerunBody,
     SuccessPage,
 )
 
 router = APIRouter(prefix="/orchestrations", tags=["orchestrations"])
 
-Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE, description="The most that one page holds.")]
+Limit = Annotated[PageSize, Query(description="The most that one page holds.")]
 FromIndex = Annotated[int, Query(ge=0, le=2**31, description="Where the page begins: an instance's index.")]
 
 _STATES: Final[dict[Status, set[State]]] = {
@@ -67,18 +68,10 @@ def _service(request: Request) -> OrchestrationService:
 
 
 @router.post("", status_code=201, responses=_CONFLICT)
-def kick_off(body: KickOff, request: Request) -> Started:
+def kick_off(body: KickOffBody, request: Request) -> Started:
     """Start one job instance for each of the params."""
     orchestration = _service(request).kick_off_job(
-        body.job_name,
-        body.params,
-        parallelism=body.parallelism,
-        key=body.key,
-        tags=body.tags,
-        service=body.service,
-        retry=body.retry,
-        timeout=body.timeout_seconds,
-        then=body.then,
+        body.job_name, body.params, **keywords_of(KickOffOptions, body)
     )
     return Started(orchestration_id=orchestration.id, job_name=orchestration.job_name)
 
@@ -86,11 +79,9 @@ def kick_off(body: KickOff, request: Request) -> Started:
 @router.get("")
 def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the filters of a list
     request: Request,
-    job_name: Annotated[str | None, Query(min_length=1, max_length=80)] = None,
+    job_name: Annotated[JobName | None, Query()] = None,
     status: Status | None = None,
-    customer: Annotated[
-        str | None, Query(min_length=1, max_length=256, description="The value of the tag `customer`.")
-    ] = None,
+    customer: Annotated[Customer | None, Query(description="The value of the tag `customer`.")] = None,
     since: Annotated[AwareDatetime | None, Query(description="Started then or later.")] = None,
     until: Annotated[AwareDatetime | None, Query(description="Started then or earlier.")] = None,
     limit: Limit = PAGE,
@@ -122,16 +113,9 @@ def cancel(orchestration_id: OrchestrationId, body: CancelRequest, request: Requ
 
 
 @router.post("/{orchestration_id}/rerun", status_code=201, responses={**_GONE, **_CONFLICT})
-def rerun(orchestration_id: OrchestrationId, body: RerunRequest, request: Request) -> Started:
+def rerun(orchestration_id: OrchestrationId, body: RerunBody, request: Request) -> Started:
     """Kick off a new orchestration with the params of the failures, or with all."""
-    orchestration = _service(request).rerun(
-        orchestration_id,
-        only=body.only,
-        key=body.key,
-        parallelism=body.parallelism,
-        retry=body.retry,
-        timeout=body.timeout_seconds,
-    )
+    orchestration = _service(request).rerun(orchestration_id, **keywords_of(RerunOptions, body))
     return Started(orchestration_id=orchestration.id, job_name=orchestration.job_name)
 
 
@@ -148,10 +132,7 @@ def instances(
     model = _stores(request).read_model.read_snapshot(orchestration_id)
     states = _STATES[status] if status else set(State)
     found = list(islice((i for i in indices_in_states(model, states) if i >= from_index), limit + 1))
-    page = [
-        Instance.of(orchestration_id, index, model.chunks[index // CHUNK_SIZE].rank(index % CHUNK_SIZE))
-        for index in found[:limit]
-    ]
+    page = [Instance.of(orchestration_id, index, model.rank(index)) for index in found[:limit]]
     return InstancePage(instances=page, next_index=_next(found, limit))
 
 

@@ -3,18 +3,25 @@
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from background_jobs.core.schedules.definition import SCHEDULE_NAME
+from background_jobs.core.bounds import PageSize
+from background_jobs.core.limits import PAGE
+from background_jobs.core.options import keywords_of
+from background_jobs.core.schedules.definition import SCHEDULE_NAME, Overlap
 from background_jobs.core.schedules.occurrences import ScheduleRun
+from background_jobs.core.schedules.options import ScheduleOptions
 from background_jobs.core.views.schedule import ScheduleView
-from background_jobs.orchestration_service import Schedule
-from background_jobs.progress_api.models import LONGEST_PAGE, PAGE, Problem
+from background_jobs.orchestration_service import OrchestrationService, Schedule
+from background_jobs.progress_api.models import Problem, ScheduleBody
 
 router = APIRouter(prefix="/schedules", tags=["schedules"])
 
 Name = Annotated[str, Path(pattern=SCHEDULE_NAME, description="The schedule's name.")]
 
+_DECLARED: Final[dict[int | str, dict[str, Any]]] = {
+    409: {"model": Problem, "description": "The schedule is declared in the stack."}
+}
 _ENDED: Final[dict[int | str, dict[str, Any]]] = {
     409: {"model": Problem, "description": "The schedule is over, or declared in the stack."}
 }
@@ -27,7 +34,7 @@ class Schedules(BaseModel):
 
 
 class ScheduleRuns(BaseModel):
-    """What became of the last occurrences, newest first."""
+    """Occurrences, and what became of each."""
 
     runs: list[ScheduleRun]
 
@@ -39,6 +46,16 @@ class RunNowRequest(BaseModel):
 
     force: bool = False
     """Whether to run beside a run that is still in progress, whatever the schedule's overlap."""
+
+
+class BackfillRequest(BaseModel):
+    """Which occurrences of the past are to run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_: AwareDatetime = Field(alias="from")
+    to: AwareDatetime = Field(description="Not included.")
+    overlap: Overlap | None = Field(default=None, description="Replaces the schedule's own.")
 
 
 def _schedule(request: Request, name: str) -> Schedule:
@@ -57,10 +74,16 @@ def show(name: Name, request: Request) -> ScheduleView:
     return _schedule(request, name).view()
 
 
+@router.put("/{name}", responses=_DECLARED)
+def define(name: Name, body: ScheduleBody, request: Request) -> ScheduleView:
+    """Make a schedule, or redefine the one of this name; one that is paused stays so."""
+    service = cast("OrchestrationService", request.app.state.service)
+    schedule = service.schedule_job(name, body.job_name, body.params, **keywords_of(ScheduleOptions, body))
+    return schedule.view()
+
+
 @router.get("/{name}/runs")
-def runs(
-    name: Name, request: Request, limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = PAGE
-) -> ScheduleRuns:
+def runs(name: Name, request: Request, limit: Annotated[PageSize, Query()] = PAGE) -> ScheduleRuns:
     """List what became of the last occurrences: started, queued, skipped or missed."""
     return ScheduleRuns(runs=_schedule(request, name).runs(limit))
 
@@ -85,6 +108,12 @@ def resume(name: Name, request: Request) -> ScheduleView:
 def run_now(name: Name, body: RunNowRequest, request: Request) -> ScheduleRun:
     """Run the job now, as if it were due; the answer says what became of that."""
     return _schedule(request, name).run_now(force=body.force)
+
+
+@router.post("/{name}/backfill", status_code=201, responses=_ENDED)
+def backfill(name: Name, body: BackfillRequest, request: Request) -> ScheduleRuns:
+    """Run the occurrences of a time that did not run, and say what became of each, oldest first."""
+    return ScheduleRuns(runs=_schedule(request, name).backfill(body.from_, body.to, overlap=body.overlap))
 
 
 @router.delete("/{name}", status_code=204, responses=_ENDED)

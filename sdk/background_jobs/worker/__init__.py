@@ -1,1 +1,1 @@
-"""What runs in a container: it works through one share of an orchestration and appends what happened."""
+"""The code of a container: it works through one share of an orchestration and appends its events."""

@@ -3,38 +3,28 @@
 import logging
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import partial
-from typing import Final
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.errors import UnknownJobName
-from background_jobs.core.events import (
-    ContainerEnded,
-    ContainerStarted,
-    JobAttemptFailed,
-    JobError,
-    JobEvent,
-    JobProgressed,
-    JobStarted,
-)
+from background_jobs.core.events import JobAttemptFailed, JobError, JobEvent
 from background_jobs.core.payload_keys import payload_folder
-from background_jobs.core.payloads import storable
 from background_jobs.jobs import JobContext, JobDefinition, Jobs
 from background_jobs.settings import ContainerSettings
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
-from background_jobs.worker.earlier_launches import LOSSES_OF_A_POISON, LOST, EarlierLaunches
+from background_jobs.worker.earlier_launches import EarlierLaunches
 from background_jobs.worker.event_writer import EventWriter
-from background_jobs.worker.instance import Attempt, InstanceRunner, Limit, errored, job_error
+from background_jobs.worker.instance import Attempt, InstanceRunner, describe_error, job_errored_event
 from background_jobs.worker.log_location import log_location
+from background_jobs.worker.predecessor import judge_lost_attempt, poison_error
+from background_jobs.worker.recorder import EventRecorder, first_launch_event
 from background_jobs.worker.run_queue import QueuedInstance, RunQueue
-from background_jobs.worker.share import Share
+from background_jobs.worker.share import AssignedShare
 from background_jobs.worker.stop_signals import StopSignals
 from background_jobs.worker.supervisor import TERMINATED, Blame
 
 _log = logging.getLogger(__name__)
-_INTERRUPTED: Final = "Interrupted"
 
 
 class Container:
@@ -50,201 +40,101 @@ class Container:
     ) -> None:
         self._jobs = jobs
         self._settings = settings
-        self._stores = stores
+        self._payloads = stores.payloads
         self._current_attempt = current_attempt
         self._blame = blame
-        self._share = Share.of(settings)
+        self._share = AssignedShare.from_settings(settings)
         self._log = log_location(settings)
         self._started, cancellation = stores.event_log.read_started_and_cancelled(settings.orchestration_id)
         event_log = stores.event_log.for_service(self._started.service)
-        self._earlier = EarlierLaunches.read(event_log, self._beginning(), culprit_is_known=blame is not None)
-        self._writer = EventWriter(event_log)
-        self._stop_signals = StopSignals(event_log, self._started, cancellation, self._hand_back)
-        self._begun = 0
+        launched = first_launch_event(settings, self._share, self._log)
+        self._earlier = EarlierLaunches.read(event_log, launched, culprit_is_known=blame is not None)
+        self._recorder = EventRecorder(launched, EventWriter(event_log), self._earlier, current_attempt)
+        self._stop_signals = StopSignals(event_log, self._started, cancellation, self._recorder.hand_back)
 
     def work(self) -> int:
         """Give every instance of the share its outcome, and return the exit status of the container."""
-        with self._writer, self._stop_signals:
+        with self._recorder, self._stop_signals:
             try:
-                definition = self._jobs.named(self._settings.job_name)
+                definition = self._jobs.get(self._settings.job_name)
             except UnknownJobName as unknown:
                 _log.error("%s", unknown)
-                self._close(RunQueue(self._entries()), job_error(unknown))
+                self._error_all(RunQueue(self._queued_instances()), describe_error(unknown))
             else:
                 self._run_all(definition)
-            status = TERMINATED if self._stop_signals.told_to_end else 0
-            self._writer.add(
-                ContainerEnded(
-                    orchestration_id=self._settings.orchestration_id,
-                    at=datetime.now(UTC),
-                    share=self._share.number,
-                    launch=self._earlier.launch,
-                    status=status,
-                )
-            )
+            status = TERMINATED if self._stop_signals.terminated else 0
+            self._recorder.record_container_ended(status)
         return status
-
-    def _beginning(self) -> ContainerStarted:
-        return ContainerStarted(
-            orchestration_id=self._settings.orchestration_id,
-            at=datetime.now(UTC),
-            share=self._share.number,
-            launch=0,
-            first=self._share.first,
-            last=self._share.last,
-            log=self._log,
-            cpu=self._settings.cpu,
-            memory_mib=self._settings.memory_mib,
-        )
 
     def _run_all(self, definition: JobDefinition) -> None:
         retry = self._started.retry or definition.retry
         folder = payload_folder(self._started.service, self._settings.orchestration_id)
-        runner = InstanceRunner(definition, retry, self._stores.payloads, folder, self._log)
+        runner = InstanceRunner(definition, retry, self._payloads, folder, self._log)
         if self._blame:
-            self._judge(runner, definition, self._blame)
-        run_queue = RunQueue(self._entries())
-        while (entry := run_queue.next(time.time())) and not self._stop_signals.told_to_end:
-            if verdict := self._stop_signals.verdict():
-                run_queue.put_off(entry)
-                self._close(run_queue, verdict)
-            elif entry.due > time.time():
-                run_queue.put_off(entry)
-                self._stop_signals.wait(min(entry.due - time.time(), self._stop_signals.seconds_left()))
+            self._judge_predecessor(runner, definition, self._blame)
+        run_queue = RunQueue(self._queued_instances())
+        while (instance := run_queue.next(time.time())) and not self._stop_signals.terminated:
+            if error := self._stop_signals.error():
+                run_queue.defer(instance)
+                self._error_all(run_queue, error)
+            elif instance.due > time.time():
+                run_queue.defer(instance)
+                self._stop_signals.wait(min(instance.due - time.time(), self._stop_signals.seconds_left()))
             else:
-                event = self._attempt(runner, definition, entry)
-                self._writer.add(event)
-                if self._earlier.of(entry.index).losses:
-                    # Or the next one to end the process would leave this one to be suspected again.
-                    self._writer.flush()
+                event = self._run_once(runner, definition, instance)
+                self._recorder.record_end(event)
                 if isinstance(event, JobAttemptFailed):
-                    self._earlier.of(entry.index).failed.append(event)
-                    run_queue.put_off(QueuedInstance(event.retry_at.timestamp(), entry.index, entry.params))
-                else:
-                    self._earlier.finish(entry.index)
+                    due = event.retry_at.timestamp()
+                    run_queue.defer(QueuedInstance(due, instance.index, instance.params))
 
-    def _attempt(self, runner: InstanceRunner, definition: JobDefinition, entry: QueuedInstance) -> JobEvent:
-        """Run an instance once and return what came of it; one that is poison is left out."""
-        past = self._earlier.of(entry.index)
-        if past.is_poison:
-            return errored(self._attempt_of(entry, past.attempts), _poison(past.losses), self._log)
-        attempt = self._attempt_of(entry, past.attempts + 1)
-        self._writer.add(self._start_of(attempt.context))
-        if past.losses or self._earlier.is_careful(self._begun):
-            # What has ended a process before may do so again, and is not to take others' outcomes with it.
-            self._writer.flush()
-        self._begun += 1
-        limit = self._limit(definition)
-        deadline = time.monotonic() + limit.seconds
-        self._current_attempt.running(CurrentAttempt(entry.index, attempt.context.attempt, deadline))
+    def _run_once(
+        self, runner: InstanceRunner, definition: JobDefinition, instance: QueuedInstance
+    ) -> JobEvent:
+        """Run an instance once and return how that ended; an instance that is poison is not run."""
+        earlier = self._earlier.attempts(instance.index)
+        number = earlier.last_number
+        if earlier.is_poison:
+            return job_errored_event(self._attempt(instance, number), poison_error(earlier.losses), self._log)
+        attempt = self._attempt(instance, number + 1)
+        self._recorder.record_start(instance.index, number + 1)
+        limit = self._stop_signals.limit_attempt(definition.timeout)
+        self._current_attempt.publish(
+            CurrentAttempt(instance.index, number + 1, deadline=time.monotonic() + limit.seconds)
+        )
         event = runner.run(attempt, limit)
-        self._current_attempt.idle()
+        self._current_attempt.clear()
         return event
 
-    def _judge(self, runner: InstanceRunner, definition: JobDefinition, blame: Blame) -> None:
-        """Say in the log what came of the attempt that ended the process before this one."""
-        for entry in self._entries():
-            if entry.index == blame.index:
-                event = self._verdict_on(runner, definition, blame, entry)
-                self._writer.add(event)
-                self._writer.flush()
-                if isinstance(event, JobAttemptFailed):
-                    self._earlier.of(blame.index).failed.append(event)
-                else:
-                    self._earlier.finish(blame.index)
+    def _judge_predecessor(self, runner: InstanceRunner, definition: JobDefinition, blame: Blame) -> None:
+        """Record how the attempt ended that ended the process before this one."""
+        for instance in self._queued_instances():
+            if instance.index == blame.index:
+                attempt = self._attempt(instance, blame.attempt)
+                limit = self._stop_signals.limit_attempt(definition.timeout)
+                self._recorder.record_end(judge_lost_attempt(blame, attempt, runner, limit), flush=True)
                 return
 
-    def _verdict_on(
-        self, runner: InstanceRunner, definition: JobDefinition, blame: Blame, entry: QueuedInstance
-    ) -> JobEvent:
-        attempt = self._attempt_of(entry, blame.attempt)
-        attempt.past.starts.discard(blame.attempt)
-        if blame.timed_out:
-            return runner.timed_out(attempt, self._limit(definition))
-        error = JobError(type=LOST, message=f"The process of this instance ended: {blame.reason}.")
-        if attempt.past.losses + 1 >= LOSSES_OF_A_POISON:
-            return errored(attempt, error, self._log)
-        return runner.failed(attempt, error, retry_in_seconds=0).model_copy(update={"counts": False})
+    def _error_all(self, run_queue: RunQueue, error: JobError) -> None:
+        for instance in run_queue.drain():
+            attempt = self._attempt(instance, self._earlier.attempts(instance.index).last_number)
+            self._recorder.record_end(job_errored_event(attempt, error, self._log))
 
-    def _limit(self, definition: JobDefinition) -> Limit:
-        """Return what limits an attempt that begins now, or that has just been ended by force."""
-        left, timeout = self._stop_signals.seconds_left(), definition.timeout
-        if timeout is None or left < timeout:
-            return Limit(
-                left,
-                "OrchestrationTimeout",
-                f"The orchestration's timeout ended at {self._started.deadline}.",
-            )
-        return Limit(timeout, "AttemptTimeout", f"The attempt took longer than its timeout of {timeout:g} s.")
-
-    def _hand_back(self) -> None:
-        """Tell the log that what runs is interrupted from outside, which is nobody's fault."""
-        running = self._current_attempt.read()
-        if running is None:
-            return
-        now = datetime.now(UTC)
-        self._writer.add(
-            JobAttemptFailed(
-                orchestration_id=self._settings.orchestration_id,
-                at=now,
-                index=running.index,
-                attempt=running.attempt,
-                error=JobError(type=_INTERRUPTED, message="The container was told to end (SIGTERM)."),
-                retry_at=now,
-                counts=False,
-            )
-        )
-
-    def _close(self, run_queue: RunQueue, error: JobError) -> None:
-        for entry in run_queue.rest():
-            attempts = self._earlier.of(entry.index).attempts
-            self._writer.add(errored(self._attempt_of(entry, attempts), error, self._log))
-
-    def _entries(self) -> Iterator[QueuedInstance]:
-        for index, params in self._share.params(self._stores.payloads):
-            if self._earlier.is_to_run(index):
-                retry_at = self._earlier.of(index).retry_at if self._earlier.launch else None
+    def _queued_instances(self) -> Iterator[QueuedInstance]:
+        for index, params in self._share.read_params(self._payloads):
+            if self._earlier.is_unfinished(index):
+                retry_at = self._earlier.attempts(index).retry_at if self._earlier.launch else None
                 yield QueuedInstance(retry_at.timestamp() if retry_at else 0.0, index, params)
 
-    def _start_of(self, context: JobContext) -> JobStarted:
-        return JobStarted(
-            orchestration_id=context.orchestration_id,
-            at=datetime.now(UTC),
-            index=context.index,
-            attempt=context.attempt,
-            launch=self._earlier.launch,
-        )
-
-    def _tell_progress(self, index: int, attempt: int, percent: int, message: str) -> None:
-        self._writer.add(
-            JobProgressed(
-                orchestration_id=self._settings.orchestration_id,
-                at=datetime.now(UTC),
-                index=index,
-                attempt=attempt,
-                percent=percent,
-                message=storable(message),
-            )
-        )
-
-    def _attempt_of(self, entry: QueuedInstance, number: int) -> Attempt:
+    def _attempt(self, instance: QueuedInstance, number: int) -> Attempt:
         orchestration_id = self._settings.orchestration_id
         context = JobContext(
             self._settings.job_name,
             orchestration_id,
-            ids.job_id(orchestration_id, entry.index),
-            entry.index,
+            ids.job_id(orchestration_id, instance.index),
+            instance.index,
             number,
             self._started.tags,
             self._stop_signals.cancelled,
-            partial(self._tell_progress, entry.index, number),
+            partial(self._recorder.record_progress, instance.index, number),
         )
-        return Attempt(entry.params, context, self._earlier.of(entry.index))
-
-
-def _poison(losses: int) -> JobError:
-    return JobError(
-        type=LOST,
-        message=f"The container ended {losses} times while this instance ran, so it was left out; "
-        "the rest of its share went on. Out of memory looks like this.",
-    )
+        return Attempt(instance.params, context, self._earlier.attempts(instance.index))

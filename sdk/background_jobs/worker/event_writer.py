@@ -1,4 +1,4 @@
-"""Appending without slowing the jobs down: a thread writes what gathers, in transactions."""
+"""Appending without slowing the jobs down: a thread writes what has gathered, in transactions."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from background_jobs.aws.event_log import EventLog
 from background_jobs.core.events import Event, JobCompleted, JobErrored, JobProgressed, JobStarted
 from background_jobs.core.limits import APPEND_SECONDS, TRANSACTION_ITEMS
 
-_MOST_PENDING: Final = 20 * TRANSACTION_ITEMS
+_MAX_PENDING: Final = 20 * TRANSACTION_ITEMS
 """Events in memory; beyond them, adding waits for the log."""
 
 
@@ -26,7 +26,7 @@ class EventWriter:
         self._pending: deque[Event] = deque()
         self._changed = threading.Condition()
         self._writing = 0
-        self._hurry = False
+        self._flushing = False
         self._closed = False
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._write, name="event-writer", daemon=True)
@@ -34,8 +34,8 @@ class EventWriter:
     def add(self, event: Event) -> None:
         """Hand over *event*; it is in the log within a fraction of a second."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._pending) < _MOST_PENDING or self._error)
-            self._raise()
+            self._changed.wait_for(lambda: len(self._pending) < _MAX_PENDING or self._error)
+            self._raise_error()
             self._pending.append(event)
             if len(self._pending) in (1, TRANSACTION_ITEMS):
                 self._changed.notify_all()
@@ -43,11 +43,11 @@ class EventWriter:
     def flush(self) -> None:
         """Return when everything handed over is in the log."""
         with self._changed:
-            self._hurry = True
+            self._flushing = True
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._error or not (self._pending or self._writing))
-            self._hurry = False
-            self._raise()
+            self._flushing = False
+            self._raise_error()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -68,7 +68,7 @@ class EventWriter:
         while batch := self._next_batch():
             try:
                 self._event_log.append_all(batch)
-            except Exception as error:  # noqa: BLE001 -- handed to the thread that adds
+            except Exception as error:  # noqa: BLE001 -- raised in the thread that adds
                 with self._changed:
                     self._error = error
                     self._changed.notify_all()
@@ -82,7 +82,7 @@ class EventWriter:
             self._changed.wait_for(lambda: self._pending or self._closed)
             deadline = time.monotonic() + APPEND_SECONDS
             self._changed.wait_for(
-                lambda: len(self._pending) >= TRANSACTION_ITEMS or self._hurry or self._closed,
+                lambda: len(self._pending) >= TRANSACTION_ITEMS or self._flushing or self._closed,
                 deadline - time.monotonic(),
             )
             ended = {event.index for event in self._pending if isinstance(event, JobCompleted | JobErrored)}
@@ -95,6 +95,6 @@ class EventWriter:
             self._changed.notify_all()
             return batch
 
-    def _raise(self) -> None:
+    def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error

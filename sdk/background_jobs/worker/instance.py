@@ -1,4 +1,4 @@
-"""One attempt of one job instance: call the job, and decide the event that says what came of it."""
+"""One attempt of one job instance: call the job, and decide the event that says how the attempt ended."""
 
 import random
 import signal
@@ -24,17 +24,17 @@ from background_jobs.core.payloads import INLINE_BYTES, bounded, result_document
 from background_jobs.core.retry import Retry, class_name, retry_in
 from background_jobs.jobs import JobContext, JobDefinition
 from background_jobs.worker.earlier_launches import EarlierAttempts
-from background_jobs.worker.share import Params
+from background_jobs.worker.share import InstanceParams
 
 _MESSAGE_CHARACTERS: Final = 2_000
 _TRACEBACK_CHARACTERS: Final = 8_000
 
 
-class Limit(NamedTuple):
-    """How long an attempt may take, and what it is called when it takes longer."""
+class AttemptLimit(NamedTuple):
+    """How long an attempt may take, and the error of an attempt that takes longer."""
 
     seconds: float
-    """Infinite for as long as it likes."""
+    """Infinite where nothing limits the attempt."""
     error_type: str
     message: str
 
@@ -45,11 +45,11 @@ class TimedOut(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One run of one instance: what it is given, and what came before it."""
+    """One run of one instance: what the job is given, and the attempts before this one."""
 
-    params: Params
+    params: InstanceParams
     context: JobContext
-    past: EarlierAttempts
+    earlier: EarlierAttempts
 
 
 class InstanceRunner:
@@ -64,49 +64,51 @@ class InstanceRunner:
         self._folder = folder
         self._log = log
 
-    def run(self, attempt: Attempt, limit: Limit) -> JobEvent:
-        """Run *attempt* and return what came of it; whatever the job raises is in that.
+    def run(self, attempt: Attempt, limit: AttemptLimit) -> JobEvent:
+        """Run *attempt* and return the event of its end; whatever the job raises becomes part of the event.
 
-        Only KeyboardInterrupt passes.
+        Only KeyboardInterrupt is raised.
         """
         context = attempt.context
         started_at = datetime.now(UTC)
         try:
-            with _limited(limit.seconds):
+            with _interrupt_after(limit.seconds):
                 result = self._definition(self._definition.validated(attempt.params.value), context)
-            returned = self._returned(result, context)
+            result_fields = self._store_result(result, context)
         except TimedOut as error:
-            return self.timed_out(attempt, limit, started_at, job_error(error).traceback)
+            return self.decide_after_timeout(attempt, limit, started_at, describe_error(error).traceback)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 -- a job may raise anything, asyncio's own among it
-            return self.failed(attempt, job_error(error), self._retry_in(error, attempt), started_at)
+            retry_in_seconds = self._retry_in(error, attempt)
+            return self.decide_after_failure(attempt, describe_error(error), retry_in_seconds, started_at)
         return JobCompleted(
             orchestration_id=context.orchestration_id,
             at=datetime.now(UTC),
             index=context.index,
             attempts=context.attempt,
             started_at=started_at,
-            **returned,
+            **result_fields,
         )
 
-    def timed_out(
-        self, attempt: Attempt, limit: Limit, started_at: datetime | None = None, trace: str = ""
+    def decide_after_timeout(
+        self, attempt: Attempt, limit: AttemptLimit, started_at: datetime | None = None, trace: str = ""
     ) -> JobEvent:
-        """Return what comes of an attempt that took too long."""
+        """Return the event of an attempt that took too long: another one follows, or none."""
         error = JobError(type=limit.error_type, message=limit.message, traceback=trace)
-        return self.failed(attempt, error, self._retry_in(TimeoutError(), attempt), started_at)
+        retry_in_seconds = self._retry_in(TimeoutError(), attempt)
+        return self.decide_after_failure(attempt, error, retry_in_seconds, started_at)
 
-    def failed(
+    def decide_after_failure(
         self,
         attempt: Attempt,
         error: JobError,
         retry_in_seconds: float | None,
         started_at: datetime | None = None,
     ) -> JobEvent:
-        """Return the event of a failed attempt: another one to follow, or the end."""
+        """Return the event of a failed attempt; None for *retry_in_seconds* means that no other follows."""
         if retry_in_seconds is None:
-            return errored(attempt, error, self._log, started_at)
+            return job_errored_event(attempt, error, self._log, started_at)
         now = datetime.now(UTC)
         return JobAttemptFailed(
             orchestration_id=attempt.context.orchestration_id,
@@ -119,16 +121,16 @@ class InstanceRunner:
 
     def _retry_in(self, error: BaseException, attempt: Attempt) -> float | None:
         draw = random.random()  # noqa: S311 -- jitter, not a secret
-        return retry_in(error, attempt.past.failures + 1, self._retry, draw=draw)
+        return retry_in(error, attempt.earlier.counted_failures + 1, self._retry, draw=draw)
 
-    def _returned(self, result: object, context: JobContext) -> dict[str, Any]:
+    def _store_result(self, result: object, context: JobContext) -> dict[str, Any]:
         if result is None:
             return {}
         try:
             plain, document = result_document(result)
-        except InvalidResult as refused:
+        except InvalidResult as invalid:
             where = f"{context.job_name}[{context.index}] {context.job_id}"
-            raise InvalidResult(f"{where}: {refused}") from refused
+            raise InvalidResult(f"{where}: {invalid}") from invalid
         if len(document) <= INLINE_BYTES:
             return {"result": plain}
         key = f"{self._folder}/results/{context.index:08d}.json"
@@ -136,7 +138,9 @@ class InstanceRunner:
         return {"result_ref": PayloadRef(key=key)}
 
 
-def errored(attempt: Attempt, error: JobError, log: str, started_at: datetime | None = None) -> JobErrored:
+def job_errored_event(
+    attempt: Attempt, error: JobError, log: str, started_at: datetime | None = None
+) -> JobErrored:
     """Return the event of an instance that gave up, with the params that caused it."""
     context = attempt.context
     return JobErrored(
@@ -147,40 +151,40 @@ def errored(attempt: Attempt, error: JobError, log: str, started_at: datetime | 
         started_at=started_at,
         job_name=context.job_name,
         error=error,
-        failed_attempts=attempt.past.remembered(),
+        failed_attempts=attempt.earlier.last_failures(),
         log=log,
         **attempt.params.as_fields(),
     )
 
 
-def job_error(error: BaseException) -> JobError:
+def describe_error(error: BaseException) -> JobError:
     """Return *error* as it is stored: its type, message and traceback, each bounded."""
-    lines = traceback.format_exception(type(error), error, _from_the_job_on(error.__traceback__))
+    lines = traceback.format_exception(type(error), error, _drop_own_frames(error.__traceback__))
     return JobError(
         type=class_name(type(error)),
-        message=bounded(storable(_said(error)), _MESSAGE_CHARACTERS),
+        message=bounded(storable(_message_of(error)), _MESSAGE_CHARACTERS),
         traceback=bounded(storable("".join(lines)), _TRACEBACK_CHARACTERS),
     )
 
 
-def _said(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as unsaid:  # noqa: BLE001 -- whatever its own `__str__` raises
-        return f"(its message cannot be made: {class_name(type(unsaid))})"
+    except Exception as broken:  # noqa: BLE001 -- whatever its own `__str__` raises
+        return f"(its message cannot be made: {class_name(type(broken))})"
 
 
 @contextmanager
-def _limited(seconds: float) -> Iterator[None]:
+def _interrupt_after(seconds: float) -> Iterator[None]:
     """Raise TimedOut in this thread after *seconds*, between two steps of the interpreter or in a sleep."""
     if seconds == float("inf"):
         yield
         return
 
-    def end(_number: int, _frame: object) -> None:
+    def interrupt(_number: int, _frame: object) -> None:
         raise TimedOut
 
-    before = signal.signal(signal.SIGALRM, end)
+    before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
     try:
         yield
@@ -189,14 +193,14 @@ def _limited(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _from_the_job_on(trace: TracebackType | None) -> TracebackType | None:
-    """Return the part of *trace* below our own frames; all of it where the error is ours."""
+def _drop_own_frames(trace: TracebackType | None) -> TracebackType | None:
+    """Return *trace* from the job's first frame on; all of it where the error is our own."""
     part = trace
-    while part is not None and _is_ours(part):
+    while part is not None and _is_own_frame(part):
         part = part.tb_next
     return part or trace
 
 
-def _is_ours(part: TracebackType) -> bool:
+def _is_own_frame(part: TracebackType) -> bool:
     module: str = part.tb_frame.f_globals.get("__name__", "")
     return module.startswith("background_jobs.") or module == "contextlib"

@@ -16,8 +16,8 @@ def log_location(settings: ContainerSettings) -> str:
     if settings.log or not settings.metadata_uri.startswith("http://"):
         return settings.log
     try:
-        with urllib.request.urlopen(settings.metadata_uri, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
-            options = json.load(answer).get("LogOptions", {})
+        with urllib.request.urlopen(settings.metadata_uri, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310
+            options = json.load(response).get("LogOptions", {})
     except (OSError, ValueError) as unknown:
         _log.warning("The container's log stream is not known: %s", unknown)
         return ""

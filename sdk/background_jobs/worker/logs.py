@@ -15,12 +15,12 @@ _FOR_PEOPLE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class ContainerLog:
-    """Says in every line, the user's own among them, what it is about."""
+    """Adds the ids of the share and of the current attempt to every line, also of the user's own code."""
 
     def __init__(self, settings: ContainerSettings) -> None:
         self._settings = settings
         self.current_attempt: SharedCurrentAttempt | None = None
-        """What runs now, in the process of the jobs."""
+        """The attempt that runs now, in the process of the jobs; None in the supervisor."""
 
     def begin(self) -> None:
         """Log to standard error, unless the user has set up logging in another way."""
@@ -32,14 +32,14 @@ class ContainerLog:
     def context(self) -> dict[str, object]:
         """Return the ids of the share, and of the job instance that runs."""
         orchestration_id = self._settings.orchestration_id
-        known: dict[str, object] = {
+        fields: dict[str, object] = {
             "orchestration_id": orchestration_id,
             "job_name": self._settings.job_name,
             "share": self._settings.share,
         }
-        running = self.current_attempt.read() if self.current_attempt else None
-        if running is not None:
-            known["job_id"] = ids.job_id(orchestration_id, running.index)
-            known["index"] = running.index
-            known["attempt"] = running.attempt
-        return known
+        current = self.current_attempt.read() if self.current_attempt else None
+        if current is not None:
+            fields["job_id"] = ids.job_id(orchestration_id, current.index)
+            fields["index"] = current.index
+            fields["attempt"] = current.attempt
+        return fields

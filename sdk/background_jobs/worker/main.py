@@ -17,13 +17,13 @@ def run_e11_job(jobs: Iterable[object]) -> None:
     """Work through the share that this container was launched for; the whole main of a container.
 
     *jobs* are the classes and functions decorated with `@job_name`. What a job raises becomes the outcome
-    of its instance and never ends the container; what a job does to its process does not either, for the
-    jobs run in a child of it. Ends the process with status 0 when every instance has its outcome in the
-    log. Raises MissingSettings outside of a container.
+    of its instance. The jobs run in a child process, so a job that ends its process does not end the
+    container. Exits with status 0 when every instance has its outcome in the log. Raises MissingSettings
+    outside of a container.
     """
     registered = Jobs(jobs)
     if is_description_requested():
-        print(json.dumps({"job_names": registered.names}))  # noqa: T201 -- the answer to whoever asked
+        print(json.dumps({"job_names": registered.names}))  # noqa: T201 -- the stack reads it
         return
     container, settings = ContainerSettings.from_env(), Settings.from_env()
     log = ContainerLog(container)

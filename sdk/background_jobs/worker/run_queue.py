@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from background_jobs.worker.share import Params
+from background_jobs.worker.share import InstanceParams
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -14,35 +14,32 @@ class QueuedInstance:
     due: float
     """Seconds since the epoch."""
     index: int
-    params: Params = field(compare=False)
+    params: InstanceParams = field(compare=False)
 
 
 class RunQueue:
     """Never lets an instance that waits for its retry hold up another."""
 
-    def __init__(self, fresh: Iterator[QueuedInstance]) -> None:
-        self._fresh = fresh
-        self._later: list[QueuedInstance] = []
+    def __init__(self, new: Iterator[QueuedInstance]) -> None:
+        self._new = new
+        self._deferred: list[QueuedInstance] = []
 
-    def put_off(self, entry: QueuedInstance) -> None:
-        """Have *entry* run when it is due."""
-        heapq.heappush(self._later, entry)
+    def defer(self, instance: QueuedInstance) -> None:
+        """Put *instance* into the queue, to run when it is due."""
+        heapq.heappush(self._deferred, instance)
 
     def next(self, now: float) -> QueuedInstance | None:
-        """Return what to run at *now*; if that is due later, there is nothing to do until then.
+        """Return what to run at *now*, or else what is due first; None when nothing is left."""
+        if self._deferred and self._deferred[0].due <= now:
+            return heapq.heappop(self._deferred)
+        for instance in self._new:
+            if instance.due <= now:
+                return instance
+            self.defer(instance)
+        return heapq.heappop(self._deferred) if self._deferred else None
 
-        None means that nothing is left.
-        """
-        if self._later and self._later[0].due <= now:
-            return heapq.heappop(self._later)
-        for entry in self._fresh:
-            if entry.due <= now:
-                return entry
-            self.put_off(entry)
-        return heapq.heappop(self._later) if self._later else None
-
-    def rest(self) -> Iterator[QueuedInstance]:
+    def drain(self) -> Iterator[QueuedInstance]:
         """Yield and drop everything that is left."""
-        while self._later:
-            yield heapq.heappop(self._later)
-        yield from self._fresh
+        while self._deferred:
+            yield heapq.heappop(self._deferred)
+        yield from self._new

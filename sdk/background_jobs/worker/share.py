@@ -1,4 +1,4 @@
-"""One share: which of its instances are still to run, and with which params."""
+"""The share that a container was handed: its instances, and their params."""
 
 import json
 from collections.abc import Iterator
@@ -9,11 +9,12 @@ from background_jobs.aws.payloads import Payloads
 from background_jobs.core.errors import InvalidSettings
 from background_jobs.core.events import PayloadRef
 from background_jobs.core.payloads import INLINE_BYTES
+from background_jobs.core.ranges import InclusiveRange
 from background_jobs.settings import ContainerSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Params:
+class InstanceParams:
     """The params of one instance, and where they are in the bucket."""
 
     value: dict[str, Any]
@@ -26,30 +27,36 @@ class Params:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class AssignedShare:
     """The contiguous instances that this container was handed."""
 
     number: int
-    first: int
-    last: int
+    indices: InclusiveRange
     params_key: str
-    first_byte: int
-    last_byte: int
+    params_bytes: InclusiveRange
 
     @classmethod
-    def of(cls, settings: ContainerSettings) -> Self:
+    def from_settings(cls, settings: ContainerSettings) -> Self:
         """Read the share that the state machine injected. Raises InvalidSettings."""
-        first, last = map(int, settings.indices.split("-"))
-        first_byte, last_byte = map(int, settings.params_bytes.split("-"))
-        if last < first:
-            raise InvalidSettings("JOB_INDICES", settings.indices, "it ends before it begins")
-        return cls(settings.share, first, last, settings.params_key, first_byte, last_byte)
+        return cls(
+            settings.share,
+            _parse_range("JOB_INDICES", settings.indices),
+            settings.params_key,
+            _parse_range("JOB_PARAMS_BYTES", settings.params_bytes),
+        )
 
-    def params(self, payloads: Payloads) -> Iterator[tuple[int, Params]]:
+    def read_params(self, payloads: Payloads) -> Iterator[tuple[int, InstanceParams]]:
         """Yield each index of the share with its params. Raises PayloadNotFound."""
-        lines = payloads.get(self.params_key, f"{self.first_byte}-{self.last_byte}").splitlines(keepends=True)
-        byte = self.first_byte
-        for index, line in zip(range(self.first, self.last + 1), lines, strict=True):
-            ref = PayloadRef(key=self.params_key, bytes=f"{byte}-{byte + len(line) - 1}")
-            yield index, Params(json.loads(line), ref, len(line))
+        lines = payloads.get(self.params_key, str(self.params_bytes)).splitlines(keepends=True)
+        byte = self.params_bytes.first
+        for index, line in zip(self.indices.numbers(), lines, strict=True):
+            ref = PayloadRef(key=self.params_key, bytes=str(InclusiveRange.at(byte, len(line))))
+            yield index, InstanceParams(json.loads(line), ref, len(line))
             byte += len(line)
+
+
+def _parse_range(setting: str, text: str) -> InclusiveRange:
+    try:
+        return InclusiveRange.parse(text)
+    except ValueError as invalid:
+        raise InvalidSettings(setting, text, str(invalid)) from invalid

@@ -13,14 +13,16 @@ from typing import Final, Self
 from background_jobs.aws.event_log import EventLog
 from background_jobs.core.events import JobError, OrchestrationCancelled, OrchestrationStarted
 from background_jobs.core.limits import LOOK_SECONDS
+from background_jobs.worker.instance import AttemptLimit
 
+_TIMEOUT: Final = "OrchestrationTimeout"
 _TICK_SECONDS: Final = 0.2
-_TICKS_A_LOOK: Final = round(LOOK_SECONDS / _TICK_SECONDS)
+_TICKS_PER_LOOK: Final = round(LOOK_SECONDS / _TICK_SECONDS)
 _log = logging.getLogger(__name__)
 
 
 class StopSignals:
-    """A context in which the end is looked out for; a thread calls *on_sigterm* when SIGTERM comes."""
+    """A context in which a thread watches for reasons to stop; it calls *on_sigterm* when SIGTERM comes."""
 
     def __init__(
         self,
@@ -30,40 +32,50 @@ class StopSignals:
         on_sigterm: Callable[[], None],
     ) -> None:
         self.cancelled = threading.Event()
-        self.told_to_end = False
+        self.terminated = False
+        """Whether SIGTERM came."""
         self._event_log = event_log
         self._started = started
         self._on_sigterm = on_sigterm
         self._reason = ""
-        self._note(cancellation)
+        self._note_cancellation(cancellation)
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._look_out, name="control", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="stop-signals", daemon=True)
 
-    def verdict(self) -> JobError | None:
-        """Return why what has not run yet is to end Errored; None while it may run."""
+    def error(self) -> JobError | None:
+        """Return why the instances that have not run yet are to end Errored; None while they may run."""
         if self.cancelled.is_set():
             return JobError(type="Cancelled", message=self._reason or "The orchestration was cancelled.")
         if self.seconds_left() <= 0:
-            return JobError(
-                type="OrchestrationTimeout",
-                message=f"The orchestration's timeout ended at {self._started.deadline}.",
-            )
+            return JobError(type=_TIMEOUT, message=self._timeout_message)
         return None
+
+    def limit_attempt(self, timeout: float | None) -> AttemptLimit:
+        """Return how long an attempt of a job with this *timeout* may take that begins now."""
+        left = self.seconds_left()
+        if timeout is None or left < timeout:
+            return AttemptLimit(left, _TIMEOUT, self._timeout_message)
+        message = f"The attempt took longer than its timeout of {timeout:g} s."
+        return AttemptLimit(timeout, "AttemptTimeout", message)
 
     def seconds_left(self) -> float:
         """Return how long the orchestration's timeout leaves; infinite where it has none."""
         deadline = self._started.deadline
         return float("inf") if deadline is None else (deadline - datetime.now(UTC)).total_seconds()
 
+    @property
+    def _timeout_message(self) -> str:
+        return f"The orchestration's timeout ended at {self._started.deadline}."
+
     def wait(self, seconds: float) -> None:
-        """Wait for *seconds*, or until there is reason to look again."""
+        """Wait for *seconds*, or until SIGTERM or a cancellation comes."""
         end = time.monotonic() + seconds
-        while not (self.told_to_end or self.cancelled.is_set()) and (left := end - time.monotonic()) > 0:
+        while not (self.terminated or self.cancelled.is_set()) and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, _TICK_SECONDS))
 
     def __enter__(self) -> Self:
-        signal.signal(signal.SIGTERM, self._told_to_end)
-        # Processes that a job forks are to end when it tells them to, also in their first moment.
+        signal.signal(signal.SIGTERM, self._handle_sigterm)
+        # A process that a job forks must end on the job's SIGTERM, also in the first moment of the process.
         os.register_at_fork(
             before=_hold_sigterm, after_in_parent=_release_sigterm, after_in_child=_end_on_sigterm
         )
@@ -76,29 +88,29 @@ class StopSignals:
         self._closed.set()
         self._thread.join()
 
-    def _told_to_end(self, _number: int, _frame: object) -> None:
-        # A handler may not take a lock, for the code that it interrupts may hold it; the thread looks.
-        self.told_to_end = True
+    def _handle_sigterm(self, _number: int, _frame: object) -> None:
+        # A handler may take no lock, for the code that it interrupts may hold it; the thread does the rest.
+        self.terminated = True
 
-    def _look_out(self) -> None:
+    def _watch(self) -> None:
         ticks = 0
         while not self._closed.wait(_TICK_SECONDS):
             ticks += 1
-            if self.told_to_end:
+            if self.terminated:
                 self._on_sigterm()
                 return
-            if ticks % _TICKS_A_LOOK == 0 and not self.cancelled.is_set():
+            if ticks % _TICKS_PER_LOOK == 0 and not self.cancelled.is_set():
                 self._look_for_cancellation()
 
     def _look_for_cancellation(self) -> None:
         try:
             cancellation = self._event_log.read_cancelled(self._started.orchestration_id)
-        except Exception as error:  # noqa: BLE001 -- looked for again in a moment
+        except Exception as error:  # noqa: BLE001 -- the next look may succeed
             _log.warning("Whether the orchestration was cancelled is not known: %s", error)
             return
-        self._note(cancellation)
+        self._note_cancellation(cancellation)
 
-    def _note(self, cancellation: OrchestrationCancelled | None) -> None:
+    def _note_cancellation(self, cancellation: OrchestrationCancelled | None) -> None:
         if cancellation is not None:
             self._reason = cancellation.reason
             self.cancelled.set()

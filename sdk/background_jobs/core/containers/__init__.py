@@ -1,1 +1,1 @@
-"""Containers: the shares that they are handed, their variables, and why one fails or waits."""
+"""Containers: the shares that they are handed, their variables, and why a container fails or waits."""

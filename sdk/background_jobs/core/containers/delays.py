@@ -1,4 +1,4 @@
-"""Why a container cannot be launched for now, read from what AWS says about it."""
+"""Why a container cannot be launched for now, read from the error of AWS."""
 
 import re
 from enum import StrEnum
@@ -23,8 +23,8 @@ MOST_DELAYS: Final = 40
 DELAYS: Final = Retry(max_attempts=MOST_DELAYS, base_seconds=10, factor=1.5, max_seconds=240)
 """How long a share waits after each report."""
 
-_SIGNS: Final = (
-    # Throttling has arrived as InvalidParameterException, so the words decide, not the name.
+_PATTERNS: Final = (
+    # AWS has reported throttling as InvalidParameterException, so the message decides, not the name.
     (DelayReason.THROTTLED, r"throttl|rate exceeded|too many requests"),
     (DelayReason.QUOTA, r"reached the limit on the number|limit exceeded|LimitExceeded|quota"),
     (DelayReason.CAPACITY, r"capacity is unavailable|RESOURCE:|capacity.?(provider|error)|insufficient"),
@@ -33,12 +33,13 @@ _SIGNS: Final = (
 )
 
 
-def delay_reason(said: str) -> DelayReason:
+def delay_reason(error: str) -> DelayReason:
     """Return the reason that an error of a launch names.
 
     >>> delay_reason("ECS.InvalidParameterException: Rate exceeded").value
     'launches are throttled'
     """
     return next(
-        (reason for reason, signs in _SIGNS if re.search(signs, said, re.IGNORECASE)), DelayReason.REFUSED
+        (reason for reason, pattern in _PATTERNS if re.search(pattern, error, re.IGNORECASE)),
+        DelayReason.REFUSED,
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from background_jobs.core import ids
+from background_jobs.core.ranges import InclusiveRange
 
 
 class Share(NamedTuple):
@@ -21,8 +22,8 @@ class Share(NamedTuple):
         fields = {
             "share": str(self.number),
             "job_id": ids.job_id(orchestration_id, self.first),
-            "indices": f"{self.first}-{self.last}",
-            "bytes": f"{self.first_byte}-{self.last_byte}",
+            "indices": str(InclusiveRange(self.first, self.last)),
+            "bytes": str(InclusiveRange(self.first_byte, self.last_byte)),
         }
         return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
@@ -36,10 +37,10 @@ def share_count(total: int, parallelism: int | None, limit: int) -> int:
     return min(total, limit if parallelism is None else min(parallelism, limit))
 
 
-def cut(line_lengths: Iterable[int], total: int, count: int) -> Iterator[Share]:
-    """Cut *total* lines, given by their lengths in bytes, into *count* shares as even as can be.
+def cut_shares(line_lengths: Iterable[int], total: int, count: int) -> Iterator[Share]:
+    """Cut *total* lines, given by their lengths in bytes, into *count* shares that differ by one at most.
 
-    >>> [(s.first, s.last, s.first_byte, s.last_byte) for s in cut([5, 5, 5], total=3, count=2)]
+    >>> [(s.first, s.last, s.first_byte, s.last_byte) for s in cut_shares([5, 5, 5], total=3, count=2)]
     [(0, 1, 0, 9), (2, 2, 10, 14)]
     """
     lengths = iter(line_lengths)

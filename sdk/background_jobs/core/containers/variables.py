@@ -2,9 +2,6 @@
 
 from typing import Final
 
-SERVICE_NAME: Final = r"^[a-z0-9][a-z0-9-]{0,39}$"
-"""What services are named like."""
-
 CONTAINER_NAME: Final = "job"
 """The one container of every task definition; the state machine overrides its variables by this name."""
 

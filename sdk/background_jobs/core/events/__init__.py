@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter
 
 from background_jobs.core.events.base import EventKey, LogEvent, PayloadRef
 from background_jobs.core.events.jobs import (
+    LOG_PARTITIONS,
     PARTITION_SIZE,
     FailedAttempt,
     JobAttemptFailed,
@@ -41,6 +42,7 @@ from background_jobs.core.events.orchestrations import (
 )
 
 __all__ = [
+    "LOG_PARTITIONS",
     "PARTITION_SIZE",
     "RERUN",
     "ContainerEnded",

@@ -6,9 +6,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from background_jobs.core import ids
 from background_jobs.core.events.base import EventKey, LogEvent, PayloadRef
+from background_jobs.core.ranges import EqualParts
 
 PARTITION_SIZE: Final = 250
 """Job instances per log partition: far below DynamoDB's 1,000 writes a second, and read in one query."""
+LOG_PARTITIONS: Final = EqualParts(PARTITION_SIZE)
+"""How instances are cut into log partitions."""
 
 
 def job_partition(orchestration_id: str, index: int) -> str:
@@ -17,11 +20,11 @@ def job_partition(orchestration_id: str, index: int) -> str:
     >>> job_partition("7c0e", 251)
     '7c0e#jobs#00001'
     """
-    return f"{orchestration_id}#jobs#{index // PARTITION_SIZE:05d}"
+    return f"{orchestration_id}#jobs#{LOG_PARTITIONS.number(index):05d}"
 
 
 def outcome_key(orchestration_id: str, index: int) -> EventKey:
-    """Return the place of the one outcome of job instance *index*."""
+    """Return the key of the one outcome of job instance *index*."""
     return EventKey(job_partition(orchestration_id, index), f"outcome#{index:08d}")
 
 
@@ -38,7 +41,7 @@ class JobError(BaseModel):
 
 
 class FailedAttempt(BaseModel):
-    """An attempt that came to nothing, as its instance's outcome remembers it."""
+    """An attempt that failed, as the outcome of its instance keeps it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,7 +76,7 @@ class JobStarted(_JobEvent):
 
 
 class JobAttemptFailed(_JobEvent):
-    """Attempt *attempt* of a job instance came to nothing, and another is to follow."""
+    """Attempt *attempt* of a job instance failed, and another is to follow."""
 
     type: Literal["JobAttemptFailed"] = "JobAttemptFailed"
     attempt: int = Field(ge=1)
@@ -89,15 +92,15 @@ class JobAttemptFailed(_JobEvent):
             job_partition(self.orchestration_id, self.index), f"failed#{self.index:08d}#{self.attempt:03d}"
         )
 
-    def remembered(self) -> FailedAttempt:
-        """Return what the outcome remembers of it."""
+    def summarize(self) -> FailedAttempt:
+        """Return the attempt as the outcome of its instance keeps it."""
         return FailedAttempt(
             attempt=self.attempt, at=self.at, type=self.error.type, message=self.error.message
         )
 
 
 class JobProgressed(_JobEvent):
-    """Attempt *attempt* of a job instance said how far it is."""
+    """Attempt *attempt* of a job instance reported its progress."""
 
     type: Literal["JobProgressed"] = "JobProgressed"
     attempt: int = Field(ge=1)

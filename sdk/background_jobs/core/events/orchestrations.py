@@ -44,7 +44,7 @@ class OrchestrationStarted(LogEvent, Lineage):
 
 
 class OrchestrationCancelled(LogEvent):
-    """Somebody asked for the end: what has no outcome by then is to be Errored as Cancelled."""
+    """Somebody cancelled the orchestration: instances without an outcome are to be Errored as Cancelled."""
 
     type: Literal["OrchestrationCancelled"] = "OrchestrationCancelled"
     reason: str = ""
@@ -123,7 +123,7 @@ class ContainerStarted(LogEvent):
 
 
 class ContainerEnded(LogEvent):
-    """A container ended by itself; one that was lost never says so."""
+    """A container ended by itself; a lost container has no such event."""
 
     type: Literal["ContainerEnded"] = "ContainerEnded"
     share: int
@@ -155,7 +155,7 @@ class ShareDelayed(LogEvent):
 
 
 class OrchestrationStalled(LogEvent):
-    """Nothing has moved for longer than the environment allows; a warning, after which it may well go on."""
+    """Nothing has moved for longer than the environment allows; a warning, after which work may go on."""
 
     type: Literal["OrchestrationStalled"] = "OrchestrationStalled"
     job_name: str
@@ -186,15 +186,15 @@ OrchestrationEvent = (
 
 
 def started_key(orchestration_id: str) -> EventKey:
-    """Return the place of the event that makes a kick-off real."""
+    """Return the key of the event that makes a kick-off real."""
     return EventKey(orchestration_id, "orchestration#started")
 
 
 def cancelled_key(orchestration_id: str) -> EventKey:
-    """Return the place of the event that asks for the end."""
+    """Return the key of the event of a cancellation."""
     return EventKey(orchestration_id, "orchestration#cancelled")
 
 
 def skipped_key(orchestration_id: str) -> EventKey:
-    """Return the place of the event that says why the next stage was not started."""
+    """Return the key of the event that says why the next stage was not started."""
     return EventKey(orchestration_id, "orchestration#next")

@@ -1,4 +1,4 @@
-"""What an orchestration costs, by service: counts times prices, for one that is planned or one that ran."""
+"""What a planned or a finished orchestration costs, by service: counts times prices."""
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -46,7 +46,7 @@ def estimate_cost(  # noqa: PLR0913 -- what is known of a run
     spot: bool = False,
     public_ip: bool = True,
 ) -> Bill:
-    """Estimate what an orchestration of *total* instances has cost, from what its log tells.
+    """Estimate what an orchestration of *total* instances has cost, from figures of its log.
 
     *containers* is the number of launches (ContainerStarted events of launch 0 and above, each billed a
     minute at least), *container_seconds* how long they ran, added up. *cpu* is in units of 1/1,024 vCPU.

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from background_jobs.core.events import (
-    PARTITION_SIZE,
+    LOG_PARTITIONS,
     ContainerEnded,
     ContainerStarted,
     Event,
@@ -21,11 +21,11 @@ from background_jobs.core.limits import APPEND_SECONDS, LOOK_SECONDS, STREAM_BAT
 from background_jobs.core.payload_keys import payload_folder
 from background_jobs.core.payloads import INLINE_BYTES
 from background_jobs.core.planning.fargate import at_once, launch_seconds
-from background_jobs.core.statuses import CHUNK_SIZE
-from background_jobs.core.tables import HISTORY_INDEXES
+from background_jobs.core.statuses import CHUNKS
+from background_jobs.core.tables import EXPIRES_AT, HISTORY_INDEXES, PARTITION_KEY, SORT_KEY
 
 TRANSACTION: Final = 2
-"""Units for each one that the same item takes outside of a transaction."""
+"""A transaction takes twice the units that the same items take outside of one."""
 WRITE_UNIT_BYTES: Final = 1_024
 READ_UNIT_BYTES: Final = 4_096
 UPLOAD_PART_BYTES: Final = 8 * 1024 * 1024
@@ -33,7 +33,7 @@ UPLOAD_PART_BYTES: Final = 8 * 1024 * 1024
 STREAM_POLLS_PER_SECOND: Final = 4
 """How often Lambda looks into each shard of a DynamoDB stream."""
 STREAM_SHARDS: Final = 4
-"""Those of a table on demand that was never busier than when it was new."""
+"""The shards of a table on demand that has never had more load than a new table takes."""
 FUNCTION_SECONDS: Final = 0.05
 """One batch of the aggregator, at 1 GB."""
 _PARENT_TRANSITIONS: Final = 3
@@ -43,7 +43,7 @@ _TRANSITION_BYTES: Final = 32
 """One transition in the feed of the read model."""
 _LOG_BYTES_PER_CONTAINER: Final = 2_048
 _LOG_BYTES_PER_INVOCATION: Final = 400
-_ATTRIBUTE_NAMES: Final = "pksktypedocumentexpires_at"
+_ATTRIBUTE_NAMES: Final = f"{PARTITION_KEY}{SORT_KEY}typedocument{EXPIRES_AT}"
 _NUMBER_BYTES: Final = 6
 _SERVICE: Final = "default"
 _ID: Final = "7c0e0b9a-0f0f-4c0e-9d6e-6b6a6f6f6273"
@@ -154,11 +154,11 @@ def _log_writes(run: Run, starts: float) -> float:
     events = starts * _units(item_bytes(started)) + run.total * _units(outcome_bytes(run.result_bytes))
     # The end of a container shares a transaction with its last outcomes.
     ended = ContainerEnded(orchestration_id=_ID, at=_AT, share=0, launch=0, status=0)
-    of_a_container = _units(item_bytes(container)) + TRANSACTION * _units(item_bytes(ended))
-    return TRANSACTION * events + run.containers * of_a_container + _frame()
+    container_units = _units(item_bytes(container)) + TRANSACTION * _units(item_bytes(ended))
+    return TRANSACTION * events + run.containers * container_units + _fixed_writes()
 
 
-def _frame() -> int:
+def _fixed_writes() -> int:
     """Return the write units of the two events that begin and end every orchestration."""
     first = OrchestrationStarted(
         orchestration_id=_ID,
@@ -187,19 +187,19 @@ def _units(size: int) -> int:
 
 
 def _result_reads(run: Run) -> float:
-    partitions = math.ceil(run.total / PARTITION_SIZE)
+    partitions = LOG_PARTITIONS.count(run.total)
     return partitions + run.total * outcome_bytes(run.result_bytes) / READ_UNIT_BYTES
 
 
 def _batches(events: float, seconds: float) -> float:
     """Return into how many batches the stream cuts *events* that come within *seconds*."""
-    looked = STREAM_POLLS_PER_SECOND * STREAM_SHARDS * seconds
-    return max(1.0, min(events, max(events / STREAM_BATCH, looked)))
+    polls = STREAM_POLLS_PER_SECOND * STREAM_SHARDS * seconds
+    return max(1.0, min(events, max(events / STREAM_BATCH, polls)))
 
 
 def _chunks_touched(run: Run, events_a_batch: float) -> float:
     working = at_once(run.containers, run.share_seconds)
-    return max(1.0, min(events_a_batch, math.ceil(run.total / CHUNK_SIZE), working))
+    return max(1.0, min(events_a_batch, CHUNKS.count(run.total), working))
 
 
 def _transitions(containers: int) -> int:

@@ -1,4 +1,4 @@
-"""The plan of an orchestration, before its kick-off: how long it takes, its price, and what is in its way."""
+"""The plan of an orchestration, before its kick-off: its duration, its price and the quotas it meets."""
 
 import math
 from collections.abc import Iterable
@@ -8,13 +8,11 @@ from pydantic import BaseModel, ConfigDict, computed_field, model_validator
 
 from background_jobs.core.containers.shares import share_count
 from background_jobs.core.errors import InvalidWorkload
-from background_jobs.core.limits import CONTAINER_SECONDS
-from background_jobs.core.payloads import MAX_PARAMS_BYTES, MAX_RESULT_BYTES
+from background_jobs.core.limits import CONTAINER_SECONDS, INSTANCE_PARAMS_BYTES, PARALLELISM, RESULT_BYTES
 from background_jobs.core.planning.costs import Bill, price_footprint
 from background_jobs.core.planning.fargate import START_SECONDS, TaskSize, billed_seconds, launch_seconds
 from background_jobs.core.planning.footprint import Run, estimate_footprint
 from background_jobs.core.planning.quotas import (
-    CHILDREN_OF_A_MAP_RUN,
     NEW_ACCOUNT_VCPUS,
     Demand,
     QuotaUse,
@@ -23,10 +21,10 @@ from background_jobs.core.planning.quotas import (
 
 CONTROL_SECONDS: Final = 5.0
 """From the kick-off to the first launch, and from the last outcome to the completion."""
-_AS_GOOD: Final = 1.1
-"""A suggestion may be so much slower, or dearer, than what was asked for."""
-_AROUND: Final = 4
-"""Suggestions lie between a quarter and four times the parallelism that was asked for."""
+_TOLERANCE: Final = 1.1
+"""How much slower, or more expensive, a suggestion may be than the workload as it was given."""
+_SEARCH_FACTOR: Final = 4
+"""Suggestions lie between a quarter and four times the parallelism that was given."""
 
 
 class Workload(BaseModel):
@@ -48,7 +46,7 @@ class Workload(BaseModel):
     @property
     def containers(self) -> int:
         """Return how many containers are launched."""
-        return share_count(self.instances, self.parallelism, CHILDREN_OF_A_MAP_RUN)
+        return share_count(self.instances, self.parallelism, PARALLELISM)
 
     @property
     def share(self) -> int:
@@ -56,7 +54,7 @@ class Workload(BaseModel):
         return math.ceil(self.instances / self.containers)
 
     def run(self) -> Run:
-        """Return what is billed if nothing fails: for the shares as they are cut, fuller ones first."""
+        """Return what is billed if nothing fails; some shares have one instance more than the others."""
         fuller = self.instances % self.containers or self.containers
         smaller = self.containers - fuller
         return Run(
@@ -70,13 +68,13 @@ class Workload(BaseModel):
         )
 
     @model_validator(mode="after")
-    def _can_be(self) -> Self:
+    def _check_bounds(self) -> Self:
         for name, value, least, most in (
             ("instances", self.instances, 1, math.inf),
             ("seconds", self.seconds, 0, CONTAINER_SECONDS),
-            ("parallelism", self.parallelism, 1, CHILDREN_OF_A_MAP_RUN),
-            ("params_bytes", self.params_bytes, 2, MAX_PARAMS_BYTES),
-            ("result_bytes", self.result_bytes, 0, MAX_RESULT_BYTES),
+            ("parallelism", self.parallelism, 1, PARALLELISM),
+            ("params_bytes", self.params_bytes, 2, INSTANCE_PARAMS_BYTES),
+            ("result_bytes", self.result_bytes, 0, RESULT_BYTES),
         ):
             if not least <= value <= most:
                 above = f"at least {least:,}" + (f" and at most {most:,}" if most < math.inf else "")
@@ -84,8 +82,8 @@ class Workload(BaseModel):
         return self
 
 
-class Timing(BaseModel):
-    """The parts of an orchestration's duration, in seconds, on the way of its last container."""
+class PlannedDuration(BaseModel):
+    """How long an orchestration takes, in seconds, in parts: those that its last container goes through."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -100,12 +98,12 @@ class Timing(BaseModel):
     @computed_field  # type: ignore[prop-decorator]  # pydantic's own way to put a property into the JSON
     @property
     def seconds(self) -> float:
-        """Return the sum, with a start of middling length."""
+        """Return the sum, with the mean of the best and the worst start."""
         return self.control + self.launch + sum(self.start) / 2 + self.work
 
     @classmethod
     def of(cls, work: Workload) -> Self:
-        """Return the timing of *work*, if no attempt fails."""
+        """Return the duration of *work*, if no attempt fails."""
         return cls(
             control=CONTROL_SECONDS,
             launch=launch_seconds(work.containers),
@@ -115,7 +113,7 @@ class Timing(BaseModel):
 
 
 class Suggestion(BaseModel):
-    """Another parallelism, and what comes of it."""
+    """Another parallelism, with the duration and the price that it leads to."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -132,39 +130,39 @@ class Plan(BaseModel):
     workload: Workload
     containers: int
     instances_a_container: int
-    timing: Timing
+    timing: PlannedDuration
     bill: Bill
     quotas: tuple[QuotaUse, ...]
     cheaper: Suggestion | None
-    """The cheapest near what was asked for that is about as fast; None if that is it."""
+    """The cheapest parallelism near the given one that is about as fast; None if that is the given one."""
     faster: Suggestion | None
-    """The fastest near what was asked for that costs about as much; None if that is it."""
+    """The fastest parallelism near the given one that costs about as much; None if that is the given one."""
 
 
 def plan(work: Workload, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> Plan:
     """Return the plan of *work* in an account that may run so many Fargate vCPUs at once."""
-    timing = Timing.of(work)
-    asked = _outlook(work, work.parallelism)
-    others = [_outlook(work, other) for other in _parallelisms(work)]
-    as_fast = [one for one in others if one.seconds <= asked.seconds * _AS_GOOD]
-    as_cheap = [one for one in others if one.dollars <= asked.dollars * _AS_GOOD]
+    duration = PlannedDuration.of(work)
+    given = _suggest(work, work.parallelism)
+    others = [_suggest(work, other) for other in _parallelisms(work)]
+    as_fast = [other for other in others if other.seconds <= given.seconds * _TOLERANCE]
+    as_cheap = [other for other in others if other.dollars <= given.dollars * _TOLERANCE]
     demand = Demand(
         run=work.run(),
         used=estimate_footprint(work.run()),
         size=work.size,
         share=work.share,
-        launch_seconds=timing.launch,
-        seconds=timing.seconds,
+        launch_seconds=duration.launch,
+        seconds=duration.seconds,
     )
     return Plan(
         workload=work,
         containers=work.containers,
         instances_a_container=work.share,
-        timing=timing,
+        timing=duration,
         bill=_bill(work),
         quotas=headroom(demand, vcpu_quota=vcpu_quota),
-        cheaper=_better(asked, as_fast, "dollars"),
-        faster=_better(asked, as_cheap, "seconds"),
+        cheaper=_better(given, as_fast, "dollars"),
+        faster=_better(given, as_cheap, "seconds"),
     )
 
 
@@ -172,22 +170,22 @@ def _bill(work: Workload) -> Bill:
     return price_footprint(estimate_footprint(work.run()), work.size, public_ip=work.public_ip)
 
 
-def _outlook(work: Workload, parallelism: int) -> Suggestion:
+def _suggest(work: Workload, parallelism: int) -> Suggestion:
     changed = work.model_copy(update={"parallelism": parallelism})
     return Suggestion(
-        parallelism=parallelism, seconds=Timing.of(changed).seconds, dollars=_bill(changed).dollars
+        parallelism=parallelism, seconds=PlannedDuration.of(changed).seconds, dollars=_bill(changed).dollars
     )
 
 
 def _parallelisms(work: Workload) -> Iterable[int]:
-    """Return the parallelisms near what was asked for at which the fullest share becomes smaller."""
-    least = max(1, work.containers // _AROUND)
-    most = min(work.containers * _AROUND, work.instances, CHILDREN_OF_A_MAP_RUN)
+    """Return the parallelisms near the given one at which the fullest share becomes smaller."""
+    least = max(1, work.containers // _SEARCH_FACTOR)
+    most = min(work.containers * _SEARCH_FACTOR, work.instances, PARALLELISM)
     shares = {math.ceil(work.instances / count) for count in range(least, most + 1)}
     return sorted(math.ceil(work.instances / share) for share in shares)
 
 
-def _better(asked: Suggestion, others: list[Suggestion], measure: str) -> Suggestion | None:
-    """Return the best of *others* by *measure*, if it is better than *asked* by more than a hundredth."""
-    best = min(others, key=lambda one: (getattr(one, measure), one.seconds, one.dollars), default=asked)
-    return best if getattr(best, measure) < 0.99 * getattr(asked, measure) else None
+def _better(given: Suggestion, others: list[Suggestion], measure: str) -> Suggestion | None:
+    """Return the best of *others* by *measure*, if it is better than *given* by more than a hundredth."""
+    best = min(others, key=lambda s: (getattr(s, measure), s.seconds, s.dollars), default=given)
+    return best if getattr(best, measure) < 0.99 * getattr(given, measure) else None

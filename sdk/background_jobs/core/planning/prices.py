@@ -1,4 +1,4 @@
-"""What AWS asks for: the one table of prices, in US dollars, without free tiers and discounts."""
+"""The prices of AWS: one table, in US dollars, without free tiers and discounts."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +18,7 @@ class Prices:
     fargate_arm_vcpu_hour: float
     fargate_arm_gb_hour: float
     fargate_spot_share: float
-    """What Spot costs of the price on demand; it moves with supply, and this is its usual floor."""
+    """The part of the on-demand price that Spot costs; it varies, and this is its usual minimum."""
     public_ipv4_hour: float
     write_unit: float
     """DynamoDB on demand: 1 KB written; a transaction takes two."""

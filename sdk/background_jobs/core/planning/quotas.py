@@ -18,7 +18,13 @@ from background_jobs.core.containers.variables import (
     ORCHESTRATION_ID,
 )
 from background_jobs.core.events import PARTITION_SIZE
-from background_jobs.core.limits import APPEND_SECONDS, CONTAINER_SECONDS, TRANSACTION_ITEMS
+from background_jobs.core.limits import (
+    APPEND_SECONDS,
+    CONTAINER_SECONDS,
+    PARALLELISM,
+    SERVICE_NAME_CHARACTERS,
+    TRANSACTION_ITEMS,
+)
 from background_jobs.core.payload_keys import payload_folder
 from background_jobs.core.planning.fargate import START_SECONDS, TaskSize, at_once
 from background_jobs.core.planning.footprint import (
@@ -29,9 +35,9 @@ from background_jobs.core.planning.footprint import (
     outcome_bytes,
     starts_written,
 )
+from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.retry import retry_delay
 
-CHILDREN_OF_A_MAP_RUN: Final = 10_000
 NEW_ACCOUNT_VCPUS: Final = 6
 """Fargate vCPUs at once, on demand and Spot each, until AWS has raised the quota; the console shows yours."""
 WARNING: Final = 0.8
@@ -44,18 +50,18 @@ _PAYLOAD_BYTES: Final = 256 * 1024
 _HISTORY_EVENTS: Final = 25_000
 _LAUNCH_TRIES: Final = 4 * MOST_DELAYS
 _LAUNCH_SECONDS: Final = sum(retry_delay(n, DELAYS, draw=0.5) for n in range(1, MOST_DELAYS + 1))
-"""What the state machine's tries of a refused launch last, on average."""
+"""How long the state machine tries a refused launch, in seconds, on average."""
 _CONTAINER_TRIES: Final = 4
 _EVENTS_PER_TRY: Final = 5
 _FASTEST_INSTANCE: Final = 0.05 / TRANSACTION_ITEMS
 """Seconds: a container appends one transaction after the other, and each takes some 50 ms."""
 _JOB_NAME: Final = "j" * 64
-_SERVICE: Final = "s" * 40
+_SERVICE: Final = "s" * SERVICE_NAME_CHARACTERS
 _ID: Final = "7c0e0b9a-0f0f-4c0e-9d6e-6b6a6f6f6273"
 
 
 class Demand(NamedTuple):
-    """What is asked of the quotas."""
+    """What an orchestration demands of the quotas."""
 
     run: Run
     used: Footprint
@@ -128,7 +134,7 @@ def _children(demand: Demand) -> QuotaUse:
     return QuotaUse(
         name="Children of a Map Run",
         used=demand.run.containers,
-        limit=CHILDREN_OF_A_MAP_RUN,
+        limit=PARALLELISM,
         advice="use fewer containers; this one is fixed",
     )
 
@@ -149,9 +155,9 @@ def override_characters(run: Run) -> int:
         ORCHESTRATION_ID: _ID,
         JOB_ID: _ID,
         JOB_SHARE: str(run.containers - 1),
-        JOB_INDICES: f"{last}-{last}",
+        JOB_INDICES: str(InclusiveRange(last, last)),
         JOB_PARAMS_KEY: f"{payload_folder(_SERVICE, _ID)}/{'0' * 16}/params.jsonl",
-        JOB_PARAMS_BYTES: f"{last_byte}-{last_byte}",
+        JOB_PARAMS_BYTES: str(InclusiveRange(last_byte, last_byte)),
     }
     variables = [{"Name": name, "Value": value} for name, value in injected.items()]
     override = {"Name": CONTAINER_NAME, "Environment": variables}

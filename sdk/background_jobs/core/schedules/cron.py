@@ -1,4 +1,4 @@
-"""Cron as EventBridge Scheduler writes it: six fields, made of the five that everybody else writes, too."""
+"""Cron in the six fields of EventBridge Scheduler, also translated from the five fields of Unix."""
 
 import re
 from typing import Final, NamedTuple
@@ -50,14 +50,14 @@ def aws_cron(expression: str) -> str:
     """
     fields = expression.upper().split()
     if len(fields) == _UNIX:
-        fields = _of_unix(fields)
+        fields = _translate_unix(fields)
     elif len(fields) != len(_FIELDS):
         raise ValueError(
             f"a cron expression has 5 fields, or 6 with the year; {expression!r} has {len(fields)}"
         )
     if (fields[2] == "?") == (fields[4] == "?"):
         raise ValueError("of the two day fields, exactly one must be '?'")
-    return " ".join(_checked(text, field) for text, field in zip(fields, _FIELDS, strict=True))
+    return " ".join(_check_field(text, field) for text, field in zip(fields, _FIELDS, strict=True))
 
 
 def croniter_expression(cron: str) -> str:
@@ -70,22 +70,22 @@ def croniter_expression(cron: str) -> str:
     return f"{minute} {hour} {day.replace('?', '*')} {month} {_croniter_weekday(weekday)} 0 {year}"
 
 
-def _of_unix(fields: list[str]) -> list[str]:
+def _translate_unix(fields: list[str]) -> list[str]:
     minute, hour, day, month, weekday = fields
     if special := re.search(r"[?LW#]", re.sub("|".join(_DAYS + _MONTHS), "", " ".join(fields))):
         raise ValueError(f"{special[0]!r} is Scheduler's own: write all of its 6 fields to use it")
     if weekday == "*":
         return [minute, hour, day, month, "?", "*"]
-    weekdays = ",".join(map(_of_unix_weekdays, weekday.split(",")))
-    if _checked(day, _DAY) != "*":
+    weekdays = ",".join(map(_translate_weekdays, weekday.split(",")))
+    if _check_field(day, _DAY) != "*":
         raise ValueError(
             "Scheduler cannot say 'this day of the month, or that weekday': make a schedule for each of them"
         )
     return [minute, hour, "?", month, weekdays, "*"]
 
 
-def _of_unix_weekdays(item: str) -> str:
-    """Return weekdays by name; a range that passes the end of the week, or a step, is written out."""
+def _translate_weekdays(item: str) -> str:
+    """Return weekdays by name; a range over the end of the week, and a step, become single days."""
     span, _, step = item.partition("/")
     first, _, last = ("0-6" if span == "*" else span).partition("-")
     low = _UNIX_WEEKDAY.number(first)
@@ -96,22 +96,22 @@ def _of_unix_weekdays(item: str) -> str:
     return f"{days[0]}-{days[-1]}" if is_range else ",".join(dict.fromkeys(days))
 
 
-def _checked(text: str, field: _Field) -> str:
-    special = _day(text) if field == _DAY else _weekday(text) if field == _WEEKDAY else None
+def _check_field(text: str, field: _Field) -> str:
+    special = _special_day(text) if field == _DAY else _special_weekday(text) if field == _WEEKDAY else None
     if text == "*" or special:
         return special or text
-    return ",".join(_checked_item(item, field) for item in text.split(","))
+    return ",".join(_check_item(item, field) for item in text.split(","))
 
 
-def _day(text: str) -> str | None:
-    """Return what only a day of the month can be, such as ``15W``; None if it is as in other fields."""
+def _special_day(text: str) -> str | None:
+    """Return *text* if only a day of the month can be like that, such as ``15W``; None for anything else."""
     if text.endswith("W") and _DAY.number(text[:-1]) > _SHORTEST_MONTH:
         raise ValueError(f"nobody says what {text} is in a month without that day: use 1W-28W, or L")
     return text if text in ("?", "L") or text.endswith("W") else None
 
 
-def _weekday(text: str) -> str | None:
-    """Return what only a weekday can be, such as ``6L`` or ``2#1``; None if it is as in other fields."""
+def _special_weekday(text: str) -> str | None:
+    """Return *text* if only a weekday can be like that, such as ``6L`` or ``2#1``; None for anything else."""
     if text in ("?", "L"):
         return text
     if text.endswith("L"):
@@ -122,7 +122,7 @@ def _weekday(text: str) -> str | None:
     return f"{_WEEKDAY.number(day)}#{week}" if hash_ else None
 
 
-def _checked_item(item: str, field: _Field) -> str:
+def _check_item(item: str, field: _Field) -> str:
     span, slash, step = item.partition("/")
     if slash and field == _WEEKDAY:
         raise ValueError(f"Scheduler has no steps of weekdays, such as {item!r}; name the days")
@@ -132,10 +132,10 @@ def _checked_item(item: str, field: _Field) -> str:
     if high < low:
         raise ValueError(f"the {field.name} range {span!r} runs backwards: write it as two")
     if not slash:
-        # The library would take a range of one for all.
+        # The library reads a range of one value as all values.
         return item if high > low else first
     if dash:
-        # Scheduler documents steps from a value on only, so that those within a range are written out.
+        # Scheduler documents steps only from a value on, so steps within a range are written out.
         return ",".join(map(str, range(low, high + 1, _step(step, field))))
     return f"{low}/{_step(step, field)}"
 
@@ -151,15 +151,15 @@ def _croniter_weekday(text: str) -> str:
     if text in ("?", "*"):
         return "*"
     if text == "L":
-        return _from_0("SAT")
+        return _count_from_0("SAT")
     if text.endswith("L"):
-        return f"L{_from_0(text[:-1])}"
+        return f"L{_count_from_0(text[:-1])}"
     day, hash_, week = text.partition("#")
     if hash_:
-        return f"{_from_0(day)}#{week}"
-    return ",".join("-".join(map(_from_0, item.split("-"))) for item in text.split(","))
+        return f"{_count_from_0(day)}#{week}"
+    return ",".join("-".join(map(_count_from_0, item.split("-"))) for item in text.split(","))
 
 
-def _from_0(weekday: str) -> str:
+def _count_from_0(weekday: str) -> str:
     """Return a weekday as a number from SUN=0 on."""
     return str(_WEEKDAY.number(weekday) - 1)

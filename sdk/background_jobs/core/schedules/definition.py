@@ -1,4 +1,4 @@
-"""What a schedule is: a job, when it is due, and what happens while the run before is still in progress."""
+"""The definition of a schedule: a job, when it is due, and what happens while a run is in progress."""
 
 import json
 import re
@@ -8,19 +8,19 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from background_jobs.core.retry import Retry
+from background_jobs.core.bounds import ServiceName
+from background_jobs.core.options import OccurrenceOptions
 from background_jobs.core.schedules.timing import Timing
-from background_jobs.core.stages import Stage
 from background_jobs.core.tags import SCHEDULE_TAG, SCHEDULED_AT_TAG
 
 LONGEST_JITTER: Final = timedelta(days=1)
 SCHEDULED_TIME: Final = "<aws.scheduler.scheduled-time>"
-"""What Scheduler replaces by the time of the occurrence."""
+"""Scheduler replaces this by the time of the occurrence."""
 _RETRY_SECONDS: Final = 3_600
 """How long Scheduler tries to reach the function; an occurrence that comes later is of little use."""
 
 SCHEDULE_NAME: Final = r"^[0-9a-zA-Z_-][0-9a-zA-Z_.-]{0,63}$"
-"""As Scheduler has it; but none begins with a dot, so that each is a part of a path, too."""
+"""Scheduler's own rule, without a dot at the beginning, so that every name can be a part of a path."""
 ScheduleName = Annotated[str, Field(pattern=SCHEDULE_NAME)]
 
 
@@ -32,42 +32,40 @@ class Overlap(StrEnum):
     ALLOW = "allow"
 
 
-class ScheduleDefinition(BaseModel):
-    """Everything about a schedule; Scheduler hands it over with every occurrence."""
+class ScheduleDefinition(OccurrenceOptions):
+    """Everything about a schedule; Scheduler hands it over with every occurrence.
 
-    model_config = ConfigDict(frozen=True)
+    A run of the schedule is in progress until the stages that follow it have ended, too.
+    """
+
+    # What a later release adds is left out here.
+    model_config = ConfigDict(extra="ignore")
 
     schema_version: Literal[1] = 1
     name: ScheduleName
     job_name: str
-    service: str
+    service: ServiceName
     timing: Timing
     overlap: Overlap = Overlap.SKIP
     jitter: timedelta = timedelta()
     """Within how long after its time an occurrence may come; Scheduler draws."""
     params: tuple[dict[str, Any], ...] = ()
-    """One job instance for each; empty where they are in *params_key*."""
+    """One job instance for each; empty if they are in the object *params_key*."""
     params_key: str = ""
     """The object of params that are too large to travel, one JSON object a line."""
-    parallelism: int | None = Field(default=None, ge=1)
-    tags: dict[str, str] = Field(default_factory=dict)
-    retry: Retry | None = None
-    timeout_seconds: float | None = None
-    then: Stage | None = None
-    """What follows each run; the run is in progress until that has ended, too."""
     declared: bool = False
-    """Whether the stack declares it, so that it is changed there."""
+    """Whether the stack declares it; then it can be changed only there."""
 
     @field_validator("jitter")
     @classmethod
-    def _of_whole_minutes(cls, jitter: timedelta) -> timedelta:
+    def _check_jitter(cls, jitter: timedelta) -> timedelta:
         if jitter % timedelta(minutes=1) or not timedelta() <= jitter <= LONGEST_JITTER:
             raise ValueError(f"jitter={jitter} cannot be: use whole minutes, up to a day")
         return jitter
 
     @field_validator("tags")
     @classmethod
-    def _leaves_our_tags(cls, tags: dict[str, str]) -> dict[str, str]:
+    def _check_tags(cls, tags: dict[str, str]) -> dict[str, str]:
         if ours := {SCHEDULE_TAG, SCHEDULED_AT_TAG} & tags.keys():
             raise ValueError(f"the tag {min(ours)!r} is set by the schedule itself")
         return tags
@@ -93,7 +91,7 @@ class Due(BaseModel):
 
 
 class Target(NamedTuple):
-    """Whom Scheduler invokes: ARNs of the function, of the role to do so, and of the queue for failures."""
+    """The ARNs of the function that Scheduler invokes, of its role for that, and of the queue of failures."""
 
     function: str
     role: str
@@ -131,23 +129,23 @@ def is_schedule_name(text: str) -> bool:
 
 
 def parse_schedule_input(schedule_input: str) -> ScheduleDefinition | None:
-    """Return the definition in the input of a schedule's target; None if it is none of ours."""
+    """Return the definition in the input of a target; None if another program made the schedule."""
     try:
         return ScheduleDefinition.model_validate(json.loads(schedule_input)["definition"])
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def refusal(invalid: ValidationError) -> str:
+def explain_invalid(invalid: ValidationError) -> str:
     """Return in one sentence why a definition was refused."""
     error = invalid.errors()[0]
     where = ".".join(str(part) for part in error["loc"] if part != "timing")
-    said = error["msg"].removeprefix("Value error, ")
-    return said if error["type"] == "value_error" else f"{where}={error['input']!r}: {said}"
+    message = error["msg"].removeprefix("Value error, ")
+    return message if error["type"] == "value_error" else f"{where}={error['input']!r}: {message}"
 
 
 def _input(definition: ScheduleDefinition) -> str:
-    # Scheduler replaces its keywords wherever they are; those in params are not meant.
+    # Scheduler replaces its keywords wherever they are; texts in params that look like one must stay.
     document = definition.model_dump_json(exclude_defaults=True).replace("<", "\\u003c")
     return f'{{"definition":{document},"scheduled_at":"{SCHEDULED_TIME}"}}'
 

@@ -1,7 +1,7 @@
 """The events of a schedule's history: a closed union beside that of orchestrations, each with its key.
 
-The number of a run and the place in the queue are parts of keys, so that of two deciders at once one has to
-look again.
+The number of a run and the place in the queue are parts of keys. So where two functions decide at the same
+time, the log takes the event of one of them, and the other has to read the backlog again.
 """
 
 from datetime import UTC, datetime
@@ -53,7 +53,7 @@ class ScheduleDefined(_Change):
     type: Literal["ScheduleDefined"] = "ScheduleDefined"
     definition: ScheduleDefinition
     paused: bool = False
-    """Whether it was paused before, and stays so."""
+    """Whether it was paused before; then it stays paused."""
 
 
 class SchedulePaused(_Change):
@@ -70,14 +70,14 @@ class ScheduleResumed(_Change):
 
 
 class ScheduleDeleted(_Change):
-    """A schedule is no more; what waited in its queue will not run."""
+    """A schedule was deleted; the occurrences in its queue will not run."""
 
     type: Literal["ScheduleDeleted"] = "ScheduleDeleted"
 
 
 class _OccurrenceEvent(_ScheduleEvent):
     scheduled_at: AwareDatetime
-    """When the occurrence was due; together with the schedule's name, what it is."""
+    """When the occurrence was due; this and the schedule's name identify it."""
 
 
 class OccurrenceStarted(_OccurrenceEvent):
@@ -87,7 +87,7 @@ class OccurrenceStarted(_OccurrenceEvent):
     number: int = Field(ge=1)
     orchestration_id: str
     place: int = 0
-    """The last place of the queue that was taken by then."""
+    """The last place of the queue whose turn has come."""
 
     @property
     def key(self) -> EventKey:
@@ -101,7 +101,7 @@ class OccurrenceQueued(_OccurrenceEvent):
     type: Literal["OccurrenceQueued"] = "OccurrenceQueued"
     place: int = Field(ge=1)
     definition: ScheduleDefinition
-    """What is to run, whatever becomes of the schedule meanwhile."""
+    """The schedule as it was then; it runs like that whatever becomes of the schedule."""
 
     @property
     def key(self) -> EventKey:
@@ -110,7 +110,7 @@ class OccurrenceQueued(_OccurrenceEvent):
 
 
 class OccurrenceSkipped(_OccurrenceEvent):
-    """An occurrence was due, and did not run."""
+    """An occurrence was due and did not run."""
 
     type: Literal["OccurrenceSkipped"] = "OccurrenceSkipped"
     reason: str

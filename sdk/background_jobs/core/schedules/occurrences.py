@@ -1,4 +1,4 @@
-"""What became of a schedule's occurrences, those included that never came."""
+"""What became of a schedule's occurrences, including those that were missed."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from background_jobs.core.schedules.events import (
 from background_jobs.core.statuses import Status
 
 _GRACE: Final = timedelta(minutes=2)
-"""How late an occurrence may come: Scheduler works to the minute, and a function takes its time."""
+"""How late an occurrence may come before it counts as missed: Scheduler works to the minute."""
 
 
 class RunState(StrEnum):
@@ -43,23 +43,23 @@ class ScheduleRun(BaseModel):
     scheduled_at: AwareDatetime
     state: RunState
     at: AwareDatetime | None = None
-    """When that was decided; None for one that was missed."""
+    """When that was decided; None if the occurrence was missed."""
     orchestration_id: str | None = None
-    """What it kicked off; None unless it was started."""
+    """The orchestration that was kicked off; None unless the occurrence was started."""
     status: Status | None = None
-    """How that orchestration stands; None where it is not known any more."""
+    """The status of that orchestration; None if it is not known any more."""
     reason: str = ""
     """Why it did not run, or not yet."""
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
-    """A schedule as Scheduler has it."""
+class DeployedSchedule:
+    """A schedule as EventBridge Scheduler has it."""
 
     definition: ScheduleDefinition
     paused: bool
     modified_at: datetime
-    """When it was last changed, by whomever."""
+    """When it was last changed, by the SDK, a deployment or a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Period:
     until: datetime
 
     def due(self, now: datetime) -> Iterator[datetime]:
-        """Yield what should have come by *now*, the latest first."""
+        """Yield the occurrences that should have come by *now*, the latest first."""
         until = min(self.until, now - _GRACE - self.definition.jitter)
         for at in self.definition.timing.before(until):
             if at <= self.since:
@@ -79,18 +79,20 @@ class Period:
             yield at
 
 
-def periods(changes: Iterable[Change], live: Live | None, now: datetime) -> list[Period]:
-    """Return when a schedule was active, as its *changes* (oldest first) and Scheduler tell.
+def active_periods(
+    changes: Iterable[Change], deployed: DeployedSchedule | None, now: datetime
+) -> list[Period]:
+    """Return when a schedule was active, according to its *changes* (oldest first) and to Scheduler.
 
-    Where Scheduler has another definition than the last change (the stack was deployed, or the console
-    used), it counts from its modification on: what was before cannot be told.
+    Scheduler may have another definition than the last change, because the stack was deployed, or somebody
+    used AWS's own console. That definition counts from its modification on; what was due before is not known.
     """
-    found: list[Period] = []
+    periods: list[Period] = []
     active: tuple[ScheduleDefinition, datetime] | None = None
 
     def end(at: datetime) -> None:
         if active is not None:
-            found.append(Period(*active, at))
+            periods.append(Period(*active, at))
 
     for change in changes:
         end(change.at)
@@ -103,31 +105,31 @@ def periods(changes: Iterable[Change], live: Live | None, now: datetime) -> list
                 active = None
             case _:
                 assert_never(change)
-    if live is not None and (live.paused or active is None or active[0] != live.definition):
-        end(live.modified_at)
-        active = None if live.paused else (live.definition, live.modified_at)
+    if deployed is not None and (deployed.paused or active is None or active[0] != deployed.definition):
+        end(deployed.modified_at)
+        active = None if deployed.paused else (deployed.definition, deployed.modified_at)
     end(now)
-    return found
+    return periods
 
 
-def occurrences(
-    events: Iterable[OccurrenceEvent], active: Sequence[Period], since: datetime, now: datetime
+def list_runs(
+    events: Iterable[OccurrenceEvent], periods: Sequence[Period], since: datetime, now: datetime
 ) -> list[ScheduleRun]:
     """Return what became of each occurrence from *since* on, newest first."""
-    found: dict[datetime, ScheduleRun] = {}
+    runs: dict[datetime, ScheduleRun] = {}
     for event in sorted(events, key=lambda event: (isinstance(event, OccurrenceStarted), event.at)):
-        found[event.scheduled_at] = run_from_event(event)
-    for period in active:
+        runs[event.scheduled_at] = run_from_event(event)
+    for period in periods:
         for at in period.due(now):
             if at < since:
                 break
-            found.setdefault(at, ScheduleRun(scheduled_at=at, state=RunState.MISSED))
-    newest_first = sorted(found.values(), key=lambda run: run.scheduled_at, reverse=True)
+            runs.setdefault(at, ScheduleRun(scheduled_at=at, state=RunState.MISSED))
+    newest_first = sorted(runs.values(), key=lambda run: run.scheduled_at, reverse=True)
     return [run for run in newest_first if run.scheduled_at >= since]
 
 
 def run_from_event(event: OccurrenceEvent) -> ScheduleRun:
-    """Return what *event* tells of its occurrence."""
+    """Return what became of the occurrence of *event*."""
     match event:
         case OccurrenceStarted():
             return ScheduleRun(

@@ -1,4 +1,4 @@
-"""What is to become of an occurrence that is due: decisions from how its schedule stands."""
+"""Whether an occurrence that is due is started, queued or skipped, given the backlog of its schedule."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -16,29 +16,29 @@ from background_jobs.core.schedules.events import (
 )
 
 LONGEST_QUEUE: Final = 100
-"""Occurrences that may wait; a schedule that falls further behind will not catch up."""
+"""The most occurrences that may wait; a schedule that falls further behind will not catch up."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleBacklog:
-    """How a schedule stands."""
+    """The latest runs of a schedule, and its queue."""
 
     runs: Sequence[OccurrenceStarted] = ()
     """The latest runs, newest first."""
     in_progress: AbstractSet[str] = frozenset()
-    """The orchestrations among them that are not done."""
+    """The ids of their orchestrations that are not done."""
     queue: Sequence[OccurrenceQueued] = ()
-    """What has a place after the last that was taken, in order."""
+    """The occurrences with a place after the last that was taken, in order."""
     emptied_at: datetime | None = None
     """When the schedule was last deleted, and its queue emptied."""
 
     @property
     def waiting(self) -> Sequence[OccurrenceQueued]:
-        """Return what is to run once nothing is in progress, in order."""
-        return [one for one in self.queue if self.emptied_at is None or one.at > self.emptied_at]
+        """Return the occurrences that run once nothing is in progress, in order."""
+        return [queued for queued in self.queue if self.emptied_at is None or queued.at > self.emptied_at]
 
-    def known(self, scheduled_at: datetime) -> OccurrenceEvent | None:
-        """Return what became of an occurrence, if it was lately."""
+    def find(self, scheduled_at: datetime) -> OccurrenceEvent | None:
+        """Return what became of an occurrence, if the backlog has it."""
         events: list[OccurrenceEvent] = [*self.runs, *self.waiting]
         return next((event for event in events if event.scheduled_at == scheduled_at), None)
 
@@ -60,13 +60,13 @@ def decide_occurrence(
     overlap: Overlap,
     now: datetime,
 ) -> OccurrenceEvent:
-    """Return what is to become of the occurrence *scheduled_at*, of which nothing is known yet."""
+    """Return the start, queueing or skipping of the occurrence *scheduled_at*, which is not decided yet."""
     name = definition.name
-    going_on = next((run for run in backlog.runs if run.orchestration_id in backlog.in_progress), None)
-    if overlap is Overlap.SKIP and going_on:
-        reason = f"the run of {going_on.scheduled_at:%Y-%m-%d %H:%M} UTC was still in progress"
+    current = next((run for run in backlog.runs if run.orchestration_id in backlog.in_progress), None)
+    if overlap is Overlap.SKIP and current:
+        reason = f"the run of {current.scheduled_at:%Y-%m-%d %H:%M} UTC was still in progress"
         return OccurrenceSkipped(schedule=name, at=now, scheduled_at=scheduled_at, reason=reason)
-    if overlap is Overlap.QUEUE and (going_on or backlog.waiting):
+    if overlap is Overlap.QUEUE and (current or backlog.waiting):
         if len(backlog.waiting) >= LONGEST_QUEUE:
             reason = f"{LONGEST_QUEUE} occurrences were waiting already"
             return OccurrenceSkipped(schedule=name, at=now, scheduled_at=scheduled_at, reason=reason)
@@ -80,7 +80,7 @@ def decide_occurrence(
 def next_run(
     name: str, scheduled_at: datetime, backlog: ScheduleBacklog, place: int, now: datetime
 ) -> OccurrenceStarted:
-    """Return the start of the next run of schedule *name*, by which the queue is taken up to *place*."""
+    """Return the start of the next run of schedule *name*; it takes the queue up to *place*."""
     return OccurrenceStarted(
         schedule=name,
         at=now,

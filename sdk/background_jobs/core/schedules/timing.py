@@ -16,7 +16,7 @@ _LONGEST_EXPRESSION: Final = 256
 _UNITS: Final = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", _MINUTE))
 
 
-def _known_zone(name: str) -> str:
+def _check_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -26,13 +26,13 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _whole_minutes(every: timedelta) -> timedelta:
+def _check_whole_minutes(every: timedelta) -> timedelta:
     if every % _MINUTE or not _MINUTE <= every <= _LONGEST:
         raise ValueError(f"every={every} cannot be: use whole minutes, from 1 minute to 366 days")
     return every
 
 
-def _minute_after(at: datetime) -> datetime:
+def _round_up(at: datetime) -> datetime:
     """Return *at* in UTC, at a whole minute: Scheduler is no more precise."""
     try:
         minute = at.astimezone(UTC).replace(second=0, microsecond=0)
@@ -41,13 +41,13 @@ def _minute_after(at: datetime) -> datetime:
         raise ValueError(f"{at} is beyond the calendar") from None
 
 
-def _aware(at: object) -> object:
+def _check_aware(at: object) -> object:
     if isinstance(at, datetime) and at.tzinfo is None:
         raise ValueError(f"{at} needs a time zone: datetime(..., tzinfo=ZoneInfo('Europe/Berlin'))")
     return at
 
 
-Minute = Annotated[AwareDatetime, BeforeValidator(_aware), AfterValidator(_minute_after)]
+Minute = Annotated[AwareDatetime, BeforeValidator(_check_aware), AfterValidator(_round_up)]
 """A moment in UTC, rounded up to a whole minute."""
 
 
@@ -58,16 +58,16 @@ class Timing(BaseModel):
 
     cron: Annotated[str, AfterValidator(aws_cron)] | None = None
     """Scheduler's six fields, in the time of *timezone*."""
-    every: Annotated[timedelta, AfterValidator(_whole_minutes)] | None = None
+    every: Annotated[timedelta, AfterValidator(_check_whole_minutes)] | None = None
     at: Minute | None = None
-    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
     start: Minute | None = None
-    """The first moment that may be due; *every* counts from it."""
+    """The first moment that may be due; the interval *every* counts from it."""
     end: Minute | None = None
-    """The first moment that is not due any more."""
+    """Nothing is due from this moment on."""
 
     @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
+    def _check_together(self) -> Self:
         if sum(way is not None for way in (self.cron, self.every, self.at)) != 1:
             raise ValueError("exactly one of cron, every and at says when a schedule is due")
         if self.timezone != "UTC" and self.cron is None:
@@ -101,7 +101,7 @@ class Timing(BaseModel):
         """Yield the occurrences after *moment*, in UTC, the earliest first."""
         if self.start is not None:
             moment = max(moment, self.start - _MINUTE)
-        for at in self._from(moment, +1):
+        for at in self._walk(moment, +1):
             if self.end is not None and at >= self.end:
                 return
             if at > moment:
@@ -111,13 +111,13 @@ class Timing(BaseModel):
         """Yield the occurrences before *moment*, in UTC, the latest first."""
         if self.end is not None:
             moment = min(moment, self.end)
-        for at in self._from(moment, -1):
+        for at in self._walk(moment, -1):
             if self.start is not None and at < self.start:
                 return
             if at < moment:
                 yield at
 
-    def _from(self, moment: datetime, direction: int) -> Iterator[datetime]:
+    def _walk(self, moment: datetime, direction: int) -> Iterator[datetime]:
         """Yield the occurrences in one *direction*, from near *moment* on, whatever the window."""
         if self.at is not None:
             yield self.at
@@ -125,26 +125,26 @@ class Timing(BaseModel):
             nearest = (moment - self.start) // self.every
             yield from (self.start + number * self.every for number in count(nearest, direction))
         elif self.cron is not None:
-            yield from _of_cron(self.cron, ZoneInfo(self.timezone), moment, direction)
+            yield from _cron_occurrences(self.cron, ZoneInfo(self.timezone), moment, direction)
 
 
-def _of_cron(cron: str, zone: ZoneInfo, moment: datetime, direction: int) -> Iterator[datetime]:
+def _cron_occurrences(cron: str, zone: ZoneInfo, moment: datetime, direction: int) -> Iterator[datetime]:
     """Yield when *cron* is due by the clocks of *zone*.
 
-    As Scheduler has it, a time that the clocks skip is not due, and one that they show twice is due the
+    By the rules of Scheduler, a time that the clocks skip is not due, and one that they show twice is due the
     first time only. Source: "Schedule types", EventBridge Scheduler User Guide, daylight saving time.
     """
     from croniter import CroniterBadDateError, croniter  # noqa: PLC0415 -- half of what this package imports
 
     local = moment.astimezone(zone).replace(tzinfo=None)
     if direction < 0:
-        # A later time may have been shown before *moment*: the clocks may show an hour twice.
+        # The clocks may show an hour twice, so a later clock time may have come before *moment*.
         local += timedelta(days=1)
     clock = croniter(croniter_expression(cron), local, ret_type=datetime)
-    following: Callable[[], datetime] = clock.get_next if direction > 0 else clock.get_prev
+    step: Callable[[], datetime] = clock.get_next if direction > 0 else clock.get_prev
     while True:
         try:
-            shown = following()
+            shown = step()
         except CroniterBadDateError:
             return
         at = shown.replace(tzinfo=zone).astimezone(UTC)

@@ -11,7 +11,7 @@ from background_jobs.core.fold import Advance, FeedItem, ReadModel, Summary, Tra
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.progress import ProgressChunk, eta_seconds
 from background_jobs.core.statuses import (
-    CHUNK_SIZE,
+    CHUNKS,
     LETTERS,
     State,
     Status,
@@ -161,7 +161,7 @@ class Snapshot(_Live):
         """Return *model*, which holds all its chunks, as it travels."""
         summary = model.summary
         total = summary.total or 0
-        chunks = [model.chunks.get(number, StatusChunk()) for number in range(-(-total // CHUNK_SIZE))]
+        chunks = [model.chunks.get(number, StatusChunk()) for number in range(CHUNKS.count(total))]
         statuses = "".join(chunk.letters() for chunk in chunks)[:total]
         return cls(
             orchestration=OrchestrationView.of(summary, now),
@@ -214,10 +214,10 @@ class Completed(_Live):
 def indices_in_states(model: ReadModel, states: Iterable[State]) -> Iterable[int]:
     """Yield the indices of the instances of *model* that are in one of *states*, in their order."""
     wanted, total = frozenset(states), model.summary.total or 0
-    for number in range(-(-total // CHUNK_SIZE)):
+    for number in range(CHUNKS.count(total)):
         chunk = model.chunks.get(number, StatusChunk())
         for offset in chunk.offsets(wanted):
-            index = number * CHUNK_SIZE + offset
+            index = CHUNKS.index(number, offset)
             if index < total:
                 yield index
 
@@ -226,7 +226,7 @@ def _progress(model: ReadModel, statuses: str) -> Iterable[InstanceProgress]:
     running = LETTERS[1]
     for index, letter in enumerate(statuses):
         if letter == running:
-            number, offset = divmod(index, CHUNK_SIZE)
+            number, offset = CHUNKS.locate(index)
             attempt, percent = model.progress.get(number, ProgressChunk()).progress(offset)
             if attempt:
                 job_id = ids.job_id(model.summary.orchestration_id, index)

@@ -56,7 +56,7 @@ def explain_waits(
 ) -> list[Wait]:
     """Return why the instances with the indices *waiting* (ascending) wait, the largest group first."""
     total, count = orchestration.total, orchestration.parallelism
-    bounds = [share.last for share in shares.cut([1] * total, total, count)] if total else []
+    bounds = [share.last for share in shares.cut_shares([1] * total, total, count)] if total else []
     launched = {one.share for one in containers.started}
     delays: dict[int, list[ShareDelayed]] = {}
     for delay in sorted(containers.delays, key=lambda delay: delay.number):

@@ -10,22 +10,22 @@ from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrent
 def test_a_beacon_says_what_runs_and_until_when() -> None:
     current_attempt = SharedCurrentAttempt()
     assert current_attempt.read() is None
-    current_attempt.running(CurrentAttempt(7, 2, 12.5))
+    current_attempt.publish(CurrentAttempt(7, 2, 12.5))
     assert current_attempt.read() == CurrentAttempt(7, 2, 12.5)
-    current_attempt.idle()
+    current_attempt.clear()
     assert current_attempt.read() is None
 
 
 def test_what_is_read_while_it_is_being_written_is_never_half_of_it() -> None:
-    # given another process that writes as fast as it can, each time three numbers that belong together
+    # given another process that writes as fast as it can, the same number in all three fields
     current_attempt = SharedCurrentAttempt()
     writer = os.fork()
     if writer == 0:
         number = 0
         while True:
             number += 1
-            current_attempt.running(CurrentAttempt(number, number, float(number)))
-            current_attempt.idle()
+            current_attempt.publish(CurrentAttempt(number, number, float(number)))
+            current_attempt.clear()
     read: list[CurrentAttempt] = []
     deadline = time.monotonic() + 30
     try:
@@ -36,4 +36,4 @@ def test_what_is_read_while_it_is_being_written_is_never_half_of_it() -> None:
         os.kill(writer, signal.SIGKILL)
         os.waitpid(writer, 0)
     assert len(read) == 50_000
-    assert [one for one in read if not one.index == one.attempt == one.deadline] == []
+    assert [attempt for attempt in read if not attempt.index == attempt.attempt == attempt.deadline] == []

@@ -1,4 +1,4 @@
-"""The API over AWS in memory, with orchestrations whose every event is written here, at any time and speed."""
+"""The API over AWS in memory, with orchestrations whose events a test writes itself, at any time and speed."""
 
 import socket
 import threading
@@ -23,8 +23,8 @@ from background_jobs.settings import ApiSettings
 from tests.memory import SETTINGS, aws_in_memory
 
 
-class ScriptedApi:
-    """Where orchestrations are api."""
+class SimulatedApi:
+    """The API, and the log behind it, into which tests append the events of orchestrations."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -39,31 +39,31 @@ class ScriptedApi:
         """Kick off an orchestration as of *at*, and return its id."""
         kicked_off = self._service.kick_off_job(job_name, params, **options)
         started = self.stores.event_log.read_started(kicked_off.id)
-        # The first one stays unfolded, so that the list does not show it.
+        # The orchestration that was kicked off is never folded, so the list does not show it.
         begun = started.model_copy(update={"orchestration_id": str(uuid.uuid4()), "at": at})
-        self.tell(begun)
+        self.append(begun)
         return begun.orchestration_id
 
-    def tell(self, *events: Event) -> None:
+    def append(self, *events: Event) -> None:
         """Append *events*, all of one orchestration, and fold them as the aggregator does."""
         for event in events:
-            # One by one: moto copies its tables for every transaction.
+            # They are appended singly, because moto copies its tables for every transaction.
             self.stores.event_log.append(event)
         self.fold(*events)
 
     def fold(self, *events: Event) -> None:
-        """Fold *events*, all of one orchestration, that no log needs to know."""
+        """Fold *events*, all of one orchestration, without appending them to the log."""
         self._aggregator.aggregate(events[0].orchestration_id, events)
 
     def complete(self, orchestration_id: str) -> None:
-        """Fold the completion, which follows from the last outcome."""
+        """Append and fold the completion, once all instances have outcomes."""
         completion = decide_completion(self.stores.read_model.read_summary(orchestration_id))
         assert isinstance(completion, OrchestrationCompleted)
-        self.tell(completion)
+        self.append(completion)
 
 
 @contextmanager
-def serve_scripted_api() -> Iterator[ScriptedApi]:
+def simulated_api() -> Iterator[SimulatedApi]:
     """Serve the API from a thread of this process."""
     with aws_in_memory(), socket.create_server(("127.0.0.1", 0)) as listener:
         app = create_app(SETTINGS, ApiSettings())
@@ -77,7 +77,7 @@ def serve_scripted_api() -> Iterator[ScriptedApi]:
         while not server.started:
             time.sleep(0.01)
         try:
-            yield ScriptedApi(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+            yield SimulatedApi(f"http://127.0.0.1:{listener.getsockname()[1]}/")
         finally:
             server.should_exit = True
             thread.join()

@@ -1,4 +1,4 @@
-"""What is told of an orchestration beside its counts: its story, its waits, and that nothing moves."""
+"""The event history of an orchestration, why its instances wait, and warnings of standstills."""
 
 import json
 from collections.abc import Callable
@@ -15,8 +15,11 @@ from background_jobs.settings import Settings
 HOUR = timedelta(hours=1)
 
 
-def test_a_story_has_the_whole_timeline_and_what_the_containers_did(
-    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
+def test_an_event_history_has_the_timeline_and_the_launches(
+    service: OrchestrationService,
+    launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
+    aggregate_completion: Callable[[], None],
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": n} for n in (2, 3, 4)], parallelism=2)
     launch(orchestration, share=1)
@@ -37,30 +40,32 @@ def test_a_story_has_the_whole_timeline_and_what_the_containers_did(
     assert [(wait.reason, wait.instances) for wait in story.waits] == [("waiting for launch", 2)]
 
     launch(orchestration, share=0)
-    aggregate(), aggregate()
-    told = {entry.type: entry.detail for entry in orchestration.story().timeline}
-    assert told["OrchestrationCompleted"] == "2 completed, 1 errored"
+    aggregate_completion()
+    details = {entry.type: entry.detail for entry in orchestration.story().timeline}
+    assert details["OrchestrationCompleted"] == "2 completed, 1 errored"
     assert (orchestration.waits(), orchestration.story().lost) == ([], 0)
 
 
-def test_nothing_that_moves_is_warned_of_once_with_its_reasons(
+def test_a_standstill_is_reported_once_with_its_reasons(
     service: OrchestrationService,
     stores: Stores,
     settings: Settings,
     launch: Callable[..., None],
     aggregate: Callable[[], list[Any]],
 ) -> None:
-    # given one that was never launched, one that is done, and somebody who listens
+    # given an orchestration that was never launched, one that is done, and a queue behind the bus
     listen = listening(settings)
     waiting = service.kick_off_job("halve", [{"n": 2}], tags={"customer": "acme"})
     done = service.kick_off_job("halve", [{"n": 2}])
     launch(done)
-    aggregate(), aggregate()
+    assert (aggregate(), aggregate()) == ([], [])
     now = datetime.now(UTC)
     # when half an hour, and twice more than an hour have passed
     assert note_stalls(stores, now + HOUR / 2, allowed=HOUR) == []
     for later in (now + 2 * HOUR, now + 3 * HOUR):
-        assert [one.orchestration_id for one in note_stalls(stores, later, allowed=HOUR)] == [waiting.id]
+        assert [stalled.orchestration_id for stalled in note_stalls(stores, later, allowed=HOUR)] == [
+            waiting.id
+        ]
     aggregate()
     # then the bus has one warning, which says why
     (warning,) = [event["detail"] for event in listen() if event["detail-type"] == "OrchestrationStalled"]

@@ -1,4 +1,4 @@
-"""Orchestrations as a busy environment has them, played for screenshots and measurements."""
+"""Simulated orchestrations of every size and age, for screenshots and measurements."""
 
 import random
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from background_jobs.core.events import (
     JobProgressed,
     JobStarted,
 )
-from tests.console.scripted_api import ScriptedApi
+from tests.console.simulated_api import SimulatedApi
 
 LOG: Final = "/background-jobs/prod/orders/job/job/8d3f0c6e2b7a4f19"
 CONTAINERS: Final = 64
@@ -33,7 +33,7 @@ def _error(kind: str, message: str, line: int, code: str) -> JobError:
 
 
 def _errors(index: int) -> list[JobError]:
-    """What can go wrong with instance *index*, the most frequent first."""
+    """Return the errors that instance *index* can have, the most frequent first."""
     return [
         _error(
             "requests.ConnectionError",
@@ -51,13 +51,13 @@ def _errors(index: int) -> list[JobError]:
     ]
 
 
-class Scene:
-    """One orchestration that is api."""
+class SimulatedOrchestration:
+    """One orchestration whose events are computed."""
 
     def __init__(
-        self, api: ScriptedApi, orchestration_id: str, total: int, at: datetime, seconds: float
+        self, api: SimulatedApi, orchestration_id: str, total: int, at: datetime, seconds: float
     ) -> None:
-        self.api = api
+        self._api = api
         self.id = orchestration_id
         self.total = total
         self._at = at
@@ -65,34 +65,34 @@ class Scene:
         self._draw = random.Random(11)
 
     @classmethod
-    def kicked_off(
-        cls, api: ScriptedApi, job_name: str, total: int, at: datetime, seconds: float, **tags: str
-    ) -> "Scene":
+    def kick_off(
+        cls, api: SimulatedApi, job_name: str, total: int, at: datetime, seconds: float, **tags: str
+    ) -> "SimulatedOrchestration":
         """Kick off *job_name* as of *at*; all its instances take *seconds* together."""
         params = [{"batch": n, "orders": [f"{n:05d}-{k}" for k in "abc"]} for n in range(total)]
         return cls(api, api.kick_off(job_name, params, at, tags=tags), total, at, seconds)
 
-    def play(self, part: float = 1.0, failing: float = 0.0) -> "Scene":
-        """Play until *part* of the instances have ended, *failing* of them badly."""
+    def run(self, part: float = 1.0, failing: float = 0.0) -> "SimulatedOrchestration":
+        """Append events until *part* of the instances have ended; *failing* is the share that errors."""
         ended = int(self.total * part)
         container = ContainerStarted(
             orchestration_id=self.id, at=self._at, share=0, launch=0, first=0, last=self.total, log=LOG
         )
-        self.api.tell(container, *(self._outcome(index, failing) for index in range(ended)))
+        self._api.append(container, *(self._outcome(index, failing) for index in range(ended)))
         if ended == self.total:
-            self.api.complete(self.id)
+            self._api.complete(self.id)
         else:
-            self.api.tell(*self._running(range(ended, min(self.total, ended + CONTAINERS))))
+            self._api.append(*self._running(range(ended, min(self.total, ended + CONTAINERS))))
         return self
 
-    def _moment(self, index: int) -> datetime:
-        """When instance *index* ends: slowly at first, while containers start."""
+    def _end_of(self, index: int) -> datetime:
+        """Return when instance *index* ends; the first ones end slowly, while containers start."""
         return self._at + timedelta(seconds=2 + self._seconds * ((index + 1) / self.total) ** 0.86)
 
     def _outcome(self, index: int, failing: float) -> Event:
         took = self._draw.uniform(0.5, 6)
-        ended = {"orchestration_id": self.id, "index": index, "at": self._moment(index)}
-        began = max(self._at + timedelta(seconds=1), self._moment(index) - timedelta(seconds=took))
+        ended = {"orchestration_id": self.id, "index": index, "at": self._end_of(index)}
+        began = max(self._at + timedelta(seconds=1), self._end_of(index) - timedelta(seconds=took))
         if self._draw.random() >= failing:
             return JobCompleted(attempts=1, started_at=began, result={"migrated": 3}, **ended)
         (error,) = self._draw.choices(_errors(index), [6, 3, 1])
@@ -102,7 +102,7 @@ class Scene:
         )
 
     def _running(self, indices: range) -> Iterator[Event]:
-        now = self._moment(indices.start)
+        now = self._end_of(indices.start)
         for index in indices:
             of = {"orchestration_id": self.id, "index": index, "at": now, "attempt": 1}
             yield JobStarted(**of)

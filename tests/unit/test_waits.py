@@ -63,7 +63,7 @@ def test_nothing_that_waits_is_nothing_to_say() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("message", "reason"),
     [
         ("ECS.InvalidParameterException: Rate exceeded", DelayReason.THROTTLED),
         ("ECS.ThrottlingException: Throttling", DelayReason.THROTTLED),
@@ -74,5 +74,5 @@ def test_nothing_that_waits_is_nothing_to_say() -> None:
         ("AccessDeniedException: not authorized to perform: ecs:RunTask", DelayReason.REFUSED),
     ],
 )
-def test_what_aws_says_is_read_by_its_words(said: str, reason: DelayReason) -> None:
-    assert delay_reason(said) is reason
+def test_what_aws_says_is_read_by_its_words(message: str, reason: DelayReason) -> None:
+    assert delay_reason(message) is reason

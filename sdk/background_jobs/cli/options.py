@@ -1,0 +1,237 @@
+"""The options of a kick-off on the command line: each once, for every command that takes it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
+
+import typer
+
+from background_jobs.cli.arguments import known_job_names
+from background_jobs.cli.times import span
+from background_jobs.core import limits
+
+if TYPE_CHECKING:
+    from background_jobs.core.retry import Retry
+    from background_jobs.core.stages import Stage
+
+Surface = Literal["kick-off", "rerun", "schedule create"]
+"""A command that starts something."""
+_OnFailure = Literal["stop", "continue"]
+
+
+class Option(NamedTuple):
+    """An option of the SDK, and how the command line spells it."""
+
+    keyword: str
+    """Its name in `core.options`."""
+    parameters: Mapping[str, Any]
+    """The parameters of a command that make it up, by name, as typer reads them."""
+    read: Callable[..., object]
+    """Turns their values into that of the keyword."""
+    surfaces: Sequence[Surface]
+
+
+def take_options(surface: Surface) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of *surface*; it gets them as the SDK's keywords, in its ``**options``."""
+    options = [option for option in OPTIONS if surface in option.surfaces]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        added = [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+            for option in options
+            for name, annotation in option.parameters.items()
+        ]
+        parameters = _insert(added, signature(command))
+
+        @wraps(command)
+        def run(**given: Any) -> None:  # noqa: ANN401 -- the parameters of any command
+            keywords = {
+                option.keyword: option.read(*(given.pop(name) for name in option.parameters))
+                for option in options
+            }
+            command(**given, **keywords)
+
+        # Typer reads the parameters of a command from these.
+        run.__signature__ = signature(command).replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        del run.__wrapped__
+        return run
+
+    return decorate
+
+
+def _insert(added: Sequence[Parameter], command: Signature) -> list[Parameter]:
+    """Return the parameters of a command with *added* among them, before the switches that end its help."""
+    own = [
+        parameter.replace(kind=Parameter.KEYWORD_ONLY)
+        for parameter in command.parameters.values()
+        if parameter.kind is not Parameter.VAR_KEYWORD
+    ]
+    first_switch = next(place for place, parameter in enumerate(own) if parameter.default is False)
+    return [*own[:first_switch], *added, *own[first_switch:]]
+
+
+def read_tags(texts: Sequence[str] | None) -> dict[str, str] | None:
+    """Read tags. Raises BadParameter."""
+    return dict(map(_read_tag, texts)) if texts else None
+
+
+def read_retry(max_attempts: int | None) -> "Retry | None":
+    """Return the retry that `--max-attempts` asks for; None leaves it to the job."""
+    from background_jobs.core.retry import Retry
+
+    return None if max_attempts is None else Retry(max_attempts=max_attempts)
+
+
+def read_stages(job_names: Sequence[str] | None, on_failure: _OnFailure | None) -> "Stage | None":
+    """Return the stages that `--then` and `--on-failure` ask for. Raises BadParameter."""
+    from pydantic import ValidationError
+
+    from background_jobs.core.stages import Stage
+
+    if on_failure and not job_names:
+        raise typer.BadParameter("Say what follows: name that with --then.", param_hint="--on-failure")
+    stage: Stage | None = None
+    for name in reversed(job_names or ()):
+        try:
+            stage = Stage(name, on_failure=on_failure or "stop", then=stage)
+        except ValidationError:
+            raise typer.BadParameter(f"{name!r} is no job name.", param_hint="--then") from None
+    return stage
+
+
+def _read_tag(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise typer.BadParameter(f"{text!r} is no tag; write NAME=VALUE.", param_hint="--tag")
+    return name, value
+
+
+def _unchanged(value: object) -> object:
+    return value
+
+
+OPTIONS: Final = (
+    Option(
+        "only",
+        {
+            "only": Annotated[
+                Literal["failed", "all"] | None,
+                typer.Option(help="Those that errored, or all. [default: failed]"),
+            ]
+        },
+        _unchanged,
+        ("rerun",),
+    ),
+    Option(
+        "parallelism",
+        {
+            "parallelism": Annotated[
+                int | None,
+                typer.Option(
+                    min=1,
+                    max=limits.PARALLELISM,
+                    metavar="N",
+                    help="Containers at once; by default one for each of the params, or as before.",
+                ),
+            ]
+        },
+        _unchanged,
+        ("kick-off", "rerun", "schedule create"),
+    ),
+    Option(
+        "key",
+        {
+            "key": Annotated[
+                str | None,
+                typer.Option(metavar="KEY", help="The same key and params again are the same orchestration."),
+            ]
+        },
+        _unchanged,
+        ("kick-off", "rerun"),
+    ),
+    Option(
+        "tags",
+        {
+            "tag": Annotated[
+                list[str] | None,
+                typer.Option(metavar="NAME=VALUE", help="Travels with every event; may be repeated."),
+            ]
+        },
+        read_tags,
+        ("kick-off", "rerun", "schedule create"),
+    ),
+    Option(
+        "service",
+        {
+            "service": Annotated[
+                str | None, typer.Option(metavar="SERVICE", help="The service that runs the job.")
+            ]
+        },
+        _unchanged,
+        ("kick-off", "schedule create"),
+    ),
+    Option(
+        "retry",
+        {
+            "max_attempts": Annotated[
+                int | None,
+                typer.Option(
+                    min=1,
+                    max=limits.RETRY_ATTEMPTS,
+                    metavar="N",
+                    help="Attempts for each, instead of what the job says.",
+                ),
+            ]
+        },
+        read_retry,
+        ("kick-off", "rerun", "schedule create"),
+    ),
+    Option(
+        "timeout",
+        {
+            "timeout": Annotated[
+                timedelta | None,
+                typer.Option(
+                    parser=span, metavar="SPAN", help="End the orchestration after that time: 90, 10m, 2h."
+                ),
+            ]
+        },
+        _unchanged,
+        ("kick-off", "rerun", "schedule create"),
+    ),
+    Option(
+        "then",
+        {
+            "then": Annotated[
+                list[str] | None,
+                typer.Option(
+                    metavar="JOB_NAME",
+                    help="The job that follows, with the results as its params; may be repeated.",
+                    autocompletion=known_job_names,
+                ),
+            ],
+            "on_failure": Annotated[
+                _OnFailure | None,
+                typer.Option(
+                    help="Where an instance errors: start no further stage (as by default), or go on."
+                ),
+            ],
+        },
+        read_stages,
+        ("kick-off", "schedule create"),
+    ),
+    Option(
+        "parent_id",
+        {
+            "parent": Annotated[
+                str | None,
+                typer.Option(metavar="ID", help="The orchestration that this one follows; it is noted."),
+            ]
+        },
+        _unchanged,
+        ("kick-off",),
+    ),
+)

@@ -1,0 +1,63 @@
+"""The types of what callers write: names, keys, tags and numbers, each held to its bound in `core.limits`."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from background_jobs.core import limits
+from background_jobs.core.payloads import storable
+from background_jobs.core.tags import CUSTOMER_TAG
+
+SERVICE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{limits.SERVICE_NAME_CHARACTERS - 1}}}$"
+ORCHESTRATION_ID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+
+def seconds_of(span: object) -> object:
+    """Return a timedelta in seconds, and anything else as it is.
+
+    >>> seconds_of(timedelta(minutes=2))
+    120.0
+    """
+    return span.total_seconds() if isinstance(span, timedelta) else span
+
+
+def _check_text(text: str) -> str:
+    if storable(text) != text:
+        raise ValueError(f"{text!r} has characters that are no text (UTF-8)")
+    return text
+
+
+def _check_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
+    texts = [text for tag in tags.items() for text in tag]
+    if sum(map(len, texts)) > limits.TAG_CHARACTERS:
+        raise ValueError(f"tags must map str to str, with up to {limits.TAG_CHARACTERS} characters in all")
+    for text in texts:
+        _check_text(text)
+    if len(tags.get(CUSTOMER_TAG, "").encode()) > limits.CUSTOMER_BYTES:
+        raise ValueError(
+            f"the tag {CUSTOMER_TAG!r}, an index of the history, has up to {limits.CUSTOMER_BYTES} bytes"
+        )
+    return tags
+
+
+JobName = Annotated[
+    str, Field(min_length=1, max_length=limits.JOB_NAME_CHARACTERS), AfterValidator(_check_text)
+]
+ServiceName = Annotated[str, Field(pattern=SERVICE_NAME)]
+OrchestrationId = Annotated[str, Field(pattern=ORCHESTRATION_ID)]
+Key = Annotated[str, Field(min_length=1, max_length=limits.KEY_CHARACTERS), AfterValidator(_check_text)]
+Tags = Annotated[dict[str, str], AfterValidator(_check_tags)]
+Customer = Annotated[str, Field(min_length=1, max_length=limits.CUSTOMER_BYTES)]
+"""The value of the tag `customer`, as a filter."""
+Parallelism = Annotated[int, Field(ge=1, le=limits.PARALLELISM)]
+TimeoutSeconds = Annotated[
+    float,
+    Field(gt=0, le=limits.TIMEOUT_SECONDS, allow_inf_nan=False),
+    BeforeValidator(seconds_of),
+]
+"""Seconds; a timedelta becomes seconds."""
+TimeoutSpan = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=limits.TIMEOUT_DAYS))]
+Reason = Annotated[str, Field(max_length=limits.REASON_CHARACTERS)]
+PageSize = Annotated[int, Field(ge=1, le=limits.LONGEST_PAGE)]

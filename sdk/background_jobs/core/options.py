@@ -1,0 +1,212 @@
+"""The options of a kick-off: what each is called, what it may be, and who may give it.
+
+The models are what every surface takes: the SDK, its asynchronous twin, HTTP, the command line, schedules
+and the stack. The TypedDicts beside them are the same options as the SDK's typed keywords.
+tests/unit/test_options.py holds all surfaces to these models.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any, Final, TypedDict, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+
+from background_jobs.core import limits
+from background_jobs.core.bounds import (
+    Key,
+    OrchestrationId,
+    Parallelism,
+    ServiceName,
+    Tags,
+    TimeoutSeconds,
+    seconds_of,
+)
+from background_jobs.core.errors import InvalidKickOff
+from background_jobs.core.lineage import Rerun
+from background_jobs.core.retry import Retry
+from background_jobs.core.stages import Stage
+
+_STAGE: Final = TypeAdapter(Stage)
+
+
+class RunOptions(BaseModel):
+    """The options of everything that is started: kick-offs, reruns, and the occurrences of schedules."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    parallelism: Parallelism | None = Field(
+        default=None, description="The containers that work at once; null for one each, up to the limit."
+    )
+    retry: Retry | None = Field(default=None, description="Overrides the job's own.")
+    timeout: TimeoutSeconds | None = Field(
+        default=None,
+        alias="timeout_seconds",
+        description="Ends the orchestration: what has no outcome by then is Errored.",
+    )
+
+
+class RerunOptions(RunOptions):
+    """The options of a rerun; service and stages are those of the orchestration that runs again."""
+
+    only: Rerun = Field(default="failed", description="Which instances run again.")
+    key: Key | None = Field(default=None, description="Makes the rerun idempotent.")
+    tags: Tags | None = Field(default=None, description="By default those of the orchestration.")
+
+
+class OccurrenceOptions(RunOptions):
+    """The options of every occurrence of a schedule; its id follows from the schedule and the time."""
+
+    tags: Tags = Field(default_factory=dict, description="They travel with every event.")
+    service: ServiceName | None = Field(default=None, description="The service that runs the job.")
+    then: Stage | None = Field(default=None, description="What follows once it has completed.")
+
+    @field_validator("then")
+    @classmethod
+    def _fits_the_event(cls, then: Stage | None) -> Stage | None:
+        if then and (size := len(_STAGE.dump_json(then))) > limits.STAGES_BYTES:
+            raise ValueError(
+                f"the stages that follow are {size:,} bytes of JSON, and "
+                f"{limits.STAGES_BYTES:,} is the most; put large params into S3 and pass their key"
+            )
+        return then
+
+    def kick_off_options(self, tags: Mapping[str, str]) -> "KickOffOptions":
+        """Return the options of one occurrence, with *tags* beside its own; they were checked before."""
+        options = keywords_of(OccurrenceOptions, self) | {"tags": self.tags | dict(tags)}
+        return KickOffOptions.model_construct(**options)
+
+
+class KickOffOptions(OccurrenceOptions):
+    """The options of a kick-off."""
+
+    key: Key | None = Field(
+        default=None, description="Makes it idempotent: the same key with the same params re-attaches."
+    )
+    parent_id: OrchestrationId | None = Field(
+        default=None, description="The orchestration that this one follows, as a note."
+    )
+
+    @classmethod
+    def of_stage(cls, stage: Stage, *, tags: Mapping[str, str], service: str) -> "KickOffOptions":
+        """Return the options of *stage*, with the tags, and by default the service, of the stage before.
+
+        Raises InvalidKickOff.
+        """
+        given = {field.name: getattr(stage, field.name) for field in fields(stage)}
+        given["service"] = stage.service or service
+        options = read_options(cls, {name: given[name] for name in cls.model_fields.keys() & given.keys()})
+        return options.with_tags(tags)
+
+    def with_tags(self, tags: Mapping[str, str]) -> "KickOffOptions":
+        """Return the options with the tags of another orchestration.
+
+        These were checked when they came in, and may have those of a schedule beside the caller's own.
+        """
+        return self.model_copy(update={"tags": dict(tags)})
+
+
+class RunKeywords(TypedDict, total=False):
+    """The keywords of everything that is started, as `RunOptions` has them."""
+
+    parallelism: int | None
+    retry: Retry | None
+    timeout: float | timedelta | None
+
+
+class RerunKeywords(RunKeywords, total=False):
+    """The keywords of `Orchestration.rerun`, which says what each means."""
+
+    only: Rerun
+    key: str | None
+    tags: Mapping[str, str] | None
+
+
+class OccurrenceKeywords(RunKeywords, total=False):
+    """The keywords that `schedule_job` and `kick_off_job` share."""
+
+    tags: Mapping[str, str] | None
+    service: str | None
+    then: Stage | None
+
+
+class KickOffKeywords(OccurrenceKeywords, total=False):
+    """The keywords of `OrchestrationService.kick_off_job`, which says what each means."""
+
+    key: str | None
+    parent_id: str | None
+
+
+_Options = TypeVar("_Options", bound=RunOptions)
+
+
+def read_options(
+    model: type[_Options], keywords: Mapping[str, object], most: int = limits.PARALLELISM
+) -> _Options:
+    """Return *keywords* as options that were checked; None stands for the default.
+
+    *most* is how many containers may work at once. Raises InvalidKickOff, or TypeError for a keyword that
+    does not exist.
+    """
+    check_keywords(model, keywords)
+    try:
+        return model.model_validate({name: value for name, value in keywords.items() if value is not None})
+    except ValidationError as invalid:
+        raise InvalidKickOff(_explain(invalid, most)) from None
+
+
+def keywords_of(model: type[RunOptions], options: RunOptions) -> dict[str, Any]:
+    """Return those of *options* that *model* has, by the names of the SDK's keywords.
+
+    >>> keywords_of(RunOptions, RerunOptions(key="again", parallelism=2))
+    {'parallelism': 2, 'retry': None, 'timeout': None}
+    """
+    return {name: getattr(options, name) for name in model.model_fields}
+
+
+def check_keywords(model: type[BaseModel], keywords: Mapping[str, object]) -> None:
+    """Raise TypeError for a keyword that *model* does not have, as Python does."""
+    for name in keywords:
+        if name not in model.model_fields:
+            raise TypeError(f"there is no option {name!r}; there are: {', '.join(model.model_fields)}")
+
+
+def _explain(invalid: ValidationError, most: int) -> str:
+    """Return in one sentence why an option was refused."""
+    error = invalid.errors(include_url=False)[0]
+    name = str(error["loc"][0]).removesuffix("_seconds")
+    if error["type"] == "value_error":
+        reason = str(error["ctx"]["error"])
+        return f"{reason[0].upper()}{reason[1:]}."
+    if error["type"] == "string_unicode":
+        return f"{name}: it has characters that are no text (UTF-8)."
+    if name == "parallelism":
+        return explain_parallelism(error["input"], most)
+    explain = _SENTENCES.get(name)
+    return explain(error["input"]) if explain else f"{name}={error['input']!r}: {error['msg']}."
+
+
+_SENTENCES: Final[Mapping[str, Callable[[object], str]]] = {
+    "timeout": lambda value: (
+        f"A timeout of {seconds_of(value)} s cannot be: use more than 0, and up to "
+        f"{limits.TIMEOUT_DAYS} days."
+    ),
+    "key": lambda value: f"A key has 1 to {limits.KEY_CHARACTERS} characters, not {len(str(value))}.",
+    "service": lambda value: explain_service(str(value)),
+    "tags": lambda _: f"tags must map str to str, with up to {limits.TAG_CHARACTERS} characters in all.",
+    "parent_id": lambda value: f"parent_id={value!r} is no id of an orchestration.",
+}
+
+
+def explain_parallelism(parallelism: object, most: int) -> str:
+    """Return why *parallelism* cannot be where *most* containers are allowed."""
+    return (
+        f"parallelism={parallelism} must be from 1 to {most}, the limit of this environment "
+        "(the setting BACKGROUND_JOBS_MAX_PARALLELISM)."
+    )
+
+
+def explain_service(name: str) -> str:
+    """Return why *name* can be no service."""
+    most = limits.SERVICE_NAME_CHARACTERS
+    return f"service={name!r} cannot be: a name has 1 to {most} lower-case letters, digits and hyphens."

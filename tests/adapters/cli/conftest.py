@@ -1,0 +1,54 @@
+"""The settings of the commands, and orchestrations that have ended."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from background_jobs import OrchestrationService
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.kick_off_job import start_next
+from background_jobs.core.ids import next_stage_id
+from background_jobs.jobs import Jobs
+from background_jobs.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def variables(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables of the process that runs the commands."""
+    for name, value in settings.model_copy(update={"job_names": ("halve", "other")}).to_env().items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def done(
+    service: OrchestrationService, launch: Callable[..., None], aggregate_completion: Callable[[], None]
+) -> str:
+    """An orchestration that ended: 2 and 4 halved, 3 and 5 refused."""
+    orchestration = service.kick_off_job(
+        "halve", [{"n": n} for n in (2, 3, 4, 5)], parallelism=1, tags={"customer": "acme"}
+    )
+    launch(orchestration)
+    aggregate_completion()
+    return orchestration.id
+
+
+@pytest.fixture
+def to_the_end(
+    stores: Stores,
+    settings: Settings,
+    launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
+    aggregate_completion: Callable[[], None],
+) -> Callable[..., str]:
+    """Run an orchestration to its end and start its next stage; return the id of that stage."""
+
+    def run_to_the_end(orchestration_id: str, jobs: Jobs | None = None) -> str:
+        for share in range(stores.event_log.read_started(orchestration_id).parallelism):
+            launch(OrchestrationService(settings).orchestration(orchestration_id), share, jobs=jobs)
+        aggregate_completion()
+        start_next(orchestration_id, stores, settings)
+        assert aggregate() == []
+        return next_stage_id(orchestration_id)
+
+    return run_to_the_end

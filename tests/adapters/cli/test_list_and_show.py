@@ -1,0 +1,123 @@
+"""`background-jobs list` and `show`: tables for people, lines and JSON for programs."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from background_jobs import OrchestrationService
+from background_jobs.aws.stores import Stores
+from background_jobs.core.containers.delays import DelayReason
+from background_jobs.core.events import ContainerStarted, ShareDelayed
+from background_jobs.core.views.answers import (
+    OrchestrationDetail,
+    OrchestrationPage,
+)
+from tests.adapters.cli.commands import EVIL, HARMLESS, run
+
+
+def test_a_list_for_programs_has_a_line_for_each_and_json_has_all_of_them(
+    service: OrchestrationService, aggregate: Callable[[], list[Any]], done: str
+) -> None:
+    other = service.kick_off_job("other", [{"n": 1}, {"n": 2}], tags={"customer": "zeta", "run": "7"}).id
+    assert aggregate() == []
+
+    rows = [line.split("\t") for line in run("list").stdout.splitlines()]
+    assert [row[:6] for row in rows] == [
+        [other, "other", "InProgress", "2", "0", "0"],
+        [done, "halve", "Errored", "4", "2", "2"],
+    ]
+    assert [row[7] for row in rows] == ["customer=zeta run=7", "customer=acme"]
+    page = OrchestrationPage.model_validate_json(run("list", "--json").stdout)
+    assert [view.orchestration_id for view in page.orchestrations] == [other, done]
+
+    def found(*words: str) -> list[str]:
+        return [line.split("\t")[0] for line in run("list", *words).stdout.splitlines()]
+
+    assert (
+        found("--job", "other") == found("--status", "inprogress") == found("--customer", "zeta") == [other]
+    )
+    assert found("--customer", "acme", "--job", "other") == found("--until", "2h") == []
+    assert found("--since", "2h", "--until", "2999-01-01") == [other, done]
+
+
+def test_a_list_is_paged_by_the_token_in_its_json(
+    service: OrchestrationService, aggregate: Callable[[], list[Any]]
+) -> None:
+    ids = [service.kick_off_job("other", []).id for _ in range(3)]
+    assert aggregate() == []
+    first = run("list", "--limit", "2", "--json")
+    token = OrchestrationPage.model_validate_json(first.stdout).next_token
+    assert token is not None
+    rest = run("list", "--limit", "2", "--json", "--next-token", token)
+    pages = [OrchestrationPage.model_validate_json(page.stdout) for page in (first, rest)]
+    assert [view.orchestration_id for page in pages for view in page.orchestrations] == ids[::-1]
+    assert "There are more" in run("list", "--limit", "2").stderr
+    assert "There are more" not in run("list", "--limit", "3").stderr
+
+
+def test_an_orchestration_is_shown_at_a_glance(done: str) -> None:
+    shown = run("show", done).stdout
+    assert shown.splitlines()[0] == f"halve  {done}"
+    assert "4 of 4 (100 %)" in shown
+    assert "2 completed   2 errored" in shown
+    for fact in ("status      Errored 2", "service     default", "tags        customer=acme"):
+        assert fact in shown
+    assert "containers  1 launched, ran " in shown
+    assert "cost        about $0.0" in shown
+    assert "an estimate for 0.5 vCPU and 1 GB a container" in " ".join(shown.split())
+    for event in ("OrchestrationStarted", "ContainerStarted", "ContainerEnded", "OrchestrationCompleted"):
+        assert f"  {event}" in shown
+    assert "2 completed, 2 errored" in shown
+    account = OrchestrationDetail.model_validate_json(run("show", done, "--json").stdout)
+    assert (account.orchestration.counts.errored, account.story.failed_attempts) == (2, 0)
+    assert [stage.job_name for stage in account.stages] == ["halve"]
+    assert {line.service for line in account.bill.lines} >= {"Fargate", "DynamoDB"}
+
+
+def test_why_instances_wait_is_shown_with_what_aws_said(
+    service: OrchestrationService,
+    stores: Stores,
+    launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
+) -> None:
+    # given five instances in three shares: one share is done, the launch of one was refused, one is not launched yet
+    orchestration = service.kick_off_job("halve", [{"n": 2}] * 5, parallelism=3)
+    launch(orchestration, share=2)
+    stores.event_log.append(
+        ShareDelayed(
+            orchestration_id=orchestration.id,
+            at=stores.event_log.read_started(orchestration.id).at,
+            share=1,
+            number=0,
+            reason=DelayReason.CAPACITY,
+            detail=f"RESOURCE:CPU {EVIL}",
+        )
+    )
+    assert aggregate() == []
+    shown = " ".join(run("show", orchestration.id).stdout.split())
+    assert "2 wait waiting for launch since 2" in shown
+    assert f"2 wait {DelayReason.CAPACITY} since 2" in shown
+    assert f"RESOURCE:CPU {HARMLESS}" in shown
+    account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
+    assert [wait.instances for wait in account.story.waits] == [2, 2]
+
+
+def test_of_a_long_timeline_the_first_and_the_last_are_shown(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    orchestration = service.kick_off_job("other", [{}] * 30, parallelism=30)
+    began = stores.event_log.read_started(orchestration.id).at
+    for share in range(30):
+        stores.event_log.append(
+            ContainerStarted(
+                orchestration_id=orchestration.id, at=began + timedelta(seconds=share + 1),
+                share=share, launch=0, first=share, last=share, log="",
+            )
+        )  # fmt: skip
+    timeline = run("show", orchestration.id).stdout
+    assert timeline.count("ContainerStarted") == 19
+    assert "11 more, --json has them all" in timeline
+    assert "share 8: instances 8 to 8" in timeline
+    assert "share 19:" not in timeline
+    account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
+    assert len(account.story.timeline) == 31

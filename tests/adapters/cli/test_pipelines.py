@@ -1,0 +1,64 @@
+"""The commands on pipelines: stages are kicked off, shown, watched and cancelled together."""
+
+import json
+from collections.abc import Callable
+
+from background_jobs import Stage, job_name
+from background_jobs.aws.stores import Stores
+from background_jobs.jobs import Jobs
+from tests.adapters.cli.commands import kick_off_halve, run
+
+
+def test_a_pipeline_is_shown_and_watched_stage_by_stage(to_the_end: Callable[..., str]) -> None:
+    # given three stages, of which the first is done
+    first = kick_off_halve("--then", "halve", "--then", "other", stdin='{"n": 2}\n{"n": 4}\n')
+    second = to_the_end(first)
+    # then `show` has a line for each stage, whichever stage is named
+    for stage in (first, second):
+        shown = run("show", stage).stdout
+        rows = [line.split() for line in shown.splitlines() if line[:1] in {"1", "2", "3"}]
+        assert ["1", "halve", "Completed", "2", "of", "2", first] in rows
+        assert ["2", "halve", "InProgress", "0%", "0", "of", "2", second] in rows
+        assert ["3", "other", "to", "come"] in rows
+    assert f"follows     {first}" in run("show", second).stdout
+    # when the second errors because its params have no n
+    to_the_end(second)
+    # then `watch` goes from stage to stage, and reports the stage that was not started
+    watched = run("watch", "--pipeline", first)
+    assert watched.exit_code == 1
+    lines = [line[len("12:00:00 ") :] for line in watched.stdout.splitlines()]
+    assert lines.index(f"halve {first}") < lines.index(f"halve {second}")
+    reason = "2 of 2 instances of stage 2 errored."
+    assert f"Stage 3, other, was not started: {reason}" in watched.stderr
+    assert "skipped: 2 of 2" in " ".join(run("show", second).stdout.split())
+    assert "done already" in run("cancel", "--pipeline", second).stdout
+
+
+def test_a_pipeline_is_cancelled_as_one() -> None:
+    first = kick_off_halve("--then", "halve", stdin='{"n": 2}')
+    assert "no further stage starts" in run("cancel", "--pipeline", first, "--reason", "wrong month").stdout
+    assert run("cancel", "--pipeline", first).stdout == "It was cancelled before.\n"
+
+
+def test_a_pipeline_that_ends_well_is_watched_with_status_0(to_the_end: Callable[..., str]) -> None:
+    @job_name("halve")
+    def halve(params: dict[str, int]) -> dict[str, int]:
+        return {"n": params["n"] // 2}
+
+    first = kick_off_halve("--then", "halve", stdin='{"n": 4}')
+    second = to_the_end(first, Jobs([halve]))
+    to_the_end(second, Jobs([halve]))
+    watched = run("watch", "--pipeline", second, "--json")
+    assert (watched.exit_code, watched.stderr) == (0, "")
+    lines = map(json.loads, watched.stdout.splitlines())
+    assert [line["orchestration"]["orchestration_id"] for line in lines] == [first, second]
+
+
+def test_stages_follow_as_the_options_say(stores: Stores) -> None:
+    done = run(
+        "kick-off", "halve", "--then", "other", "--then", "halve", "--on-failure", "continue", stdin="{}"
+    )
+    first = done.stdout.strip()
+    assert f"Watch it: background-jobs watch --pipeline {first}" in done.stderr
+    then = Stage("other", on_failure="continue", then=Stage("halve", on_failure="continue"))
+    assert stores.event_log.read_started(first).then == then

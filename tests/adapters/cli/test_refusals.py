@@ -1,0 +1,56 @@
+"""What the commands refuse: each with a sentence on standard error, and exit status 2."""
+
+import pytest
+
+from tests.adapters.cli.commands import UNKNOWN, run
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["kick-off", "havle"], "There is no job named 'havle'. This service has: 'halve', 'other'."),
+        (["kick-off", "halve", "nowhere.jsonl"], "Error: nowhere.jsonl: No such file"),
+        (["kick-off", "halve", "--tag", "acme"], "'acme' is no tag; write NAME=VALUE."),
+        (["kick-off", "halve", "--timeout", "8x"], "'8x' is no span of time"),
+        (["kick-off", "halve", "--timeout", "8d"], "A timeout of 691200.0 s cannot be"),
+        (["kick-off", "halve", "--parallelism", "101"], "parallelism=101 must be from 1 to 100"),
+        (["kick-off", "halve", "--max-attempts", "0"], "greater than or equal to 1"),
+        (["kick-off", "halve", "--then", "havle"], "There is no job named 'havle'."),
+        (["kick-off", "halve", "--then", ""], "'' is no job name."),
+        (["kick-off", "halve", "--on-failure", "continue"], "name that with --then"),
+        (["kick-off", "halve", "--then", "other", "--on-failure", "wait"], "'wait' is not one of"),
+        (["rerun", UNKNOWN, "--max-attempts", "101"], "less than or equal to 100"),
+        (["rerun", UNKNOWN, "--timeout", "soon"], "'soon' is no span of time"),
+        (["results", UNKNOWN, "--merged"], f"There is no orchestration '{UNKNOWN}' here."),
+        (["watch", "--pipeline", UNKNOWN], f"There is no orchestration '{UNKNOWN}' here."),
+        (["watch", UNKNOWN], f"There is no orchestration '{UNKNOWN}' here."),
+        (["show", "not-an-id"], "There is no orchestration 'not-an-id' here."),
+        (["logs", UNKNOWN, "--follow"], "It needs --index"),
+        (["list", "--since", "yesterday"], "'yesterday' is no moment"),
+        (["list", "--since", "9999-12-31T23:59:59-12:00"], "is no moment"),
+        (["list", "--next-token", "made-up"], "This is no token of a page before"),
+        (["list", "--status", "lost"], "'lost' is not one of"),
+        (["results", UNKNOWN, "--limit", "0"], "greater than or equal to 1"),
+    ],
+)
+def test_bad_arguments_are_refused_with_a_sentence_and_status_2(words: list[str], message: str) -> None:
+    refused = run(*words, stdin='{"n": 2}')
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert message in refused.stderr
+
+
+def test_missing_settings_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BACKGROUND_JOBS_STAGE", "BACKGROUND_JOBS_PAYLOAD_BUCKET"):
+        monkeypatch.delenv(name)
+    for words in (["list"], ["watch", UNKNOWN], ["kick-off", "halve"], ["rerun", UNKNOWN]):
+        refused = run(*words, stdin="")
+        assert refused.exit_code == 2
+        assert "environment: BACKGROUND_JOBS_PAYLOAD_BUCKET, BACKGROUND_JOBS_STAGE." in refused.stderr
+
+
+def test_an_error_of_aws_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKGROUND_JOBS_READ_MODEL_TABLE", "a-table-of-nobody")
+    refused = run("list")
+    assert refused.exit_code == 2
+    assert "ResourceNotFoundException" in refused.stderr
+    assert "Check what your credentials may do" in refused.stderr
