@@ -63,7 +63,7 @@ def main() -> None:
     with simulated_api() as api, browser() as chromium:
         now = datetime.now(UTC)
         orchestration_id = api.kick_off("no_op", [{}] * TOTAL, now, parallelism=BATCH)
-        page, session, wire = _opened(chromium, f"{api.url}#/orchestrations/{orchestration_id}")
+        page, session, wire = _open_page(chromium, f"{api.url}#/orchestrations/{orchestration_id}")
         print(f"Chromium {chromium.version}, {TOTAL:,} instances, window of 1280 x 900, no GPU")
         while page.evaluate("probe.seen") is None:
             page.wait_for_timeout(50)
@@ -87,7 +87,7 @@ def main() -> None:
         print(f"painting everything anew (grid, legend, chart): {repaint:.1f} ms")
 
 
-def _opened(chromium: Browser, url: str) -> tuple[Page, CDPSession, dict[str, int]]:
+def _open_page(chromium: Browser, url: str) -> tuple[Page, CDPSession, dict[str, int]]:
     """Open the page, and note the bytes of each answer by its request."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     context.add_init_script(_PROBE)
@@ -107,15 +107,17 @@ def _opened(chromium: Browser, url: str) -> tuple[Page, CDPSession, dict[str, in
 
 
 def _busy(session: CDPSession) -> dict[str, float]:
-    """Return for how many seconds of CPU the page's thread has worked, in all and at what."""
-    found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    """Return the seconds of CPU of the page's thread, in all and by kind of work."""
+    metrics = {
+        metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]
+    }
     names = {
         "all": "TaskDuration",
         "scripts": "ScriptDuration",
         "style": "RecalcStyleDuration",
         "layout": "LayoutDuration",
     }
-    return {said: found[name] for said, name in names.items()}
+    return {label: metrics[name] for label, name in names.items()}
 
 
 def _play(api: SimulatedApi, orchestration_id: str) -> int:
@@ -131,8 +133,8 @@ def _play(api: SimulatedApi, orchestration_id: str) -> int:
             at = datetime.now(UTC)
             api.fold(
                 *(
-                    event(orchestration_id=orchestration_id, at=at, index=one, **fields)
-                    for one in range(index, index + BATCH)
+                    event(orchestration_id=orchestration_id, at=at, index=each, **fields)
+                    for each in range(index, index + BATCH)
                 )
             )
             batches += 1

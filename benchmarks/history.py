@@ -51,22 +51,22 @@ def main() -> None:
             _measure(name, HistoryFilter(**{"until": NOW, **fields}), stores, units)
 
 
-def _measure(name: str, wanted: HistoryFilter, stores: Stores, units: list[float]) -> None:
+def _measure(name: str, history_filter: HistoryFilter, stores: Stores, units: list[float]) -> None:
     units.clear()
-    seconds, found = [], 0
+    seconds, count = [], 0
     for _ in range(ROUNDS):
         began = time.monotonic()
-        found = len(stores.history.page(wanted, limit=100).summaries)
+        count = len(stores.history.page(history_filter, limit=100).summaries)
         seconds.append(time.monotonic() - began)
     seconds.sort()
     print(
-        f"  {name:<22} {found:>3} found  p50 {1000 * statistics.median(seconds):>6.0f} ms  "
+        f"  {name:<22} {count:>3} found  p50 {1000 * statistics.median(seconds):>6.0f} ms  "
         f"p99 {1000 * seconds[-1]:>6.0f} ms  {sum(units) / ROUNDS:>6.1f} read units"
     )
 
 
 def _count_units(units: list[float]) -> None:
-    """Keep what every read would cost."""
+    """Note what every read would cost."""
 
     def queried(parsed: dict[str, Any], **_: object) -> None:
         units.append(math.ceil(sum(map(_size, parsed["Items"])) / 4096) / 2)

@@ -8,14 +8,14 @@ from background_jobs import job_name, run_e11_job
 
 @job_name("no_op")
 def no_op(params: dict[str, Any]) -> int:
-    """Do nothing, so that what is measured is ours."""
+    """Do nothing, so that only our own work is measured."""
     number: int = params["n"]
     return number
 
 
 @job_name("hold")
 def hold(params: dict[str, Any]) -> None:
-    """Keep the container busy, while what is measured is done by others."""
+    """Keep the container busy, while others do the measured work."""
     time.sleep(params["hold"])
 
 

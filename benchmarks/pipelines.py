@@ -55,14 +55,16 @@ def _gap(service: OrchestrationService, total: int) -> float:
     params = [{"n": n} for n in range(total)]
     then = Stage("no_op", params={"n": "$result"}, parallelism=2)
     first = service.kick_off_job("no_op", params, parallelism=2, then=then)
-    one, two = (_started(stage.orchestration) for stage in first.pipeline().wait(PATIENCE))
-    ended, began = one.summary().last_outcome_at, two.summary().first_job_at
+    first_stage, second_stage = (
+        _require_started(stage.orchestration) for stage in first.pipeline().wait(PATIENCE)
+    )
+    ended, began = first_stage.summary().last_outcome_at, second_stage.summary().first_job_at
     if ended is None or began is None:
         raise SystemExit(f"The stages of {first.id} did not run.")
     return (began - ended).total_seconds()
 
 
-def _started(orchestration: Orchestration | None) -> Orchestration:
+def _require_started(orchestration: Orchestration | None) -> Orchestration:
     if orchestration is None:
         raise SystemExit("A stage was not started.")
     return orchestration

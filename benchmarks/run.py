@@ -37,16 +37,17 @@ def main() -> None:
     with LocalStack(str(jobs), containers=CONTAINERS) as stack:
         os.environ.update(stack.variables)
         service = OrchestrationService()
-        cold = _measured(stack, lambda: _run(service, 1))
+        cold = _measure(stack, lambda: _run(service, 1))
         print(f"N = 1, the first of a new stack: {cold.seconds:.2f} s")
-        warm = [_measured(stack, lambda: _run(service, 1)).seconds for _ in range(3)]
+        warm = [_measure(stack, lambda: _run(service, 1)).seconds for _ in range(3)]
         print(f"N = 1, later ones: {', '.join(f'{seconds:.2f}' for seconds in warm)} s\n")
         for total in (1_000, 10_000):
-            _show(total, _measured(stack, lambda total=total: _run(service, total)), stack)  # type: ignore[misc]
-        kick_off = _measured(stack, lambda: _kick_off_alone(stack, 100_000))
+            _show(total, _measure(stack, lambda total=total: _run(service, total)), stack)  # type: ignore[misc]
+        kick_off = _measure(stack, lambda: _kick_off_alone(stack, 100_000))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(
-            f"kick-off of 100,000 params: {kick_off.seconds:.2f} s, calls {_shown(kick_off.calls, 'caller')}"
+            f"kick-off of 100,000 params: {kick_off.seconds:.2f} s, "
+            f"calls {_format_counts(kick_off.calls, 'caller')}"
         )
         print(f"the caller's memory at most: {before / 1024:.0f} MB")
 
@@ -65,8 +66,8 @@ def _run(service: OrchestrationService, total: int) -> Orchestration:
     orchestration = service.kick_off_job("no_op", ({"n": n} for n in range(total)), parallelism=CONTAINERS)
     successes, failures = service.get_job_results(orchestration.id, timeout=600)
     if failures or [success.result for success in successes] != list(range(total)):
-        found = failures.digest() if failures else f"{len(successes)} successes"
-        sys.exit(f"The results of {orchestration.id} are wrong: {found}")
+        outcome = failures.digest() if failures else f"{len(successes)} successes"
+        sys.exit(f"The results of {orchestration.id} are wrong: {outcome}")
     return orchestration
 
 
@@ -76,7 +77,7 @@ def _kick_off_alone(stack: LocalStack, total: int) -> Orchestration:
     return service.kick_off_job("no_op", ({"n": n} for n in range(total)), service="nobody")
 
 
-def _measured(stack: LocalStack, run: Callable[[], Orchestration]) -> Measurement:
+def _measure(stack: LocalStack, run: Callable[[], Orchestration]) -> Measurement:
     calls, cpu, began = _calls(stack), _cpu(stack), time.monotonic()
     orchestration = run()
     seconds = time.monotonic() - began
@@ -89,13 +90,13 @@ def _show(total: int, measured: Measurement, stack: LocalStack) -> None:
         f"N = {total:,}: {measured.seconds:.2f} s, {total / measured.seconds:,.0f} instances/s\n"
         f"  CPU      {1000 * measured.cpu / total:.2f} ms an instance\n"
         f"  calls    {sum(measured.calls.values()) / total:.3f} an instance\n"
-        f"           {_shown(measured.calls)}\n"
+        f"           {_format_counts(measured.calls)}\n"
         f"  units    {units['log'] / total:.2f} write units an instance in the event log, "
         f"{units['read model'] / total:.3f} in the read model\n"
     )
 
 
-def _shown(calls: Counter[str], caller: str = "") -> str:
+def _format_counts(calls: Counter[str], caller: str = "") -> str:
     chosen = {name: count for name, count in sorted(calls.items()) if name.startswith(caller)}
     return ", ".join(f"{count} {name}" for name, count in chosen.items())
 
@@ -120,7 +121,7 @@ def _cpu(stack: LocalStack) -> float:
 def _write_units(stack: LocalStack, orchestration_id: str, total: int) -> dict[str, int]:
     log = [orchestration_id, *(f"{orchestration_id}#jobs#{n:05d}" for n in range(math.ceil(total / 250)))]
     items = [item for pk in log for item in _items(stack.settings.event_log_table, pk)]
-    # The one put outside of a transaction counts half.
+    # The put outside of a transaction counts half.
     units = sum(2 * _kilobytes(item) for item in items) - 1
     table = stack.settings.read_model_table
     stored = _items(table, orchestration_id)

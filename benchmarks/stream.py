@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _one_client(service: OrchestrationService, stores: Stores, stack: LocalStack) -> None:
-    orchestration = _kicked_off(service)
+    orchestration = _kick_off(service)
     sent: dict[int, float] = {}
     seen: dict[int, float] = {}
     connected = threading.Event()
@@ -60,9 +60,11 @@ def _one_client(service: OrchestrationService, stores: Stores, stack: LocalStack
 
 
 def _many_clients(service: OrchestrationService, stores: Stores, stack: LocalStack) -> None:
-    orchestration = _kicked_off(service)
+    orchestration = _kick_off(service)
     (api,) = [
-        one for one in find_processes(stack.stack_id) if "background_jobs.progress_api" in one.cmdline()
+        process
+        for process in find_processes(stack.stack_id)
+        if "background_jobs.progress_api" in process.cmdline()
     ]
     watchers = subprocess.Popen(
         [sys.executable, __file__, _url(stack, orchestration)], stdout=subprocess.PIPE, text=True
@@ -71,22 +73,22 @@ def _many_clients(service: OrchestrationService, stores: Stores, stack: LocalSta
         sys.exit("The clients could not connect.")
     before, began = _cpu(api), time.monotonic()
     _append(orchestration, stores, {})
-    told, _ = watchers.communicate()
+    output, _ = watchers.communicate()
     seconds = time.monotonic() - began
-    found = json.loads(told)
+    received = json.loads(output)
     memory = api.memory_info().rss
     print(
-        f"{WATCHERS} clients at once: {found['complete']} got everything; the API took "
+        f"{WATCHERS} clients at once: {received['complete']} got everything; the API took "
         f"{100 * (_cpu(api) - before) / seconds:.0f} % of a processor and {memory / 2**20:.0f} MB; "
-        f"{found['bytes'] / WATCHERS / (RATE * SECONDS):.0f} bytes an instance and client on the wire"
+        f"{received['bytes'] / WATCHERS / (RATE * SECONDS):.0f} bytes an instance and client on the wire"
     )
 
 
-def _kicked_off(service: OrchestrationService) -> Orchestration:
-    # The one container holds on to the first instance: the outcomes of all are appended here.
+def _kick_off(service: OrchestrationService) -> Orchestration:
+    # The only container is busy with the first instance; the outcomes of all instances are appended here.
     params = ({"n": n, "hold": 10 * SECONDS} for n in range(RATE * SECONDS))
     orchestration = service.kick_off_job("hold", params, parallelism=1)
-    # What is measured begins once the container and the functions are there.
+    # The measurement begins once the container and the functions run.
     while not orchestration.summary().running:
         time.sleep(0.1)
     return orchestration
@@ -125,11 +127,11 @@ async def _watch(url: str, connected: asyncio.Barrier) -> tuple[int, int]:
 
 async def _watchers(url: str) -> dict[str, int]:
     connected = asyncio.Barrier(WATCHERS)
-    found: Sequence[tuple[int, int]] = await asyncio.gather(
+    counts: Sequence[tuple[int, int]] = await asyncio.gather(
         *(_watch(url, connected) for _ in range(WATCHERS))
     )
-    complete = sum(ended >= RATE * SECONDS for _, ended in found)
-    return {"bytes": sum(size for size, _ in found), "complete": complete}
+    complete = sum(ended >= RATE * SECONDS for _, ended in counts)
+    return {"bytes": sum(size for size, _ in counts), "complete": complete}
 
 
 def _url(stack: LocalStack, orchestration: Orchestration) -> str:

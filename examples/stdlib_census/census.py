@@ -23,7 +23,7 @@ _SHOWN = 15
 
 
 def main() -> None:
-    """Kick off the census, watch it, and show what came of it."""
+    """Kick off the census, watch it, and show its results."""
     root = Path(sysconfig.get_path("stdlib"))
     service = OrchestrationService()
     with CompletionInbox() as inbox:
@@ -70,15 +70,15 @@ def _show_progress(orchestration: Orchestration) -> None:
         TextColumn("[red]{task.fields[errored]} errored"),
         TimeRemainingColumn(),
     )
-    shown = 0.0
+    last_shown = 0.0
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("census", total=None, errored=0)
         for update in orchestration.watch():
             summary = update.summary
             final = summary.completed + summary.errored
             progress.update(task, total=summary.total, completed=final, errored=summary.errored)
-            if not console.is_terminal and (time.monotonic() - shown >= 1 or summary.all_final):
-                shown = time.monotonic()
+            if not console.is_terminal and (time.monotonic() - last_shown >= 1 or summary.all_final):
+                last_shown = time.monotonic()
                 console.print(f"  {final} of {summary.total or '?'} done, {summary.errored} errored")
 
 
@@ -88,7 +88,7 @@ def _show_results(successes: list[Success]) -> None:
     for name in ("lines", "functions", "complexity"):
         table.add_column(name, justify="right")
     table.add_column("most branches in", overflow="fold")
-    for success in sorted(successes, key=lambda one: -one.result["complexity"])[:10]:
+    for success in sorted(successes, key=lambda success: -success.result["complexity"])[:10]:
         result = success.result
         branches = f"{result['most_complex']}: {result['most_complex_branches']}"
         table.add_row(success.params["path"], *_numbers([success]), branches)

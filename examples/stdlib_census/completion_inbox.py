@@ -1,4 +1,4 @@
-"""How another service would hear of a completion: a rule on the bus, and a queue behind it."""
+"""A service that receives completions: a rule on the bus, with a queue as its target."""
 
 import json
 import time

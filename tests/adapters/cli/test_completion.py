@@ -37,7 +37,7 @@ def test_completion_knows_commands_choices_and_the_jobs_in_the_settings(
 
 
 def test_completion_is_silent_where_there_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("BACKGROUND_JOBS_STAGE")
+    monkeypatch.delenv("BACKGROUND_JOBS_ENVIRONMENT")
     environment = {
         "_BACKGROUND_JOBS_COMPLETE": "complete_bash",
         "COMP_WORDS": "background-jobs kick-off ",

@@ -40,12 +40,12 @@ def test_bad_arguments_are_refused_with_a_sentence_and_status_2(words: list[str]
 
 
 def test_missing_settings_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("BACKGROUND_JOBS_STAGE", "BACKGROUND_JOBS_PAYLOAD_BUCKET"):
+    for name in ("BACKGROUND_JOBS_ENVIRONMENT", "BACKGROUND_JOBS_PAYLOAD_BUCKET"):
         monkeypatch.delenv(name)
     for words in (["list"], ["watch", UNKNOWN], ["kick-off", "halve"], ["rerun", UNKNOWN]):
         refused = run(*words, stdin="")
         assert refused.exit_code == 2
-        assert "environment: BACKGROUND_JOBS_PAYLOAD_BUCKET, BACKGROUND_JOBS_STAGE." in refused.stderr
+        assert "process: BACKGROUND_JOBS_ENVIRONMENT, BACKGROUND_JOBS_PAYLOAD_BUCKET." in refused.stderr
 
 
 def test_an_error_of_aws_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None:

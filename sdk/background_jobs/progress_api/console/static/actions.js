@@ -1,14 +1,14 @@
-/** What changes an orchestration, each after a question: cancel, and rerun. */
+/** The actions that change an orchestration, after a question: cancel and rerun. */
 
 import { path, post } from "./api.js";
 import { h, setText } from "./dom.js";
 import { plural } from "./format.js";
 
 /**
- * Ask for a reason and cancel; *onCancelled* is called with what the API found.
+ * Ask for a reason and cancel; *onCancelled* is called with the API's answer.
  * @param {string} id
  * @param {number} inProgress
- * @param {(found: string) => void} onCancelled
+ * @param {(answer: string) => void} onCancelled
  */
 export function cancel(id, inProgress, onCancelled) {
   const reason = h("input", {
@@ -20,7 +20,7 @@ export function cancel(id, inProgress, onCancelled) {
   });
   ask({
     title: "Cancel this orchestration?",
-    says:
+    text:
       `${plural(inProgress, "instance")} without an outcome will be Errored as Cancelled, and what runs is ` +
       "stopped. This cannot be taken back.",
     field: h("div", { class: "field" }, h("label", { for: "reason" }, "Reason (optional)"), reason),
@@ -43,7 +43,7 @@ export function rerun(id, only, instances) {
       only === "failed"
         ? `Run ${plural(instances, "failed instance")} again?`
         : `Run all ${plural(instances, "instance")} again?`,
-    says: "A new orchestration starts with their params, and names this one as its parent.",
+    text: "A new orchestration starts with their params, and names this one as its parent.",
     no: "Leave it",
     yes: "Run again",
     act: async () => {
@@ -53,8 +53,8 @@ export function rerun(id, only, instances) {
   });
 }
 
-/** @param {{ title: string, says: string, field?: HTMLElement, no: string, yes: string, isGrave?: boolean, act: () => Promise<void> }} question */
-function ask({ title, says, field, no, yes, isGrave, act }) {
+/** @param {{ title: string, text: string, field?: HTMLElement, no: string, yes: string, isGrave?: boolean, act: () => Promise<void> }} question */
+function ask({ title, text, field, no, yes, isGrave, act }) {
   const refusal = h("p", { class: "refusal", role: "alert" });
   const confirm = h("button", { type: "submit", class: isGrave ? "grave" : "primary" }, yes);
   /** @type {HTMLDialogElement} */
@@ -65,7 +65,7 @@ function ask({ title, says, field, no, yes, isGrave, act }) {
       "form",
       { onsubmit: submit },
       h("h2", { id: "question" }, title),
-      h("p", {}, says),
+      h("p", {}, text),
       field,
       refusal,
       h(
@@ -90,7 +90,7 @@ function ask({ title, says, field, no, yes, isGrave, act }) {
     }
   }
 
-  // Whoever goes back or elsewhere has answered.
+  // Going to another page closes the question.
   addEventListener("hashchange", () => dialog.close(), { once: true });
   document.body.append(dialog);
   dialog.showModal();

@@ -1,4 +1,4 @@
-/** Asks the progress API. Every address is relative to the page, so that it works below any path. */
+/** Requests to the progress API. Every address is relative to the page, so that it works below any path. */
 
 import { noteServerTime } from "./clock.js";
 
@@ -15,7 +15,7 @@ export class ApiError extends Error {
     this.kind = kind;
   }
 
-  /** Whether whoever stands before the API wants a signature or a token. */
+  /** Whether API Gateway, or a proxy, requires a signature or a token. */
   get isLocked() {
     return this.status === 401 || (this.status === 403 && this.kind === "");
   }
@@ -57,8 +57,12 @@ async function ask(method, where, query, body) {
     throw new ApiError(0, "Unreachable", "The API does not answer. Is the stack up?");
   }
   noteServerTime(answer.headers.get("date"));
-  const said = await answer.json().catch(() => ({}));
+  const content = await answer.json().catch(() => ({}));
   if (!answer.ok)
-    throw new ApiError(answer.status, said.error ?? "", said.message ?? said.detail ?? answer.statusText);
-  return said;
+    throw new ApiError(
+      answer.status,
+      content.error ?? "",
+      content.message ?? content.detail ?? answer.statusText,
+    );
+  return content;
 }

@@ -8,41 +8,41 @@ import { icon } from "./components.js";
 const main = byId("main");
 const ORCHESTRATION = /^\/orchestrations\/([0-9a-f-]{36})(?:\/instances\/(\d{1,9}))?$/;
 /** @type {{ key: string, view?: View } | null} */
-let shown = null;
+let current = null;
 
 function route() {
   const [path, query] = (location.hash.slice(1) || "/").split("?");
-  const found = ORCHESTRATION.exec(path);
-  if (found)
-    show(OrchestrationPage, `orchestration ${found[1]}`, {
-      id: found[1],
-      index: found[2] ? Number(found[2]) : null,
+  const match = ORCHESTRATION.exec(path);
+  if (match)
+    show(OrchestrationPage, `orchestration ${match[1]}`, {
+      id: match[1],
+      index: match[2] ? Number(match[2]) : null,
     });
   else if (path === "/") show(ListPage, "list", { query: new URLSearchParams(query) });
   else nowhere();
 }
 
 /**
- * Show a view, or tell the one that is shown already of its new place.
+ * Show a view, or update the current one if only its place is new.
  * @template Place
  * @param {new (root: HTMLElement, place: Place) => View} View
  * @param {string} key
  * @param {Place} place
  */
 function show(View, key, place) {
-  if (shown?.key === key) return shown.view?.update(place);
-  const isFirst = shown === null;
-  shown?.view?.close();
+  if (current?.key === key) return current.view?.update(place);
+  const isFirst = current === null;
+  current?.view?.close();
   main.replaceChildren();
-  shown = { key, view: new View(main, place) };
+  current = { key, view: new View(main, place) };
   scrollTo(0, 0);
-  // Who uses a keyboard or a screen reader goes on at the new view's beginning.
+  // Keyboards and screen readers continue at the beginning of the new view.
   if (!isFirst) main.querySelector("h1")?.focus({ preventScroll: true });
 }
 
 function nowhere() {
-  shown?.view?.close();
-  shown = { key: "nowhere" };
+  current?.view?.close();
+  current = { key: "nowhere" };
   main.replaceChildren(
     h(
       "div",
@@ -67,7 +67,7 @@ addEventListener("themechange", showTheme);
 showTheme();
 
 byId("skip").addEventListener("click", (event) => {
-  event.preventDefault(); // the address is the router's
+  event.preventDefault(); // the hash of the address belongs to the router
   main.focus();
 });
 addEventListener("hashchange", route);

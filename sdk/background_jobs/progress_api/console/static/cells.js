@@ -1,10 +1,10 @@
-/** Paints a cell for each state: told apart by lightness and pattern, and by colour for those who see it. */
+/** Paints a cell for each state; states differ in lightness and pattern, not in colour alone. */
 
 import { color, context2d } from "./dom.js";
 import { STATES } from "./instances.js";
 
-const LEGIBLE = 10; // device pixels from which on a sign in a cell can be seen
-const LEVELS = 8; // of a running instance that says how far it is
+const LEGIBLE = 10; // device pixels: in smaller cells a sign cannot be seen
+const LEVELS = 8; // of progress that the cell of a running instance can show
 const PLACES = [...Object.keys(STATES), ...Array.from({ length: LEVELS }, (_, level) => `r${level + 1}`)];
 
 /**

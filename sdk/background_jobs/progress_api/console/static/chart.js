@@ -67,13 +67,13 @@ export class Chart {
     const [at, rates, errors, remaining] = this.columns;
     const last = place ?? at.length - 1;
     if (at.length < 2) return setText(this.readout, "The chart begins with the first outcomes.");
-    const said = [
+    const words = [
       timeOfDay(at[last], 1),
       rate(rates[last]),
       errors[last] ? `${rate(errors[last])} errored` : null,
       remaining[last] ? `${span(remaining[last])} to go` : null,
     ];
-    return setText(this.readout, said.filter(Boolean).join(" · "));
+    return setText(this.readout, words.filter(Boolean).join(" · "));
   }
 }
 

@@ -1,10 +1,10 @@
-/** The time by the API's clock: events carry that of AWS, and this machine's may be minutes off. */
+/** The time by the API's clock: events have the time of AWS, and this machine's clock may be minutes off. */
 
-const TOLERANCE = 2_000; // milliseconds; an answer says when it was made to the second
+const TOLERANCE = 2_000; // milliseconds; the `Date` of an answer is precise to the second
 let ahead = 0;
 
 /**
- * Note what the `Date` of an answer says.
+ * Compare this machine's clock with the `Date` of an answer.
  * @param {string | null} date
  */
 export function noteServerTime(date) {

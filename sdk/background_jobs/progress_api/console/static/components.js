@@ -1,4 +1,4 @@
-/** The small parts that several views are made of. */
+/** The components that several views share. */
 
 import { ApiError } from "./api.js";
 import { h, setText, svg } from "./dom.js";
@@ -25,7 +25,7 @@ export const icon = (name) =>
   svg("svg", { viewBox: "0 0 16 16", class: "icon", "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
 
 /**
- * A button that copies *text()*, and says so.
+ * A button that copies *text()*, and shows that it did.
  * @param {() => string} text
  * @param {string} what
  */
@@ -37,7 +37,7 @@ export function copyButton(text, what) {
       class: "quiet small",
       "aria-label": `Copy ${what}`,
       title: `Copy ${what}`,
-      hidden: !navigator.clipboard, // pages that are neither local nor https have none
+      hidden: !navigator.clipboard, // only local and https pages have a clipboard
       onclick: async () => {
         await navigator.clipboard.writeText(text());
         button.replaceChildren(icon("check"));
@@ -49,7 +49,7 @@ export function copyButton(text, what) {
   return button;
 }
 
-/** An orchestration's status in a word and a sign; what is beside the status follows it. */
+/** An orchestration's status as a word and a sign. */
 export class Badge {
   constructor() {
     this.sign = h("span", { class: "sign", "aria-hidden": "true" });
@@ -74,7 +74,7 @@ const WORDS = { InProgress: "In progress" };
 /** @type {(keyof Counts)[]} */
 const PARTS = ["completed", "errored", "running", "waiting"];
 
-/** How the instances stand, as one stacked bar. */
+/** The number of instances in each state, as a stacked bar. */
 export class CountsBar {
   constructor() {
     this.parts = PARTS.map((name) => h("span", { class: `part ${name}` }));
@@ -87,12 +87,12 @@ export class CountsBar {
       this.parts[place].style.flexGrow = String(counts[name]);
       this.parts[place].hidden = !counts[name];
     });
-    const said = PARTS.filter((name) => counts[name]).map((name) => `${count(counts[name])} ${name}`);
-    this.element.setAttribute("aria-label", said.join(", ") || "no instances");
+    const words = PARTS.filter((name) => counts[name]).map((name) => `${count(counts[name])} ${name}`);
+    this.element.setAttribute("aria-label", words.join(", ") || "no instances");
   }
 }
 
-/** A moment, as long ago as it is; `tick` says it anew. */
+/** How long ago a moment is; `tick` brings it up to date. */
 export class TimeAgo {
   /** @param {string} before */
   constructor(before = "") {
@@ -131,7 +131,7 @@ export function tagList(tags) {
 }
 
 /**
- * A block of text as it is: JSON, or a traceback; reachable by keyboard, for it may scroll.
+ * A block of JSON, or of a traceback; it can be focused, because it may scroll.
  * @param {unknown} value
  * @param {string} label
  */
@@ -149,7 +149,7 @@ export function codeBlock(value, label) {
 }
 
 /**
- * Say that something was refused; where the API is locked, say what it needs.
+ * A notice that something was refused; if the API is locked, it says what the API needs.
  * @param {unknown} error
  * @param {(() => void) | null} [retry]
  */

@@ -1,7 +1,7 @@
 /** Builds elements. Strings become text or attribute values, never markup: what they hold cannot run. */
 
 /**
- * Return an element; attributes that are null or false are left out, and `on...` ones are listeners.
+ * Return an element. Attributes that are null or false are left out; those named `on...` are listeners.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} name
  * @param {Attributes} [attributes]
@@ -33,7 +33,7 @@ export function svg(name, attributes = {}, ...children) {
  */
 function build(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
     else if (value !== null && value !== undefined && value !== false)
       element.setAttribute(name, value === true ? "" : String(value));
   }
@@ -42,7 +42,7 @@ function build(element, attributes, children) {
 }
 
 /**
- * Set the text of an element, and leave it alone where that changes nothing.
+ * Set the text of an element, unless it has that text already.
  * @param {Element} element
  * @param {string | number} text
  */
@@ -70,7 +70,7 @@ export function setChildren(parent, children) {
 }
 
 /**
- * Return a colour of the style sheet as the theme of the moment has it, for canvases.
+ * Return a colour of the style sheet in the current theme, for canvases.
  * @param {string} name
  * @returns {string}
  */
@@ -107,5 +107,5 @@ const probe = h("span", { hidden: true });
 document.documentElement.append(probe);
 /** @type {Map<string, string>} */
 const colors = new Map();
-// This module is loaded before those that paint, and so hears of a new theme before them.
+// This module is loaded before those that paint, so its listener runs before theirs.
 addEventListener("themechange", () => colors.clear());

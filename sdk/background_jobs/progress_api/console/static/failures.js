@@ -5,7 +5,7 @@ import { setChildren, h, setText } from "./dom.js";
 import { count, plural } from "./format.js";
 import { icon, codeBlock, errorNotice } from "./components.js";
 
-const CALM = 10; // grouping reads every failure, so it may take a tenth of the time at most
+const CALM = 10; // grouping reads all failures, so it may use a tenth of the time at most
 const SHORTEST_PAUSE = 1_000;
 
 export class Failures {
@@ -30,7 +30,7 @@ export class Failures {
   }
 
   /**
-   * Note that *errored* instances errored by now, and group them soon, if they are more than before.
+   * Note the number of errored instances, and group them soon if it has risen.
    * @param {number} errored
    */
   show(errored) {
@@ -88,7 +88,7 @@ class Cause {
   /** @type {FailureCause} */
   cause;
   /** @type {number | undefined} */
-  shown;
+  openIndex;
 
   /** @param {string} id */
   constructor(id) {
@@ -133,7 +133,7 @@ class Cause {
   }
 
   toggled() {
-    if (!this.details.open || this.shown !== undefined) return;
+    if (!this.details.open || this.openIndex !== undefined) return;
     this.showChips();
     this.pick(this.cause.indices[0]);
   }
@@ -146,7 +146,7 @@ class Cause {
         {
           type: "button",
           class: "chip",
-          "aria-pressed": String(index === this.shown),
+          "aria-pressed": String(index === this.openIndex),
           onclick: () => this.pick(index),
         },
         count(index),
@@ -162,12 +162,12 @@ class Cause {
 
   /** @param {number} index */
   async pick(index) {
-    this.shown = index;
+    this.openIndex = index;
     for (const chip of this.chips.querySelectorAll("button"))
       chip.setAttribute("aria-pressed", String(chip.textContent === count(index)));
     try {
       const { params, error } = await get(`${path(this.id)}/instances/${index}`);
-      if (this.shown === index) this.detail.replaceChildren(...this.explained(index, params, error));
+      if (this.openIndex === index) this.detail.replaceChildren(...this.explained(index, params, error));
     } catch (error) {
       this.detail.replaceChildren(errorNotice(error, () => this.pick(index)));
     }
@@ -197,7 +197,7 @@ class Cause {
 }
 
 /**
- * A param that all failures of a cause share, and how many instances have it at all.
+ * A param that all failures of a cause share, and the number of all instances that have it.
  * @param {ParamInCommon} param
  */
 const shared = ({ name, value, instances }) => `${name}=${value} (as have ${count(instances)} in all)`;

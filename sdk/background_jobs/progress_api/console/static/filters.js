@@ -1,4 +1,4 @@
-/** The filters of the list; they live in the address, so that a filtered list can be linked. */
+/** The filters of the list; they are in the address, so that a filtered list can be linked. */
 
 import { setChildren, h } from "./dom.js";
 import { now } from "./clock.js";
@@ -149,5 +149,5 @@ const options = (name, choices) =>
   h(
     "select",
     { name },
-    Object.entries(choices).map(([value, said]) => h("option", { value }, said)),
+    Object.entries(choices).map(([value, label]) => h("option", { value }, label)),
   );

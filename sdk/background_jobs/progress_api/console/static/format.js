@@ -1,4 +1,4 @@
-/** How numbers, moments and spans of time read. */
+/** Numbers, moments and spans of time as text. */
 
 import { now } from "./clock.js";
 
@@ -33,7 +33,7 @@ export const plural = (number, word) => `${count(number)} ${word}${number === 1 
 export const percent = (part, whole) => (whole ? Math.floor((100 * part) / whole) : 100);
 
 /**
- * Seconds from one moment (ISO 8601) to another, by default now; never below 0, for clocks differ.
+ * Seconds from one moment (ISO 8601) to another, by default now; never below 0, because clocks differ.
  * @param {string} from
  * @param {string | null} [to]
  */
@@ -58,7 +58,7 @@ export function span(seconds) {
 }
 
 /**
- * Seconds as an axis has room for: `30 s`, `1.5 min`, `2 h`.
+ * Seconds, short enough for an axis: `30 s`, `1.5 min`, `2 h`.
  * @param {number} seconds
  */
 export function brief(seconds) {
@@ -130,7 +130,7 @@ export function timeOfDay(seconds, step) {
 }
 
 /**
- * JSON as people read it; what is very long is cut, and says so.
+ * Indented JSON; if it is very long, it is cut, and says so.
  * @param {unknown} value
  */
 export function json(value, most = 100_000) {

@@ -6,8 +6,8 @@ import { count } from "./format.js";
 
 const PITCHES = [28, 24, 20, 18, 16, 14, 13, 12, 11, 10, 9, 8, 7, 6];
 const SMALLEST = 5;
-const HIGHEST = 460; // CSS pixels that a grid may be high before its cells get smaller
-const MOST_PIXELS = 16_000; // of a canvas's side, in every browser
+const HIGHEST = 460; // CSS pixels; in a higher grid, cells become smaller
+const MOST_PIXELS = 16_000; // of a side of a canvas, in every browser
 /** @type {Record<string, (grid: Grid) => number>} */
 const KEYS = {
   ArrowLeft: () => -1,
@@ -50,7 +50,7 @@ export class Grid {
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.mark = h("div", { class: "cell-mark", hidden: true });
     this.tip = h("div", { class: "tip", hidden: true });
-    this.said = h("p", { class: "unseen", "aria-live": "polite" });
+    this.announcement = h("p", { class: "unseen", "aria-live": "polite" });
     this.element = h(
       "div",
       {
@@ -69,7 +69,7 @@ export class Grid {
       this.canvas,
       this.mark,
       this.tip,
-      this.said,
+      this.announcement,
     );
     this.resized = new ResizeObserver(() => this.layOut());
     this.resized.observe(this.element);
@@ -96,7 +96,7 @@ export class Grid {
    * Paint the cells of *indices* before the next frame.
    * @param {number[]} indices
    */
-  touch(indices) {
+  refresh(indices) {
     if (!this.dirty.size) requestAnimationFrame(() => this.paint());
     for (const index of indices) this.dirty.add(index);
   }
@@ -111,7 +111,7 @@ export class Grid {
     this.columns = Math.max(1, Math.floor(width / pitch));
     const rows = Math.max(1, Math.ceil(total / this.columns));
     this.scale = Math.min(devicePixelRatio, MOST_PIXELS / (pitch * Math.max(this.columns, rows)));
-    // Cells are whole device pixels, and gaps alike, or the grid would have stripes.
+    // Cells and gaps are whole device pixels; otherwise the grid would have stripes.
     this.step = Math.max(1, Math.floor(pitch * this.scale));
     this.size = Math.max(1, this.step - Math.round(gap(pitch) * this.scale));
     this.pitch = this.step / this.scale;
@@ -134,7 +134,7 @@ export class Grid {
     this.dirty.clear();
   }
 
-  /** Put all cells together first: ten thousand calls of a canvas would take ten times as long. */
+  /** Compose the image of all cells first: ten thousand calls of a canvas take ten times as long. */
   drawAll() {
     const { width, height } = this.canvas;
     const image = new ImageData(width, height);
@@ -186,7 +186,7 @@ export class Grid {
     this.cursor = index;
     this.point(null);
     this.mark.scrollIntoView({ block: "nearest" });
-    setText(this.said, `Instance ${count(index)}: ${this.instances.describe(index)}`);
+    setText(this.announcement, `Instance ${count(index)}: ${this.instances.describe(index)}`);
   }
 
   /**

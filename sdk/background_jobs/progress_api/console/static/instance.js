@@ -1,4 +1,4 @@
-/** The panel of one instance: how it stands, its params, what came of it, its attempts and events. */
+/** The panel of one instance: its state, params, result or error, attempts and events. */
 
 import { get, path } from "./api.js";
 import { h, setText } from "./dom.js";
@@ -85,10 +85,10 @@ export class InstancePanel {
   }
 
   /**
-   * Note that instances moved or progressed; if this one is among them, ask for its story again.
+   * Note that instances moved or progressed; if this one is among them, load it again.
    * @param {number[]} indices
    */
-  touch(indices) {
+  refresh(indices) {
     if (!this.element.open || !indices.includes(this.index) || this.later) return;
     this.later = setTimeout(() => this.load(), CALM);
   }
@@ -197,18 +197,18 @@ export class InstancePanel {
 
   /** @param {InstanceEvent[]} events */
   progress(events) {
-    const told = events.findLast((event) => event.type === "JobProgressed");
-    if (!told) return null;
+    const latest = events.findLast((event) => event.type === "JobProgressed");
+    if (!latest) return null;
     return section(
       "Progress",
-      h("progress", { max: 100, value: Number.parseInt(told.detail, 10), "aria-label": "Progress" }),
-      h("p", { class: "muted" }, told.detail),
+      h("progress", { max: 100, value: Number.parseInt(latest.detail, 10), "aria-label": "Progress" }),
+      h("p", { class: "muted" }, latest.detail),
     );
   }
 }
 
 /**
- * A link to another instance, which takes the place of this one in the browser's history.
+ * A link to another instance, which replaces this one in the browser's history.
  * @param {string} label
  * @param {string} sign
  */

@@ -1,4 +1,4 @@
-/** Where every instance of an orchestration stands, a letter each. */
+/** The states of all instances of an orchestration, a letter each. */
 
 /**
  * The states by their letters, in the order in which legends name them.
@@ -11,7 +11,7 @@ export class Instances {
   letters;
 
   /**
-   * Take up a snapshot: its letters, and how far running instances are.
+   * Take a snapshot: letters of all instances, and the progress of running ones.
    * @param {string} statuses
    * @param {InstanceProgress[]} progress
    */
@@ -49,7 +49,7 @@ export class Instances {
   }
 
   /**
-   * Note how far instances are, and return the indices of those that run.
+   * Note the progress of instances, and return the indices of those that run.
    * @param {InstanceProgress[]} advances
    */
   applyProgress(advances) {
@@ -59,7 +59,7 @@ export class Instances {
   }
 
   /**
-   * Say in words how instance *index* stands.
+   * Return the state of instance *index* in words.
    * @param {number} index
    */
   describe(index) {
@@ -76,12 +76,12 @@ export class Instances {
   }
 
   /**
-   * Return the first instance in state *letter* after *index*, going round; -1 if there is none.
+   * Return the first instance in state *letter* after *index*, starting again at 0; -1 if there is none.
    * @param {string} letter
    * @param {number} index
    */
   next(letter, index) {
-    const found = this.letters.indexOf(letter, index + 1);
-    return found === -1 ? this.letters.indexOf(letter) : found;
+    const next = this.letters.indexOf(letter, index + 1);
+    return next === -1 ? this.letters.indexOf(letter) : next;
   }
 }

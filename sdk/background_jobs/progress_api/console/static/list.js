@@ -1,4 +1,4 @@
-/** The list of orchestrations, newest first; it asks again every now and then. */
+/** The list of orchestrations, newest first; it is loaded again every few seconds. */
 
 import { ApiError, get } from "./api.js";
 import { setChildren, h, setText } from "./dom.js";
@@ -7,7 +7,7 @@ import { between, count, percent, plural, span } from "./format.js";
 import { Badge, CountsBar, TimeAgo, errorNotice, tagList } from "./components.js";
 
 const PAGE = 25;
-// One request brings all rows, where a stream each would take a connection each, of which browsers have six.
+// One request loads all rows. A stream for each would take a connection each, and browsers have six.
 const SOON = 2_000;
 const CALM = 10_000;
 const LONGEST = 60_000;
@@ -51,7 +51,7 @@ export class ListPage {
     this.query = query;
     this.filters.show(query);
     document.title = "Background jobs";
-    this.pages.hidden = true; // what they lead to is of the list before
+    this.pages.hidden = true; // its links belong to the previous list
     this.list.setAttribute("aria-busy", "true");
     this.load();
   }
@@ -179,11 +179,11 @@ class Row {
     );
     setText(this.errored, counts.errored ? `${count(counts.errored)} errored` : "");
     if (view.started_at) this.started.show(view.started_at);
-    setText(this.time, this.said(view));
+    setText(this.time, this.duration(view));
   }
 
   /** @param {OrchestrationView} view */
-  said({ status, started_at, completed_at, eta_seconds }) {
+  duration({ status, started_at, completed_at, eta_seconds }) {
     if (started_at === null) return "";
     if (status !== "InProgress") return `took ${span(between(started_at, completed_at))}`;
     return eta_seconds === null

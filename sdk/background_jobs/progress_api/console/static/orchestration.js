@@ -145,7 +145,7 @@ export class OrchestrationPage {
 
   panelClosed() {
     if (this.index === null) return;
-    // Back keeps the history as it was before the panel; a page that began with it has nowhere to go back to.
+    // Going back restores the history; a page that was opened with the panel has nothing to go back to.
     if (this.chosenHere) history.back();
     else location.replace(`#/${path(this.id)}`);
     this.chosenHere = false;
@@ -171,8 +171,8 @@ export class OrchestrationPage {
    */
   transitions({ transitions, counts, cancelled_at, eta_seconds }, version) {
     const changed = this.instances.apply(transitions);
-    this.grid.touch(changed);
-    this.panel.touch(changed);
+    this.grid.refresh(changed);
+    this.panel.refresh(changed);
     if (cancelled_at) this.overview.showCancelled();
     this.overview.count(counts, eta_seconds);
     this.overview.countStates(this.instances.counts);
@@ -185,8 +185,8 @@ export class OrchestrationPage {
   /** @param {{ progress: InstanceProgress[] }} data */
   progress({ progress }) {
     const changed = this.instances.applyProgress(progress);
-    this.grid.touch(changed);
-    this.panel.touch(changed);
+    this.grid.refresh(changed);
+    this.panel.refresh(changed);
   }
 
   /** @param {{ orchestration: OrchestrationView }} data */
@@ -236,8 +236,8 @@ function chartLegend() {
   return h(
     "ul",
     { class: "legend" },
-    Object.entries(names).map(([name, said]) =>
-      h("li", {}, h("span", { class: `line ${name}`, "aria-hidden": "true" }), said),
+    Object.entries(names).map(([name, label]) =>
+      h("li", {}, h("span", { class: `line ${name}`, "aria-hidden": "true" }), label),
     ),
   );
 }

@@ -1,4 +1,4 @@
-/** The head of an orchestration's page: what it is, how far, how fast, and what can be done about it. */
+/** The head of an orchestration's page: its job, progress, rate, and the actions on it. */
 
 import { cancel, rerun } from "./actions.js";
 import { swatch } from "./cells.js";
@@ -114,7 +114,7 @@ export class Overview {
   }
 
   /**
-   * Show what the API says of the orchestration as a whole.
+   * Show the orchestration as a whole.
    * @param {OrchestrationView} view
    */
   show(view) {
@@ -133,14 +133,14 @@ export class Overview {
     this.count(view.counts, view.eta_seconds);
   }
 
-  /** Show that it was cancelled, by whomever; what runs may take a while to end. */
+  /** Show that it was cancelled; instances that run may take a while to end. */
   showCancelled() {
     this.cancelled.hidden = false;
     this.buttons.cancel.disabled = true;
   }
 
   /**
-   * Show how the instances stand, and what the rest takes.
+   * Show the counts of instances, and the remaining time.
    * @param {Counts} counts
    * @param {number | null} etaSeconds
    */
@@ -155,7 +155,7 @@ export class Overview {
   }
 
   /**
-   * Show how many instances are in which state.
+   * Show the number of instances in each state.
    * @param {Record<string, number>} counts
    */
   countStates(counts) {
@@ -163,7 +163,7 @@ export class Overview {
   }
 
   /**
-   * Show what passes with time; *perSecond* is the rate of the moment, or over all once it is done.
+   * Show what changes with time; *perSecond* is the current rate.
    * @param {number} perSecond
    */
   tick(perSecond) {
@@ -190,11 +190,11 @@ export class Overview {
 
   cancel() {
     const { counts, total } = this.view;
-    cancel(this.id, total - counts.completed - counts.errored, (found) => {
-      if (found !== "already done") this.showCancelled();
+    cancel(this.id, total - counts.completed - counts.errored, (answer) => {
+      if (answer !== "already done") this.showCancelled();
       setText(
         this.note,
-        found === "already done"
+        answer === "already done"
           ? "It had ended already."
           : "Cancelled. What runs is being stopped, and the rest is Errored as Cancelled.",
       );

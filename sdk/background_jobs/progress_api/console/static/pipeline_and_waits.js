@@ -1,4 +1,4 @@
-/** What stands around an orchestration: the stages of its pipeline, and what its instances wait for. */
+/** The stages of an orchestration's pipeline, what its instances wait for, and its parent. */
 
 import { get, path } from "./api.js";
 import { h } from "./dom.js";
@@ -22,16 +22,16 @@ export class PipelineAndWaits {
   }
 
   /**
-   * Show what surrounds *view*, and look again every few seconds while it goes on.
+   * Show the pipeline and waits of *view*, and load them every few seconds until their end.
    * @param {OrchestrationView} view
    */
   show(view) {
     this.view = view;
     clearTimeout(this.later);
-    this.look();
+    this.load();
   }
 
-  async look() {
+  async load() {
     if (!this.view) return;
     const { pipeline_id: inPipeline, completed_at: ended } = this.view;
     let goesOn = ended === null;
@@ -39,13 +39,13 @@ export class PipelineAndWaits {
       if (inPipeline) goesOn = this.showPipeline(await get(`${path(this.id)}/pipeline`)) || goesOn;
       this.showWaits(ended === null ? (await get(`${path(this.id)}/waits`)).waits : []);
     } catch {
-      // The rest of the page tells what is wrong; this asks again.
+      // The rest of the page says what is wrong; this is loaded again.
     }
-    if (goesOn && !this.closed) this.later = setTimeout(() => this.look(), PAUSE);
+    if (goesOn && !this.closed) this.later = setTimeout(() => this.load(), PAUSE);
   }
 
   /**
-   * Show the stages, and tell whether the pipeline goes on.
+   * Show the stages, and return whether the pipeline goes on.
    * @param {PipelineView} pipeline
    */
   showPipeline({ status, stages }) {
@@ -97,14 +97,14 @@ export class PipelineAndWaits {
 }
 
 /**
- * Say where an orchestration comes from, into *element*.
+ * Show the parent of an orchestration in *element*.
  * @param {HTMLElement} element
  * @param {OrchestrationView} view
  */
 export function showLineage(element, { parent_id: parent, rerun_only: again }) {
   element.hidden = !parent;
   if (!parent) return;
-  const said =
+  const relation =
     again === "failed" ? "runs again the failures of " : again === "all" ? "runs again all of " : "follows ";
-  element.replaceChildren(said, h("a", { href: `#/${path(parent)}` }, parent.slice(0, 8)));
+  element.replaceChildren(relation, h("a", { href: `#/${path(parent)}` }, parent.slice(0, 8)));
 }

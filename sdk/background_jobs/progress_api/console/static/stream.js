@@ -2,8 +2,8 @@
 
 import { get, path, ApiError } from "./api.js";
 
-const GRACE = 2_500; // a hand-over takes about a second, and is nothing to tell people of
-const WATCH = 30_000; // a connection can die without a word; heartbeats are not listened to
+const GRACE = 2_500; // resuming on another connection takes about a second, and is not shown
+const WATCH = 30_000; // a connection can die silently; heartbeats have no listener
 const LONGEST_WAIT = 30_000;
 /** @typedef {"snapshot" | "transitions" | "progress" | "completed"} StreamEvent */
 /** @type {StreamEvent[]} */
@@ -13,7 +13,7 @@ export class Stream {
   /** @type {EventSource} */
   source;
   /** @type {number} */
-  heard;
+  lastEventAt;
   /** @type {number | undefined} */
   later;
   /** @type {StreamState | undefined} */
@@ -21,8 +21,8 @@ export class Stream {
 
   /**
    * Begin to follow orchestration *id*. *handlers* has `snapshot`, `transitions`, `progress` and `completed`,
-   * each called with the data of the event and its version; `state`, called with a word; and `refused`.
-   * A snapshot can come again: it is the whole truth, and replaces what was known.
+   * each called with the data of the event and its version; `state`, called with the state; and `refused`.
+   * A snapshot may come again; it is complete, and replaces everything before.
    * @param {string} id
    * @param {StreamHandlers} handlers
    */
@@ -37,8 +37,8 @@ export class Stream {
 
   /** @param {StreamState} state */
   open(state) {
-    this.tell(state);
-    this.heard = Date.now();
+    this.setState(state);
+    this.lastEventAt = Date.now();
     this.source = new EventSource(new URL(`${path(this.id)}/events`, document.baseURI));
     this.source.onopen = () => this.opened();
     this.source.onerror = () => this.lost();
@@ -50,7 +50,7 @@ export class Stream {
   opened() {
     clearTimeout(this.later);
     this.wait = 0;
-    this.tell("live");
+    this.setState("live");
   }
 
   /**
@@ -58,28 +58,27 @@ export class Stream {
    * @param {MessageEvent<string>} event
    */
   receive(name, event) {
-    this.heard = Date.now();
+    this.lastEventAt = Date.now();
     this.version = Number.parseInt(event.lastEventId, 10);
     this.handlers[name](JSON.parse(event.data), this.version);
     if (name === "completed") this.end();
   }
 
   /**
-   * The browser comes back by itself, with the id of the last event; unless it was refused.
-   * @this {Stream}
+   * The browser connects again by itself, with the id of the last event, unless it was refused.
    */
   lost() {
     clearTimeout(this.later);
     if (this.source.readyState !== EventSource.CLOSED) {
-      this.later = setTimeout(() => this.tell("lost"), GRACE);
+      this.later = setTimeout(() => this.setState("lost"), GRACE);
       return;
     }
-    this.tell("lost");
+    this.setState("lost");
     this.later = setTimeout(() => this.reopen(), this.wait);
     this.wait = Math.min(LONGEST_WAIT, this.wait * 2 || 1_000);
   }
 
-  /** Connect anew; the first event will be a snapshot. A stream does not say why it was refused, so ask. */
+  /** Connect anew, to begin with a snapshot. A stream does not say why it was refused; a request does. */
   async reopen() {
     this.source.close();
     try {
@@ -96,16 +95,16 @@ export class Stream {
   }
 
   async check() {
-    if (Date.now() - this.heard < WATCH || this.source.readyState !== EventSource.OPEN) return;
+    if (Date.now() - this.lastEventAt < WATCH || this.source.readyState !== EventSource.OPEN) return;
     const known = this.version;
     const { version } = await get(path(this.id)).catch(() => ({ version: known }));
-    if (!this.closed && this.version === known && version > known && Date.now() - this.heard >= WATCH)
+    if (!this.closed && this.version === known && version > known && Date.now() - this.lastEventAt >= WATCH)
       this.reopen();
   }
 
   end() {
     this.close();
-    this.tell("ended");
+    this.setState("ended");
   }
 
   close() {
@@ -116,7 +115,7 @@ export class Stream {
   }
 
   /** @param {StreamState} state */
-  tell(state) {
+  setState(state) {
     if (this.state === state) return;
     this.state = state;
     this.handlers.state(state);
