@@ -18,15 +18,10 @@ from background_jobs.control_plane.kick_off_job import start_next
 from background_jobs.core.containers.delays import DelayReason
 from background_jobs.core.events import ContainerStarted, ShareDelayed
 from background_jobs.core.ids import next_stage_id
-from background_jobs.core.views.answers import (
-    CancelAnswer,
-    FailureView,
-    OrchestrationDetail,
-    OrchestrationPage,
-    Started,
-    SuccessView,
-)
 from background_jobs.core.views.causes import Cause
+from background_jobs.core.views.orchestration import CancelAnswer, KickOffAnswer, OrchestrationPage
+from background_jobs.core.views.orchestration_detail import OrchestrationDetail
+from background_jobs.core.views.outcomes import FailureView, SuccessView
 from background_jobs.jobs import Jobs
 from background_jobs.settings import Settings
 
@@ -90,7 +85,7 @@ def test_params_come_from_standard_input_and_a_key_finds_the_first_kick_off() ->
     second = run("kick-off", "halve", "--key", "nightly", "--json", stdin='[{"n": 2}]')
     other = run("kick-off", "halve", "--key", "nightly", stdin='{"n": 4}')
     assert first.stdout == second.stdout
-    assert Started.model_validate_json(first.stdout).job_name == "halve"
+    assert KickOffAnswer.model_validate_json(first.stdout).job_name == "halve"
     assert (first.stderr, other.exit_code) == ("", 2)
     assert "The key 'nightly' belongs to orchestration" in other.stderr
 
@@ -217,7 +212,7 @@ def test_an_orchestration_is_shown_at_a_glance(done: str) -> None:
         assert f"  {event}" in shown
     assert "2 completed, 2 errored" in shown
     account = OrchestrationDetail.model_validate_json(run("show", done, "--json").stdout)
-    assert (account.orchestration.counts.errored, account.story.failed_attempts) == (2, 0)
+    assert (account.orchestration.counts.errored, account.event_history.failed_attempts) == (2, 0)
     assert [stage.job_name for stage in account.stages] == ["halve"]
     assert {line.service for line in account.bill.lines} >= {"Fargate", "DynamoDB"}
 
@@ -247,7 +242,7 @@ def test_why_instances_wait_is_shown_with_what_aws_said(
     assert f"2 wait {DelayReason.CAPACITY} since 2" in shown
     assert f"RESOURCE:CPU {HARMLESS}" in shown
     account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
-    assert [wait.instances for wait in account.story.waits] == [2, 2]
+    assert [wait.instances for wait in account.event_history.waits] == [2, 2]
 
 
 def test_of_a_long_timeline_the_first_and_the_last_are_shown(
@@ -268,7 +263,7 @@ def test_of_a_long_timeline_the_first_and_the_last_are_shown(
     assert "share 8: instances 8 to 8" in timeline
     assert "share 19:" not in timeline
     account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
-    assert len(account.story.timeline) == 31
+    assert len(account.event_history.timeline) == 31
 
 
 @pytest.fixture
@@ -417,7 +412,7 @@ def test_a_rerun_prints_the_new_id(stores: Stores, done: str) -> None:
     started = stores.event_log.read_started(again.stdout.strip())
     assert (started.parent_id, started.total) == (done, 2)
     assert f"runs again  2 failed of {done}" in run("show", again.stdout.strip()).stdout
-    every = Started.model_validate_json(run("rerun", done, "--only", "all", "--json").stdout)
+    every = KickOffAnswer.model_validate_json(run("rerun", done, "--only", "all", "--json").stdout)
     assert stores.event_log.read_started(every.orchestration_id).total == 4
     assert f"runs again  all 4 of {done}" in run("show", every.orchestration_id).stdout
     assert every.orchestration_id in "".join(run("show", done).stdout.split())

@@ -24,7 +24,7 @@ def half_done(
 
 
 def test_what_ended_is_there_before_the_rest_has(half_done: Orchestration) -> None:
-    success, failure = half_done.ended()
+    success, failure = half_done.outcomes()
     assert isinstance(success, Success)
     assert (success.index, success.params, success.result) == (0, {"n": 2}, 1)
     assert isinstance(failure, Failure)
@@ -35,7 +35,7 @@ def test_what_ended_is_there_before_the_rest_has(half_done: Orchestration) -> No
     ("status", "indices"), [(Status.COMPLETED, [0]), (Status.ERRORED, [1]), (Status.IN_PROGRESS, [])]
 )
 def test_what_ended_is_found_by_status(half_done: Orchestration, status: Status, indices: list[int]) -> None:
-    assert [outcome.index for outcome in half_done.ended(status)] == indices
+    assert [outcome.index for outcome in half_done.outcomes(status)] == indices
 
 
 def test_errors_are_there_without_their_params_being_read(half_done: Orchestration) -> None:
@@ -45,7 +45,7 @@ def test_errors_are_there_without_their_params_being_read(half_done: Orchestrati
 
 def test_nothing_has_ended_where_nothing_was_folded(service: OrchestrationService) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}])
-    assert (list(orchestration.ended()), list(orchestration.errors())) == ([], [])
+    assert (list(orchestration.outcomes()), list(orchestration.errors())) == ([], [])
 
 
 def test_the_history_is_there_newest_first_and_page_by_page(
@@ -68,8 +68,8 @@ def test_the_async_twins_do_the_same(half_done: Orchestration, settings: Setting
     async def everything() -> tuple[list[int], list[int], list[str]]:
         service = aio.OrchestrationService(settings)
         orchestration = await service.orchestration(half_done.id)
-        ended = [outcome.index async for outcome in orchestration.ended()]
-        completed = [outcome.index async for outcome in orchestration.ended(Status.COMPLETED)]
+        ended = [outcome.index async for outcome in orchestration.outcomes()]
+        completed = [outcome.index async for outcome in orchestration.outcomes(Status.COMPLETED)]
         page = await service.history(job_name="halve", limit=1)
         return ended, completed, [one.orchestration_id for one in page.summaries]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from background_jobs.cli.times import span
+from background_jobs.cli.times import parse_duration
 
 if TYPE_CHECKING:
     from background_jobs.core.retry import Retry
@@ -20,7 +20,7 @@ AsJsonLines = Annotated[bool, typer.Option("--json", help="Print JSON, one objec
 Timeout = Annotated[
     timedelta | None,
     typer.Option(
-        parser=span,
+        parser=parse_duration,
         metavar="SPAN",
         help="Wait no longer than that (90, 10m, 2h); exit with 124 if it is not done by then.",
     ),
@@ -36,7 +36,10 @@ MaxAttempts = Annotated[
 EndAfter = Annotated[
     timedelta | None,
     typer.Option(
-        "--timeout", parser=span, metavar="SPAN", help="End the orchestration after that time: 90, 10m, 2h."
+        "--timeout",
+        parser=parse_duration,
+        metavar="SPAN",
+        help="End the orchestration after that time: 90, 10m, 2h.",
     ),
 ]
 

@@ -33,7 +33,7 @@ def rerun(  # noqa: PLR0913, PLR0917 -- the options of a command
     Prints the id of the new one, which has the first one as its parent.
     """
     with reporting():
-        from background_jobs.core.views.answers import Started
+        from background_jobs.core.views.orchestration import KickOffAnswer
         from background_jobs.orchestration_service import OrchestrationService
 
         orchestration = OrchestrationService().rerun(
@@ -45,6 +45,6 @@ def rerun(  # noqa: PLR0913, PLR0917 -- the options of a command
             timeout=timeout,
         )
     if as_json:
-        print_json(Started(orchestration_id=orchestration.id, job_name=orchestration.job_name))
+        print_json(KickOffAnswer(orchestration_id=orchestration.id, job_name=orchestration.job_name))
     else:
         announce(orchestration)

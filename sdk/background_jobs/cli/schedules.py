@@ -12,8 +12,8 @@ from background_jobs.cli import arguments
 from background_jobs.cli.arguments import AsJson, known_job_names
 from background_jobs.cli.params_file import Format, ParamsFile
 from background_jobs.cli.reporting import print_json, reporting
-from background_jobs.cli.times import parse_zoned_time, span
-from background_jobs.cli.untrusted import shown
+from background_jobs.cli.times import parse_duration, parse_zoned_time
+from background_jobs.cli.untrusted import printable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -41,7 +41,9 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
     cron: Annotated[
         str | None, typer.Option(help="Five fields, or the six of EventBridge Scheduler.")
     ] = None,
-    every: Annotated[timedelta | None, typer.Option(parser=span, metavar="SPAN", help="90m, 6h, 1d.")] = None,
+    every: Annotated[
+        timedelta | None, typer.Option(parser=parse_duration, metavar="SPAN", help="90m, 6h, 1d.")
+    ] = None,
     at: Annotated[
         datetime | None, typer.Option(parser=parse_zoned_time, metavar="TIME", help="Once, then.")
     ] = None,
@@ -58,14 +60,14 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
     overlap: Annotated[Overlap, typer.Option(help="While the run before is in progress.")] = "skip",
     jitter: Annotated[
         timedelta | None,
-        typer.Option(parser=span, metavar="SPAN", help="How long after its time it may come."),
+        typer.Option(parser=parse_duration, metavar="SPAN", help="How long after its time it may come."),
     ] = None,
     parallelism: Annotated[int | None, typer.Option(help="Containers at once.")] = None,
     tag: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="May be repeated.")] = None,
     service: Annotated[str | None, typer.Option(help="The service that runs the job.")] = None,
     timeout: Annotated[
         timedelta | None,
-        typer.Option(parser=span, metavar="SPAN", help="What ends a whole orchestration."),
+        typer.Option(parser=parse_duration, metavar="SPAN", help="What ends a whole orchestration."),
     ] = None,
     then: arguments.Then = None,
     on_failure: arguments.OnFailure = None,
@@ -219,7 +221,7 @@ def _print_json(models: "Iterable[BaseModel]") -> None:
 
 def _print_columns(rows: Sequence[Sequence[str]]) -> None:
     """Print *rows*, whose names and reasons others wrote."""
-    safe = [[shown(text) for text in row] for row in rows]
+    safe = [[printable(text) for text in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*safe, strict=True)]
     for row in safe:
         typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

@@ -22,7 +22,7 @@ from background_jobs.core.lineage import Lineage
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.stages import MissingReference, Stage, fill_params
 from background_jobs.orchestration_service.kick_off import KickOff, kick_off
-from background_jobs.orchestration_service.rerun_family import ancestry, merged
+from background_jobs.orchestration_service.rerun_family import merge_outcomes, read_ancestors
 from background_jobs.settings import Settings
 
 _REFUSALS = (InvalidKickOff, InvalidParams, MissingReference, PayloadNotFound, UnknownJobName)
@@ -81,7 +81,7 @@ def _refusal(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
     settings: Settings,
 ) -> str:
     """Kick the stage off, or return why it cannot be."""
-    outcomes = merged(ancestry(started.orchestration_id, stores), stores)
+    outcomes = merge_outcomes(read_ancestors(started.orchestration_id, stores), stores)
     errored = sum(isinstance(outcome, Failure) for outcome in outcomes)
     if errored and stage.on_failure == "stop":
         return f"{errored} of {len(outcomes)} instances of stage {started.stage} errored."

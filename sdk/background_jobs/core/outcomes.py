@@ -1,4 +1,4 @@
-"""What callers get back: the outcome of each instance, always with the params that led to it."""
+"""The outcome of a job instance as callers get it, with the params that led to it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,18 +24,18 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Success(Outcome):
-    """A job instance that returned."""
+    """The outcome of a job instance that returned."""
 
     result: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure(Outcome):
-    """A job instance that gave up."""
+    """The outcome of a job instance that gave up."""
 
     error: JobError
     failed_attempts: tuple[FailedAttempt, ...]
-    """The attempts before the last one, oldest first; the last ten where there were more."""
+    """The attempts before the last one, oldest first; only the last ten of more than ten."""
     log: str
     """Where the log of its container is; empty if it never had one."""
 
@@ -45,7 +45,7 @@ class Failure(Outcome):
 
 
 class JobFailed(BackgroundJobsError):
-    """A job instance gave up; *failure* says everything about it."""
+    """A job instance gave up; *failure* has its error and params."""
 
     def __init__(self, failure: Failure) -> None:
         self.failure = failure

@@ -1,4 +1,4 @@
-"""How far running instances are: what is worth telling, and the vector that holds it."""
+"""The progress of running instances: which reports are recorded, and the vector that holds them."""
 
 from array import array
 from typing import Final, NamedTuple, Self
@@ -12,7 +12,7 @@ _PERCENT_BITS: Final = 7
 
 
 class Progress(NamedTuple):
-    """How far an instance is. Later attempts come after earlier ones, so that it only ever rises."""
+    """How far an instance is. A later attempt compares as greater, so progress only ever rises."""
 
     attempt: int
     percent: int
@@ -36,12 +36,12 @@ class ProgressChunk:
         return self._values.tobytes()
 
     def progress(self, offset: int) -> Progress:
-        """Return how far the instance at *offset* is; attempt 0 if it never said."""
+        """Return the progress of the instance at *offset*; attempt 0 if it never reported any."""
         attempt, percent = divmod(self._values[offset], 1 << _PERCENT_BITS)
         return Progress(attempt, percent)
 
     def raised(self, offset: int, progress: Progress) -> bool:
-        """Raise the instance at *offset* to *progress*; tell whether it was below that."""
+        """Raise the instance at *offset* to *progress*, and tell whether it was lower before."""
         value = (min(progress.attempt, _LAST_ATTEMPT) << _PERCENT_BITS) + progress.percent
         if value <= self._values[offset]:
             return False
@@ -60,30 +60,30 @@ class ProgressChunk:
 
 
 class Thinning:
-    """Decides which calls of `JobContext.progress` are worth an event: a hundred an attempt at most."""
+    """Decides which calls of `JobContext.progress` become an event: at most a hundred for each attempt."""
 
     def __init__(self) -> None:
         self._percent = -1
         self._began: float | None = None
-        self._told = 0.0
+        self._passed_at = 0.0
 
     def passes(self, percent: int, now: float) -> bool:
-        """Tell whether *percent*, reached at *now* (seconds, monotonic), is news enough.
+        """Tell whether *percent*, reached at *now* (seconds, monotonic), is worth an event.
 
-        It must have risen, and a second must have passed since the last news, or 2 % of the time so far.
+        It must have risen, and since the last event must have passed a second, and 2 % of the attempt's time.
         """
         if self._began is None:
             self._began = now
         elif percent <= self._percent or (
-            percent < 100 and now - self._told < max(1.0, 0.02 * (now - self._began))  # noqa: PLR2004 -- the end
+            percent < 100 and now - self._passed_at < max(1.0, 0.02 * (now - self._began))  # noqa: PLR2004 -- the end
         ):
             return False
-        self._percent, self._told = percent, now
+        self._percent, self._passed_at = percent, now
         return True
 
 
 def eta_seconds(final: int, total: int, running_for: float) -> float | None:
-    """Return how long the rest takes at the rate so far; None while nothing has an outcome.
+    """Return how many seconds the rest takes at the rate so far; None while no instance has an outcome.
 
     *running_for* is in seconds, from the first start of an instance to now.
 

@@ -28,7 +28,7 @@ def read_stages(
     return found
 
 
-def status_of(stages: Sequence[Summary]) -> Status:
+def combined_status(stages: Sequence[Summary]) -> Status:
     """Return the statuses of the started *stages* of a run in one."""
     last = stages[-1]
     if last.goes_on or not last.done:

@@ -11,8 +11,8 @@ from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.lineage import origins
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import State
-from background_jobs.core.views.live import indices_in_states
-from background_jobs.orchestration_service.results import read_all_outcomes
+from background_jobs.core.views.instances import indices_in_states
+from background_jobs.orchestration_service.outcomes import read_all_outcomes
 
 
 class Member(NamedTuple):
@@ -28,7 +28,7 @@ class Member(NamedTuple):
         return self.started.orchestration_id
 
 
-def ancestry(orchestration_id: str, stores: Stores) -> list[Member]:
+def read_ancestors(orchestration_id: str, stores: Stores) -> list[Member]:
     """Return what an orchestration runs again, first of all the first, and last itself.
 
     Raises OrchestrationNotFound.
@@ -43,12 +43,12 @@ def ancestry(orchestration_id: str, stores: Stores) -> list[Member]:
     return members
 
 
-def family(orchestration_id: str, stores: Stores) -> list[Member]:
+def read_family(orchestration_id: str, stores: Stores) -> list[Member]:
     """Return the first orchestration of a lineage and all its reruns, oldest first, whichever was named.
 
     Raises OrchestrationNotFound.
     """
-    members = [ancestry(orchestration_id, stores)[0]]
+    members = [read_ancestors(orchestration_id, stores)[0]]
     for member in members:
         for request in stores.event_log.read_reruns(member.id):
             # One that was asked for, but whose kick-off came to nothing.
@@ -57,7 +57,7 @@ def family(orchestration_id: str, stores: Stores) -> list[Member]:
     return sorted(members, key=lambda member: member.started.at)
 
 
-def merged(members: Iterable[Member], stores: Stores) -> list[Success | Failure]:
+def merge_outcomes(members: Iterable[Member], stores: Stores) -> list[Success | Failure]:
     """Return one outcome for each instance of the first orchestration: its latest success, or latest failure.
 
     They are in the order of its params, and their indices are its own. Raises PayloadNotFound.

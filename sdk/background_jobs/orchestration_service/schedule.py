@@ -29,7 +29,7 @@ from background_jobs.core.schedules.overlap import ScheduleBacklog
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.schedule import ScheduleState, ScheduleView
 from background_jobs.orchestration_service.occurrences import UNFOLDED, OccurrenceRunner
-from background_jobs.orchestration_service.pipeline_runs import read_stages, status_of
+from background_jobs.orchestration_service.pipeline_runs import combined_status, read_stages
 
 LONGEST_BACKFILL: Final = 1_000
 """Occurrences that one backfill may run."""
@@ -201,7 +201,7 @@ class Schedule:
     def _with_statuses(self, events: Iterable[ScheduleRun]) -> list[ScheduleRun]:
         runs = list(events)
         stages = read_stages((run.orchestration_id for run in runs if run.orchestration_id), self._stores)
-        statuses = {run: status_of(started) for run, started in stages.items()}
+        statuses = {run: combined_status(started) for run, started in stages.items()}
         return [run.model_copy(update={"status": self._status(run, statuses)}) for run in runs]
 
     def _status(self, run: ScheduleRun, statuses: Mapping[str, Status]) -> Status | None:

@@ -30,7 +30,7 @@ export class Chart {
     this.plot?.destroy();
   }
 
-  /** Show the columns that `Timeline.columns` returns. */
+  /** Show the columns that `Throughput.columns` returns. */
   show(columns) {
     this.columns = columns;
     if (this.plot) this.plot.setData(columns);

@@ -67,7 +67,7 @@ export class InstancePanel {
     if (this.element.open) this.element.close();
   }
 
-  /** Note that instances moved or progressed; if this one is among them, ask for its story again. */
+  /** Note that instances moved or progressed; if this one is among them, read its event history again. */
   touch(indices) {
     if (!this.element.open || !indices.includes(this.index) || this.later) return;
     this.later = setTimeout(() => this.load(), CALM);
@@ -80,8 +80,8 @@ export class InstancePanel {
     this.lead(this.previous, index - 1);
     this.lead(this.following, index + 1);
     try {
-      const story = await get(`${path(this.id)}/instances/${index}`);
-      if (index === this.index) this.show(story);
+      const detail = await get(`${path(this.id)}/instances/${index}`);
+      if (index === this.index) this.show(detail);
     } catch (error) {
       this.body.replaceChildren(problem(error, () => this.load()));
     }
@@ -94,12 +94,12 @@ export class InstancePanel {
     else link.removeAttribute("href");
   }
 
-  show(story) {
-    const { instance, params, result, error, events } = story;
+  show(detail) {
+    const { instance, params, result, error, events } = detail;
     this.state.dataset.status = instance.state;
     say(this.state, instance.state);
     const sections = [
-      this.facts(story),
+      this.facts(detail),
       instance.state === "running" ? this.progress(events) : null,
       error
         ? section(

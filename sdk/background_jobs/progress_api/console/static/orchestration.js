@@ -12,7 +12,7 @@ import { Overview } from "./overview.js";
 import { problem } from "./parts.js";
 import { Stream } from "./stream.js";
 import { Surroundings } from "./surroundings.js";
-import { Timeline } from "./timeline.js";
+import { Throughput } from "./throughput.js";
 
 const TICK = 1_000;
 
@@ -22,7 +22,7 @@ export class OrchestrationPage {
     this.id = id;
     this.index = index;
     this.instances = new Instances();
-    this.unplaced = []; // transitions that came before the timeline
+    this.unplaced = []; // transitions that came before the throughput
     this.overview = new Overview(id);
     this.surroundings = new Surroundings(id);
     this.grid = new Grid((chosen) => this.choose(chosen));
@@ -145,8 +145,8 @@ export class OrchestrationPage {
     this.surroundings.show(orchestration);
     this.grid.show(this.instances);
     this.failures.show(orchestration.counts.errored);
-    [this.timeline, this.unplaced] = [null, []];
-    this.loadTimeline();
+    [this.throughput, this.unplaced] = [null, []];
+    this.loadThroughput();
     if (this.index !== null) this.panel.open(this.index, this.instances);
   }
 
@@ -158,9 +158,9 @@ export class OrchestrationPage {
     this.overview.count(counts, eta_seconds);
     this.overview.countStates(this.instances.counts);
     this.failures.show(counts.errored);
-    if (this.timeline?.began) this.timeline.add(transitions, version);
+    if (this.throughput?.began) this.throughput.add(transitions, version);
     else this.unplaced.push([transitions, version]);
-    if (this.timeline?.began === null) this.loadTimeline();
+    if (this.throughput?.began === null) this.loadThroughput();
   }
 
   progress({ progress }) {
@@ -177,13 +177,13 @@ export class OrchestrationPage {
   }
 
   /** Ask for what came before; what comes meanwhile is kept, and counted after it. */
-  async loadTimeline() {
+  async loadThroughput() {
     if (this.loading) return;
     this.loading = true;
     try {
-      this.timeline = new Timeline(await get(`${path(this.id)}/timeline`));
-      if (this.timeline.began !== null) {
-        for (const [transitions, version] of this.unplaced.splice(0)) this.timeline.add(transitions, version);
+      this.throughput = new Throughput(await get(`${path(this.id)}/throughput`));
+      if (this.throughput.began !== null) {
+        for (const [transitions, version] of this.unplaced.splice(0)) this.throughput.add(transitions, version);
       }
       this.tick();
     } catch {
@@ -195,12 +195,12 @@ export class OrchestrationPage {
 
   tick() {
     const seconds = now() / 1_000;
-    this.overview.tick(this.timeline?.rate(seconds) ?? 0);
-    if (!this.timeline || document.hidden) return;
+    this.overview.tick(this.throughput?.rate(seconds) ?? 0);
+    if (!this.throughput || document.hidden) return;
     const { completed_at, last_outcome_at, total } = this.view;
     const isLive = completed_at === null;
     this.chart.show(
-      this.timeline.columns(total, isLive ? seconds : Date.parse(last_outcome_at) / 1_000, isLive),
+      this.throughput.columns(total, isLive ? seconds : Date.parse(last_outcome_at) / 1_000, isLive),
     );
   }
 }

@@ -5,8 +5,8 @@ const POINTS = 40; // that differ; a rate is the mean over a fortieth of the cha
 const TOO_FEW = 0.01; // of all instances
 const RECENT = 10; // seconds that the rate of the moment looks back
 
-export class Timeline {
-  /** Take up what `GET .../timeline` answered. */
+export class Throughput {
+  /** Take up what `GET .../throughput` answered. */
   constructor({ version, began_at, bucket_seconds, completed, errored }) {
     this.version = version;
     this.began = began_at === null ? null : Date.parse(began_at) / 1_000;
@@ -15,10 +15,10 @@ export class Timeline {
     this.errored = errored;
   }
 
-  /** Count the outcomes among *moves*, unless they are of a version that was counted already. */
-  add(moves, version) {
+  /** Count the outcomes among *transitions*, unless they are of a version that was counted already. */
+  add(transitions, version) {
     if (version <= this.version || this.began === null) return;
-    for (const { status, at } of moves) {
+    for (const { status, at } of transitions) {
       if (status === "InProgress") continue;
       const bucket = this.bucket(Date.parse(at) / 1_000);
       (status === "Completed" ? this.completed : this.errored)[bucket] += 1;
