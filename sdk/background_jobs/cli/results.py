@@ -82,21 +82,21 @@ def results(  # noqa: PLR0913, PLR0917 -- the options of a command
 
         service = OrchestrationService()
         if merged:
-            found = _Results.from_job_results(
+            answer = _Results.from_job_results(
                 service.get_job_results(orchestration_id, merged=True), orchestration_id
             )
         else:
-            found = _Results.of(service.orchestration(orchestration_id), wait=wait)
+            answer = _Results.of(service.orchestration(orchestration_id), wait=wait)
         if as_json or output is not None:
-            _write_json(islice(found.successes, limit), output)
+            _write_json(islice(answer.successes, limit), output)
         elif on_terminal():
-            _print_table(found, limit or _ROWS)
-            _print_counts(found, limit or _ROWS)
+            _print_table(answer, limit or _ROWS)
+            _print_counts(answer, limit or _ROWS)
         else:
-            for success in islice(found.successes, limit):
+            for success in islice(answer.successes, limit):
                 cells = (str(success.index), printable_json(success.params), printable_json(success.result))
                 typer.echo("\t".join(cells))
-    if (wait or merged) and found.errored:
+    if (wait or merged) and answer.errored:
         raise typer.Exit(ERRORED)
 
 
