@@ -11,13 +11,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from sse_starlette import ServerSentEvent
-
 from background_jobs.aws.stores import Stores
 from background_jobs.core.fold import FeedItem, ReadModel, Summary, fold
 from background_jobs.core.metrics import FEED_LAG_FIELD
 from background_jobs.core.views import stream_events
 from background_jobs.core.views.orchestration import OrchestrationView
+from background_jobs.progress_api.event_encoding import encode_event, encode_progress, encode_versions
 from background_jobs.settings import ApiSettings
 
 RETRY_MILLISECONDS: Final = 1_000
@@ -93,7 +92,7 @@ class Poll:
     def encode_completed(self) -> bytes:
         """Return the last event of the stream."""
         view = OrchestrationView.of(self.summary, datetime.now(UTC))
-        return _encode_event(
+        return encode_event(
             stream_events.COMPLETED,
             stream_events.CompletedEvent(orchestration=view),
             str(self.summary.version),
@@ -122,7 +121,7 @@ class Poll:
         since = self.summary.version or summary.version - 1
         items = list(self._items(since, summary))
         _log_lag(items, self.id)
-        return summary, _encode(items, summary)
+        return summary, encode_versions(items, summary)
 
     async def _publish(self, summary: Summary, versions: list[tuple[int, bytes]]) -> None:
         self._tail.update(versions)
@@ -133,7 +132,7 @@ class Poll:
             self._changed.notify_all()
 
     def _read(self, after: int, summary: Summary) -> list[tuple[int, bytes]]:
-        return _encode(self._items(after, summary), summary)
+        return encode_versions(self._items(after, summary), summary)
 
     def _items(self, after: int, summary: Summary) -> Iterator[FeedItem]:
         for item in self._stores.read_model.read_feed(self.id, after):
@@ -143,7 +142,7 @@ class Poll:
 
     def _read_progress_event(self, version: int) -> bytes:
         item = next(iter(self._stores.read_model.read_feed(self.id, version - 1)))
-        return _encode_progress(item, self.id)
+        return encode_progress(item, self.id)
 
     def _take_snapshot(self) -> tuple[int, bytes]:
         model = self._stores.read_model.read_snapshot(self.id)
@@ -152,15 +151,7 @@ class Poll:
             model = fold(ReadModel(model.summary), [started]).model
         snapshot = stream_events.SnapshotEvent.of(model, datetime.now(UTC))
         version = model.summary.version
-        return version, _encode_event(
-            stream_events.SNAPSHOT, snapshot, str(version), retry=RETRY_MILLISECONDS
-        )
-
-
-def _encode(items: Iterable[FeedItem], summary: Summary) -> list[tuple[int, bytes]]:
-    """Return the number and the events of each version."""
-    now = datetime.now(UTC)
-    return [(item.version, b"".join(_encode_version(item, summary, now))) for item in items]
+        return version, encode_event(stream_events.SNAPSHOT, snapshot, str(version), retry=RETRY_MILLISECONDS)
 
 
 def _log_lag(items: Iterable[FeedItem], orchestration_id: str) -> None:
@@ -169,34 +160,6 @@ def _log_lag(items: Iterable[FeedItem], orchestration_id: str) -> None:
     if times:
         lag = max(0.0, (datetime.now(UTC) - min(times)).total_seconds())
         _log.info("Feed", extra={"orchestration_id": orchestration_id, FEED_LAG_FIELD: lag})
-
-
-def _encode_version(item: FeedItem, summary: Summary, now: datetime) -> Iterator[bytes]:
-    """Yield the events of one version; its number is the id of the last of them."""
-    if item.transitions or item.cancelled_at:
-        event_id = f"{item.version}.1" if item.advances else str(item.version)
-        event = stream_events.TransitionsEvent.of(item, summary, now)
-        yield _encode_event(stream_events.TRANSITIONS, event, event_id)
-    if item.advances:
-        yield _encode_progress(item, summary.orchestration_id)
-
-
-def _encode_progress(item: FeedItem, orchestration_id: str) -> bytes:
-    return _encode_event(
-        stream_events.PROGRESS, stream_events.ProgressEvent.of(item, orchestration_id), str(item.version)
-    )
-
-
-def _encode_event(
-    name: str,
-    data: stream_events.SnapshotEvent
-    | stream_events.TransitionsEvent
-    | stream_events.ProgressEvent
-    | stream_events.CompletedEvent,
-    event_id: str,
-    retry: int | None = None,
-) -> bytes:
-    return ServerSentEvent(data.model_dump_json(), event=name, id=event_id, retry=retry).encode()
 
 
 class Hub:
