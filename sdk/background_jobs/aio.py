@@ -1,7 +1,7 @@
 """The caller's service for asyncio: the same names as in `background_jobs`, to be awaited."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypedDict, Unpack
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from background_jobs import orchestration_service as sync
 from background_jobs.aws.logs import LogLine
+from background_jobs.core.events import JobErrored
 from background_jobs.core.fold import Summary
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.retry import Retry
@@ -133,6 +134,10 @@ class Orchestration:
     def outcomes(self, status: Status | None = None) -> AsyncIterator[Success | Failure]:
         """Yield the outcomes that there are by now, in the order of the params; perhaps of one status."""
         return run_steps_async(self._sync.steps.outcomes(status))
+
+    def errors(self, indices: Sequence[int] | None = None) -> AsyncIterator[JobErrored]:
+        """Yield why instances gave up, as far as they have by now, in their order; params are not read."""
+        return run_steps_async(self._sync.steps.errors(indices))
 
     def log_lines(self, index: int, *, follow: bool = False) -> AsyncIterator[LogLine]:
         """Yield what the containers of an instance wrote; with *follow* until it has its outcome."""

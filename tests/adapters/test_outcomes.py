@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from background_jobs import Failure, Orchestration, OrchestrationService, Status, Success, aio
-from background_jobs.core.errors import InvalidToken
+from background_jobs.core.errors import InstanceNotFound, InvalidToken
 from background_jobs.settings import Settings
 
 
@@ -36,6 +36,28 @@ def test_what_ended_is_there_before_the_rest_has(half_done: Orchestration) -> No
 )
 def test_what_ended_is_found_by_status(half_done: Orchestration, status: Status, indices: list[int]) -> None:
     assert [outcome.index for outcome in half_done.outcomes(status)] == indices
+
+
+def test_instances_and_outcomes_are_read_page_by_page(half_done: Orchestration) -> None:
+    page = half_done.instances(from_index=1, limit=2)
+    assert ([view.index for view in page.instances], page.next_index) == ([1, 2], 3)
+    assert [view.index for view in half_done.instances(Status.IN_PROGRESS).instances] == [2, 3]
+    assert [view.result for view in half_done.successes().successes] == [1]
+    assert [view.index for view in half_done.failures(from_index=1).failures] == [1]
+    assert half_done.successes(from_index=1).successes == []
+
+
+def test_an_instance_has_its_params_its_outcome_and_its_events(half_done: Orchestration) -> None:
+    instance = half_done.instance(0)
+    assert (instance.params, instance.result, instance.events[-1].type) == ({"n": 2}, 1, "JobCompleted")
+    with pytest.raises(InstanceNotFound, match="are 0 to 3"):
+        half_done.instance(4)
+
+
+def test_launches_and_throughput_tell_what_ran_and_how_fast(half_done: Orchestration) -> None:
+    assert [(launch.first, launch.last) for launch in half_done.launches()] == [(0, 1)]
+    throughput = half_done.throughput()
+    assert (sum(throughput.completed), sum(throughput.errored)) == (1, 1)
 
 
 def test_errors_are_there_without_their_params_being_read(half_done: Orchestration) -> None:

@@ -1,6 +1,6 @@
 """What an orchestration's handle waits for, as steps that the synchronous and the asynchronous handle run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import timedelta
 from functools import partial
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from background_jobs.aws.logs import LogLine
 from background_jobs.aws.stores import Stores
+from background_jobs.core.events import JobErrored
 from background_jobs.core.fold import Summary
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import Status
@@ -17,6 +18,7 @@ from background_jobs.orchestration_service.job_results import JobResults, partit
 from background_jobs.orchestration_service.outcomes import (
     NewOutcomes,
     read_all_outcomes,
+    read_errors,
     read_outcomes_by_status,
 )
 from background_jobs.orchestration_service.rerun_family import merge_outcomes, read_family
@@ -71,6 +73,10 @@ class OrchestrationSteps:
     def outcomes(self, status: Status | None) -> Steps[Success | Failure]:
         """Emit the outcomes that there are by now, perhaps of one status."""
         return emit_each(read_outcomes_by_status(self._id, status, self._stores))
+
+    def errors(self, indices: Sequence[int] | None) -> Steps[JobErrored]:
+        """Emit why instances gave up."""
+        return emit_each(read_errors(self._id, indices, self._stores))
 
     def log_lines(self, index: int, *, follow: bool) -> Steps[LogLine]:
         """Emit what the containers of an instance wrote."""

@@ -97,8 +97,9 @@ def read_errors(orchestration_id: str, indices: Sequence[int] | None, stores: St
     """Yield the errors of the instances at *indices* (ascending), by default of all that errored by now."""
     if indices is None:
         indices = list(_read_final_indices(orchestration_id, Status.ERRORED, stores))
-    events = read_outcome_events(orchestration_id, indices, stores)
-    return (event for event in events if isinstance(event, JobErrored))
+    for event in read_outcome_events(orchestration_id, indices, stores):
+        if isinstance(event, JobErrored):
+            yield event
 
 
 def read_digest(orchestration_id: str, stores: Stores) -> FailureDigest:
