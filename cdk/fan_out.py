@@ -71,7 +71,7 @@ class FanOut(Construct):
             self.state_machine,
             "SF1",
             "Errors are logged; all events of 10,000 children would cost more than they tell, and the event "
-            "log has the story.",
+            "log has them.",
         )
         acknowledge_wildcard(
             self.state_machine, "*", "Delivering logs and traces cannot be allowed by resource."

@@ -4,6 +4,7 @@ from background_jobs.aws.history import HistoryPage
 from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.errors import (
     BackgroundJobsError,
+    InstanceNotFound,
     InvalidBackfill,
     InvalidJob,
     InvalidKickOff,
@@ -56,6 +57,7 @@ __all__ = [
     "Failures",
     "GiveUp",
     "HistoryPage",
+    "InstanceNotFound",
     "InvalidBackfill",
     "InvalidJob",
     "InvalidKickOff",

@@ -95,10 +95,10 @@ def test_pages_follow_each_other_without_gaps(client: TestClient, done: str) -> 
 
 
 def test_an_instance_has_its_event_history(client: TestClient, done: str) -> None:
-    story = client.get(f"/orchestrations/{done}/instances/1").json()
-    assert (story["instance"]["status"], story["params"]) == ("Errored", {"n": 3})
-    assert story["error"]["message"] == "3 is odd"
-    assert [event["type"] for event in story["events"]] == ["JobErrored"]
+    instance = client.get(f"/orchestrations/{done}/instances/1").json()
+    assert (instance["instance"]["status"], instance["params"]) == ("Errored", {"n": 3})
+    assert instance["error"]["message"] == "3 is odd"
+    assert [event["type"] for event in instance["events"]] == ["JobErrored"]
     assert client.get(f"/orchestrations/{done}/instances/4").status_code == 404
 
 
@@ -120,13 +120,13 @@ def test_an_instance_that_backs_off_says_why_and_until_when(
 def test_the_outcomes_are_counted_over_time(
     client: TestClient, service: OrchestrationService, done: str
 ) -> None:
-    timeline = client.get(f"/orchestrations/{done}/timeline").json()
-    assert (sum(timeline["completed"]), sum(timeline["errored"])) == (2, 2)
-    assert timeline["version"] == client.get(f"/orchestrations/{done}").json()["version"]
+    throughput = client.get(f"/orchestrations/{done}/throughput").json()
+    assert (sum(throughput["completed"]), sum(throughput["errored"])) == (2, 2)
+    assert throughput["version"] == client.get(f"/orchestrations/{done}").json()["version"]
     # and of one that nobody has worked on, there is nothing to count
     waiting = service.kick_off_job("halve", [{"n": 2}])
-    timeline = client.get(f"/orchestrations/{waiting.id}/timeline").json()
-    assert (timeline["began_at"], timeline["completed"]) == (None, [])
+    throughput = client.get(f"/orchestrations/{waiting.id}/throughput").json()
+    assert (throughput["began_at"], throughput["completed"]) == (None, [])
 
 
 def test_orchestrations_are_listed_newest_first_by_name_status_customer_and_time(
@@ -180,8 +180,8 @@ def test_failures_run_again_in_an_orchestration_that_names_its_parent(client: Te
     assert answer.status_code == 201
     again = client.get(f"/orchestrations/{answer.json()['orchestration_id']}").json()
     assert (again["parent_id"], again["total"], again["tags"]) == (done, 2, {"customer": "acme"})
-    story = client.get(f"/orchestrations/{again['orchestration_id']}/instances/1").json()
-    assert story["params"] == {"n": 5}
+    instance = client.get(f"/orchestrations/{again['orchestration_id']}/instances/1").json()
+    assert instance["params"] == {"n": 5}
 
 
 def test_a_pipeline_is_shown_with_what_is_still_to_come_and_is_cancelled_as_one(client: TestClient) -> None:
@@ -206,9 +206,12 @@ def test_waits_have_their_reasons_and_an_event_history_has_what_happened(
     waiting = client.post("/orchestrations", json=body).json()["orchestration_id"]
     (wait,) = client.get(f"/orchestrations/{waiting}/waits").json()["waits"]
     assert (wait["reason"], wait["instances"]) == ("waiting for launch", 1)
-    story = client.get(f"/orchestrations/{done}/story").json()
-    assert [entry["type"] for entry in story["timeline"]][:2] == ["OrchestrationStarted", "ContainerStarted"]
-    assert story["waits"] == []
+    history = client.get(f"/orchestrations/{done}/event-history").json()
+    assert [entry["type"] for entry in history["timeline"]][:2] == [
+        "OrchestrationStarted",
+        "ContainerStarted",
+    ]
+    assert history["waits"] == []
 
 
 def test_what_still_runs_is_cancelled_but_not_run_again(client: TestClient) -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from background_jobs.aws import clients
 from background_jobs.aws.logs import LogLine, Logs
-from background_jobs.cli.log_sources import open_log
 from background_jobs.core.errors import LogNotFound
+from background_jobs.orchestration_service.container_logs import open_log
 
 GROUP, STREAM = "/team/background-jobs", "billing/job/0123abc"
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 
 from background_jobs import OrchestrationService
 from background_jobs.aws import clients
+from background_jobs.aws.stores import Stores
 from background_jobs.local_stack import LocalStack
 from tests.offline import until
 
@@ -74,7 +75,7 @@ def test_a_refusal_is_shown_where_the_button_was_pressed(
     page.goto(f"{url}#/orchestrations/{first.id}")
     page.get_by_role("button", name="Rerun all").click()
     # the params have expired
-    started = first.stores.event_log.read_started(first.id)
+    started = Stores.of(stack.settings).event_log.read_started(first.id)
     clients.s3().delete_object(Bucket=stack.settings.payload_bucket, Key=started.params_key)
     page.get_by_role("button", name="Run again").click()
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("is not in the bucket")

@@ -7,8 +7,8 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from background_jobs.cli.times import moment, span, told
-from background_jobs.cli.untrusted import printable_json, shown
+from background_jobs.cli.times import format_duration, parse_duration, parse_time
+from background_jobs.cli.untrusted import printable, printable_json
 
 
 @pytest.mark.parametrize(
@@ -22,34 +22,34 @@ from background_jobs.cli.untrusted import printable_json, shown
     ],
 )
 def test_a_span_is_read_as_people_write_it(text: str, read: timedelta) -> None:
-    assert span(text) == read
+    assert parse_duration(text) == read
 
 
 @pytest.mark.parametrize("text", ["", "soon", "10x", "0", "-5m", "nan", "inf", "999999999999d"])
 def test_what_is_no_span_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="is no span of time"):
-        span(text)
+        parse_duration(text)
 
 
 @given(st.integers(min_value=1, max_value=86_400 * 300))
 def test_a_span_that_was_told_is_read_again_to_its_second_unit(seconds: int) -> None:
-    again = span(told(seconds)).total_seconds()
+    again = parse_duration(format_duration(seconds)).total_seconds()
     unit = next(unit for unit in (86_400, 3_600, 60, 1) if seconds >= unit)
     assert 0 <= seconds - again < max(1, {86_400: 3_600, 3_600: 60}.get(unit, 1))
 
 
 def test_a_moment_is_iso_8601_or_a_span_before_now() -> None:
-    assert moment("2026-11-24T09:30Z") == datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
-    assert moment("2026-11-24T09:30+02:00") == datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
-    assert moment("2026-11-24") == datetime(2026, 11, 24).astimezone()
+    assert parse_time("2026-11-24T09:30Z") == datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+    assert parse_time("2026-11-24T09:30+02:00") == datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
+    assert parse_time("2026-11-24") == datetime(2026, 11, 24).astimezone()
     before = datetime.now(UTC) - timedelta(hours=2)
-    assert before <= moment("2h") <= before + timedelta(minutes=1)
+    assert before <= parse_time("2h") <= before + timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "-2h"])
 def test_what_is_no_moment_is_refused_with_examples(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="or a span before now: 2h, 7d"):
-        moment(text)
+        parse_time(text)
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_what_is_no_moment_is_refused_with_examples(text: str) -> None:
     ],
 )
 def test_text_of_others_cannot_act_on_a_terminal(text: str, safe: str) -> None:
-    assert shown(text) == safe
+    assert printable(text) == safe
 
 
 def test_line_breaks_stay_where_lines_are_asked_for() -> None:
-    assert shown("one\n\ttwo\x07", lines=True) == "one\n\ttwo�"
+    assert printable("one\n\ttwo\x07", lines=True) == "one\n\ttwo�"
 
 
 @given(st.text(alphabet=st.characters(codec=None)))
 def test_nothing_but_what_can_be_printed_comes_through(text: str) -> None:
-    assert shown(text).isprintable()
+    assert printable(text).isprintable()
     assert printable_json({text: text}).isprintable()

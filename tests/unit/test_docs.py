@@ -14,14 +14,10 @@ from typer.testing import CliRunner, Result
 from background_jobs.cli.lines import UpdateView
 from background_jobs.cli.main import app
 from background_jobs.core.events import ContainerStarted
-from background_jobs.core.views.answers import (
-    CancelAnswer,
-    FailureView,
-    OrchestrationDetail,
-    Started,
-    SuccessView,
-)
 from background_jobs.core.views.causes import Cause
+from background_jobs.core.views.orchestration import CancelAnswer, KickOffAnswer
+from background_jobs.core.views.orchestration_detail import OrchestrationDetail
+from background_jobs.core.views.outcomes import FailureView, SuccessView
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -48,7 +44,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "failures --full": FailureView,
     "logs": ContainerStarted,
     "cancel": CancelAnswer,
-    "rerun": Started,
+    "rerun": KickOffAnswer,
 }
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import background_jobs
-from background_jobs import public
+from background_jobs import aio, public
 
 
 def test_every_public_name_can_be_imported_and_is_listed() -> None:
@@ -32,3 +32,14 @@ def test_what_is_not_needed_yet_is_not_imported(statement: str, heavy: str) -> N
     code = f"import sys; {statement}; print(*set(sys.modules).intersection({heavy.split()!r}))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "\n"
+
+
+@pytest.mark.parametrize("name", aio.__all__)
+def test_the_asynchronous_twin_has_every_method_and_its_docstring(name: str) -> None:
+    # what drivers and functions of the stack use
+    internal = {"steps", "occurrence_runner"}
+    methods = {method for method in dir(getattr(public, name)) if not method.startswith("_")} - internal
+    twin = getattr(aio, name)
+    assert {
+        method for method in methods if not getattr(getattr(twin, method, None), "__doc__", None)
+    } == set()

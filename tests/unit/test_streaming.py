@@ -10,9 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from background_jobs.core.fold import ReadModel, Summary
-from background_jobs.core.views import live
-from background_jobs.orchestration_service.streaming import stream_updates_async, streamed
-from background_jobs.orchestration_service.watching import Deadline
+from background_jobs.core.views import stream_events
+from background_jobs.orchestration_service.deadlines import Deadline
+from background_jobs.orchestration_service.steps import run_steps, run_steps_async
+from background_jobs.orchestration_service.streaming import follow_stream
 from tests.unit.histories import ORCHESTRATION_ID
 
 HEARTBEATS = 300
@@ -30,11 +31,11 @@ class Quiet(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.end_headers()
-        snapshot = live.Snapshot.of(ReadModel(SUMMARY), datetime.now(UTC))
+        snapshot = stream_events.SnapshotEvent.of(ReadModel(SUMMARY), datetime.now(UTC))
         try:
             self.wfile.write(f"id: 1\nevent: snapshot\ndata: {snapshot.model_dump_json()}\n\n".encode())
             for _ in range(HEARTBEATS):
-                self.wfile.write(f"event: {live.HEARTBEAT}\ndata: {{}}\n\n".encode())
+                self.wfile.write(f"event: {stream_events.HEARTBEAT}\ndata: {{}}\n\n".encode())
                 time.sleep(0.05)
         except OSError:
             return
@@ -53,12 +54,13 @@ def url() -> Iterator[str]:
 
 
 def watch(url: str) -> None:
-    list(streamed(ORCHESTRATION_ID, url, Deadline.after(1, ORCHESTRATION_ID)))
+    list(run_steps(follow_stream(ORCHESTRATION_ID, url, Deadline.after(1, ORCHESTRATION_ID))))
 
 
 def await_watching(url: str) -> None:
     async def watched() -> None:
-        async for _ in stream_updates_async(ORCHESTRATION_ID, url, Deadline.after(1, ORCHESTRATION_ID)):
+        steps = follow_stream(ORCHESTRATION_ID, url, Deadline.after(1, ORCHESTRATION_ID))
+        async for _ in run_steps_async(steps):
             pass
 
     asyncio.run(watched())

@@ -11,7 +11,7 @@ from background_jobs.core.views.throughput import MOST_BUCKETS, Throughput, coun
 from tests.unit.histories import ORCHESTRATION_ID, at, histories, job_completed, job_errored, started
 
 
-def timeline_after(*batches: Iterable[Event]) -> Throughput:
+def count_after(*batches: Iterable[Event]) -> Throughput:
     """Fold each batch into a version, and count the outcomes of all."""
     model, feed = ReadModel(Summary(orchestration_id=ORCHESTRATION_ID)), []
     for version, batch in enumerate(batches, start=1):
@@ -23,13 +23,13 @@ def timeline_after(*batches: Iterable[Event]) -> Throughput:
 
 
 def test_each_outcome_is_counted_in_the_bucket_of_its_time() -> None:
-    timeline = timeline_after(
+    throughput = count_after(
         [started(4), job_completed(0, seconds=1.2), job_completed(1, seconds=1.6)],
         [job_errored(2, seconds=2.3), job_completed(3, seconds=2.4)],
     )
     # the first attempt began at 0.2, a second before its end
-    assert (timeline.version, timeline.began_at, timeline.bucket_seconds) == (2, at(0.2), 0.5)
-    assert (timeline.completed, timeline.errored) == ([0, 0, 2, 0, 1], [0, 0, 0, 0, 1])
+    assert (throughput.version, throughput.began_at, throughput.bucket_seconds) == (2, at(0.2), 0.5)
+    assert (throughput.completed, throughput.errored) == ([0, 0, 2, 0, 1], [0, 0, 0, 0, 1])
 
 
 def test_what_was_committed_after_the_summary_was_read_is_left_to_the_stream() -> None:
@@ -45,8 +45,8 @@ def test_no_outcome_is_lost_and_the_buckets_are_few(events: list[Event], stretch
     stretched = [
         event.model_copy(update={"at": at((event.at - at(0)).total_seconds() * stretch)}) for event in events
     ]
-    timeline = timeline_after(stretched)
+    throughput = count_after(stretched)
     ended = [event.type for event in events if event.type in {"JobCompleted", "JobErrored"}]
-    assert sum(timeline.completed) == ended.count("JobCompleted")
-    assert sum(timeline.errored) == ended.count("JobErrored")
-    assert len(timeline.completed) == len(timeline.errored) <= MOST_BUCKETS
+    assert sum(throughput.completed) == ended.count("JobCompleted")
+    assert sum(throughput.errored) == ended.count("JobErrored")
+    assert len(throughput.completed) == len(throughput.errored) <= MOST_BUCKETS

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from background_jobs.cli.times import span
+from background_jobs.cli.times import parse_duration
 
 OrchestrationId = Annotated[
     str, typer.Argument(metavar="ID", help="The id of the orchestration.", show_default=False)
@@ -15,7 +15,7 @@ AsJsonLines = Annotated[bool, typer.Option("--json", help="Print JSON, one objec
 Timeout = Annotated[
     timedelta | None,
     typer.Option(
-        parser=span,
+        parser=parse_duration,
         metavar="SPAN",
         help="Wait no longer than that (90, 10m, 2h); exit with 124 if it is not done by then.",
     ),

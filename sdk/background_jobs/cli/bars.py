@@ -16,34 +16,34 @@ from background_jobs.cli import drawing
 from background_jobs.cli.failure_reporter import FailureReporter
 from background_jobs.cli.reporting import out
 from background_jobs.core.statuses import is_running
-from background_jobs.core.views.live import OrchestrationView
+from background_jobs.core.views.orchestration import OrchestrationView
 from background_jobs.orchestration_service import Orchestration, Update
 
 if TYPE_CHECKING:
     from background_jobs.core.fold import Advance, Summary
 
 _INSTANCES: Final = 5
-"""Running instances that are shown one by one."""
+"""How many running instances are drawn one by one."""
 
 
 class Bars:
-    """Where updates are shown on a terminal, within a `with` block."""
+    """Shows updates on a terminal, within a `with` block."""
 
     def __init__(self, orchestration: Orchestration) -> None:
         self._failures = FailureReporter(orchestration)
         self._picture = Picture(orchestration)
         self._live = Live(self._picture, console=out(), refresh_per_second=8)
 
-    def tell(self, update: Update) -> None:
-        """Draw how all stand now, and print why instances errored."""
-        for failure in self._failures.among(update):
+    def show(self, update: Update) -> None:
+        """Draw the counts of all instances, and print why instances errored."""
+        for failure in self._failures.select(update):
             line = drawing.one_line(f"#{failure.index} {failure.error.type}: {failure.error.message}")
             line.stylize("red", 0, len(f"#{failure.index}"))
             self._live.console.print(line)
         self._picture.update(update)
 
     def __enter__(self) -> Self:
-        # The terminal's cursor is hidden meanwhile, and must come back even if somebody ends us.
+        # The cursor of the terminal is hidden meanwhile, and must come back even if SIGTERM ends the process.
         signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
         self._live.start()
         return self
@@ -56,7 +56,7 @@ class Bars:
 
 
 class Picture:
-    """How an orchestration stands at the moment when it is drawn, so that times move by themselves."""
+    """Draws how an orchestration stands at the time of drawing, so that its times go on by themselves."""
 
     def __init__(self, orchestration: Orchestration) -> None:
         self._headline = drawing.headline(orchestration.job_name, orchestration.id)
@@ -64,10 +64,10 @@ class Picture:
         self._advances: dict[int, Advance] = {}
 
     def update(self, update: Update) -> None:
-        """Take in what changed."""
-        stopped = {move.index for move in update.transitions if not is_running(move.rank)}
+        """Take in *update*."""
+        stopped = {transition.index for transition in update.transitions if not is_running(transition.rank)}
         known = self._advances | {advance.index: advance for advance in update.advances}
-        # Replaced, never changed, for another thread draws them.
+        # The dictionary is replaced, never changed, because another thread draws it.
         self._advances = {index: advance for index, advance in known.items() if index not in stopped}
         self._summary = update.summary
 
@@ -80,10 +80,10 @@ class Picture:
         yield drawing.ProgressSummary(view, now)
         if advances := self._advances:
             yield ""
-            yield from _instances(advances, view.counts.running, ascii_only=options.ascii_only)
+            yield from _draw_instances(advances, view.counts.running, ascii_only=options.ascii_only)
 
 
-def _instances(advances: "Mapping[int, Advance]", running: int, *, ascii_only: bool) -> RenderResult:
+def _draw_instances(advances: "Mapping[int, Advance]", running: int, *, ascii_only: bool) -> RenderResult:
     table = Table.grid(padding=(0, 2))
     for index in sorted(advances)[:_INSTANCES]:
         advance = advances[index]

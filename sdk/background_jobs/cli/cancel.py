@@ -31,14 +31,14 @@ def cancel(
     Its containers are stopped, and what has no outcome yet is Errored as Cancelled. Twice is harmless.
     """
     with reporting():
-        from background_jobs.core.views.answers import CancelAnswer
+        from background_jobs.core.views.orchestration import CancelAnswer
         from background_jobs.orchestration_service import OrchestrationService
 
         orchestration = OrchestrationService().orchestration(orchestration_id)
-        found = (orchestration.pipeline() if pipeline else orchestration).cancel(reason)
+        cancellation = (orchestration.pipeline() if pipeline else orchestration).cancel(reason)
     if as_json:
-        print_json(CancelAnswer(found=found))
-    elif pipeline and found == "requested":
+        print_json(CancelAnswer(found=cancellation))
+    elif pipeline and cancellation == "requested":
         typer.echo(_PIPELINE_REQUESTED)
     else:
-        typer.echo(_ANSWERS[found])
+        typer.echo(_ANSWERS[cancellation])

@@ -1,4 +1,4 @@
-"""What pictures of an orchestration are made of: its bar, its counts, its pace."""
+"""The parts that an orchestration is drawn with: its bar, its counts, its speed."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Column, Table
 from rich.text import Text
 
-from background_jobs.cli.times import told
-from background_jobs.cli.untrusted import shown
+from background_jobs.cli.times import format_duration
+from background_jobs.cli.untrusted import printable
 from background_jobs.core.statuses import Status
-from background_jobs.core.views.live import OrchestrationView
+from background_jobs.core.views.orchestration import OrchestrationView
 
 STYLES: Final = {"completed": "green", "errored": "red", "running": "cyan", "waiting": "dim"}
-"""The states of `Counts` in the order in which a bar shows them, and how each is drawn."""
+"""The states of `Counts` in the order of a bar, and the style of each."""
 
 _UNITS: Final = {"s": 1, "min": 60, "h": 3_600}
 _WHOLE: Final = 100
@@ -24,13 +24,13 @@ _GAUGE: Final = 24
 
 
 def headline(job_name: str, orchestration_id: str) -> Text:
-    """Return what an orchestration is called."""
-    return Text.assemble((shown(job_name), "bold"), "  ", (orchestration_id, "dim"))
+    """Return the job name and the id of an orchestration."""
+    return Text.assemble((printable(job_name), "bold"), "  ", (orchestration_id, "dim"))
 
 
 @dataclass(frozen=True, slots=True)
 class ProgressSummary:
-    """How an orchestration stood at a moment: its bar, its counts and its pace, a line each."""
+    """How an orchestration stood at a time: its bar, its counts and its speed, a line each."""
 
     view: OrchestrationView
     at: datetime
@@ -41,11 +41,11 @@ class ProgressSummary:
         bar = _bar(self.view, min(_WIDEST, width), ascii_only=options.ascii_only)
         yield bar.append(f"  {share(self.view)}")
         yield Text("   ").join(counts(self.view))
-        yield Text("   ".join(pace(self.view, self.at)), "dim")
+        yield Text("   ".join(speed(self.view, self.at)), "dim")
 
 
 def _bar(view: OrchestrationView, width: int, *, ascii_only: bool) -> Text:
-    """Return a bar that is divided as the instances are."""
+    """Return a bar whose parts are the shares of the states."""
     lines = dict(zip(STYLES, "##=-" if ascii_only else "━━─╌", strict=True))
     bar = Text(no_wrap=True)
     reached = 0
@@ -64,14 +64,14 @@ def gauge(percent: int, *, ascii_only: bool) -> Text:
 
 
 def counts(view: OrchestrationView) -> list[Text]:
-    """Return how many instances are in which state, leaving out where there are none."""
-    held = {state: getattr(view.counts, state) for state in STYLES}
-    said = [Text(f"{count:,} {state}", STYLES[state]) for state, count in held.items() if count]
-    return said or [Text("no instances", "dim")]
+    """Return how many instances are in each state, leaving out states without any."""
+    by_state = {state: getattr(view.counts, state) for state in STYLES}
+    texts = [Text(f"{count:,} {state}", STYLES[state]) for state, count in by_state.items() if count]
+    return texts or [Text("no instances", "dim")]
 
 
 def status(view: OrchestrationView) -> Text:
-    """Return the status, and what it leaves open."""
+    """Return the status, with the number of failures or the percentage that is done."""
     match view.status:
         case Status.COMPLETED:
             return Text(view.status, STYLES["completed"])
@@ -87,8 +87,8 @@ def tags(view: OrchestrationView) -> str:
 
 
 def one_line(text: str) -> Text:
-    """Return what others wrote as a line that is cut where there is no room for it."""
-    return Text(shown(text), no_wrap=True, overflow="ellipsis")
+    """Return *text*, which others wrote, as one line that is cut where there is no room for it."""
+    return Text(printable(text), no_wrap=True, overflow="ellipsis")
 
 
 def row(cells: Iterable[str], widths: Iterable[int]) -> Text:
@@ -107,8 +107,8 @@ def table(*names: str, flexible: Collection[str]) -> Table:
     return Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
 
 
-def moment(at: datetime) -> str:
-    """Return a moment in local time."""
+def format_time(at: datetime) -> str:
+    """Return *at* in local time."""
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
@@ -118,27 +118,27 @@ def final(view: OrchestrationView) -> int:
 
 
 def percent(view: OrchestrationView) -> int:
-    """Return how much of the whole has its outcome; 100 only when all have."""
+    """Return the percentage of the instances that have their outcome; 100 only when all have."""
     return 100 * final(view) // view.total if view.total else 100
 
 
 def share(view: OrchestrationView) -> str:
-    """Return how much of the whole has its outcome, in words."""
+    """Return how many of the instances have their outcome, in words."""
     return f"{final(view):,} of {view.total:,} ({percent(view)} %)"
 
 
-def pace(view: OrchestrationView, now: datetime) -> Iterator[str]:
+def speed(view: OrchestrationView, now: datetime) -> Iterator[str]:
     """Yield how fast it goes, how long it has taken, and how long it may still take."""
     ended = view.completed_at or ((view.last_outcome_at or now) if final(view) == view.total else None)
     if view.first_job_at and final(view) and not ended:
         yield rate(final(view) / max(1.0, (now - view.first_job_at).total_seconds()))
     if view.started_at:
-        taken = told(((ended or now) - view.started_at).total_seconds())
+        taken = format_duration(((ended or now) - view.started_at).total_seconds())
         yield f"took {taken}" if ended else f"{taken} so far"
     if view.cancelled and not ended:
         yield "being cancelled"
     elif view.eta_seconds is not None and not ended:
-        yield f"about {told(view.eta_seconds)} left"
+        yield f"about {format_duration(view.eta_seconds)} left"
 
 
 def rate(a_second: float) -> str:

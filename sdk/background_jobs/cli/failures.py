@@ -1,4 +1,4 @@
-"""`background-jobs failures`: why instances errored, grouped by cause, and each with all that is known."""
+"""`background-jobs failures`: why instances errored, grouped by cause, or each with its details."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from background_jobs.cli.arguments import AsJsonLines, OrchestrationId
-from background_jobs.cli.reporting import out, print_json_line, reporting, say
-from background_jobs.cli.untrusted import printable_json, shown
+from background_jobs.cli.reporting import out, print_json_line, print_note, reporting
+from background_jobs.cli.untrusted import printable, printable_json
 from background_jobs.core.statuses import Status
 
 if TYPE_CHECKING:
@@ -31,22 +31,24 @@ def failures(
     The most frequent cause comes first.
     """
     with reporting():
-        from background_jobs.core.views.answers import FailureView
+        from background_jobs.core.views.outcomes import FailureView
         from background_jobs.orchestration_service import OrchestrationService
 
         orchestration = OrchestrationService().orchestration(orchestration_id)
         if as_json:
-            _print_json(map(FailureView.of, _each(orchestration)) if full else orchestration.digest().causes)
+            _print_json(
+                map(FailureView.of, _read_failures(orchestration)) if full else orchestration.digest().causes
+            )
             return
         digest = orchestration.digest()
         for cause in digest.causes:
-            out().print(_cause(cause, digest.total), soft_wrap=True)
-        for failure in _each(orchestration) if full else ():
-            out().print("", _failure(failure), sep="\n", soft_wrap=True)
+            out().print(_draw_cause(cause, digest.total), soft_wrap=True)
+        for failure in _read_failures(orchestration) if full else ():
+            out().print("", _draw_failure(failure), sep="\n", soft_wrap=True)
     if not digest.causes:
-        say("No instance has errored.")
+        print_note("No instance has errored.")
     elif not full:
-        say(f"In full: background-jobs failures --full {orchestration_id}")
+        print_note(f"In full: background-jobs failures --full {orchestration_id}")
 
 
 def _print_json(models: "Iterable[BaseModel]") -> None:
@@ -54,42 +56,48 @@ def _print_json(models: "Iterable[BaseModel]") -> None:
         print_json_line(model)
 
 
-def _each(orchestration: "Orchestration") -> "Iterator[Failure]":
+def _read_failures(orchestration: "Orchestration") -> "Iterator[Failure]":
     from background_jobs.core.outcomes import Failure
 
-    return (one for one in orchestration.ended(Status.ERRORED) if isinstance(one, Failure))
+    outcomes = orchestration.outcomes(Status.ERRORED)
+    return (outcome for outcome in outcomes if isinstance(outcome, Failure))
 
 
-def _cause(cause: "Cause", total: int) -> "Text":
+def _draw_cause(cause: "Cause", total: int) -> "Text":
     from rich.text import Text
 
     indices = ", ".join(map(str, cause.indices))
     others = f" and {cause.count - len(cause.indices):,} more" if cause.count > len(cause.indices) else ""
     lines = [
-        Text.assemble(f"{cause.count:,}x ", (shown(cause.type), "red"), f": {shown(cause.message)}"),
-        *([Text(f"    at {shown(cause.place)}", "dim")] if cause.place else []),
+        Text.assemble(f"{cause.count:,}x ", (printable(cause.type), "red"), f": {printable(cause.message)}"),
+        *([Text(f"    at {printable(cause.place)}", "dim")] if cause.place else []),
         Text(f"    index {indices}{others}", "dim"),
         *(
-            Text(f"    always has {shown(str(one))} (as have {one.instances:,} of {total:,} instances)")
-            for one in cause.common
+            Text(
+                f"    always has {printable(str(param))} (as have {param.instances:,} of {total:,} instances)"
+            )
+            for param in cause.common
         ),
     ]
     return Text("\n").join(lines)
 
 
-def _failure(failure: "Failure") -> "Text":
+def _draw_failure(failure: "Failure") -> "Text":
     from rich.text import Text
 
     error = failure.error
     facts = {
         "params": printable_json(failure.params),
         "attempts": str(failure.attempts),
-        **{f"attempt {one.attempt}": shown(f"{one.type}: {one.message}") for one in failure.failed_attempts},
-        "log": shown(failure.log),
+        **{
+            f"attempt {attempt.attempt}": printable(f"{attempt.type}: {attempt.message}")
+            for attempt in failure.failed_attempts
+        },
+        "log": printable(failure.log),
     }
     lines = [
-        Text.assemble((f"#{failure.index} {shown(error.type)}", "red"), f": {shown(error.message)}"),
+        Text.assemble((f"#{failure.index} {printable(error.type)}", "red"), f": {printable(error.message)}"),
         *(Text.assemble((f"    {name:<10}", "dim"), fact) for name, fact in facts.items() if fact),
-        *(Text(f"    {line}") for line in shown(error.traceback, lines=True).splitlines()),
+        *(Text(f"    {line}") for line in printable(error.traceback, lines=True).splitlines()),
     ]
     return Text("\n").join(lines)

@@ -9,7 +9,7 @@ import typer
 from background_jobs.cli.arguments import AsJson, JobName
 from background_jobs.cli.options import take_options
 from background_jobs.cli.params_file import STANDARD_INPUT, Format, InvalidParamsFile, ParamsFile
-from background_jobs.cli.reporting import print_json, reporting, say
+from background_jobs.cli.reporting import print_json, print_note, reporting
 from background_jobs.cli.watch import follow, follow_pipeline
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def kick_off(
         raise typer.BadParameter("Name a FILE of params, or pipe them in: echo '{}' | background-jobs ...")
     with reporting():
         from background_jobs.core.errors import InvalidParams
-        from background_jobs.core.views.answers import Started
+        from background_jobs.core.views.orchestration import KickOffAnswer
         from background_jobs.orchestration_service import OrchestrationService
 
         params = ParamsFile(file or STANDARD_INPUT, written_as)
@@ -59,7 +59,7 @@ def kick_off(
                 else follow(orchestration, as_json=as_json)
             )
     if as_json:
-        print_json(Started(orchestration_id=orchestration.id, job_name=orchestration.job_name))
+        print_json(KickOffAnswer(orchestration_id=orchestration.id, job_name=orchestration.job_name))
     else:
         announce(orchestration)
 
@@ -69,6 +69,8 @@ def announce(orchestration: "Orchestration") -> None:
     summary = orchestration.summary()
     total = summary.total or 0
     instances = "1 instance" if total == 1 else f"{total:,} instances"
-    say(f"Kicked off {orchestration.job_name} with {instances}:")
+    print_note(f"Kicked off {orchestration.job_name} with {instances}:")
     typer.echo(orchestration.id)
-    say(f"Watch it: background-jobs watch {'--pipeline ' if summary.stages_left else ''}{orchestration.id}")
+    print_note(
+        f"Watch it: background-jobs watch {'--pipeline ' if summary.stages_left else ''}{orchestration.id}"
+    )

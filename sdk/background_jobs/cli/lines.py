@@ -9,9 +9,10 @@ from pydantic import BaseModel
 from background_jobs.cli import drawing
 from background_jobs.cli.failure_reporter import FailureReporter
 from background_jobs.cli.reporting import print_json_line
-from background_jobs.cli.untrusted import shown
+from background_jobs.cli.untrusted import printable
 from background_jobs.core.progress import ProgressThrottle
-from background_jobs.core.views.live import InstanceProgress, Move, OrchestrationView
+from background_jobs.core.views.orchestration import OrchestrationView
+from background_jobs.core.views.stream_events import InstanceProgress, TransitionView
 from background_jobs.orchestration_service import Orchestration, Update
 
 
@@ -19,16 +20,18 @@ class UpdateView(BaseModel):
     """One update, as a line of JSON."""
 
     orchestration: OrchestrationView
-    transitions: list[Move]
+    transitions: list[TransitionView]
     progress: list[InstanceProgress]
 
     @classmethod
     def of(cls, update: Update, now: datetime) -> Self:
-        """Return *update* as of *now*."""
+        """Return the view of *update* at the moment *now*."""
         orchestration_id = update.summary.orchestration_id
         return cls(
             orchestration=OrchestrationView.of(update.summary, now),
-            transitions=[Move.of(orchestration_id, move) for move in update.transitions],
+            transitions=[
+                TransitionView.of(orchestration_id, transition) for transition in update.transitions
+            ],
             progress=[InstanceProgress.of(orchestration_id, advance) for advance in update.advances],
         )
 
@@ -36,36 +39,36 @@ class UpdateView(BaseModel):
 class JsonLines:
     """Prints every update."""
 
-    def tell(self, update: Update) -> None:
+    def show(self, update: Update) -> None:
         """Print *update* as an object on a line of its own."""
         print_json_line(UpdateView.of(update, datetime.now(UTC)))
 
 
 class PlainLines:
-    """Prints a line for what is worth one: a hundred and a few for as many instances as there may be."""
+    """Prints a line for each notable change: about a hundred, however many instances there are."""
 
     def __init__(self, orchestration: Orchestration) -> None:
         self._failures = FailureReporter(orchestration)
         self._throttle = ProgressThrottle()
         self._marks = (False, False)
-        """Whether an instance has begun, and whether the whole was cancelled."""
+        """Whether an instance has begun, and whether the orchestration was cancelled."""
         _print(f"{orchestration.job_name} {orchestration.id}")
 
-    def tell(self, update: Update) -> None:
-        """Print why instances errored, and how all of them stand if that has changed enough."""
-        for failure in self._failures.among(update):
+    def show(self, update: Update) -> None:
+        """Print why instances errored, and the counts of all instances if they have changed enough."""
+        for failure in self._failures.select(update):
             _print(f"#{failure.index} errored: {failure.error.type}: {failure.error.message}")
         now = datetime.now(UTC)
         view = OrchestrationView.of(update.summary, now)
-        if self._is_news(view, now):
-            standing = ", ".join(part.plain for part in drawing.counts(view))
-            _print(f"{drawing.share(view)}: {standing}; {', '.join(drawing.pace(view, now))}")
+        if self._is_notable(view, now):
+            counts = ", ".join(part.plain for part in drawing.counts(view))
+            _print(f"{drawing.share(view)}: {counts}; {', '.join(drawing.speed(view, now))}")
 
-    def _is_news(self, view: OrchestrationView, now: datetime) -> bool:
+    def _is_notable(self, view: OrchestrationView, now: datetime) -> bool:
         known = self._marks
         self._marks = (known[0] or bool(view.counts.running), view.cancelled)
         return self._throttle.passes(drawing.percent(view), now.timestamp()) or self._marks != known
 
 
 def _print(line: str) -> None:
-    typer.echo(f"{datetime.now().astimezone():%H:%M:%S} {shown(line)}")
+    typer.echo(f"{datetime.now().astimezone():%H:%M:%S} {printable(line)}")

@@ -1,4 +1,4 @@
-"""`background-jobs list`: the orchestrations that there are, newest first."""
+"""`background-jobs list`: the orchestrations of the environment, newest first."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from background_jobs.cli.arguments import AsJson, known_job_names
-from background_jobs.cli.reporting import on_terminal, out, print_json, reporting, say
-from background_jobs.cli.times import moment, told
-from background_jobs.cli.untrusted import shown
+from background_jobs.cli.reporting import on_terminal, out, print_json, print_note, reporting
+from background_jobs.cli.times import format_duration, parse_time
+from background_jobs.cli.untrusted import printable
 from background_jobs.core.limits import LONGEST_PAGE
 from background_jobs.core.statuses import Status
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from background_jobs.core.views.live import OrchestrationView
+    from background_jobs.core.views.orchestration import OrchestrationView
 
-_ROOMY: Final = 100
+_WITH_TAGS: Final = 100
 """From this width on, a terminal has room for the tags."""
-_NARROW: Final = 76
-"""Below, it has no room for a table, for no id may be cut."""
+_WITH_TABLE: Final = 76
+"""A narrower terminal has no room for a table, because no id may be cut."""
 
 
 def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the options of a command
@@ -37,11 +37,13 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the options of a command
     ] = None,
     since: Annotated[
         datetime | None,
-        typer.Option(parser=moment, metavar="WHEN", help="Kicked off then or later: 2h, 7d, or ISO 8601."),
+        typer.Option(
+            parser=parse_time, metavar="WHEN", help="Kicked off then or later: 2h, 7d, or ISO 8601."
+        ),
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option(parser=moment, metavar="WHEN", help="Kicked off then or earlier."),
+        typer.Option(parser=parse_time, metavar="WHEN", help="Kicked off then or earlier."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=LONGEST_PAGE, metavar="N", help="How many at most.")] = 20,
     next_token: Annotated[
@@ -52,49 +54,49 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the options of a command
 ) -> None:
     """List orchestrations, newest first."""
     with reporting():
-        from background_jobs.core.views.answers import OrchestrationPage
+        from background_jobs.core.views.orchestration import OrchestrationPage
         from background_jobs.orchestration_service import OrchestrationService
 
-        found = OrchestrationService().history(
+        history = OrchestrationService().history(
             job_name=job, status=status, customer=customer, since=since, until=until, limit=limit,
             next_token=next_token,
         )  # fmt: skip
     now = datetime.now().astimezone()
-    page = OrchestrationPage.of(found.summaries, found.next_token, now)
+    page = OrchestrationPage.of(history.summaries, history.next_token, now)
     if as_json:
         print_json(page)
         return
     if not page.orchestrations:
-        say("There are none.")
-    elif on_terminal() and out().width >= _NARROW:
-        out().print(_table(page.orchestrations, now, with_tags=out().width >= _ROOMY))
+        print_note("There are none.")
+    elif on_terminal() and out().width >= _WITH_TABLE:
+        out().print(_draw_table(page.orchestrations, now, with_tags=out().width >= _WITH_TAGS))
     else:
         for view in page.orchestrations:
-            typer.echo("\t".join(_fields(view)))
+            typer.echo("\t".join(_list_fields(view)))
     if page.next_token:
-        say("There are more; raise --limit, or narrow them down (--help says how).")
+        print_note("There are more; raise --limit, or narrow them down (--help says how).")
 
 
-def _table(views: "list[OrchestrationView]", now: datetime, *, with_tags: bool) -> "Table":
+def _draw_table(views: "list[OrchestrationView]", now: datetime, *, with_tags: bool) -> "Table":
     from background_jobs.cli import drawing
 
     names = ["ID", "JOB", "STATUS", "TOTAL", "AGE", *(["TAGS"] if with_tags else [])]
     table = drawing.table(*names, flexible=("JOB", "TAGS"))
     for view in views:
-        age = told((now - view.started_at).total_seconds(), units=1) if view.started_at else ""
+        age = format_duration((now - view.started_at).total_seconds(), units=1) if view.started_at else ""
         job, tags = (drawing.one_line(text) for text in (view.job_name, drawing.tags(view)))
         row = (view.orchestration_id, job, drawing.status(view), f"{view.total:,}", age, tags)
         table.add_row(*row[: len(table.columns)])
     return table
 
 
-def _fields(view: "OrchestrationView") -> list[str]:
-    """Return what a line for programs holds: id, job, status, total, completed, errored, start, tags."""
+def _list_fields(view: "OrchestrationView") -> list[str]:
+    """Return the fields of a line for programs: id, job, status, total, completed, errored, start, tags."""
     from background_jobs.cli import drawing
 
     started = view.started_at.isoformat(timespec="seconds") if view.started_at else ""
     counts = (view.total, view.counts.completed, view.counts.errored)
     return [
-        view.orchestration_id, shown(view.job_name), view.status, *map(str, counts), started,
-        shown(drawing.tags(view)),
+        view.orchestration_id, printable(view.job_name), view.status, *map(str, counts), started,
+        printable(drawing.tags(view)),
     ]  # fmt: skip

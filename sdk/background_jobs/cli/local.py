@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from background_jobs.cli.reporting import complain, err, reporting, say
+from background_jobs.cli.reporting import err, print_error, print_note, reporting
 
 if TYPE_CHECKING:
     from background_jobs.local_stack import LocalStack
@@ -103,9 +103,11 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
                         port=port,
                     )
                 )
-            say(f"The stack is up with the jobs of {stack.jobs}. `background-jobs local down` ends it.")
+            print_note(
+                f"The stack is up with the jobs of {stack.jobs}. `background-jobs local down` ends it."
+            )
         else:
-            say(f"The offline stack was up already, with the jobs of {stack.jobs}.")
+            print_note(f"The offline stack was up already, with the jobs of {stack.jobs}.")
         _say_console(stack.api_url)
     for name, value in stack.variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
@@ -118,10 +120,10 @@ def down() -> None:
 
     stack = RunningStack.find()
     if stack is None:
-        say("No offline stack is up.")
+        print_note("No offline stack is up.")
         return
     stack.end()
-    say("The offline stack is down.")
+    print_note("The offline stack is down.")
 
 
 @app.command()
@@ -158,7 +160,7 @@ def status(
 
 
 def _say_console(api_url: str) -> None:
-    say(f"The console is at {api_url}/")
+    print_note(f"The console is at {api_url}/")
 
 
 def _run(command: list[str], stack: "LocalStack") -> int:
@@ -172,7 +174,7 @@ def _run(command: list[str], stack: "LocalStack") -> int:
     try:
         child = subprocess.Popen(command, env=variables)  # noqa: S603 -- the user's own command
     except OSError as error:
-        complain(f"{command[0]}: {error.strerror}")
+        print_error(f"{command[0]}: {error.strerror}")
         return 127
     threading.Thread(target=_end_with_stack, args=(stack, child), daemon=True).start()
     try:
@@ -199,7 +201,7 @@ def _end_with_stack(stack: "LocalStack", child: "subprocess.Popen[bytes]") -> No
     """Wait for the stack's process, and end the command if that ends first: it could only wait in vain."""
     status = stack.wait()
     if child.poll() is None and not stack.stopping:
-        complain(f"The offline stack ended by itself, with status {status}; ending the command.")
+        print_error(f"The offline stack ended by itself, with status {status}; ending the command.")
         child.terminate()
 
 
@@ -227,5 +229,5 @@ def _status(doing: str) -> Iterator[None]:
         with err().status(f"{doing} ..."):
             yield
     else:
-        say(f"{doing} ...")
+        print_note(f"{doing} ...")
         yield

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 import typer
 
 from background_jobs.cli.arguments import known_job_names
-from background_jobs.cli.times import span
+from background_jobs.cli.times import parse_duration
 from background_jobs.core import limits
 
 if TYPE_CHECKING:
@@ -195,7 +195,9 @@ OPTIONS: Final = (
             "timeout": Annotated[
                 timedelta | None,
                 typer.Option(
-                    parser=span, metavar="SPAN", help="End the orchestration after that time: 90, 10m, 2h."
+                    parser=parse_duration,
+                    metavar="SPAN",
+                    help="End the orchestration after that time: 90, 10m, 2h.",
                 ),
             ]
         },

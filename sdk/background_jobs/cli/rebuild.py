@@ -1,4 +1,4 @@
-"""`background-jobs rebuild`: fold the event log again."""
+"""`background-jobs rebuild`: fold the event log again, and repair the read model."""
 
 import json
 from datetime import UTC, datetime
@@ -26,15 +26,15 @@ def rebuild(
 
         stores = Stores.of(Settings.from_env())
         if check:
-            found = control_plane.differences(orchestration_id, stores)
+            differences = control_plane.differences(orchestration_id, stores)
         else:
-            found = control_plane.rebuild(orchestration_id, stores, datetime.now(UTC))
+            differences = control_plane.rebuild(orchestration_id, stores, datetime.now(UTC))
     if as_json:
-        typer.echo(json.dumps({"orchestration_id": orchestration_id, "differences": found}))
-    elif found:
-        typer.echo("\n".join(found))
+        typer.echo(json.dumps({"orchestration_id": orchestration_id, "differences": differences}))
+    elif differences:
+        typer.echo("\n".join(differences))
         typer.echo("The read model is wrong." if check else "The read model was wrong, and is right now.")
     else:
         typer.echo("The read model is what the log makes.")
-    if check and found:
+    if check and differences:
         raise typer.Exit(1)

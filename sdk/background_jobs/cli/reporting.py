@@ -1,4 +1,4 @@
-"""How commands speak: results on standard output, sentences for people on standard error."""
+"""The output of commands: results on standard output, sentences for people on standard error."""
 
 import sys
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from background_jobs.cli.untrusted import shown
+from background_jobs.cli.untrusted import printable
 from background_jobs.core.errors import BackgroundJobsError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @cache
 def out() -> "Console":
-    """Return what draws on standard output."""
+    """Return the console of standard output."""
     from rich.console import Console
 
     return Console(markup=False, emoji=False, highlight=False)
@@ -26,28 +26,28 @@ def out() -> "Console":
 
 @cache
 def err() -> "Console":
-    """Return what draws on standard error."""
+    """Return the console of standard error."""
     from rich.console import Console
 
     return Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
 def on_terminal() -> bool:
-    """Tell whether somebody looks at standard output, on a terminal that can draw."""
+    """Tell whether standard output is a terminal that can draw."""
     return sys.stdout.isatty() and not out().is_dumb_terminal
 
 
-def say(sentence: str) -> None:
-    """Tell people something on standard error."""
-    err().print(shown(sentence, lines=True), soft_wrap=True)
+def print_note(sentence: str) -> None:
+    """Print *sentence* for people, on standard error."""
+    err().print(printable(sentence, lines=True), soft_wrap=True)
 
 
-def complain(sentence: str) -> None:
-    """Tell people on standard error what went wrong."""
+def print_error(sentence: str) -> None:
+    """Print *sentence* as an error, on standard error."""
     from rich.text import Text
 
-    complaint = Text.assemble(("Error:", "red"), " ", shown(sentence, lines=True))
-    err().print(complaint, soft_wrap=not err().is_terminal)
+    message = Text.assemble(("Error:", "red"), " ", printable(sentence, lines=True))
+    err().print(message, soft_wrap=not err().is_terminal)
 
 
 def print_json(model: "BaseModel") -> None:
@@ -66,20 +66,20 @@ def reporting() -> Iterator[None]:
     try:
         yield
     except BackgroundJobsError as error:
-        complain(str(error))
+        print_error(str(error))
         raise typer.Exit(2) from None
     except BrokenPipeError:
-        # Whoever reads our output has seen enough.
+        # The reader of our output has closed it.
         raise
     except OSError as error:
-        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        print_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         raise typer.Exit(2) from None
     except Exception as error:
         from botocore.exceptions import BotoCoreError, ClientError
 
         if not isinstance(error, BotoCoreError | ClientError):
             raise
-        complain(
+        print_error(
             f"{error}. Check what your credentials may do, and that the settings name a deployed environment."
         )
         raise typer.Exit(2) from None

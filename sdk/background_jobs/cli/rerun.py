@@ -20,11 +20,11 @@ def rerun(
     Prints the id of the new one, which has the first one as its parent.
     """
     with reporting():
-        from background_jobs.core.views.answers import Started
+        from background_jobs.core.views.orchestration import KickOffAnswer
         from background_jobs.orchestration_service import OrchestrationService
 
         orchestration = OrchestrationService().rerun(orchestration_id, **options)
     if as_json:
-        print_json(Started(orchestration_id=orchestration.id, job_name=orchestration.job_name))
+        print_json(KickOffAnswer(orchestration_id=orchestration.id, job_name=orchestration.job_name))
     else:
         announce(orchestration)

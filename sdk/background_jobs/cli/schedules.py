@@ -12,8 +12,8 @@ from background_jobs.cli.arguments import AsJson, known_job_names
 from background_jobs.cli.options import take_options
 from background_jobs.cli.params_file import Format, ParamsFile
 from background_jobs.cli.reporting import print_json, reporting
-from background_jobs.cli.times import parse_zoned_time, span
-from background_jobs.cli.untrusted import shown
+from background_jobs.cli.times import parse_duration, parse_zoned_time
+from background_jobs.cli.untrusted import printable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -43,7 +43,9 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
     cron: Annotated[
         str | None, typer.Option(help="Five fields, or the six of EventBridge Scheduler.")
     ] = None,
-    every: Annotated[timedelta | None, typer.Option(parser=span, metavar="SPAN", help="90m, 6h, 1d.")] = None,
+    every: Annotated[
+        timedelta | None, typer.Option(parser=parse_duration, metavar="SPAN", help="90m, 6h, 1d.")
+    ] = None,
     at: Annotated[
         datetime | None, typer.Option(parser=parse_zoned_time, metavar="TIME", help="Once, then.")
     ] = None,
@@ -60,7 +62,7 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
     overlap: Annotated[Overlap, typer.Option(help="While the run before is in progress.")] = "skip",
     jitter: Annotated[
         timedelta | None,
-        typer.Option(parser=span, metavar="SPAN", help="How long after its time it may come."),
+        typer.Option(parser=parse_duration, metavar="SPAN", help="How long after its time it may come."),
     ] = None,
     as_json: AsJson = False,
     **options: Unpack["OccurrenceKeywords"],
@@ -209,7 +211,7 @@ def _print_json(models: "Iterable[BaseModel]") -> None:
 
 def _print_columns(rows: Sequence[Sequence[str]]) -> None:
     """Print *rows* in columns; names and reasons in them may hold anything."""
-    safe = [[shown(text) for text in row] for row in rows]
+    safe = [[printable(text) for text in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*safe, strict=True)]
     for row in safe:
         typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

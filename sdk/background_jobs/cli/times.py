@@ -1,4 +1,4 @@
-"""Times as people write and read them: spans like ``90``, ``10m`` or ``7d``, and moments."""
+"""Times as people write and read them: durations like ``90``, ``10m`` or ``7d``, and points in time."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import dropwhile
@@ -10,8 +10,8 @@ _LONGEST: Final = 100 * 366 * 86_400
 """Seconds; nobody means more than a century."""
 
 
-def span(text: str) -> timedelta:
-    """Read a span: seconds, or ``10m``, ``2h``, ``1h30m``, ``7d``. Raises BadParameter."""
+def parse_duration(text: str) -> timedelta:
+    """Read a duration: seconds, or ``10m``, ``2h``, ``1h30m``, ``7d``. Raises BadParameter."""
     import pytimeparse2
 
     seconds = pytimeparse2.parse(text)
@@ -20,8 +20,8 @@ def span(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def moment(text: str) -> datetime:
-    """Read a moment: ISO 8601, in local time where it names no zone, or a span before now.
+def parse_time(text: str) -> datetime:
+    """Read a point in time: ISO 8601, in local time if it names no zone, or a duration before now.
 
     Raises BadParameter.
     """
@@ -30,7 +30,7 @@ def moment(text: str) -> datetime:
     except (ValueError, OverflowError):
         pass
     try:
-        return datetime.now(UTC) - span(text)
+        return datetime.now(UTC) - parse_duration(text)
     except typer.BadParameter:
         raise typer.BadParameter(
             f"{text!r} is no moment; write 2026-11-24, 2026-11-24T09:30 or 2026-11-24T09:30Z, "
@@ -39,21 +39,21 @@ def moment(text: str) -> datetime:
 
 
 def parse_zoned_time(text: str) -> datetime:
-    """Read a moment that is the same for everybody: ISO 8601 with its zone. Raises BadParameter."""
+    """Read a point in time that is the same everywhere: ISO 8601 with its zone. Raises BadParameter."""
     try:
-        read = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
-        read = None
-    if read is None or read.tzinfo is None:
+        time = None
+    if time is None or time.tzinfo is None:
         raise typer.BadParameter(f"{text!r} is no moment; write 2026-11-24T03:00+01:00, or ...Z for UTC.")
-    return read
+    return time
 
 
-def told(seconds: float, *, units: int = 2) -> str:
-    """Return a span in its largest *units*, as `span` reads it.
+def format_duration(seconds: float, *, units: int = 2) -> str:
+    """Return *seconds* in their largest *units*, as `parse_duration` reads them.
 
-    >>> told(72), told(3600), told(200_000), told(200_000, units=1)
-    ('1m12s', '1h', '2d7h', '2d')
+    >>> format_duration(72), format_duration(200_000), format_duration(200_000, units=1)
+    ('1m12s', '2d7h', '2d')
     """
     whole = max(0, round(seconds))
     parts = [(whole // 86_400, "d"), (whole // 3_600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s")]

@@ -8,23 +8,23 @@ _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _MARK: Final = "\N{REPLACEMENT CHARACTER}"
 
 
-def shown(text: str, *, lines: bool = False) -> str:
-    r"""Return *text* without colours, and with a mark for whatever would act on a terminal or hide.
+def printable(text: str, *, lines: bool = False) -> str:
+    r"""Return *text* without colours, and a mark for characters that control a terminal or are invisible.
 
-    Line breaks and tabs stay where *lines* says so, and are spaces otherwise.
+    Line breaks and tabs stay with *lines*, and become spaces without.
 
-    >>> shown("\x1b[31mred\x1b[0m\talert\x07")
+    >>> printable("\x1b[31mred\x1b[0m\talert\x07")
     'red alert�'
     """
-    return "".join(_safe(character, lines=lines) for character in _COLOUR.sub("", text))
+    return "".join(_replace_unsafe(character, lines=lines) for character in _COLOUR.sub("", text))
 
 
 def printable_json(value: Any) -> str:  # noqa: ANN401 -- any JSON
     """Return *value* as one line of JSON that is safe for a terminal."""
-    return shown(json.dumps(value, ensure_ascii=False))
+    return printable(json.dumps(value, ensure_ascii=False))
 
 
-def _safe(character: str, *, lines: bool) -> str:
+def _replace_unsafe(character: str, *, lines: bool) -> str:
     if character.isprintable():
         return character
     if character in "\n\t":

@@ -1,4 +1,4 @@
-"""`background-jobs watch`: follow an orchestration to its end, and exit with what came of it."""
+"""`background-jobs watch`: follow an orchestration to its end; the exit status says how it ended."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol
 import typer
 
 from background_jobs.cli.arguments import AsJsonLines, OrchestrationId, Timeout
-from background_jobs.cli.reporting import on_terminal, reporting, say
+from background_jobs.cli.reporting import on_terminal, print_note, reporting
 
 if TYPE_CHECKING:
     from background_jobs.core.fold import Summary
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 ERRORED: Final = 1
 TIMED_OUT: Final = 124
-"""As timeout(1) has it."""
+"""The exit status of timeout(1)."""
 INTERRUPTED: Final = 130
-"""As shells have it: 128, and the number of SIGINT."""
+"""The exit status of shells: 128 and the number of SIGINT."""
 
 
 class Screen(Protocol):
-    """Where updates are shown."""
+    """A place that shows updates."""
 
-    def tell(self, update: "Update") -> None:
-        """Show what changed."""
+    def show(self, update: "Update") -> None:
+        """Show *update*."""
 
 
 def watch(
@@ -61,42 +61,42 @@ def follow(orchestration: "Orchestration", timeout: timedelta | None = None, *, 
 
 def follow_pipeline(pipeline: "Pipeline", timeout: timedelta | None = None, *, as_json: bool) -> int:
     """Show the stages of a pipeline, one after the other, until its end, and return the exit status."""
-    updates = ((news.orchestration, news.update) for news in pipeline.watch(timeout))
+    updates = ((change.orchestration, change.update) for change in pipeline.watch(timeout))
     status = _follow(updates, f"--pipeline {pipeline.id}", as_json=as_json)
     if status in {TIMED_OUT, INTERRUPTED}:
         return status
     skipped = [stage for stage in pipeline.stages() if stage.skipped]
     for stage in () if as_json else skipped:
-        say(f"Stage {stage.number}, {stage.job_name}, was not started: {stage.skipped}")
+        print_note(f"Stage {stage.number}, {stage.job_name}, was not started: {stage.skipped}")
     return ERRORED if skipped else status
 
 
-def _follow(updates: "Iterable[tuple[Orchestration, Update]]", named: str, *, as_json: bool) -> int:
+def _follow(updates: "Iterable[tuple[Orchestration, Update]]", arguments: str, *, as_json: bool) -> int:
     """Show *updates*, those of each orchestration on a screen of its own, and return the exit status.
 
-    *named* is what the commands take that go on with it.
+    *arguments* are those of the commands that go on with it.
     """
     summaries: dict[str, Summary] = {}
     try:
         for orchestration, its_updates in groupby(updates, itemgetter(0)):
-            with _screen(orchestration, as_json=as_json) as screen:
+            with _open_screen(orchestration, as_json=as_json) as screen:
                 for _, update in its_updates:
                     summaries[orchestration.id] = update.summary
-                    screen.tell(update)
+                    screen.show(update)
     except KeyboardInterrupt:
-        left = _left(list(summaries.values())[-1]) if summaries else "The work goes on"
-        say(f"\nStopped watching. {left}.\n{_ways_on(named)}")
+        rest = _describe_rest(list(summaries.values())[-1]) if summaries else "The work goes on"
+        print_note(f"\nStopped watching. {rest}.\n{_describe_commands(arguments)}")
         return INTERRUPTED
     except TimeoutError as late:
-        say(f"{late}\n{_ways_on(named)}")
+        print_note(f"{late}\n{_describe_commands(arguments)}")
         return TIMED_OUT
     errored = [orchestration_id for orchestration_id, summary in summaries.items() if summary.errored]
     for orchestration_id in () if as_json else errored:
-        say(f"See why: background-jobs failures {orchestration_id}")
+        print_note(f"See why: background-jobs failures {orchestration_id}")
     return ERRORED if errored else 0
 
 
-def _screen(orchestration: "Orchestration", *, as_json: bool) -> AbstractContextManager[Screen]:
+def _open_screen(orchestration: "Orchestration", *, as_json: bool) -> AbstractContextManager[Screen]:
     if as_json:
         from background_jobs.cli.lines import JsonLines
 
@@ -110,11 +110,11 @@ def _screen(orchestration: "Orchestration", *, as_json: bool) -> AbstractContext
     return nullcontext(PlainLines(orchestration))
 
 
-def _left(summary: "Summary") -> str:
+def _describe_rest(summary: "Summary") -> str:
     total = summary.total or 0
     final = summary.completed + summary.errored
     return f"{total - final:,} of {total:,} instances have no outcome yet, and go on"
 
 
-def _ways_on(named: str) -> str:
-    return f"Come back: background-jobs watch {named}\nEnd it:    background-jobs cancel {named}"
+def _describe_commands(arguments: str) -> str:
+    return f"Come back: background-jobs watch {arguments}\nEnd it:    background-jobs cancel {arguments}"

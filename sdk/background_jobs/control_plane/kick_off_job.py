@@ -26,7 +26,7 @@ from background_jobs.core.stages import MissingReference, Stage, fill_params
 from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off
 from background_jobs.orchestration_service.occurrences import OccurrenceRunner
-from background_jobs.orchestration_service.rerun_family import ancestry, merge_outcomes
+from background_jobs.orchestration_service.rerun_family import merge_outcomes, read_ancestors
 from background_jobs.settings import Settings
 
 _REFUSALS = (InvalidKickOff, InvalidParams, MissingReference, PayloadNotFound, UnknownJobName)
@@ -109,7 +109,7 @@ def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
     settings: Settings,
 ) -> None:
     """Kick off *stage* under *stage_id* with the outcomes of *previous*. Raises StageNotStarted."""
-    outcomes = merge_outcomes(ancestry(previous.orchestration_id, stores), stores)
+    outcomes = merge_outcomes(read_ancestors(previous.orchestration_id, stores), stores)
     errored = sum(isinstance(outcome, Failure) for outcome in outcomes)
     if errored and stage.on_failure == "stop":
         reason = f"{errored} of {len(outcomes)} instances of stage {previous.stage} errored."

@@ -60,7 +60,7 @@ class JobCompletedEvent(Lineage):
     started_at: AwareDatetime
     completed_at: AwareDatetime
     tags: dict[str, str]
-    """What the caller tagged the orchestration with; customer identifiers among them."""
+    """The tags that the caller gave, such as customer identifiers."""
 
     @property
     def duration(self) -> timedelta:
@@ -69,9 +69,9 @@ class JobCompletedEvent(Lineage):
 
     @classmethod
     def from_eventbridge(cls, event: Mapping[str, Any]) -> Self:
-        """Read the event that EventBridge delivers, as a Lambda function or a queue's reader gets it.
+        """Read the event that EventBridge delivers to a Lambda function or to a queue.
 
-        Raises NotAJobCompletedEvent if it is another one.
+        Raises NotAJobCompletedEvent if it is an event of another type.
         """
         if (event.get("source"), event.get("detail-type")) != (EVENT_SOURCE, JOB_COMPLETED_DETAIL_TYPE):
             raise NotAJobCompletedEvent(event)
@@ -88,7 +88,7 @@ class JobCompletedEvent(Lineage):
         outcome: OrchestrationOutcome | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Return the event pattern of a rule that matches these events, all of them by default.
+        """Return the event pattern of a rule that matches these events: by default all of them.
 
         >>> JobCompletedEvent.pattern(job_name="extract")["detail"]
         {'job_name': ['extract']}
@@ -105,13 +105,13 @@ class JobCompletedEvent(Lineage):
 
     @classmethod
     def from_completion(cls, event: OrchestrationCompleted) -> Self:
-        """Return what is published for *event*."""
+        """Return the event that is published for *event*."""
         return cls(
             event_id=ids.completion_event_id(event.orchestration_id),
             orchestration_id=event.orchestration_id,
             job_name=event.job_name,
             service=event.service,
-            outcome=_outcome(event),
+            outcome=_decide_outcome(event),
             total=event.total,
             completed=event.completed,
             errored=event.errored,
@@ -122,7 +122,7 @@ class JobCompletedEvent(Lineage):
         )
 
 
-def _outcome(event: OrchestrationCompleted) -> OrchestrationOutcome:
+def _decide_outcome(event: OrchestrationCompleted) -> OrchestrationOutcome:
     if event.cancelled and event.errored:
         return "Cancelled"
     return "Errored" if event.errored else "Completed"

@@ -79,6 +79,15 @@ class OrchestrationNotFound(BackgroundJobsError):
         )
 
 
+class InstanceNotFound(BackgroundJobsError):
+    """The orchestration has no job instance with this index."""
+
+    def __init__(self, orchestration_id: str, index: int, total: int) -> None:
+        self.orchestration_id, self.index, self.total = orchestration_id, index, total
+        indices = f"are 0 to {total - 1}" if total else "are none"
+        super().__init__(f"There is no instance {index}: the instances of {orchestration_id} {indices}.")
+
+
 class InvalidSchedule(BackgroundJobsError):
     """A schedule was refused; nothing was written."""
 

@@ -24,18 +24,18 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Success(Outcome):
-    """A job instance that returned."""
+    """The outcome of a job instance that returned."""
 
     result: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure(Outcome):
-    """A job instance that gave up."""
+    """The outcome of a job instance that gave up."""
 
     error: JobError
     failed_attempts: tuple[FailedAttempt, ...]
-    """The attempts before the last one, oldest first; the last ten where there were more."""
+    """The attempts before the last one, oldest first; only the last ten of more than ten."""
     log: str
     """Where the log of its container is; empty if it never had one."""
 

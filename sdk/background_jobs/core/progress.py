@@ -39,7 +39,7 @@ class ProgressChunk:
         return Progress(attempt, percent)
 
     def raised(self, offset: int, progress: Progress) -> bool:
-        """Raise the instance at *offset* to *progress*; tell whether it was below that."""
+        """Raise the instance at *offset* to *progress*, and tell whether it was lower before."""
         value = (min(progress.attempt, _LAST_ATTEMPT) << _PERCENT_BITS) + progress.percent
         if value <= self._values[offset]:
             return False
@@ -81,7 +81,7 @@ class ProgressThrottle:
 
 
 def eta_seconds(final: int, total: int, running_for: float) -> float | None:
-    """Return how long the rest takes at the rate so far; None while nothing has an outcome.
+    """Return how many seconds the rest takes at the rate so far; None while no instance has an outcome.
 
     *running_for* is in seconds, from the first start of an instance to now.
 

@@ -1,37 +1,45 @@
-"""Reading an orchestration's story, and why it waits, from the log and the read model."""
+"""Reading what happened to an orchestration, how fast it went, and why its instances wait."""
 
 from datetime import UTC, datetime
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.statuses import State
-from background_jobs.core.views.event_history import EventHistory, event_history_of
-from background_jobs.core.views.live import indices_in_states
+from background_jobs.core.views.event_history import EventHistory, build_event_history
+from background_jobs.core.views.instances import indices_in_states
+from background_jobs.core.views.throughput import Throughput, count_throughput
 from background_jobs.core.views.waits import Containers, Wait, explain_waits
+from background_jobs.orchestration_service.watching import current_summary
 
 
 def read_event_history(orchestration_id: str, stores: Stores) -> EventHistory:
-    """Return what happened so far, in three kinds of reads: the whole, the failed attempts, the statuses.
+    """Return the event history so far, from the events, the number of failed attempts and the statuses.
 
     Raises OrchestrationNotFound.
     """
     started = stores.event_log.read_started(orchestration_id)
     events = stores.event_log.read_orchestration(orchestration_id)
-    return event_history_of(
+    return build_event_history(
         events,
         failed_attempts=stores.event_log.count_failed_attempts(orchestration_id, started.total),
-        waits=_waits(started, Containers.among(events), stores),
+        waits=_find_waits(started, Containers.among(events), stores),
         now=datetime.now(UTC),
     )
 
 
 def read_waits(orchestration_id: str, stores: Stores) -> list[Wait]:
-    """Return why instances wait; nothing where none does. Raises OrchestrationNotFound."""
+    """Return why instances wait; an empty list where none does. Raises OrchestrationNotFound."""
     started = stores.event_log.read_started(orchestration_id)
-    return _waits(started, stores.event_log.read_containers(orchestration_id), stores)
+    return _find_waits(started, stores.event_log.read_containers(orchestration_id), stores)
 
 
-def _waits(started: OrchestrationStarted, containers: Containers, stores: Stores) -> list[Wait]:
+def read_throughput(orchestration_id: str, stores: Stores) -> Throughput:
+    """Return the outcomes so far, counted over time. Raises OrchestrationNotFound."""
+    summary = current_summary(orchestration_id, stores)
+    return count_throughput(stores.read_model.read_feed(orchestration_id, after=0), summary)
+
+
+def _find_waits(started: OrchestrationStarted, containers: Containers, stores: Stores) -> list[Wait]:
     model = stores.read_model.read_snapshot(started.orchestration_id)
     if model.summary.total is None:
         return explain_waits(started, containers, range(started.total))

@@ -1,4 +1,4 @@
-"""What callers get back: successes and failures apart, and what can be done about the failures."""
+"""The results of an orchestration as callers get them, and what can be done about its failures."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Unpack
@@ -45,8 +45,8 @@ class JobResults(NamedTuple):
         return self
 
 
-def parted(outcomes: Iterable[Success | Failure], orchestration: "Orchestration") -> JobResults:
-    """Return *outcomes* with successes and failures apart; *orchestration* is what may run again."""
+def partition_outcomes(outcomes: Iterable[Success | Failure], orchestration: "Orchestration") -> JobResults:
+    """Return the successes and the failures of *outcomes*; *orchestration* is the one that reruns them."""
     successes: list[Success] = []
     failures: list[Failure] = []
     for outcome in outcomes:

@@ -1,53 +1,34 @@
-"""The handle of an orchestration: where it stands, and what came of it."""
+"""The handle of an orchestration: how it stands, what happened to it, and its results."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
+from background_jobs.aws.logs import LogLine
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import EventConflict
-from background_jobs.core.events import JobErrored, OrchestrationCancelled
+from background_jobs.core.events import ContainerStarted, JobErrored, OrchestrationCancelled
 from background_jobs.core.fold import Summary
-from background_jobs.core.limits import REASON_CHARACTERS
+from background_jobs.core.limits import PAGE, REASON_CHARACTERS
 from background_jobs.core.options import RerunKeywords
 from background_jobs.core.outcomes import Failure, Success
-from background_jobs.core.statuses import State, Status
+from background_jobs.core.statuses import Status
 from background_jobs.core.views.causes import FailureDigest
 from background_jobs.core.views.event_history import EventHistory
-from background_jobs.core.views.live import indices_in_states
+from background_jobs.core.views.instances import InstanceDetail, InstancePage
+from background_jobs.core.views.orchestration import Cancellation, OrchestrationView
+from background_jobs.core.views.orchestration_detail import OrchestrationDetail
+from background_jobs.core.views.outcomes import FailurePage, SuccessPage
+from background_jobs.core.views.throughput import Throughput
 from background_jobs.core.views.waits import Wait
-from background_jobs.orchestration_service.event_history import read_event_history, read_waits
-from background_jobs.orchestration_service.job_results import JobResults, parted
-from background_jobs.orchestration_service.outcomes import Outcomes
+from background_jobs.orchestration_service import event_history, instances, outcomes
+from background_jobs.orchestration_service.job_results import JobResults
+from background_jobs.orchestration_service.orchestration_steps import OrchestrationSteps
+from background_jobs.orchestration_service.pipeline import Pipeline
 from background_jobs.orchestration_service.rerun import rerun
-from background_jobs.orchestration_service.rerun_family import family, merge_outcomes
-from background_jobs.orchestration_service.results import (
-    digest,
-    read_all_outcomes,
-    read_outcome_events,
-    read_outcomes_by_state,
-)
-from background_jobs.orchestration_service.watching import (
-    Deadline,
-    Update,
-    current_summary,
-    streaming_is_installed,
-    updates,
-)
+from background_jobs.orchestration_service.steps import run_steps, run_task
+from background_jobs.orchestration_service.watching import Update, current_summary
 from background_jobs.settings import Settings
-
-if TYPE_CHECKING:
-    from background_jobs.orchestration_service.pipeline import Pipeline
-
-
-class Cancellation(StrEnum):
-    """What a call of cancel found."""
-
-    REQUESTED = "requested"
-    ALREADY_CANCELLED = "already cancelled"
-    ALREADY_DONE = "already done"
 
 
 class Orchestration:
@@ -56,15 +37,28 @@ class Orchestration:
     def __init__(self, orchestration_id: str, job_name: str, stores: Stores, settings: Settings) -> None:
         self.id = orchestration_id
         self.job_name = job_name
-        self.stores = stores
-        self.settings = settings
+        self._stores = stores
+        self._settings = settings
 
     def __repr__(self) -> str:
         return f"Orchestration(id={self.id!r}, job_name={self.job_name!r})"
 
+    @property
+    def steps(self) -> OrchestrationSteps:
+        """Return the loops of the methods that wait, for drivers such as that of `background_jobs.aio`."""
+        return OrchestrationSteps(self.id, self._stores, self._settings.api_url, self._attach)
+
     def summary(self) -> Summary:
-        """Return where the orchestration stands, in one small read."""
-        return current_summary(self.id, self.stores)
+        """Return how the orchestration stands, in one small read."""
+        return current_summary(self.id, self._stores)
+
+    def view(self) -> OrchestrationView:
+        """Return how the orchestration stands now, as the API and the command line print it."""
+        return OrchestrationView.of(self.summary(), datetime.now(UTC))
+
+    def detail(self) -> OrchestrationDetail:
+        """Return how it stands, its event history, its pipeline's stages, and an estimate of its cost."""
+        return OrchestrationDetail.of(self.view(), self.event_history(), self.pipeline().view().stages)
 
     def done(self) -> bool:
         """Tell whether every instance has its outcome."""
@@ -72,25 +66,16 @@ class Orchestration:
 
     def wait(self, timeout: float | timedelta | None = None) -> Summary:
         """Wait until every instance has its outcome. Raises TimeoutError after *timeout* (seconds)."""
-        deadline = Deadline.after(timeout, self.id)
-        while not (summary := self.summary()).all_final:
-            deadline.check(summary)
-            time.sleep(deadline.pause())
-        return summary
+        return run_task(self.steps.wait(timeout))
 
     def results(self, timeout: float | timedelta | None = None, *, merged: bool = False) -> JobResults:
         """Wait, then return ``(successes, failures)``; *failures* is None when there are none.
 
-        With *merged*, the answer is one over this orchestration and all its reruns. Raises TimeoutError after
-        *timeout* (seconds, or a timedelta), or PayloadNotFound once params or results have expired.
+        With *merged*, the results are those of this orchestration and all its reruns together. Raises
+        TimeoutError after *timeout* (seconds, or a timedelta), or PayloadNotFound once params or results have
+        expired.
         """
-        if not merged:
-            self.wait(timeout)
-            return parted(read_all_outcomes(self.stores.event_log.read_started(self.id), self.stores), self)
-        members, deadline = family(self.id, self.stores), Deadline.after(timeout, self.id)
-        for member in members:
-            self._relative(member.id).wait(deadline.left)
-        return parted(merge_outcomes(members, self.stores), self._relative(members[-1].id))
+        return run_task(self.steps.results(timeout, merged=merged))
 
     def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration":
         """Kick off a new orchestration with the params of the failures (``only="failed"``), or of all.
@@ -102,29 +87,67 @@ class Orchestration:
         Raises InvalidKickOff while it still runs or where nothing is to run again, or PayloadNotFound once
         the params have expired.
         """
-        return self._relative(rerun(self.id, self.stores, self.settings, **options))
+        return self._attach(rerun(self.id, self._stores, self._settings, **options))
+
+    def instances(self, status: Status | None = None, from_index: int = 0, limit: int = PAGE) -> InstancePage:
+        """Return at most *limit* instances from *from_index* on, all or those of one status."""
+        return instances.read_instance_page(self.id, status, from_index, limit, self._stores)
+
+    def instance(self, index: int) -> InstanceDetail:
+        """Return one instance with its params, its outcome and its event history.
+
+        Raises InstanceNotFound, or PayloadNotFound once the params or the result have expired.
+        """
+        return instances.read_instance(self.id, index, self._stores)
+
+    def successes(self, from_index: int = 0, limit: int = PAGE) -> SuccessPage:
+        """Return at most *limit* of the successes by now, from *from_index* on.
+
+        Raises PayloadNotFound once params or results have expired.
+        """
+        return outcomes.read_success_page(self.id, from_index, limit, self._stores)
+
+    def failures(self, from_index: int = 0, limit: int = PAGE) -> FailurePage:
+        """Return at most *limit* of the failures by now, from *from_index* on.
+
+        Raises PayloadNotFound once the params have expired.
+        """
+        return outcomes.read_failure_page(self.id, from_index, limit, self._stores)
 
     def digest(self) -> FailureDigest:
         """Return the failures by now, grouped by cause, with the params that those of a cause share.
 
         Raises PayloadNotFound once the params have expired.
         """
-        return digest(self.id, self.stores)
+        return outcomes.read_digest(self.id, self._stores)
 
-    def story(self) -> EventHistory:
+    def event_history(self) -> EventHistory:
         """Return what happened so far: a timeline, the containers, and why instances wait."""
-        return read_event_history(self.id, self.stores)
+        return event_history.read_event_history(self.id, self._stores)
+
+    def launches(self) -> list[ContainerStarted]:
+        """Return the launches of all containers, by share and launch, each with the place of its log."""
+        return self._stores.event_log.read_launches(self.id)
+
+    def throughput(self) -> Throughput:
+        """Return the outcomes so far, counted in buckets of time."""
+        return event_history.read_throughput(self.id, self._stores)
 
     def waits(self) -> list[Wait]:
-        """Return why instances wait, and since when; nothing where none does."""
-        return read_waits(self.id, self.stores)
+        """Return why instances wait, and since when; an empty list where none does."""
+        return event_history.read_waits(self.id, self._stores)
 
-    def pipeline(self) -> "Pipeline":
+    def log_lines(self, index: int, *, follow: bool = False) -> Iterator[LogLine]:
+        """Yield what the containers of the instance at *index* wrote; with *follow* until it has its outcome.
+
+        A container writes one log for all the instances of its share. Raises LogNotFound.
+        """
+        return run_steps(self.steps.log_lines(index, follow=follow))
+
+    def pipeline(self) -> Pipeline:
         """Return the pipeline that this orchestration is a stage of; one without stages is its own."""
-        from background_jobs.orchestration_service.pipeline import Pipeline  # noqa: PLC0415 -- made of these
-
-        started = self.stores.event_log.read_started(self.id)
-        return Pipeline(self._relative(started.pipeline_id or self.id))
+        started = self._stores.event_log.read_started(self.id)
+        return Pipeline(self._attach(started.pipeline_id or self.id), self._stores, self._attach)
 
     def cancel(self, reason: str = "") -> Cancellation:
         """Ask for the end: what has no outcome yet is Errored as Cancelled, and its containers are stopped.
@@ -138,7 +161,7 @@ class Orchestration:
             orchestration_id=self.id, at=datetime.now(UTC), reason=reason[:REASON_CHARACTERS]
         )
         try:
-            self.stores.event_log.append(event)
+            self._stores.event_log.append(event)
         except EventConflict:
             return Cancellation.ALREADY_CANCELLED
         return Cancellation.REQUESTED
@@ -146,49 +169,31 @@ class Orchestration:
     def watch(self, timeout: float | timedelta | None = None) -> Iterator[Update]:
         """Yield an update now and whenever something changed, and end by itself.
 
-        Where the address of the progress API is set, the updates are its server-sent events; where it is not,
-        the read model is looked at now and then. Raises TimeoutError after *timeout* (seconds, or a
-        timedelta).
+        The updates are the server-sent events of the progress API if its address is set; if it is not, the
+        read model is read now and then. Raises TimeoutError after *timeout* (seconds, or a timedelta).
         """
-        return self._updates(Deadline.after(timeout, self.id))
+        return run_steps(self.steps.watch(timeout))
 
     def as_completed(self, timeout: float | timedelta | None = None) -> Iterator[Success | Failure]:
         """Yield each outcome, with its params, as soon as it is there, and end by itself.
 
         Raises TimeoutError after *timeout* (seconds, or a timedelta).
         """
-        outcomes = self.outcomes()
-        try:
-            for update in self._updates(Deadline.after(timeout, self.id)):
-                yield from outcomes.among(update)
-        finally:
-            outcomes.close()
+        return run_steps(self.steps.as_completed(timeout))
 
-    def ended(self, status: Status | None = None) -> Iterator[Success | Failure]:
+    def outcomes(self, status: Status | None = None) -> Iterator[Success | Failure]:
         """Yield the outcomes that there are by now, in the order of the params: all, or those of one status.
 
         It does not wait, and keeps a thousand of them in memory at most.
         """
-        states = {State.COMPLETED: Status.COMPLETED, State.ERRORED: Status.ERRORED}
-        wanted = [state for state, its_status in states.items() if status in (None, its_status)]
-        return read_outcomes_by_state(self.id, wanted, self.stores)
+        return outcomes.read_outcomes_by_status(self.id, status, self._stores)
 
-    def errors(self) -> Iterator[JobErrored]:
-        """Yield why instances gave up, as far as they have by now, in their order."""
-        model = self.stores.read_model.read_snapshot(self.id)
-        events = read_outcome_events(self.id, list(indices_in_states(model, {State.ERRORED})), self.stores)
-        return (event for event in events if isinstance(event, JobErrored))
+    def errors(self, indices: Sequence[int] | None = None) -> Iterator[JobErrored]:
+        """Yield why instances gave up, as far as they have by now, in their order; params are not read.
 
-    def outcomes(self) -> Outcomes:
-        """Return what finds the outcomes that an update tells of."""
-        return Outcomes(self.stores.event_log.read_started(self.id), self.stores)
+        *indices* (ascending) selects instances; by default it is all that errored.
+        """
+        return outcomes.read_errors(self.id, indices, self._stores)
 
-    def _updates(self, deadline: Deadline) -> Iterator[Update]:
-        if self.settings.api_url and streaming_is_installed():
-            from background_jobs.orchestration_service.streaming import streamed  # noqa: PLC0415 -- an extra
-
-            return streamed(self.id, self.settings.api_url, deadline)
-        return updates(self.id, self.stores, deadline)
-
-    def _relative(self, orchestration_id: str) -> "Orchestration":
-        return Orchestration(orchestration_id, self.job_name, self.stores, self.settings)
+    def _attach(self, orchestration_id: str, job_name: str | None = None) -> "Orchestration":
+        return Orchestration(orchestration_id, job_name or self.job_name, self._stores, self._settings)

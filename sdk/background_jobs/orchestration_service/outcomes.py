@@ -1,52 +1,203 @@
-"""The outcomes of instances that end in any order, each with its params."""
+"""Reading outcomes: the log says how each instance ended, and the bucket has its params."""
 
 import json
-from array import array
-from tempfile import SpooledTemporaryFile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, Final
 
+from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.stores import Stores
-from background_jobs.core.events import OrchestrationStarted
+from background_jobs.core.events import (
+    LOG_PARTITIONS,
+    PARTITION_SIZE,
+    JobCompleted,
+    JobErrored,
+    JobOutcome,
+    OrchestrationStarted,
+    PayloadRef,
+)
 from background_jobs.core.outcomes import Failure, Success
-from background_jobs.core.statuses import COMPLETED
-from background_jobs.orchestration_service.results import outcome_from_event, read_outcome_events
+from background_jobs.core.statuses import COMPLETED, Status
+from background_jobs.core.views.causes import FailureDigest, digest_failures
+from background_jobs.core.views.instances import STATES, indices_in_states, slice_indices
+from background_jobs.core.views.outcomes import FailurePage, FailureView, SuccessPage, SuccessView
+from background_jobs.orchestration_service.stored_params import ParamsCopy, read_all_params, read_params
 from background_jobs.orchestration_service.watching import Update
 
-_IN_MEMORY: Final = 8 * 1024 * 1024
+_BATCH: Final = 64
+_FETCHERS: Final = 8
+_PAGE: Final = 4 * PARTITION_SIZE
 
 
-class Outcomes:
-    """Finds outcomes in the log, and their params in a copy; beyond 8 MB that lies on disk."""
+def read_all_outcomes(started: OrchestrationStarted, stores: Stores) -> Iterator[Success | Failure]:
+    """Yield the outcomes that the log holds now, in the order of the params.
+
+    Large results are fetched some at a time. Raises PayloadNotFound once params or results have expired.
+    """
+    if not started.total:
+        return
+    lines = enumerate(stores.payloads.lines(started.params_key))
+    events = stores.event_log.read_outcomes(started.orchestration_id, 0, started.total - 1)
+    pairs = ((event, next(line for index, line in lines if index == event.index)) for event in events)
+
+    def to_outcome(pair: tuple[JobOutcome, bytes]) -> Success | Failure:
+        return outcome_from_event(pair[0], started.job_name, json.loads(pair[1]), stores.payloads)
+
+    with ThreadPoolExecutor(_FETCHERS) as pool:
+        while batch := list(islice(pairs, _BATCH)):
+            is_large = any(isinstance(event, JobCompleted) and event.result_ref for event, _ in batch)
+            yield from (pool.map if is_large else map)(to_outcome, batch)
+
+
+def read_outcomes_by_status(
+    orchestration_id: str, status: Status | None, stores: Stores
+) -> Iterator[Success | Failure]:
+    """Yield the outcomes that the read model knows now, in the order of the params; perhaps of one status.
+
+    A page of them is in memory at a time. Raises OrchestrationNotFound, or PayloadNotFound once the params
+    have expired.
+    """
+    started = stores.event_log.read_started(orchestration_id)
+    indices = iter(_read_final_indices(orchestration_id, status, stores))
+    while page := list(islice(indices, _PAGE)):
+        yield from read_outcomes_at(started, page, stores)
+
+
+def read_outcomes_at(
+    started: OrchestrationStarted, indices: Sequence[int], stores: Stores
+) -> list[Success | Failure]:
+    """Return the outcomes of the instances at *indices* (ascending) that have one, in their order.
+
+    Only the log partitions that hold them are read, and one range of the params.
+    """
+    if not indices:
+        return []
+    params = read_params(started, indices[0], indices[-1], stores.payloads)
+    return [
+        outcome_from_event(event, started.job_name, params[event.index], stores.payloads)
+        for event in read_outcome_events(started.orchestration_id, indices, stores)
+    ]
+
+
+def read_success_page(orchestration_id: str, from_index: int, limit: int, stores: Stores) -> SuccessPage:
+    """Return a page of the successes by now. Raises OrchestrationNotFound or PayloadNotFound."""
+    outcomes, next_index = _read_page(orchestration_id, Status.COMPLETED, from_index, limit, stores)
+    views = [SuccessView.of(outcome) for outcome in outcomes if isinstance(outcome, Success)]
+    return SuccessPage(successes=views, next_index=next_index)
+
+
+def read_failure_page(orchestration_id: str, from_index: int, limit: int, stores: Stores) -> FailurePage:
+    """Return a page of the failures by now. Raises OrchestrationNotFound or PayloadNotFound."""
+    outcomes, next_index = _read_page(orchestration_id, Status.ERRORED, from_index, limit, stores)
+    views = [FailureView.of(outcome) for outcome in outcomes if isinstance(outcome, Failure)]
+    return FailurePage(failures=views, next_index=next_index)
+
+
+def read_errors(orchestration_id: str, indices: Sequence[int] | None, stores: Stores) -> Iterator[JobErrored]:
+    """Yield the errors of the instances at *indices* (ascending), by default of all that errored by now."""
+    if indices is None:
+        indices = list(_read_final_indices(orchestration_id, Status.ERRORED, stores))
+    for event in read_outcome_events(orchestration_id, indices, stores):
+        if isinstance(event, JobErrored):
+            yield event
+
+
+def read_digest(orchestration_id: str, stores: Stores) -> FailureDigest:
+    """Return the failures by now, grouped by cause.
+
+    Raises OrchestrationNotFound, or PayloadNotFound once the params have expired.
+    """
+    started = stores.event_log.read_started(orchestration_id)
+    errors = list(read_errors(orchestration_id, None, stores))
+    if not errors:
+        return FailureDigest(total=started.total, failed=0, causes=[])
+    return digest_failures(
+        errors, started.total, lambda: enumerate(read_all_params(started, stores.payloads))
+    )
+
+
+def read_outcome_events(
+    orchestration_id: str, indices: Sequence[int], stores: Stores
+) -> Iterator[JobOutcome]:
+    """Yield the outcomes of the instances at *indices* (ascending), from the partitions that hold them."""
+    requested = set(indices)
+    partitions: dict[int, list[int]] = {}
+    for index in indices:
+        partitions.setdefault(LOG_PARTITIONS.number(index), []).append(index)
+    return (
+        event
+        for held in partitions.values()
+        for event in stores.event_log.read_outcomes(orchestration_id, held[0], held[-1])
+        if event.index in requested
+    )
+
+
+def outcome_from_event(
+    event: JobOutcome, job_name: str, params: dict[str, Any], payloads: Payloads
+) -> Success | Failure:
+    """Return *event* as callers get it, its result fetched where it is in the bucket."""
+    common: dict[str, Any] = {
+        "orchestration_id": event.orchestration_id,
+        "job_name": job_name,
+        "job_id": event.job_id,
+        "index": event.index,
+        "params": params,
+        "attempts": event.attempts,
+        "started_at": event.started_at,
+        "ended_at": event.at,
+    }
+    if isinstance(event, JobCompleted):
+        result = event.result if event.result_ref is None else _fetch_result(event.result_ref, payloads)
+        return Success(**common, result=result)
+    return Failure(**common, error=event.error, failed_attempts=event.failed_attempts, log=event.log)
+
+
+class NewOutcomes:
+    """Reads the outcomes of each update of an orchestration, every outcome once, in any order."""
 
     def __init__(self, started: OrchestrationStarted, stores: Stores) -> None:
         self._started = started
         self._stores = stores
-        self._params = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 -- see close
-        self._starts = array("Q")
-        self._given = bytearray(started.total)
+        self._params = ParamsCopy(started, stores.payloads)
+        self._is_read = bytearray(started.total)
 
-    def among(self, update: Update) -> list[Success | Failure]:
+    def read(self, update: Update) -> list[Success | Failure]:
         """Return the outcomes of the instances that ended with *update*.
 
         Raises PayloadNotFound once the params have expired.
         """
-        moved = {move.index for move in update.transitions if move.rank >= COMPLETED}
-        ended = sorted(index for index in moved if not self._given[index])
-        for index in ended:
-            self._given[index] = True
-        events = read_outcome_events(self._started.orchestration_id, ended, self._stores)
+        final = {transition.index for transition in update.transitions if transition.rank >= COMPLETED}
+        indices = sorted(index for index in final if not self._is_read[index])
+        for index in indices:
+            self._is_read[index] = True
         name, payloads = self._started.job_name, self._stores.payloads
-        return [outcome_from_event(event, name, self._params_of(event.index), payloads) for event in events]
+        return [
+            outcome_from_event(event, name, self._params.read(event.index), payloads)
+            for event in read_outcome_events(self._started.orchestration_id, indices, self._stores)
+        ]
 
     def close(self) -> None:
         """Drop the copy of the params."""
         self._params.close()
 
-    def _params_of(self, index: int) -> dict[str, Any]:
-        if not self._starts:
-            for line in self._stores.payloads.lines(self._started.params_key):
-                self._starts.append(self._params.tell())
-                self._params.write(line + b"\n")
-        self._params.seek(self._starts[index])
-        params: dict[str, Any] = json.loads(self._params.readline())
-        return params
+
+def _read_final_indices(orchestration_id: str, status: Status | None, stores: Stores) -> Iterable[int]:
+    """Return the indices of the instances that have an outcome by now, perhaps of one status; ascending."""
+    states = STATES[Status.COMPLETED] | STATES[Status.ERRORED]
+    if status is not None:
+        states &= STATES[status]
+    return indices_in_states(stores.read_model.read_snapshot(orchestration_id), states)
+
+
+def _read_page(
+    orchestration_id: str, status: Status, from_index: int, limit: int, stores: Stores
+) -> tuple[list[Success | Failure], int | None]:
+    started = stores.event_log.read_started(orchestration_id)
+    indices = _read_final_indices(orchestration_id, status, stores)
+    page, next_index = slice_indices(indices, from_index, limit)
+    return read_outcomes_at(started, page, stores), next_index
+
+
+def _fetch_result(reference: PayloadRef, payloads: Payloads) -> Any:  # noqa: ANN401 -- any JSON
+    return json.loads(payloads.get(reference.key, reference.bytes))

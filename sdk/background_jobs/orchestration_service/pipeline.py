@@ -1,25 +1,38 @@
 """The handle of a pipeline: its stages, one after the other, as one."""
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
+from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import OrchestrationCancelled
 from background_jobs.core.fold import Summary
 from background_jobs.core.limits import REASON_CHARACTERS
-from background_jobs.core.stages import Stage
 from background_jobs.core.statuses import Status
-from background_jobs.core.views.answers import StageView
-from background_jobs.core.views.live import OrchestrationView
+from background_jobs.core.views.orchestration import Cancellation, OrchestrationView
+from background_jobs.core.views.pipeline import PipelineView, StageView
+from background_jobs.orchestration_service.deadlines import Deadline
 from background_jobs.orchestration_service.job_results import JobResults
-from background_jobs.orchestration_service.orchestration import Cancellation, Orchestration
-from background_jobs.orchestration_service.pipeline_runs import merge_statuses
-from background_jobs.orchestration_service.rerun_family import family
-from background_jobs.orchestration_service.watching import Deadline, Update
+from background_jobs.orchestration_service.pipeline_runs import combine_statuses
+from background_jobs.orchestration_service.rerun_family import read_family
+from background_jobs.orchestration_service.steps import (
+    Emit,
+    Pause,
+    Steps,
+    Task,
+    call,
+    for_each,
+    run_steps,
+    run_task,
+)
+from background_jobs.orchestration_service.watching import Update
+
+if TYPE_CHECKING:
+    from background_jobs.orchestration_service.orchestration import Orchestration
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +42,14 @@ class PipelineStage:
     number: int
     """From 1."""
     job_name: str
-    orchestration: Orchestration | None
+    orchestration: "Orchestration | None"
     """None while it was not started; where it ran again, the run that the pipeline goes on from."""
     summary: Summary | None
     skipped: str | None = None
-    """Why it was not started, and will not be; None unless that is so."""
+    """Why it will not be started; None unless that is so."""
 
     def view(self, now: datetime) -> StageView:
-        """Return the stage as of *now*, as it travels."""
+        """Return the view of the stage at the moment *now*."""
         return StageView(
             number=self.number,
             job_name=self.job_name,
@@ -51,95 +64,83 @@ class PipelineUpdate:
 
     stage: int
     job_name: str
-    orchestration: Orchestration
+    orchestration: "Orchestration"
     update: Update
 
 
 class Pipeline:
     """An orchestration and the stages that follow it; its id is that of its first orchestration."""
 
-    def __init__(self, first: Orchestration) -> None:
+    def __init__(
+        self, first: "Orchestration", stores: Stores, attach: "Callable[[str, str], Orchestration]"
+    ) -> None:
         self.id = first.id
         self._first = first
+        self._stores = stores
+        self._attach = attach
 
     def __repr__(self) -> str:
         return f"Pipeline(id={self.id!r})"
 
     def stages(self) -> list[PipelineStage]:
-        """Return every stage, those that are still to come included."""
+        """Return every stage, including those that are still to come."""
         stages: list[PipelineStage] = []
-        here: Orchestration | None = self._current(self._first)
-        job_name, then, skipped = self._first.job_name, self._then(self._first), None
+        here: Orchestration | None = self._find_current(self._first)
+        then, skipped = self._stores.event_log.read_started(self.id).then, None
+        job_name = self._first.job_name
         while True:
             summary = here.summary() if here else None
             stages.append(PipelineStage(len(stages) + 1, job_name, here, summary, skipped))
             if then is None:
                 return stages
             skipped = summary.next_skipped if summary else skipped
-            here = self._after(here, then.job_name) if here and not skipped else None
+            here = self._find_next(here, then.job_name) if here and not skipped else None
             job_name, then = then.job_name, then.then
 
+    def view(self) -> PipelineView:
+        """Return how the pipeline stands now, as the API and the command line print it."""
+        stages, now = self.stages(), datetime.now(UTC)
+        return PipelineView(
+            pipeline_id=self.id,
+            status=_combine_statuses(stages),
+            stages=[stage.view(now) for stage in stages],
+        )
+
     def status(self) -> Status:
-        """Return the statuses of all stages in one: Errored if a stage errored or was skipped, at the end."""
-        return self.status_of(self.stages())
-
-    @staticmethod
-    def status_of(stages: Sequence[PipelineStage]) -> Status:
-        """Return the statuses of *stages*, which are all of a pipeline, in one."""
-        return merge_statuses([stage.summary for stage in stages if stage.summary])
-
-    @staticmethod
-    def latest(stages: Sequence[PipelineStage]) -> Summary:
-        """Return the summary of the last of *stages* that was started."""
-        return next(stage.summary for stage in reversed(stages) if stage.summary)
+        """Return one status of all stages: Errored if a stage errored or was skipped, at the end."""
+        return _combine_statuses(self.stages())
 
     def done(self) -> bool:
-        """Tell whether nothing runs any more, and nothing follows."""
+        """Tell whether no stage runs, and none follows."""
         return self.status() is not Status.IN_PROGRESS
 
     def wait(self, timeout: float | timedelta | None = None) -> list[PipelineStage]:
-        """Wait until nothing runs and nothing follows, and return the stages.
+        """Wait until no stage runs and none follows, and return the stages.
 
         Raises TimeoutError after *timeout* (seconds, or a timedelta).
         """
-        deadline = Deadline.after(timeout, self.id)
-        while self.status_of(stages := self.stages()) is Status.IN_PROGRESS:
-            deadline.check(self.latest(stages))
-            time.sleep(deadline.pause())
-        return stages
+        return run_task(wait_for_pipeline(self, timeout))
 
     def watch(self, timeout: float | timedelta | None = None) -> Iterator[PipelineUpdate]:
         """Yield the updates of one stage after the other, and end by itself.
 
         Raises TimeoutError after *timeout* (seconds, or a timedelta).
         """
-        deadline, watched = Deadline.after(timeout, self.id), 0
-        while True:
-            stages = self.stages()
-            started = [stage for stage in stages[watched:] if stage.orchestration]
-            for stage in started:
-                yield from self._updates(stage, deadline)
-            watched += len(started)
-            if not started:
-                if self.status_of(stages) is not Status.IN_PROGRESS:
-                    return
-                deadline.check(self.latest(stages))
-                time.sleep(deadline.pause())
+        return run_steps(watch_pipeline(self, timeout))
 
     def results(self, timeout: float | timedelta | None = None) -> JobResults:
         """Wait for the end, and return the results of the last stage that was started."""
-        last = [stage.orchestration for stage in self.wait(timeout) if stage.orchestration][-1]
-        return last.results()
+        return run_task(collect_pipeline_results(self, timeout))
 
     def cancel(self, reason: str = "") -> Cancellation:
         """Cancel the stage that runs, and keep the one after it from starting."""
         stages = self.stages()
-        if self.status_of(stages) is not Status.IN_PROGRESS:
+        if _combine_statuses(stages) is not Status.IN_PROGRESS:
             return Cancellation.ALREADY_DONE
         here = next(stage.orchestration for stage in reversed(stages) if stage.orchestration)
-        found = here.cancel(reason)
+        cancellation = here.cancel(reason)
         if any(stage.orchestration is None for stage in stages):
-            # It may complete, and the next one start, while this is under way: a stage that finds its
+            # The stage that runs may complete meanwhile, and the next one start: a stage that finds its
             # cancellation before its own start ends at once.
             event = OrchestrationCancelled(
                 orchestration_id=ids.next_stage_id(here.id),
@@ -147,32 +148,74 @@ class Pipeline:
                 reason=reason[:REASON_CHARACTERS],
             )
             with suppress(EventConflict):
-                here.stores.event_log.append(event)
-        return Cancellation.REQUESTED if found is Cancellation.ALREADY_DONE else found
+                self._stores.event_log.append(event)
+        return Cancellation.REQUESTED if cancellation is Cancellation.ALREADY_DONE else cancellation
 
-    def _updates(self, stage: PipelineStage, deadline: Deadline) -> Iterator[PipelineUpdate]:
-        if stage.orchestration:
-            for update in stage.orchestration.watch(deadline.left):
-                yield PipelineUpdate(stage.number, stage.job_name, stage.orchestration, update)
-
-    def _then(self, orchestration: Orchestration) -> Stage | None:
-        return orchestration.stores.event_log.read_started(orchestration.id).then
-
-    def _current(self, orchestration: Orchestration) -> Orchestration:
+    def _find_current(self, orchestration: "Orchestration") -> "Orchestration":
         """Return the latest rerun from which the pipeline goes on, or else the orchestration itself."""
         if not orchestration.summary().next_skipped:
             return orchestration
-        going_on = [
-            member for member in family(orchestration.id, orchestration.stores) if member.started.then
-        ]
-        return self._handle(going_on[-1].id, orchestration.job_name)
+        members = read_family(orchestration.id, self._stores)
+        latest = [member for member in members if member.started.then][-1]
+        return self._attach(latest.id, orchestration.job_name)
 
-    def _after(self, orchestration: Orchestration, job_name: str) -> Orchestration | None:
-        following = self._handle(ids.next_stage_id(orchestration.id), job_name)
+    def _find_next(self, orchestration: "Orchestration", job_name: str) -> "Orchestration | None":
+        next_stage = self._attach(ids.next_stage_id(orchestration.id), job_name)
         try:
-            return self._current(following)
+            return self._find_current(next_stage)
         except OrchestrationNotFound:
             return None
 
-    def _handle(self, orchestration_id: str, job_name: str) -> Orchestration:
-        return Orchestration(orchestration_id, job_name, self._first.stores, self._first.settings)
+
+def wait_for_pipeline(pipeline: Pipeline, timeout: float | timedelta | None) -> Task[list[PipelineStage]]:
+    """Return the stages of *pipeline* once no stage runs and none follows. Raises TimeoutError."""
+    deadline = Deadline.after(timeout, pipeline.id)
+    while True:
+        stages = yield from call(pipeline.stages)
+        if _combine_statuses(stages) is not Status.IN_PROGRESS:
+            return stages
+        deadline.check(_find_latest_summary(stages))
+        yield Pause(deadline.choose_pause())
+
+
+def watch_pipeline(pipeline: Pipeline, timeout: float | timedelta | None) -> Steps[PipelineUpdate]:
+    """Emit the updates of one stage of *pipeline* after the other, until the end. Raises TimeoutError."""
+    deadline, watched = Deadline.after(timeout, pipeline.id), 0
+    while True:
+        stages = yield from call(pipeline.stages)
+        started = [stage for stage in stages[watched:] if stage.orchestration]
+        for stage in started:
+            yield from _watch_stage(stage, deadline)
+        watched += len(started)
+        if not started:
+            if _combine_statuses(stages) is not Status.IN_PROGRESS:
+                return
+            deadline.check(_find_latest_summary(stages))
+            yield Pause(deadline.choose_pause())
+
+
+def collect_pipeline_results(pipeline: Pipeline, timeout: float | timedelta | None) -> Task[JobResults]:
+    """Return the results of the last stage that was started, at the end. Raises TimeoutError."""
+    stages = yield from wait_for_pipeline(pipeline, timeout)
+    latest = [stage.orchestration for stage in stages if stage.orchestration][-1]
+    return (yield from latest.steps.results(None, merged=False))
+
+
+def _watch_stage(stage: PipelineStage, deadline: Deadline) -> Steps[PipelineUpdate]:
+    orchestration = stage.orchestration
+    if orchestration is None:
+        return
+
+    def emit_update(update: Update) -> Steps[PipelineUpdate]:
+        yield Emit(PipelineUpdate(stage.number, stage.job_name, orchestration, update))
+
+    yield from for_each(orchestration.steps.watch(deadline.left), emit_update)
+
+
+def _combine_statuses(stages: Sequence[PipelineStage]) -> Status:
+    return combine_statuses([stage.summary for stage in stages if stage.summary])
+
+
+def _find_latest_summary(stages: Sequence[PipelineStage]) -> Summary:
+    """Return the summary of the last of *stages* that was started."""
+    return next(stage.summary for stage in reversed(stages) if stage.summary)

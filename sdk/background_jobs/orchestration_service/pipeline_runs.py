@@ -30,7 +30,7 @@ def read_stages(
     return stages
 
 
-def merge_statuses(stages: Sequence[Summary]) -> Status:
+def combine_statuses(stages: Sequence[Summary]) -> Status:
     """Return the one status of a run whose *stages* have started."""
     last = stages[-1]
     if last.next_stage_expected or not last.done:

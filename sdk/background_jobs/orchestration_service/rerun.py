@@ -21,7 +21,7 @@ from background_jobs.core.options import (
 )
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off
 from background_jobs.orchestration_service.rerun_family import errored_indices
-from background_jobs.orchestration_service.results import read_all_params
+from background_jobs.orchestration_service.stored_params import read_all_params
 from background_jobs.orchestration_service.watching import current_summary
 from background_jobs.settings import Settings
 

@@ -11,8 +11,8 @@ from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.lineage import origins
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import State
-from background_jobs.core.views.live import indices_in_states
-from background_jobs.orchestration_service.results import read_all_outcomes
+from background_jobs.core.views.instances import indices_in_states
+from background_jobs.orchestration_service.outcomes import read_all_outcomes
 
 
 class Member(NamedTuple):
@@ -28,7 +28,7 @@ class Member(NamedTuple):
         return self.started.orchestration_id
 
 
-def ancestry(orchestration_id: str, stores: Stores) -> list[Member]:
+def read_ancestors(orchestration_id: str, stores: Stores) -> list[Member]:
     """Return the orchestrations that an orchestration runs again, the first one first, and itself last.
 
     Raises OrchestrationNotFound.
@@ -43,14 +43,14 @@ def ancestry(orchestration_id: str, stores: Stores) -> list[Member]:
     return members
 
 
-def family(orchestration_id: str, stores: Stores) -> list[Member]:
+def read_family(orchestration_id: str, stores: Stores) -> list[Member]:
     """Return the first orchestration of a lineage and all its reruns, oldest first.
 
     *orchestration_id* may be any of them.
 
     Raises OrchestrationNotFound.
     """
-    members = [ancestry(orchestration_id, stores)[0]]
+    members = [read_ancestors(orchestration_id, stores)[0]]
     for member in members:
         for request in stores.event_log.read_reruns(member.id):
             # A rerun may have been requested without its kick-off having succeeded.

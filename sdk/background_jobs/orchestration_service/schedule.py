@@ -30,7 +30,7 @@ from background_jobs.core.schedules.overlap import ScheduleBacklog
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.schedule import ScheduleState, ScheduleView
 from background_jobs.orchestration_service.occurrences import UNFOLDED, OccurrenceRunner
-from background_jobs.orchestration_service.pipeline_runs import merge_statuses, read_stages
+from background_jobs.orchestration_service.pipeline_runs import combine_statuses, read_stages
 
 
 class Schedule:
@@ -198,7 +198,7 @@ class Schedule:
     def _with_statuses(self, events: Iterable[ScheduleRun]) -> list[ScheduleRun]:
         runs = list(events)
         stages = read_stages((run.orchestration_id for run in runs if run.orchestration_id), self._stores)
-        statuses = {run: merge_statuses(started) for run, started in stages.items()}
+        statuses = {run: combine_statuses(started) for run, started in stages.items()}
         return [run.model_copy(update={"status": self._status(run, statuses)}) for run in runs]
 
     def _status(self, run: ScheduleRun, statuses: Mapping[str, Status]) -> Status | None:

@@ -1,20 +1,20 @@
 """Following an orchestration over the server-sent events of the progress API."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httpx2
 from httpx2 import ServerSentEvent
 
-from background_jobs.aws import clients
 from background_jobs.core.errors import OrchestrationNotFound, ServiceUnreachable
 from background_jobs.core.fold import Advance, Summary, Transition
 from background_jobs.core.statuses import LETTERS, State, rank_of
-from background_jobs.core.views import live
-from background_jobs.orchestration_service.watching import Deadline, Update
+from background_jobs.core.views import stream_events
+from background_jobs.core.views.orchestration import OrchestrationView
+from background_jobs.orchestration_service.deadlines import Deadline
+from background_jobs.orchestration_service.steps import Emit, Pause, Steps
+from background_jobs.orchestration_service.stream_connection import StreamConnection
+from background_jobs.orchestration_service.watching import Update
 
 SILENCE_SECONDS: Final = 45.0
 """Heartbeats come every 15 seconds; a stream that is silent for longer is dead."""
@@ -25,8 +25,8 @@ _NO_CONTENT: Final = 204
 _LONGEST_WAIT: Final = 5.0
 
 
-class Follower:
-    """Makes updates of the events of a stream, across connections; it knows where to resume."""
+class StreamReader:
+    """Reads updates from the events of a stream, and knows where the next connection resumes."""
 
     def __init__(self, orchestration_id: str, api_url: str) -> None:
         self.url = f"{api_url.rstrip('/')}/orchestrations/{orchestration_id}/events"
@@ -55,8 +55,11 @@ class Follower:
         self.done = response.status_code == _NO_CONTENT
         return not self.done
 
-    def wait_after(self, lost: Exception, deadline: Deadline) -> float:
-        """Return how long to wait before connecting again. Raises TimeoutError or ServiceUnreachable."""
+    def choose_pause(self, lost: Exception, deadline: Deadline) -> float:
+        """Return how many seconds to wait before the next connection, after one that was *lost*.
+
+        Raises TimeoutError or ServiceUnreachable.
+        """
         deadline.check(self._summary)
         now = time.monotonic()
         self._lost_at = self._lost_at or now
@@ -65,155 +68,117 @@ class Follower:
                 f"The progress API at {self.url} did not answer for {GIVE_UP_SECONDS:g} s: {lost}. Check "
                 "BACKGROUND_JOBS_API_URL; without it, the read model is watched."
             ) from lost
-        wait = min(_LONGEST_WAIT, self._retry_seconds)
-        return wait if deadline.left is None else max(0.0, min(wait, deadline.left))
+        return deadline.cap(min(_LONGEST_WAIT, self._retry_seconds))
 
-    def update(self, event: ServerSentEvent) -> Update | None:
-        """Return what *event* says; None if it says nothing new."""
+    def read_update(self, event: ServerSentEvent) -> Update | None:
+        """Return the update that *event* carries; None if it carries none."""
         if event.retry is not None:
             self._retry_seconds = event.retry / 1000
         self._last_event_id = event.id or self._last_event_id
         match event.event:
-            case live.SNAPSHOT:
-                snapshot = live.Snapshot.model_validate_json(event.data)
-                self._summary = _summary(snapshot.orchestration)
-                return _backlog(snapshot, self._summary)
-            case live.TRANSITIONS:
-                news = live.Transitions.model_validate_json(event.data)
-                moves = (Transition(m.index, rank_of(m.state, m.attempt), m.at) for m in news.transitions)
-                self._note(event, news)
-                return Update(self._summary, tuple(moves))
-            case live.PROGRESS:
-                told = live.ProgressNews.model_validate_json(event.data).progress
+            case stream_events.SNAPSHOT:
+                snapshot = stream_events.SnapshotEvent.model_validate_json(event.data)
+                self._summary = _to_summary(snapshot.orchestration)
+                return _to_first_update(snapshot, self._summary)
+            case stream_events.TRANSITIONS:
+                return self._read_transitions(event)
+            case stream_events.PROGRESS:
+                views = stream_events.ProgressEvent.model_validate_json(event.data).progress
                 advances = (
-                    Advance(p.index, p.attempt, p.percent, p.message, p.at) for p in told if p.at is not None
+                    Advance(view.index, view.attempt, view.percent, view.message, view.at)
+                    for view in views
+                    if view.at is not None
                 )
                 return Update(self._summary, (), tuple(advances))
-            case live.COMPLETED:
-                self.done = True
-                self._summary = _summary(live.Completed.model_validate_json(event.data).orchestration)
+            case stream_events.COMPLETED:
+                completed = stream_events.CompletedEvent.model_validate_json(event.data)
+                self.done, self._summary = True, _to_summary(completed.orchestration)
                 return Update(self._summary, ())
         return None
 
-    def _note(self, event: ServerSentEvent, news: live.Transitions) -> None:
-        counts = news.counts
-        moved_at = min((move.at for move in news.transitions), default=None)
+    def _read_transitions(self, event: ServerSentEvent) -> Update:
+        moved = stream_events.TransitionsEvent.model_validate_json(event.data)
         self._summary = self._summary.model_copy(
             update={
                 "version": int(event.id.partition(".")[0]),
-                "first_job_at": self._summary.first_job_at or moved_at,
-                "cancelled_at": news.cancelled_at,
-                "running": counts.running,
-                "completed": counts.completed,
-                "errored": counts.errored,
+                "first_job_at": self._summary.first_job_at
+                or min((view.at for view in moved.transitions), default=None),
+                "cancelled_at": moved.cancelled_at,
+                "running": moved.counts.running,
+                "completed": moved.counts.completed,
+                "errored": moved.counts.errored,
             }
         )
+        transitions = (
+            Transition(view.index, rank_of(view.state, view.attempt), view.at) for view in moved.transitions
+        )
+        return Update(self._summary, tuple(transitions))
 
     @property
     def summary(self) -> Summary:
-        """Return where the orchestration stood at the last event."""
+        """Return how the orchestration stood at the last event."""
         return self._summary
 
 
-def streamed(orchestration_id: str, api_url: str, deadline: Deadline) -> Iterator[Update]:
-    """Yield the updates of a stream until the orchestration is done, reconnecting as often as it takes.
+def follow_stream(orchestration_id: str, api_url: str, deadline: Deadline) -> Steps[Update]:
+    """Emit the updates of a stream until the orchestration is done, reconnecting as often as it takes.
 
     Raises OrchestrationNotFound, TimeoutError, or ServiceUnreachable.
     """
-    follower = Follower(orchestration_id, api_url)
-    with httpx2.Client(auth=Signature(api_url)) as client:
-        while not follower.done:
-            try:
-                yield from _connection(client, follower, deadline)
-            except httpx2.TransportError as lost:
-                time.sleep(follower.wait_after(lost, deadline))
+    reader = StreamReader(orchestration_id, api_url)
+    connection = StreamConnection(reader.url)
+    while not reader.done:
+        try:
+            yield from _follow_connection(connection, reader, deadline)
+        except httpx2.TransportError as lost:
+            yield from connection.close()
+            yield Pause(reader.choose_pause(lost, deadline))
+        else:
+            yield from connection.close()
 
 
-def _connection(client: httpx2.Client, follower: Follower, deadline: Deadline) -> Iterator[Update]:
-    with client.sse(follower.url, **_options(follower, deadline)) as source:
-        if not follower.accept(source.response):
+def _follow_connection(
+    connection: StreamConnection, reader: StreamReader, deadline: Deadline
+) -> Steps[Update]:
+    response = yield from connection.open(reader.headers, _choose_patience(deadline))
+    if not reader.accept(response):
+        return
+    while event := (yield from connection.read()):
+        if update := reader.read_update(event):
+            yield Emit(update)
+        deadline.check(reader.summary)
+        if reader.done or _must_hurry(event, deadline):
             return
-        for event in source:
-            if update := follower.update(event):
-                yield update
-            deadline.check(follower.summary)
-            if follower.done or _must_hurry(event, deadline):
-                return
-
-
-async def stream_updates_async(
-    orchestration_id: str, api_url: str, deadline: Deadline
-) -> AsyncIterator[Update]:
-    """Yield the updates of a stream as `streamed` does, without holding up the event loop."""
-    follower = Follower(orchestration_id, api_url)
-    async with httpx2.AsyncClient(auth=Signature(api_url)) as client:
-        while not follower.done:
-            try:
-                async for update in _aconnection(client, follower, deadline):
-                    yield update
-            except httpx2.TransportError as lost:
-                await asyncio.sleep(follower.wait_after(lost, deadline))
-
-
-async def _aconnection(
-    client: httpx2.AsyncClient, follower: Follower, deadline: Deadline
-) -> AsyncIterator[Update]:
-    async with client.sse(follower.url, **_options(follower, deadline)) as source:
-        if not follower.accept(source.response):
-            return
-        async for event in source:
-            if update := follower.update(event):
-                yield update
-            deadline.check(follower.summary)
-            if follower.done or _must_hurry(event, deadline):
-                return
 
 
 def _must_hurry(event: ServerSentEvent, deadline: Deadline) -> bool:
     """Tell whether the next heartbeat would come after the deadline: a new connection waits until that."""
     left = deadline.left
-    return event.event == live.HEARTBEAT and left is not None and left < live.HEARTBEAT_SECONDS
+    return (
+        event.event == stream_events.HEARTBEAT and left is not None and left < stream_events.HEARTBEAT_SECONDS
+    )
 
 
-def _options(follower: Follower, deadline: Deadline) -> dict[str, Any]:
-    """Return how to connect; the next bytes may take until a heartbeat is overdue, or until the deadline."""
-    left = deadline.left
-    patience = SILENCE_SECONDS if left is None else max(0.05, min(left, SILENCE_SECONDS))
-    # A snapshot has a letter for each instance, so its size is the kick-off's.
-    return {
-        "headers": follower.headers,
-        "timeout": httpx2.Timeout(10, read=patience),
-        "max_event_size": None,
-    }
+def _choose_patience(deadline: Deadline) -> float:
+    """Return how many seconds to wait for data: until a heartbeat is overdue, or until the deadline."""
+    return max(0.05, deadline.cap(SILENCE_SECONDS))
 
 
-class Signature(httpx2.Auth):
-    """Signs requests as AWS wants them (SigV4), unless the API is this machine's own."""
-
-    def __init__(self, api_url: str) -> None:
-        self._is_local = urlsplit(api_url).hostname in ("127.0.0.1", "localhost", "::1")
-
-    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """Add the signature."""
-        if not self._is_local:
-            # An idle header of a connection must not be signed: proxies change it.
-            signed = clients.signed_headers(request.method, str(request.url), request.content)
-            request.headers.update(signed)
-        yield request
+def _to_summary(view: OrchestrationView) -> Summary:
+    fields: dict[str, Any] = view.model_dump(exclude={"status", "cancelled", "counts", "eta_seconds"})
+    return Summary(**fields, **view.counts.model_dump(exclude={"waiting"}))
 
 
-def _summary(view: live.OrchestrationView) -> Summary:
-    fields = view.model_dump(exclude={"status", "cancelled", "counts", "eta_seconds"})
-    counts = view.counts.model_dump(exclude={"waiting"})
-    return Summary(**fields, **counts)
-
-
-def _backlog(snapshot: live.Snapshot, summary: Summary) -> Update:
-    ranks = {letter: LETTERS.index(letter) for letter in LETTERS}
+def _to_first_update(snapshot: stream_events.SnapshotEvent, summary: Summary) -> Update:
     at = summary.last_outcome_at or summary.first_job_at or summary.started_at
     if at is None:
         return Update(summary, ())
-    letters = enumerate(snapshot.statuses)
-    moves = (Transition(index, ranks[one], at) for index, one in letters if one != State.WAITING[0])
-    advances = (Advance(one.index, one.attempt, one.percent, one.message, at) for one in snapshot.progress)
-    return Update(summary, tuple(moves), tuple(advances))
+    transitions = (
+        Transition(index, LETTERS.index(letter), at)
+        for index, letter in enumerate(snapshot.statuses)
+        if letter != State.WAITING[0]
+    )
+    advances = (
+        Advance(view.index, view.attempt, view.percent, view.message, at) for view in snapshot.progress
+    )
+    return Update(summary, tuple(transitions), tuple(advances))

@@ -1,21 +1,17 @@
 """Following an orchestration in the read model: one small read now and then, however many instances."""
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from importlib.util import find_spec
-from typing import Final, Self
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core.fold import Advance, ReadModel, Summary, Transition, fold
 from background_jobs.core.statuses import State
-from background_jobs.core.views.live import Snapshot, indices_in_states
-
-_SHORTEST_WAIT: Final = 0.05
-_LONGEST_WAIT: Final = 2.0
-_PATIENCE: Final = 0.05
-"""The share of the time already waited that the next wait takes, between the two bounds."""
+from background_jobs.core.views.instances import indices_in_states
+from background_jobs.core.views.stream_events import SnapshotEvent
+from background_jobs.orchestration_service.deadlines import Deadline
+from background_jobs.orchestration_service.steps import Emit, Pause, Steps, Task, call
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,56 +20,18 @@ class Update:
 
     summary: Summary
     transitions: tuple[Transition, ...]
-    """The instances that moved, oldest first; in the first update, all that do not wait, as they stand."""
+    """The instances that changed their state, oldest first; the first update has all that do not wait."""
     advances: tuple[Advance, ...] = ()
-    """The running instances that said how far they are; in the first update, as far as they are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """Until when somebody is ready to wait for an orchestration."""
-
-    orchestration_id: str
-    limit: float | None
-    """Seconds; None for ever."""
-    started: float = field(default_factory=time.monotonic)
-
-    @classmethod
-    def after(cls, timeout: float | timedelta | None, orchestration_id: str) -> Self:
-        """Return the deadline *timeout* (seconds, or a timedelta) from now."""
-        return cls(orchestration_id, timeout.total_seconds() if isinstance(timeout, timedelta) else timeout)
-
-    @property
-    def left(self) -> float | None:
-        """Return how many seconds are left; None for ever."""
-        return None if self.limit is None else self.limit - (time.monotonic() - self.started)
-
-    def check(self, summary: Summary) -> None:
-        """Raise TimeoutError if the time is over."""
-        if self.left is not None and self.left <= 0:
-            known = (
-                f"{summary.completed + summary.errored} of {summary.total} instances have an outcome"
-                if summary.total is not None
-                else "how it stands was not heard by then"
-            )
-            raise TimeoutError(
-                f"Orchestration {self.orchestration_id} was not done after {self.limit:g} s: {known}. "
-                "It goes on; wait again, or re-attach by its id."
-            )
-
-    def pause(self) -> float:
-        """Return how long to wait before looking again: the longer it takes, the longer."""
-        pause = min(_LONGEST_WAIT, max(_SHORTEST_WAIT, (time.monotonic() - self.started) * _PATIENCE))
-        return pause if self.left is None else max(0.0, min(pause, self.left))
+    """The running instances that reported progress; the first update has the latest progress of all."""
 
 
 def streaming_is_installed() -> bool:
-    """Tell whether the extra ``watch`` is there, which reads server-sent events."""
+    """Tell whether the extra ``watch`` is installed, which reads server-sent events."""
     return find_spec("httpx2") is not None
 
 
 def current_summary(orchestration_id: str, stores: Stores) -> Summary:
-    """Return where an orchestration stands; what the log says while nothing was folded yet.
+    """Return how an orchestration stands; from the log alone while nothing was folded yet.
 
     Raises OrchestrationNotFound.
     """
@@ -83,37 +41,50 @@ def current_summary(orchestration_id: str, stores: Stores) -> Summary:
     return fold(ReadModel(summary), [stores.event_log.read_started(orchestration_id)]).model.summary
 
 
-def updates(orchestration_id: str, stores: Stores, deadline: Deadline) -> Iterator[Update]:
-    """Yield an update now and whenever something changed, until all instances are final.
+def wait_until_final(orchestration_id: str, stores: Stores, deadline: Deadline) -> Task[Summary]:
+    """Return the summary once every instance is final. Raises OrchestrationNotFound or TimeoutError."""
+    while True:
+        summary = yield from call(lambda: current_summary(orchestration_id, stores))
+        if summary.all_final:
+            return summary
+        deadline.check(summary)
+        yield Pause(deadline.choose_pause())
+
+
+def follow_read_model(orchestration_id: str, stores: Stores, deadline: Deadline) -> Steps[Update]:
+    """Emit an update now and whenever something changed, until all instances are final.
 
     Raises OrchestrationNotFound or TimeoutError.
     """
-    update = first_update(orchestration_id, stores)
-    yield update
-    while not update.summary.all_final:
-        deadline.check(update.summary)
-        time.sleep(deadline.pause())
-        if news := update_since(update.summary, stores):
-            update = news
-            yield update
+    update = yield from call(lambda: read_first_update(orchestration_id, stores))
+    yield Emit(update)
+    summary = update.summary
+    while not summary.all_final:
+        deadline.check(summary)
+        yield Pause(deadline.choose_pause())
+        if next_update := (yield from call(partial(read_next_update, summary, stores))):
+            yield Emit(next_update)
+            summary = next_update.summary
 
 
-def first_update(orchestration_id: str, stores: Stores) -> Update:
+def read_first_update(orchestration_id: str, stores: Stores) -> Update:
     """Return how all instances stand. Raises OrchestrationNotFound."""
     model, now = stores.read_model.read_snapshot(orchestration_id), datetime.now(UTC)
     if model.summary.total is None:
         return Update(current_summary(orchestration_id, stores), ())
-    moves = (
+    transitions = (
         Transition(index, model.rank(index), now)
         for index in indices_in_states(model, set(State) - {State.WAITING})
     )
-    told = Snapshot.of(model, now).progress
-    advances = (Advance(one.index, one.attempt, one.percent, one.message, now) for one in told)
-    return Update(model.summary, tuple(moves), tuple(advances))
+    advances = (
+        Advance(view.index, view.attempt, view.percent, view.message, now)
+        for view in SnapshotEvent.of(model, now).progress
+    )
+    return Update(model.summary, tuple(transitions), tuple(advances))
 
 
-def update_since(before: Summary, stores: Stores) -> Update | None:
-    """Return what came after *before*; None if nothing did."""
+def read_next_update(before: Summary, stores: Stores) -> Update | None:
+    """Return what changed after *before*; None if nothing did."""
     summary = current_summary(before.orchestration_id, stores)
     if summary.version == before.version:
         return None
@@ -124,6 +95,6 @@ def update_since(before: Summary, stores: Stores) -> Update | None:
     ]
     return Update(
         summary,
-        tuple(move for item in feed for move in item.transitions),
+        tuple(transition for item in feed for transition in item.transitions),
         tuple(advance for item in feed for advance in item.advances),
     )

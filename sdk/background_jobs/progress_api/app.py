@@ -1,4 +1,4 @@
-"""The application: its routes, what goes around them, and how our errors are answered."""
+"""The application: its routes, its middleware, and how it answers our errors."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -19,6 +19,7 @@ from background_jobs.progress_api.security import Guard
 from background_jobs.settings import ApiSettings, Settings
 
 _STATUSES: Final[dict[type[errors.BackgroundJobsError], int]] = {
+    errors.InstanceNotFound: 404,
     errors.OrchestrationNotFound: 404,
     errors.ScheduleNotFound: 404,
     errors.KickOffConflict: 409,
@@ -34,7 +35,7 @@ _STATUSES: Final[dict[type[errors.BackgroundJobsError], int]] = {
     errors.MissingSettings: 503,
     errors.ServiceUnreachable: 503,
 }
-_DESCRIPTION: Final = """Kick off background jobs, follow them live, and read what came of them.
+_DESCRIPTION: Final = """Kick off background jobs, follow them live, and read their results.
 
 `GET /orchestrations/{orchestration_id}/events` is a stream of server-sent events that can be resumed.
 """
@@ -49,20 +50,18 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
-        responses={code: {"model": Problem, "description": what} for code, what in _PROBLEMS.items()},
+        responses={code: {"model": Problem, "description": text} for code, text in _PROBLEMS.items()},
     )
-    stores = Stores.of(settings)
-    app.state.stores = stores
     app.state.service = OrchestrationService(settings)
-    app.state.hub = Hub(stores, api)
+    app.state.hub = Hub(Stores.of(settings), api)
     app.include_router(orchestrations.router)
     app.include_router(event_history.router)
     app.include_router(schedules.router)
     app.include_router(stream.router)
     app.include_router(console.router)
     for kind in _STATUSES:
-        app.add_exception_handler(kind, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
+        app.add_exception_handler(kind, _answer_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     app.add_middleware(Guard)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(api.allowed_hosts))
     return app
@@ -70,21 +69,21 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
 
 _PROBLEMS: Final = {
     404: "There is no such orchestration, instance or schedule.",
-    422: "The request cannot be, and the answer says why.",
-    503: "AWS, or the endpoint that stands for it, did not answer, or the API lacks a setting.",
+    422: "The request cannot be carried out, and the answer says why.",
+    503: "AWS, or the endpoint in its place, did not answer, or the API lacks a setting.",
 }
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
+async def _answer_error(_request: Request, error: Exception) -> JSONResponse:
     kind = next(kind for kind in type(error).__mro__ if kind in _STATUSES)
-    return _problem(_STATUSES[kind], type(error).__name__, str(error))
+    return _to_response(_STATUSES[kind], type(error).__name__, str(error))
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _answer_invalid_request(_request: Request, error: Exception) -> JSONResponse:
     problems: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else []
-    said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in problems)
-    return _problem(422, "InvalidRequest", said or "The request cannot be read.")
+    reasons = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
+    return _to_response(422, "InvalidRequest", reasons or "The request cannot be read.")
 
 
-def _problem(status: int, error: str, message: str) -> JSONResponse:
+def _to_response(status: int, error: str, message: str) -> JSONResponse:
     return JSONResponse(Problem(error=error, message=message).model_dump(), status)

@@ -1,15 +1,15 @@
-"""The routes that tell more of an orchestration: its story, why it waits, and the pipeline that it is in."""
+"""The routes that say more of an orchestration: its event history, why it waits, and its pipeline."""
 
-from datetime import UTC, datetime
 from typing import cast
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from background_jobs.core.views.answers import CancelAnswer, PipelineView
 from background_jobs.core.views.event_history import EventHistory
+from background_jobs.core.views.orchestration import CancelAnswer
+from background_jobs.core.views.pipeline import PipelineView
 from background_jobs.core.views.waits import Wait
-from background_jobs.orchestration_service import OrchestrationService, Pipeline
+from background_jobs.orchestration_service import OrchestrationService
 from background_jobs.progress_api.models import CancelRequest, OrchestrationId
 
 router = APIRouter(prefix="/orchestrations/{orchestration_id}", tags=["orchestrations"])
@@ -25,10 +25,10 @@ def _service(request: Request) -> OrchestrationService:
     return cast("OrchestrationService", request.app.state.service)
 
 
-@router.get("/story")
-def story(orchestration_id: OrchestrationId, request: Request) -> EventHistory:
+@router.get("/event-history")
+def event_history(orchestration_id: OrchestrationId, request: Request) -> EventHistory:
     """Return what happened so far: a timeline, the containers, and why instances wait."""
-    return _service(request).orchestration(orchestration_id).story()
+    return _service(request).orchestration(orchestration_id).event_history()
 
 
 @router.get("/waits")
@@ -40,19 +40,10 @@ def waits(orchestration_id: OrchestrationId, request: Request) -> Waits:
 @router.get("/pipeline")
 def pipeline(orchestration_id: OrchestrationId, request: Request) -> PipelineView:
     """Return the pipeline that an orchestration is a stage of; one without stages is its own."""
-    return _view(_service(request).pipeline(orchestration_id))
+    return _service(request).pipeline(orchestration_id).view()
 
 
 @router.post("/pipeline/cancel")
 def cancel_pipeline(orchestration_id: OrchestrationId, body: CancelRequest, request: Request) -> CancelAnswer:
     """Cancel the stage that runs, and keep the one after it from starting."""
     return CancelAnswer(found=_service(request).pipeline(orchestration_id).cancel(body.reason))
-
-
-def _view(pipeline: Pipeline) -> PipelineView:
-    stages, now = pipeline.stages(), datetime.now(UTC)
-    return PipelineView(
-        pipeline_id=pipeline.id,
-        status=Pipeline.status_of(stages),
-        stages=[stage.view(now) for stage in stages],
-    )

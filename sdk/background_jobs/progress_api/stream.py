@@ -6,8 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from background_jobs.core.views import live
-from background_jobs.orchestration_service.watching import current_summary
+from background_jobs.core.views import stream_events
 from background_jobs.progress_api.hub import Position
 from background_jobs.progress_api.models import OrchestrationId
 
@@ -39,18 +38,18 @@ async def events(
     ] = None,
 ) -> Response:
     """Stream what happens to an orchestration, from now or from where the last connection ended."""
-    stores, hub = request.app.state.stores, request.app.state.hub
-    summary = await asyncio.to_thread(current_summary, orchestration_id, stores)
+    service, hub = request.app.state.service, request.app.state.hub
+    summary = await asyncio.to_thread(lambda: service.orchestration(orchestration_id).summary())
     position = Position.of(last_event_id or "")
     if position is not None and position.version > summary.version:
-        # Not from here: the read model was lost and rebuilt, or the id was made up.
+        # The read model was lost and rebuilt since, or the client made the id up.
         position = None
     if position == (summary.version, False) and summary.done:
         return Response(status_code=204)
     return EventSourceResponse(
         hub.events(orchestration_id, position),
-        ping=live.HEARTBEAT_SECONDS,
+        ping=stream_events.HEARTBEAT_SECONDS,
         send_timeout=SEND_SECONDS,
-        ping_message_factory=lambda: ServerSentEvent("{}", event=live.HEARTBEAT),
+        ping_message_factory=lambda: ServerSentEvent("{}", event=stream_events.HEARTBEAT),
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )

@@ -4,10 +4,7 @@ from datetime import timedelta
 
 from background_jobs import OrchestrationService
 from background_jobs.aws.stores import Stores
-from background_jobs.core.views.answers import (
-    CancelAnswer,
-    Started,
-)
+from background_jobs.core.views.orchestration import CancelAnswer, KickOffAnswer
 from tests.adapters.cli.commands import run
 
 
@@ -30,7 +27,7 @@ def test_a_rerun_prints_the_new_id(stores: Stores, done: str) -> None:
     started = stores.event_log.read_started(again.stdout.strip())
     assert (started.parent_id, started.total) == (done, 2)
     assert f"runs again  2 failed of {done}" in run("show", again.stdout.strip()).stdout
-    every = Started.model_validate_json(run("rerun", done, "--only", "all", "--json").stdout)
+    every = KickOffAnswer.model_validate_json(run("rerun", done, "--only", "all", "--json").stdout)
     assert stores.event_log.read_started(every.orchestration_id).total == 4
     assert f"runs again  all 4 of {done}" in run("show", every.orchestration_id).stdout
     assert every.orchestration_id in "".join(run("show", done).stdout.split())

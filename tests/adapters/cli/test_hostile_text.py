@@ -3,9 +3,7 @@
 from collections.abc import Callable
 
 from background_jobs import OrchestrationService, job_name
-from background_jobs.core.views.answers import (
-    FailureView,
-)
+from background_jobs.core.views.outcomes import FailureView
 from background_jobs.jobs import Jobs
 from tests.adapters.cli.commands import EVIL, HARMLESS, run
 

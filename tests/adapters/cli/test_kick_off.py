@@ -5,10 +5,7 @@ from pathlib import Path
 import pytest
 
 from background_jobs.aws.stores import Stores
-from background_jobs.core.views.answers import (
-    OrchestrationPage,
-    Started,
-)
+from background_jobs.core.views.orchestration import KickOffAnswer, OrchestrationPage
 from tests.adapters.cli.commands import run
 
 
@@ -43,7 +40,7 @@ def test_params_come_from_standard_input_and_a_key_finds_the_first_kick_off() ->
     second = run("kick-off", "halve", "--key", "nightly", "--json", stdin='[{"n": 2}]')
     other = run("kick-off", "halve", "--key", "nightly", stdin='{"n": 4}')
     assert first.stdout == second.stdout
-    assert Started.model_validate_json(first.stdout).job_name == "halve"
+    assert KickOffAnswer.model_validate_json(first.stdout).job_name == "halve"
     assert (first.stderr, other.exit_code) == ("", 2)
     assert "The key 'nightly' belongs to orchestration" in other.stderr
 

@@ -8,10 +8,8 @@ from background_jobs import OrchestrationService
 from background_jobs.aws.stores import Stores
 from background_jobs.core.containers.delays import DelayReason
 from background_jobs.core.events import ContainerStarted, ShareDelayed
-from background_jobs.core.views.answers import (
-    OrchestrationDetail,
-    OrchestrationPage,
-)
+from background_jobs.core.views.orchestration import OrchestrationPage
+from background_jobs.core.views.orchestration_detail import OrchestrationDetail
 from tests.adapters.cli.commands import EVIL, HARMLESS, run
 
 
@@ -69,7 +67,7 @@ def test_an_orchestration_is_shown_at_a_glance(done: str) -> None:
         assert f"  {event}" in shown
     assert "2 completed, 2 errored" in shown
     account = OrchestrationDetail.model_validate_json(run("show", done, "--json").stdout)
-    assert (account.orchestration.counts.errored, account.story.failed_attempts) == (2, 0)
+    assert (account.orchestration.counts.errored, account.event_history.failed_attempts) == (2, 0)
     assert [stage.job_name for stage in account.stages] == ["halve"]
     assert {line.service for line in account.bill.lines} >= {"Fargate", "DynamoDB"}
 
@@ -99,7 +97,7 @@ def test_why_instances_wait_is_shown_with_what_aws_said(
     assert f"2 wait {DelayReason.CAPACITY} since 2" in shown
     assert f"RESOURCE:CPU {HARMLESS}" in shown
     account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
-    assert [wait.instances for wait in account.story.waits] == [2, 2]
+    assert [wait.instances for wait in account.event_history.waits] == [2, 2]
 
 
 def test_of_a_long_timeline_the_first_and_the_last_are_shown(
@@ -120,4 +118,4 @@ def test_of_a_long_timeline_the_first_and_the_last_are_shown(
     assert "share 8: instances 8 to 8" in timeline
     assert "share 19:" not in timeline
     account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
-    assert len(account.story.timeline) == 31
+    assert len(account.event_history.timeline) == 31

@@ -5,11 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from background_jobs import OrchestrationService, job_name
-from background_jobs.core.views.answers import (
-    FailureView,
-    SuccessView,
-)
 from background_jobs.core.views.causes import Cause
+from background_jobs.core.views.outcomes import FailureView, SuccessView
 from background_jobs.jobs import Jobs
 from tests.adapters.cli.commands import run
 

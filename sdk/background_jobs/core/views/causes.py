@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from background_jobs.core.events import JobErrored
 
 EXAMPLES: Final = 20
-"""Indices that a cause names."""
+"""The most indices that a cause lists."""
 MOST_COMMON: Final = 5
-"""Params that a cause is said to have in common; the rarest come first."""
+"""The most common params that a cause lists; the rarest come first."""
 _LONGEST_VALUE: Final = 100
 _VARIABLE: Final = re.compile(r"0x[0-9a-fA-F]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+|'[^']*'|\"[^\"]*\"")
 _FRAME: Final = re.compile(r'^  File "([^"]+)", line (\d+), in (.+)$', re.MULTILINE)
@@ -33,7 +33,7 @@ class CommonParam(BaseModel):
 
 
 class Cause(BaseModel):
-    """What some failures have in common: type, message but for its values, and place."""
+    """A group of failures with the same error type, message (apart from values in it) and place."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,7 +52,7 @@ class Cause(BaseModel):
 
 
 class FailureDigest(BaseModel):
-    """The failures of an orchestration, told in a few lines."""
+    """The failures of an orchestration, grouped by cause."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,15 +61,15 @@ class FailureDigest(BaseModel):
     causes: list[Cause] = Field(description="The most frequent first.")
 
     def __str__(self) -> str:
-        said = [f"{self.failed} failures, {len(self.causes)} causes"]
+        parts = [f"{self.failed} failures, {len(self.causes)} causes"]
         for number, cause in enumerate(self.causes, start=1):
             if cause.common:
-                said.append(f"cause {number} always has {', '.join(map(str, cause.common))}")
-        return "; ".join(said)
+                parts.append(f"cause {number} always has {', '.join(map(str, cause.common))}")
+        return "; ".join(parts)
 
 
 def group_by_cause(failures: Iterable[JobErrored]) -> list[Cause]:
-    """Return the causes of *failures*, the most frequent first, without what their params have in common."""
+    """Return the causes of *failures*, the most frequent first, without their common params."""
     return [_cause(group) for group in _groups(failures)]
 
 
@@ -81,9 +81,12 @@ def digest_failures(
     *params* gives each index with its params; it is called twice, so that nothing is kept in memory.
     """
     groups = _groups(failures)
-    shared = _shared(groups, params)
+    shared = _find_shared(groups, params)
     having = Counter(
-        pair for _, one in params() for pair in _flattened(one) if any(pair in pairs for pairs in shared)
+        pair
+        for _, instance in params()
+        for pair in _flatten(instance)
+        if any(pair in pairs for pairs in shared)
     )
     causes = [
         _cause(group).model_copy(update={"common": _common(pairs, having, total)})
@@ -100,7 +103,7 @@ def _groups(failures: Iterable[JobErrored]) -> list[list[JobErrored]]:
     groups: dict[tuple[str, str, str], list[JobErrored]] = {}
     for failure in failures:
         error = failure.error
-        key = (error.type, normalised(error.message), innermost_frame(error.traceback))
+        key = (error.type, normalise_message(error.message), innermost_frame(error.traceback))
         groups.setdefault(key, []).append(failure)
     return sorted(groups.values(), key=lambda group: (-len(group), group[0].index))
 
@@ -116,15 +119,15 @@ def _cause(group: list[JobErrored]) -> Cause:
     )
 
 
-def _shared(
+def _find_shared(
     groups: list[list[JobErrored]], params: Callable[[], Iterable[tuple[int, Mapping[str, Any]]]]
 ) -> list[set[_Pair]]:
-    """Return what the params of each group share; nothing where there is but one failure."""
+    """Return the params that all failures of each group share; none for a group of one failure."""
     group_of = {failure.index: number for number, group in enumerate(groups) for failure in group}
     shared: dict[int, set[_Pair]] = {}
-    for index, one in params():
+    for index, instance in params():
         if (number := group_of.get(index)) is not None and len(groups[number]) > 1:
-            pairs = set(_flattened(one))
+            pairs = set(_flatten(instance))
             shared[number] = shared[number] & pairs if number in shared else pairs
     return [shared.get(number, set()) for number in range(len(groups))]
 
@@ -137,25 +140,25 @@ def _common(pairs: set[_Pair], having: Mapping[_Pair, int], total: int) -> list[
     ]
 
 
-def _flattened(params: Mapping[str, Any], prefix: str = "") -> Iterator[_Pair]:
+def _flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[_Pair]:
     for name, value in params.items():
         if isinstance(value, Mapping):
-            yield from _flattened(value, f"{prefix}{name}.")
+            yield from _flatten(value, f"{prefix}{name}.")
         elif not isinstance(value, list) and len(text := json.dumps(value)) <= _LONGEST_VALUE:
             yield prefix + name, text
 
 
-def normalised(message: str) -> str:
-    """Return *message* without what differs between instances: numbers, ids and quoted values.
+def normalise_message(message: str) -> str:
+    """Return *message* without the values that differ between instances: numbers, ids and quoted texts.
 
-    >>> normalised("customer 'acme' has 3 orders")
+    >>> normalise_message("customer 'acme' has 3 orders")
     'customer … has … orders'
     """
     return _VARIABLE.sub("…", message)
 
 
 def innermost_frame(traceback: str) -> str:
-    """Return the last place that *traceback* names.
+    """Return the innermost place that *traceback* names; empty if it names none.
 
     >>> innermost_frame('  File "jobs.py", line 3, in run')
     'jobs.py:3 in run'

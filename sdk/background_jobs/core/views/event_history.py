@@ -1,4 +1,4 @@
-"""An orchestration's whole story: what happened to it, and what its containers did, from its log."""
+"""The event history of an orchestration: what happened to it, and what its containers did."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from background_jobs.core.views.waits import Wait
 
 
 class TimelineEntry(BaseModel):
-    """Something that happened to an orchestration as a whole, or to one of its containers."""
+    """An event of an orchestration as a whole, or of one of its containers."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,12 +32,12 @@ class TimelineEntry(BaseModel):
 
 
 class Launch(BaseModel):
-    """One process that worked for a share."""
+    """One launch of a container for a share."""
 
     model_config = ConfigDict(frozen=True)
 
     share: int
-    launch: int = Field(description="Counts from 0; what is above took up where another was lost.")
+    launch: int = Field(description="Counts from 0; a launch above 0 went on where a container was lost.")
     first: int
     last: int
     started_at: AwareDatetime
@@ -47,7 +47,7 @@ class Launch(BaseModel):
 
 
 class EventHistory(BaseModel):
-    """What `show` tells beside the summary."""
+    """What the log says of an orchestration beside its summary."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,18 +61,24 @@ class EventHistory(BaseModel):
     waits: list[Wait] = Field(description="Why instances wait; empty where none does.")
 
 
-def event_history_of(
+def build_event_history(
     events: Sequence[OrchestrationEvent], *, failed_attempts: int, waits: list[Wait], now: datetime
 ) -> EventHistory:
-    """Tell the story of *events*, those of the orchestration as a whole, by time."""
+    """Return the history that *events* tell: those of the orchestration as a whole, by time.
+
+    *failed_attempts* is their number, *waits* says why instances wait, and *now* ends the launches that still
+    run.
+    """
     started = [event for event in events if isinstance(event, ContainerStarted)]
-    launches = list(_launches(events))
-    over = next((event.at for event in events if isinstance(event, OrchestrationCompleted)), now)
-    ends = _ends(launches, over)
+    launches = list(_read_launches(events))
+    ended_at = next((event.at for event in events if isinstance(event, OrchestrationCompleted)), now)
+    ends = _find_ends(launches, ended_at)
     return EventHistory(
-        timeline=[_entry(event) for event in events],
+        timeline=[TimelineEntry(at=event.at, type=event.type, detail=_describe(event)) for event in events],
         launches=launches,
-        lost=sum(launch.ended_at is None and end < over for launch, end in zip(launches, ends, strict=True)),
+        lost=sum(
+            launch.ended_at is None and end < ended_at for launch, end in zip(launches, ends, strict=True)
+        ),
         container_seconds=sum(
             ((end - launch.started_at) for launch, end in zip(launches, ends, strict=True)), timedelta()
         ).total_seconds(),
@@ -83,7 +89,7 @@ def event_history_of(
     )
 
 
-def _launches(events: Iterable[OrchestrationEvent]) -> Iterable[Launch]:
+def _read_launches(events: Iterable[OrchestrationEvent]) -> Iterable[Launch]:
     ends = {(event.share, event.launch): event for event in events if isinstance(event, ContainerEnded)}
     for event in events:
         if isinstance(event, ContainerStarted):
@@ -100,20 +106,16 @@ def _launches(events: Iterable[OrchestrationEvent]) -> Iterable[Launch]:
             )
 
 
-def _ends(launches: Sequence[Launch], over: datetime) -> list[datetime]:
-    """Return until when each launch ran: what it said, or when its successor began, or the end of all."""
-    begun = {(launch.share, launch.launch): launch.started_at for launch in launches}
+def _find_ends(launches: Sequence[Launch], ended_at: datetime) -> list[datetime]:
+    """Return when each launch ended: by its own event, or when the next launch began, or at *ended_at*."""
+    starts = {(launch.share, launch.launch): launch.started_at for launch in launches}
     return [
-        launch.ended_at or max(launch.started_at, begun.get((launch.share, launch.launch + 1), over))
+        launch.ended_at or max(launch.started_at, starts.get((launch.share, launch.launch + 1), ended_at))
         for launch in launches
     ]
 
 
-def _entry(event: OrchestrationEvent) -> TimelineEntry:
-    return TimelineEntry(at=event.at, type=event.type, detail=_detail(event))
-
-
-def _detail(event: OrchestrationEvent) -> str:  # noqa: PLR0911 -- a sentence for each event
+def _describe(event: OrchestrationEvent) -> str:  # noqa: PLR0911 -- a sentence for each event
     match event:
         case OrchestrationStarted():
             return f"{event.total} instances of {event.job_name} in {event.parallelism} shares"

@@ -1,4 +1,4 @@
-"""How fast an orchestration went: its outcomes, counted over equal spans of time."""
+"""The throughput of an orchestration: its outcomes, counted in buckets of equal time."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,7 +15,7 @@ MOST_BUCKETS: Final = 240
 
 
 class Throughput(BaseModel):
-    """How many instances ended in each of some equally long spans; the first begins at *began_at*."""
+    """How many instances ended in each bucket of time; the first bucket begins at *began_at*."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,22 +27,23 @@ class Throughput(BaseModel):
 
 
 def count_throughput(feed: Iterable[FeedItem], summary: Summary) -> Throughput:
-    """Count the outcomes in *feed* up to *summary*, in 240 buckets at most."""
+    """Count the outcomes in *feed* up to the version of *summary*, in at most 240 buckets."""
     began_at = summary.first_job_at or summary.started_at
     if began_at is None or summary.last_outcome_at is None:
-        return _timeline(summary, SHORTEST_BUCKET, [], [])
-    width = _width((summary.last_outcome_at - began_at).total_seconds())
-    last = _bucket(began_at, summary.last_outcome_at, width)
+        return _to_throughput(summary, SHORTEST_BUCKET, [], [])
+    width = _choose_width((summary.last_outcome_at - began_at).total_seconds())
+    last = _find_bucket(began_at, summary.last_outcome_at, width)
     counts = {rank: [0] * (last + 1) for rank in (COMPLETED, ERRORED)}
     for item in feed:
         if item.version <= summary.version:
-            for move in item.transitions:
-                if move.rank in counts:
-                    counts[move.rank][min(last, _bucket(began_at, move.at, width))] += 1
-    return _timeline(summary, width, counts[COMPLETED], counts[ERRORED])
+            for transition in item.transitions:
+                if transition.rank in counts:
+                    bucket = _find_bucket(began_at, transition.at, width)
+                    counts[transition.rank][min(last, bucket)] += 1
+    return _to_throughput(summary, width, counts[COMPLETED], counts[ERRORED])
 
 
-def _timeline(summary: Summary, width: float, completed: list[int], errored: list[int]) -> Throughput:
+def _to_throughput(summary: Summary, width: float, completed: list[int], errored: list[int]) -> Throughput:
     return Throughput(
         version=summary.version,
         began_at=summary.first_job_at or (summary.started_at if completed else None),
@@ -52,15 +53,15 @@ def _timeline(summary: Summary, width: float, completed: list[int], errored: lis
     )
 
 
-def _bucket(began_at: datetime, at: datetime, width: float) -> int:
-    # Clocks differ between containers, and what was cancelled may never have begun.
+def _find_bucket(began_at: datetime, at: datetime, width: float) -> int:
+    # Clocks differ between containers, and an instance that was cancelled may never have begun.
     return max(0, int((at - began_at).total_seconds() / width))
 
 
-def _width(seconds: float) -> float:
-    """Return the shortest width, doubled as often as it takes to cover *seconds* with few buckets.
+def _choose_width(seconds: float) -> float:
+    """Return the shortest width, doubled until at most 240 buckets cover *seconds*.
 
-    >>> _width(60), _width(600)
+    >>> _choose_width(60), _choose_width(600)
     (0.5, 4.0)
     """
     width = SHORTEST_BUCKET

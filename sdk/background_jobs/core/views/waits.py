@@ -1,4 +1,4 @@
-"""Why instances wait: what the log tells of shares that were not launched, and of those at work."""
+"""Why instances wait, from what the log says of the launches and delays of shares."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -19,32 +19,32 @@ LAUNCHING = "waiting for launch"
 
 
 class Wait(BaseModel):
-    """Some instances that wait for one reason."""
+    """The instances that wait for one reason."""
 
     model_config = ConfigDict(frozen=True)
 
     reason: str
     since: AwareDatetime
     shares: int
-    """How many shares they are in."""
+    """How many shares these instances are in."""
     instances: int
     detail: str = ""
-    """What AWS said; empty where it said nothing."""
+    """The message of AWS; empty if there was none."""
 
     def __str__(self) -> str:
-        said = f"{self.instances} instances: {self.reason}, since {self.since:%Y-%m-%d %H:%M:%S %Z}"
-        return f"{said} ({self.detail})" if self.detail else said
+        text = f"{self.instances} instances: {self.reason}, since {self.since:%Y-%m-%d %H:%M:%S %Z}"
+        return f"{text} ({self.detail})" if self.detail else text
 
 
 class Containers(NamedTuple):
-    """What the log says of the containers of an orchestration."""
+    """The events of the containers of an orchestration."""
 
     started: Sequence[ContainerStarted]
     delays: Sequence[ShareDelayed]
 
     @classmethod
     def among(cls, events: Sequence[Event]) -> Self:
-        """Pick what *events* say of containers."""
+        """Select the events of containers from *events*."""
         return cls(
             [event for event in events if isinstance(event, ContainerStarted)],
             [event for event in events if isinstance(event, ShareDelayed)],
@@ -66,9 +66,9 @@ def explain_waits(
     for index in waiting:
         while index > bounds[share]:
             share += 1
-        reason, detail, since = _why(share, orchestration, launched, delays)
+        reason, detail, since = _explain_wait(share, orchestration, launched, delays)
         groups.setdefault((reason, detail), []).append((share, since))
-    found = [
+    waits = [
         Wait(
             reason=reason,
             detail=detail,
@@ -78,10 +78,10 @@ def explain_waits(
         )
         for (reason, detail), members in groups.items()
     ]
-    return sorted(found, key=lambda wait: -wait.instances)
+    return sorted(waits, key=lambda wait: -wait.instances)
 
 
-def _why(
+def _explain_wait(
     share: int,
     orchestration: OrchestrationStarted,
     launched: Container[int],

@@ -32,7 +32,7 @@ export class Chart {
   }
 
   /**
-   * Show the columns that `Timeline.columns` returns.
+   * Show the columns that `Throughput.columns` returns.
    * @param {ChartColumns} columns
    */
   show(columns) {

@@ -100,8 +100,8 @@ export class InstancePanel {
     this.lead(this.previous, index - 1);
     this.lead(this.following, index + 1);
     try {
-      const story = await get(`${path(this.id)}/instances/${index}`);
-      if (index === this.index) this.show(story);
+      const detail = await get(`${path(this.id)}/instances/${index}`);
+      if (index === this.index) this.show(detail);
     } catch (error) {
       this.body.replaceChildren(errorNotice(error, () => this.load()));
     }
@@ -118,13 +118,13 @@ export class InstancePanel {
     else link.removeAttribute("href");
   }
 
-  /** @param {InstanceDetail} story */
-  show(story) {
-    const { instance, params, result, error, events } = story;
+  /** @param {InstanceDetail} detail */
+  show(detail) {
+    const { instance, params, result, error, events } = detail;
     this.state.dataset.status = instance.state;
     setText(this.state, instance.state);
     const sections = [
-      this.facts(story),
+      this.facts(detail),
       instance.state === "running" ? this.progress(events) : null,
       error
         ? section(
@@ -158,7 +158,7 @@ export class InstancePanel {
     this.body.replaceChildren(...sections.filter((section) => section !== null));
   }
 
-  /** @param {InstanceDetail} story */
+  /** @param {InstanceDetail} detail */
   facts({ instance, events, log }) {
     const outcome = events.find((event) => event.type === "JobCompleted" || event.type === "JobErrored");
     const attempts = outcome?.attempt ?? instance.attempt;

@@ -33,7 +33,7 @@ export class Instances {
 
   /**
    * Apply *moves* as the stream tells them, and return the indices that changed.
-   * @param {Move[]} moves
+   * @param {TransitionView[]} moves
    */
   apply(moves) {
     return moves.map(({ index, state, attempt }) => {

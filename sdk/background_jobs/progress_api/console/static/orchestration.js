@@ -12,7 +12,7 @@ import { Overview } from "./overview.js";
 import { errorNotice } from "./components.js";
 import { Stream } from "./stream.js";
 import { PipelineAndWaits } from "./pipeline_and_waits.js";
-import { Timeline } from "./timeline.js";
+import { Throughput } from "./throughput.js";
 
 const TICK = 1_000;
 
@@ -31,8 +31,8 @@ export class OrchestrationPage {
     this.id = id;
     this.index = index;
     this.instances = new Instances();
-    /** @type {[Move[], number][]} */
-    this.pendingTransitions = []; // transitions that came before the timeline
+    /** @type {[TransitionView[], number][]} */
+    this.pendingTransitions = []; // transitions that came before the throughput
     this.overview = new Overview(id);
     this.pipelineAndWaits = new PipelineAndWaits(id);
     this.grid = new Grid((chosen) => this.choose(chosen));
@@ -160,8 +160,8 @@ export class OrchestrationPage {
     this.pipelineAndWaits.show(orchestration);
     this.grid.show(this.instances);
     this.failures.show(orchestration.counts.errored);
-    [this.timeline, this.pendingTransitions] = [null, []];
-    this.loadTimeline();
+    [this.throughput, this.pendingTransitions] = [null, []];
+    this.loadThroughput();
     if (this.index !== null) this.panel.open(this.index, this.instances);
   }
 
@@ -177,9 +177,9 @@ export class OrchestrationPage {
     this.overview.count(counts, eta_seconds);
     this.overview.countStates(this.instances.counts);
     this.failures.show(counts.errored);
-    if (this.timeline?.began) this.timeline.add(transitions, version);
+    if (this.throughput?.began) this.throughput.add(transitions, version);
     else this.pendingTransitions.push([transitions, version]);
-    if (this.timeline?.began === null) this.loadTimeline();
+    if (this.throughput?.began === null) this.loadThroughput();
   }
 
   /** @param {{ progress: InstanceProgress[] }} data */
@@ -198,14 +198,14 @@ export class OrchestrationPage {
   }
 
   /** Ask for what came before; what comes meanwhile is kept, and counted after it. */
-  async loadTimeline() {
+  async loadThroughput() {
     if (this.loading) return;
     this.loading = true;
     try {
-      this.timeline = new Timeline(await get(`${path(this.id)}/timeline`));
-      if (this.timeline.began !== null) {
+      this.throughput = new Throughput(await get(`${path(this.id)}/throughput`));
+      if (this.throughput.began !== null) {
         for (const [transitions, version] of this.pendingTransitions.splice(0))
-          this.timeline.add(transitions, version);
+          this.throughput.add(transitions, version);
       }
       this.tick();
     } catch {
@@ -217,12 +217,12 @@ export class OrchestrationPage {
 
   tick() {
     const seconds = now() / 1_000;
-    this.overview.tick(this.timeline?.rate(seconds) ?? 0);
-    if (!this.timeline || document.hidden) return;
+    this.overview.tick(this.throughput?.rate(seconds) ?? 0);
+    if (!this.throughput || document.hidden) return;
     const { completed_at, last_outcome_at, total } = this.view;
     const isLive = completed_at === null;
     this.chart.show(
-      this.timeline.columns(total, isLive ? seconds : Date.parse(last_outcome_at ?? "") / 1_000, isLive),
+      this.throughput.columns(total, isLive ? seconds : Date.parse(last_outcome_at ?? "") / 1_000, isLive),
     );
   }
 }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from background_jobs import Failure, Orchestration, OrchestrationService, Status, Success, aio
-from background_jobs.core.errors import InvalidToken
+from background_jobs.core.errors import InstanceNotFound, InvalidToken
 from background_jobs.settings import Settings
 
 
@@ -24,7 +24,7 @@ def half_done(
 
 
 def test_outcomes_can_be_read_while_other_instances_run(half_done: Orchestration) -> None:
-    success, failure = half_done.ended()
+    success, failure = half_done.outcomes()
     assert isinstance(success, Success)
     assert (success.index, success.params, success.result) == (0, {"n": 2}, 1)
     assert isinstance(failure, Failure)
@@ -37,7 +37,7 @@ def test_outcomes_can_be_read_while_other_instances_run(half_done: Orchestration
 def test_ended_instances_are_found_by_status(
     half_done: Orchestration, status: Status, indices: list[int]
 ) -> None:
-    assert [outcome.index for outcome in half_done.ended(status)] == indices
+    assert [outcome.index for outcome in half_done.outcomes(status)] == indices
 
 
 def test_errors_are_there_without_their_params_being_read(half_done: Orchestration) -> None:
@@ -45,9 +45,31 @@ def test_errors_are_there_without_their_params_being_read(half_done: Orchestrati
     assert (error.index, error.error.type, error.error.message) == (1, "ValueError", "3 is odd")
 
 
+def test_instances_and_outcomes_are_read_page_by_page(half_done: Orchestration) -> None:
+    page = half_done.instances(from_index=1, limit=2)
+    assert ([view.index for view in page.instances], page.next_index) == ([1, 2], 3)
+    assert [view.index for view in half_done.instances(Status.IN_PROGRESS).instances] == [2, 3]
+    assert [view.result for view in half_done.successes().successes] == [1]
+    assert [view.index for view in half_done.failures(from_index=1).failures] == [1]
+    assert half_done.successes(from_index=1).successes == []
+
+
+def test_an_instance_has_its_params_its_outcome_and_its_events(half_done: Orchestration) -> None:
+    instance = half_done.instance(0)
+    assert (instance.params, instance.result, instance.events[-1].type) == ({"n": 2}, 1, "JobCompleted")
+    with pytest.raises(InstanceNotFound, match="are 0 to 3"):
+        half_done.instance(4)
+
+
+def test_launches_and_throughput_tell_what_ran_and_how_fast(half_done: Orchestration) -> None:
+    assert [(launch.first, launch.last) for launch in half_done.launches()] == [(0, 1)]
+    throughput = half_done.throughput()
+    assert (sum(throughput.completed), sum(throughput.errored)) == (1, 1)
+
+
 def test_there_are_no_outcomes_where_nothing_was_folded(service: OrchestrationService) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}])
-    assert (list(orchestration.ended()), list(orchestration.errors())) == ([], [])
+    assert (list(orchestration.outcomes()), list(orchestration.errors())) == ([], [])
 
 
 def test_the_history_is_there_newest_first_and_page_by_page(
@@ -70,8 +92,8 @@ def test_the_async_twins_do_the_same(half_done: Orchestration, settings: Setting
     async def everything() -> tuple[list[int], list[int], list[str]]:
         service = aio.OrchestrationService(settings)
         orchestration = await service.orchestration(half_done.id)
-        ended = [outcome.index async for outcome in orchestration.ended()]
-        completed = [outcome.index async for outcome in orchestration.ended(Status.COMPLETED)]
+        ended = [outcome.index async for outcome in orchestration.outcomes()]
+        completed = [outcome.index async for outcome in orchestration.outcomes(Status.COMPLETED)]
         page = await service.history(job_name="halve", limit=1)
         return ended, completed, [summary.orchestration_id for summary in page.summaries]
 

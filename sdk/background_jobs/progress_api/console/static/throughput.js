@@ -5,9 +5,9 @@ const POINTS = 40; // that differ; a rate is the mean over a fortieth of the cha
 const TOO_FEW = 0.01; // of all instances
 const RECENT = 10; // seconds that the rate of the moment looks back
 
-export class Timeline {
+export class Throughput {
   /**
-   * Take up what `GET .../timeline` answered.
+   * Take up what `GET .../throughput` answered.
    * @param {ThroughputView} throughput
    */
   constructor({ version, began_at, bucket_seconds, completed, errored }) {
@@ -19,13 +19,13 @@ export class Timeline {
   }
 
   /**
-   * Count the outcomes among *moves*, unless they are of a version that was counted already.
-   * @param {Move[]} moves
+   * Count the outcomes among *transitions*, unless they are of a version that was counted already.
+   * @param {TransitionView[]} transitions
    * @param {number} version
    */
-  add(moves, version) {
+  add(transitions, version) {
     if (version <= this.version || this.began === null) return;
-    for (const { status, at } of moves) {
+    for (const { status, at } of transitions) {
       if (status === "InProgress") continue;
       const bucket = this.bucket(Date.parse(at) / 1_000);
       (status === "Completed" ? this.completed : this.errored)[bucket] += 1;

@@ -25,25 +25,25 @@ def test_an_event_history_has_the_timeline_and_the_launches(
     launch(orchestration, share=1)
     aggregate()
 
-    story = orchestration.story()
+    history = orchestration.event_history()
 
-    assert [entry.type for entry in story.timeline] == [
+    assert [entry.type for entry in history.timeline] == [
         "OrchestrationStarted",
         "ContainerStarted",
         "ContainerEnded",
     ]
-    assert "3 instances of halve in 2 shares" in story.timeline[0].detail
-    (container,) = story.launches
+    assert "3 instances of halve in 2 shares" in history.timeline[0].detail
+    (container,) = history.launches
     assert (container.share, container.first, container.last, container.status) == (1, 2, 2, 0)
     assert container.ended_at is not None
-    assert story.container_seconds == (container.ended_at - container.started_at).total_seconds() > 0
-    assert [(wait.reason, wait.instances) for wait in story.waits] == [("waiting for launch", 2)]
+    assert history.container_seconds == (container.ended_at - container.started_at).total_seconds() > 0
+    assert [(wait.reason, wait.instances) for wait in history.waits] == [("waiting for launch", 2)]
 
     launch(orchestration, share=0)
     aggregate_completion()
-    details = {entry.type: entry.detail for entry in orchestration.story().timeline}
+    details = {entry.type: entry.detail for entry in orchestration.event_history().timeline}
     assert details["OrchestrationCompleted"] == "2 completed, 1 errored"
-    assert (orchestration.waits(), orchestration.story().lost) == ([], 0)
+    assert (orchestration.waits(), orchestration.event_history().lost) == ([], 0)
 
 
 def test_a_standstill_is_reported_once_with_its_reasons(
@@ -71,7 +71,7 @@ def test_a_standstill_is_reported_once_with_its_reasons(
     (warning,) = [event["detail"] for event in listen() if event["detail-type"] == "OrchestrationStalled"]
     assert (warning["orchestration_id"], warning["tags"]) == (waiting.id, {"customer": "acme"})
     assert "1 instances: waiting for launch" in warning["reasons"][0]
-    assert waiting.story().timeline[-1].type == "OrchestrationStalled"
+    assert waiting.event_history().timeline[-1].type == "OrchestrationStalled"
 
 
 def listening(settings: Settings) -> Callable[[], list[dict[str, Any]]]:

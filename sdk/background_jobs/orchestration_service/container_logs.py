@@ -1,19 +1,23 @@
-"""Where logs are read from, each from where it was left off: files offline, CloudWatch Logs on AWS."""
+"""Reading the logs of containers: files of the offline stack, or CloudWatch Logs on AWS."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from background_jobs.aws import clients
 from background_jobs.aws.logs import LogLine, Logs
+from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import LogNotFound
+from background_jobs.orchestration_service.steps import Pause, Steps, call, emit_each
+
+_POLL_SECONDS: Final = 2.0
 
 
 class LogSource(Protocol):
     """One log that may still grow."""
 
     def new_lines(self, *, to_the_end: bool) -> Iterator[LogLine]:
-        """Yield what has come since the last call; a line that is still being written, only *to_the_end*.
+        """Yield the lines since the last call; an unfinished line only *to_the_end*.
 
         Raises LogNotFound.
         """
@@ -24,15 +28,37 @@ def open_log(location: str) -> LogSource:
     return LogFile(Path(location)) if location.endswith(".log") else LogStream(location)
 
 
+def follow_log(orchestration_id: str, index: int, stores: Stores, *, follow: bool) -> Steps[LogLine]:
+    """Emit what the containers of an instance wrote, launch by launch; with *follow* until its outcome.
+
+    Raises LogNotFound.
+    """
+    event_log, sources = stores.event_log, dict[str, LogSource]()
+    while True:
+        # The outcome is looked up before the log is read, so that no line before the outcome is missed.
+        is_over = not follow or not (
+            yield from call(lambda: event_log.find_unfinished(orchestration_id, index, index))
+        )
+        for launch in (yield from call(lambda: event_log.read_launches(orchestration_id))):
+            if launch.first <= index <= launch.last and launch.log:
+                source = sources.setdefault(launch.log, open_log(launch.log))
+                yield from emit_each(source.new_lines(to_the_end=is_over))
+        if is_over:
+            break
+        yield Pause(_POLL_SECONDS)
+    if not sources:
+        raise LogNotFound(f"No container that tells where its log is has taken up instance {index}.")
+
+
 class LogFile:
-    """What a container of the offline stack wrote."""
+    """The log of a container of the offline stack."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._position = 0
 
     def new_lines(self, *, to_the_end: bool) -> Iterator[LogLine]:
-        """Yield what has come since the last call. Raises LogNotFound."""
+        """Yield the lines since the last call. Raises LogNotFound."""
         try:
             file = self._path.open("rb")
         except FileNotFoundError:
@@ -48,7 +74,7 @@ class LogFile:
 
 
 class LogStream:
-    """What a container on AWS wrote."""
+    """The log of a container on AWS."""
 
     def __init__(self, location: str) -> None:
         self._location = location
@@ -56,7 +82,7 @@ class LogStream:
         self._logs = Logs(clients.logs())
 
     def new_lines(self, *, to_the_end: bool) -> Iterator[LogLine]:
-        """Yield what has come since the last call. Raises LogNotFound."""
+        """Yield the lines since the last call. Raises LogNotFound."""
         del to_the_end  # lines come whole
         while True:
             page = self._logs.page(self._location, self._token)

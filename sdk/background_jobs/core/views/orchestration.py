@@ -1,0 +1,121 @@
+"""How an orchestration stands, and what the service answers to requests that change one."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from background_jobs.core.fold import Summary
+from background_jobs.core.lineage import Lineage
+from background_jobs.core.progress import eta_seconds
+from background_jobs.core.statuses import Status
+
+
+class Counts(BaseModel):
+    """How many instances are in which state; they add up to the total."""
+
+    model_config = ConfigDict(frozen=True)
+
+    waiting: int
+    running: int
+    completed: int
+    errored: int
+
+
+class OrchestrationView(Lineage):
+    """How an orchestration stands at one moment."""
+
+    orchestration_id: str
+    version: int = Field(description="Rises with every change; the id of stream events.")
+    job_name: str
+    service: str
+    status: Status
+    cancelled: bool
+    total: int
+    counts: Counts
+    tags: dict[str, str]
+    next_skipped: str | None = Field(
+        description="Why the stage that was to follow was not started; null unless that is so."
+    )
+    started_at: AwareDatetime | None
+    first_job_at: AwareDatetime | None
+    last_outcome_at: AwareDatetime | None
+    cancelled_at: AwareDatetime | None
+    completed_at: AwareDatetime | None
+    eta_seconds: float | None = Field(description="What the rest takes at the rate so far; null if unknown.")
+
+    @classmethod
+    def of(cls, summary: Summary, now: datetime) -> Self:
+        """Return the view of *summary* at the moment *now*, from which the remaining time is estimated."""
+        return cls(
+            **{name: getattr(summary, name) for name in _COPIED},
+            **summary.lineage(),
+            cancelled=summary.cancelled_at is not None,
+            total=summary.total or 0,
+            counts=Counts(
+                waiting=summary.waiting,
+                running=summary.running,
+                completed=summary.completed,
+                errored=summary.errored,
+            ),
+            eta_seconds=_eta(summary, now),
+        )
+
+
+_COPIED: Final = (
+    "orchestration_id",
+    "version",
+    "job_name",
+    "service",
+    "status",
+    "tags",
+    "next_skipped",
+    "started_at",
+    "first_job_at",
+    "last_outcome_at",
+    "cancelled_at",
+    "completed_at",
+)
+
+
+class OrchestrationPage(BaseModel):
+    """A page of orchestrations, newest first."""
+
+    orchestrations: list[OrchestrationView]
+    next_token: str | None = Field(description="Where the next page begins; null at the end.")
+
+    @classmethod
+    def of(cls, summaries: Iterable[Summary], next_token: str | None, now: datetime) -> Self:
+        """Return a page of the views of *summaries* at the moment *now*."""
+        views = [OrchestrationView.of(summary, now) for summary in summaries]
+        return cls(orchestrations=views, next_token=next_token)
+
+
+class KickOffAnswer(BaseModel):
+    """The orchestration that a kick-off or a rerun started."""
+
+    orchestration_id: str
+    job_name: str
+
+
+class Cancellation(StrEnum):
+    """What a call of cancel found."""
+
+    REQUESTED = "requested"
+    ALREADY_CANCELLED = "already cancelled"
+    ALREADY_DONE = "already done"
+
+
+class CancelAnswer(BaseModel):
+    """What a request to cancel found."""
+
+    found: Cancellation
+
+
+def _eta(summary: Summary, now: datetime) -> float | None:
+    if summary.first_job_at is None or summary.total is None or summary.all_final:
+        return None
+    running_for = max(0.0, (now - summary.first_job_at).total_seconds())
+    return eta_seconds(summary.completed + summary.errored, summary.total, running_for)

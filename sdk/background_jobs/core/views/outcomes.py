@@ -1,0 +1,60 @@
+"""The outcomes of job instances as JSON, alone and in pages."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from background_jobs.core.events import FailedAttempt, JobError
+from background_jobs.core.outcomes import Failure, Success
+
+
+class OutcomeView(BaseModel):
+    """What successes and failures have in common."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    index: int
+    job_id: str
+    params: dict[str, Any]
+    attempts: int
+    started_at: datetime | None
+    ended_at: datetime
+
+
+class SuccessView(OutcomeView):
+    """A job instance that returned."""
+
+    result: Any
+
+    @classmethod
+    def of(cls, success: Success) -> Self:
+        """Return the view of *success*."""
+        return cls.model_validate(success)
+
+
+class FailureView(OutcomeView):
+    """A job instance that gave up, with what is known of the reason."""
+
+    error: JobError
+    failed_attempts: list[FailedAttempt]
+    log: str
+
+    @classmethod
+    def of(cls, failure: Failure) -> Self:
+        """Return the view of *failure*."""
+        return cls.model_validate(failure)
+
+
+class SuccessPage(BaseModel):
+    """A page of successes, in the order of the params."""
+
+    successes: list[SuccessView]
+    next_index: int | None = Field(description="Where the next page begins; null at the end.")
+
+
+class FailurePage(BaseModel):
+    """A page of failures, in the order of the params."""
+
+    failures: list[FailureView]
+    next_index: int | None = Field(description="Where the next page begins; null at the end.")

@@ -1,0 +1,64 @@
+"""Reading job instances one by one: how each stands, and everything that happened to one of them."""
+
+from collections.abc import Iterable
+
+from background_jobs.aws.stores import Stores
+from background_jobs.core.errors import InstanceNotFound
+from background_jobs.core.events import ContainerStarted, JobCompleted, JobErrored
+from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.statuses import State, Status
+from background_jobs.core.views.instances import (
+    STATES,
+    InstanceDetail,
+    InstanceEvent,
+    InstancePage,
+    InstanceView,
+    indices_in_states,
+    slice_indices,
+)
+from background_jobs.orchestration_service.outcomes import outcome_from_event
+from background_jobs.orchestration_service.stored_params import read_params
+
+
+def read_instance_page(
+    orchestration_id: str, status: Status | None, from_index: int, limit: int, stores: Stores
+) -> InstancePage:
+    """Return a page of the instances, all or those of one status; none while nothing was folded yet."""
+    model = stores.read_model.read_snapshot(orchestration_id)
+    indices = indices_in_states(model, STATES[status] if status else State)
+    page, next_index = slice_indices(indices, from_index, limit)
+    views = [InstanceView.of(orchestration_id, index, model.rank(index)) for index in page]
+    return InstancePage(instances=views, next_index=next_index)
+
+
+def read_instance(orchestration_id: str, index: int, stores: Stores) -> InstanceDetail:
+    """Return one instance with its params, its outcome and its event history.
+
+    Raises OrchestrationNotFound, InstanceNotFound, or PayloadNotFound once its params or its result have
+    expired.
+    """
+    started = stores.event_log.read_started(orchestration_id)
+    if not 0 <= index < started.total:
+        raise InstanceNotFound(orchestration_id, index, started.total)
+    model = stores.read_model.read_snapshot(orchestration_id)
+    params = read_params(started, index, index, stores.payloads)[index]
+    events = sorted(stores.event_log.read_instance(orchestration_id, index), key=lambda event: event.at)
+    outcomes = [
+        outcome_from_event(event, started.job_name, params, stores.payloads)
+        for event in events
+        if isinstance(event, JobCompleted | JobErrored)
+    ]
+    return InstanceDetail(
+        instance=InstanceView.of(orchestration_id, index, model.rank(index)),
+        params=params,
+        result=next((outcome.result for outcome in outcomes if isinstance(outcome, Success)), None),
+        error=next((outcome.error for outcome in outcomes if isinstance(outcome, Failure)), None),
+        log=_find_log(stores.event_log.read_launches(orchestration_id), index),
+        events=[InstanceEvent.of(event) for event in events],
+    )
+
+
+def _find_log(launches: Iterable[ContainerStarted], index: int) -> str:
+    """Return where the latest launch that had the instance at *index* wrote its log; empty if none had."""
+    logs = [launch.log for launch in launches if launch.first <= index <= launch.last]
+    return logs[-1] if logs else ""
