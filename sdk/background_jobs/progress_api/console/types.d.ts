@@ -29,7 +29,7 @@ interface OrchestrationView {
   eta_seconds: number | null;
 }
 
-interface Move {
+interface TransitionView {
   index: number;
   status: Status;
   state: string;
@@ -51,7 +51,7 @@ interface Snapshot {
 }
 
 interface Transitions {
-  transitions: Move[];
+  transitions: TransitionView[];
   counts: Counts;
   cancelled_at: string | null;
   eta_seconds: number | null;

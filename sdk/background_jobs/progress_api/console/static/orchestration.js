@@ -19,8 +19,8 @@ const TICK = 1_000;
 export class OrchestrationPage {
   /** @type {OrchestrationView} */
   view;
-  /** @type {Timeline | null | undefined} */
-  timeline;
+  /** @type {Throughput | null | undefined} */
+  throughput;
 
   /**
    * @param {HTMLElement} root
