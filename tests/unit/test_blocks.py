@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from background_jobs.core.blocks import (
     BLOCK_BYTES,
-    PARTITION_SIZE,
     READABLE_BYTES,
     Block,
     InstanceRange,
@@ -23,7 +22,7 @@ from background_jobs.core.blocks import (
     ranges_of_share,
     unpack,
 )
-from background_jobs.core.events import EventKey, JobEvent, JobProgressed, parse_event
+from background_jobs.core.events import PARTITION_SIZE, EventKey, JobEvent, JobProgressed, parse_event
 from tests.unit.histories import ORCHESTRATION_ID, at, histories, job_completed, job_errored, job_started
 
 HISTORIES = sorted((Path(__file__).parent.parent / "histories").glob("v*/*.json"))
@@ -31,7 +30,10 @@ RANGE = InstanceRange("billing", ORCHESTRATION_ID, 0, 249)
 
 
 def through_blocks(events: list[Any], instances: InstanceRange = RANGE) -> list[JobEvent]:
-    blocks = [Block(instances, number, 0, "me", unpack(pack(body))) for number, body in enumerate(cut_bodies(events))]
+    blocks = [
+        Block(instances, number, 0, "me", unpack(pack(body)))
+        for number, body in enumerate(cut_bodies(events))
+    ]
     return [event for block in blocks for event in block.events()]
 
 
@@ -48,7 +50,9 @@ def test_every_event_of_a_released_history_comes_out_of_a_block_as_it_went_in(pa
 def test_any_history_comes_out_of_blocks_as_it_went_in(history: list[Any]) -> None:
     for start in range(0, 4_000, PARTITION_SIZE):
         instances = InstanceRange("billing", ORCHESTRATION_ID, start, start + PARTITION_SIZE - 1)
-        events = [event for event in history if isinstance(event, JobEvent) and start <= event.index < start + 250]
+        events = [
+            event for event in history if isinstance(event, JobEvent) and start <= event.index < start + 250
+        ]
         assert through_blocks(events, instances) == events
 
 
@@ -95,7 +99,9 @@ def test_the_ranges_of_an_orchestration_hold_each_instance_once_and_none_spans_t
 ) -> None:
     ranges = list(ranges_of_orchestration("billing", ORCHESTRATION_ID, total, min(count, total)))
     assert [index for part in ranges for index in range(part.first, part.last + 1)] == list(range(total))
-    assert {part.partition for part in ranges} == set(job_partitions("billing", ORCHESTRATION_ID, 0, total - 1))
+    assert {part.partition for part in ranges} == set(
+        job_partitions("billing", ORCHESTRATION_ID, 0, total - 1)
+    )
     for part in ranges:
         assert range_from_key(part.key(12)) == (part, 12)
         assert part.first // PARTITION_SIZE == part.last // PARTITION_SIZE

@@ -189,7 +189,9 @@ def try_every_order(
         ends += not left
         for number in left:
             pending.append((*moves, (number, False)))
-            if sum(lost for _, lost in moves) < lost_answers and isinstance(running[number].step, AppendBlock):
+            if sum(lost for _, lost in moves) < lost_answers and isinstance(
+                running[number].step, AppendBlock
+            ):
                 pending.append((*moves, (number, True)))
     return Found(len(known), ends)
 
@@ -206,7 +208,8 @@ def replay(
 ) -> tuple[Log, list[Running]]:
     log = Log(place)
     running = [
-        Running(actors[name](f"{name} {number}"), closes=name == "closer") for number, name in enumerate(names)
+        Running(actors[name](f"{name} {number}"), closes=name == "closer")
+        for number, name in enumerate(names)
     ]
     for actor in running:
         actor.send(None)
@@ -252,11 +255,10 @@ def test_a_process_that_is_fenced_out_appends_nothing_from_then_on() -> None:
             launch.send(log.answer(launch.step))  # type: ignore[arg-type]
 
         # when another takes its range over while it sleeps
-        other = take_over(RANGE, "relaunch")
-        step = next(other)
-        with pytest.raises(StopIteration):
-            while True:
-                step = other.send(log.answer(step))
+        other = Running(take_over(RANGE, "relaunch"), closes=False)
+        other.send(None)
+        while other.step is not None:
+            other.send(log.answer(other.step))
         before = dict(log.blocks)
 
         # then its next append is refused, it ends, and the log is as it was
@@ -288,7 +290,9 @@ class TestWhatTheModelFinds:
     def test_without_the_fence_in_the_place_of_a_block_the_dead_append_beside_the_living(self) -> None:
         """A block under (fence, number), free as it is, with no check that no later fence exists."""
         with pytest.raises(Violation, match="second outcome"):
-            try_every_order(("launch", "relaunch"), place=lambda block: (block.fence, block.sequence, block.owner))
+            try_every_order(
+                ("launch", "relaunch"), place=lambda block: (block.fence, block.sequence, block.owner)
+            )
 
     def test_who_takes_over_without_reading_again_gives_second_outcomes(self) -> None:
         def hasty(owner: str) -> Actor:
@@ -373,7 +377,9 @@ class Owners(RuleBasedStateMachine):
 
     @rule()
     def somebody_closes_without_a_break(self) -> None:
-        actor = self.begins("closer")
+        self.count += 1
+        actor = Running(closer(f"closer {self.count}"), closes=True)
+        actor.send(None)
         while actor.step is not None:
             actor.send(self.log.answer(actor.step))
         assert len(self.log.seen) == 2

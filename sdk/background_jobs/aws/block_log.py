@@ -1,4 +1,4 @@
-"""The blocks of job instances in DynamoDB: appends where a place is free, and reads by range and partition."""
+"""The blocks of job instances in DynamoDB: appends where a place is free, and reads by range."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -115,7 +115,7 @@ class BlockLog:
 
     @reaching_aws
     def append_all(self, blocks: Sequence[Block]) -> list[Block | None]:
-        """Append up to 100 blocks where their places are free; return for each what holds its place, or None."""
+        """Append up to 100 blocks where their places are free; return what holds each place, or None."""
         holders: dict[EventKey, Block] = {}
         left = list(blocks)
         for attempt in count():
@@ -252,9 +252,7 @@ class _Window:
         reads = {number: step for number, step in self._steps.items() if isinstance(step, ReadBlocks)}
         appends = {number: step for number, step in self._steps.items() if isinstance(step, AppendBlock)}
         self._steps = {}
-        answers: dict[int, Any] = dict(
-            zip(reads, self._log.read_together(list(reads.values())), strict=True)
-        )
+        answers: dict[int, Any] = dict(zip(reads, self._log.read_together(list(reads.values())), strict=True))
         for portion in _portions(appends):
             holders = self._log.append_all([appends[number].block for number in portion])
             answers |= zip(portion, holders, strict=True)

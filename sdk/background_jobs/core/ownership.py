@@ -84,7 +84,9 @@ def take_over(instances: InstanceRange, owner: str) -> Steps[tuple[Ownership, li
 
 
 def close(
-    instances: InstanceRange, owner: str, outcomes: Callable[[Sequence[int], Sequence[Block]], Iterable[bytes]]
+    instances: InstanceRange,
+    owner: str,
+    outcomes: Callable[[Sequence[int], Sequence[Block]], Iterable[bytes]],
 ) -> Steps[int]:
     """Give an outcome to each instance that has none, and return how many those were.
 
@@ -92,16 +94,18 @@ def close(
     block that is appended fences the range; where all have their outcome, nothing is appended.
     """
     blocks: list[Block] = []
+    is_behind = True
     while True:
-        yield from _read_on(instances, blocks)
+        if is_behind:
+            yield from _read_on(instances, blocks)
         left = unfinished(instances, (event for block in blocks for event in block.events()))
         if not left:
             return sum(len(block.events()) for block in blocks if block.is_by(owner))
-        fence = _next_fence(blocks)
+        fence, is_behind = _next_fence(blocks), False
         for body in outcomes(left, blocks):
             block = Block(instances, len(blocks), fence, owner, body)
             holder: Block | None = yield AppendBlock(block)
-            if holder is not None and not holder.is_by(owner):
+            if is_behind := holder is not None and not holder.is_by(owner):
                 break
             blocks.append(block)
 
