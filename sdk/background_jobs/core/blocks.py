@@ -1,0 +1,199 @@
+"""Blocks: the events that one owner of a range of instances appends with one write.
+
+A range is the part of a share that lies in one partition of the log. Its blocks are numbered from 0 without
+gaps, and the number is the block's place: whoever appends knows every block before it, and only one can have
+the next number. An owner whose place is taken by somebody else has lost the range (`core.ownership`).
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Final, NamedTuple
+
+from pydantic import Field, TypeAdapter
+from pydantic_core import from_json
+
+from background_jobs.core.containers.shares import cut
+from background_jobs.core.events import PARTITION_SIZE, EventKey, JobCompleted, JobErrored, JobEvent
+
+BLOCK_BYTES: Final = 128 * 1024
+"""The JSON of one block, before it is packed; a single event may be longer, far below DynamoDB's 400 KB."""
+READABLE_BYTES: Final = 768
+"""A document up to this size is kept as text: with its keys it takes one write unit, packed or not."""
+_MOST_BYTES: Final = 4 * 1024 * 1024
+"""What a packed document may hold; beyond it, it is none of ours."""
+_LEVEL: Final = 1
+"""Of zlib: a ninth of the bytes for a quarter of a microsecond an event; higher levels save little more."""
+_ENVELOPE: Final = {"orchestration_id", "schema_version"}
+"""The fields of an event that its place and its block say already."""
+_BLOCK: Final = "block#"
+_EVENTS: Final[TypeAdapter[list[JobEvent]]] = TypeAdapter(
+    list[Annotated[JobEvent, Field(discriminator="type")]]
+)
+
+
+class InvalidBlock(ValueError):
+    """What is stored as a block cannot be one."""
+
+
+class InstanceRange(NamedTuple):
+    """Consecutive job instances that have one owner at a time."""
+
+    service: str
+    orchestration_id: str
+    first: int
+    last: int
+
+    @property
+    def partition(self) -> str:
+        """Return the log partition of the range's blocks."""
+        return job_partition(self.service, self.orchestration_id, self.first)
+
+    def key(self, sequence: int) -> EventKey:
+        """Return the place of the block with this number."""
+        return EventKey(self.partition, f"{self.prefix}{sequence:06d}")
+
+    @property
+    def prefix(self) -> str:
+        """Return how the sort keys of all blocks of the range begin."""
+        return f"{_BLOCK}{self.first:08d}-{self.last:08d}#"
+
+
+class Block(NamedTuple):
+    """Events of one range, appended together; an empty one is a fence alone.
+
+    *body* is the JSON array of the events, without the fields that the block's place says.
+    """
+
+    range: InstanceRange
+    sequence: int
+    fence: int
+    """Under which number its owner took the range, from 0; a later owner has a higher one."""
+    owner: str
+    """Who appended it: another text for each process and each call that ever owns a range."""
+    body: bytes = b"[]"
+
+    @property
+    def key(self) -> EventKey:
+        """Return the block's place, and its identity."""
+        return self.range.key(self.sequence)
+
+    def is_by(self, owner: str) -> bool:
+        """Tell whether *owner* appended it; then it holds what *owner* meant to append here."""
+        return self.owner == owner
+
+    def events(self) -> list[JobEvent]:
+        """Return the events, in the order in which they were added.
+
+        Raises InvalidBlock where one is of no instance of the range, or pydantic.ValidationError.
+        """
+        fields: list[dict[str, Any]] = from_json(self.body)
+        for event in fields:
+            event["orchestration_id"] = self.range.orchestration_id
+        events = _EVENTS.validate_python(fields)
+        if not all(self.range.first <= event.index <= self.range.last for event in events):
+            raise InvalidBlock(f"An event of {self.key} is of no instance of its range.")
+        return events
+
+
+def log_partition(service: str, orchestration_id: str) -> str:
+    """Return the log partition of what happens to an orchestration as a whole.
+
+    >>> log_partition("billing", "7c0e")
+    'billing#7c0e'
+    """
+    return f"{service}#{orchestration_id}"
+
+
+def job_partition(service: str, orchestration_id: str, index: int) -> str:
+    """Return the log partition of job instance *index*.
+
+    >>> job_partition("billing", "7c0e", 251)
+    'billing#7c0e#jobs#00001'
+    """
+    return f"{log_partition(service, orchestration_id)}#jobs#{index // PARTITION_SIZE:05d}"
+
+
+def job_partitions(service: str, orchestration_id: str, first: int, last: int) -> list[str]:
+    """Return the log partitions of the instances *first* to *last*."""
+    starts = range(first - first % PARTITION_SIZE, last + 1, PARTITION_SIZE)
+    return [job_partition(service, orchestration_id, start) for start in starts]
+
+
+def ranges_of_share(service: str, orchestration_id: str, first: int, last: int) -> Iterator[InstanceRange]:
+    """Yield the ranges of the share of the instances *first* to *last*, one for each partition.
+
+    >>> [(range.first, range.last) for range in ranges_of_share("billing", "7c0e", 200, 600)]
+    [(200, 249), (250, 499), (500, 600)]
+    """
+    while first <= last:
+        end = min(last, first - first % PARTITION_SIZE + PARTITION_SIZE - 1)
+        yield InstanceRange(service, orchestration_id, first, end)
+        first = end + 1
+
+
+def ranges_of_orchestration(
+    service: str, orchestration_id: str, total: int, share_count: int
+) -> Iterator[InstanceRange]:
+    """Yield the ranges of all shares of an orchestration, in the order of their instances."""
+    for share in cut([0] * total, total, share_count):
+        yield from ranges_of_share(service, orchestration_id, share.first, share.last)
+
+
+def range_from_key(key: EventKey) -> tuple[InstanceRange, int]:
+    """Return the range of a block's place, and the block's number. Raises InvalidBlock."""
+    try:
+        service, orchestration_id, _, _ = key.partition.split("#")
+        _, bounds, sequence = key.sort.split("#")
+        first, last = map(int, bounds.split("-"))
+        instances = InstanceRange(service, orchestration_id, first, last)
+        number = int(sequence)
+    except ValueError as wrong:
+        raise InvalidBlock(f"{key} is no place of a block.") from wrong
+    if instances.key(number) != key or last // PARTITION_SIZE != first // PARTITION_SIZE or last < first:
+        raise InvalidBlock(f"{key} is no place of a block.")
+    return instances, number
+
+
+def cut_bodies(events: Iterable[JobEvent]) -> Iterator[bytes]:
+    """Yield *events*, all of one range, as the bodies of as many blocks as they need."""
+    lines: list[str] = []
+    size = 2
+    for event in events:
+        line = event.model_dump_json(exclude_none=True, exclude=_ENVELOPE)
+        length = len(line.encode()) + 1
+        if lines and size + length > BLOCK_BYTES:
+            yield _body(lines)
+            lines, size = [], 2
+        lines.append(line)
+        size += length
+    if lines:
+        yield _body(lines)
+
+
+def pack(body: bytes) -> bytes | str:
+    """Return *body* as it is stored: a short one as readable text, a long one compressed."""
+    return body.decode() if len(body) <= READABLE_BYTES else zlib.compress(body, _LEVEL)
+
+
+def unpack(stored: bytes | str) -> bytes:
+    """Return the body that `pack` was given. Raises InvalidBlock."""
+    if isinstance(stored, str):
+        return stored.encode()
+    decompressor = zlib.decompressobj()
+    try:
+        body = decompressor.decompress(stored, _MOST_BYTES)
+    except zlib.error as wrong:
+        raise InvalidBlock("The events of a block cannot be read.") from wrong
+    if not decompressor.eof:
+        raise InvalidBlock("The events of a block are cut off, or larger than any block.")
+    return body
+
+
+def unfinished(instances: InstanceRange, events: Iterable[JobEvent]) -> list[int]:
+    """Return the indices of *instances* that have no outcome among *events*."""
+    ended = {event.index for event in events if isinstance(event, JobCompleted | JobErrored)}
+    return [index for index in range(instances.first, instances.last + 1) if index not in ended]
+
+
+def _body(lines: list[str]) -> bytes:
+    return f"[{','.join(lines)}]".encode()

@@ -1,0 +1,128 @@
+"""Who may append to a range of job instances: the protocol that gives each instance exactly one outcome.
+
+The functions are generators that yield what is to be read or appended and are sent the answer, so that the
+log, and a test that tries every order of every step, run the same code. Three rules make it right:
+
+1. An owner appends under the number after the last block that it knows, one block at a time, and never with
+   another content than the one that it tried first.
+2. Who finds another's block in its place has lost the range. It appends nothing more, or reads on from there
+   and takes the range over again.
+3. Who takes a range over knows every block before its fence, and gives no instance a second outcome.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any, NamedTuple, TypeVar
+
+from background_jobs.core.blocks import Block, InstanceRange, unfinished
+from background_jobs.core.errors import BackgroundJobsError
+
+_T = TypeVar("_T")
+
+
+class RangeLost(BackgroundJobsError):
+    """Somebody else has taken over the instances that this process worked on; it must end."""
+
+    def __init__(self, instances: InstanceRange, holder: Block) -> None:
+        self.instances, self.holder = instances, holder
+        super().__init__(
+            f"Instances {instances.first} to {instances.last} of {instances.orchestration_id} belong to "
+            f"{holder.owner!r} since block {holder.sequence}. Nothing more can be appended here."
+        )
+
+
+class ReadBlocks(NamedTuple):
+    """Read the blocks of a range from this number on; the answer is a sequence of them, in order."""
+
+    range: InstanceRange
+    from_sequence: int
+
+
+class AppendBlock(NamedTuple):
+    """Append a block if its place is free; the answer is None, or the block that holds the place."""
+
+    block: Block
+
+
+Steps = Generator[ReadBlocks | AppendBlock, Any, _T]
+"""A protocol under way: yields what to do, is sent the answer, and returns its result."""
+
+
+@dataclass(slots=True)
+class Ownership:
+    """The right to append to a range, as long as nobody else takes it over."""
+
+    range: InstanceRange
+    owner: str
+    fence: int = 0
+    next_sequence: int = 0
+
+    def append(self, body: bytes) -> Steps[None]:
+        """Append one block with *body*. Raises RangeLost; then nothing was appended."""
+        block = Block(self.range, self.next_sequence, self.fence, self.owner, body)
+        holder: Block | None = yield AppendBlock(block)
+        if holder is not None and not holder.is_by(self.owner):
+            raise RangeLost(self.range, holder)
+        self.next_sequence += 1
+
+
+def begin(instances: InstanceRange, owner: str) -> Ownership:
+    """Return the right that the first launch of a share has without asking: to append block 0."""
+    return Ownership(instances, owner)
+
+
+def take_over(instances: InstanceRange, owner: str) -> Steps[tuple[Ownership, list[Block]]]:
+    """Fence the range, and return the right to append to it and all that is in it."""
+    blocks: list[Block] = []
+    while True:
+        yield from _read_on(instances, blocks)
+        fence = Block(instances, len(blocks), _next_fence(blocks), owner)
+        holder: Block | None = yield AppendBlock(fence)
+        if holder is None or holder.is_by(owner):
+            return Ownership(instances, owner, fence.fence, fence.sequence + 1), blocks
+
+
+def close(
+    instances: InstanceRange,
+    owner: str,
+    outcomes: Callable[[Sequence[int], Sequence[Block]], Iterable[bytes]],
+) -> Steps[int]:
+    """Give an outcome to each instance that has none, and return how many those were.
+
+    *outcomes* makes the bodies of blocks for unfinished instances, given the blocks of the range. The first
+    block that is appended fences the range; where all have their outcome, nothing is appended.
+
+    Raises ValueError where *outcomes* makes none.
+    """
+    blocks: list[Block] = []
+    is_behind = True
+    while True:
+        if is_behind:
+            yield from _read_on(instances, blocks)
+        left = unfinished(instances, (event for block in blocks for event in block.events()))
+        if not left:
+            return sum(len(block.events()) for block in blocks if block.is_by(owner))
+        known, fence, is_behind = len(blocks), _next_fence(blocks), False
+        for body in outcomes(left, blocks):
+            block = Block(instances, len(blocks), fence, owner, body)
+            holder: Block | None = yield AppendBlock(block)
+            if is_behind := holder is not None and not holder.is_by(owner):
+                break
+            blocks.append(block)
+        if not is_behind and len(blocks) == known:
+            raise ValueError(f"No outcomes were made for {left} of {instances.orchestration_id}.")
+
+
+def _read_on(instances: InstanceRange, blocks: list[Block]) -> Steps[None]:
+    """Add to *blocks* those that follow them, up to the first that is missing.
+
+    A query is not of one moment: it may miss a block, and see the one that was appended after it.
+    """
+    found: Sequence[Block] = yield ReadBlocks(instances, len(blocks))
+    numbered = enumerate(found, start=len(blocks))
+    blocks += [block for _, block in takewhile(lambda pair: pair[0] == pair[1].sequence, numbered)]
+
+
+def _next_fence(blocks: Sequence[Block]) -> int:
+    return blocks[-1].fence + 1 if blocks else 0

@@ -1,0 +1,399 @@
+"""The protocol of ownership, tried in every order of every step of small cases.
+
+An actor is a process that works on a range: a container's first launch, a relaunch, a closer. Its steps are
+the calls that it makes of the log; between any two of them it may be frozen for as long as all the others
+take to do everything that they ever do. So an actor that "comes back from the dead" is nothing but an order
+of steps, and one that stays dead is an order's beginning: whatever must hold is checked after every step.
+An answer may be lost, too: then the log did what it was asked, and the actor asks again.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+
+from background_jobs.core.blocks import Block, InstanceRange, cut_bodies, unfinished
+from background_jobs.core.events import JobCompleted, JobErrored, JobEvent
+from background_jobs.core.ownership import AppendBlock, RangeLost, ReadBlocks, begin, close, take_over
+from tests.unit.histories import ORCHESTRATION_ID, job_completed, job_errored, job_started
+
+RANGE = InstanceRange("billing", ORCHESTRATION_ID, 0, 1)
+Actor = Generator[ReadBlocks | AppendBlock, Any, Any]
+Place = Callable[[Block], object]
+
+
+class Violation(AssertionError):
+    """The log holds what it must never hold."""
+
+
+@dataclass
+class Log:
+    """What DynamoDB does with the items of one range: it refuses a put whose place is taken, and no more."""
+
+    place: Place = lambda block: block.sequence
+    blocks: dict[Any, Block] = field(default_factory=dict)
+    seen: dict[int, JobEvent] = field(default_factory=dict)
+    """The outcome of each instance, as a reader saw it first."""
+
+    def answer(self, step: ReadBlocks | AppendBlock) -> Any:
+        if isinstance(step, ReadBlocks):
+            found = sorted(self.blocks.values(), key=lambda block: (block.fence, block.sequence))
+            return [block for block in found if block.sequence >= step.from_sequence]
+        held = self.blocks.get(self.place(step.block))
+        if held is None:
+            self.blocks[self.place(step.block)] = step.block
+            self.check(step.block)
+        return held
+
+    def check(self, appended: Block) -> None:
+        """Each instance has one outcome, final from the moment it can be read."""
+        for event in appended.events():
+            if isinstance(event, JobCompleted | JobErrored):
+                if event.index in self.seen:
+                    raise Violation(f"a second outcome of {event.index}, by {appended.owner}")
+                self.seen[event.index] = event
+
+    def events(self) -> Iterator[JobEvent]:
+        for block in self.blocks.values():
+            yield from block.events()
+
+
+def body(*events: JobEvent) -> bytes:
+    (joined,) = cut_bodies(events)
+    return joined
+
+
+@cache
+def start_of(index: int) -> bytes:
+    return body(job_started(index))
+
+
+@cache
+def outcome_of(index: int, owner: str) -> bytes:
+    return body(job_completed(index, result=owner))
+
+
+@cache
+def both_outcomes(owner: str) -> bytes:
+    return body(job_completed(0, result=owner), job_completed(1, result=owner))
+
+
+@cache
+def closing_of(index: int, owner: str) -> bytes:
+    return body(job_errored(index, params={"by": owner}))
+
+
+@pytest.fixture(autouse=True)
+def read_each_block_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading events is most of the work, and a block always holds the same."""
+    monkeypatch.setattr(Block, "events", cache(Block.events))
+
+
+def work(owned: Any, indices: Iterable[int]) -> Actor:
+    """Run what has no outcome as a container does: a start, then an outcome, each in a block of its own."""
+    for index in indices:
+        yield from owned.append(start_of(index))
+        yield from owned.append(outcome_of(index, owned.owner))
+
+
+def first_launch(owner: str) -> Actor:
+    yield from work(begin(RANGE, owner), (0, 1))
+
+
+def short_launch(owner: str) -> Actor:
+    """Run both instances within one flush: their outcomes stand for their starts."""
+    yield from begin(RANGE, owner).append(both_outcomes(owner))
+
+
+def relaunch(owner: str) -> Actor:
+    owned, blocks = yield from take_over(RANGE, owner)
+    yield from work(owned, unfinished(RANGE, [event for block in blocks for event in block.events()]))
+
+
+def closer(owner: str) -> Actor:
+    """Close what is left, in a block each: params may be too large for one block."""
+
+    def outcomes(left: Sequence[int], _blocks: Sequence[Block]) -> list[bytes]:
+        return [closing_of(index, owner) for index in left]
+
+    yield from close(RANGE, owner, outcomes)
+
+
+ACTORS: dict[str, Callable[[str], Actor]] = {
+    "launch": first_launch,
+    "short": short_launch,
+    "relaunch": relaunch,
+    "closer": closer,
+}
+
+
+@dataclass
+class Running:
+    """An actor at work in one order of steps."""
+
+    steps: Actor
+    closes: bool
+    step: ReadBlocks | AppendBlock | None = None
+    lost: bool = False
+    answers: list[Any] = field(default_factory=list)
+
+    @property
+    def done(self) -> bool:
+        return self.step is None
+
+    def send(self, answer: Any) -> None:
+        self.answers.append(answer)
+        try:
+            self.step = self.steps.send(answer)
+        except StopIteration:
+            self.step = None
+        except RangeLost:
+            self.step, self.lost = None, True
+
+
+@dataclass(frozen=True)
+class Found:
+    """How much was tried."""
+
+    states: int
+    ends: int
+
+
+def try_every_order(
+    names: Sequence[str], *, lost_answers: int = 1, place: Place = lambda block: block.sequence,
+    actors: dict[str, Callable[[str], Actor]] = ACTORS,
+) -> Found:  # fmt: skip
+    """Let the actors take their steps in every order; raise Violation where one leads to what must not be.
+
+    An order is a list of moves ``(actor, answer is lost)``. What an actor does next follows from the answers
+    that it got, so orders that lead to the same log and the same answers are gone into once.
+    """
+    pending: list[tuple[tuple[int, bool], ...]] = [()]
+    known: set[object] = set()
+    ends = 0
+    while pending:
+        moves = pending.pop()
+        log, running = replay(names, moves, place, actors)
+        answers = tuple(tuple(map(_hashable, actor.answers)) for actor in running)
+        state = (frozenset(log.blocks.items()), answers, sum(lost for _, lost in moves))
+        if state in known:
+            continue
+        known.add(state)
+        check_closed(log, running)
+        left = [number for number, actor in enumerate(running) if not actor.done]
+        ends += not left
+        for number in left:
+            pending.append((*moves, (number, False)))
+            if sum(lost for _, lost in moves) < lost_answers and isinstance(
+                running[number].step, AppendBlock
+            ):
+                pending.append((*moves, (number, True)))
+    return Found(len(known), ends)
+
+
+def _hashable(answer: Any) -> object:
+    return tuple(answer) if isinstance(answer, list) else answer
+
+
+def replay(
+    names: Sequence[str],
+    moves: Iterable[tuple[int, bool]],
+    place: Place,
+    actors: dict[str, Callable[[str], Actor]],
+) -> tuple[Log, list[Running]]:
+    log = Log(place)
+    running = [
+        Running(actors[name](f"{name} {number}"), closes=name == "closer")
+        for number, name in enumerate(names)
+    ]
+    for actor in running:
+        actor.send(None)
+    for number, answer_is_lost in moves:
+        actor = running[number]
+        assert actor.step is not None
+        answer = log.answer(actor.step)
+        if not answer_is_lost:
+            actor.send(answer)
+    return log, running
+
+
+def check_closed(log: Log, running: Iterable[Running]) -> None:
+    """Nothing is left over: a closer that has returned leaves every instance with an outcome."""
+    if any(actor.closes and actor.done for actor in running) and len(log.seen) < 2:
+        raise Violation("a closer returned, and an instance has no outcome")
+
+
+@pytest.mark.parametrize(
+    ("names", "lost_answers"),
+    [
+        (("launch", "closer"), 1),
+        (("launch", "relaunch"), 1),
+        (("short", "relaunch", "closer"), 1),
+        (("short", "short", "closer"), 1),
+        (("launch", "closer", "closer"), 0),
+        (("launch", "relaunch", "closer"), 0),
+    ],
+)
+def test_each_instance_has_one_outcome_in_every_order_of_every_step(
+    names: tuple[str, ...], lost_answers: int
+) -> None:
+    found = try_every_order(names, lost_answers=lost_answers)
+    assert found.ends > 1
+
+
+def test_a_process_that_is_fenced_out_appends_nothing_from_then_on() -> None:
+    # given a launch that is frozen before each of its steps in turn
+    for frozen_after in range(4):
+        log, launch = Log(), Running(first_launch("launch"), closes=False)
+        launch.send(None)
+        for _ in range(frozen_after):
+            launch.send(log.answer(launch.step))  # type: ignore[arg-type]
+
+        # when another takes its range over while it sleeps
+        other = Running(take_over(RANGE, "relaunch"), closes=False)
+        other.send(None)
+        while other.step is not None:
+            other.send(log.answer(other.step))
+        before = dict(log.blocks)
+
+        # then its next append is refused, it ends, and the log is as it was
+        launch.send(log.answer(launch.step))  # type: ignore[arg-type]
+        assert launch.lost
+        assert log.blocks == before
+
+
+def test_a_range_that_was_taken_over_is_finished_by_its_last_owner() -> None:
+    # given a launch that died after one outcome
+    log, launch = Log(), Running(first_launch("launch"), closes=False)
+    launch.send(None)
+    for _ in range(2):
+        launch.send(log.answer(launch.step))  # type: ignore[arg-type]
+
+    # when it is launched again
+    again = Running(relaunch("relaunch"), closes=False)
+    again.send(None)
+    while again.step is not None:
+        again.send(log.answer(again.step))
+
+    # then what was done is kept, and the rest was done once
+    assert {index: event.result for index, event in log.seen.items()} == {0: "launch", 1: "relaunch"}  # type: ignore[union-attr]
+
+
+class TestWhatTheModelFinds:
+    """The model is only worth something if it finds what is wrong with a protocol that is."""
+
+    def test_without_the_fence_in_the_place_of_a_block_the_dead_append_beside_the_living(self) -> None:
+        """A block under (fence, number), free as it is, with no check that no later fence exists."""
+        with pytest.raises(Violation, match="second outcome"):
+            try_every_order(
+                ("launch", "relaunch"), place=lambda block: (block.fence, block.sequence, block.owner)
+            )
+
+    def test_who_takes_over_without_reading_again_gives_second_outcomes(self) -> None:
+        def hasty(owner: str) -> Actor:
+            blocks = yield ReadBlocks(RANGE, 0)
+            owned = begin(RANGE, owner)
+            owned.next_sequence = len(blocks)
+            while True:
+                fence = Block(RANGE, owned.next_sequence, 9, owner)
+                holder = yield AppendBlock(fence)
+                owned.next_sequence += 1
+                if holder is None:
+                    break
+            yield from work(owned, unfinished(RANGE, [event for block in blocks for event in block.events()]))
+
+        with pytest.raises(Violation, match="second outcome"):
+            try_every_order(("launch", "hasty"), actors=ACTORS | {"hasty": hasty})
+
+    def test_who_goes_on_behind_a_refused_block_gives_second_outcomes(self) -> None:
+        def stubborn(owner: str) -> Actor:
+            owned = begin(RANGE, owner)
+            for index in (0, 1):
+                while True:
+                    block = Block(RANGE, owned.next_sequence, 0, owner, outcome_of(index, owner))
+                    holder = yield AppendBlock(block)
+                    owned.next_sequence += 1
+                    if holder is None or holder.is_by(owner):
+                        break
+
+        with pytest.raises(Violation, match="second outcome"):
+            try_every_order(("stubborn", "closer"), actors=ACTORS | {"stubborn": stubborn})
+
+    def test_who_does_not_know_his_own_block_again_is_lost_with_his_answer(self) -> None:
+        def forgetful(owner: str) -> Actor:
+            owned = begin(RANGE, owner)
+            for index in (0, 1):
+                block = Block(RANGE, owned.next_sequence, 0, owner, outcome_of(index, owner))
+                if (yield AppendBlock(block)) is not None:
+                    raise RangeLost(RANGE, block)
+                owned.next_sequence += 1
+
+        log, running = replay(
+            ["forgetful"], [(0, True), (0, False)], lambda block: block.sequence, {"forgetful": forgetful}
+        )
+        assert running[0].lost
+        assert len(log.seen) == 1
+
+
+class Owners(RuleBasedStateMachine):
+    """Any number of owners of any kind, who die, sleep and come back whenever it suits them least."""
+
+    living: Bundle[Running] = Bundle("living")
+
+    @initialize()
+    def an_empty_log(self) -> None:
+        self.log = Log()
+        self.count = 0
+        self.fences: list[int] = []
+
+    @rule(target=living, name=st.sampled_from(sorted(ACTORS)))
+    def begins(self, name: str) -> Running:
+        self.count += 1
+        actor = Running(ACTORS[name](f"{name} {self.count}"), closes=name == "closer")
+        actor.send(None)
+        return actor
+
+    @rule(actor=living, count=st.integers(1, 4))
+    def takes_steps(self, actor: Running, count: int) -> None:
+        for _ in range(count):
+            if actor.step is not None:
+                actor.send(self.log.answer(actor.step))
+        if actor.closes and actor.done:
+            assert len(self.log.seen) == 2
+
+    @rule(actor=living)
+    def is_not_answered(self, actor: Running) -> None:
+        if actor.step is not None:
+            self.log.answer(actor.step)
+
+    @rule(actor=consumes(living))
+    def dies(self, actor: Running) -> None:
+        actor.steps.close()
+
+    @rule()
+    def somebody_closes_without_a_break(self) -> None:
+        self.count += 1
+        actor = Running(closer(f"closer {self.count}"), closes=True)
+        actor.send(None)
+        while actor.step is not None:
+            actor.send(self.log.answer(actor.step))
+        assert len(self.log.seen) == 2
+
+    @invariant()
+    def numbers_have_no_gaps_and_fences_only_rise(self) -> None:
+        blocks = [self.log.blocks[number] for number in sorted(self.log.blocks)]
+        assert [block.sequence for block in blocks] == list(range(len(blocks)))
+        fences = [block.fence for block in blocks]
+        assert fences == sorted(fences)
+        # A closer reads on and takes over again; a launch that lost its range never comes back.
+        launches = [block.owner for block in blocks if "launch" in block.owner]
+        assert launches == sorted(launches, key=launches.index), "a launch came back after it had lost"
+
+
+TestOwners = Owners.TestCase
+TestOwners.settings = hypothesis_settings(max_examples=60, stateful_step_count=30, deadline=None)
