@@ -32,8 +32,8 @@ def main() -> None:
     """Measure one and two writers, both ways of fencing, reading back, taking over and closing."""
     with LocalStack(str(Path(__file__).with_name("jobs.py"))) as stack:
         table = stack.settings.event_log_table
-        environ = dict(stack.environment)
-        os.environ.update(environ)  # noqa: TID251 -- this process is the caller
+        environ = dict(stack.variables)
+        os.environ.update(environ)
         for _ in range(ROUNDS):
             for checked in (False, True):
                 for writers in (1, 2):
@@ -61,7 +61,7 @@ def _outcomes(orchestration_id: str, indices: Iterable[int]) -> list[JobComplete
 
 
 def _write(table: str, environ: dict[str, str], part: tuple[str, int, int], checked: bool) -> float:  # noqa: FBT001
-    os.environ.update(environ)  # noqa: TID251 -- a process of its own
+    os.environ.update(environ)
     clients._client.cache_clear()  # noqa: SLF001 -- connections do not outlive a fork
     orchestration_id, first, last = part
     log, cpu = _log(table), time.process_time()

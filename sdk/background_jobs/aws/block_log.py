@@ -8,7 +8,12 @@ from itertools import count, groupby, islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from background_jobs.aws.clients import reaching_aws
-from background_jobs.aws.transactions import PASSING, TAKEN, cancellation_codes, pause
+from background_jobs.aws.transactions import (
+    CONDITION_FAILED,
+    RETRYABLE,
+    cancellation_reasons,
+    wait_before_retry,
+)
 from background_jobs.core.blocks import (
     Block,
     InstanceRange,
@@ -108,7 +113,7 @@ class BlockLog:
             except ClientError as error:
                 if error.response["Error"].get("Code") not in _THROTTLED or self._is_over():
                     raise
-                pause(min(attempt, _LONGEST_PAUSE))
+                wait_before_retry(min(attempt, _LONGEST_PAUSE))
             else:
                 return None
         raise AssertionError("count() has no end")
@@ -135,16 +140,16 @@ class BlockLog:
             try:
                 self._dynamodb.transact_write_items(TransactItems=puts)
             except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
-                codes = cancellation_codes(cancelled)
-                if not {TAKEN, *PASSING}.intersection(codes) or self._is_over():
+                codes = cancellation_reasons(cancelled)
+                if not {CONDITION_FAILED, *RETRYABLE}.intersection(codes) or self._is_over():
                     raise
                 reasons: Any = cancelled.response.get("CancellationReasons", [])
                 for block, reason in zip(left, reasons, strict=True):
-                    if reason.get("Code") == TAKEN:
+                    if reason.get("Code") == CONDITION_FAILED:
                         holders[block.key] = block_from_item(reason["Item"])
                 left = [block for block in left if block.key not in holders]
-                if TAKEN not in codes:
-                    pause(min(attempt, _LONGEST_PAUSE))
+                if CONDITION_FAILED not in codes:
+                    wait_before_retry(min(attempt, _LONGEST_PAUSE))
             else:
                 break
         return [holders.get(block.key) for block in blocks]

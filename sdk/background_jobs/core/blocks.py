@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from pydantic import Field, TypeAdapter
 from pydantic_core import from_json
 
-from background_jobs.core.containers.shares import cut
+from background_jobs.core.containers.shares import cut_shares
 from background_jobs.core.events import PARTITION_SIZE, EventKey, JobCompleted, JobErrored, JobEvent
 
 BLOCK_BYTES: Final = 128 * 1024
@@ -135,7 +135,7 @@ def ranges_of_orchestration(
     service: str, orchestration_id: str, total: int, share_count: int
 ) -> Iterator[InstanceRange]:
     """Yield the ranges of all shares of an orchestration, in the order of their instances."""
-    for share in cut([0] * total, total, share_count):
+    for share in cut_shares([0] * total, total, share_count):
         yield from ranges_of_share(service, orchestration_id, share.first, share.last)
 
 
