@@ -32,6 +32,7 @@ from background_jobs.core.retention import Retention
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+_S = TypeVar("_S")
 _T = TypeVar("_T")
 BLOCK: Final = "Block"
 """The attribute ``type`` of a block's item; events of the orchestration as a whole have their own."""
@@ -204,16 +205,21 @@ class BlockLog:
             blocks = self._query(partition, BLOCK_SORT, f"{BLOCK_SORT}{piece[-1]:08d}~")
             return piece, [block for block in blocks if block.range.last >= piece[0]]
 
-        remaining = iter(pieces)
+        return self._ahead(pieces, read)
+
+    @staticmethod
+    def _ahead(parts: Iterable[_S], read: Callable[[_S], _T]) -> Iterator[_T]:
+        """Yield what *read* returns for each of *parts*, reading a few ahead of the consumer."""
+        remaining = iter(parts)
         ahead = list(islice(remaining, _READERS))
         if len(ahead) <= 1:
             yield from map(read, ahead)
             return
         with ThreadPoolExecutor(_READERS) as pool:
-            reading = deque(pool.submit(read, piece) for piece in ahead)
+            reading = deque(pool.submit(read, part) for part in ahead)
             while reading:
                 answer = reading.popleft().result()
-                reading.extend(pool.submit(read, piece) for piece in islice(remaining, 1))
+                reading.extend(pool.submit(read, part) for part in islice(remaining, 1))
                 yield answer
 
     @reaching_aws
