@@ -31,7 +31,7 @@ class OwnedRanges:
         self._owned: dict[InstanceRange, Ownership] = {}
 
     def take_over(self, digest: Callable[[InstanceRange, list[JobEvent]], _T]) -> Iterator[_T]:
-        """Take every range over, and yield what *digest* makes of the events in each, in their order.
+        """Take over every range that is not finished, and yield what *digest* makes of the events of each.
 
         *digest* is called in several threads, so that the events of a few ranges are in memory at a time.
         Raises RangeLost where a later launch has begun.
@@ -39,7 +39,9 @@ class OwnedRanges:
 
         def take(instances: InstanceRange) -> _T:
             steps = take_over(instances, self._owner, yields_to=self._is_later)
-            self._owned[instances], blocks = self._block_log.run(steps)
+            owned, blocks = self._block_log.run(steps)
+            if owned is not None:
+                self._owned[instances] = owned
             return digest(instances, [event for block in blocks for event in block.events()])
 
         with ThreadPoolExecutor(max(1, min(_READERS, len(self._ranges)))) as pool:
