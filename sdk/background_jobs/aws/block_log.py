@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count, groupby, islice
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -11,6 +12,7 @@ from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.transactions import (
     CONDITION_FAILED,
     RETRYABLE,
+    THROTTLED,
     cancellation_reasons,
     wait_before_retry,
 )
@@ -38,16 +40,6 @@ _READERS: Final = 8
 _LONGEST_PAUSE: Final = 9
 """The attempt whose pause is the longest: up to 25 s."""
 _TRANSACTION_BYTES: Final = 3_500_000
-_THROTTLED: Final = frozenset({
-    "InternalServerError",
-    "LimitExceededException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ServiceUnavailable",
-    "ThrottlingException",
-    "TransactionConflictException",
-})  # fmt: skip
-"""What passes, however long it takes."""
 
 
 class BlockLog:
@@ -111,9 +103,9 @@ class BlockLog:
                 )
             except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
                 holder: Any = taken.response
-                return block_from_item(holder["Item"])
+                return block_in_place(holder["Item"])
             except ClientError as error:
-                if error.response["Error"].get("Code") not in _THROTTLED or self._is_over():
+                if error.response["Error"].get("Code") not in THROTTLED or self._is_over():
                     raise
                 wait_before_retry(min(attempt, _LONGEST_PAUSE))
             else:
@@ -148,7 +140,7 @@ class BlockLog:
                 reasons: Any = cancelled.response.get("CancellationReasons", [])
                 for block, reason in zip(left, reasons, strict=True):
                     if reason.get("Code") == CONDITION_FAILED:
-                        holders[block.key] = block_from_item(reason["Item"])
+                        holders[block.key] = block_in_place(reason["Item"])
                 left = [block for block in left if block.key not in holders]
                 if CONDITION_FAILED not in codes:
                     wait_before_retry(min(attempt, _LONGEST_PAUSE))
@@ -184,7 +176,7 @@ class BlockLog:
         """
         for blocks in self.read_partitions(service, orchestration_id, first, last):
             for block in blocks:
-                yield from (event for event in block.events() if first <= event.index <= last)
+                yield from (event for event in block.readable_events() if first <= event.index <= last)
 
     def read_partitions(
         self, service: str, orchestration_id: str, first: int, last: int
@@ -196,26 +188,39 @@ class BlockLog:
         partitions = job_partitions(service, orchestration_id, first, last)
         # A range begins in the partition of its instances, so what sorts beyond *last* matters to none.
         high = f"block#{last:08d}~"
-        for blocks in self._ahead(partitions, high):
+        for blocks in self._ahead(partitions, lambda partition: self._query(partition, "block#", high)):
             yield [block for block in blocks if block.range.last >= first]
 
-    def _ahead(self, partitions: Sequence[str], high: str) -> Iterator[list[Block]]:
+    def read_items(self, partitions: Sequence[str]) -> Iterator[list[Mapping[str, Any]]]:
+        """Yield all items of each partition as they are stored, whatever they are; a few partitions ahead."""
+        return self._ahead(partitions, lambda partition: list(self._items(partition, " ", "~")))
+
+    @staticmethod
+    def _ahead(partitions: Sequence[str], read: Callable[[str], list[_T]]) -> Iterator[list[_T]]:
+        """Yield what *read* returns for each partition, reading a few ahead of the consumer."""
         if len(partitions) == 1:
-            yield self._query(partitions[0], "block#", high)
+            yield read(partitions[0])
             return
         with ThreadPoolExecutor(max(1, min(_READERS, len(partitions)))) as pool:
             remaining = iter(partitions)
-            reading: deque[Future[list[Block]]] = deque()
+            reading: deque[Future[list[_T]]] = deque()
             for partition in islice(remaining, _READERS):
-                reading.append(pool.submit(self._query, partition, "block#", high))
+                reading.append(pool.submit(read, partition))
             while reading:
-                blocks = reading.popleft().result()
+                items = reading.popleft().result()
                 for partition in islice(remaining, 1):
-                    reading.append(pool.submit(self._query, partition, "block#", high))
-                yield blocks
+                    reading.append(pool.submit(read, partition))
+                yield items
 
     @reaching_aws
     def _query(self, partition: str, low: str, high: str) -> list[Block]:
+        blocks: list[Block] = []
+        for item in self._items(partition, low, high):
+            with suppress(InvalidBlock):  # it is in no place where a block can be
+                blocks.append(block_in_place(item))
+        return blocks
+
+    def _items(self, partition: str, low: str, high: str) -> Iterator[Mapping[str, Any]]:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :partition AND sk BETWEEN :low AND :high",
@@ -226,7 +231,8 @@ class BlockLog:
             },
             ConsistentRead=True,
         )
-        return [block_from_item(item) for page in pages for item in page["Items"]]
+        for page in pages:
+            yield from page["Items"]
 
     def _item(self, block: Block) -> dict[str, Any]:
         partition, sort = block.key
@@ -299,8 +305,20 @@ def block_from_item(item: Mapping[str, Any]) -> Block:
         ((kind, stored),) = item["events"].items()
         body = unpack(_bytes(stored) if kind == "B" else stored)
         return Block(instances, sequence, int(item["fence"]["N"]), item["owner"]["S"], body)
-    except (KeyError, TypeError) as wrong:
+    except (AttributeError, KeyError, TypeError) as wrong:
         raise InvalidBlock(f"An item is no block: it lacks {wrong}.") from wrong
+
+
+def block_in_place(item: Mapping[str, Any]) -> Block:
+    """Return the block of an item; where it cannot be read, one without events, for its place is taken.
+
+    Raises InvalidBlock where its key is no place of a block.
+    """
+    try:
+        return block_from_item(item)
+    except ValueError:
+        instances, sequence = range_from_key(EventKey(item["pk"]["S"], item["sk"]["S"]))
+        return Block(instances, sequence, 0, "unknown", b"")
 
 
 def _bytes(stored: bytes | str) -> bytes:

@@ -34,6 +34,7 @@ from background_jobs.core.events import (
     OrchestrationEvent,
     OrchestrationStarted,
     RerunRequested,
+    ShareDelayed,
     StageSkipped,
     log_partition,
 )
@@ -179,6 +180,12 @@ class EventLog:
         """Return the launches and ends of containers, and the delays of launches."""
         return Containers.among(self._query(orchestration_id, "container#", "delay#~"))
 
+    def read_delays(self, orchestration_id: str, share: int) -> list[ShareDelayed]:
+        """Return the delays of one share, oldest first; none of the others is read."""
+        prefix = f"delay#{share:05d}#"
+        events = self._query(orchestration_id, prefix, f"{prefix}~")
+        return [event for event in events if isinstance(event, ShareDelayed)]
+
     def read_launches(self, orchestration_id: str) -> list[ContainerStarted]:
         """Return the launches of all containers, by share and launch."""
         return list(self.read_containers(orchestration_id).started)
@@ -209,7 +216,7 @@ class EventLog:
         """Yield the events of the instances *first* to *last*, by partition."""
         service = self._find_service(orchestration_id)
         for blocks in self._blocks.read_partitions(service, orchestration_id, first, last):
-            events = chain.from_iterable(block.events() for block in blocks)
+            events = chain.from_iterable(block.readable_events() for block in blocks)
             yield (event for event in events if first <= event.index <= last)
 
     @reaching_aws

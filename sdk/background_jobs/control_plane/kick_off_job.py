@@ -50,7 +50,7 @@ def follow_completion(
     event: JobCompletedEvent, occurrences: OccurrenceRunner, stores: Stores, settings: Settings
 ) -> None:
     """Start the next stage; where none follows a run of a schedule, start what waits for the run's end."""
-    stage_follows = start_next(event.orchestration_id, stores, settings)
+    stage_follows = start_next(event.orchestration_id, stores.for_service(event.service), settings)
     schedule = event.tags.get(SCHEDULE_TAG)
     if schedule and not stage_follows:
         # A run whose next stage is skipped ends here, and no other event says so.
@@ -67,7 +67,8 @@ def start_next(orchestration_id: str, stores: Stores, settings: Settings) -> boo
     stage, next_id = started.then, ids.next_stage_id(orchestration_id)
     if stage is None:
         return False
-    if cancellation or stores.event_log.read_cancelled(next_id):
+    next_log = stores.event_log.for_service(stage.service or started.service)
+    if cancellation or next_log.read_cancelled(next_id):
         _skip(started, stage, "The pipeline was cancelled.", stores)
         return False
     lineage = Lineage(parent_id=orchestration_id, pipeline_id=started.pipeline_id, stage=started.stage + 1)
