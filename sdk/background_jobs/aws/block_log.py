@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import count, groupby, islice
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -17,6 +17,7 @@ from background_jobs.aws.transactions import (
     wait_before_retry,
 )
 from background_jobs.core.blocks import (
+    BLOCK_SORT,
     Block,
     InstanceRange,
     InvalidBlock,
@@ -24,14 +25,16 @@ from background_jobs.core.blocks import (
     range_from_key,
     unpack,
 )
-from background_jobs.core.events import EventKey, JobEvent, job_partitions
+from background_jobs.core.events import LOG_PARTITIONS, EventKey, JobEvent, job_partition
 from background_jobs.core.limits import TRANSACTION_ITEMS
 from background_jobs.core.ownership import AppendBlock, ReadBlocks, Steps
+from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.retention import Retention
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+_S = TypeVar("_S")
 _T = TypeVar("_T")
 BLOCK: Final = "Block"
 """The attribute ``type`` of a block's item; events of the orchestration as a whole have their own."""
@@ -174,43 +177,46 @@ class BlockLog:
 
         Within a range the events come as they were appended. A few partitions are in memory at a time.
         """
-        for blocks in self.read_partitions(service, orchestration_id, first, last):
+        parts = LOG_PARTITIONS.split(InclusiveRange(first, last)) if first <= last else ()
+        pieces = (part.numbers() for part in parts)
+        for piece, blocks in self.read_pieces(service, orchestration_id, pieces):
             for block in blocks:
-                yield from (event for event in block.readable_events() if first <= event.index <= last)
+                yield from (event for event in block.readable_events() if event.index in piece)
 
-    def read_partitions(
-        self, service: str, orchestration_id: str, first: int, last: int
-    ) -> Iterator[list[Block]]:
-        """Yield the blocks that may tell of the instances *first* to *last*, one partition after the other.
+    def read_pieces(
+        self, service: str, orchestration_id: str, pieces: Iterable[Sequence[int]]
+    ) -> Iterator[tuple[Sequence[int], list[Block]]]:
+        """Yield each of *pieces* with the blocks that may tell of it; each is of instances of one partition.
 
-        A few partitions are read ahead of the consumer, so a few are in memory at a time.
+        A few pieces are read ahead of the consumer, at the same time, so a few are in memory.
         """
-        partitions = job_partitions(service, orchestration_id, first, last)
-        # A range begins in the partition of its instances, so what sorts beyond *last* matters to none.
-        high = f"block#{last:08d}~"
-        for blocks in self._ahead(partitions, lambda partition: self._query(partition, "block#", high)):
-            yield [block for block in blocks if block.range.last >= first]
 
-    def read_items(self, partitions: Sequence[str]) -> Iterator[list[Mapping[str, Any]]]:
+        def read(piece: Sequence[int]) -> tuple[Sequence[int], list[Block]]:
+            partition = job_partition(service, orchestration_id, piece[0])
+            # A range begins in the partition of its instances, so what sorts beyond the last matters to none.
+            blocks = self._query(partition, BLOCK_SORT, f"{BLOCK_SORT}{piece[-1]:08d}~")
+            return piece, [block for block in blocks if block.range.last >= piece[0]]
+
+        return self._ahead(pieces, read)
+
+    def read_items(self, partitions: Iterable[str]) -> Iterator[list[Mapping[str, Any]]]:
         """Yield all items of each partition as they are stored, whatever they are; a few partitions ahead."""
         return self._ahead(partitions, lambda partition: list(self._items(partition, " ", "~")))
 
     @staticmethod
-    def _ahead(partitions: Sequence[str], read: Callable[[str], list[_T]]) -> Iterator[list[_T]]:
-        """Yield what *read* returns for each partition, reading a few ahead of the consumer."""
-        if len(partitions) == 1:
-            yield read(partitions[0])
+    def _ahead(parts: Iterable[_S], read: Callable[[_S], _T]) -> Iterator[_T]:
+        """Yield what *read* returns for each of *parts*, reading a few ahead of the consumer."""
+        remaining = iter(parts)
+        ahead = list(islice(remaining, _READERS))
+        if len(ahead) <= 1:
+            yield from map(read, ahead)
             return
-        with ThreadPoolExecutor(max(1, min(_READERS, len(partitions)))) as pool:
-            remaining = iter(partitions)
-            reading: deque[Future[list[_T]]] = deque()
-            for partition in islice(remaining, _READERS):
-                reading.append(pool.submit(read, partition))
+        with ThreadPoolExecutor(_READERS) as pool:
+            reading = deque(pool.submit(read, part) for part in ahead)
             while reading:
-                items = reading.popleft().result()
-                for partition in islice(remaining, 1):
-                    reading.append(pool.submit(read, partition))
-                yield items
+                answer = reading.popleft().result()
+                reading.extend(pool.submit(read, part) for part in islice(remaining, 1))
+                yield answer
 
     @reaching_aws
     def _query(self, partition: str, low: str, high: str) -> list[Block]:

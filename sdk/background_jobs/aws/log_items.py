@@ -110,4 +110,4 @@ def holder_of_id(
         if isinstance(holder, OrchestrationStarted):
             return holder
     service = pointer_reason.get("Item", {}).get(POINTER_SORT, {}).get("S", "")
-    raise OrchestrationOfOtherService(started.orchestration_id, service)
+    raise OrchestrationOfOtherService(started.orchestration_id, started.idempotency_key or "", service)

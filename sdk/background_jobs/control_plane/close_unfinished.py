@@ -19,13 +19,20 @@ from background_jobs.core.blocks import (
     ranges_of_share,
     unfinished,
 )
-from background_jobs.core.events import JobError, JobErrored, JobEvent, JobStarted, OrchestrationStarted
+from background_jobs.core.events import (
+    LOG_PARTITIONS,
+    JobError,
+    JobErrored,
+    JobEvent,
+    JobStarted,
+    OrchestrationStarted,
+)
 from background_jobs.core.limits import TRANSACTION_ITEMS
 from background_jobs.core.ownership import Steps, close
 from background_jobs.core.payloads import bounded
 from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.task_failure import task_failure
-from background_jobs.orchestration_service.stored_params import ParamsInOrder, StoredParams
+from background_jobs.orchestration_service.stored_params import ParamsReader, StoredParams
 
 _OWN_ERRORS: Final = frozenset({"Cancelled", "ExecutionEnded"})
 """Errors that end_orchestration gives; all others are those of Step Functions and ECS."""
@@ -126,17 +133,18 @@ class _Closing:
             )
         else:
             ranges = ranges_of_share(service, orchestration_id, *indices)
-        partitions = self.stores.block_log.read_partitions(service, orchestration_id, *indices)
-        params = ParamsInOrder(self.started, self.stores.payloads)
+        pieces = (piece.numbers() for piece in LOG_PARTITIONS.split(indices))
+        partitions = self.stores.block_log.read_pieces(service, orchestration_id, pieces)
+        params = ParamsReader(self.started, self.stores.payloads)
         by_partition = groupby(ranges, lambda part: part.partition)
-        for (_, parts), blocks in zip(by_partition, partitions, strict=True):
+        for (_, parts), (_, blocks) in zip(by_partition, partitions, strict=True):
             of_range: dict[InstanceRange, list[Block]] = {}
             for block in blocks:
                 of_range.setdefault(block.range, []).append(block)
             for part in parts:
                 known = of_range.get(part, [])
                 if left := unfinished(part, _readable_events(known)):
-                    yield _Open(part, known, params.read(left))
+                    yield _Open(part, known, {index: params.read_stored(index) for index in left})
 
     def _steps(self, part: _Open, owner: str) -> Steps[int]:
         def outcomes(left: Sequence[int], blocks: Sequence[Block]) -> Iterator[bytes]:

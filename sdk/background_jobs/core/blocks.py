@@ -19,6 +19,7 @@ from background_jobs.core.events import (
     JobCompleted,
     JobErrored,
     JobEvent,
+    LogEvent,
     job_partition,
 )
 
@@ -32,7 +33,8 @@ _LEVEL: Final = 1
 """Of zlib: a ninth of the bytes for a quarter of a microsecond an event; higher levels save little more."""
 _ENVELOPE: Final = {"orchestration_id", "schema_version"}
 """The fields of an event that its place and its block say already."""
-_BLOCK: Final = "block#"
+BLOCK_SORT: Final = "block#"
+"""How the sort keys of all blocks begin."""
 _EVENTS: Final[TypeAdapter[list[JobEvent]]] = TypeAdapter(
     list[Annotated[JobEvent, Field(discriminator="type")]]
 )
@@ -62,7 +64,7 @@ class InstanceRange(NamedTuple):
     @property
     def prefix(self) -> str:
         """Return how the sort keys of all blocks of the range begin."""
-        return f"{_BLOCK}{self.first:08d}-{self.last:08d}#"
+        return f"{BLOCK_SORT}{self.first:08d}-{self.last:08d}#"
 
 
 class Block(NamedTuple):
@@ -87,6 +89,13 @@ class Block(NamedTuple):
     def is_by(self, owner: str) -> bool:
         """Tell whether *owner* appended it; then it holds what *owner* meant to append here."""
         return self.owner == owner
+
+    def may_tell_of(self, kinds: Iterable[type[LogEvent]]) -> bool:
+        """Tell whether it may hold events of some kinds, without reading them.
+
+        A text in a result or in params may look like one.
+        """
+        return any(kind.__name__.encode() in self.body for kind in kinds)
 
     def events(self) -> list[JobEvent]:
         """Return the events, in the order in which they were added.
@@ -149,18 +158,26 @@ def range_from_key(key: EventKey) -> tuple[InstanceRange, int]:
 
 def cut_bodies(events: Iterable[JobEvent]) -> Iterator[bytes]:
     """Yield *events*, all of one range, as the bodies of as many blocks as they need."""
-    lines: list[str] = []
+    return join_bodies(map(encode_event, events))
+
+
+def encode_event(event: JobEvent) -> bytes:
+    """Return *event* as it is in the body of a block."""
+    return event.__pydantic_serializer__.to_json(event, exclude_none=True, exclude=_ENVELOPE)
+
+
+def join_bodies(encoded: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield encoded events, all of one range, as the bodies of as many blocks as they need."""
+    events: list[bytes] = []
     size = 2
-    for event in events:
-        line = event.model_dump_json(exclude_none=True, exclude=_ENVELOPE)
-        length = len(line.encode()) + 1
-        if lines and size + length > BLOCK_BYTES:
-            yield _body(lines)
-            lines, size = [], 2
-        lines.append(line)
-        size += length
-    if lines:
-        yield _body(lines)
+    for event in encoded:
+        if events and size + len(event) >= BLOCK_BYTES:
+            yield _body(events)
+            events, size = [], 2
+        events.append(event)
+        size += len(event) + 1
+    if events:
+        yield _body(events)
 
 
 def pack(body: bytes) -> bytes | str:
@@ -188,5 +205,5 @@ def unfinished(instances: InstanceRange, events: Iterable[JobEvent]) -> list[int
     return [index for index in range(instances.first, instances.last + 1) if index not in ended]
 
 
-def _body(lines: list[str]) -> bytes:
-    return f"[{','.join(lines)}]".encode()
+def _body(events: list[bytes]) -> bytes:
+    return b"[%b]" % b",".join(events)

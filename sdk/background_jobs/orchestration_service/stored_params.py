@@ -1,10 +1,11 @@
 """Reading back the params of an orchestration, which lie in the bucket in one object."""
 
 import json
+import sys
 from array import array
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from operator import itemgetter
+from bisect import bisect
+from collections import deque
+from collections.abc import Iterable, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final, NamedTuple
 
@@ -14,31 +15,9 @@ from background_jobs.core.payloads import INLINE_BYTES
 from background_jobs.core.ranges import InclusiveRange
 
 _IN_MEMORY: Final = 8 * 1024 * 1024
-_SHORT_SKIP: Final = 1024 * 1024
-"""Bytes that are sooner read than skipped by another request."""
-
-
-def read_params(
-    started: OrchestrationStarted, first: int, last: int, payloads: Payloads
-) -> dict[int, dict[str, Any]]:
-    """Return the params of the instances *first* to *last*, by index; the list of shares says where they are.
-
-    Raises PayloadNotFound once the params have expired.
-    """
-    shares = [
-        (InclusiveRange.parse(share["indices"]), InclusiveRange.parse(share["bytes"]))
-        for share in map(json.loads, payloads.lines(started.shares_key))
-    ]
-    covering = [share for share in shares if share[0].first <= last and share[0].last >= first]
-    byte_range = InclusiveRange(covering[0][1].first, covering[-1][1].last)
-    lines = payloads.get(started.params_key, str(byte_range)).splitlines()
-    numbered = enumerate(lines, start=covering[0][0].first)
-    return {index: json.loads(line) for index, line in numbered if first <= index <= last}
-
-
-def read_all_params(started: OrchestrationStarted, payloads: Payloads) -> Iterable[dict[str, Any]]:
-    """Yield the params of every instance, in order. Raises PayloadNotFound."""
-    return map(json.loads, payloads.lines(started.params_key)) if started.total else ()
+_FIRST_PIECE: Final = 64 * 1024
+_LONGEST_PIECE: Final = 4 * 1024 * 1024
+_LAST_BYTE: Final = sys.maxsize
 
 
 class StoredParams(NamedTuple):
@@ -57,47 +36,91 @@ class StoredParams(NamedTuple):
         return {"params_ref": self.ref} if self.line is None else {"params": json.loads(self.line)}
 
 
-class ParamsInOrder:
-    """Reads the params of some instances, the indices rising, with few requests for parts of their object."""
+class ParamsReader:
+    """Reads the params of some instances whose indices ascend: a piece of their object at a time.
+
+    Where many are left out, it goes on where the share of the next one begins; the list of shares says where.
+    """
 
     def __init__(self, started: OrchestrationStarted, payloads: Payloads) -> None:
         self._started = started
         self._payloads = payloads
-        self._shares: list[tuple[int, int]] = []
-        """The first index of each share, and where its params begin."""
-        self._lines: Iterator[bytes] = iter(())
-        self._next_index = self._next_byte = 0
+        self._next_index = 0
+        self._first_byte = 0
+        """Where the next line begins."""
+        self._next_byte = 0
+        self._piece_bytes = _FIRST_PIECE
+        self._lines: deque[bytes] = deque()
+        """The lines that were read and not yet returned; the last one is a beginning, or empty."""
+        self._shares: list[tuple[int, int]] | None = None
+        """The first index and the first byte of each share, once they are needed."""
 
-    def read(self, indices: Sequence[int]) -> dict[int, StoredParams]:
-        """Return the params of *indices*, ascending and all behind those that were read before, by index.
+    def read(self, index: int) -> dict[str, Any]:
+        """Return the params of the instance at *index*, which is beyond that of the call before.
 
         Raises PayloadNotFound once the params have expired.
         """
-        return {index: self._read(index) for index in indices}
+        params: dict[str, Any] = json.loads(self._read_line(index))
+        return params
 
-    def _read(self, index: int) -> StoredParams:
-        self._skip_to_share_of(index)
-        while True:
-            line, first_byte = next(self._lines), self._next_byte
-            self._next_index += 1
-            self._next_byte += len(line) + 1
-            if self._next_index > index:
-                ref = PayloadRef(
-                    key=self._started.params_key, bytes=str(InclusiveRange.at(first_byte, len(line) + 1))
-                )
-                return StoredParams(line if len(line) < INLINE_BYTES else None, ref)
+    def read_stored(self, index: int) -> StoredParams:
+        """Return the same params as an event keeps them. Raises PayloadNotFound once they have expired."""
+        line = self._read_line(index)
+        length = len(line) + 1
+        byte_range = InclusiveRange.at(self._first_byte - length, length)
+        ref = PayloadRef(key=self._started.params_key, bytes=str(byte_range))
+        return StoredParams(line if length <= INLINE_BYTES else None, ref)
 
-    def _skip_to_share_of(self, index: int) -> None:
-        """Read from the share of *index* on, unless that begins where it reads already, or not far behind."""
-        is_first = not self._shares
-        if is_first:
-            for share in map(json.loads, self._payloads.lines(self._started.shares_key)):
-                first = InclusiveRange.parse(share["indices"]).first
-                self._shares.append((first, InclusiveRange.parse(share["bytes"]).first))
-        first, byte = self._shares[bisect_right(self._shares, index, key=itemgetter(0)) - 1]
-        if is_first or byte > self._next_byte + _SHORT_SKIP:
-            self._lines = iter(self._payloads.lines(self._started.params_key, from_byte=byte))
-            self._next_index, self._next_byte = first, byte
+    def _read_line(self, index: int) -> bytes:
+        while index - self._next_index >= len(self._lines) - 1:
+            self._read_piece(index)
+        while self._next_index < index:
+            self._take_line()
+        return self._take_line()
+
+    def _take_line(self) -> bytes:
+        line = self._lines.popleft()
+        self._next_index += 1
+        self._first_byte += len(line) + 1
+        return line
+
+    def _read_piece(self, index: int) -> None:
+        """Read on, up to 4 MB, from where the share of *index* begins if that is ahead."""
+        while len(self._lines) > 1:
+            self._take_line()
+        if index > self._next_index:
+            self._skip_to_share(index)
+        piece = InclusiveRange.at(self._next_byte, self._piece_bytes)
+        lines = self._payloads.get(self._started.params_key, str(piece)).split(b"\n")
+        self._next_byte = piece.last + 1
+        self._piece_bytes = min(2 * self._piece_bytes, _LONGEST_PIECE)
+        if self._lines:
+            lines[0] = self._lines.pop() + lines[0]
+        self._lines.extend(lines)
+
+    def _skip_to_share(self, index: int) -> None:
+        if self._shares is None:
+            self._shares = [
+                (InclusiveRange.parse(share["indices"]).first, InclusiveRange.parse(share["bytes"]).first)
+                for share in map(json.loads, self._payloads.lines(self._started.shares_key))
+            ]
+        first_index, first_byte = self._shares[bisect(self._shares, (index, _LAST_BYTE)) - 1]
+        if first_index > self._next_index:
+            self._lines.clear()
+            self._next_index, self._first_byte, self._next_byte = first_index, first_byte, first_byte
+            self._piece_bytes = _FIRST_PIECE
+
+
+def read_params(
+    started: OrchestrationStarted, indices: Iterable[int], payloads: Payloads
+) -> Iterator[dict[str, Any]]:
+    """Yield the params of the instances at *indices*, which ascend. Raises PayloadNotFound."""
+    return map(ParamsReader(started, payloads).read, indices)
+
+
+def read_all_params(started: OrchestrationStarted, payloads: Payloads) -> Iterable[dict[str, Any]]:
+    """Yield the params of every instance, in order. Raises PayloadNotFound."""
+    return map(json.loads, payloads.lines(started.params_key)) if started.total else ()
 
 
 class ParamsCopy:
