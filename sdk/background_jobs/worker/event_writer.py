@@ -16,7 +16,7 @@ from background_jobs.worker.working_time import seconds_since_boot
 
 UNWRITTEN_EVENTS: Final = 2_000
 """Events in memory that are not in the log yet; beyond them, adding waits for the log."""
-_UNWRITTEN_BYTES: Final = 8_000_000
+UNWRITTEN_BYTES: Final = 8_000_000
 _FLUSH_EVENTS: Final = 1_000
 _FLUSH_BYTES: Final = 1_000_000
 """Where so much has gathered, it is written before APPEND_SECONDS have passed."""
@@ -157,7 +157,7 @@ class EventWriter:
     def _is_full(self) -> bool:
         return (
             len(self._pending) + self._writing >= UNWRITTEN_EVENTS
-            or self._pending_bytes + self._writing_bytes >= _UNWRITTEN_BYTES
+            or self._pending_bytes + self._writing_bytes >= UNWRITTEN_BYTES
         )
 
     def _is_worth_a_flush(self) -> bool:
