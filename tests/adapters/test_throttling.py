@@ -3,22 +3,33 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
+from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.exceptions import ClientError
 
 from background_jobs import Orchestration, OrchestrationService, job_name
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
+from background_jobs.core.blocks import InstanceRange, cut_bodies
 from background_jobs.core.events import JobCompleted
+from background_jobs.core.ownership import begin
 from background_jobs.jobs import Jobs
 from background_jobs.worker import working_time
 from background_jobs.worker.event_writer import UNWRITTEN_BYTES, UNWRITTEN_EVENTS
+from tests.unit.histories import container_started, job_completed
 
 PAUSES = 0.001
 LOOKS = 200
+
+
+class Body(BytesIO):
+    """The body of an answer, as urllib3 streams it."""
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self.read()
 
 
 class Throttle:
@@ -28,17 +39,16 @@ class Throttle:
         self.refused = 0
         self._code = code
         self._is_over = is_over
-        events = clients.dynamodb().meta.events
+        events: Any = clients.dynamodb().meta.events
         events.register_first(f"before-send.dynamodb.{operation}", self._answer)
 
-    def _answer(self, request: Any, **_: object) -> AWSResponse | None:
+    def _answer(self, request: AWSRequest, **_: object) -> AWSResponse | None:
         if self._is_over():
             return None
         self.refused += 1
         document = {"__type": f"com.amazonaws.dynamodb.v20120810#{self._code}", "message": "too fast"}
-        response = AWSResponse(request.url, 400, {"content-type": "application/x-amz-json-1.0"}, None)
-        response._content = json.dumps(document).encode()
-        return response
+        headers: Any = {"content-type": "application/x-amz-json-1.0"}
+        return AWSResponse(request.url, 400, headers, Body(json.dumps(document).encode()))
 
 
 @pytest.fixture(autouse=True)
@@ -87,13 +97,29 @@ def test_a_container_outlasts_throttling_from_its_first_call_on(
 
 
 def test_a_relaunch_outlasts_throttled_reads(
-    service: OrchestrationService, stores: Stores, launch: Callable[..., None], jobs: Jobs
+    service: OrchestrationService, stores: Stores, launch: Callable[..., None], jobs: Jobs, ran: list[int]
 ) -> None:
+    # given a launch that died in the midst of its share
     orchestration = kick_off(service, 3)
+    instances = InstanceRange("default", orchestration.id, 0, 2)
+    event = job_completed(1).model_copy(update={"orchestration_id": orchestration.id})
+    stores.event_log.append(container_started().model_copy(update={"orchestration_id": orchestration.id}))
+    stores.block_log.run(begin(instances, "launch 0").append(next(cut_bodies([event]))))
+
+    # when another one begins, and the second of its queries is throttled, which reads the range
+    queries = [0]
+
+    def is_first_query_or_over() -> bool:
+        queries[0] += 1
+        return queries[0] == 1 or queries[0] > 60
+
+    throttle = Throttle("ThrottlingException", is_first_query_or_over, "Query")
     launch(orchestration, jobs=jobs)
-    throttle = Throttle("ThrottlingException", lambda: throttle.refused >= 60, "Query")
-    launch(orchestration, jobs=jobs)
-    assert throttle.refused == 60
+
+    # then it does what was left
+    assert throttle.refused == 59
+    assert ran == [0, 2]
+    assert completed(stores, orchestration, 3) == [0, 1, 2]
 
 
 class StandStill:

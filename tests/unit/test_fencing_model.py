@@ -362,9 +362,7 @@ class TestWhatTheModelFinds:
                     raise RangeLost(RANGE, block)
                 owned.next_sequence += 1
 
-        log, running = replay(
-            ["forgetful"], [(0, True), (0, False)], Log(), {"forgetful": forgetful}
-        )
+        log, running = replay(["forgetful"], [(0, True), (0, False)], Log(), {"forgetful": forgetful})
         assert running[0].lost
         assert len(log.seen) == 1
 

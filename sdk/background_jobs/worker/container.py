@@ -91,7 +91,7 @@ class Container:
     def _ranges(self, block_log: BlockLog) -> OwnedRanges:
         first, last = self._share.indices
         ranges = ranges_of_share(self._settings.service, self._settings.orchestration_id, first, last)
-        return OwnedRanges(block_log.until(self._working_time.is_over), ranges, self._launch.number)
+        return OwnedRanges(block_log, ranges, self._launch.number, self._working_time)
 
     def _take_over(self, ranges: OwnedRanges) -> EarlierLaunches:
         return EarlierLaunches.take_over(

@@ -36,8 +36,8 @@ class EventWriter:
 
     An outcome stands for its own start and progress when they are written together. An error of the log is
     raised by the next call, and at the latest when the context ends. Nothing is appended after an error, so
-    no number of a range is tried with two contents. *owned_at*, in seconds since boot, is when the ranges were
-    this process's own for certain. *on_lost* is called when one is found lost.
+    no number of a range is tried with two contents. *owned_at*, in seconds since boot, is when the ranges
+    were this process's own for certain. *on_lost* is called when one is found lost.
     """
 
     def __init__(
