@@ -39,8 +39,8 @@ class ControlPlane(Construct):
             functions=ShareFunctions(self.close_unfinished, self.note_delay),
         )
         self.stream = EventStream(self, "Stream", shared=shared)
-        self.stream.feed(self.start_orchestration, batch_size=10, kind="OrchestrationStarted")
-        self.stream.feed(self.aggregate_jobs, batch_size=STREAM_BATCH)
+        self.stream.feed_appended(self.start_orchestration, batch_size=10, kind="OrchestrationStarted")
+        self.stream.feed_changed(self.aggregate_jobs, batch_size=STREAM_BATCH)
         self.stream.keep_what_fails(self.end_orchestration)
         self.fan_out.end_by(self.end_orchestration, shared.bus)
         services.tell_of_failed_starts(self.note_delay)

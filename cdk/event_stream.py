@@ -1,5 +1,6 @@
 """The stream of the event log: the functions that follow it, and what they gave up."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aws_cdk import Duration
@@ -39,17 +40,32 @@ class EventStream(Construct):
         # lets senders use it through SQS.
         self.end = sqs.Queue.from_queue_arn(self, "End", self.given_up.queue_arn)
 
-    def feed(self, function: lambda_.Function, *, batch_size: int, kind: str | None = None) -> None:
-        """Feed *function* with the events of one kind, or with all of them, as they are appended."""
-        # The stream also has the items that expire, which no function needs.
-        pattern: dict[str, Any] = {"eventName": lambda_.FilterRule.is_equal("INSERT")}
-        if kind:
-            pattern["dynamodb"] = {"NewImage": {"type": {"S": lambda_.FilterRule.is_equal(kind)}}}
+    def feed_appended(self, function: lambda_.Function, *, batch_size: int, kind: str) -> None:
+        """Feed *function* with the events of one kind, as they are appended."""
+        image = {"type": {"S": lambda_.FilterRule.is_equal(kind)}}
+        appended = {"eventName": lambda_.FilterRule.is_equal("INSERT"), "dynamodb": {"NewImage": image}}
+        self._feed(function, batch_size, appended)
+
+    def feed_changed(self, function: lambda_.Function, *, batch_size: int) -> None:
+        """Feed *function* with all events as they are appended, and with items replaced or removed.
+
+        Items that expire are removed by DynamoDB itself, and no function needs them.
+        """
+        removed = lambda_.FilterRule.is_equal("REMOVE")
+        self._feed(
+            function,
+            batch_size,
+            {"eventName": lambda_.FilterRule.or_("INSERT", "MODIFY")},
+            {"eventName": removed, "userIdentity": {"type": lambda_.FilterRule.not_exists()}},
+            {"eventName": removed, "userIdentity": {"type": lambda_.FilterRule.not_equals("Service")}},
+        )
+
+    def _feed(self, function: lambda_.Function, batch_size: int, *patterns: Mapping[str, Any]) -> None:
         source = DynamoEventSource(
             self._event_log.table,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
             batch_size=batch_size,
-            filters=[lambda_.FilterCriteria.filter(pattern)],
+            filters=[lambda_.FilterCriteria.filter(pattern) for pattern in patterns],
             report_batch_item_failures=True,
             bisect_batch_on_error=True,
             retry_attempts=_RETRIES,

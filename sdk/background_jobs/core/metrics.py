@@ -34,6 +34,8 @@ class Metric(StrEnum):
     """Orchestrations in which nothing has moved for too long."""
     LAUNCHES_REFUSED = "LaunchesRefused"
     """Calls in which ECS refused to launch a container; counted from the state machine's log."""
+    EVENTS_REPLACED = "EventsReplaced"
+    """Items of the event log that were replaced, or removed before they had expired."""
 
 
 COUNTS: Final = frozenset(
@@ -43,6 +45,7 @@ COUNTS: Final = frozenset(
         Metric.ORCHESTRATIONS_COMPLETED,
         Metric.ORCHESTRATIONS_STALLED,
         Metric.LAUNCHES_REFUSED,
+        Metric.EVENTS_REPLACED,
     }
 )
 """The metrics that are numbers of things; all others are seconds."""
