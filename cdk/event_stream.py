@@ -16,6 +16,8 @@ from cdk.shared import SharedResources
 _RETRIES: Final = 100
 _RECORD_AGE: Final = Duration.hours(12)
 """Half of the stream's retention: a poison record goes to the queue while later records still exist."""
+_EXPIRY: Final = "dynamodb.amazonaws.com"
+"""Who removes what has expired, as the stream says it."""
 _EVENT_AGE: Final = Duration.hours(6)
 """For how long Lambda keeps an event that it could not deliver to a function."""
 
@@ -56,8 +58,8 @@ class EventStream(Construct):
             function,
             batch_size,
             {"eventName": lambda_.FilterRule.or_("INSERT", "MODIFY")},
-            {"eventName": removed, "userIdentity": {"type": lambda_.FilterRule.not_exists()}},
-            {"eventName": removed, "userIdentity": {"type": lambda_.FilterRule.not_equals("Service")}},
+            {"eventName": removed, "userIdentity": {"principalId": lambda_.FilterRule.not_exists()}},
+            {"eventName": removed, "userIdentity": {"principalId": lambda_.FilterRule.not_equals(_EXPIRY)}},
         )
 
     def _feed(self, function: lambda_.Function, batch_size: int, *patterns: Mapping[str, Any]) -> None:
