@@ -19,6 +19,7 @@ from background_jobs.aws.block_log import BlockLog
 from background_jobs.core.blocks import Block, InstanceRange, cut_bodies, ranges_of_share
 from background_jobs.core.events import JobCompleted, JobError, JobErrored
 from background_jobs.core.ownership import begin, close, take_over
+from background_jobs.core.retention import Retention
 from background_jobs.local_stack import LocalStack
 
 TOTAL: Final = 10_000
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 def _log(table: str) -> BlockLog:
-    return BlockLog(clients.dynamodb(), table, timedelta(days=90), lambda: datetime.now(UTC))
+    return BlockLog(clients.dynamodb(), table, Retention(90))
 
 
 def _outcomes(orchestration_id: str, indices: Iterable[int]) -> list[JobCompleted]:

@@ -22,7 +22,9 @@ import psutil
 
 from background_jobs import Orchestration, OrchestrationService
 from background_jobs.aws.stores import Stores
+from background_jobs.core.blocks import cut_bodies, ranges_of_share
 from background_jobs.core.events import JobCompleted
+from background_jobs.core.ownership import Ownership, take_over
 from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.processes import find_processes
 
@@ -96,13 +98,21 @@ def _kick_off(service: OrchestrationService) -> Orchestration:
 
 def _append(orchestration: Orchestration, stores: Stores, sent: dict[int, float]) -> None:
     began = time.monotonic()
+    service = stores.event_log.read_started(orchestration.id).service
+    ranges = ranges_of_share(service, orchestration.id, 0, RATE * SECONDS - 1)
+    owned: Ownership | None = None
     for index in range(RATE * SECONDS):
         time.sleep(max(0.0, began + index / RATE - time.monotonic()))
         now = datetime.now(UTC)
         sent[index] = time.monotonic()
-        stores.event_log.append(
-            JobCompleted(orchestration_id=orchestration.id, at=now, index=index, attempts=1, started_at=now)
+        outcome = JobCompleted(
+            orchestration_id=orchestration.id, at=now, index=index, attempts=1, started_at=now
         )
+        if owned is None or index > owned.range.last:
+            # The container loses the range, and learns of it when its only instance is done.
+            owned, _ = stores.block_log.run(take_over(next(ranges), "benchmark"))
+        for body in cut_bodies([outcome]):
+            stores.block_log.run(owned.append(body))
 
 
 def _read(url: str, seen: dict[int, float], connected: threading.Event) -> None:

@@ -5,10 +5,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
+from uuid import uuid4
 
 from moto import mock_aws
 
 from background_jobs.aws import clients
+from background_jobs.aws.stores import Stores
+from background_jobs.core.blocks import Block, InstanceRange, cut_bodies, ranges_of_orchestration
+from background_jobs.core.errors import OrchestrationNotFound
+from background_jobs.core.events import (
+    LOG_PARTITIONS,
+    PARTITION_SIZE,
+    Event,
+    JobAttemptFailed,
+    JobCompleted,
+    JobErrored,
+    JobEvent,
+    JobProgressed,
+    JobStarted,
+    OrchestrationStarted,
+)
 from background_jobs.core.schedules.definition import schedule_group
 from background_jobs.core.tables import EVENT_LOG, READ_MODEL, TableSchema
 from background_jobs.settings import Settings
@@ -41,6 +57,36 @@ def aws_in_memory() -> Iterator[None]:
             _create()
             yield
         clients._client.cache_clear()
+
+
+def append_events(stores: Stores, *events: Event, service: str = SETTINGS.service) -> None:
+    """Append *events*, all of one orchestration: those of instances in one block for each of its ranges."""
+    of_instances: dict[InstanceRange, list[JobEvent]] = {}
+    for event in events:
+        match event:
+            case OrchestrationStarted():
+                stores.event_log.append_kick_off(event)
+            case JobStarted() | JobAttemptFailed() | JobProgressed() | JobCompleted() | JobErrored():
+                instances = _range_of_instance(stores, service, event.orchestration_id, event.index)
+                of_instances.setdefault(instances, []).append(event)
+            case _:
+                stores.event_log.for_service(service).append(event)
+    for instances, batch in of_instances.items():
+        place = len(stores.block_log.read(instances))
+        for sequence, body in enumerate(cut_bodies(batch), start=place):
+            holder = stores.block_log.append(Block(instances, sequence, 0, f"test {uuid4()}", body))
+            assert holder is None
+
+
+def _range_of_instance(stores: Stores, service: str, orchestration_id: str, index: int) -> InstanceRange:
+    """Return the range that has the instance: that of its share, or its partition where none was kicked off."""
+    try:
+        started = stores.event_log.for_service(service).read_started(orchestration_id)
+    except OrchestrationNotFound:
+        first = LOG_PARTITIONS.index(LOG_PARTITIONS.number(index))
+        return InstanceRange(service, orchestration_id, first, first + PARTITION_SIZE - 1)
+    ranges = ranges_of_orchestration(service, orchestration_id, started.total, started.parallelism)
+    return next(instances for instances in ranges if index <= instances.last)
 
 
 def _create() -> None:

@@ -17,6 +17,7 @@ from background_jobs.core.events import JobAttemptFailed, JobError
 from background_jobs.progress_api.app import create_app
 from background_jobs.progress_api.security import MAX_REQUEST_BYTES
 from background_jobs.settings import ApiSettings, Settings
+from tests.memory import append_events
 from tests.unit.histories import at
 
 UNKNOWN = "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11"
@@ -107,10 +108,11 @@ def test_an_instance_that_backs_off_says_why_and_until_when(
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}])
     error = JobError(type="OSError", message="away", traceback="Traceback ...")
-    stores.event_log.append(
+    append_events(
+        stores,
         JobAttemptFailed(
             orchestration_id=orchestration.id, at=at(1), index=0, attempt=1, error=error, retry_at=at(5)
-        )
+        ),
     )
     (event,) = client.get(f"/orchestrations/{orchestration.id}/instances/0").json()["events"]
     assert (event["detail"], event["traceback"]) == ("OSError: away", "Traceback ...")

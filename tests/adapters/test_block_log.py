@@ -25,7 +25,9 @@ RANGE = InstanceRange("billing", ORCHESTRATION_ID, 0, 249)
 
 @pytest.fixture
 def log(settings: Settings) -> BlockLog:
-    return BlockLog(clients.dynamodb(), settings.event_log_table, settings.retention.longest, lambda: at(0))
+    return BlockLog(
+        clients.dynamodb(), settings.event_log_table, settings.retention, lambda: at(0).timestamp()
+    )
 
 
 def bodies_closing(left: Sequence[int], _blocks: Sequence[Block]) -> list[bytes]:
@@ -106,7 +108,7 @@ def test_a_part_of_the_instances_is_read_over_partitions(log: BlockLog) -> None:
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])
 def test_throttling_is_waited_for(log: BlockLog, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    monkeypatch.setattr(block_log, "pause", lambda _attempt: None)
+    monkeypatch.setattr(block_log, "wait_before_retry", lambda _attempt: None)
     refused = throttle(log, monkeypatch, code, times=30)
     assert log.append(Block(RANGE, 0, 0, "launch", outcomes(RANGE))) is None
     assert len(refused) == 30
@@ -116,7 +118,11 @@ def test_waiting_ends_with_the_time_of_the_container(
     log: BlockLog, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = BlockLog(
-        clients.dynamodb(), settings.event_log_table, settings.retention.longest, lambda: at(0), lambda: True
+        clients.dynamodb(),
+        settings.event_log_table,
+        settings.retention,
+        lambda: at(0).timestamp(),
+        lambda: True,
     )
     throttle(over, monkeypatch, "ThrottlingException", times=99)
     with pytest.raises(Exception, match="ThrottlingException"):

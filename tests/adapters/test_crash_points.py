@@ -24,6 +24,7 @@ from background_jobs.settings import ContainerSettings, Settings
 from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from tests.adapters.crash import Crash, CrashPoint
+from tests.memory import append_events
 from tests.unit.histories import at, job_completed
 
 TOTAL = 7
@@ -173,7 +174,7 @@ def test_rebuilding_while_the_orchestration_goes_on_overwrites_nothing(
 
     def append_one_outcome() -> None:
         for event in islice(outcomes, 1):
-            stores.event_log.append(event)
+            append_events(stores, event)
             aggregator.aggregate(orchestration.id, [event])
 
     # given an outcome that is appended and folded just when the log has been read
@@ -189,7 +190,7 @@ def test_rebuilding_while_the_orchestration_goes_on_overwrites_nothing(
         rebuild(orchestration.id, stores, at(0))
     monkeypatch.undo()
     for event in outcomes:
-        stores.event_log.append(event)
+        append_events(stores, event)
         aggregator.aggregate(orchestration.id, [event])
 
     assert orchestration.summary().completed == TOTAL

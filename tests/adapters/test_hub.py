@@ -15,6 +15,7 @@ from background_jobs.aws.stores import Stores
 from background_jobs.core.events import JobProgressed
 from background_jobs.progress_api.hub import Hub, Position
 from background_jobs.settings import ApiSettings
+from tests.memory import append_events
 from tests.unit.histories import at
 
 WATCHERS = 40
@@ -85,7 +86,7 @@ def test_progress_that_was_cut_off_comes_without_its_transitions(
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}], parallelism=1)
     progressed = JobProgressed(orchestration_id=orchestration.id, at=at(1), index=0, attempt=1, percent=40)
-    stores.event_log.append(progressed)
+    append_events(stores, progressed)
     launch(orchestration)
     aggregate_completion()
 

@@ -25,6 +25,7 @@ from background_jobs.core.events import Event, JobErrored, OrchestrationComplete
 from background_jobs.core.fold import ChunkNumbers, ReadModel, Summary, fold
 from background_jobs.core.statuses import Status, StatusChunk, status_of
 from background_jobs.settings import Settings
+from tests.memory import append_events
 from tests.unit import histories
 from tests.unit.histories import at
 
@@ -55,7 +56,7 @@ class Life(RuleBasedStateMachine):
         self.version = 0
 
     def _append(self, event: Event) -> None:
-        self.stores.event_log.append_all([event.model_copy(update={"orchestration_id": self.id})])
+        append_events(self.stores, event.model_copy(update={"orchestration_id": self.id}))
 
     def _now(self) -> int:
         self.seconds += 1

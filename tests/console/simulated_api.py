@@ -20,7 +20,7 @@ from background_jobs.core.completion import decide_completion
 from background_jobs.core.events import Event, OrchestrationCompleted
 from background_jobs.progress_api.app import create_app
 from background_jobs.settings import ApiSettings
-from tests.memory import SETTINGS, aws_in_memory
+from tests.memory import SETTINGS, append_events, aws_in_memory
 
 
 class SimulatedApi:
@@ -46,9 +46,7 @@ class SimulatedApi:
 
     def append(self, *events: Event) -> None:
         """Append *events*, all of one orchestration, and fold them as the aggregator does."""
-        for event in events:
-            # They are appended singly, because moto copies its tables for every transaction.
-            self.stores.event_log.append(event)
+        append_events(self.stores, *events)
         self.fold(*events)
 
     def fold(self, *events: Event) -> None:

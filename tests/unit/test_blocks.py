@@ -15,14 +15,20 @@ from background_jobs.core.blocks import (
     InstanceRange,
     InvalidBlock,
     cut_bodies,
-    job_partitions,
     pack,
     range_from_key,
     ranges_of_orchestration,
     ranges_of_share,
     unpack,
 )
-from background_jobs.core.events import PARTITION_SIZE, EventKey, JobEvent, JobProgressed, parse_event
+from background_jobs.core.events import (
+    PARTITION_SIZE,
+    EventKey,
+    JobEvent,
+    JobProgressed,
+    job_partitions,
+    parse_event,
+)
 from tests.unit.histories import ORCHESTRATION_ID, at, histories, job_completed, job_errored, job_started
 
 HISTORIES = sorted((Path(__file__).parent.parent / "histories").glob("v*/*.json"))

@@ -1,11 +1,11 @@
 """The blocks of job instances in DynamoDB: appends where a place is free, and reads by range."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import timedelta
 from itertools import count, groupby, islice
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.transactions import (
@@ -18,18 +18,16 @@ from background_jobs.core.blocks import (
     Block,
     InstanceRange,
     InvalidBlock,
-    job_partitions,
     pack,
     range_from_key,
     unpack,
 )
-from background_jobs.core.events import EventKey, JobEvent
+from background_jobs.core.events import EventKey, JobEvent, job_partitions
 from background_jobs.core.limits import TRANSACTION_ITEMS
 from background_jobs.core.ownership import AppendBlock, ReadBlocks, Steps
+from background_jobs.core.retention import Retention
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _T = TypeVar("_T")
@@ -62,8 +60,8 @@ class BlockLog:
         self,
         dynamodb: "DynamoDBClient",
         table: str,
-        retention: timedelta,
-        clock: "Callable[[], datetime]",
+        retention: Retention,
+        clock: Callable[[], float] = time.time,
         is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         self._dynamodb = dynamodb
@@ -71,6 +69,10 @@ class BlockLog:
         self._retention = retention
         self._clock = clock
         self._is_over = is_over
+
+    def until(self, is_over: Callable[[], bool]) -> Self:
+        """Return the same log, where throttling is waited out until *is_over* says that time is up."""
+        return type(self)(self._dynamodb, self._table, self._retention, self._clock, is_over)
 
     def run(self, steps: Steps[_T]) -> _T:
         """Carry *steps* out, one call of AWS for each, and return their result."""
@@ -180,16 +182,27 @@ class BlockLog:
 
         Within a range the events come as they were appended. A few partitions are in memory at a time.
         """
-        partitions = job_partitions(service, orchestration_id, first, last) if first <= last else []
+        for blocks in self.read_partitions(service, orchestration_id, first, last):
+            for block in blocks:
+                yield from (event for event in block.events() if first <= event.index <= last)
+
+    def read_partitions(
+        self, service: str, orchestration_id: str, first: int, last: int
+    ) -> Iterator[list[Block]]:
+        """Yield the blocks that may tell of the instances *first* to *last*, one partition after the other.
+
+        A few partitions are read ahead of the consumer, so a few are in memory at a time.
+        """
+        partitions = job_partitions(service, orchestration_id, first, last)
         # A range begins in the partition of its instances, so what sorts beyond *last* matters to none.
         high = f"block#{last:08d}~"
         for blocks in self._ahead(partitions, high):
-            for block in blocks:
-                if block.range.last >= first:
-                    yield from (event for event in block.events() if first <= event.index <= last)
+            yield [block for block in blocks if block.range.last >= first]
 
     def _ahead(self, partitions: Sequence[str], high: str) -> Iterator[list[Block]]:
-        """Yield the blocks of each partition, reading a few partitions ahead of the consumer."""
+        if len(partitions) == 1:
+            yield self._query(partitions[0], "block#", high)
+            return
         with ThreadPoolExecutor(max(1, min(_READERS, len(partitions)))) as pool:
             remaining = iter(partitions)
             reading: deque[Future[list[Block]]] = deque()
@@ -218,7 +231,7 @@ class BlockLog:
     def _item(self, block: Block) -> dict[str, Any]:
         partition, sort = block.key
         stored = pack(block.body)
-        expires_at = int((self._clock() + self._retention).timestamp())
+        expires_at = int(self._clock() + self._retention.of(block.range.service).total_seconds())
         return {
             "pk": {"S": partition},
             "sk": {"S": sort},

@@ -5,10 +5,10 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from background_jobs.aws.clients import reaching_aws
-from background_jobs.aws.event_log import KEY_IS_FREE, to_item
+from background_jobs.aws.log_items import KEY_IS_FREE, kick_off_puts, to_item
 from background_jobs.aws.transactions import CONDITION_FAILED, TRANSACTION_CONFLICT, cancellation_reasons
 from background_jobs.core.errors import EventConflict
-from background_jobs.core.events import OrchestrationStarted
+from background_jobs.core.events import OrchestrationStarted, schedule_partition
 from background_jobs.core.retention import Retention
 from background_jobs.core.schedules.events import (
     Change,
@@ -18,7 +18,6 @@ from background_jobs.core.schedules.events import (
     ScheduleEvent,
     parse_schedule_event,
     queue_sort,
-    schedule_partition,
     skipped_sort,
 )
 from background_jobs.core.tables import PARTITION_KEY, SORT_KEY
@@ -45,7 +44,7 @@ class ScheduleLog:
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
-                Item=to_item(event, self._retention.longest),
+                Item=to_item(event.key, event, self._retention.longest),
                 ConditionExpression=KEY_IS_FREE,
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
@@ -57,21 +56,14 @@ class ScheduleLog:
 
         Raises AlreadyStarted, or EventConflict if another occurrence became the run of that number.
         """
-        puts: list[Any] = [
-            {
-                "Put": {
-                    "TableName": self._table,
-                    "Item": to_item(event, retention),
-                    "ConditionExpression": KEY_IS_FREE,
-                }
-            }
-            for event, retention in (
-                (run, self._retention.longest),
-                (kick_off, self._retention.of(kick_off.service)),
-            )
-        ]
+        put: Any = {
+            "TableName": self._table,
+            "Item": to_item(run.key, run, self._retention.longest),
+            "ConditionExpression": KEY_IS_FREE,
+        }
+        kick_off_of_run = kick_off_puts(self._table, kick_off, self._retention)
         try:
-            self._dynamodb.transact_write_items(TransactItems=puts)
+            self._dynamodb.transact_write_items(TransactItems=[{"Put": put}, *kick_off_of_run])
         except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
             reasons = cancellation_reasons(cancelled)
             if reasons[1] == CONDITION_FAILED:

@@ -4,20 +4,24 @@ from dataclasses import dataclass
 from typing import Self
 
 from background_jobs.aws import clients
+from background_jobs.aws.block_log import BlockLog
 from background_jobs.aws.event_log import EventLog
 from background_jobs.aws.history import History
 from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.read_model import ReadModelStore
 from background_jobs.aws.schedule_log import ScheduleLog
+from background_jobs.aws.service_lookup import ServiceLookup
 from background_jobs.core.retention import Retention
 from background_jobs.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The event log, the read model, the history, the events of schedules, and the payloads."""
+    """The event log, its blocks, the read model, the history, the events of schedules, and the payloads."""
 
     event_log: EventLog
+    block_log: BlockLog
+    service_lookup: ServiceLookup
     read_model: ReadModelStore
     history: History
     schedule_log: ScheduleLog
@@ -29,8 +33,12 @@ class Stores:
     def of(cls, settings: Settings) -> Self:
         """Open the stores that *settings* name; nothing is called yet."""
         retention = settings.retention
+        block_log = BlockLog(clients.dynamodb(), settings.event_log_table, retention)
+        lookup = ServiceLookup(clients.dynamodb(), settings.event_log_table)
         return cls(
-            event_log=EventLog(clients.dynamodb(), settings.event_log_table, retention),
+            event_log=EventLog(clients.dynamodb(), settings.event_log_table, retention, block_log, lookup),
+            block_log=block_log,
+            service_lookup=lookup,
             read_model=ReadModelStore(clients.dynamodb(), settings.read_model_table, retention),
             history=History(clients.dynamodb(), settings.read_model_table, retention),
             schedule_log=ScheduleLog(clients.dynamodb(), settings.event_log_table, retention),

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from background_jobs.aws.event_log import event_from_image, is_schedule_image
-from background_jobs.core.events import Event
+from background_jobs.aws.log_items import event_from_item
+from background_jobs.core.events import Event, orchestration_of_partition
 
 _log = logging.getLogger(__name__)
 
@@ -24,11 +24,13 @@ def handle_records(
     failed: list[str] = []
     for record in records:
         image = record["dynamodb"].get("NewImage")
-        if record["eventName"] != "INSERT" or image is None or is_schedule_image(image):
+        if record["eventName"] != "INSERT" or image is None:
+            continue
+        if orchestration_of_partition(image["pk"]["S"]) is None:
             continue
         number = record["dynamodb"]["SequenceNumber"]
         try:
-            event = event_from_image(image)
+            event = event_from_item(image)
         except (KeyError, ValueError):
             _log.exception("Record %s holds no event: %s", number, record["dynamodb"].get("Keys"))
             failed.append(number)

@@ -13,7 +13,14 @@ from pydantic import Field, TypeAdapter
 from pydantic_core import from_json
 
 from background_jobs.core.containers.shares import cut_shares
-from background_jobs.core.events import PARTITION_SIZE, EventKey, JobCompleted, JobErrored, JobEvent
+from background_jobs.core.events import (
+    PARTITION_SIZE,
+    EventKey,
+    JobCompleted,
+    JobErrored,
+    JobEvent,
+    job_partition,
+)
 
 BLOCK_BYTES: Final = 128 * 1024
 """The JSON of one block, before it is packed; a single event may be longer, far below DynamoDB's 400 KB."""
@@ -93,30 +100,6 @@ class Block(NamedTuple):
         if not all(self.range.first <= event.index <= self.range.last for event in events):
             raise InvalidBlock(f"An event of {self.key} is of no instance of its range.")
         return events
-
-
-def log_partition(service: str, orchestration_id: str) -> str:
-    """Return the log partition of what happens to an orchestration as a whole.
-
-    >>> log_partition("billing", "7c0e")
-    'billing#7c0e'
-    """
-    return f"{service}#{orchestration_id}"
-
-
-def job_partition(service: str, orchestration_id: str, index: int) -> str:
-    """Return the log partition of job instance *index*.
-
-    >>> job_partition("billing", "7c0e", 251)
-    'billing#7c0e#jobs#00001'
-    """
-    return f"{log_partition(service, orchestration_id)}#jobs#{index // PARTITION_SIZE:05d}"
-
-
-def job_partitions(service: str, orchestration_id: str, first: int, last: int) -> list[str]:
-    """Return the log partitions of the instances *first* to *last*."""
-    starts = range(first - first % PARTITION_SIZE, last + 1, PARTITION_SIZE)
-    return [job_partition(service, orchestration_id, start) for start in starts]
 
 
 def ranges_of_share(service: str, orchestration_id: str, first: int, last: int) -> Iterator[InstanceRange]:

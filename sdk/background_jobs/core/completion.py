@@ -107,7 +107,7 @@ class JobCompletedEvent(Lineage):
     def from_completion(cls, event: OrchestrationCompleted) -> Self:
         """Return the event that is published for *event*."""
         return cls(
-            event_id=ids.completion_event_id(event.orchestration_id),
+            event_id=ids.completion_event_id(event.service, event.orchestration_id),
             orchestration_id=event.orchestration_id,
             job_name=event.job_name,
             service=event.service,

@@ -68,6 +68,14 @@ class KickOffConflict(BackgroundJobsError):
         )
 
 
+class OrchestrationOfOtherService(BackgroundJobsError):
+    """The id of a kick-off belongs to an orchestration of another service already."""
+
+    def __init__(self, orchestration_id: str, service: str) -> None:
+        self.orchestration_id, self.service = orchestration_id, service
+        super().__init__(f"The id {orchestration_id} belongs to an orchestration of service {service!r}.")
+
+
 class OrchestrationNotFound(BackgroundJobsError):
     """No OrchestrationStarted event was ever stored under this id."""
 

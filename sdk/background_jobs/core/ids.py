@@ -7,13 +7,13 @@ from uuid import UUID, uuid5
 _NAMESPACE: Final = UUID("5e0b9a54-0f0f-5c0e-9d6e-6b6a6f6f6273")
 
 
-def orchestration_id_for_key(job_name: str, key: str) -> str:
-    """Return the id that the kick-off of *job_name* under *key* always gets.
+def orchestration_id_for_key(service: str, job_name: str, key: str) -> str:
+    """Return the id that the kick-off of *job_name* in *service* under *key* always gets.
 
-    >>> orchestration_id_for_key("bill", "2026-11") == orchestration_id_for_key("bill", "2026-11")
-    True
+    >>> orchestration_id_for_key("billing", "bill", "2026-11")
+    '26e55995-3659-560c-bd66-5a8837e0cc28'
     """
-    return str(uuid5(_NAMESPACE, f"{job_name}\n{key}"))
+    return str(uuid5(_NAMESPACE, f"{service}\n{job_name}\n{key}"))
 
 
 def occurrence_id(schedule: str, scheduled_at: datetime) -> str:
@@ -31,9 +31,9 @@ def job_id(orchestration_id: str, index: int) -> str:
     return str(uuid5(UUID(orchestration_id), str(index)))
 
 
-def completion_event_id(orchestration_id: str) -> str:
+def completion_event_id(service: str, orchestration_id: str) -> str:
     """Return the one id under which the JobCompletedEvent of an orchestration is ever published."""
-    return str(uuid5(UUID(orchestration_id), "JobCompletedEvent"))
+    return str(uuid5(UUID(orchestration_id), f"JobCompletedEvent\n{service}"))
 
 
 def next_stage_id(orchestration_id: str) -> str:

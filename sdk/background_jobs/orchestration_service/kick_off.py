@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,10 +14,10 @@ from background_jobs.core import ids, limits
 from background_jobs.core.bounds import SERVICE_NAME
 from background_jobs.core.containers import shares
 from background_jobs.core.errors import (
-    EventConflict,
     InvalidKickOff,
     InvalidParams,
     KickOffConflict,
+    OrchestrationOfOtherService,
     UnknownJobName,
 )
 from background_jobs.core.events import OrchestrationStarted
@@ -29,6 +29,16 @@ from background_jobs.core.stages import walk_stages
 from background_jobs.jobs import JobDefinition, find_definition
 from background_jobs.orchestration_service.params_spool import ParamsSpool
 from background_jobs.settings import Settings
+
+_COMPARED: Final = {
+    "job_name": "the job",
+    "total": "the number of params",
+    "params_digest": "the params",
+    "tags": "the tags",
+    "retry": "the retry",
+    "then": "what follows",
+}
+"""What a second kick-off under the same id must have in common with the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +53,17 @@ class KickOffRequest:
     known_id: str | None = None
     """The id, if it was known before; by default it follows from the key, or is random."""
 
-    def new_id(self) -> str:
+    def service(self, settings: Settings) -> str:
+        """Return the service that is to run the job."""
+        return self.options.service or settings.service
+
+    def new_id(self, settings: Settings) -> str:
         """Return the id that the orchestration gets."""
         if self.known_id is not None:
             return self.known_id
-        key = self.options.key
-        return str(uuid.uuid4()) if key is None else ids.orchestration_id_for_key(self.job_name, key)
+        if (key := self.options.key) is None:
+            return str(uuid.uuid4())
+        return ids.orchestration_id_for_key(self.service(settings), self.job_name, key)
 
     def refuse(self, settings: Settings) -> None:
         """Raise UnknownJobName or InvalidKickOff if *settings* do not allow it; params are checked later."""
@@ -92,7 +107,7 @@ def prepare_kick_off(
     """Upload what a kick-off needs, and return the event that will make it real. Raises InvalidParams."""
     with ParamsSpool() as spool:
         spool.fill(params, params_checker(request.definition))
-        started = _event(request, spool, request.new_id(), settings)
+        started = _event(request, spool, request.new_id(settings), settings)
         if started.total:
             with spool.manifest(started.orchestration_id, started.parallelism) as manifest:
                 stores.payloads.upload(started.params_key, spool.file)
@@ -113,7 +128,7 @@ def _event(
 ) -> OrchestrationStarted:
     options = request.options
     count = shares.share_count(spool.total, options.parallelism, settings.max_parallelism)
-    service = options.service or settings.service
+    service = request.service(settings)
     # The digest and the count in the keys decide the contents of both objects. So a second kick-off under the
     # same idempotency key either writes the same bytes again, or other objects.
     folder = f"{payload_folder(service, orchestration_id)}/{spool.digest[:16]}"
@@ -146,23 +161,16 @@ def _lineage(request: KickOffRequest, orchestration_id: str) -> Lineage:
 
 
 def _append(started: OrchestrationStarted, stores: Stores) -> None:
+    key = started.idempotency_key or ""
     try:
-        stores.event_log.for_service(started.service).append(started)
-    except EventConflict:
-        existing = stores.event_log.read_started(started.orchestration_id)
-        names = {
-            "total": "the number of params",
-            "params_digest": "the params",
-            "tags": "the tags",
-            "retry": "the retry",
-            "then": "what follows",
-        }
-        differences = [
-            text for name, text in names.items() if getattr(existing, name) != getattr(started, name)
-        ]
-        if differences:
-            key = started.idempotency_key or ""
-            raise KickOffConflict(started.orchestration_id, key, differences) from None
+        holder = stores.event_log.append_kick_off(started)
+    except OrchestrationOfOtherService as taken:
+        raise KickOffConflict(started.orchestration_id, key, [f"the service, {taken.service!r}"]) from taken
+    differences = [
+        text for name, text in _COMPARED.items() if getattr(holder, name) != getattr(started, name)
+    ]
+    if differences:
+        raise KickOffConflict(started.orchestration_id, key, differences)
 
 
 def params_checker(definition: JobDefinition | None) -> Callable[[int, object], object]:

@@ -53,7 +53,7 @@ def rerun(
     event = RerunRequested(
         orchestration_id=orchestration_id,
         at=datetime.now(UTC),
-        rerun_id=request.new_id(),
+        rerun_id=request.new_id(settings),
         only=options.only,
     )
     with suppress(EventConflict):  # the same key comes a second time

@@ -67,7 +67,7 @@ class EventWriter:
     def _write(self) -> None:
         while batch := self._next_batch():
             try:
-                self._event_log.append_all(batch)
+                self._append(batch)
             except Exception as error:  # noqa: BLE001 -- raised in the thread that adds
                 with self._changed:
                     self._error = error
@@ -76,6 +76,9 @@ class EventWriter:
             with self._changed:
                 self._writing = 0
                 self._changed.notify_all()
+
+    def _append(self, batch: list[Event]) -> None:
+        raise NotImplementedError(self._event_log, batch)  # blocks are appended by ownership
 
     def _next_batch(self) -> list[Event]:
         with self._changed:

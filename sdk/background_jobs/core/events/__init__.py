@@ -1,17 +1,15 @@
-"""The events of the log: a closed union, each with a key that is its identity.
+"""The events of the log: a closed union.
 
-The partition and sort key of an event follow from what happened, so that appending it twice is harmless,
-and so that a job instance can have one outcome only (Completed and Errored share a key).
+The sort key of an event of an orchestration as a whole follows from what happened, so that appending it twice
+is harmless. The events of job instances lie in blocks, whose places say the same (`core.blocks`).
 """
 
 from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter
 
-from background_jobs.core.events.base import EventKey, LogEvent, PayloadRef
+from background_jobs.core.events.base import LogEvent, PayloadRef
 from background_jobs.core.events.jobs import (
-    LOG_PARTITIONS,
-    PARTITION_SIZE,
     FailedAttempt,
     JobAttemptFailed,
     JobCompleted,
@@ -21,11 +19,24 @@ from background_jobs.core.events.jobs import (
     JobOutcome,
     JobProgressed,
     JobStarted,
+)
+from background_jobs.core.events.keys import (
+    LOG_PARTITIONS,
+    PARTITION_SIZE,
+    POINTER_SORT,
+    EventKey,
     job_partition,
-    outcome_key,
+    job_partitions,
+    log_partition,
+    orchestration_of_partition,
+    pointer_key,
+    schedule_partition,
 )
 from background_jobs.core.events.orchestrations import (
+    CANCELLED,
     RERUN,
+    SKIPPED,
+    STARTED,
     ContainerEnded,
     ContainerStarted,
     OrchestrationCancelled,
@@ -36,20 +47,22 @@ from background_jobs.core.events.orchestrations import (
     RerunRequested,
     ShareDelayed,
     StageSkipped,
-    cancelled_key,
-    skipped_key,
-    started_key,
 )
 
 __all__ = [
+    "CANCELLED",
     "LOG_PARTITIONS",
     "PARTITION_SIZE",
+    "POINTER_SORT",
     "RERUN",
+    "SKIPPED",
+    "STARTED",
     "ContainerEnded",
     "ContainerStarted",
     "Event",
     "EventKey",
     "FailedAttempt",
+    "InvalidEvent",
     "JobAttemptFailed",
     "JobCompleted",
     "JobError",
@@ -68,16 +81,27 @@ __all__ = [
     "RerunRequested",
     "ShareDelayed",
     "StageSkipped",
-    "cancelled_key",
     "job_partition",
-    "outcome_key",
+    "job_partitions",
+    "log_partition",
+    "orchestration_of_partition",
     "parse_event",
+    "parse_orchestration_event",
+    "pointer_key",
+    "schedule_partition",
     "schema_of_events",
-    "skipped_key",
-    "started_key",
 ]
 
 Event = OrchestrationEvent | JobEvent
+
+
+class InvalidEvent(ValueError):
+    """What is stored at a place of the log is no event of it."""
+
+    def __init__(self, key: EventKey) -> None:
+        self.key = key
+        super().__init__(f"What lies at {key} is no event of its orchestration and service.")
+
 
 _EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 
@@ -88,6 +112,21 @@ def parse_event(document: str | bytes) -> Event:
     Raises pydantic.ValidationError if *document* is not an event.
     """
     return _EVENT.validate_json(document)
+
+
+def parse_orchestration_event(key: EventKey, document: str | bytes) -> OrchestrationEvent:
+    """Read the event of an orchestration as a whole that lies at *key*.
+
+    Raises InvalidEvent where it does not belong there, or pydantic.ValidationError if it is no event.
+    """
+    event = parse_event(document)
+    place = orchestration_of_partition(key.partition)
+    if not isinstance(event, OrchestrationEvent) or place is None or event.sort_key != key.sort:
+        raise InvalidEvent(key)
+    service = getattr(event, "service", place[0])
+    if key.partition != log_partition(service, event.orchestration_id):
+        raise InvalidEvent(key)
+    return event
 
 
 def schema_of_events() -> dict[str, Any]:

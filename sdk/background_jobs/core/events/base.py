@@ -1,15 +1,8 @@
-"""What all events have: a key that is their identity, and where a document too large for an event is."""
+"""What all events have, and where a document is that is too large for an event."""
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
-
-
-class EventKey(NamedTuple):
-    """Where an event is in the log; its identity."""
-
-    partition: str
-    sort: str
 
 
 class PayloadRef(BaseModel):

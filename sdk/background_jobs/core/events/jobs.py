@@ -1,31 +1,11 @@
-"""The events of job instances."""
+"""The events of job instances; they have no key of their own, but lie in blocks (`core.blocks`)."""
 
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from background_jobs.core import ids
-from background_jobs.core.events.base import EventKey, LogEvent, PayloadRef
-from background_jobs.core.ranges import EqualParts
-
-PARTITION_SIZE: Final = 250
-"""Job instances per log partition: far below DynamoDB's 1,000 writes a second, and read in one query."""
-LOG_PARTITIONS: Final = EqualParts(PARTITION_SIZE)
-"""How instances are cut into log partitions."""
-
-
-def job_partition(orchestration_id: str, index: int) -> str:
-    """Return the log partition of job instance *index*.
-
-    >>> job_partition("7c0e", 251)
-    '7c0e#jobs#00001'
-    """
-    return f"{orchestration_id}#jobs#{LOG_PARTITIONS.number(index):05d}"
-
-
-def outcome_key(orchestration_id: str, index: int) -> EventKey:
-    """Return the key of the one outcome of job instance *index*."""
-    return EventKey(job_partition(orchestration_id, index), f"outcome#{index:08d}")
+from background_jobs.core.events.base import LogEvent, PayloadRef
 
 
 class JobError(BaseModel):
@@ -67,13 +47,6 @@ class JobStarted(_JobEvent):
     attempt: int = Field(ge=1)
     launch: int = 0
 
-    @property
-    def key(self) -> EventKey:
-        """Return the event's identity."""
-        return EventKey(
-            job_partition(self.orchestration_id, self.index), f"started#{self.index:08d}#{self.attempt:03d}"
-        )
-
 
 class JobAttemptFailed(_JobEvent):
     """Attempt *attempt* of a job instance failed, and another is to follow."""
@@ -84,13 +57,6 @@ class JobAttemptFailed(_JobEvent):
     retry_at: AwareDatetime
     counts: bool = True
     """Whether it takes one of the job's attempts; an attempt that was interrupted from outside does not."""
-
-    @property
-    def key(self) -> EventKey:
-        """Return the event's identity."""
-        return EventKey(
-            job_partition(self.orchestration_id, self.index), f"failed#{self.index:08d}#{self.attempt:03d}"
-        )
 
     def summarize(self) -> FailedAttempt:
         """Return the attempt as the outcome of its instance keeps it."""
@@ -107,22 +73,11 @@ class JobProgressed(_JobEvent):
     percent: int = Field(ge=0, le=100)
     message: str = ""
 
-    @property
-    def key(self) -> EventKey:
-        """Return the event's identity."""
-        partition = job_partition(self.orchestration_id, self.index)
-        return EventKey(partition, f"progress#{self.index:08d}#{self.attempt:03d}#{self.percent:03d}")
-
 
 class _JobOutcome(_JobEvent):
     attempts: int = Field(ge=0)
     started_at: AwareDatetime | None = None
     """When the last attempt began; None if none ever did."""
-
-    @property
-    def key(self) -> EventKey:
-        """Return the event's identity; an instance has one outcome."""
-        return outcome_key(self.orchestration_id, self.index)
 
 
 class JobCompleted(_JobOutcome):

@@ -5,11 +5,17 @@ from typing import Final, Literal
 from pydantic import AwareDatetime, Field
 
 from background_jobs.core.containers.delays import DelayReason
-from background_jobs.core.events.base import EventKey, LogEvent
+from background_jobs.core.events.base import LogEvent
 from background_jobs.core.lineage import Lineage, Rerun
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage
 
+STARTED: Final = "orchestration#started"
+"""The sort key of the event that makes a kick-off real."""
+CANCELLED: Final = "orchestration#cancelled"
+"""The sort key of a cancellation."""
+SKIPPED: Final = "orchestration#next"
+"""The sort key of the event that says why the next stage was not started."""
 RERUN: Final = "rerun#"
 """How the sort keys of all reruns of an orchestration begin."""
 
@@ -38,9 +44,9 @@ class OrchestrationStarted(LogEvent, Lineage):
     tags: dict[str, str] = Field(default_factory=dict)
 
     @property
-    def key(self) -> EventKey:
-        """Return the event's identity."""
-        return started_key(self.orchestration_id)
+    def sort_key(self) -> str:
+        """Return the event's identity among those of its orchestration."""
+        return STARTED
 
 
 class OrchestrationCancelled(LogEvent):
@@ -50,9 +56,9 @@ class OrchestrationCancelled(LogEvent):
     reason: str = ""
 
     @property
-    def key(self) -> EventKey:
-        """Return the event's identity."""
-        return cancelled_key(self.orchestration_id)
+    def sort_key(self) -> str:
+        """Return the event's identity among those of its orchestration."""
+        return CANCELLED
 
 
 class OrchestrationCompleted(LogEvent, Lineage):
@@ -70,9 +76,9 @@ class OrchestrationCompleted(LogEvent, Lineage):
     tags: dict[str, str] = Field(default_factory=dict)
 
     @property
-    def key(self) -> EventKey:
-        """Return the event's identity."""
-        return EventKey(self.orchestration_id, "orchestration#completed")
+    def sort_key(self) -> str:
+        """Return the event's identity among those of its orchestration."""
+        return "orchestration#completed"
 
 
 class StageSkipped(LogEvent):
@@ -84,9 +90,9 @@ class StageSkipped(LogEvent):
     reason: str
 
     @property
-    def key(self) -> EventKey:
-        """Return the event's identity."""
-        return skipped_key(self.orchestration_id)
+    def sort_key(self) -> str:
+        """Return the event's identity among those of its orchestration."""
+        return SKIPPED
 
 
 class RerunRequested(LogEvent):
@@ -97,9 +103,9 @@ class RerunRequested(LogEvent):
     only: Rerun
 
     @property
-    def key(self) -> EventKey:
-        """Return the event's identity."""
-        return EventKey(self.orchestration_id, f"{RERUN}{self.rerun_id}")
+    def sort_key(self) -> str:
+        """Return the event's identity among those of its orchestration."""
+        return f"{RERUN}{self.rerun_id}"
 
 
 class ContainerStarted(LogEvent):
@@ -117,9 +123,9 @@ class ContainerStarted(LogEvent):
     """The size of its task, in units of 1/1,024 vCPU and in MiB; None where it has none."""
 
     @property
-    def key(self) -> EventKey:
-        """Return the event's identity."""
-        return EventKey(self.orchestration_id, f"container#{self.share:05d}#{self.launch:03d}")
+    def sort_key(self) -> str:
+        """Return the event's identity among those of its orchestration."""
+        return f"container#{self.share:05d}#{self.launch:03d}"
 
 
 class ContainerEnded(LogEvent):
@@ -132,9 +138,9 @@ class ContainerEnded(LogEvent):
     """Its exit status: 0 when every instance of the share has its outcome."""
 
     @property
-    def key(self) -> EventKey:
-        """Return the event's identity."""
-        return EventKey(self.orchestration_id, f"container#{self.share:05d}#{self.launch:03d}#ended")
+    def sort_key(self) -> str:
+        """Return the event's identity among those of its orchestration."""
+        return f"container#{self.share:05d}#{self.launch:03d}#ended"
 
 
 class ShareDelayed(LogEvent):
@@ -149,9 +155,9 @@ class ShareDelayed(LogEvent):
     """What AWS said."""
 
     @property
-    def key(self) -> EventKey:
-        """Return the event's identity."""
-        return EventKey(self.orchestration_id, f"delay#{self.share:05d}#{self.number:03d}")
+    def sort_key(self) -> str:
+        """Return the event's identity among those of its orchestration."""
+        return f"delay#{self.share:05d}#{self.number:03d}"
 
 
 class OrchestrationStalled(LogEvent):
@@ -166,9 +172,9 @@ class OrchestrationStalled(LogEvent):
     """Why instances wait, as far as the log tells."""
 
     @property
-    def key(self) -> EventKey:
-        """Return the event's identity: each standstill is warned of once."""
-        return EventKey(self.orchestration_id, f"orchestration#stalled#{self.moved_at:%Y-%m-%dT%H:%M:%S.%f}")
+    def sort_key(self) -> str:
+        """Return the event's identity among those of its orchestration: each standstill is warned of once."""
+        return f"orchestration#stalled#{self.moved_at:%Y-%m-%dT%H:%M:%S.%f}"
 
 
 OrchestrationEvent = (
@@ -183,18 +189,3 @@ OrchestrationEvent = (
     | ShareDelayed
 )
 """What happens to an orchestration as a whole and to its containers; all of it in one partition."""
-
-
-def started_key(orchestration_id: str) -> EventKey:
-    """Return the key of the event that makes a kick-off real."""
-    return EventKey(orchestration_id, "orchestration#started")
-
-
-def cancelled_key(orchestration_id: str) -> EventKey:
-    """Return the key of the event of a cancellation."""
-    return EventKey(orchestration_id, "orchestration#cancelled")
-
-
-def skipped_key(orchestration_id: str) -> EventKey:
-    """Return the key of the event that says why the next stage was not started."""
-    return EventKey(orchestration_id, "orchestration#next")

@@ -14,8 +14,10 @@ from background_jobs.core.events import (
     JobCompleted,
     JobStarted,
     OrchestrationCompleted,
+    OrchestrationEvent,
     OrchestrationStarted,
     PayloadRef,
+    log_partition,
 )
 from background_jobs.core.limits import APPEND_SECONDS, LOOK_SECONDS, STREAM_BATCH
 from background_jobs.core.payload_keys import payload_folder
@@ -127,7 +129,8 @@ def starts_written(instance_seconds: float) -> float:
 
 def item_bytes(event: Event) -> int:
     """Return the size of *event* as an item of the log: the names and values of its attributes."""
-    partition, sort = event.key
+    partition = log_partition(_SERVICE, event.orchestration_id)
+    sort = event.sort_key if isinstance(event, OrchestrationEvent) else "block#00000000-00000249#000000"
     values = (partition, sort, event.type, event.model_dump_json(exclude_none=True))
     return len(_ATTRIBUTE_NAMES) + sum(len(value.encode()) for value in values) + _NUMBER_BYTES
 

@@ -9,24 +9,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
-from background_jobs.core.events import EventKey
+from background_jobs.core.events import EventKey, schedule_partition
 from background_jobs.core.schedules.definition import ScheduleDefinition
-
-_PARTITION: Final = "schedule#"
-
-
-def schedule_partition(name: str) -> str:
-    """Return the log partition of a schedule's history.
-
-    >>> schedule_partition("nightly")
-    'schedule#nightly'
-    """
-    return f"{_PARTITION}{name}"
-
-
-def is_schedule_partition(partition: str) -> bool:
-    """Tell whether a partition of the log is the history of a schedule, and not part of an orchestration."""
-    return partition.startswith(_PARTITION)
 
 
 class _ScheduleEvent(BaseModel):
