@@ -1,8 +1,12 @@
-"""The history in DynamoDB: indexes over the summaries of the read model, by time, job and customer."""
+"""The history in DynamoDB: indexes over the summaries of the read model, by time, job and customer.
+
+The indexes are over all services; their entries name the keys of the summaries.
+"""
 
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -11,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pydantic import TypeAdapter
 
 from background_jobs.aws.clients import reaching_aws
-from background_jobs.core.errors import InvalidToken
+from background_jobs.aws.service_lookup import ServiceLookup
+from background_jobs.core.errors import InvalidToken, OrchestrationNotFound
 from background_jobs.core.read_model import Summary
+from background_jobs.core.read_model_keys import SUMMARY, summary_key
 from background_jobs.core.retention import Retention
 from background_jobs.core.statuses import Status
 from background_jobs.core.tables import (
@@ -84,10 +90,13 @@ class HistoryPage(NamedTuple):
 class History:
     """All orchestrations that were kicked off, as far as they are kept."""
 
-    def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: Retention) -> None:
+    def __init__(
+        self, dynamodb: "DynamoDBClient", table: str, retention: Retention, services: ServiceLookup
+    ) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._retention = retention
+        self._services = services
 
     @reaching_aws
     def page(self, history_filter: HistoryFilter, *, limit: int, after: str | None = None) -> HistoryPage:
@@ -96,7 +105,7 @@ class History:
         Raises InvalidToken if *after* did not come from here.
         """
         entries = list(islice(self._entries(history_filter, _position(after), limit + 1), limit + 1))
-        summaries = self.summaries([entry[PARTITION_KEY]["S"] for entry in entries[:limit]])
+        summaries = self._read([entry[PARTITION_KEY]["S"] for entry in entries[:limit]])
         return HistoryPage(summaries, _token(entries[limit - 1]) if len(entries) > limit else None)
 
     def all(self, history_filter: HistoryFilter) -> Iterator[Summary]:
@@ -141,17 +150,25 @@ class History:
             for page in pages:
                 yield from page["Items"]
 
-    @reaching_aws
     def summaries(self, orchestration_ids: list[str], *, consistent: bool = False) -> list[Summary]:
         """Return the summaries that have not expired, in the order of their ids; *consistent* costs twice."""
+        partitions: list[str] = []
+        for orchestration_id in orchestration_ids:
+            with suppress(OrchestrationNotFound):
+                service = self._services.find(orchestration_id)
+                partitions.append(summary_key(service, orchestration_id).partition)
+        return self._read(partitions, consistent=consistent)
+
+    @reaching_aws
+    def _read(self, partitions: list[str], *, consistent: bool = False) -> list[Summary]:
         found: dict[str, Summary] = {}
         now = datetime.now(UTC).timestamp()
-        for first in range(0, len(orchestration_ids), _BATCH_GET):
+        for first in range(0, len(partitions), _BATCH_GET):
             requests: Any = {
                 self._table: {
                     "Keys": [
-                        {PARTITION_KEY: {"S": orchestration_id}, SORT_KEY: {"S": "summary"}}
-                        for orchestration_id in orchestration_ids[first : first + _BATCH_GET]
+                        {PARTITION_KEY: {"S": partition}, SORT_KEY: {"S": SUMMARY}}
+                        for partition in partitions[first : first + _BATCH_GET]
                     ],
                     "ConsistentRead": consistent,
                 }
@@ -162,7 +179,7 @@ class History:
                     if float(item[EXPIRES_AT]["N"]) > now:
                         found[item[PARTITION_KEY]["S"]] = Summary.model_validate_json(item["document"]["S"])
                 requests = response.get("UnprocessedKeys")
-        return [found[each] for each in orchestration_ids if each in found]
+        return [found[partition] for partition in partitions if partition in found]
 
 
 def index_entry(summary: Summary) -> dict[str, Any]:

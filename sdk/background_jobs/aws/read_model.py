@@ -1,12 +1,13 @@
-"""The read model in DynamoDB: one summary, chunks of statuses and a feed per orchestration."""
+"""The read model in DynamoDB: the summary, the chunks and the feed of an orchestration."""
 
-import json
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.history import index_entry
+from background_jobs.aws.service_lookup import ServiceLookup
 from background_jobs.aws.transactions import (
     CONDITION_FAILED,
     MAX_ATTEMPTS,
@@ -16,9 +17,19 @@ from background_jobs.aws.transactions import (
     wait_before_retry,
 )
 from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.feed import pack_feed_item, unpack_feed_item
 from background_jobs.core.fold import ChunkNumbers, FoldResult
 from background_jobs.core.progress import ProgressChunk
-from background_jobs.core.read_model import Advance, FeedItem, ReadModel, Summary, Transition
+from background_jobs.core.read_model import FeedItem, ReadModel, Summary
+from background_jobs.core.read_model_keys import (
+    ReadModelKey,
+    feed_key,
+    feed_partition,
+    feed_sort,
+    progress_key,
+    statuses_key,
+    summary_key,
+)
 from background_jobs.core.retention import Retention
 from background_jobs.core.statuses import CHUNKS, StatusChunk
 from background_jobs.core.tables import EXPIRES_AT, PARTITION_KEY, SORT_KEY
@@ -28,8 +39,6 @@ if TYPE_CHECKING:
 
 CHUNKS_PER_COMMIT: Final = 90
 """Chunks that fit into one transaction of 100 items beside the summary and the feed."""
-
-_SUMMARY: Final = "summary"
 
 
 class ReadModelConflict(BackgroundJobsError):
@@ -42,27 +51,50 @@ class ReadModelConflict(BackgroundJobsError):
 class ReadModelStore:
     """What the aggregator derives from the log; it can be thrown away and rebuilt."""
 
-    def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: Retention) -> None:
+    def __init__(
+        self,
+        dynamodb: "DynamoDBClient",
+        table: str,
+        retention: Retention,
+        services: ServiceLookup,
+        service: str = "",
+    ) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._retention = retention
+        self._services = services
+        self._service = service
+
+    def for_service(self, service: str) -> Self:
+        """Return the same store for the orchestrations of *service*, which need no lookup then."""
+        return type(self)(self._dynamodb, self._table, self._retention, self._services, service)
 
     @reaching_aws
     def read_summary(self, orchestration_id: str) -> Summary:
-        """Return the summary; that of version 0 if nothing was folded yet."""
+        """Return the summary; that of version 0 if nothing was folded yet. Raises OrchestrationNotFound."""
+        service = self._service_of(orchestration_id)
         response = self._dynamodb.get_item(
-            TableName=self._table, Key=_key(orchestration_id, _SUMMARY), ConsistentRead=True
+            TableName=self._table, Key=_key(summary_key(service, orchestration_id)), ConsistentRead=True
         )
-        return _summary(orchestration_id, response.get("Item"))
+        return _summary(service, orchestration_id, response.get("Item"))
 
     @reaching_aws
     def read_chunks(self, orchestration_id: str, chunk_numbers: ChunkNumbers) -> ReadModel:
-        """Return the summary and the chunks with these numbers, as of one moment."""
+        """Return the summary and the chunks with these numbers, as of one moment.
+
+        Raises OrchestrationNotFound.
+        """
+        place = self._service_of(orchestration_id), orchestration_id
         numbers, advancing = sorted(chunk_numbers.statuses), sorted(chunk_numbers.progress)
-        sorts = [_SUMMARY, *map(_chunk_sort, numbers), *map(_progress_sort, advancing)]
-        summary, *stored = self._get_at_once(orchestration_id, sorts)
+        summary, *stored = self._get_at_once(
+            [
+                summary_key(*place),
+                *(statuses_key(*place, number) for number in numbers),
+                *(progress_key(*place, number) for number in advancing),
+            ]
+        )
         return ReadModel(
-            _summary(orchestration_id, summary),
+            _summary(*place, summary),
             {
                 number: StatusChunk.unpacked(item["ranks"]["B"]) if item else StatusChunk()
                 for number, item in zip(numbers, stored[: len(numbers)], strict=True)
@@ -73,10 +105,8 @@ class ReadModelStore:
             },
         )
 
-    def _get_at_once(self, orchestration_id: str, sorts: list[str]) -> list[Mapping[str, Any] | None]:
-        gets: Any = [
-            {"Get": {"TableName": self._table, "Key": _key(orchestration_id, sort)}} for sort in sorts
-        ]
+    def _get_at_once(self, keys: list[ReadModelKey]) -> list[Mapping[str, Any] | None]:
+        gets: Any = [{"Get": {"TableName": self._table, "Key": _key(key)}} for key in keys]
         attempt = 0
         while True:
             try:
@@ -91,19 +121,16 @@ class ReadModelStore:
                 return [response.get("Item") for response in responses["Responses"]]
 
     def read_snapshot(self, orchestration_id: str) -> ReadModel:
-        """Return the summary and all chunks, as of the summary's version.
+        """Return the summary and all chunks, as of the summary's version. Raises OrchestrationNotFound.
 
         Beyond 90 chunks (157,500 instances) they are read in portions, and later portions may be newer.
         """
         summary = self.read_summary(orchestration_id)
-        numbers = range(CHUNKS.count(summary.total or 0))
-        size = CHUNKS_PER_COMMIT // 2
-        portions = [frozenset(numbers[first : first + size]) for first in range(0, len(numbers), size)]
         models = [
-            self.read_chunks(
-                orchestration_id, ChunkNumbers(portion, portion if summary.tells_progress else frozenset())
+            self.read_chunks(orchestration_id, portion)
+            for portion in portions_of_chunks(
+                range(CHUNKS.count(summary.total or 0)), with_progress=summary.tells_progress
             )
-            for portion in portions
         ]
         if not models:
             return ReadModel(summary)
@@ -116,37 +143,11 @@ class ReadModelStore:
     @reaching_aws
     def commit(self, result: FoldResult, now: datetime) -> Summary:
         """Store *result* as the next version, in one transaction. Raises ReadModelConflict."""
-        model = result.model
-        before = model.summary
+        before = result.model.summary
         summary = before.model_copy(update={"version": before.version + 1})
-        expires_at = {"N": str(int((now + self._retention.of(summary.service)).timestamp()))}
-        orchestration_id = summary.orchestration_id
-        puts: list[Any] = [
-            {
-                "Item": {
-                    **_key(orchestration_id, _SUMMARY),
-                    **index_entry(summary),
-                    "version": {"N": str(summary.version)},
-                    "document": {"S": summary.model_dump_json(exclude_none=True)},
-                },
-                "ConditionExpression": f"attribute_not_exists({PARTITION_KEY}) OR version = :version",
-                "ExpressionAttributeValues": {":version": {"N": str(before.version)}},
-            },
-            {
-                "Item": {
-                    **_key(_feed(orchestration_id), f"{summary.version:08d}"),
-                    "document": {"S": _encode(summary, result)},
-                },
-            },
-            *(
-                {"Item": {**_key(orchestration_id, _chunk_sort(n)), "ranks": {"B": chunk.packed()}}}
-                for n, chunk in model.chunks.items()
-            ),
-            *(
-                {"Item": {**_key(orchestration_id, _progress_sort(n)), "progress": {"B": chunk.packed()}}}
-                for n, chunk in model.progress.items()
-            ),
-        ]
+        service = self._service or summary.service
+        expires_at = {"N": str(int((now + self._retention.of(service)).timestamp()))}
+        puts: list[Any] = [_summary_put(service, summary), *_puts(service, summary, result)]
         for put in puts:
             put["TableName"] = self._table
             put["Item"][EXPIRES_AT] = expires_at
@@ -160,76 +161,61 @@ class ReadModelStore:
 
     @reaching_aws
     def read_feed(self, orchestration_id: str, after: int) -> Iterator[FeedItem]:
-        """Yield the changes of each version above *after*, oldest first."""
+        """Yield the changes of each version above *after*, oldest first. Raises OrchestrationNotFound."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression=f"{PARTITION_KEY} = :feed AND {SORT_KEY} > :after",
             ExpressionAttributeValues={
-                ":feed": {"S": _feed(orchestration_id)},
-                ":after": {"S": f"{after:08d}"},
+                ":feed": {"S": feed_partition(self._service_of(orchestration_id), orchestration_id)},
+                ":after": {"S": feed_sort(after)},
             },
             ConsistentRead=True,
         )
         for page in pages:
             for item in page["Items"]:
-                yield _decode(int(item[SORT_KEY]["S"]), item["document"]["S"])
+                yield unpack_feed_item(int(item[SORT_KEY]["S"]), item["changes"]["B"])
+
+    def _service_of(self, orchestration_id: str) -> str:
+        return self._service or self._services.find(orchestration_id)
 
 
-def _key(partition: str, sort: str) -> dict[str, Any]:
-    return {PARTITION_KEY: {"S": partition}, SORT_KEY: {"S": sort}}
+def portions_of_chunks(numbers: Iterable[int], *, with_progress: bool) -> Iterator[ChunkNumbers]:
+    """Cut chunks, given by their *numbers*, into portions that one transaction can hold."""
+    remaining = iter(numbers)
+    size = CHUNKS_PER_COMMIT // 2 if with_progress else CHUNKS_PER_COMMIT
+    while portion := frozenset(islice(remaining, size)):
+        yield ChunkNumbers(portion, portion if with_progress else frozenset())
 
 
-def _feed(orchestration_id: str) -> str:
-    return f"{orchestration_id}#feed"
+def _key(key: ReadModelKey) -> dict[str, Any]:
+    return {PARTITION_KEY: {"S": key.partition}, SORT_KEY: {"S": key.sort}}
 
 
-def _chunk_sort(number: int) -> str:
-    return f"statuses#{number:05d}"
-
-
-def _progress_sort(number: int) -> str:
-    return f"progress#{number:05d}"
-
-
-def _summary(orchestration_id: str, item: Mapping[str, Any] | None) -> Summary:
+def _summary(service: str, orchestration_id: str, item: Mapping[str, Any] | None) -> Summary:
     if item is None:
-        return Summary(orchestration_id=orchestration_id)
+        return Summary(orchestration_id=orchestration_id, service=service)
     return Summary.model_validate_json(item["document"]["S"])
 
 
-def _encode(summary: Summary, result: FoldResult) -> str:
-    document: dict[str, Any] = {
-        "counts": [summary.running, summary.completed, summary.errored],
-        "transitions": [[t.index, t.rank, _milliseconds(t.at)] for t in result.transitions],
-        "advances": [
-            [a.index, a.attempt, a.percent, a.message, _milliseconds(a.at)] for a in result.advances
-        ],
+def _summary_put(service: str, summary: Summary) -> dict[str, Any]:
+    return {
+        "Item": {
+            **_key(summary_key(service, summary.orchestration_id)),
+            **index_entry(summary),
+            "version": {"N": str(summary.version)},
+            "document": {"S": summary.model_dump_json(exclude_none=True)},
+        },
+        "ConditionExpression": f"attribute_not_exists({PARTITION_KEY}) OR version = :version",
+        "ExpressionAttributeValues": {":version": {"N": str(summary.version - 1)}},
     }
-    if summary.cancelled_at:
-        document["cancelled_at"] = _milliseconds(summary.cancelled_at)
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
-def _decode(version: int, data: str) -> FeedItem:
-    document = json.loads(data)
-    running, completed, errored = document["counts"]
-    return FeedItem(
-        version,
-        running,
-        completed,
-        errored,
-        tuple(Transition(index, rank, _moment(at)) for index, rank, at in document["transitions"]),
-        tuple(
-            Advance(index, attempt, percent, message, _moment(at))
-            for index, attempt, percent, message, at in document["advances"]
-        ),
-        _moment(document["cancelled_at"]) if "cancelled_at" in document else None,
-    )
-
-
-def _milliseconds(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
-
-
-def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+def _puts(service: str, summary: Summary, result: FoldResult) -> Iterator[dict[str, Any]]:
+    """Yield the puts of the feed and of the chunks."""
+    place, model = (service, summary.orchestration_id), result.model
+    changes = pack_feed_item(FeedItem.of_commit(summary, result.transitions, result.advances))
+    yield {"Item": {**_key(feed_key(*place, summary.version)), "changes": {"B": changes}}}
+    for number, statuses in model.chunks.items():
+        yield {"Item": {**_key(statuses_key(*place, number)), "ranks": {"B": statuses.packed()}}}
+    for number, progress in model.progress.items():
+        yield {"Item": {**_key(progress_key(*place, number)), "progress": {"B": progress.packed()}}}

@@ -45,6 +45,8 @@ def failures(
             out().print(_draw_cause(cause, digest.total), soft_wrap=True)
         for failure in _read_failures(orchestration) if full else ():
             out().print("", _draw_failure(failure), sep="\n", soft_wrap=True)
+    if digest.more_causes:
+        print_note(f"There are {digest.more_causes:,} more causes, rarer than these.")
     if not digest.causes:
         print_note("No instance has errored.")
     elif not full:

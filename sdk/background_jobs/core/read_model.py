@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
 from pydantic import AwareDatetime, Field
 
@@ -98,6 +99,21 @@ class FeedItem:
     advances: tuple[Advance, ...]
     cancelled_at: datetime | None = None
     """When the orchestration was cancelled; None if it was not by then."""
+
+    @classmethod
+    def of_commit(
+        cls, summary: Summary, transitions: tuple[Transition, ...], advances: tuple[Advance, ...]
+    ) -> Self:
+        """Return the item of the commit that stored *summary*."""
+        return cls(
+            summary.version,
+            summary.running,
+            summary.completed,
+            summary.errored,
+            transitions,
+            advances,
+            summary.cancelled_at,
+        )
 
 
 @dataclass(frozen=True, slots=True)

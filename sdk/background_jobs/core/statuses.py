@@ -128,6 +128,7 @@ LETTERS: Final = "".join(state_of(rank).value[0] for rank in range(ERRORED + 1))
 
 
 _TO_LETTERS: Final = LETTERS.encode().ljust(256)
+_FROM_DIGITS: Final = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
 
 
 class StatusChunk:
@@ -141,7 +142,7 @@ class StatusChunk:
     @classmethod
     def unpacked(cls, packed: bytes) -> Self:
         """Read a chunk from the bytes that `packed` made."""
-        return cls(bytearray(int(digit, 16) for digit in packed.hex()))
+        return cls(bytearray(packed.hex().encode().translate(_FROM_DIGITS)))
 
     def packed(self) -> bytes:
         """Return the chunk as CHUNK_SIZE / 2 bytes, one hexadecimal digit per instance."""

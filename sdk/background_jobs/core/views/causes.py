@@ -2,19 +2,32 @@
 
 import json
 import re
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from heapq import nsmallest
+from itertools import islice
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from background_jobs.core.events import JobErrored
+from background_jobs.core.events import JobError, JobErrored
+from background_jobs.core.payloads import bounded
 
 EXAMPLES: Final = 20
 """The most indices that a cause lists."""
 MOST_COMMON: Final = 5
 """The most common params that a cause lists; the rarest come first."""
+MOST_CAUSES: Final = 100
+"""The most causes that a digest lists; it counts the others."""
+_MOST_TOLD_APART: Final = 5_000
+_MESSAGE_CHARACTERS: Final = 1_000
+_MOST_PARAMS: Final = 1_000
+"""The params of one instance that are looked at."""
+_LONGEST_PATH: Final = 200
 _LONGEST_VALUE: Final = 100
+_NO_GROUP: Final = -1
 _VARIABLE: Final = re.compile(r"0x[0-9a-fA-F]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+|'[^']*'|\"[^\"]*\"")
 _FRAME: Final = re.compile(r'^  File "([^"]+)", line (\d+), in (.+)$', re.MULTILINE)
 
@@ -58,19 +71,19 @@ class FailureDigest(BaseModel):
 
     total: int = Field(description="How many instances the orchestration has.")
     failed: int
-    causes: list[Cause] = Field(description="The most frequent first.")
+    causes: list[Cause] = Field(description=f"The most frequent first; {MOST_CAUSES} at most.")
+    more_causes: int = Field(
+        default=0,
+        description="How many further causes there are, none of them more frequent. "
+        f"At most {_MOST_TOLD_APART:,} causes are told apart in all.",
+    )
 
     def __str__(self) -> str:
-        parts = [f"{self.failed} failures, {len(self.causes)} causes"]
+        parts = [f"{self.failed} failures, {len(self.causes) + self.more_causes} causes"]
         for number, cause in enumerate(self.causes, start=1):
             if cause.common:
                 parts.append(f"cause {number} always has {', '.join(map(str, cause.common))}")
         return "; ".join(parts)
-
-
-def group_by_cause(failures: Iterable[JobErrored]) -> list[Cause]:
-    """Return the causes of *failures*, the most frequent first, without their common params."""
-    return [_cause(group) for group in _groups(failures)]
 
 
 def digest_failures(
@@ -78,58 +91,104 @@ def digest_failures(
 ) -> FailureDigest:
     """Return the digest of *failures* among *total* instances.
 
-    *params* gives each index with its params; it is called twice, so that nothing is kept in memory.
+    *params* gives each index with its params; it is called up to twice, so that nothing is kept in memory.
+    The time is linear in the failures and in the params.
     """
-    groups = _groups(failures)
-    shared = _find_shared(groups, params)
+    grouping = _Grouping(total)
+    for failure in failures:
+        grouping.add(failure)
+    frequent = grouping.frequent(MOST_CAUSES)
+    shared = _find_shared(frequent, grouping, params)
+    candidates = set[_Pair]().union(*shared.values())
     having = Counter(
         pair
-        for _, instance in params()
+        for _, instance in (params() if candidates else ())
         for pair in _flatten(instance)
-        if any(pair in pairs for pairs in shared)
+        if pair in candidates
     )
-    causes = [
-        _cause(group).model_copy(update={"common": _common(pairs, having, total)})
-        for group, pairs in zip(groups, shared, strict=True)
-    ]
-    return FailureDigest(total=total, failed=sum(map(len, groups)), causes=causes)
+    return FailureDigest(
+        total=total,
+        failed=grouping.failed,
+        causes=[
+            _cause(group, _common(shared.get(group.number, set()), having, total)) for group in frequent
+        ],
+        more_causes=len(grouping.groups) - len(frequent),
+    )
 
 
 _Pair = tuple[str, str]
 """A param's path, and its value as JSON."""
 
 
-def _groups(failures: Iterable[JobErrored]) -> list[list[JobErrored]]:
-    groups: dict[tuple[str, str, str], list[JobErrored]] = {}
-    for failure in failures:
+@dataclass(slots=True)
+class _Group:
+    """Failures of one cause."""
+
+    number: int
+    first: JobError
+    count: int = 0
+    indices: list[int] = field(default_factory=list)
+
+
+class _Grouping:
+    """Failures in groups by cause; the memory that it takes does not grow with the failures' texts."""
+
+    def __init__(self, total: int) -> None:
+        self.groups: dict[tuple[str, str, str], _Group] = {}
+        self.failed = 0
+        self._group_of = array("i", [_NO_GROUP]) * total
+
+    def add(self, failure: JobErrored) -> None:
         error = failure.error
-        key = (error.type, normalise_message(error.message), innermost_frame(error.traceback))
-        groups.setdefault(key, []).append(failure)
-    return sorted(groups.values(), key=lambda group: (-len(group), group[0].index))
+        self.failed += 1
+        message = bounded(error.message, _MESSAGE_CHARACTERS)
+        key = (error.type, normalise_message(message), innermost_frame(error.traceback))
+        group = self.groups.get(key)
+        if group is None:
+            if len(self.groups) == _MOST_TOLD_APART:
+                return
+            first = JobError(type=error.type, message=message, traceback=key[2])
+            group = self.groups[key] = _Group(len(self.groups), first)
+        group.count += 1
+        if len(group.indices) < EXAMPLES:
+            group.indices.append(failure.index)
+        self._group_of[failure.index] = group.number
+
+    def group_of(self, index: int) -> int:
+        """Return the number of the group that instance *index* is in."""
+        return self._group_of[index]
+
+    def frequent(self, count: int) -> list[_Group]:
+        """Return up to *count* groups, the most frequent first."""
+        return nsmallest(count, self.groups.values(), key=lambda group: (-group.count, group.indices[0]))
 
 
-def _cause(group: list[JobErrored]) -> Cause:
-    first = group[0].error
+def _cause(group: _Group, common: list[CommonParam]) -> Cause:
     return Cause(
-        type=first.type,
-        message=first.message,
-        place=innermost_frame(first.traceback),
-        count=len(group),
-        indices=[failure.index for failure in group[:EXAMPLES]],
+        type=group.first.type,
+        message=group.first.message,
+        place=group.first.traceback,
+        count=group.count,
+        indices=group.indices,
+        common=common,
     )
 
 
 def _find_shared(
-    groups: list[list[JobErrored]], params: Callable[[], Iterable[tuple[int, Mapping[str, Any]]]]
-) -> list[set[_Pair]]:
-    """Return the params that all failures of each group share; none for a group of one failure."""
-    group_of = {failure.index: number for number, group in enumerate(groups) for failure in group}
+    groups: Iterable[_Group],
+    grouping: _Grouping,
+    params: Callable[[], Iterable[tuple[int, Mapping[str, Any]]]],
+) -> dict[int, set[_Pair]]:
+    """Return, by its number, the params that all failures of a group share; none for a group of one."""
+    several = {group.number for group in groups if group.count > 1}
     shared: dict[int, set[_Pair]] = {}
-    for index, instance in params():
-        if (number := group_of.get(index)) is not None and len(groups[number]) > 1:
+    for index, instance in params() if several else ():
+        number = grouping.group_of(index)
+        # What a group has no longer in common needs no further look.
+        if number in several and shared.get(number) != set():
             pairs = set(_flatten(instance))
             shared[number] = shared[number] & pairs if number in shared else pairs
-    return [shared.get(number, set()) for number in range(len(groups))]
+    return shared
 
 
 def _common(pairs: set[_Pair], having: Mapping[_Pair, int], total: int) -> list[CommonParam]:
@@ -140,12 +199,20 @@ def _common(pairs: set[_Pair], having: Mapping[_Pair, int], total: int) -> list[
     ]
 
 
-def _flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[_Pair]:
+def _flatten(params: Mapping[str, Any]) -> Iterator[_Pair]:
+    """Yield the first params of an instance; those of objects in it by their paths."""
+    return islice(_walk(params, ""), _MOST_PARAMS)
+
+
+def _walk(params: Mapping[str, Any], prefix: str) -> Iterator[_Pair]:
     for name, value in params.items():
+        path = prefix + name
+        if len(path) > _LONGEST_PATH:
+            continue
         if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{name}.")
+            yield from _walk(value, f"{path}.")
         elif not isinstance(value, list) and len(text := json.dumps(value)) <= _LONGEST_VALUE:
-            yield prefix + name, text
+            yield path, text
 
 
 def normalise_message(message: str) -> str:

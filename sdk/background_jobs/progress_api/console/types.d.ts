@@ -107,6 +107,14 @@ interface FailureCause {
   common: ParamInCommon[];
 }
 
+/** The most frequent causes; `more_causes` are the others. */
+interface FailureDigest {
+  total: number;
+  failed: number;
+  causes: FailureCause[];
+  more_causes: number;
+}
+
 interface JobError {
   type: string;
   message: string;

@@ -43,7 +43,7 @@ export class Failures {
   async load() {
     const [began, errored] = [performance.now(), this.errored];
     try {
-      this.group((await get(`${path(this.id)}/causes`)).causes);
+      this.group(await get(`${path(this.id)}/causes`));
     } catch (error) {
       if (!this.causes.size)
         this.list.replaceChildren(
@@ -59,18 +59,17 @@ export class Failures {
     if (errored !== this.errored && !this.closed) this.later = setTimeout(() => this.load(), this.pause);
   }
 
-  /** @param {FailureCause[]} causes */
-  group(causes) {
-    const total = causes.reduce((sum, cause) => sum + cause.count, 0);
+  /** @param {FailureDigest} digest */
+  group({ failed, causes, more_causes }) {
     const rows = causes.map((cause) => {
       const key = JSON.stringify([cause.type, cause.place, cause.indices[0]]);
       const row = this.causes.get(key) ?? new Cause(this.id);
       this.causes.set(key, row);
-      row.show(cause, total);
+      row.show(cause, failed);
       return row.element;
     });
     setChildren(this.list, rows);
-    this.showNote(causes.length, total);
+    this.showNote(causes.length + more_causes, failed);
   }
 
   /**

@@ -1,0 +1,76 @@
+"""The digest of failures: what they have in common, in linear time, and as an answer of bounded size."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from background_jobs.core.events import JobError, JobErrored
+from background_jobs.core.views.causes import MOST_CAUSES, FailureDigest, digest_failures
+from tests.unit.histories import job_errored
+
+WORDS = "alpha bravo charlie delta echo foxtrot golf hotel india juliet".split()
+
+
+def failing(index: int, message: str) -> JobErrored:
+    return job_errored(index).model_copy(update={"error": JobError(type="ValueError", message=message)})
+
+
+def word(number: int) -> str:
+    """Return a text of words alone: numbers in a message do not tell causes apart."""
+    return " ".join(WORDS[int(digit)] for digit in str(number))
+
+
+def digest(failures: list[JobErrored], params: list[dict[str, Any]]) -> FailureDigest:
+    return digest_failures(failures, len(params), lambda: enumerate(params))
+
+
+def test_what_the_failures_of_a_cause_share_is_named_the_rarest_first() -> None:
+    params = [{"n": n, "region": "eu" if n < 3 else "us", "at": {"plan": "free"}} for n in range(6)]
+    params[5]["at"] = {"plan": "paid"}
+
+    (cause,) = digest([failing(n, f"order {n} is gone") for n in range(3)], params).causes
+
+    assert (cause.count, cause.indices) == (3, [0, 1, 2])
+    assert [(str(param), param.instances) for param in cause.common] == [
+        ("region=eu", 3),
+        ("at.plan=free", 5),
+    ]
+
+
+def test_the_most_frequent_causes_are_detailed_and_the_others_counted() -> None:
+    failures = [failing(n, word(n)) for n in range(300)]
+    failures += [failing(n, word(250)) for n in range(300, 310)]
+
+    found = digest(failures, [{"n": n} for n in range(310)])
+
+    assert (found.failed, len(found.causes), found.more_causes) == (310, MOST_CAUSES, 200)
+    assert (found.causes[0].count, found.causes[0].indices[:2]) == (11, [250, 300])
+    assert str(found).startswith("310 failures, 300 causes")
+
+
+def test_twice_the_failures_of_twice_the_causes_take_about_twice_the_time() -> None:
+    def seconds(causes: int) -> float:
+        total = 2 * causes
+        params = [{f"p{field}": f"{field} {n % 50}" for field in range(30)} for n in range(total)]
+        failures = [failing(n, word(n % causes)) for n in range(total)]
+        began = time.process_time()
+        found = digest(failures, params)
+        assert len(found.model_dump_json()) < 500_000
+        return time.process_time() - began
+
+    seconds(100)
+    assert seconds(2_000) < 5 * seconds(1_000)
+
+
+def test_neither_long_texts_nor_many_params_make_the_answer_long() -> None:
+    params = [{f"{field:05d}": "x" * 90 for field in range(5_000)} | {"n": n} for n in range(4)]
+    params.append({"n": 4})
+    failures = [failing(n, f"{'very ' * 10_000}long") for n in range(4)]
+    assert len(digest(failures, params).model_dump_json()) < 5_000
+
+
+def test_where_nothing_failed_no_params_are_read() -> None:
+    def params() -> Iterator[tuple[int, dict[str, Any]]]:
+        raise AssertionError("the params were read")
+
+    assert digest_failures([], 10, params).causes == []
