@@ -186,6 +186,8 @@ class ContainerSettings(_FromVariables):
     """The object of the payload bucket that holds the params, one JSON object a line."""
     params_bytes: str = Field(alias=JOB_PARAMS_BYTES, pattern=r"^\d+-\d+$")
     """The share's lines in that object, as an HTTP byte range: ``0-8191``."""
+    service: str = "default"
+    """The service of the container, which the task definition says: all that it reads and writes is its own."""
     metadata_uri: str = Field(default="", alias="ECS_CONTAINER_METADATA_URI_V4")
     """The address of the container's metadata, which have its log stream; set by ECS."""
     log: str = ""

@@ -60,6 +60,7 @@ def launch(stores: Stores) -> Callable[..., None]:
             "JOB_INDICES": line["indices"],
             "JOB_PARAMS_KEY": started.params_key,
             "JOB_PARAMS_BYTES": line["bytes"],
+            "BACKGROUND_JOBS_SERVICE": started.service,
         }
         Container(
             jobs or Jobs([halve]), ContainerSettings.from_env(environment), stores, SharedCurrentAttempt()

@@ -63,6 +63,7 @@ def run_share(stores: Stores, orchestration_id: str) -> None:
         "JOB_INDICES": share["indices"],
         "JOB_PARAMS_KEY": started.params_key,
         "JOB_PARAMS_BYTES": share["bytes"],
+        "BACKGROUND_JOBS_SERVICE": started.service,
     }
     Container(Jobs([square]), ContainerSettings.from_env(environment), stores, SharedCurrentAttempt()).work()
 

@@ -139,18 +139,26 @@ def range_from_key(key: EventKey) -> tuple[InstanceRange, int]:
 
 def cut_bodies(events: Iterable[JobEvent]) -> Iterator[bytes]:
     """Yield *events*, all of one range, as the bodies of as many blocks as they need."""
-    lines: list[str] = []
+    return join_bodies(map(encode_event, events))
+
+
+def encode_event(event: JobEvent) -> bytes:
+    """Return *event* as it is in the body of a block."""
+    return event.__pydantic_serializer__.to_json(event, exclude_none=True, exclude=_ENVELOPE)
+
+
+def join_bodies(encoded: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield encoded events, all of one range, as the bodies of as many blocks as they need."""
+    events: list[bytes] = []
     size = 2
-    for event in events:
-        line = event.model_dump_json(exclude_none=True, exclude=_ENVELOPE)
-        length = len(line.encode()) + 1
-        if lines and size + length > BLOCK_BYTES:
-            yield _body(lines)
-            lines, size = [], 2
-        lines.append(line)
-        size += length
-    if lines:
-        yield _body(lines)
+    for event in encoded:
+        if events and size + len(event) >= BLOCK_BYTES:
+            yield _body(events)
+            events, size = [], 2
+        events.append(event)
+        size += len(event) + 1
+    if events:
+        yield _body(events)
 
 
 def pack(body: bytes) -> bytes | str:
@@ -178,5 +186,5 @@ def unfinished(instances: InstanceRange, events: Iterable[JobEvent]) -> list[int
     return [index for index in range(instances.first, instances.last + 1) if index not in ended]
 
 
-def _body(lines: list[str]) -> bytes:
-    return f"[{','.join(lines)}]".encode()
+def _body(events: list[bytes]) -> bytes:
+    return b"[%b]" % b",".join(events)

@@ -72,11 +72,20 @@ def begin(instances: InstanceRange, owner: str) -> Ownership:
     return Ownership(instances, owner)
 
 
-def take_over(instances: InstanceRange, owner: str) -> Steps[tuple[Ownership, list[Block]]]:
-    """Fence the range, and return the right to append to it and all that is in it."""
+def take_over(
+    instances: InstanceRange, owner: str, yields_to: Callable[[Block], bool] = lambda _block: False
+) -> Steps[tuple[Ownership, list[Block]]]:
+    """Fence the range, and return the right to append to it and all that is in it.
+
+    Raises RangeLost where *yields_to* says of a block in the range that its owner comes first: a launch that
+    slept must not take the range of a later one. All blocks before the fence are known, so none is missed.
+    """
     blocks: list[Block] = []
     while True:
         yield from _read_on(instances, blocks)
+        for block in blocks:
+            if yields_to(block):
+                raise RangeLost(instances, block)
         fence = Block(instances, len(blocks), _next_fence(blocks), owner)
         holder: Block | None = yield AppendBlock(fence)
         if holder is None or holder.is_by(owner):

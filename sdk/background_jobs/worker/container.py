@@ -5,8 +5,11 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
+from background_jobs.aws.block_log import BlockLog
+from background_jobs.aws.event_log import EventLog
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
+from background_jobs.core.blocks import ranges_of_share
 from background_jobs.core.errors import UnknownJobName
 from background_jobs.core.events import JobAttemptFailed, JobError, JobEvent
 from background_jobs.core.payload_keys import payload_folder
@@ -16,13 +19,17 @@ from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrent
 from background_jobs.worker.earlier_launches import EarlierLaunches
 from background_jobs.worker.event_writer import EventWriter
 from background_jobs.worker.instance import Attempt, InstanceRunner, describe_error, job_errored_event
+from background_jobs.worker.launch import Append, Launch
 from background_jobs.worker.log_location import log_location
+from background_jobs.worker.owned_ranges import OwnedRanges
 from background_jobs.worker.predecessor import judge_lost_attempt, poison_error
-from background_jobs.worker.recorder import EventRecorder, first_launch_event
+from background_jobs.worker.recorder import EventRecorder
+from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.run_queue import QueuedInstance, RunQueue
 from background_jobs.worker.share import AssignedShare
 from background_jobs.worker.stop_signals import StopSignals
-from background_jobs.worker.supervisor import TERMINATED, Blame
+from background_jobs.worker.supervisor import SHARE_LOST, TERMINATED, Blame
+from background_jobs.worker.working_time import WorkingTime
 
 _log = logging.getLogger(__name__)
 
@@ -45,15 +52,26 @@ class Container:
         self._blame = blame
         self._share = AssignedShare.from_settings(settings)
         self._log = log_location(settings)
-        self._started, cancellation = stores.event_log.read_started_and_cancelled(settings.orchestration_id)
-        event_log = stores.event_log.for_service(self._started.service)
-        launched = first_launch_event(settings, self._share, self._log)
-        self._earlier = EarlierLaunches.read(event_log, launched, culprit_is_known=blame is not None)
-        self._recorder = EventRecorder(launched, EventWriter(event_log), self._earlier, current_attempt)
-        self._stop_signals = StopSignals(event_log, self._started, cancellation, self._recorder.hand_back)
+        self._working_time = WorkingTime()
+        event_log = stores.event_log.for_service(settings.service)
+        self._started, cancellation = self._working_time.try_until_over(
+            lambda: event_log.read_started_and_cancelled(settings.orchestration_id)
+        )
+        self._launch = Launch.begin(self._appender(event_log), settings, self._share, self._log)
+        ranges = self._ranges(stores.block_log)
+        self._earlier = self._take_over(ranges) if self._launch.number else EarlierLaunches()
+        writer = EventWriter(ranges, on_lost=partial(current_attempt.announce_end, SHARE_LOST))
+        self._recorder = EventRecorder(settings.orchestration_id, writer, self._earlier, current_attempt)
+        self._stop_signals = StopSignals(
+            event_log, self._started, cancellation, self._working_time, self._recorder.hand_back
+        )
 
     def work(self) -> int:
-        """Give every instance of the share its outcome, and return the exit status of the container."""
+        """Give every instance of the share its outcome, and return the exit status of the container.
+
+        Raises RangeLost when the share belongs to a later launch, or was closed. This process has appended
+        nothing to it since then, and the log says nothing of its end.
+        """
         with self._recorder, self._stop_signals:
             try:
                 definition = self._jobs.get(self._settings.job_name)
@@ -62,14 +80,26 @@ class Container:
                 self._error_all(RunQueue(self._queued_instances()), describe_error(unknown))
             else:
                 self._run_all(definition)
-            status = TERMINATED if self._stop_signals.terminated else 0
-            self._recorder.record_container_ended(status)
+        status = TERMINATED if self._stop_signals.terminated else 0
+        self._launch.end(status)
         return status
+
+    def _appender(self, event_log: EventLog) -> Append:
+        return lambda event: self._working_time.try_until_over(lambda: event_log.append(event))
+
+    def _ranges(self, block_log: BlockLog) -> OwnedRanges:
+        first, last = self._share.indices
+        ranges = ranges_of_share(self._settings.service, self._settings.orchestration_id, first, last)
+        return OwnedRanges(block_log.until(self._working_time.is_over), ranges, self._launch.number)
+
+    def _take_over(self, ranges: OwnedRanges) -> EarlierLaunches:
+        return EarlierLaunches.take_over(ranges, self._launch.number, culprit_is_known=self._blame is not None)
 
     def _run_all(self, definition: JobDefinition) -> None:
         retry = self._started.retry or definition.retry
-        folder = payload_folder(self._started.service, self._settings.orchestration_id)
-        runner = InstanceRunner(definition, retry, self._payloads, folder, self._log)
+        folder = payload_folder(self._settings.service, self._settings.orchestration_id)
+        results = ResultStore(self._payloads, folder, self._working_time)
+        runner = InstanceRunner(definition, retry, results, self._log)
         if self._blame:
             self._judge_predecessor(runner, definition, self._blame)
         run_queue = RunQueue(self._queued_instances())

@@ -3,19 +3,21 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
-from background_jobs.aws.event_log import EventLog
-from background_jobs.core.errors import EventConflict
-from background_jobs.core.events import ContainerStarted, FailedAttempt, JobAttemptFailed
+from background_jobs.core.blocks import InstanceRange
+from background_jobs.core.blocks import unfinished as find_unfinished
+from background_jobs.core.events import FailedAttempt, JobAttemptFailed, JobEvent, JobStarted
+from background_jobs.worker.event_writer import UNWRITTEN_EVENTS
+from background_jobs.worker.owned_ranges import OwnedRanges
 
 LOST: Final = "ContainerLost"
 """The type of error of an instance that ended its process."""
 
 LOSSES_OF_A_POISON: Final = 2
 """How many processes an instance may end before it is left out."""
-_UNTRACED_INSTANCES: Final = 2_500
-"""More instances than can have run without a trace in the log: an EventWriter holds at most 2,000 events."""
+_UNTRACED_INSTANCES: Final = UNWRITTEN_EVENTS + 500
+"""More instances than can have run without a trace in the log."""
 
 
 @dataclass(slots=True)
@@ -57,35 +59,51 @@ class EarlierAttempts:
         return tuple(failure.summarize() for failure in self.failures[-10:])
 
 
+class _History(NamedTuple):
+    """What the log has of the instances of one range that have no outcome."""
+
+    unfinished: list[int]
+    starts: list[JobStarted]
+    failures: list[JobAttemptFailed]
+
+    @classmethod
+    def of(cls, instances: InstanceRange, events: list[JobEvent]) -> Self:
+        left = find_unfinished(instances, events)
+        indices = set(left)
+        of_left = [event for event in events if event.index in indices]
+        return cls(
+            left,
+            [event for event in of_left if isinstance(event, JobStarted)],
+            [event for event in of_left if isinstance(event, JobAttemptFailed)],
+        )
+
+
 class EarlierLaunches:
     """What is known of a share when a container takes it up, and what this container adds to that."""
 
     def __init__(
-        self, *, launch: int = 0, careful: bool = False, unfinished: list[int] | None = None
+        self, *, launch: int = 0, careful: bool = False, unfinished: set[int] | None = None
     ) -> None:
         self.launch = launch
         """How many processes took up this share before."""
         self._careful = careful
-        self._unfinished = None if unfinished is None else set(unfinished)
+        self._unfinished = unfinished
         self._attempts: defaultdict[int, EarlierAttempts] = defaultdict(EarlierAttempts)
 
     @classmethod
-    def read(cls, event_log: EventLog, first_launch: ContainerStarted, *, culprit_is_known: bool) -> Self:
-        """Append that this container takes up its share, and read what earlier launches did.
+    def take_over(cls, ranges: OwnedRanges, launch: int, *, culprit_is_known: bool) -> Self:
+        """Take over the ranges of earlier launches, and return what these did.
 
-        *first_launch* is the event of a first launch; a later launch appends it with its own number.
+        Raises RangeLost where a later launch has begun.
         """
-        launch = _append_launch(event_log, first_launch)
-        if not launch:
-            return cls()
-        part = (first_launch.orchestration_id, first_launch.first, first_launch.last)
-        earlier = cls(
-            launch=launch, careful=not culprit_is_known, unfinished=event_log.find_unfinished(*part)
-        )
-        for start in event_log.read_starts(*part):
-            earlier.attempts(start.index).starts.add(start.attempt)
-        for failure in event_log.read_failed_attempts(*part):
-            earlier.attempts(failure.index).failures.append(failure)
+        histories = list(ranges.take_over(_History.of))
+        unfinished = {index for history in histories for index in history.unfinished}
+        earlier = cls(launch=launch, careful=not culprit_is_known, unfinished=unfinished)
+        for history in histories:
+            for start in history.starts:
+                earlier.attempts(start.index).starts.add(start.attempt)
+            for failure in history.failures:
+                earlier.attempts(failure.index).failures.append(failure)
         return earlier
 
     def attempts(self, index: int) -> EarlierAttempts:
@@ -109,15 +127,3 @@ class EarlierLaunches:
         every instance that may have run in the lost process without a trace in the log.
         """
         return self.attempts(index).losses > 0 or (self._careful and begun < _UNTRACED_INSTANCES)
-
-
-def _append_launch(event_log: EventLog, first_launch: ContainerStarted) -> int:
-    """Append the launch under the first free number, and return that number."""
-    launch = 0
-    while True:
-        try:
-            event_log.append(first_launch.model_copy(update={"launch": launch}))
-        except EventConflict:
-            launch += 1
-        else:
-            return launch

@@ -1,43 +1,82 @@
-"""Appending without slowing the jobs down: a thread writes what has gathered, in transactions."""
+"""Appending without slowing the jobs down: a thread writes what has gathered, in blocks."""
 
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
-from background_jobs.aws.event_log import EventLog
-from background_jobs.core.events import Event, JobCompleted, JobErrored, JobProgressed, JobStarted
-from background_jobs.core.limits import APPEND_SECONDS, TRANSACTION_ITEMS
+from background_jobs.core.blocks import InstanceRange, encode_event, join_bodies
+from background_jobs.core.events import JobCompleted, JobErrored, JobEvent, JobProgressed, JobStarted
+from background_jobs.core.limits import APPEND_SECONDS
+from background_jobs.core.ownership import RangeLost
+from background_jobs.worker.owned_ranges import OwnedRanges
 
-_MAX_PENDING: Final = 20 * TRANSACTION_ITEMS
-"""Events in memory; beyond them, adding waits for the log."""
+UNWRITTEN_EVENTS: Final = 2_000
+"""Events in memory that are not in the log yet; beyond them, adding waits for the log."""
+_UNWRITTEN_BYTES: Final = 8_000_000
+_FLUSH_EVENTS: Final = 1_000
+_FLUSH_BYTES: Final = 1_000_000
+"""Where so much has gathered, it is written before APPEND_SECONDS have passed."""
+_SMALL_BYTES: Final = 250
+"""About what a start or a progress report takes."""
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""A clock that goes on while the machine is suspended, where there is one."""
+
+
+class _Unwritten(NamedTuple):
+    event: JobEvent
+    encoded: bytes | None
+    """None for what an outcome in the same flush may stand for; it is encoded when it is written."""
+    size: int
 
 
 class EventWriter:
-    """A context in which events are appended in the background, in their order.
+    """A context in which the events of a share are appended in the background, in their order.
 
     An outcome stands for its own start and progress when they are written together. An error of the log is
-    raised by the next call, and at the latest when the context ends.
+    raised by the next call, and at the latest when the context ends. Nothing is appended after an error, so
+    no number of a range is tried with two contents. *on_lost* is called when a range is found lost.
     """
 
-    def __init__(self, event_log: EventLog) -> None:
-        self._event_log = event_log
-        self._pending: deque[Event] = deque()
-        self._changed = threading.Condition()
+    def __init__(self, ranges: OwnedRanges, on_lost: Callable[[], None] = lambda: None) -> None:
+        self._ranges = ranges
+        self._on_lost = on_lost
+        self._pending: deque[_Unwritten] = deque()
+        self._pending_bytes = 0
         self._writing = 0
+        self._writing_bytes = 0
+        self._oldest = 0.0
+        self._appended_at = time.clock_gettime(_CLOCK)
+        self._changed = threading.Condition()
         self._flushing = False
         self._closed = False
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._write, name="event-writer", daemon=True)
 
-    def add(self, event: Event) -> None:
-        """Hand over *event*; it is in the log within a fraction of a second."""
+    def add(self, event: JobEvent) -> None:
+        """Hand over *event*; unless the log is throttled, it is in it within a fraction of a second.
+
+        Waits while too much is unwritten. A report of progress is dropped instead: it must cost its attempt
+        no time.
+        """
+        if isinstance(event, JobStarted | JobProgressed):
+            unwritten = _Unwritten(event, None, _SMALL_BYTES)
+        else:
+            encoded = encode_event(event)
+            unwritten = _Unwritten(event, encoded, len(encoded))
         with self._changed:
-            self._changed.wait_for(lambda: len(self._pending) < _MAX_PENDING or self._error)
+            if self._is_full():
+                if isinstance(event, JobProgressed):
+                    return
+                self._changed.wait_for(lambda: self._error or not self._is_full())
             self._raise_error()
-            self._pending.append(event)
-            if len(self._pending) in (1, TRANSACTION_ITEMS):
+            if not self._pending:
+                self._oldest = time.monotonic()
+            self._pending.append(unwritten)
+            self._pending_bytes += unwritten.size
+            if len(self._pending) == 1 or self._is_worth_a_flush():
                 self._changed.notify_all()
 
     def flush(self) -> None:
@@ -48,6 +87,10 @@ class EventWriter:
             self._changed.wait_for(lambda: self._error or not (self._pending or self._writing))
             self._flushing = False
             self._raise_error()
+
+    def seconds_since_append(self) -> float:
+        """Return how long ago this process last knew that its share is its own."""
+        return time.clock_gettime(_CLOCK) - self._appended_at
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -72,31 +115,49 @@ class EventWriter:
                 with self._changed:
                     self._error = error
                     self._changed.notify_all()
+                if isinstance(error, RangeLost):
+                    self._on_lost()
                 return
             with self._changed:
-                self._writing = 0
+                self._writing = self._writing_bytes = 0
                 self._changed.notify_all()
 
-    def _append(self, batch: list[Event]) -> None:
-        raise NotImplementedError(self._event_log, batch)  # blocks are appended by ownership
-
-    def _next_batch(self) -> list[Event]:
+    def _next_batch(self) -> list[_Unwritten]:
         with self._changed:
             self._changed.wait_for(lambda: self._pending or self._closed)
-            deadline = time.monotonic() + APPEND_SECONDS
             self._changed.wait_for(
-                lambda: len(self._pending) >= TRANSACTION_ITEMS or self._flushing or self._closed,
-                deadline - time.monotonic(),
+                lambda: self._is_worth_a_flush() or self._flushing or self._closed,
+                self._oldest + APPEND_SECONDS - time.monotonic(),
             )
-            ended = {event.index for event in self._pending if isinstance(event, JobCompleted | JobErrored)}
-            batch: list[Event] = []
-            while self._pending and len(batch) < TRANSACTION_ITEMS:
-                event = self._pending.popleft()
-                if not (isinstance(event, JobStarted | JobProgressed) and event.index in ended):
-                    batch.append(event)
-            self._writing = len(batch)
-            self._changed.notify_all()
+            batch = list(self._pending)
+            self._pending.clear()
+            self._writing, self._writing_bytes = len(batch), self._pending_bytes
+            self._pending_bytes = 0
             return batch
+
+    def _append(self, batch: list[_Unwritten]) -> None:
+        """Append a batch, one block after the other."""
+        ended = {event.index for event, _, _ in batch if isinstance(event, JobCompleted | JobErrored)}
+        by_range: dict[InstanceRange, list[bytes]] = {}
+        for event, encoded, _ in batch:
+            if encoded is None:
+                if event.index in ended:
+                    continue
+                encoded = encode_event(event)  # noqa: PLW2901
+            by_range.setdefault(self._ranges.find(event.index), []).append(encoded)
+        for instances, encoded_events in by_range.items():
+            for body in join_bodies(encoded_events):
+                self._ranges.append(instances, body)
+                self._appended_at = time.clock_gettime(_CLOCK)
+
+    def _is_full(self) -> bool:
+        return (
+            len(self._pending) + self._writing >= UNWRITTEN_EVENTS
+            or self._pending_bytes + self._writing_bytes >= _UNWRITTEN_BYTES
+        )
+
+    def _is_worth_a_flush(self) -> bool:
+        return len(self._pending) >= _FLUSH_EVENTS or self._pending_bytes >= _FLUSH_BYTES
 
     def _raise_error(self) -> None:
         if self._error is not None:

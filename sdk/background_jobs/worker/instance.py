@@ -8,22 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from background_jobs.aws.payloads import Payloads
-from background_jobs.core.errors import InvalidResult
-from background_jobs.core.events import (
-    JobAttemptFailed,
-    JobCompleted,
-    JobError,
-    JobErrored,
-    JobEvent,
-    PayloadRef,
-)
-from background_jobs.core.payloads import INLINE_BYTES, bounded, result_document, storable
+from background_jobs.core.events import JobAttemptFailed, JobCompleted, JobError, JobErrored, JobEvent
+from background_jobs.core.payloads import bounded, storable
 from background_jobs.core.retry import Retry, class_name, retry_in
 from background_jobs.jobs import JobContext, JobDefinition
 from background_jobs.worker.earlier_launches import EarlierAttempts
+from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.share import InstanceParams
 
 _MESSAGE_CHARACTERS: Final = 2_000
@@ -55,13 +47,10 @@ class Attempt:
 class InstanceRunner:
     """Runs attempts of one job, one after the other."""
 
-    def __init__(
-        self, definition: JobDefinition, retry: Retry, payloads: Payloads, folder: str, log: str
-    ) -> None:
+    def __init__(self, definition: JobDefinition, retry: Retry, results: ResultStore, log: str) -> None:
         self._definition = definition
         self._retry = retry
-        self._payloads = payloads
-        self._folder = folder
+        self._results = results
         self._log = log
 
     def run(self, attempt: Attempt, limit: AttemptLimit) -> JobEvent:
@@ -74,7 +63,7 @@ class InstanceRunner:
         try:
             with _interrupt_after(limit.seconds):
                 result = self._definition(self._definition.validated(attempt.params.value), context)
-            result_fields = self._store_result(result, context)
+            result_fields = self._results.store(result, context)
         except TimedOut as error:
             return self.decide_after_timeout(attempt, limit, started_at, describe_error(error).traceback)
         except KeyboardInterrupt:
@@ -122,20 +111,6 @@ class InstanceRunner:
     def _retry_in(self, error: BaseException, attempt: Attempt) -> float | None:
         draw = random.random()  # noqa: S311 -- jitter, not a secret
         return retry_in(error, attempt.earlier.counted_failures + 1, self._retry, draw=draw)
-
-    def _store_result(self, result: object, context: JobContext) -> dict[str, Any]:
-        if result is None:
-            return {}
-        try:
-            plain, document = result_document(result)
-        except InvalidResult as invalid:
-            where = f"{context.job_name}[{context.index}] {context.job_id}"
-            raise InvalidResult(f"{where}: {invalid}") from invalid
-        if len(document) <= INLINE_BYTES:
-            return {"result": plain}
-        key = f"{self._folder}/results/{context.index:08d}.json"
-        self._payloads.put(key, document)
-        return {"result_ref": PayloadRef(key=key)}
 
 
 def job_errored_event(

@@ -1,43 +1,35 @@
-"""What records the events of a container, and knows which must be in the log before the work goes on."""
+"""What records the events of the instances, and knows which must be in the log before the work goes on."""
 
 from datetime import UTC, datetime
 from typing import Final, Self
 
-from background_jobs.core.events import (
-    ContainerEnded,
-    ContainerStarted,
-    JobAttemptFailed,
-    JobError,
-    JobEvent,
-    JobProgressed,
-    JobStarted,
-)
+from background_jobs.core.events import JobAttemptFailed, JobError, JobEvent, JobProgressed, JobStarted
 from background_jobs.core.payloads import storable
-from background_jobs.settings import ContainerSettings
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.earlier_launches import EarlierLaunches
 from background_jobs.worker.event_writer import EventWriter
-from background_jobs.worker.share import AssignedShare
 
 _INTERRUPTED: Final = "Interrupted"
+_SILENCE_SECONDS: Final = 5.0
+"""After so long without an append, a process may have slept while its share was given to another."""
 
 
 class EventRecorder:
     """A context in which the events of one launch are recorded.
 
     Events are written in the background. An event is flushed, so that it is in the log when the call
-    returns, only where an instance may end the process and take with it what was not written.
+    returns, only where an instance may end the process and take with it what was not written, and where the
+    share may belong to another launch by now: then flushing raises RangeLost, and the instance is not run.
     """
 
     def __init__(
         self,
-        started: ContainerStarted,
+        orchestration_id: str,
         writer: EventWriter,
         earlier: EarlierLaunches,
         current_attempt: SharedCurrentAttempt,
     ) -> None:
-        self._orchestration_id = started.orchestration_id
-        self._share = started.share
+        self._orchestration_id = orchestration_id
         self._writer = writer
         self._earlier = earlier
         self._current_attempt = current_attempt
@@ -61,8 +53,11 @@ class EventRecorder:
                 launch=self._earlier.launch,
             )
         )
-        if self._earlier.is_suspect(index, begun=self._begun):
-            # If the instance ends the process, the outcomes of others and its own start must not be lost.
+        # If a suspect ends the process, the outcomes of others and its own start must not be lost.
+        if (
+            self._earlier.is_suspect(index, begun=self._begun)
+            or self._writer.seconds_since_append() > _SILENCE_SECONDS
+        ):
             self._writer.flush()
         self._begun += 1
 
@@ -108,30 +103,3 @@ class EventRecorder:
                 counts=False,
             )
         )
-
-    def record_container_ended(self, status: int) -> None:
-        """Record that the container ends with this exit status."""
-        self._writer.add(
-            ContainerEnded(
-                orchestration_id=self._orchestration_id,
-                at=datetime.now(UTC),
-                share=self._share,
-                launch=self._earlier.launch,
-                status=status,
-            )
-        )
-
-
-def first_launch_event(settings: ContainerSettings, share: AssignedShare, log: str) -> ContainerStarted:
-    """Return the event that a container takes up *share* for the first time; *log* is where its output is."""
-    return ContainerStarted(
-        orchestration_id=settings.orchestration_id,
-        at=datetime.now(UTC),
-        share=share.number,
-        launch=0,
-        first=share.indices.first,
-        last=share.indices.last,
-        log=log,
-        cpu=settings.cpu,
-        memory_mib=settings.memory_mib,
-    )

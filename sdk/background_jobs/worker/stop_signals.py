@@ -14,6 +14,7 @@ from background_jobs.aws.event_log import EventLog
 from background_jobs.core.events import JobError, OrchestrationCancelled, OrchestrationStarted
 from background_jobs.core.limits import LOOK_SECONDS
 from background_jobs.worker.instance import AttemptLimit
+from background_jobs.worker.working_time import WorkingTime
 
 _TIMEOUT: Final = "OrchestrationTimeout"
 _TICK_SECONDS: Final = 0.2
@@ -29,6 +30,7 @@ class StopSignals:
         event_log: EventLog,
         started: OrchestrationStarted,
         cancellation: OrchestrationCancelled | None,
+        working_time: WorkingTime,
         on_sigterm: Callable[[], None],
     ) -> None:
         self.cancelled = threading.Event()
@@ -36,6 +38,7 @@ class StopSignals:
         """Whether SIGTERM came."""
         self._event_log = event_log
         self._started = started
+        self._working_time = working_time
         self._on_sigterm = on_sigterm
         self._reason = ""
         self._note_cancellation(cancellation)
@@ -91,6 +94,7 @@ class StopSignals:
     def _handle_sigterm(self, _number: int, _frame: object) -> None:
         # A handler may take no lock, for the code that it interrupts may hold it; the thread does the rest.
         self.terminated = True
+        self._working_time.shorten()
 
     def _watch(self) -> None:
         ticks = 0

@@ -10,15 +10,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from background_jobs.core.ownership import RangeLost
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 
 OWN_FAILURE: Final = 70
 """The exit status where our own code failed, not a job (EX_SOFTWARE)."""
+SHARE_LOST: Final = 75
+"""The exit status where the share belongs to a later launch, or was closed (EX_TEMPFAIL).
+
+Step Functions has given this container up by then, and takes no notice. If it has not, it counts a lost
+container and launches the share again, and that launch finds in the log what is left to do. With status 0 it
+would take the share for done, while somebody else still works on it.
+"""
 TERMINATED: Final = 128 + signal.SIGTERM
 
 _LOOK_SECONDS: Final = 0.1
 _TIMEOUT_GRACE_SECONDS: Final = 1.0
 """How long an attempt may take to notice its timeout; code that holds the interpreter never does."""
+_END_GRACE_SECONDS: Final = 1.0
+"""How long a process may take to end that has announced its end; a job that runs may never let it."""
 _SIGTERM_GRACE_SECONDS: Final = 25.0
 """ECS kills a container 30 seconds after SIGTERM by default."""
 _log = logging.getLogger(__name__)
@@ -41,8 +51,9 @@ def supervise(work: Work) -> int:
     """Run *work* in a child process, again as often as a job ends that process; return the exit status.
 
     *work* gets the shared memory in which to publish its current attempt and, from the second time on, the
-    attempt to blame for the end of the process before. If a process ends while no attempt runs, the container
-    ends with it, and the state machine launches the share again.
+    attempt to blame for the end of the process before. If our own code ends a process, or if it ends while no
+    attempt runs, the container ends with it, and the state machine launches the share again unless the status
+    is 0.
     """
     blame: Blame | None = None
     while True:
@@ -50,10 +61,12 @@ def supervise(work: Work) -> int:
         status, killed_for_timeout = child.wait()
         if child.terminated:
             return TERMINATED
+        # A job may end its process with any status, so our own code announces how it ends.
+        if (announced := child.current_attempt.read_end()) is not None:
+            return announced
         current = child.current_attempt.read()
-        # A job may end its process with any status; our own code ends it only while no attempt runs.
-        if status == OWN_FAILURE or current is None:
-            return status
+        if current is None:
+            return status or OWN_FAILURE
         # The late attempt may have ended just before the kill. The attempt that began after it lost its
         # process, but it did not time out.
         blame = _blame_attempt(current, status, timed_out=current == killed_for_timeout)
@@ -78,7 +91,9 @@ class _Child:
         pid = os.fork()
         if pid == 0:
             os.close(alive)
-            os._exit(_run_work(work, current_attempt, blame))
+            status = _run_work(work, current_attempt, blame)
+            current_attempt.announce_end(status)
+            os._exit(status)
         os.close(held_by_child)
         return cls(pid, alive, current_attempt)
 
@@ -98,6 +113,8 @@ class _Child:
                     code = os.waitstatus_to_exitcode(wait_status)
                     return (code if code >= 0 else 128 - code), late
                 now, current = time.monotonic(), self.current_attempt.read()
+                if self.current_attempt.read_end() is not None:
+                    kill_at = min(kill_at, now + _END_GRACE_SECONDS)
                 if self.terminated:
                     kill_at = min(kill_at, now + _SIGTERM_GRACE_SECONDS)
                 if current is not None and now > current.deadline + _TIMEOUT_GRACE_SECONDS:
@@ -119,6 +136,9 @@ class _Child:
 def _run_work(work: Work, current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:
     try:
         return work(current_attempt, blame)
+    except RangeLost as lost:
+        _log.error("The container ends: %s", lost)  # noqa: TRY400 -- nothing failed here
+        return SHARE_LOST
     except BaseException:  # noqa: BLE001 -- the edge of the process
         _log.exception("The container cannot go on")
         return OWN_FAILURE

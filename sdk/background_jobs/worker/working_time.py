@@ -1,0 +1,31 @@
+"""How long a container may work, and so how long it goes on trying what AWS throttles."""
+
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from background_jobs.aws.throttling import outlast_throttling
+from background_jobs.core.limits import CONTAINER_SECONDS
+
+_T = TypeVar("_T")
+_SIGTERM_SECONDS: Final = 20.0
+"""How long a container goes on trying after SIGTERM; a little later it is killed."""
+
+
+class WorkingTime:
+    """The time that is left to a container."""
+
+    def __init__(self) -> None:
+        self._end = time.monotonic() + CONTAINER_SECONDS
+
+    def is_over(self) -> bool:
+        """Tell whether the container is to try nothing once more."""
+        return time.monotonic() > self._end
+
+    def shorten(self) -> None:
+        """Note that SIGTERM came; a signal handler may call this."""
+        self._end = min(self._end, time.monotonic() + _SIGTERM_SECONDS)
+
+    def try_until_over(self, call: Callable[[], _T]) -> _T:
+        """Return what *call* returns, which is made again while AWS throttles it."""
+        return outlast_throttling(call, self.is_over)
