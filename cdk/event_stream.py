@@ -48,10 +48,11 @@ class EventStream(Construct):
         appended = {"eventName": lambda_.FilterRule.is_equal("INSERT"), "dynamodb": {"NewImage": image}}
         self._feed(function, batch_size, appended)
 
-    def feed_changed(self, function: lambda_.Function, *, batch_size: int) -> None:
+    def feed_changed(self, function: lambda_.Function, *, batch_size: int, window: Duration) -> None:
         """Feed *function* with all events as they are appended, and with items replaced or removed.
 
-        Items that expire are removed by DynamoDB itself, and no function needs them.
+        A batch has what is appended within *window*. Items that expire are removed by DynamoDB itself, and no
+        function needs them.
         """
         removed = lambda_.FilterRule.is_equal("REMOVE")
         self._feed(
@@ -60,13 +61,21 @@ class EventStream(Construct):
             {"eventName": lambda_.FilterRule.or_("INSERT", "MODIFY")},
             {"eventName": removed, "userIdentity": {"principalId": lambda_.FilterRule.not_exists()}},
             {"eventName": removed, "userIdentity": {"principalId": lambda_.FilterRule.not_equals(_EXPIRY)}},
+            window=window,
         )
 
-    def _feed(self, function: lambda_.Function, batch_size: int, *patterns: Mapping[str, Any]) -> None:
+    def _feed(
+        self,
+        function: lambda_.Function,
+        batch_size: int,
+        *patterns: Mapping[str, Any],
+        window: Duration | None = None,
+    ) -> None:
         source = DynamoEventSource(
             self._event_log.table,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
             batch_size=batch_size,
+            max_batching_window=window,
             filters=[lambda_.FilterCriteria.filter(pattern) for pattern in patterns],
             report_batch_item_failures=True,
             bisect_batch_on_error=True,

@@ -4,7 +4,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from background_jobs.core.blocks import log_partition
+from background_jobs.core.events import log_partition
 from background_jobs.core.tables import READ_MODEL
 from cdk.acknowledgements import acknowledge
 from cdk.config import EnvironmentConfig

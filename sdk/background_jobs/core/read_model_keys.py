@@ -6,7 +6,7 @@ write units a second, and all of them are written with every commit.
 
 from typing import Final, NamedTuple
 
-from background_jobs.core.blocks import log_partition
+from background_jobs.core.events import log_partition
 
 SUMMARY: Final = "summary"
 """The sort key of every summary."""

@@ -93,7 +93,9 @@ class Container:
         return OwnedRanges(block_log.until(self._working_time.is_over), ranges, self._launch.number)
 
     def _take_over(self, ranges: OwnedRanges) -> EarlierLaunches:
-        return EarlierLaunches.take_over(ranges, self._launch.number, culprit_is_known=self._blame is not None)
+        return EarlierLaunches.take_over(
+            ranges, self._launch.number, culprit_is_known=self._blame is not None
+        )
 
     def _run_all(self, definition: JobDefinition) -> None:
         retry = self._started.retry or definition.retry

@@ -81,9 +81,7 @@ class _History(NamedTuple):
 class EarlierLaunches:
     """What is known of a share when a container takes it up, and what this container adds to that."""
 
-    def __init__(
-        self, *, launch: int = 0, careful: bool = False, unfinished: set[int] | None = None
-    ) -> None:
+    def __init__(self, *, launch: int = 0, careful: bool = False, unfinished: set[int] | None = None) -> None:
         self.launch = launch
         """How many processes took up this share before."""
         self._careful = careful

@@ -109,9 +109,7 @@ def digest_failures(
     return FailureDigest(
         total=total,
         failed=grouping.failed,
-        causes=[
-            _cause(group, _common(shared.get(group.number, set()), having, total)) for group in frequent
-        ],
+        causes=[_cause(group, _common(shared.get(group.number, set()), having, total)) for group in frequent],
         more_causes=len(grouping.groups) - len(frequent),
     )
 
