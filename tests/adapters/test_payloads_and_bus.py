@@ -66,6 +66,7 @@ def test_starting_an_execution_twice_starts_one(settings: Settings) -> None:
         roleArn="arn:aws:iam::123456789012:role/fan-out",
     )["stateMachineArn"]
     fan_out = FanOutInput(
+        service="default",
         orchestration_id=ORCHESTRATION_ID,
         job_name="census",
         task_definition="background-jobs-test-default",
@@ -81,4 +82,4 @@ def test_starting_an_execution_twice_starts_one(settings: Settings) -> None:
         StateMachine(clients.stepfunctions(), arn).start(fan_out)
 
     (execution,) = clients.stepfunctions().list_executions(stateMachineArn=arn)["executions"]
-    assert execution["name"] == ORCHESTRATION_ID
+    assert execution["name"] == f"default_{ORCHESTRATION_ID}"

@@ -41,7 +41,7 @@ def run(
             launch(orchestration)
         aggregate_completion()
         for _ in ("the completion", "the completion once more"):
-            kick_off_job.start_next(orchestration.id, stores, settings)
+            kick_off_job.start_next("default", orchestration.id, stores, settings)
         assert aggregate() == []
 
     return run
@@ -164,7 +164,7 @@ def test_a_rerun_that_comes_before_the_next_stage_is_decided_waits_for_that(  # 
 
     def look_again(seconds: float) -> None:
         looks.append(seconds)
-        kick_off_job.start_next(first.id, stores, settings)
+        kick_off_job.start_next("default", first.id, stores, settings)
 
     monkeypatch.setattr("background_jobs.orchestration_service.rerun.time.sleep", look_again)
     assert stores.event_log.read_started(first.rerun().id).then is not None
@@ -222,7 +222,7 @@ def test_a_cancellation_between_two_stages_reaches_the_one_that_is_to_start(
     assert (aggregate(), aggregate()) == ([], [])
     # when it is cancelled before its completion is delivered
     assert pipeline.cancel() == "requested"
-    kick_off_job.start_next(pipeline.id, stores, settings)
+    kick_off_job.start_next("default", pipeline.id, stores, settings)
     aggregate()
     # then nothing is started
     assert pipeline.stages()[1].skipped == "The pipeline was cancelled."

@@ -28,7 +28,7 @@ def complete_stage(
 
     def complete_stage(orchestration_id: str) -> bool:
         complete(orchestration_id)
-        has_next = kick_off_job.start_next(orchestration_id, stores, settings)
+        has_next = kick_off_job.start_next("default", orchestration_id, stores, settings)
         assert aggregate() == []
         return has_next
 

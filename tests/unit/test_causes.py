@@ -8,7 +8,7 @@ from background_jobs.core.events import JobError, JobErrored
 from background_jobs.core.views.causes import MOST_CAUSES, FailureDigest, digest_failures
 from tests.unit.histories import job_errored
 
-WORDS = "alpha bravo charlie delta echo foxtrot golf hotel india juliet".split()
+WORDS = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet"]
 
 
 def failing(index: int, message: str) -> JobErrored:

@@ -3,7 +3,8 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count, groupby, islice
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -11,10 +12,12 @@ from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.transactions import (
     CONDITION_FAILED,
     RETRYABLE,
+    THROTTLED,
     cancellation_reasons,
     wait_before_retry,
 )
 from background_jobs.core.blocks import (
+    BLOCK_SORT,
     Block,
     InstanceRange,
     InvalidBlock,
@@ -22,14 +25,16 @@ from background_jobs.core.blocks import (
     range_from_key,
     unpack,
 )
-from background_jobs.core.events import EventKey, JobEvent, job_partitions
+from background_jobs.core.events import LOG_PARTITIONS, EventKey, JobEvent, job_partition
 from background_jobs.core.limits import TRANSACTION_ITEMS
 from background_jobs.core.ownership import AppendBlock, ReadBlocks, Steps
+from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.retention import Retention
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+_S = TypeVar("_S")
 _T = TypeVar("_T")
 BLOCK: Final = "Block"
 """The attribute ``type`` of a block's item; events of the orchestration as a whole have their own."""
@@ -38,16 +43,6 @@ _READERS: Final = 8
 _LONGEST_PAUSE: Final = 9
 """The attempt whose pause is the longest: up to 25 s."""
 _TRANSACTION_BYTES: Final = 3_500_000
-_THROTTLED: Final = frozenset({
-    "InternalServerError",
-    "LimitExceededException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ServiceUnavailable",
-    "ThrottlingException",
-    "TransactionConflictException",
-})  # fmt: skip
-"""What passes, however long it takes."""
 
 
 class BlockLog:
@@ -111,9 +106,9 @@ class BlockLog:
                 )
             except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
                 holder: Any = taken.response
-                return block_from_item(holder["Item"])
+                return block_in_place(holder["Item"])
             except ClientError as error:
-                if error.response["Error"].get("Code") not in _THROTTLED or self._is_over():
+                if error.response["Error"].get("Code") not in THROTTLED or self._is_over():
                     raise
                 wait_before_retry(min(attempt, _LONGEST_PAUSE))
             else:
@@ -148,7 +143,7 @@ class BlockLog:
                 reasons: Any = cancelled.response.get("CancellationReasons", [])
                 for block, reason in zip(left, reasons, strict=True):
                     if reason.get("Code") == CONDITION_FAILED:
-                        holders[block.key] = block_from_item(reason["Item"])
+                        holders[block.key] = block_in_place(reason["Item"])
                 left = [block for block in left if block.key not in holders]
                 if CONDITION_FAILED not in codes:
                     wait_before_retry(min(attempt, _LONGEST_PAUSE))
@@ -182,40 +177,56 @@ class BlockLog:
 
         Within a range the events come as they were appended. A few partitions are in memory at a time.
         """
-        for blocks in self.read_partitions(service, orchestration_id, first, last):
+        parts = LOG_PARTITIONS.split(InclusiveRange(first, last)) if first <= last else ()
+        pieces = (part.numbers() for part in parts)
+        for piece, blocks in self.read_pieces(service, orchestration_id, pieces):
             for block in blocks:
-                yield from (event for event in block.events() if first <= event.index <= last)
+                yield from (event for event in block.readable_events() if event.index in piece)
 
-    def read_partitions(
-        self, service: str, orchestration_id: str, first: int, last: int
-    ) -> Iterator[list[Block]]:
-        """Yield the blocks that may tell of the instances *first* to *last*, one partition after the other.
+    def read_pieces(
+        self, service: str, orchestration_id: str, pieces: Iterable[Sequence[int]]
+    ) -> Iterator[tuple[Sequence[int], list[Block]]]:
+        """Yield each of *pieces* with the blocks that may tell of it; each is of instances of one partition.
 
-        A few partitions are read ahead of the consumer, so a few are in memory at a time.
+        A few pieces are read ahead of the consumer, at the same time, so a few are in memory.
         """
-        partitions = job_partitions(service, orchestration_id, first, last)
-        # A range begins in the partition of its instances, so what sorts beyond *last* matters to none.
-        high = f"block#{last:08d}~"
-        for blocks in self._ahead(partitions, high):
-            yield [block for block in blocks if block.range.last >= first]
 
-    def _ahead(self, partitions: Sequence[str], high: str) -> Iterator[list[Block]]:
-        if len(partitions) == 1:
-            yield self._query(partitions[0], "block#", high)
+        def read(piece: Sequence[int]) -> tuple[Sequence[int], list[Block]]:
+            partition = job_partition(service, orchestration_id, piece[0])
+            # A range begins in the partition of its instances, so what sorts beyond the last matters to none.
+            blocks = self._query(partition, BLOCK_SORT, f"{BLOCK_SORT}{piece[-1]:08d}~")
+            return piece, [block for block in blocks if block.range.last >= piece[0]]
+
+        return self._ahead(pieces, read)
+
+    def read_items(self, partitions: Iterable[str]) -> Iterator[list[Mapping[str, Any]]]:
+        """Yield all items of each partition as they are stored, whatever they are; a few partitions ahead."""
+        return self._ahead(partitions, lambda partition: list(self._items(partition, " ", "~")))
+
+    @staticmethod
+    def _ahead(parts: Iterable[_S], read: Callable[[_S], _T]) -> Iterator[_T]:
+        """Yield what *read* returns for each of *parts*, reading a few ahead of the consumer."""
+        remaining = iter(parts)
+        ahead = list(islice(remaining, _READERS))
+        if len(ahead) <= 1:
+            yield from map(read, ahead)
             return
-        with ThreadPoolExecutor(max(1, min(_READERS, len(partitions)))) as pool:
-            remaining = iter(partitions)
-            reading: deque[Future[list[Block]]] = deque()
-            for partition in islice(remaining, _READERS):
-                reading.append(pool.submit(self._query, partition, "block#", high))
+        with ThreadPoolExecutor(_READERS) as pool:
+            reading = deque(pool.submit(read, part) for part in ahead)
             while reading:
-                blocks = reading.popleft().result()
-                for partition in islice(remaining, 1):
-                    reading.append(pool.submit(self._query, partition, "block#", high))
-                yield blocks
+                answer = reading.popleft().result()
+                reading.extend(pool.submit(read, part) for part in islice(remaining, 1))
+                yield answer
 
     @reaching_aws
     def _query(self, partition: str, low: str, high: str) -> list[Block]:
+        blocks: list[Block] = []
+        for item in self._items(partition, low, high):
+            with suppress(InvalidBlock):  # it is in no place where a block can be
+                blocks.append(block_in_place(item))
+        return blocks
+
+    def _items(self, partition: str, low: str, high: str) -> Iterator[Mapping[str, Any]]:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :partition AND sk BETWEEN :low AND :high",
@@ -226,7 +237,8 @@ class BlockLog:
             },
             ConsistentRead=True,
         )
-        return [block_from_item(item) for page in pages for item in page["Items"]]
+        for page in pages:
+            yield from page["Items"]
 
     def _item(self, block: Block) -> dict[str, Any]:
         partition, sort = block.key
@@ -299,8 +311,20 @@ def block_from_item(item: Mapping[str, Any]) -> Block:
         ((kind, stored),) = item["events"].items()
         body = unpack(_bytes(stored) if kind == "B" else stored)
         return Block(instances, sequence, int(item["fence"]["N"]), item["owner"]["S"], body)
-    except (KeyError, TypeError) as wrong:
+    except (AttributeError, KeyError, TypeError) as wrong:
         raise InvalidBlock(f"An item is no block: it lacks {wrong}.") from wrong
+
+
+def block_in_place(item: Mapping[str, Any]) -> Block:
+    """Return the block of an item; where it cannot be read, one without events, for its place is taken.
+
+    Raises InvalidBlock where its key is no place of a block.
+    """
+    try:
+        return block_from_item(item)
+    except ValueError:
+        instances, sequence = range_from_key(EventKey(item["pk"]["S"], item["sk"]["S"]))
+        return Block(instances, sequence, 0, "unknown", b"")
 
 
 def _bytes(stored: bytes | str) -> bytes:

@@ -1,7 +1,6 @@
 """The event log in DynamoDB: appends under the condition that a key is free, and reads by range."""
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from background_jobs.aws.block_log import BlockLog
@@ -18,6 +17,8 @@ from background_jobs.aws.transactions import (
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import (
     CANCELLED,
+    COMPLETED,
+    LOG_PARTITIONS,
     RERUN,
     SKIPPED,
     STARTED,
@@ -31,12 +32,15 @@ from background_jobs.core.events import (
     JobOutcome,
     JobStarted,
     OrchestrationCancelled,
+    OrchestrationCompleted,
     OrchestrationEvent,
     OrchestrationStarted,
     RerunRequested,
+    ShareDelayed,
     StageSkipped,
     log_partition,
 )
+from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.retention import Retention
 from background_jobs.core.tables import PARTITION_KEY, SORT_KEY
 from background_jobs.core.views.waits import Containers
@@ -94,6 +98,7 @@ class EventLog:
                 wait_before_retry(attempt)
             else:
                 break
+        self._lookup.remember(started.orchestration_id, started.service)
         return started
 
     @reaching_aws
@@ -134,24 +139,31 @@ class EventLog:
 
     def read_outcomes(self, orchestration_id: str, first: int, last: int) -> Iterator[JobOutcome]:
         """Yield the outcomes of instances *first* to *last*, in the order of their indices."""
-        for events in self._partitions(orchestration_id, first, last):
-            outcomes = [event for event in events if isinstance(event, JobCompleted | JobErrored)]
-            yield from sorted(outcomes, key=lambda outcome: outcome.index)
+        return self._read_kind(orchestration_id, _pieces(first, last), JobCompleted, JobErrored)
+
+    def read_outcomes_at(self, orchestration_id: str, indices: Iterable[int]) -> Iterator[JobOutcome]:
+        """Yield the outcomes of the instances at *indices*, which ascend; only their partitions are read."""
+        return self._read_kind(orchestration_id, LOG_PARTITIONS.group(indices), JobCompleted, JobErrored)
 
     def read_starts(self, orchestration_id: str, first: int, last: int) -> Iterator[JobStarted]:
         """Yield the starts of instances *first* to *last*, in the order of their indices and attempts."""
-        return self._attempts(JobStarted, orchestration_id, first, last)
+        return self._read_kind(orchestration_id, _pieces(first, last), JobStarted)
 
     def read_failed_attempts(
         self, orchestration_id: str, first: int, last: int
     ) -> Iterator[JobAttemptFailed]:
         """Yield the failed attempts of instances *first* to *last*, in the order of indices and attempts."""
-        return self._attempts(JobAttemptFailed, orchestration_id, first, last)
+        return self._read_kind(orchestration_id, _pieces(first, last), JobAttemptFailed)
 
     def read_cancelled(self, orchestration_id: str) -> OrchestrationCancelled | None:
         """Return the cancellation of the orchestration, if somebody asked for one."""
         event = self._read(orchestration_id, CANCELLED)
         return event if isinstance(event, OrchestrationCancelled) else None
+
+    def read_completed(self, orchestration_id: str) -> OrchestrationCompleted | None:
+        """Return the completion of the orchestration, if every instance has its outcome."""
+        event = self._read(orchestration_id, COMPLETED)
+        return event if isinstance(event, OrchestrationCompleted) else None
 
     def read_skipped(self, orchestration_id: str) -> StageSkipped | None:
         """Return the event that says why the next stage was not started, if it was skipped."""
@@ -179,6 +191,12 @@ class EventLog:
         """Return the launches and ends of containers, and the delays of launches."""
         return Containers.among(self._query(orchestration_id, "container#", "delay#~"))
 
+    def read_delays(self, orchestration_id: str, share: int) -> list[ShareDelayed]:
+        """Return the delays of one share, oldest first; none of the others is read."""
+        prefix = f"delay#{share:05d}#"
+        events = self._query(orchestration_id, prefix, f"{prefix}~")
+        return [event for event in events if isinstance(event, ShareDelayed)]
+
     def read_launches(self, orchestration_id: str) -> list[ContainerStarted]:
         """Return the launches of all containers, by share and launch."""
         return list(self.read_containers(orchestration_id).started)
@@ -199,18 +217,22 @@ class EventLog:
     def _find_service(self, orchestration_id: str) -> str:
         return self._lookup.find(orchestration_id) if self._service is None else self._service
 
-    def _attempts(self, kind: type[_E], orchestration_id: str, first: int, last: int) -> Iterator[_E]:
-        for events in self._partitions(orchestration_id, first, last):
-            of_kind = [event for event in events if isinstance(event, kind)]
-            # The attempts of one instance were appended in their order, which sorting keeps.
-            yield from sorted(of_kind, key=lambda event: event.index)
-
-    def _partitions(self, orchestration_id: str, first: int, last: int) -> Iterator[Iterable[JobEvent]]:
-        """Yield the events of the instances *first* to *last*, by partition."""
+    def _read_kind(
+        self, orchestration_id: str, pieces: Iterable[Sequence[int]], *kinds: type[_E]
+    ) -> Iterator[_E]:
+        """Yield the events of some kinds that tell of the instances of *pieces*, in their order."""
         service = self._find_service(orchestration_id)
-        for blocks in self._blocks.read_partitions(service, orchestration_id, first, last):
-            events = chain.from_iterable(block.events() for block in blocks)
-            yield (event for event in events if first <= event.index <= last)
+        for piece, blocks in self._blocks.read_pieces(service, orchestration_id, pieces):
+            instances = frozenset(piece)
+            events = (
+                event
+                for block in blocks
+                if block.may_tell_of(kinds)
+                for event in block.readable_events()
+                if isinstance(event, kinds) and event.index in instances
+            )
+            # Sorting keeps the order in which the events of one instance were appended.
+            yield from sorted(events, key=lambda event: event.index)
 
     @reaching_aws
     def _query(self, orchestration_id: str, low: str, high: str) -> list[OrchestrationEvent]:
@@ -235,3 +257,9 @@ class EventLog:
             ConsistentRead=True,
         )
         return event_from_item(response["Item"]) if "Item" in response else None
+
+
+def _pieces(first: int, last: int) -> Iterator[Sequence[int]]:
+    """Return the instances *first* to *last*, cut by partition; none where *last* is before *first*."""
+    parts = LOG_PARTITIONS.split(InclusiveRange(first, last)) if first <= last else ()
+    return (part.numbers() for part in parts)

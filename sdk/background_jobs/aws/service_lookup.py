@@ -1,6 +1,5 @@
 """To which service an orchestration belongs, for those who know its id alone."""
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from background_jobs.aws.clients import reaching_aws
@@ -15,16 +14,26 @@ _KNOWN: Final = 10_000
 
 
 class ServiceLookup:
-    """Reads the pointers that kick-offs leave in the event log, each once."""
+    """Reads the pointers that kick-offs leave in the event log, each once: a pointer never changes."""
 
     def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
         self._dynamodb = dynamodb
         self._table = table
-        self._read_once = lru_cache(_KNOWN)(self._read)
+        self._known: dict[str, str] = {}
 
     def find(self, orchestration_id: str) -> str:
-        """Return the service of an orchestration, for good. Raises OrchestrationNotFound."""
-        return self._read_once(orchestration_id)
+        """Return the service of an orchestration. Raises OrchestrationNotFound."""
+        service = self._known.get(orchestration_id)
+        if service is None:
+            service = self._read(orchestration_id)
+            self.remember(orchestration_id, service)
+        return service
+
+    def remember(self, orchestration_id: str, service: str) -> None:
+        """Take note of a service that was found out otherwise."""
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        self._known[orchestration_id] = service
 
     @reaching_aws
     def _read(self, orchestration_id: str) -> str:

@@ -1,6 +1,6 @@
 """The AWS stores that a caller works with, made from its settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from background_jobs.aws import clients
@@ -39,9 +39,17 @@ class Stores:
             event_log=EventLog(clients.dynamodb(), settings.event_log_table, retention, block_log, lookup),
             block_log=block_log,
             service_lookup=lookup,
-            read_model=ReadModelStore(clients.dynamodb(), settings.read_model_table, retention),
-            history=History(clients.dynamodb(), settings.read_model_table, retention),
+            read_model=ReadModelStore(clients.dynamodb(), settings.read_model_table, retention, lookup),
+            history=History(clients.dynamodb(), settings.read_model_table, retention, lookup),
             schedule_log=ScheduleLog(clients.dynamodb(), settings.event_log_table, retention),
             payloads=Payloads(clients.s3, settings.payload_bucket),
             retention=retention,
+        )
+
+    def for_service(self, service: str) -> Self:
+        """Return the same stores for the orchestrations of *service* alone, which takes no look-ups."""
+        return replace(
+            self,
+            event_log=self.event_log.for_service(service),
+            read_model=self.read_model.for_service(service),
         )

@@ -1,7 +1,7 @@
 """Kicking off without a caller: the next stage of an orchestration, and the stage that a rule starts."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from background_jobs.core.errors import (
     EventConflict,
     InvalidKickOff,
     InvalidParams,
+    OrchestrationOfOtherService,
     PayloadNotFound,
     UnknownJobName,
 )
@@ -21,15 +22,27 @@ from background_jobs.core.events import OrchestrationStarted, StageSkipped
 from background_jobs.core.invocations import INVOCATION, Invocation, StartStage
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.options import KickOffOptions
-from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.outcomes import Success
 from background_jobs.core.stages import MissingReference, Stage, fill_params
 from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off
 from background_jobs.orchestration_service.occurrences import OccurrenceRunner
-from background_jobs.orchestration_service.rerun_family import merge_outcomes, read_ancestors
+from background_jobs.orchestration_service.rerun_family import (
+    Member,
+    count_errored,
+    merge_outcomes,
+    read_ancestors,
+)
 from background_jobs.settings import Settings
 
-_REFUSALS = (InvalidKickOff, InvalidParams, MissingReference, PayloadNotFound, UnknownJobName)
+_REFUSALS = (
+    InvalidKickOff,
+    InvalidParams,
+    MissingReference,
+    OrchestrationOfOtherService,
+    PayloadNotFound,
+    UnknownJobName,
+)
 _log = logging.getLogger(__name__)
 
 
@@ -50,24 +63,26 @@ def follow_completion(
     event: JobCompletedEvent, occurrences: OccurrenceRunner, stores: Stores, settings: Settings
 ) -> None:
     """Start the next stage; where none follows a run of a schedule, start what waits for the run's end."""
-    stage_follows = start_next(event.orchestration_id, stores, settings)
+    stage_follows = start_next(event.service, event.orchestration_id, stores, settings)
     schedule = event.tags.get(SCHEDULE_TAG)
     if schedule and not stage_follows:
         # A run whose next stage is skipped ends here, and no other event says so.
         occurrences.start_waiting(schedule)
 
 
-def start_next(orchestration_id: str, stores: Stores, settings: Settings) -> bool:
+def start_next(service: str, orchestration_id: str, stores: Stores, settings: Settings) -> bool:
     """Start the next stage of a completed orchestration, if it has one, or append StageSkipped.
 
     Returns whether the next stage runs. Its id follows from that of the orchestration, so that a second call
     starts nothing. Raises OrchestrationNotFound.
     """
-    started, cancellation = stores.event_log.read_started_and_cancelled(orchestration_id)
+    event_log = stores.event_log.for_service(service)
+    started, cancellation = event_log.read_started_and_cancelled(orchestration_id)
     stage, next_id = started.then, ids.next_stage_id(orchestration_id)
     if stage is None:
         return False
-    if cancellation or stores.event_log.read_cancelled(next_id):
+    log_of_next = event_log.for_service(stage.service or service)
+    if cancellation or log_of_next.read_cancelled(next_id):
         _skip(started, stage, "The pipeline was cancelled.", stores)
         return False
     lineage = Lineage(parent_id=orchestration_id, pipeline_id=started.pipeline_id, stage=started.stage + 1)
@@ -109,11 +124,10 @@ def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
     settings: Settings,
 ) -> None:
     """Kick off *stage* under *stage_id* with the outcomes of *previous*. Raises StageNotStarted."""
-    outcomes = merge_outcomes(read_ancestors(previous.orchestration_id, stores), stores)
-    errored = sum(isinstance(outcome, Failure) for outcome in outcomes)
-    if errored and stage.on_failure == "stop":
-        reason = f"{errored} of {len(outcomes)} instances of stage {previous.stage} errored."
-        raise StageNotStarted(reason)
+    members = read_ancestors(previous.orchestration_id, stores)
+    if stage.on_failure == "stop" and (errored := count_errored(members, stores)):
+        total = members[0].started.total
+        raise StageNotStarted(f"{errored} of {total} instances of stage {previous.stage} errored.")
     try:
         request = KickOffRequest(
             job_name=stage.job_name,
@@ -121,16 +135,17 @@ def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
             lineage=lineage,
             known_id=stage_id,
         )
-        kick_off(request, _params(stage, outcomes), stores, settings)
+        kick_off(request, _params(stage, members, stores), stores, settings)
     except _REFUSALS as refused:
         raise StageNotStarted(str(refused)) from refused
 
 
-def _params(stage: Stage, outcomes: Iterable[Success | Failure]) -> Iterator[dict[str, Any]]:
+def _params(stage: Stage, members: Sequence[Member], stores: Stores) -> Iterator[dict[str, Any]]:
+    """Yield the params of *stage* as the outcomes before it are read; a few are in memory at a time."""
     if isinstance(stage.params, list):
         yield from stage.params
         return
-    for outcome in outcomes:
+    for outcome in merge_outcomes(members, stores):
         if isinstance(outcome, Success):
             yield fill_params(
                 stage.params,

@@ -19,6 +19,7 @@ from background_jobs.core.events import (
     JobCompleted,
     JobErrored,
     JobEvent,
+    LogEvent,
     job_partition,
 )
 
@@ -32,7 +33,8 @@ _LEVEL: Final = 1
 """Of zlib: a ninth of the bytes for a quarter of a microsecond an event; higher levels save little more."""
 _ENVELOPE: Final = {"orchestration_id", "schema_version"}
 """The fields of an event that its place and its block say already."""
-_BLOCK: Final = "block#"
+BLOCK_SORT: Final = "block#"
+"""How the sort keys of all blocks begin."""
 _EVENTS: Final[TypeAdapter[list[JobEvent]]] = TypeAdapter(
     list[Annotated[JobEvent, Field(discriminator="type")]]
 )
@@ -62,7 +64,7 @@ class InstanceRange(NamedTuple):
     @property
     def prefix(self) -> str:
         """Return how the sort keys of all blocks of the range begin."""
-        return f"{_BLOCK}{self.first:08d}-{self.last:08d}#"
+        return f"{BLOCK_SORT}{self.first:08d}-{self.last:08d}#"
 
 
 class Block(NamedTuple):
@@ -88,6 +90,13 @@ class Block(NamedTuple):
         """Tell whether *owner* appended it; then it holds what *owner* meant to append here."""
         return self.owner == owner
 
+    def may_tell_of(self, kinds: Iterable[type[LogEvent]]) -> bool:
+        """Tell whether it may hold events of some kinds, without reading them.
+
+        A text in a result or in params may look like one.
+        """
+        return any(kind.__name__.encode() in self.body for kind in kinds)
+
     def events(self) -> list[JobEvent]:
         """Return the events, in the order in which they were added.
 
@@ -100,6 +109,16 @@ class Block(NamedTuple):
         if not all(self.range.first <= event.index <= self.range.last for event in events):
             raise InvalidBlock(f"An event of {self.key} is of no instance of its range.")
         return events
+
+    def readable_events(self) -> list[JobEvent]:
+        """Return the events, or none where they cannot be read: then the block is a fence and no more.
+
+        So whoever appends what nobody can read stops neither the closing of the range nor its readers.
+        """
+        try:
+            return self.events()
+        except (TypeError, ValueError):
+            return []
 
 
 def ranges_of_share(service: str, orchestration_id: str, first: int, last: int) -> Iterator[InstanceRange]:

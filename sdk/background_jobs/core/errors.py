@@ -63,17 +63,18 @@ class KickOffConflict(BackgroundJobsError):
         self.orchestration_id, self.key = orchestration_id, key
         self.differences = tuple(differences)
         super().__init__(
-            f"The key {key!r} belongs to orchestration {orchestration_id}, which differs in: "
+            f"{f'The key {key!r}' if key else 'The id'} belongs to orchestration {orchestration_id}, "
+            "which differs in: "
             f"{', '.join(self.differences)}. Use another key, or re-attach by that id."
         )
 
 
-class OrchestrationOfOtherService(BackgroundJobsError):
+class OrchestrationOfOtherService(KickOffConflict):
     """The id of a kick-off belongs to an orchestration of another service already."""
 
-    def __init__(self, orchestration_id: str, service: str) -> None:
-        self.orchestration_id, self.service = orchestration_id, service
-        super().__init__(f"The id {orchestration_id} belongs to an orchestration of service {service!r}.")
+    def __init__(self, orchestration_id: str, key: str, service: str) -> None:
+        self.service = service
+        super().__init__(orchestration_id, key, [f"the service, which is {service!r}"])
 
 
 class OrchestrationNotFound(BackgroundJobsError):

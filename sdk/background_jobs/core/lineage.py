@@ -1,5 +1,6 @@
 """Where an orchestration comes from: what it runs again, or which stage of a pipeline it is."""
 
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -39,9 +40,9 @@ def origins(of_parent: Sequence[int], indices: Iterable[int] | None) -> Sequence
     """Return, for each instance of a rerun, its index in the first orchestration of the lineage.
 
     *of_parent* are those of the parent's instances; *indices* are the instances of the parent that ran again,
-    in their order, or None for all of them.
+    in their order, or None for all of them. Both ascend, and so do those that are returned.
 
     >>> origins([3, 5, 8], [0, 2])
-    [3, 8]
+    array('I', [3, 8])
     """
-    return of_parent if indices is None else [of_parent[index] for index in indices]
+    return of_parent if indices is None else array("I", (of_parent[index] for index in indices))

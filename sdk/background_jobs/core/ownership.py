@@ -109,7 +109,7 @@ def close(
     while True:
         if is_behind:
             yield from _read_on(instances, blocks)
-        left = unfinished(instances, (event for block in blocks for event in block.events()))
+        left = unfinished(instances, (event for block in blocks for event in block.readable_events()))
         if not left:
             return sum(len(block.events()) for block in blocks if block.is_by(owner))
         known, fence, is_behind = len(blocks), _next_fence(blocks), False
@@ -134,4 +134,4 @@ def _read_on(instances: InstanceRange, blocks: list[Block]) -> Steps[None]:
 
 
 def _next_fence(blocks: Sequence[Block]) -> int:
-    return blocks[-1].fence + 1 if blocks else 0
+    return max((block.fence for block in blocks), default=-1) + 1

@@ -1,7 +1,8 @@
 """Ranges of consecutive instances or bytes, and the equal parts in which instances are stored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple, Self
 
 
@@ -73,6 +74,15 @@ class EqualParts:
         2
         """
         return -(-total // self.size)
+
+    def group(self, indices: Iterable[int]) -> Iterator[list[int]]:
+        """Yield *indices*, which ascend, in lists of those that are in the same part.
+
+        >>> list(EqualParts(250).group([3, 249, 250]))
+        [[3, 249], [250]]
+        """
+        for _, group in groupby(indices, key=self.number):
+            yield list(group)
 
     def split(self, indices: InclusiveRange) -> Iterator[InclusiveRange]:
         """Cut *indices* where one part ends and the next begins.

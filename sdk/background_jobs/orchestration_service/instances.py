@@ -41,7 +41,7 @@ def read_instance(orchestration_id: str, index: int, stores: Stores) -> Instance
     if not 0 <= index < started.total:
         raise InstanceNotFound(orchestration_id, index, started.total)
     model = stores.read_model.read_snapshot(orchestration_id)
-    params = read_params(started, index, index, stores.payloads)[index]
+    (params,) = read_params(started, [index], stores.payloads)
     events = sorted(stores.event_log.read_instance(orchestration_id, index), key=lambda event: event.at)
     outcomes = [
         outcome_from_event(event, started.job_name, params, stores.payloads)

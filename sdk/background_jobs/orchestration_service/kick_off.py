@@ -17,7 +17,6 @@ from background_jobs.core.errors import (
     InvalidKickOff,
     InvalidParams,
     KickOffConflict,
-    OrchestrationOfOtherService,
     UnknownJobName,
 )
 from background_jobs.core.events import OrchestrationStarted
@@ -161,16 +160,11 @@ def _lineage(request: KickOffRequest, orchestration_id: str) -> Lineage:
 
 
 def _append(started: OrchestrationStarted, stores: Stores) -> None:
-    key = started.idempotency_key or ""
-    try:
-        holder = stores.event_log.append_kick_off(started)
-    except OrchestrationOfOtherService as taken:
-        raise KickOffConflict(started.orchestration_id, key, [f"the service, {taken.service!r}"]) from taken
-    differences = [
-        text for name, text in _COMPARED.items() if getattr(holder, name) != getattr(started, name)
-    ]
+    holder = stores.event_log.append_kick_off(started)
+    fields = _COMPARED.items()
+    differences = [text for name, text in fields if getattr(holder, name) != getattr(started, name)]
     if differences:
-        raise KickOffConflict(started.orchestration_id, key, differences)
+        raise KickOffConflict(started.orchestration_id, started.idempotency_key or "", differences)
 
 
 def params_checker(definition: JobDefinition | None) -> Callable[[int, object], object]:

@@ -22,7 +22,7 @@ from background_jobs.orchestration_service.outcomes import (
     read_outcomes_by_status,
 )
 from background_jobs.orchestration_service.rerun_family import merge_outcomes, read_family
-from background_jobs.orchestration_service.steps import Emit, Steps, Task, call, emit_each, for_each
+from background_jobs.orchestration_service.steps import Steps, Task, call, emit_each, for_each
 from background_jobs.orchestration_service.watching import (
     Update,
     follow_read_model,
@@ -102,5 +102,4 @@ class OrchestrationSteps:
 
 
 def _emit_outcomes(outcomes: NewOutcomes, update: Update) -> Steps[Success | Failure]:
-    for outcome in (yield from call(lambda: outcomes.read(update))):
-        yield Emit(outcome)
+    return emit_each(outcomes.read(update))

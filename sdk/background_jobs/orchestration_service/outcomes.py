@@ -1,16 +1,15 @@
 """Reading outcomes: the log says how each instance ended, and the bucket has its params."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
 from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.stores import Stores
 from background_jobs.core.events import (
-    LOG_PARTITIONS,
-    PARTITION_SIZE,
     JobCompleted,
     JobErrored,
     JobOutcome,
@@ -22,12 +21,11 @@ from background_jobs.core.statuses import COMPLETED, Status
 from background_jobs.core.views.causes import FailureDigest, digest_failures
 from background_jobs.core.views.instances import STATES, indices_in_states, slice_indices
 from background_jobs.core.views.outcomes import FailurePage, FailureView, SuccessPage, SuccessView
-from background_jobs.orchestration_service.stored_params import ParamsCopy, read_all_params, read_params
+from background_jobs.orchestration_service.stored_params import ParamsCopy, ParamsReader, read_all_params
 from background_jobs.orchestration_service.watching import Update
 
 _BATCH: Final = 64
 _FETCHERS: Final = 8
-_PAGE: Final = 4 * PARTITION_SIZE
 
 
 def read_all_outcomes(started: OrchestrationStarted, stores: Stores) -> Iterator[Success | Failure]:
@@ -35,19 +33,10 @@ def read_all_outcomes(started: OrchestrationStarted, stores: Stores) -> Iterator
 
     Large results are fetched some at a time. Raises PayloadNotFound once params or results have expired.
     """
-    if not started.total:
-        return
-    lines = enumerate(stores.payloads.lines(started.params_key))
-    events = stores.event_log.read_outcomes(started.orchestration_id, 0, started.total - 1)
-    pairs = ((event, next(line for index, line in lines if index == event.index)) for event in events)
-
-    def to_outcome(pair: tuple[JobOutcome, bytes]) -> Success | Failure:
-        return outcome_from_event(pair[0], started.job_name, json.loads(pair[1]), stores.payloads)
-
-    with ThreadPoolExecutor(_FETCHERS) as pool:
-        while batch := list(islice(pairs, _BATCH)):
-            is_large = any(isinstance(event, JobCompleted) and event.result_ref for event, _ in batch)
-            yield from (pool.map if is_large else map)(to_outcome, batch)
+    events = stores.event_log.for_service(started.service).read_outcomes(
+        started.orchestration_id, 0, started.total - 1
+    )
+    return outcomes_from_events(_number(events), started, ParamsReader(started, stores.payloads), stores)
 
 
 def read_outcomes_by_status(
@@ -55,29 +44,45 @@ def read_outcomes_by_status(
 ) -> Iterator[Success | Failure]:
     """Yield the outcomes that the read model knows now, in the order of the params; perhaps of one status.
 
-    A page of them is in memory at a time. Raises OrchestrationNotFound, or PayloadNotFound once the params
-    have expired.
+    Raises OrchestrationNotFound, or PayloadNotFound once the params have expired.
     """
     started = stores.event_log.read_started(orchestration_id)
-    indices = iter(_read_final_indices(orchestration_id, status, stores))
-    while page := list(islice(indices, _PAGE)):
-        yield from read_outcomes_at(started, page, stores)
+    return read_outcomes_at(started, _read_final_indices(orchestration_id, status, stores), stores)
 
 
 def read_outcomes_at(
-    started: OrchestrationStarted, indices: Sequence[int], stores: Stores
-) -> list[Success | Failure]:
-    """Return the outcomes of the instances at *indices* (ascending) that have one, in their order.
+    started: OrchestrationStarted, indices: Iterable[int], stores: Stores
+) -> Iterator[Success | Failure]:
+    """Yield the outcomes of the instances at *indices* (ascending) that have one, in their order.
 
-    Only the log partitions that hold them are read, and one range of the params.
+    Only the parts of the log and of the params that hold them are read.
     """
-    if not indices:
-        return []
-    params = read_params(started, indices[0], indices[-1], stores.payloads)
-    return [
-        outcome_from_event(event, started.job_name, params[event.index], stores.payloads)
-        for event in read_outcome_events(started.orchestration_id, indices, stores)
-    ]
+    event_log = stores.event_log.for_service(started.service)
+    events = event_log.read_outcomes_at(started.orchestration_id, indices)
+    return outcomes_from_events(_number(events), started, ParamsReader(started, stores.payloads), stores)
+
+
+def outcomes_from_events(
+    numbered: Iterable[tuple[int, JobOutcome]],
+    started: OrchestrationStarted,
+    params: ParamsReader | ParamsCopy,
+    stores: Stores,
+) -> Iterator[Success | Failure]:
+    """Yield each event as callers get it, under the index that comes with it, and with the params of that.
+
+    Large results are fetched some at a time, so a few outcomes are in memory. Raises PayloadNotFound.
+    """
+    triples = ((index, event, params.read(index)) for index, event in numbered)
+
+    def to_outcome(triple: tuple[int, JobOutcome, dict[str, Any]]) -> Success | Failure:
+        index, event, instance_params = triple
+        outcome = outcome_from_event(event, started.job_name, instance_params, stores.payloads)
+        return outcome if index == event.index else replace(outcome, index=index)
+
+    with ThreadPoolExecutor(_FETCHERS) as pool:
+        while batch := list(islice(triples, _BATCH)):
+            is_large = any(isinstance(event, JobCompleted) and event.result_ref for _, event, _ in batch)
+            yield from (pool.map if is_large else map)(to_outcome, batch)
 
 
 def read_success_page(orchestration_id: str, from_index: int, limit: int, stores: Stores) -> SuccessPage:
@@ -94,11 +99,11 @@ def read_failure_page(orchestration_id: str, from_index: int, limit: int, stores
     return FailurePage(failures=views, next_index=next_index)
 
 
-def read_errors(orchestration_id: str, indices: Sequence[int] | None, stores: Stores) -> Iterator[JobErrored]:
+def read_errors(orchestration_id: str, indices: Iterable[int] | None, stores: Stores) -> Iterator[JobErrored]:
     """Yield the errors of the instances at *indices* (ascending), by default of all that errored by now."""
     if indices is None:
-        indices = list(_read_final_indices(orchestration_id, Status.ERRORED, stores))
-    for event in read_outcome_events(orchestration_id, indices, stores):
+        indices = _read_final_indices(orchestration_id, Status.ERRORED, stores)
+    for event in stores.event_log.read_outcomes_at(orchestration_id, indices):
         if isinstance(event, JobErrored):
             yield event
 
@@ -109,27 +114,9 @@ def read_digest(orchestration_id: str, stores: Stores) -> FailureDigest:
     Raises OrchestrationNotFound, or PayloadNotFound once the params have expired.
     """
     started = stores.event_log.read_started(orchestration_id)
-    errors = list(read_errors(orchestration_id, None, stores))
-    if not errors:
-        return FailureDigest(total=started.total, failed=0, causes=[])
+    errors = read_errors(orchestration_id, None, stores)
     return digest_failures(
         errors, started.total, lambda: enumerate(read_all_params(started, stores.payloads))
-    )
-
-
-def read_outcome_events(
-    orchestration_id: str, indices: Sequence[int], stores: Stores
-) -> Iterator[JobOutcome]:
-    """Yield the outcomes of the instances at *indices* (ascending), from the partitions that hold them."""
-    requested = set(indices)
-    partitions: dict[int, list[int]] = {}
-    for index in indices:
-        partitions.setdefault(LOG_PARTITIONS.number(index), []).append(index)
-    return (
-        event
-        for held in partitions.values()
-        for event in stores.event_log.read_outcomes(orchestration_id, held[0], held[-1])
-        if event.index in requested
     )
 
 
@@ -162,24 +149,27 @@ class NewOutcomes:
         self._params = ParamsCopy(started, stores.payloads)
         self._is_read = bytearray(started.total)
 
-    def read(self, update: Update) -> list[Success | Failure]:
-        """Return the outcomes of the instances that ended with *update*.
+    def read(self, update: Update) -> Iterator[Success | Failure]:
+        """Yield the outcomes of the instances that ended with *update*, in the order of their indices.
 
         Raises PayloadNotFound once the params have expired.
         """
-        final = {transition.index for transition in update.transitions if transition.rank >= COMPLETED}
-        indices = sorted(index for index in final if not self._is_read[index])
-        for index in indices:
-            self._is_read[index] = True
-        name, payloads = self._started.job_name, self._stores.payloads
-        return [
-            outcome_from_event(event, name, self._params.read(event.index), payloads)
-            for event in read_outcome_events(self._started.orchestration_id, indices, self._stores)
-        ]
+        indices: list[int] = []
+        for transition in update.transitions:
+            if transition.rank >= COMPLETED and not self._is_read[transition.index]:
+                self._is_read[transition.index] = True
+                indices.append(transition.index)
+        event_log = self._stores.event_log.for_service(self._started.service)
+        events = event_log.read_outcomes_at(self._started.orchestration_id, sorted(indices))
+        return outcomes_from_events(_number(events), self._started, self._params, self._stores)
 
     def close(self) -> None:
         """Drop the copy of the params."""
         self._params.close()
+
+
+def _number(events: Iterable[JobOutcome]) -> Iterator[tuple[int, JobOutcome]]:
+    return ((event.index, event) for event in events)
 
 
 def _read_final_indices(orchestration_id: str, status: Status | None, stores: Stores) -> Iterable[int]:
@@ -196,7 +186,7 @@ def _read_page(
     started = stores.event_log.read_started(orchestration_id)
     indices = _read_final_indices(orchestration_id, status, stores)
     page, next_index = slice_indices(indices, from_index, limit)
-    return read_outcomes_at(started, page, stores), next_index
+    return list(read_outcomes_at(started, page, stores)), next_index
 
 
 def _fetch_result(reference: PayloadRef, payloads: Payloads) -> Any:  # noqa: ANN401 -- any JSON

@@ -139,7 +139,8 @@ class Pipeline:
             return Cancellation.ALREADY_DONE
         here = next(stage.orchestration for stage in reversed(stages) if stage.orchestration)
         cancellation = here.cancel(reason)
-        if any(stage.orchestration is None for stage in stages):
+        started = self._stores.event_log.read_started(here.id)
+        if started.then and not stages[-1].orchestration:
             # The stage that runs may complete meanwhile, and the next one start: a stage that finds its
             # cancellation before its own start ends at once.
             event = OrchestrationCancelled(
@@ -147,8 +148,9 @@ class Pipeline:
                 at=datetime.now(UTC),
                 reason=reason[:REASON_CHARACTERS],
             )
+            service = started.then.service or started.service
             with suppress(EventConflict):
-                self._stores.event_log.append(event)
+                self._stores.event_log.for_service(service).append(event)
         return Cancellation.REQUESTED if cancellation is Cancellation.ALREADY_DONE else cancellation
 
     def _find_current(self, orchestration: "Orchestration") -> "Orchestration":

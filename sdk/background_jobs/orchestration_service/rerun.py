@@ -19,9 +19,10 @@ from background_jobs.core.options import (
     keywords_of,
     read_options,
 )
+from background_jobs.core.stages import Stage
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off
 from background_jobs.orchestration_service.rerun_family import errored_indices
-from background_jobs.orchestration_service.stored_params import read_all_params
+from background_jobs.orchestration_service.stored_params import read_params
 from background_jobs.orchestration_service.watching import current_summary
 from background_jobs.settings import Settings
 
@@ -44,11 +45,13 @@ def rerun(
     options = read_options(RerunOptions, keywords, settings.max_parallelism)
     started = stores.event_log.read_started(orchestration_id)
     failed = options.only == "failed"
-    again = set(errored_indices(orchestration_id, stores) if failed else range(started.total))
-    if not again:
+    event_log = stores.event_log.for_service(started.service)
+    failed = options.only == "failed"
+    count = summary.errored if failed else started.total
+    if not count:
         raise InvalidKickOff(f"Orchestration {orchestration_id} has nothing to run again.")
-    stopped = started.then is not None and _stopped(orchestration_id, stores)
-    request = _request(started, len(again), settings, options, stopped=stopped)
+    stopped = started.then is not None and _stopped(started, started.then, stores)
+    request = _request(started, count, settings, options, stopped=stopped)
     request.refuse(settings)
     event = RerunRequested(
         orchestration_id=orchestration_id,
@@ -57,23 +60,24 @@ def rerun(
         only=options.only,
     )
     with suppress(EventConflict):  # the same key comes a second time
-        stores.event_log.for_service(started.service).append(event)
-    all_params = enumerate(read_all_params(started, stores.payloads))
-    params = (instance_params for index, instance_params in all_params if index in again)
-    return kick_off(request, params, stores, settings)
+        event_log.append(event)
+    again = errored_indices(orchestration_id, stores) if failed else range(started.total)
+    return kick_off(request, read_params(started, again, stores.payloads), stores, settings)
 
 
-def _stopped(orchestration_id: str, stores: Stores) -> bool:
+def _stopped(started: OrchestrationStarted, next_stage: Stage, stores: Stores) -> bool:
     """Tell whether the pipeline stopped here; that is decided a moment after the last outcome.
 
     Raises InvalidKickOff if the decision does not come in time.
     """
-    deadline, next_id = time.monotonic() + _DECISION_SECONDS, ids.next_stage_id(orchestration_id)
+    deadline, orchestration_id = time.monotonic() + _DECISION_SECONDS, started.orchestration_id
+    event_log = stores.event_log.for_service(started.service)
+    log_of_next = stores.event_log.for_service(next_stage.service or started.service)
     while True:
-        if stores.event_log.read_skipped(orchestration_id):
+        if event_log.read_skipped(orchestration_id):
             return True
         with suppress(OrchestrationNotFound):
-            stores.event_log.read_started(next_id)
+            log_of_next.read_started(ids.next_stage_id(orchestration_id))
             return False
         if time.monotonic() > deadline:
             raise InvalidKickOff(

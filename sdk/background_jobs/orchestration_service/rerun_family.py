@@ -1,18 +1,21 @@
 """Reruns of reruns: which orchestration runs which again, and one answer over all of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import OrchestrationNotFound
-from background_jobs.core.events import OrchestrationStarted
+from background_jobs.core.events import JobCompleted, JobErrored, JobOutcome, OrchestrationStarted
 from background_jobs.core.lineage import origins
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import State
 from background_jobs.core.views.instances import indices_in_states
-from background_jobs.orchestration_service.outcomes import read_all_outcomes
+from background_jobs.orchestration_service.outcomes import outcomes_from_events
+from background_jobs.orchestration_service.stored_params import ParamsReader
 
 
 class Member(NamedTuple):
@@ -34,8 +37,10 @@ def read_ancestors(orchestration_id: str, stores: Stores) -> list[Member]:
     Raises OrchestrationNotFound.
     """
     path = [stores.event_log.read_started(orchestration_id)]
+    # A rerun runs in the service of what it runs again.
+    event_log = stores.event_log.for_service(path[0].service)
     while path[-1].rerun_only and path[-1].parent_id:
-        path.append(stores.event_log.read_started(path[-1].parent_id))
+        path.append(event_log.read_started(path[-1].parent_id))
     members = [Member(path.pop(), range(0))]
     members[0] = members[0]._replace(origins=range(members[0].started.total))
     while path:
@@ -50,27 +55,56 @@ def read_family(orchestration_id: str, stores: Stores) -> list[Member]:
 
     Raises OrchestrationNotFound.
     """
-    members = [read_ancestors(orchestration_id, stores)[0]]
+    first = read_ancestors(orchestration_id, stores)[0]
+    members = [first]
+    event_log = stores.event_log.for_service(first.started.service)
     for member in members:
-        for request in stores.event_log.read_reruns(member.id):
+        for request in event_log.read_reruns(member.id):
             # A rerun may have been requested without its kick-off having succeeded.
             with suppress(OrchestrationNotFound):
-                members.append(_child(member, stores.event_log.read_started(request.rerun_id), stores))
-    return sorted(members, key=lambda member: member.started.at)
+                members.append(_child(member, event_log.read_started(request.rerun_id), stores))
+    return [first, *sorted(members[1:], key=lambda member: member.started.at)]
 
 
-def merge_outcomes(members: Iterable[Member], stores: Stores) -> list[Success | Failure]:
-    """Return one outcome for each instance of the first orchestration: its latest success, or latest failure.
+def merge_outcomes(members: Sequence[Member], stores: Stores) -> Iterator[Success | Failure]:
+    """Yield one outcome for each instance of the first orchestration: its latest success, or latest failure.
 
-    They are in the order of its params, and their indices are its own. Raises PayloadNotFound.
+    They are in the order of its params, and their indices are its own. A few of them are in memory at a time.
+    Raises PayloadNotFound.
     """
-    latest: dict[int, Success | Failure] = {}
-    for member in members:
-        for outcome in read_all_outcomes(member.started, stores):
-            index = member.origins[outcome.index]
-            if isinstance(outcome, Success) or not isinstance(latest.get(index), Success):
-                latest[index] = replace(outcome, index=index)
-    return [latest[index] for index in sorted(latest)]
+    first = members[0].started
+    params = ParamsReader(first, stores.payloads)
+    return outcomes_from_events(_merge_events(members, stores), first, params, stores)
+
+
+def count_errored(members: Sequence[Member], stores: Stores) -> int:
+    """Return how many instances of the first orchestration errored in every run."""
+    if len(members) == 1:
+        event_log = stores.event_log.for_service(members[0].started.service)
+        if completion := event_log.read_completed(members[0].id):
+            return completion.errored
+    return sum(isinstance(event, JobErrored) for _, event in _merge_events(members, stores))
+
+
+def _merge_events(members: Sequence[Member], stores: Stores) -> Iterator[tuple[int, JobOutcome]]:
+    """Yield the outcome that counts for each instance of the first orchestration, with its index there.
+
+    The outcomes of each member ascend by that index, so that one pass over all of them at once is enough.
+    """
+    merged = merge(*(_read_events(member, stores) for member in members), key=itemgetter(0))
+    for index, candidates in groupby(merged, key=itemgetter(0)):
+        latest: JobOutcome | None = None
+        for _, event in candidates:  # those of earlier members come first
+            if isinstance(event, JobCompleted) or not isinstance(latest, JobCompleted):
+                latest = event
+        if latest is not None:
+            yield index, latest
+
+
+def _read_events(member: Member, stores: Stores) -> Iterator[tuple[int, JobOutcome]]:
+    event_log = stores.event_log.for_service(member.started.service)
+    for event in event_log.read_outcomes(member.id, 0, member.started.total - 1):
+        yield member.origins[event.index], event
 
 
 def errored_indices(orchestration_id: str, stores: Stores) -> Iterator[int]:

@@ -41,6 +41,8 @@ class EarlierAttempts:
     @property
     def losses(self) -> int:
         """Return how many attempts ended with their process: reported as lost, or begun and never ended."""
+        if not self.starts and not self.failures:
+            return 0
         unended = self.starts - {failure.attempt for failure in self.failures}
         return len(unended) + sum(failure.error.type == LOST for failure in self.failures)
 

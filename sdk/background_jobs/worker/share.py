@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from background_jobs.aws.payloads import Payloads
 from background_jobs.core.errors import InvalidSettings
@@ -13,17 +13,21 @@ from background_jobs.core.ranges import InclusiveRange
 from background_jobs.settings import ContainerSettings
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceParams:
+class InstanceParams(NamedTuple):
     """The params of one instance, and where they are in the bucket."""
 
     value: dict[str, Any]
-    ref: PayloadRef
+    key: str
+    first_byte: int
     size: int
 
     def as_fields(self) -> dict[str, Any]:
         """Return the fields of an event that carry these params: themselves, or where they are."""
-        return {"params": self.value} if self.size <= INLINE_BYTES else {"params_ref": self.ref}
+        if self.size <= INLINE_BYTES:
+            return {"params": self.value}
+        return {
+            "params_ref": PayloadRef(key=self.key, bytes=str(InclusiveRange.at(self.first_byte, self.size)))
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,7 @@ class AssignedShare:
         lines = payloads.get(self.params_key, str(self.params_bytes)).splitlines(keepends=True)
         byte = self.params_bytes.first
         for index, line in zip(self.indices.numbers(), lines, strict=True):
-            ref = PayloadRef(key=self.params_key, bytes=str(InclusiveRange.at(byte, len(line))))
-            yield index, InstanceParams(json.loads(line), ref, len(line))
+            yield index, InstanceParams(json.loads(line.decode()), self.params_key, byte, len(line))
             byte += len(line)
 
 

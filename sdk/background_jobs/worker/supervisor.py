@@ -137,7 +137,7 @@ def _run_work(work: Work, current_attempt: SharedCurrentAttempt, blame: Blame | 
     try:
         return work(current_attempt, blame)
     except RangeLost as lost:
-        _log.error("The container ends: %s", lost)  # noqa: TRY400 -- nothing failed here
+        _log.error("The container ends: %s", lost)
         return SHARE_LOST
     except BaseException:  # noqa: BLE001 -- the edge of the process
         _log.exception("The container cannot go on")

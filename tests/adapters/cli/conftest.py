@@ -47,7 +47,7 @@ def to_the_end(
         for share in range(stores.event_log.read_started(orchestration_id).parallelism):
             launch(OrchestrationService(settings).orchestration(orchestration_id), share, jobs=jobs)
         aggregate_completion()
-        start_next(orchestration_id, stores, settings)
+        start_next("default", orchestration_id, stores, settings)
         assert aggregate() == []
         return next_stage_id(orchestration_id)
 

@@ -34,6 +34,7 @@ from background_jobs.core.events.keys import (
 )
 from background_jobs.core.events.orchestrations import (
     CANCELLED,
+    COMPLETED,
     RERUN,
     SKIPPED,
     STARTED,
@@ -51,6 +52,7 @@ from background_jobs.core.events.orchestrations import (
 
 __all__ = [
     "CANCELLED",
+    "COMPLETED",
     "LOG_PARTITIONS",
     "PARTITION_SIZE",
     "POINTER_SORT",

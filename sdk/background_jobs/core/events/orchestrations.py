@@ -14,6 +14,8 @@ STARTED: Final = "orchestration#started"
 """The sort key of the event that makes a kick-off real."""
 CANCELLED: Final = "orchestration#cancelled"
 """The sort key of a cancellation."""
+COMPLETED: Final = "orchestration#completed"
+"""The sort key of the event that every instance has its outcome."""
 SKIPPED: Final = "orchestration#next"
 """The sort key of the event that says why the next stage was not started."""
 RERUN: Final = "rerun#"
@@ -78,7 +80,7 @@ class OrchestrationCompleted(LogEvent, Lineage):
     @property
     def sort_key(self) -> str:
         """Return the event's identity among those of its orchestration."""
-        return "orchestration#completed"
+        return COMPLETED
 
 
 class StageSkipped(LogEvent):
