@@ -36,8 +36,6 @@ class Metric(StrEnum):
     """Items of the event log that somebody replaced or removed, though it is append-only."""
     LAUNCHES_REFUSED = "LaunchesRefused"
     """Calls in which ECS refused to launch a container; counted from the state machine's log."""
-    EVENTS_REPLACED = "EventsReplaced"
-    """Items of the event log that were replaced, or removed before they had expired."""
 
 
 COUNTS: Final = frozenset(
@@ -48,7 +46,6 @@ COUNTS: Final = frozenset(
         Metric.ORCHESTRATIONS_STALLED,
         Metric.EVENTS_REPLACED,
         Metric.LAUNCHES_REFUSED,
-        Metric.EVENTS_REPLACED,
     }
 )
 """The metrics that are numbers of things; all others are seconds."""
