@@ -106,8 +106,9 @@ def test_a_kick_off_happened_or_it_did_not_wherever_it_stops(
         assert isinstance(started, OrchestrationStarted)
         assert len(list(stores.payloads.lines(started.params_key))) == started.total == TOTAL
         assert len(list(stores.payloads.lines(started.shares_key))) == 1
-    assert nth == 4  # two uploads and a put, and then none is left to stop at
-    assert len(log_items(settings)) == nth
+    assert nth == 4  # two uploads and a transaction, and then none is left to stop at
+    # each is in the log once, beside the item that says to which service it belongs
+    assert len(log_items(settings)) == 2 * nth
 
 
 def test_a_worker_repeats_only_what_has_no_outcome_wherever_it_stops(
