@@ -56,7 +56,7 @@ def test_a_bus_that_refuses_is_an_error(settings: Settings) -> None:
 def test_an_event_of_the_bus_reads_back_and_keeps_its_id() -> None:
     detail = json.loads(EVENT.model_dump_json())
     assert JobCompletedEvent.model_validate(detail) == EVENT
-    assert detail["event_id"] == completion_event_id("default", ORCHESTRATION_ID)
+    assert detail["event_id"] == completion_event_id(EVENT.service, ORCHESTRATION_ID)
 
 
 def test_starting_an_execution_twice_starts_one(settings: Settings) -> None:

@@ -37,8 +37,8 @@ from background_jobs.core.tables import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CHUNKS_PER_COMMIT: Final = 90
-"""Chunks that fit into one transaction of 100 items beside the summary and the feed."""
+CHUNKS_PER_COMMIT: Final = 20
+"""Chunks that fit into the 4 MB of one transaction, however badly they pack."""
 
 
 class ReadModelConflict(BackgroundJobsError):
@@ -123,7 +123,7 @@ class ReadModelStore:
     def read_snapshot(self, orchestration_id: str) -> ReadModel:
         """Return the summary and all chunks, as of the summary's version. Raises OrchestrationNotFound.
 
-        Beyond 90 chunks (157,500 instances) they are read in portions, and later portions may be newer.
+        Beyond 20 chunks (five million instances) they are read in portions, and later portions may be newer.
         """
         summary = self.read_summary(orchestration_id)
         models = [
