@@ -51,6 +51,11 @@ class Alarms(Construct):
             own_metric(environment, Metric.ORCHESTRATIONS_STALLED, "Maximum"),
         )
         self._alarm(
+            "EventsReplaced",
+            "Items of the event log were replaced or removed, which nothing of ours does",
+            own_metric(environment, Metric.EVENTS_REPLACED, "Sum"),
+        )
+        self._alarm(
             "LaunchesRefused",
             "ECS has refused to launch containers for half an hour",
             own_metric(environment, Metric.LAUNCHES_REFUSED, "Sum"),

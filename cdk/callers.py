@@ -7,28 +7,36 @@ from constructs import Construct
 from cdk.acknowledgements import acknowledge_wildcard
 from cdk.progress_api import ProgressApi
 from cdk.schedules import Schedules
+from cdk.shared import SharedResources
 from cdk.storage import Storage
 
 
 class Callers(Construct):
-    """Callers kick off, schedule and follow jobs, and read outcomes; operators may also rebuild."""
+    """Callers kick off, schedule and follow jobs, and read outcomes; operators may also rebuild.
+
+    There is a policy for callers of the whole environment, and one for those of each service.
+    """
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        storage: Storage,
+        shared: SharedResources,
         schedules: Schedules,
         progress_api: ProgressApi,
     ) -> None:
         super().__init__(scope, construct_id)
+        storage = shared.storage
         self.callers = iam.ManagedPolicy(
             self, "Policy", description="May kick off jobs, follow them, and read what came of them"
         )
         self.operators = iam.ManagedPolicy(
             self, "Operators", description="May put a read model right (background-jobs rebuild)"
         )
+        self.of_services = {
+            service.name: self._callers_of(service.name, storage) for service in shared.config.services
+        }
         storage.grant_call(self.callers)
         storage.grant_rebuild(self.operators)
         for manager in (self.callers, progress_api.function):
@@ -45,3 +53,13 @@ class Callers(Construct):
         acknowledge_wildcard(
             Stack.of(self), every_method, "Callers may use all of the API, and of this API only."
         )
+
+    def _callers_of(self, service: str, storage: Storage) -> iam.ManagedPolicy:
+        """Make a policy for callers of one service, who use neither the API, the history nor schedules."""
+        policy = iam.ManagedPolicy(
+            self,
+            f"PolicyOf-{service}",
+            description=f"May kick off jobs of {service}, follow them, and read what came of them",
+        )
+        storage.grant_call_service(policy, service)
+        return policy

@@ -58,6 +58,8 @@ class EnvironmentConfig(BaseModel):
     """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""
     api_access_log: bool = False
     """Keep an access log of the API; for this, the account's settings of API Gateway need a role."""
+    warm_throughput: int | None = Field(default=None, ge=4_000)
+    """The write units a second that each table takes from the beginning; None for AWS's 4,000."""
     customer_key: bool = False
     """Encrypt tables, bucket, logs and queue under a KMS key of the environment's own."""
     keep_data: bool = True

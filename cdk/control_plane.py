@@ -1,9 +1,10 @@
 """The control plane: from an event in the log to its execution, its containers and its end."""
 
+from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from background_jobs.core.limits import STREAM_BATCH
+from background_jobs.core.limits import STREAM_BATCH, STREAM_WINDOW_SECONDS
 from background_jobs.settings import ExecutionSettings
 from cdk.event_stream import EventStream
 from cdk.fan_out import FanOut, ShareFunctions
@@ -39,8 +40,10 @@ class ControlPlane(Construct):
             functions=ShareFunctions(self.close_unfinished, self.note_delay),
         )
         self.stream = EventStream(self, "Stream", shared=shared)
-        self.stream.feed(self.start_orchestration, batch_size=10, kind="OrchestrationStarted")
-        self.stream.feed(self.aggregate_jobs, batch_size=STREAM_BATCH)
+        self.stream.feed_appended(self.start_orchestration, batch_size=10, kind="OrchestrationStarted")
+        self.stream.feed_changed(
+            self.aggregate_jobs, batch_size=STREAM_BATCH, window=Duration.seconds(STREAM_WINDOW_SECONDS)
+        )
         self.stream.keep_what_fails(self.end_orchestration)
         self.fan_out.end_by(self.end_orchestration, shared.bus)
         services.tell_of_failed_starts(self.note_delay)

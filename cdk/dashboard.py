@@ -55,7 +55,13 @@ class EnvironmentDashboard(Construct):
             ),
         )
         dashboard.add_widgets(
-            self._graph("Trouble", "Sum", Metric.LAUNCHES_REFUSED, Metric.ORCHESTRATIONS_STALLED),
+            self._graph(
+                "Trouble",
+                "Sum",
+                Metric.LAUNCHES_REFUSED,
+                Metric.ORCHESTRATIONS_STALLED,
+                Metric.EVENTS_REPLACED,
+            ),
             _widget("Functions", of_all(functions.all, "Errors"), of_all(functions.all, "Throttles")),
             _widget(
                 "API",

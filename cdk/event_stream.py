@@ -1,5 +1,6 @@
 """The stream of the event log: the functions that follow it, and what they gave up."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aws_cdk import Duration
@@ -15,6 +16,8 @@ from cdk.shared import SharedResources
 _RETRIES: Final = 100
 _RECORD_AGE: Final = Duration.hours(12)
 """Half of the stream's retention: a poison record goes to the queue while later records still exist."""
+_EXPIRY: Final = "dynamodb.amazonaws.com"
+"""Who removes what has expired, as the stream says it."""
 _EVENT_AGE: Final = Duration.hours(6)
 """For how long Lambda keeps an event that it could not deliver to a function."""
 
@@ -39,17 +42,41 @@ class EventStream(Construct):
         # lets senders use it through SQS.
         self.end = sqs.Queue.from_queue_arn(self, "End", self.given_up.queue_arn)
 
-    def feed(self, function: lambda_.Function, *, batch_size: int, kind: str | None = None) -> None:
-        """Feed *function* with the events of one kind, or with all of them, as they are appended."""
-        # The stream also has the items that expire, which no function needs.
-        pattern: dict[str, Any] = {"eventName": lambda_.FilterRule.is_equal("INSERT")}
-        if kind:
-            pattern["dynamodb"] = {"NewImage": {"type": {"S": lambda_.FilterRule.is_equal(kind)}}}
+    def feed_appended(self, function: lambda_.Function, *, batch_size: int, kind: str) -> None:
+        """Feed *function* with the events of one kind, as they are appended."""
+        image = {"type": {"S": lambda_.FilterRule.is_equal(kind)}}
+        appended = {"eventName": lambda_.FilterRule.is_equal("INSERT"), "dynamodb": {"NewImage": image}}
+        self._feed(function, batch_size, appended)
+
+    def feed_changed(self, function: lambda_.Function, *, batch_size: int, window: Duration) -> None:
+        """Feed *function* with all events as they are appended, and with items replaced or removed.
+
+        A batch has what is appended within *window*. Items that expire are removed by DynamoDB itself, and no
+        function needs them.
+        """
+        removed = lambda_.FilterRule.is_equal("REMOVE")
+        self._feed(
+            function,
+            batch_size,
+            {"eventName": lambda_.FilterRule.or_("INSERT", "MODIFY")},
+            {"eventName": removed, "userIdentity": {"principalId": lambda_.FilterRule.not_exists()}},
+            {"eventName": removed, "userIdentity": {"principalId": lambda_.FilterRule.not_equals(_EXPIRY)}},
+            window=window,
+        )
+
+    def _feed(
+        self,
+        function: lambda_.Function,
+        batch_size: int,
+        *patterns: Mapping[str, Any],
+        window: Duration | None = None,
+    ) -> None:
         source = DynamoEventSource(
             self._event_log.table,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
             batch_size=batch_size,
-            filters=[lambda_.FilterCriteria.filter(pattern)],
+            max_batching_window=window,
+            filters=[lambda_.FilterCriteria.filter(pattern) for pattern in patterns],
             report_batch_item_failures=True,
             bisect_batch_on_error=True,
             retry_attempts=_RETRIES,

@@ -77,6 +77,11 @@ class PayloadBucket(Construct):
         """Let *to* read payloads of *service*, and store those that are small enough for one call."""
         self._grant(to, "s3:GetObject", "s3:PutObject", keys=_keys_of(service))
 
+    def grant_call(self, to: iam.IGrantable, service: str) -> None:
+        """Let *to* read and store payloads of *service*, in parts where they are large."""
+        keys = _keys_of(service)
+        self._grant(to, "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", keys=keys)
+
     def grant_store_scheduled(self, to: iam.IGrantable) -> None:
         """Let *to* store the params of schedules."""
         self._grant(to, "s3:PutObject", "s3:AbortMultipartUpload", keys=_SCHEDULED_KEYS)

@@ -5,7 +5,7 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from background_jobs.settings import Settings
+from background_jobs.settings import Settings, output_name
 from cdk.callers import Callers
 from cdk.config import EnvironmentConfig
 from cdk.control_plane import ControlPlane
@@ -45,11 +45,7 @@ class BackgroundJobsStack(Stack):
         self.start_after = kick_offs.next_stages.start_after
         Stalls(self, "Stalls", shared=shared, functions=functions)
         callers = Callers(
-            self,
-            "Callers",
-            storage=shared.storage,
-            schedules=kick_offs.schedules,
-            progress_api=progress_api,
+            self, "Callers", shared=shared, schedules=kick_offs.schedules, progress_api=progress_api
         )
         if config.monitored:
             Monitoring(
@@ -67,4 +63,10 @@ class BackgroundJobsStack(Stack):
         for name, value in settings.to_outputs().items():
             CfnOutput(self, name, value=value)
         CfnOutput(self, "CallerPolicy", value=callers.callers.managed_policy_arn)
+        for service, policy in callers.of_services.items():
+            CfnOutput(
+                self,
+                output_name(f"caller_policy_of_{service.replace('-', '_')}"),
+                value=policy.managed_policy_arn,
+            )
         CfnOutput(self, "OperatorPolicy", value=callers.operators.managed_policy_arn)

@@ -17,8 +17,8 @@ class Storage(Construct):
         self, scope: Construct, construct_id: str, *, config: EnvironmentConfig, key: kms.IKey | None
     ) -> None:
         super().__init__(scope, construct_id)
-        self.event_log = EventLogTable(self, "EventLog", keep_data=config.keep_data, key=key)
-        self.read_model = ReadModelTable(self, "ReadModel", keep_data=config.keep_data, key=key)
+        self.event_log = EventLogTable(self, "EventLog", config=config, key=key)
+        self.read_model = ReadModelTable(self, "ReadModel", config=config, key=key)
         self.payloads = PayloadBucket(self, "Payloads", config=config, key=key)
 
     def grant_call(self, to: iam.IGrantable) -> None:
@@ -29,6 +29,12 @@ class Storage(Construct):
         self.payloads.grant_read(to)
         self.payloads.grant_tell_missing(to)
         self.payloads.grant_write(to)
+
+    def grant_call_service(self, to: iam.IGrantable, service: str) -> None:
+        """Let *to* do the same with jobs of *service* alone."""
+        self.event_log.grant_call(to, service)
+        self.read_model.grant_read_service(to, service)
+        self.payloads.grant_call(to, service)
 
     def grant_kick_off(self, to: iam.IGrantable) -> None:
         """Let *to* kick off due schedules, and next stages with the results of the stage before."""
@@ -42,8 +48,7 @@ class Storage(Construct):
 
     def grant_work(self, to: iam.IGrantable, service: str) -> None:
         """Let *to* work for *service*: read params, append what happens, store large results."""
-        self.event_log.grant_append(to)
-        self.event_log.grant_read(to)
+        self.event_log.grant_work(to, service)
         self.payloads.grant_work(to, service)
 
     def grant_aggregate(self, to: iam.IGrantable) -> None:

@@ -1,6 +1,7 @@
 """DynamoDB tables made from their schemas, and grants on them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
@@ -9,17 +10,19 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from background_jobs.core.tables import IndexSchema, TableSchema
+from cdk.config import EnvironmentConfig
 
 
 def make_table(
     scope: Construct,
     schema: TableSchema,
     *,
-    keep_data: bool,
+    config: EnvironmentConfig,
     key: kms.IKey | None,
     recovery: dynamodb.PointInTimeRecoverySpecification | None = None,
 ) -> dynamodb.Table:
-    """Make the table of *schema*, encrypted under *key*; *keep_data* protects it from deletion."""
+    """Make the table of *schema* as *config* has it, encrypted under *key*."""
+    warm = config.warm_throughput
     table = dynamodb.Table(
         scope,
         "Table",
@@ -29,9 +32,10 @@ def make_table(
         stream=dynamodb.StreamViewType[schema.stream_view] if schema.stream_view else None,
         time_to_live_attribute=schema.time_to_live,
         point_in_time_recovery_specification=recovery,
+        warm_throughput=dynamodb.WarmThroughput(write_units_per_second=warm) if warm else None,
         encryption_key=key,
-        deletion_protection=keep_data,
-        removal_policy=RemovalPolicy.RETAIN if keep_data else RemovalPolicy.DESTROY,
+        deletion_protection=config.keep_data,
+        removal_policy=RemovalPolicy.RETAIN if config.keep_data else RemovalPolicy.DESTROY,
     )
     for index in schema.indexes:
         _add_index(table, index)
@@ -39,13 +43,32 @@ def make_table(
 
 
 def grant_actions(
-    table: dynamodb.Table, to: iam.IGrantable, *actions: str, indexes: Iterable[str] = ()
+    table: dynamodb.Table,
+    to: iam.IGrantable,
+    *actions: str,
+    indexes: Iterable[str] = (),
+    partitions: Sequence[str] = (),
 ) -> None:
-    """Let *to* do *actions* (``GetItem``) on *table*, or on its *indexes* alone where some are named."""
+    """Let *to* do *actions* (``GetItem``) on *table*, or on its *indexes* alone where some are named.
+
+    *partitions* are patterns of partition keys (``billing#*``); where there are some, no others are allowed.
+    """
     arns = [f"{table.table_arn}/index/{name}" for name in indexes] or [table.table_arn]
     iam.Grant.add_to_principal(
-        grantee=to, actions=[f"dynamodb:{action}" for action in actions], resource_arns=arns
+        grantee=to,
+        actions=[f"dynamodb:{action}" for action in actions],
+        resource_arns=arns,
+        conditions=_within(partitions) if partitions else None,
     )
+
+
+def _within(partitions: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the conditions of a request whose partition keys all match one of *partitions*.
+
+    `ForAllValues` alone is also true of a request without a key (a Scan, for one), so there must be one.
+    """
+    keys = "dynamodb:LeadingKeys"
+    return {"ForAllValues:StringLike": {keys: list(partitions)}, "Null": {keys: "false"}}
 
 
 def _add_index(table: dynamodb.Table, index: IndexSchema) -> None:

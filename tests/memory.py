@@ -4,10 +4,12 @@ import os
 from bisect import bisect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
 
+from botocore.client import BaseClient
 from moto import mock_aws
 
 from background_jobs.aws import clients
@@ -58,10 +60,23 @@ def aws_in_memory() -> Iterator[None]:
     others = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
     with patch.dict(os.environ, others | _ENVIRONMENT, clear=True):
         clients._client.cache_clear()
-        with mock_aws():
+        with mock_aws(), one_call_at_a_time():
             _create()
             yield
         clients._client.cache_clear()
+
+
+@contextmanager
+def one_call_at_a_time() -> Iterator[None]:
+    """Let threads call in turn: moto copies a whole table for a transaction, which must not change meanwhile."""
+    lock, call = RLock(), BaseClient._make_api_call  # type: ignore[attr-defined] # not in its stubs
+
+    def call_alone(client: BaseClient, *args: Any) -> Any:
+        with lock:
+            return call(client, *args)
+
+    with patch.object(BaseClient, "_make_api_call", call_alone):
+        yield
 
 
 def append_events(stores: Stores, *events: Event, service: str = SETTINGS.service) -> None:

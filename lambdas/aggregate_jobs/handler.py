@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+from aws_lambda_powertools.metrics import MetricUnit
 
 from background_jobs.aws import clients
 from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.aggregate_jobs import Aggregator
-from background_jobs.control_plane.stream import handle_records
+from background_jobs.control_plane.function_time import FunctionContext, is_nearly_over
+from background_jobs.control_plane.stream import handle_records, report_changes
 from background_jobs.core.events import Event
-from background_jobs.core.metrics import Measurement
+from background_jobs.core.metrics import Measurement, Metric
 from background_jobs.core.read_model import Summary
 from background_jobs.settings import Settings
 
@@ -40,11 +42,18 @@ def _meter(summary: Summary, measurements: Sequence[Measurement]) -> None:
         metrics.flush_metrics()
 
 
-def _aggregate(orchestration_id: str, events: Sequence[Event]) -> None:
-    with logger.append_context_keys(orchestration_id=orchestration_id):
-        _aggregator().aggregate(orchestration_id, events)
+def _aggregate(
+    context: FunctionContext, service: str, orchestration_id: str, events: Sequence[Event]
+) -> None:
+    is_over = partial(is_nearly_over, context)
+    with logger.append_context_keys(service_name=service, orchestration_id=orchestration_id):
+        _aggregator().aggregate(service, orchestration_id, events, is_over=is_over)
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: FunctionContext) -> dict[str, Any]:
     """Aggregate the records of one batch; return the records that are to be delivered again."""
-    return handle_records(event["Records"], _aggregate)
+    changes = report_changes(event["Records"])
+    if changes:
+        metrics.add_metric(Metric.EVENTS_REPLACED, MetricUnit.Count, changes)
+        metrics.flush_metrics()
+    return handle_records(event["Records"], partial(_aggregate, context))

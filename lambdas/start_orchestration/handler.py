@@ -25,8 +25,8 @@ def _parts() -> tuple[Settings, ExecutionSettings, StateMachine]:
     return Settings.from_env(), execution, state_machine
 
 
-def _start(orchestration_id: str, events: Sequence[Event]) -> None:
-    with logger.append_context_keys(orchestration_id=orchestration_id):
+def _start(service: str, orchestration_id: str, events: Sequence[Event]) -> None:
+    with logger.append_context_keys(service_name=service, orchestration_id=orchestration_id):
         start_orchestration(events, *_parts())
 
 

@@ -187,7 +187,7 @@ class ContainerSettings(_FromVariables):
     params_bytes: str = Field(alias=JOB_PARAMS_BYTES, pattern=r"^\d+-\d+$")
     """The share's lines in that object, as an HTTP byte range: ``0-8191``."""
     service: str = "default"
-    """The service of the container, which the task definition says: all that it reads and writes is its own."""
+    """The service whose task definition this is; the container reads and writes nothing of another."""
     metadata_uri: str = Field(default="", alias="ECS_CONTAINER_METADATA_URI_V4")
     """The address of the container's metadata, which have its log stream; set by ECS."""
     log: str = ""

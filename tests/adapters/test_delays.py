@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from background_jobs import OrchestrationService
+from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.note_delay import DelayReport, LaunchGivenUp, note_delay
 from background_jobs.core.containers.delays import MOST_DELAYS
@@ -46,6 +47,28 @@ def test_tries_become_rarer_and_end(service: OrchestrationService, stores: Store
     assert (waits[0], waits[-1]) == (10, 217)
     with pytest.raises(LaunchGivenUp):
         note_delay(report(orchestration.id, "Rate exceeded"), stores, at(99), draw=0)
+
+
+def test_a_report_reads_the_delays_of_its_own_share_alone(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    # given an orchestration with many containers and delays
+    orchestration = service.kick_off_job("halve", [{"n": n} for n in range(50)], parallelism=50)
+    for share in range(50):
+        note_delay(report(orchestration.id, "Rate exceeded", share), stores, at(0), draw=0)
+        note_delay(report(orchestration.id, "Rate exceeded", share), stores, at(1), draw=0)
+
+    # when one of them is delayed again
+    answers: list[Any] = []
+    clients.dynamodb().meta.events.register(
+        "after-call.dynamodb.Query", lambda parsed, **_: answers.append(parsed)
+    )
+    note_delay(report(orchestration.id, "Rate exceeded", 7), stores, at(2), draw=0)
+
+    # then what is read does not grow with the others
+    assert sum(answer["ScannedCount"] for answer in answers) == 2
+    delays = stores.event_log.read_containers(orchestration.id).delays
+    assert [delay.number for delay in delays if delay.share == 7] == [0, 1, 2]
 
 
 def test_a_task_that_could_not_start_is_known_by_what_was_injected() -> None:

@@ -56,7 +56,7 @@ def test_a_bus_that_refuses_is_an_error(settings: Settings) -> None:
 def test_an_event_of_the_bus_reads_back_and_keeps_its_id() -> None:
     detail = json.loads(EVENT.model_dump_json())
     assert JobCompletedEvent.model_validate(detail) == EVENT
-    assert detail["event_id"] == completion_event_id("default", ORCHESTRATION_ID)
+    assert detail["event_id"] == completion_event_id(EVENT.service, ORCHESTRATION_ID)
 
 
 def test_starting_an_execution_twice_starts_one(settings: Settings) -> None:
@@ -66,6 +66,7 @@ def test_starting_an_execution_twice_starts_one(settings: Settings) -> None:
         roleArn="arn:aws:iam::123456789012:role/fan-out",
     )["stateMachineArn"]
     fan_out = FanOutInput(
+        service="default",
         orchestration_id=ORCHESTRATION_ID,
         job_name="census",
         task_definition="background-jobs-test-default",
@@ -81,4 +82,4 @@ def test_starting_an_execution_twice_starts_one(settings: Settings) -> None:
         StateMachine(clients.stepfunctions(), arn).start(fan_out)
 
     (execution,) = clients.stepfunctions().list_executions(stateMachineArn=arn)["executions"]
-    assert execution["name"] == ORCHESTRATION_ID
+    assert execution["name"] == f"default_{ORCHESTRATION_ID}"

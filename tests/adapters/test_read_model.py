@@ -11,7 +11,13 @@ from background_jobs.aws.read_model import ReadModelConflict
 from background_jobs.aws.stores import Stores
 from background_jobs.core.events import Event
 from background_jobs.core.fold import ChunkNumbers, FoldResult, fold
+from background_jobs.settings import Settings
 from tests.unit.histories import ORCHESTRATION_ID, at, job_completed, job_errored, job_started, started
+
+
+@pytest.fixture
+def stores(settings: Settings) -> Stores:
+    return Stores.of(settings).for_service("default")
 
 
 def folding(stores: Stores, *events: Event) -> FoldResult:

@@ -187,7 +187,7 @@ def test_the_stream_of_orchestrations_passes_the_histories_of_schedules_by(
         for number, item in enumerate(items)
     ]
     seen: list[str] = []
-    assert handle_records(records, lambda orchestration_id, _: seen.append(orchestration_id)) == {
+    assert handle_records(records, lambda _, orchestration_id, __: seen.append(orchestration_id)) == {
         "batchItemFailures": []
     }
     assert seen == [ids.occurrence_id("hourly", clock())]

@@ -1,8 +1,10 @@
-"""Random sequences of events of one orchestration: the log and the aggregator keep their invariants."""
+"""Random lives of one orchestration: the log, its owners and the aggregator keep their invariants."""
 
 import contextlib
 import uuid
+from collections.abc import Iterator, Sequence
 
+import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -20,12 +22,20 @@ from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.aggregate_jobs import Aggregator
 from background_jobs.control_plane.rebuild import differences
+from background_jobs.core.blocks import InstanceRange, cut_bodies
 from background_jobs.core.errors import EventConflict
-from background_jobs.core.events import Event, JobErrored, OrchestrationCompleted
+from background_jobs.core.events import (
+    Event,
+    JobErrored,
+    JobEvent,
+    OrchestrationCompleted,
+    OrchestrationEvent,
+)
 from background_jobs.core.fold import ChunkNumbers, ReadModel, Summary, fold
+from background_jobs.core.ownership import Ownership, RangeLost, begin, close, take_over
 from background_jobs.core.statuses import Status, StatusChunk, status_of
 from background_jobs.settings import Settings
-from tests.memory import append_events
+from tests.memory import SETTINGS, append_events
 from tests.unit import histories
 from tests.unit.histories import at
 
@@ -48,14 +58,20 @@ class Life(RuleBasedStateMachine):
         self.aggregator = Aggregator(stores.event_log, stores.read_model, bus, clock=lambda: at(0))
         self.total = 0
         self.seconds = 0
-        self.launch = 0
+        self.owners: list[Ownership] = []
+        """Who has owned the instances; the last one does."""
         self.attempts: dict[int, int] = {}
         self.running: set[int] = set()
         self.outcomes: dict[int, Status] = {}
         self.seen: dict[int, Status] = {}
         self.version = 0
 
-    def _append(self, event: Event) -> None:
+    def _append(self, event: JobEvent, owner: Ownership | None = None) -> None:
+        """Append a block of one event as an owner does, by default as the one who may."""
+        (body,) = cut_bodies([event.model_copy(update={"orchestration_id": self.id})])
+        self.stores.block_log.run((owner or self.owners[-1]).append(body))
+
+    def _append_whole(self, event: OrchestrationEvent) -> None:
         append_events(self.stores, event.model_copy(update={"orchestration_id": self.id}))
 
     def _now(self) -> int:
@@ -68,7 +84,9 @@ class Life(RuleBasedStateMachine):
     @initialize(total=st.integers(1, 6))
     def kick_off(self, total: int) -> None:
         self.total = total
-        self._append(histories.started(total))
+        self._append_whole(histories.started(total).model_copy(update={"parallelism": 1}))
+        self.range = InstanceRange(SETTINGS.service, self.id, 0, total - 1)
+        self.owners = [begin(self.range, "launch 0")]
 
     @rule(index=INSTANCES)
     def start(self, index: int) -> None:
@@ -85,18 +103,41 @@ class Life(RuleBasedStateMachine):
 
     @rule(index=INSTANCES, status=st.sampled_from([Status.COMPLETED, Status.ERRORED]))
     def end(self, index: int, status: Status) -> None:
-        """Append an outcome, which need not be the first: two containers may have run the instance."""
-        if index < self.total:
-            make = histories.job_completed if status is Status.COMPLETED else histories.job_errored
-            self._append(make(index, seconds=self._now()))
-            self.outcomes.setdefault(index, status)
+        if index < self.total and index not in self.outcomes:
+            self._append(self._outcome(index, status))
+            self.outcomes[index] = status
             self.running.discard(index)
+
+    @precondition(lambda self: len(self.owners) > 1)
+    @rule(index=INSTANCES, status=st.sampled_from([Status.COMPLETED, Status.ERRORED]), data=st.data())
+    def end_by_one_who_was_thought_dead(self, index: int, status: Status, data: st.DataObject) -> None:
+        owner = data.draw(st.sampled_from(self.owners[:-1]))
+        if index < self.total:
+            with pytest.raises(RangeLost):
+                self._append(self._outcome(index, status), owner)
+
+    def _outcome(self, index: int, status: Status) -> JobEvent:
+        make = histories.job_completed if status is Status.COMPLETED else histories.job_errored
+        return make(index, seconds=self._now())
 
     @rule()
     def lose_the_container(self) -> None:
-        self.launch += 1
+        launch = len(self.owners)
+        owner, _ = self.stores.block_log.run(take_over(self.range, f"launch {launch}"))
+        self.owners.append(owner)
         self.running.clear()
-        self._append(histories.container_started(launch=self.launch))
+        self._append_whole(histories.container_started(launch=launch))
+
+    @precondition(lambda self: self.total)
+    @rule()
+    def close_what_is_left(self) -> None:
+        def outcomes(left: Sequence[int], _: object) -> Iterator[bytes]:
+            self.outcomes |= dict.fromkeys(left, Status.ERRORED)
+            events = [histories.job_errored(index, seconds=self._now()) for index in left]
+            return cut_bodies(event.model_copy(update={"orchestration_id": self.id}) for event in events)
+
+        self.stores.block_log.run(close(self.range, f"closer {self._now()}", outcomes))
+        self.lose_the_container()
 
     @rule()
     def cancel(self) -> None:
@@ -109,7 +150,7 @@ class Life(RuleBasedStateMachine):
     def deliver(self, data: st.DataObject) -> None:
         """Deliver some of the log, in any order, some of it twice."""
         batch = data.draw(st.lists(st.sampled_from(self._log()), min_size=1, max_size=12))
-        self.aggregator.aggregate(self.id, batch)
+        self.aggregator.aggregate(SETTINGS.service, self.id, batch)
 
     @precondition(lambda self: self.total)
     @invariant()
@@ -143,7 +184,7 @@ class Life(RuleBasedStateMachine):
         if not self.total:
             return
         for _ in ("everything", "the completion that follows"):
-            self.aggregator.aggregate(self.id, self._log())
+            self.aggregator.aggregate(SETTINGS.service, self.id, self._log())
         assert differences(self.id, self.stores) == []
         summary = self.stores.read_model.read_summary(self.id)
         assert summary.done == (len(self.outcomes) == self.total)
@@ -154,7 +195,7 @@ class Life(RuleBasedStateMachine):
         assert len([e for e in log if isinstance(e, JobErrored)]) == summary.errored
 
     def _replayed(self, *parts: list[Event]) -> ReadModel:
-        model = ReadModel(Summary(orchestration_id=self.id), {0: StatusChunk()})
+        model = ReadModel(Summary(orchestration_id=self.id, service=SETTINGS.service), {0: StatusChunk()})
         for part in parts:
             model = fold(model, part).model
         return model

@@ -14,7 +14,7 @@ from background_jobs import JobContext, OrchestrationService, Retry, job_name
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
-from background_jobs.core.events import JobErrored
+from background_jobs.core.events import JobErrored, log_partition
 from background_jobs.jobs import Jobs
 from background_jobs.settings import Settings
 from tests.adapters.jobs import Died, ran
@@ -220,8 +220,9 @@ def test_a_record_that_is_no_event_is_reported_and_holds_up_nobody(
     aggregate: Callable[[], Any],
     settings: Settings,
 ) -> None:
-    clients.dynamodb().put_item(TableName=settings.event_log_table, Item={"pk": {"S": "x"}, "sk": {"S": "y"}})
     orchestration = service.kick_off_job("halve", [{"n": 2}])
+    place: Any = {"pk": {"S": log_partition("default", orchestration.id)}, "sk": {"S": "y"}}
+    clients.dynamodb().put_item(TableName=settings.event_log_table, Item=place)
     launch(orchestration)
     assert len(aggregate()) == 1
     assert orchestration.done()

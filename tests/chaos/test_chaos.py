@@ -25,6 +25,7 @@ from background_jobs import JobCompletedEvent, JobResults, Orchestration, Orches
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import differences
 from background_jobs.core.events import ContainerStarted, OrchestrationCompleted
+from background_jobs.core.ids import execution_name
 from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.processes import find_processes
 from tests.chaos.server import FAULTS
@@ -175,7 +176,8 @@ def test_nothing_is_lost_when_the_execution_is_aborted(stack: ChaoticStack, tmp_
 
     states = boto3.client("stepfunctions")
     (machine,) = states.list_state_machines()["stateMachines"]
-    arn = machine["stateMachineArn"].replace(":stateMachine:", ":execution:") + f":{orchestration.id}"
+    executions = machine["stateMachineArn"].replace(":stateMachine:", ":execution:")
+    arn = f"{executions}:{execution_name('default', orchestration.id)}"
     states.stop_execution(executionArn=arn, cause="by hand")
 
     results = service.get_job_results(orchestration.id, timeout=PATIENCE)

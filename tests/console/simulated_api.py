@@ -51,7 +51,7 @@ class SimulatedApi:
 
     def fold(self, *events: Event) -> None:
         """Fold *events*, all of one orchestration, without appending them to the log."""
-        self._aggregator.aggregate(events[0].orchestration_id, events)
+        self._aggregator.aggregate(SETTINGS.service, events[0].orchestration_id, events)
 
     def complete(self, orchestration_id: str) -> None:
         """Append and fold the completion, once all instances have outcomes."""

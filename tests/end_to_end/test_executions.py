@@ -6,6 +6,7 @@ from typing import Any
 import boto3
 
 from background_jobs import OrchestrationService
+from background_jobs.core.ids import execution_name
 from background_jobs.core.metrics import Metric
 from tests.offline import until
 
@@ -14,7 +15,8 @@ def test_an_execution_succeeds_whatever_became_of_the_instances(service: Orchest
     orchestration = service.kick_off_job("fussy", [{}, {"bad": 1}], parallelism=2)
     states = boto3.client("stepfunctions")
     (machine,) = states.list_state_machines()["stateMachines"]
-    arn = machine["stateMachineArn"].replace(":stateMachine:", ":execution:") + f":{orchestration.id}"
+    executions = machine["stateMachineArn"].replace(":stateMachine:", ":execution:")
+    arn = f"{executions}:{execution_name('default', orchestration.id)}"
 
     def ended() -> str | None:
         status: str = states.describe_execution(executionArn=arn)["status"]

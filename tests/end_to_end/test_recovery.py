@@ -16,6 +16,7 @@ from background_jobs import Cancellation, Failure, Orchestration, OrchestrationS
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import differences
 from background_jobs.core.events import ContainerStarted
+from background_jobs.core.ids import execution_name
 from background_jobs.local_stack import LocalStack
 from tests.offline import containers, until
 
@@ -231,7 +232,8 @@ def test_an_aborted_execution_ends_its_orchestration(
 
     states = boto3.client("stepfunctions")
     (machine,) = states.list_state_machines()["stateMachines"]
-    arn = machine["stateMachineArn"].replace(":stateMachine:", ":execution:") + f":{orchestration.id}"
+    executions = machine["stateMachineArn"].replace(":stateMachine:", ":execution:")
+    arn = f"{executions}:{execution_name('default', orchestration.id)}"
     states.stop_execution(executionArn=arn, cause="by hand")
 
     failures = failures_of(service, orchestration)

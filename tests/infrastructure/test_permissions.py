@@ -278,10 +278,13 @@ def operated(life: Life) -> None:
     life.become(None)
     boto3.Session().client("dynamodb").delete_item(
         TableName=life.settings.read_model_table,
-        Key={"pk": {"S": orchestration.id}, "sk": {"S": "statuses#00000"}},
+        Key={
+            "pk": {"S": f"default#{orchestration.id}#statuses#00000"},
+            "sk": {"S": "chunk"},
+        },
     )
     life.become("Operator")
-    assert rebuild(orchestration.id, Stores.of(life.settings), datetime.now(UTC)) == [
+    assert rebuild(orchestration.id, Stores.of(life.settings), datetime.now(UTC)).read_model == [
         "statuses of instances from 0 on"
     ]
 

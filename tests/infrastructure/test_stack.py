@@ -1,8 +1,9 @@
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from moto.events.models import EventPattern
 
 from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
 from background_jobs.core.tables import HISTORY_INDEXES
@@ -292,6 +293,12 @@ def test_the_event_log_streams_new_images_and_can_be_restored(template: Template
     assert log["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
+def test_tables_are_warm_where_the_environment_asks_for_it(synthesized: Synthesize) -> None:
+    for asked, expected in ((None, [None, None]), (12_000, [{"WriteUnitsPerSecond": 12_000}] * 2)):
+        tables = of_type(synthesized(environment(warm_throughput=asked)), "AWS::DynamoDB::Table")
+        assert [table.get("WarmThroughput") for table in tables] == expected
+
+
 def test_the_history_has_its_indexes(template: Template) -> None:
     (table,) = [t for t in of_type(template, "AWS::DynamoDB::Table") if "GlobalSecondaryIndexes" in t]
     assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == set(HISTORY_INDEXES)
@@ -370,9 +377,32 @@ def test_stream_mappings_give_poison_records_up_and_keep_them(template: Template
         assert mapping["BisectBatchOnFunctionError"] is True
         assert mapping["MaximumRetryAttempts"] < 10_000
         assert "OnFailure" in mapping["DestinationConfig"]
-        # and items that expire invoke no function
-        (event_filter,) = mapping["FilterCriteria"]["Filters"]
-        assert json.loads(event_filter["Pattern"])["eventName"] == ["INSERT"]
+
+
+INSERTED: Final = {"eventName": "INSERT", "dynamodb": {"NewImage": {"type": {"S": "Block"}}}}
+STARTED: Final = {"eventName": "INSERT", "dynamodb": {"NewImage": {"type": {"S": "OrchestrationStarted"}}}}
+REPLACED: Final = STARTED | {"eventName": "MODIFY"}
+REMOVED: Final = {"eventName": "REMOVE", "dynamodb": {}}
+REMOVED_BY_SERVICE: Final = REMOVED | {"userIdentity": {"type": "Service", "principalId": "x.amazonaws.com"}}
+EXPIRED: Final = REMOVED | {"userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}}
+"""As DynamoDB's stream has them: who removed an item is said where it was DynamoDB itself."""
+
+
+@pytest.mark.parametrize(
+    ("function", "records"),
+    [
+        ("StartOrchestration", [STARTED]),
+        ("AggregateJobs", [INSERTED, STARTED, REPLACED, REMOVED, REMOVED_BY_SERVICE]),
+    ],
+)
+def test_the_stream_invokes_functions_for_what_is_appended_replaced_or_removed_but_not_for_what_expires(
+    template: Template, function: str, records: list[Any]
+) -> None:
+    mappings = of_type(template, "AWS::Lambda::EventSourceMapping")
+    (mapping,) = [m for m in mappings if function in text_of(m["FunctionName"])]
+    patterns = [EventPattern.load(f["Pattern"]) for f in mapping["FilterCriteria"]["Filters"]]
+    everything: list[Any] = [INSERTED, STARTED, REPLACED, REMOVED, REMOVED_BY_SERVICE, EXPIRED]
+    assert [r for r in everything if any(pattern.matches_event(r) for pattern in patterns)] == records
 
 
 def test_events_that_the_bus_could_not_deliver_are_kept_too(template: Template) -> None:

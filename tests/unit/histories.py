@@ -12,6 +12,7 @@ from background_jobs.core.events import (
     JobCompleted,
     JobError,
     JobErrored,
+    JobProgressed,
     JobStarted,
     OrchestrationCancelled,
     OrchestrationStarted,
@@ -51,6 +52,15 @@ def attempt_failed(index: int, attempt: int = 1, *, seconds: float = 2, **fields
         error=JobError(type="OSError", message="away"),
         retry_at=at(seconds + 1),
         **fields,
+    )
+
+
+def job_progressed(index: int, *, seconds: float = 1.5, **fields: Any) -> JobProgressed:
+    return JobProgressed(
+        orchestration_id=ORCHESTRATION_ID,
+        at=at(seconds),
+        index=index,
+        **({"attempt": 1, "percent": 50} | fields),
     )
 
 

@@ -166,7 +166,7 @@ class Found:
 
 def try_every_order(
     names: Sequence[str], *, lost_answers: int = 1, place: Place = lambda block: block.sequence,
-    actors: dict[str, Callable[[str], Actor]] = ACTORS,
+    actors: dict[str, Callable[[str], Actor]] = ACTORS, log_type: type[Log] = Log,
 ) -> Found:  # fmt: skip
     """Let the actors take their steps in every order; raise Violation where one leads to what must not be.
 
@@ -178,7 +178,7 @@ def try_every_order(
     ends = 0
     while pending:
         moves = pending.pop()
-        log, running = replay(names, moves, place, actors)
+        log, running = replay(names, moves, log_type(place), actors)
         answers = tuple(tuple(map(_hashable, actor.answers)) for actor in running)
         state = (frozenset(log.blocks.items()), answers, sum(lost for _, lost in moves))
         if state in known:
@@ -203,10 +203,9 @@ def _hashable(answer: Any) -> object:
 def replay(
     names: Sequence[str],
     moves: Iterable[tuple[int, bool]],
-    place: Place,
+    log: Log,
     actors: dict[str, Callable[[str], Actor]],
 ) -> tuple[Log, list[Running]]:
-    log = Log(place)
     running = [
         Running(actors[name](f"{name} {number}"), closes=name == "closer")
         for number, name in enumerate(names)
@@ -284,6 +283,32 @@ def test_a_range_that_was_taken_over_is_finished_by_its_last_owner() -> None:
     assert {index: event.result for index, event in log.seen.items()} == {0: "launch", 1: "relaunch"}  # type: ignore[union-attr]
 
 
+class LogOfLaunches(Log):
+    """A log whose blocks are in the order of the launches that appended them."""
+
+    def check(self, appended: Block) -> None:
+        super().check(appended)
+        launches = [number_of(self.blocks[place]) for place in sorted(self.blocks)]
+        if launches != sorted(launches):
+            raise Violation(f"a launch took the range from a later one: {launches}")
+
+
+def number_of(block: Block) -> int:
+    return int(block.owner.rpartition(" ")[2])
+
+
+def numbered_launch(owner: str) -> Actor:
+    """Take over from earlier launches, and yield to later ones."""
+    number = int(owner.rpartition(" ")[2])
+    owned, blocks = yield from take_over(RANGE, owner, yields_to=lambda block: number_of(block) > number)
+    yield from work(owned, unfinished(RANGE, [event for block in blocks for event in block.events()]))
+
+
+def test_no_launch_takes_a_range_from_a_later_one() -> None:
+    found = try_every_order(("launch",) * 2, actors={"launch": numbered_launch}, log_type=LogOfLaunches)
+    assert found.ends > 1
+
+
 class TestWhatTheModelFinds:
     """The model is only worth something if it finds what is wrong with a protocol that is."""
 
@@ -310,6 +335,10 @@ class TestWhatTheModelFinds:
         with pytest.raises(Violation, match="second outcome"):
             try_every_order(("launch", "hasty"), actors=ACTORS | {"hasty": hasty})
 
+    def test_without_yielding_a_launch_that_slept_ends_the_one_that_works(self) -> None:
+        with pytest.raises(Violation, match="from a later one"):
+            try_every_order(("relaunch",) * 2, log_type=LogOfLaunches)
+
     def test_who_goes_on_behind_a_refused_block_gives_second_outcomes(self) -> None:
         def stubborn(owner: str) -> Actor:
             owned = begin(RANGE, owner)
@@ -333,9 +362,7 @@ class TestWhatTheModelFinds:
                     raise RangeLost(RANGE, block)
                 owned.next_sequence += 1
 
-        log, running = replay(
-            ["forgetful"], [(0, True), (0, False)], lambda block: block.sequence, {"forgetful": forgetful}
-        )
+        log, running = replay(["forgetful"], [(0, True), (0, False)], Log(), {"forgetful": forgetful})
         assert running[0].lost
         assert len(log.seen) == 1
 

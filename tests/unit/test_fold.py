@@ -1,4 +1,5 @@
 from collections.abc import Iterable, Sequence
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,9 +112,26 @@ def test_an_orchestration_without_instances_is_complete_once_started() -> None:
     assert (completion.total, completion.at) == (0, at(0))
 
 
-@given(st.lists(st.integers(0, 15), min_size=statuses.CHUNK_SIZE, max_size=statuses.CHUNK_SIZE))
-def test_a_chunk_of_statuses_packs_two_instances_a_byte_and_unpacks_the_same(ranks: list[int]) -> None:
-    chunk = StatusChunk(bytearray(ranks))
-    packed = chunk.packed()
-    assert len(packed) == statuses.CHUNK_SIZE // 2
-    assert StatusChunk.unpacked(packed) == chunk
+@given(st.lists(st.integers(0, 15), max_size=1_750), st.sampled_from([0, 7, statuses.CHUNK_SIZE - 1_750]))
+def test_a_chunk_of_statuses_unpacks_the_same(ranks: list[int], first: int) -> None:
+    chunk = StatusChunk()
+    for offset, rank in enumerate(ranks):
+        chunk.raised(first + offset, rank)
+    assert StatusChunk.unpacked(chunk.packed()) == chunk
+
+
+def test_a_chunk_of_statuses_is_one_write_unit_where_few_fail_and_far_from_an_items_limit_where_all_differ() -> (
+    None
+):
+    shares = range(0, statuses.CHUNK_SIZE, 10_000)
+    usual, worst = StatusChunk(), StatusChunk()
+    draw = Random(7)
+    for first in shares:
+        ended = draw.randrange(10_000)
+        for offset in range(first, first + ended):
+            usual.raised(offset, statuses.ERRORED if draw.random() < 0.0005 else statuses.COMPLETED)
+        usual.raised(first + ended, statuses.running(1))
+    for offset in range(statuses.CHUNK_SIZE):
+        worst.raised(offset, draw.randrange(16))
+    assert len(usual.packed()) < 900
+    assert len(worst.packed()) < 130_000

@@ -45,22 +45,46 @@ def test_the_price_of_ten_thousand_short_instances() -> None:
     assert plan(TEN_THOUSAND).bill.dollars == pytest.approx(sum(price.values()))
 
 
-def test_the_log_takes_two_events_in_transactions_for_each_instance() -> None:
+def test_the_log_takes_a_block_of_one_unit_for_each_long_instance() -> None:
     used = estimate_footprint(TEN_THOUSAND.run())
-    # a start and an outcome of less than 1 KB, two units each; 100 containers; the first and the last event
-    assert used.log_write_units == 10_000 * (2 + 2) + 100 * (1 + 2) + 2
+    # an outcome with the start of the next, and the first start of each container; 20 of the 39 ends of
+    # partitions are within a share, and cut a block in two; the events of containers; the kick-off, which is
+    # a transaction of two items, and the completion
+    blocks = 10_000 + 100 + 20
+    assert used.log_write_units == blocks + 100 * 2 + 2 * 2 + 1
+    assert used.stream_records == blocks + 100 * 2 + 2
 
 
-def test_an_outcome_in_the_same_transaction_saves_the_start_of_a_short_instance() -> None:
-    used = estimate_footprint(Workload(instances=1_000, seconds=0.05, parallelism=1).run())
-    # a quarter of the starts is written before its outcome is there
-    assert used.log_write_units == 1_000 * 2 + 250 * 2 + (1 + 2) + 2
+def test_a_share_of_one_long_instance_takes_a_block_for_its_start_and_one_for_its_outcome() -> None:
+    used = estimate_footprint(Workload(instances=50, seconds=60, parallelism=50).run())
+    assert used.log_write_units == 50 * 2 + 50 * 2 + 2 * 2 + 1
+
+
+def test_a_short_instance_shares_its_block_with_others() -> None:
+    used = estimate_footprint(Workload(instances=1_000, seconds=0.05, parallelism=1, result_bytes=4).run())
+    # five outcomes and the start of the sixth are packed into less than 1 KB; three ends of partitions
+    assert used.log_write_units == 1_000 / 5 + 3 + 2 + 2 * 2 + 1
+
+
+def test_results_are_paid_for_by_their_size() -> None:
+    small, large = (
+        estimate_footprint(Workload(instances=1_000, seconds=1, parallelism=1, result_bytes=size).run())
+        for size in (100, 20_000)
+    )
+    assert large.log_write_units == pytest.approx(20 * small.log_write_units, rel=0.02)
 
 
 def test_a_large_result_is_an_object_of_its_own() -> None:
     used = estimate_footprint(Workload(instances=10, seconds=1, parallelism=1, result_bytes=100_000).run())
     assert (used.s3_puts, used.s3_gets) == (2 + 10, 3 + 10)
-    assert used.log_write_units == 10 * (2 + 2) + (1 + 2) + 2
+    assert used.log_write_units == (10 + 1) + 2 + 2 * 2 + 1
+
+
+def test_a_million_instances_of_a_second_cost_little_more_than_their_computing() -> None:
+    price = dollars(plan(Workload(instances=1_000_000, seconds=1, parallelism=100)))
+    computing = price["Fargate"] + price["Public IPv4"]
+    assert computing == pytest.approx(100 * (20 + 10_000) / 3600 * (0.01975 + 0.005))
+    assert sum(price.values()) <= 8
 
 
 def test_a_container_of_seconds_is_billed_as_a_minute() -> None:
@@ -104,7 +128,8 @@ def test_a_plan_warns_from_four_fifths_of_a_limit_on(quota: float, *, warned: bo
 
 def test_a_fan_out_that_writes_too_fast_is_warned_of() -> None:
     calm = plan(TEN_THOUSAND, vcpu_quota=1_000)
-    busy = plan(Workload(instances=100_000, seconds=0.01, parallelism=1_000), vcpu_quota=1_000)
+    large_results = Workload(instances=100_000, seconds=0.01, parallelism=1_000, result_bytes=20_000)
+    busy = plan(large_results, vcpu_quota=1_000)
     assert warnings(calm) == set()
     assert {
         "Write units a second in a new log table",
@@ -119,17 +144,36 @@ def test_the_fullest_limit_comes_first() -> None:
 
 def test_containers_that_only_wait_for_the_fullest_share_are_saved() -> None:
     # 100 instances in 60 containers are two in the fullest, and so they are in 50
-    cheaper = plan(Workload(instances=100, seconds=60, parallelism=60)).cheaper
+    cheaper = plan(Workload(instances=100, seconds=60, parallelism=60), vcpu_quota=1_000).cheaper
     assert cheaper is not None
     assert cheaper.parallelism == 50
 
 
 def test_more_containers_are_suggested_where_they_cost_about_the_same() -> None:
-    faster = plan(TEN_THOUSAND).faster
+    faster = plan(TEN_THOUSAND, vcpu_quota=1_000).faster
     assert faster is not None
-    assert faster.parallelism == 400
+    assert faster.parallelism == 334
     assert faster.seconds < plan(TEN_THOUSAND).timing.seconds
     assert faster.dollars <= 1.1 * plan(TEN_THOUSAND).bill.dollars
+
+
+@pytest.mark.parametrize("quota", [6, 50, 75, 200, 1_000])
+@pytest.mark.parametrize("parallelism", [10, 100, 1_000])
+def test_what_is_suggested_is_within_every_limit(quota: float, parallelism: int) -> None:
+    given = Workload(instances=10_000, seconds=5, parallelism=parallelism)
+    made = plan(given, vcpu_quota=quota)
+    for suggestion in (made.cheaper, made.faster):
+        if suggestion:
+            other = given.model_copy(update={"parallelism": suggestion.parallelism})
+            assert [use for use in plan(other, vcpu_quota=quota).quotas if use.used > use.limit] == []
+
+
+def test_more_containers_than_the_account_may_run_are_not_suggested() -> None:
+    # half a vCPU each
+    assert plan(TEN_THOUSAND, vcpu_quota=50).faster is None
+    faster = plan(TEN_THOUSAND, vcpu_quota=75).faster
+    assert faster is not None
+    assert 100 < faster.parallelism <= 150
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count, groupby, islice
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -11,6 +12,7 @@ from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.transactions import (
     CONDITION_FAILED,
     RETRYABLE,
+    THROTTLED,
     cancellation_reasons,
     wait_before_retry,
 )
@@ -41,16 +43,6 @@ _READERS: Final = 8
 _LONGEST_PAUSE: Final = 9
 """The attempt whose pause is the longest: up to 25 s."""
 _TRANSACTION_BYTES: Final = 3_500_000
-_THROTTLED: Final = frozenset({
-    "InternalServerError",
-    "LimitExceededException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ServiceUnavailable",
-    "ThrottlingException",
-    "TransactionConflictException",
-})  # fmt: skip
-"""What passes, however long it takes."""
 
 
 class BlockLog:
@@ -114,9 +106,9 @@ class BlockLog:
                 )
             except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
                 holder: Any = taken.response
-                return block_from_item(holder["Item"])
+                return block_in_place(holder["Item"])
             except ClientError as error:
-                if error.response["Error"].get("Code") not in _THROTTLED or self._is_over():
+                if error.response["Error"].get("Code") not in THROTTLED or self._is_over():
                     raise
                 wait_before_retry(min(attempt, _LONGEST_PAUSE))
             else:
@@ -151,7 +143,7 @@ class BlockLog:
                 reasons: Any = cancelled.response.get("CancellationReasons", [])
                 for block, reason in zip(left, reasons, strict=True):
                     if reason.get("Code") == CONDITION_FAILED:
-                        holders[block.key] = block_from_item(reason["Item"])
+                        holders[block.key] = block_in_place(reason["Item"])
                 left = [block for block in left if block.key not in holders]
                 if CONDITION_FAILED not in codes:
                     wait_before_retry(min(attempt, _LONGEST_PAUSE))
@@ -189,7 +181,7 @@ class BlockLog:
         pieces = (part.numbers() for part in parts)
         for piece, blocks in self.read_pieces(service, orchestration_id, pieces):
             for block in blocks:
-                yield from (event for event in block.events() if event.index in piece)
+                yield from (event for event in block.readable_events() if event.index in piece)
 
     def read_pieces(
         self, service: str, orchestration_id: str, pieces: Iterable[Sequence[int]]
@@ -206,6 +198,10 @@ class BlockLog:
             return piece, [block for block in blocks if block.range.last >= piece[0]]
 
         return self._ahead(pieces, read)
+
+    def read_items(self, partitions: Iterable[str]) -> Iterator[list[Mapping[str, Any]]]:
+        """Yield all items of each partition as they are stored, whatever they are; a few partitions ahead."""
+        return self._ahead(partitions, lambda partition: list(self._items(partition, " ", "~")))
 
     @staticmethod
     def _ahead(parts: Iterable[_S], read: Callable[[_S], _T]) -> Iterator[_T]:
@@ -224,6 +220,13 @@ class BlockLog:
 
     @reaching_aws
     def _query(self, partition: str, low: str, high: str) -> list[Block]:
+        blocks: list[Block] = []
+        for item in self._items(partition, low, high):
+            with suppress(InvalidBlock):  # it is in no place where a block can be
+                blocks.append(block_in_place(item))
+        return blocks
+
+    def _items(self, partition: str, low: str, high: str) -> Iterator[Mapping[str, Any]]:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :partition AND sk BETWEEN :low AND :high",
@@ -234,7 +237,8 @@ class BlockLog:
             },
             ConsistentRead=True,
         )
-        return [block_from_item(item) for page in pages for item in page["Items"]]
+        for page in pages:
+            yield from page["Items"]
 
     def _item(self, block: Block) -> dict[str, Any]:
         partition, sort = block.key
@@ -307,8 +311,20 @@ def block_from_item(item: Mapping[str, Any]) -> Block:
         ((kind, stored),) = item["events"].items()
         body = unpack(_bytes(stored) if kind == "B" else stored)
         return Block(instances, sequence, int(item["fence"]["N"]), item["owner"]["S"], body)
-    except (KeyError, TypeError) as wrong:
+    except (AttributeError, KeyError, TypeError) as wrong:
         raise InvalidBlock(f"An item is no block: it lacks {wrong}.") from wrong
+
+
+def block_in_place(item: Mapping[str, Any]) -> Block:
+    """Return the block of an item; where it cannot be read, one without events, for its place is taken.
+
+    Raises InvalidBlock where its key is no place of a block.
+    """
+    try:
+        return block_from_item(item)
+    except ValueError:
+        instances, sequence = range_from_key(EventKey(item["pk"]["S"], item["sk"]["S"]))
+        return Block(instances, sequence, 0, "unknown", b"")
 
 
 def _bytes(stored: bytes | str) -> bytes:

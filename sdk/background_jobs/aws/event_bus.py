@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 
+class Cancellation(OrchestrationCancelled):
+    """A cancellation as the bus delivers it, with the service of its orchestration."""
+
+    service: str
+
+
 class EventBus:
     """Where consumers learn that an orchestration completed, was cancelled or does not move."""
 
@@ -30,9 +36,10 @@ class EventBus:
         """Publish that an orchestration has completed. Raises EventNotPublished if the bus refuses."""
         self._publish(JOB_COMPLETED_DETAIL_TYPE, event.orchestration_id, event)
 
-    def publish_cancelled(self, event: OrchestrationCancelled) -> None:
+    def publish_cancelled(self, service: str, event: OrchestrationCancelled) -> None:
         """Publish that somebody cancelled an orchestration. Raises EventNotPublished if the bus refuses."""
-        self._publish(CANCELLED_DETAIL_TYPE, event.orchestration_id, event)
+        detail = Cancellation(service=service, **event.model_dump())
+        self._publish(CANCELLED_DETAIL_TYPE, event.orchestration_id, detail)
 
     def publish_stalled(self, event: OrchestrationStalled) -> None:
         """Publish that an orchestration does not move. Raises EventNotPublished if the bus refuses."""

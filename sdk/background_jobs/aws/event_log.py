@@ -36,6 +36,7 @@ from background_jobs.core.events import (
     OrchestrationEvent,
     OrchestrationStarted,
     RerunRequested,
+    ShareDelayed,
     StageSkipped,
     log_partition,
 )
@@ -190,6 +191,12 @@ class EventLog:
         """Return the launches and ends of containers, and the delays of launches."""
         return Containers.among(self._query(orchestration_id, "container#", "delay#~"))
 
+    def read_delays(self, orchestration_id: str, share: int) -> list[ShareDelayed]:
+        """Return the delays of one share, oldest first; none of the others is read."""
+        prefix = f"delay#{share:05d}#"
+        events = self._query(orchestration_id, prefix, f"{prefix}~")
+        return [event for event in events if isinstance(event, ShareDelayed)]
+
     def read_launches(self, orchestration_id: str) -> list[ContainerStarted]:
         """Return the launches of all containers, by share and launch."""
         return list(self.read_containers(orchestration_id).started)
@@ -221,7 +228,7 @@ class EventLog:
                 event
                 for block in blocks
                 if block.may_tell_of(kinds)
-                for event in block.events()
+                for event in block.readable_events()
                 if isinstance(event, kinds) and event.index in instances
             )
             # Sorting keeps the order in which the events of one instance were appended.

@@ -91,12 +91,12 @@ class History:
     """All orchestrations that were kicked off, as far as they are kept."""
 
     def __init__(
-        self, dynamodb: "DynamoDBClient", table: str, retention: Retention, services: ServiceLookup
+        self, dynamodb: "DynamoDBClient", table: str, retention: Retention, lookup: ServiceLookup
     ) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._retention = retention
-        self._services = services
+        self._lookup = lookup
 
     @reaching_aws
     def page(self, history_filter: HistoryFilter, *, limit: int, after: str | None = None) -> HistoryPage:
@@ -155,7 +155,7 @@ class History:
         partitions: list[str] = []
         for orchestration_id in orchestration_ids:
             with suppress(OrchestrationNotFound):
-                service = self._services.find(orchestration_id)
+                service = self._lookup.find(orchestration_id)
                 partitions.append(summary_key(service, orchestration_id).partition)
         return self._read(partitions, consistent=consistent)
 

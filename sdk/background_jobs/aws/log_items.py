@@ -1,12 +1,14 @@
 """The items of the event log in DynamoDB's JSON: events with a key of their own, and pointers to services."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from background_jobs.aws.block_log import BLOCK, block_from_item
 from background_jobs.core.errors import OrchestrationOfOtherService
 from background_jobs.core.events import (
     POINTER_SORT,
+    Event,
     EventKey,
     OrchestrationEvent,
     OrchestrationStarted,
@@ -47,6 +49,23 @@ def event_from_item(item: Mapping[str, Any]) -> OrchestrationEvent:
     """
     key = EventKey(item[PARTITION_KEY]["S"], item[SORT_KEY]["S"])
     return parse_orchestration_event(key, item["document"]["S"])
+
+
+def events_from_item(item: Mapping[str, Any]) -> Sequence[Event]:
+    """Return the events of any item of an orchestration, or of its stream image: one, or those of a block.
+
+    Raises ValueError (InvalidBlock, InvalidEvent or pydantic.ValidationError) if it holds none that may be in
+    its place.
+    """
+    try:
+        return block_from_item(item).events() if is_block(item) else [event_from_item(item)]
+    except (AttributeError, KeyError, TypeError) as wrong:
+        raise ValueError(f"An item of the event log is malformed: {wrong!r}.") from wrong
+
+
+def is_block(item: Mapping[str, Any]) -> bool:
+    """Tell whether an item, or its stream image, is to be a block."""
+    return bool(item.get("type") == {"S": BLOCK})
 
 
 def kick_off_puts(

@@ -1,7 +1,7 @@
 """The payload bucket in S3: params, share manifests, and results that are too large for an event."""
 
 from collections.abc import Callable, Iterator
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.core.errors import PayloadNotFound
@@ -48,10 +48,11 @@ class Payloads:
         self._s3.delete_object(Bucket=self.bucket, Key=key)
 
     @reaching_aws
-    def lines(self, key: str) -> Iterator[bytes]:
-        """Yield the lines of an object as they arrive. Raises PayloadNotFound."""
+    def lines(self, key: str, *, from_byte: int = 0) -> Iterator[bytes]:
+        """Yield the lines of an object from a byte on as they arrive. Raises PayloadNotFound."""
+        part: Any = {"Range": f"bytes={from_byte}-"} if from_byte else {}
         try:
-            body = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"]
+            body = self._s3.get_object(Bucket=self.bucket, Key=key, **part)["Body"]
         except self._s3.exceptions.NoSuchKey as absent:
             raise PayloadNotFound(key) from absent
         return body.iter_lines(chunk_size=1 << 16)

@@ -37,8 +37,8 @@ from background_jobs.core.tables import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CHUNKS_PER_COMMIT: Final = 90
-"""Chunks that fit into one transaction of 100 items beside the summary and the feed."""
+CHUNKS_PER_COMMIT: Final = 20
+"""Chunks that fit into the 4 MB of one transaction, however badly they pack."""
 
 
 class ReadModelConflict(BackgroundJobsError):
@@ -56,23 +56,23 @@ class ReadModelStore:
         dynamodb: "DynamoDBClient",
         table: str,
         retention: Retention,
-        services: ServiceLookup,
-        service: str = "",
+        lookup: ServiceLookup,
+        service: str | None = None,
     ) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._retention = retention
-        self._services = services
+        self._lookup = lookup
         self._service = service
 
     def for_service(self, service: str) -> Self:
         """Return the same store for the orchestrations of *service*, which need no lookup then."""
-        return type(self)(self._dynamodb, self._table, self._retention, self._services, service)
+        return type(self)(self._dynamodb, self._table, self._retention, self._lookup, service)
 
     @reaching_aws
     def read_summary(self, orchestration_id: str) -> Summary:
         """Return the summary; that of version 0 if nothing was folded yet. Raises OrchestrationNotFound."""
-        service = self._service_of(orchestration_id)
+        service = self._find_service(orchestration_id)
         response = self._dynamodb.get_item(
             TableName=self._table, Key=_key(summary_key(service, orchestration_id)), ConsistentRead=True
         )
@@ -84,7 +84,7 @@ class ReadModelStore:
 
         Raises OrchestrationNotFound.
         """
-        place = self._service_of(orchestration_id), orchestration_id
+        place = self._find_service(orchestration_id), orchestration_id
         numbers, advancing = sorted(chunk_numbers.statuses), sorted(chunk_numbers.progress)
         summary, *stored = self._get_at_once(
             [
@@ -123,7 +123,7 @@ class ReadModelStore:
     def read_snapshot(self, orchestration_id: str) -> ReadModel:
         """Return the summary and all chunks, as of the summary's version. Raises OrchestrationNotFound.
 
-        Beyond 90 chunks (157,500 instances) they are read in portions, and later portions may be newer.
+        Beyond 20 chunks (five million instances) they are read in portions, and later portions may be newer.
         """
         summary = self.read_summary(orchestration_id)
         models = [
@@ -145,7 +145,7 @@ class ReadModelStore:
         """Store *result* as the next version, in one transaction. Raises ReadModelConflict."""
         before = result.model.summary
         summary = before.model_copy(update={"version": before.version + 1})
-        service = self._service or summary.service
+        service = summary.service if self._service is None else self._service
         expires_at = {"N": str(int((now + self._retention.of(service)).timestamp()))}
         puts: list[Any] = [_summary_put(service, summary), *_puts(service, summary, result)]
         for put in puts:
@@ -166,7 +166,7 @@ class ReadModelStore:
             TableName=self._table,
             KeyConditionExpression=f"{PARTITION_KEY} = :feed AND {SORT_KEY} > :after",
             ExpressionAttributeValues={
-                ":feed": {"S": feed_partition(self._service_of(orchestration_id), orchestration_id)},
+                ":feed": {"S": feed_partition(self._find_service(orchestration_id), orchestration_id)},
                 ":after": {"S": feed_sort(after)},
             },
             ConsistentRead=True,
@@ -175,8 +175,8 @@ class ReadModelStore:
             for item in page["Items"]:
                 yield unpack_feed_item(int(item[SORT_KEY]["S"]), item["changes"]["B"])
 
-    def _service_of(self, orchestration_id: str) -> str:
-        return self._service or self._services.find(orchestration_id)
+    def _find_service(self, orchestration_id: str) -> str:
+        return self._lookup.find(orchestration_id) if self._service is None else self._service
 
 
 def portions_of_chunks(numbers: Iterable[int], *, with_progress: bool) -> Iterator[ChunkNumbers]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from background_jobs.aws.clients import reaching_aws
+from background_jobs.core.ids import execution_name
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 class FanOutInput(BaseModel):
     """The input of an execution; its fields are named in the state machine's definition."""
 
+    service: str
     orchestration_id: str
     job_name: str
     task_definition: str
@@ -35,9 +37,10 @@ class StateMachine:
         self._arn = arn
 
     @reaching_aws
-    def stop(self, orchestration_id: str, error: str, cause: str) -> None:
+    def stop(self, service: str, orchestration_id: str, error: str, cause: str) -> None:
         """Stop the execution of an orchestration; harmless where none runs."""
-        arn = f"{self._arn.replace(':stateMachine:', ':execution:')}:{orchestration_id}"
+        executions = self._arn.replace(":stateMachine:", ":execution:")
+        arn = f"{executions}:{execution_name(service, orchestration_id)}"
         try:
             self._stepfunctions.stop_execution(executionArn=arn, error=error, cause=cause)
         except self._stepfunctions.exceptions.ExecutionDoesNotExist:
@@ -49,11 +52,11 @@ class StateMachine:
 
     @reaching_aws
     def start(self, fan_out: FanOutInput) -> None:
-        """Start the execution named after the orchestration; starting it twice is harmless."""
+        """Start the one execution of the orchestration; starting it twice is harmless."""
         try:
             self._stepfunctions.start_execution(
                 stateMachineArn=self._arn,
-                name=fan_out.orchestration_id,
+                name=execution_name(fan_out.service, fan_out.orchestration_id),
                 input=fan_out.model_dump_json(),
             )
         except self._stepfunctions.exceptions.ExecutionAlreadyExists:

@@ -1,6 +1,6 @@
 """The AWS stores that a caller works with, made from its settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from background_jobs.aws import clients
@@ -44,4 +44,12 @@ class Stores:
             schedule_log=ScheduleLog(clients.dynamodb(), settings.event_log_table, retention),
             payloads=Payloads(clients.s3, settings.payload_bucket),
             retention=retention,
+        )
+
+    def for_service(self, service: str) -> Self:
+        """Return the same stores for the orchestrations of *service* alone, which takes no look-ups."""
+        return replace(
+            self,
+            event_log=self.event_log.for_service(service),
+            read_model=self.read_model.for_service(service),
         )

@@ -1,25 +1,13 @@
-"""What AWS refuses for the moment, and waiting until it does not."""
+"""Waiting until AWS takes a call that it refuses for now."""
 
 from collections.abc import Callable
 from itertools import count
 from typing import Final, TypeVar
 
-from background_jobs.aws.transactions import wait_before_retry
+from background_jobs.aws.transactions import is_throttled, wait_before_retry
 
 _T = TypeVar("_T")
-THROTTLED: Final = frozenset({
-    "InternalServerError",
-    "LimitExceededException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ServiceUnavailable",
-    "SlowDown",
-    "ThrottlingException",
-    "TransactionConflictException",
-    "TransactionInProgressException",
-})  # fmt: skip
-"""The codes of errors that pass, however long it takes."""
-LONGEST_PAUSE: Final = 9
+_LONGEST_PAUSE: Final = 9
 """The attempt whose pause is the longest: up to 25 s."""
 
 
@@ -31,7 +19,7 @@ def outlast_throttling(call: Callable[[], _T], is_over: Callable[[], bool]) -> _
         try:
             return call()
         except ClientError as error:
-            if error.response["Error"].get("Code") not in THROTTLED or is_over():
+            if is_over() or not (is_throttled(error) or error.response["Error"].get("Code") == "SlowDown"):
                 raise
-        wait_before_retry(min(attempt, LONGEST_PAUSE))
+        wait_before_retry(min(attempt, _LONGEST_PAUSE))
     raise AssertionError("count() has no end")

@@ -2,7 +2,7 @@
 
 import random
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -13,6 +13,17 @@ TRANSACTION_CONFLICT: Final = "TransactionConflict"
 """Somebody else reads or writes one of the items at this moment."""
 RETRYABLE: Final = frozenset({TRANSACTION_CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"})
 """Reasons that may not hold at the next try; botocore does not try a cancelled transaction again."""
+THROTTLED: Final = frozenset({
+    "InternalServerError",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "ThrottlingException",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+})  # fmt: skip
+"""Errors that pass, however long it takes."""
 MAX_ATTEMPTS: Final = 8
 
 
@@ -25,3 +36,12 @@ def cancellation_reasons(cancelled: "ClientError") -> list[str]:
 def wait_before_retry(attempt: int) -> None:
     """Wait before the try after *attempt*, from 0: up to some seconds in all, with full jitter."""
     time.sleep(random.random() * 0.05 * 2**attempt)  # noqa: S311 -- jitter, not a secret
+
+
+def is_throttled(error: Exception) -> bool:
+    """Tell whether DynamoDB refuses a call only for now: it may accept the same call later."""
+    code = getattr(error, "response", {}).get("Error", {}).get("Code")
+    if code != "TransactionCanceledException":
+        return code in THROTTLED
+    reasons = set(cancellation_reasons(cast("ClientError", error))) - {"None"}
+    return bool(reasons) and reasons <= RETRYABLE

@@ -2,22 +2,28 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from background_jobs.cli.arguments import OrchestrationId
 from background_jobs.cli.reporting import reporting
 
+if TYPE_CHECKING:
+    from background_jobs.control_plane.rebuild import Findings
+
 
 def rebuild(
     orchestration_id: OrchestrationId,
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if it is wrong.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit 1 if anything is wrong.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Fold the event log again, and mend the read model.
 
-    Nothing is stored where the read model is right.
+    Nothing is stored where the read model is right. It tells, too, what was done to the log: items that are
+    missing, that cannot be read or that differ from their keys, and instances with two outcomes.
     """
     with reporting():
         from background_jobs.aws.stores import Stores
@@ -26,15 +32,24 @@ def rebuild(
 
         stores = Stores.of(Settings.from_env())
         if check:
-            differences = control_plane.differences(orchestration_id, stores)
+            found = control_plane.check(orchestration_id, stores)
         else:
-            differences = control_plane.rebuild(orchestration_id, stores, datetime.now(UTC))
+            found = control_plane.rebuild(orchestration_id, stores, datetime.now(UTC))
     if as_json:
-        typer.echo(json.dumps({"orchestration_id": orchestration_id, "differences": differences}))
-    elif differences:
-        typer.echo("\n".join(differences))
-        typer.echo("The read model is wrong." if check else "The read model was wrong, and is right now.")
+        findings = {"differences": found.read_model, "log_faults": found.log}
+        typer.echo(json.dumps({"orchestration_id": orchestration_id, **findings}))
+    else:
+        _print(found, checked=check)
+    if found.log or (check and found.read_model):
+        raise typer.Exit(1)
+
+
+def _print(found: "Findings", *, checked: bool) -> None:
+    for finding in (*found.log, *found.read_model):
+        typer.echo(finding)
+    if found.log:
+        typer.echo("The event log was changed, though it is append-only; no rebuild can mend that.")
+    if found.read_model:
+        typer.echo("The read model is wrong." if checked else "The read model was wrong, and is right now.")
     else:
         typer.echo("The read model is what the log makes.")
-    if check and differences:
-        raise typer.Exit(1)

@@ -1,20 +1,45 @@
 """Closing instances that have no outcome when their container or execution is gone: none stays InProgress."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from itertools import groupby
+from typing import Annotated, Any, Final, NamedTuple
+from uuid import uuid4
 
 from pydantic import BaseModel, BeforeValidator, Field
 
 from background_jobs.aws.stores import Stores
-from background_jobs.core.events import JobError, JobErrored, OrchestrationStarted, PayloadRef
-from background_jobs.core.payloads import INLINE_BYTES, bounded
+from background_jobs.core.blocks import (
+    Block,
+    InstanceRange,
+    cut_bodies,
+    ranges_of_orchestration,
+    ranges_of_share,
+    unfinished,
+)
+from background_jobs.core.events import (
+    LOG_PARTITIONS,
+    JobError,
+    JobErrored,
+    JobEvent,
+    JobStarted,
+    OrchestrationStarted,
+)
+from background_jobs.core.limits import TRANSACTION_ITEMS
+from background_jobs.core.ownership import Steps, close
+from background_jobs.core.payloads import bounded
 from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.task_failure import task_failure
+from background_jobs.orchestration_service.stored_params import ParamsReader, StoredParams
 
 _OWN_ERRORS: Final = frozenset({"Cancelled", "ExecutionEnded"})
 """Errors that end_orchestration gives; all others are those of Step Functions and ECS."""
+_WINDOW_BYTES: Final = 16 * 1024 * 1024
+"""The params and blocks of the ranges that are closed together, at most, unless one range has more."""
+_WINDOWS: Final = 4
+"""How many such windows are closed at once."""
 
 
 class TaskError(BaseModel):
@@ -32,57 +57,149 @@ class CloseRequest(BaseModel):
     """A request of the state machine: close a share whose container is gone, or a whole orchestration."""
 
     orchestration_id: str
+    service: str | None = None
+    """The service of the orchestration; looked up where it is not given."""
     indices: Annotated[InclusiveRange | None, BeforeValidator(_parse_indices)] = None
     """First and last index of the share, given as ``0-249``; None for the whole orchestration."""
     error: TaskError | None = None
 
 
-def close_unfinished(request: CloseRequest, stores: Stores) -> int:
+def close_unfinished(
+    request: CloseRequest, stores: Stores, is_over: Callable[[], bool] = lambda: False
+) -> int:
     """Append an Errored outcome for each instance that has none, and return how many those were.
 
-    Raises OrchestrationNotFound.
+    The log is read and closed a few partitions at a time, whatever the size of the orchestration. Throttling
+    is waited out until *is_over* says that there is no more time. Raises OrchestrationNotFound.
     """
     orchestration_id = request.orchestration_id
+    service = request.service or stores.service_lookup.find(orchestration_id)
+    stores = stores.for_service(service)
     if request.indices is None and stores.read_model.read_summary(orchestration_id).all_final:
         return 0
     started = stores.event_log.read_started(orchestration_id)
     if not started.total:
         return 0
-    indices = request.indices or InclusiveRange(0, started.total - 1)
-    unfinished = stores.event_log.find_unfinished(orchestration_id, indices.first, indices.last)
-    if unfinished:
-        outcomes = _outcomes(started, unfinished, _reason(request.error), stores)
-        raise NotImplementedError(outcomes)  # blocks are appended by ownership
-    return len(unfinished)
+    return _Closing(started, _reason(request.error), stores, is_over).close(request.indices)
 
 
-def _outcomes(
-    started: OrchestrationStarted, unfinished: list[int], error: JobError, stores: Stores
-) -> Iterator[JobErrored]:
-    starts = {
-        start.index: start
-        for start in stores.event_log.read_starts(started.orchestration_id, unfinished[0], unfinished[-1])
-    }
-    to_close = set(unfinished)
-    byte = 0
-    for index, line in enumerate(stores.payloads.lines(started.params_key)):
-        length = len(line) + 1
-        if index in to_close:
-            start = starts.get(index)
-            ref = PayloadRef(key=started.params_key, bytes=str(InclusiveRange.at(byte, length)))
-            yield JobErrored(
-                orchestration_id=started.orchestration_id,
-                at=datetime.now(UTC),
-                index=index,
-                attempts=start.attempt if start else 0,
-                started_at=start.at if start else None,
-                job_name=started.job_name,
-                error=error,
-                **({"params": json.loads(line)} if length <= INLINE_BYTES else {"params_ref": ref}),
+class _Open(NamedTuple):
+    """A range with instances that have no outcome, and what was read of it."""
+
+    range: InstanceRange
+    blocks: Sequence[Block]
+    params: dict[int, StoredParams]
+    """Of the instances that have no outcome."""
+
+    @property
+    def bytes(self) -> int:
+        return sum(len(block.body) for block in self.blocks) + sum(
+            params.inline_bytes for params in self.params.values()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Closing:
+    """Gives an outcome to the unfinished instances of one orchestration, by taking over their ranges."""
+
+    started: OrchestrationStarted
+    error: JobError
+    stores: Stores
+    is_over: Callable[[], bool]
+
+    def close(self, indices: InclusiveRange | None) -> int:
+        """Close the share of *indices*, or everything."""
+        block_log, owner = self.stores.block_log.until(self.is_over), f"closer {uuid4()}"
+
+        def close_window(window: Sequence[_Open]) -> int:
+            return sum(block_log.run_all(self._steps(part, owner) for part in window))
+
+        closed = 0
+        with ThreadPoolExecutor(_WINDOWS) as pool:
+            running: list[Future[int]] = []
+            for window in _windows(self._find_open(indices)):
+                if len(running) == _WINDOWS:
+                    closed += running.pop(0).result()
+                running.append(pool.submit(close_window, window))
+            return closed + sum(future.result() for future in running)
+
+    def _find_open(self, indices: InclusiveRange | None) -> Iterator[_Open]:
+        """Yield the ranges that have unfinished instances, as the log tells it now, with their params."""
+        service, orchestration_id = self.started.service, self.started.orchestration_id
+        if indices is None:
+            indices = InclusiveRange(0, self.started.total - 1)
+            ranges = ranges_of_orchestration(
+                service, orchestration_id, self.started.total, self.started.parallelism
             )
-        byte += length
-        if index == unfinished[-1]:
-            return
+        else:
+            ranges = ranges_of_share(service, orchestration_id, *indices)
+        pieces = (piece.numbers() for piece in LOG_PARTITIONS.split(indices))
+        partitions = self.stores.block_log.read_pieces(service, orchestration_id, pieces)
+        params = ParamsReader(self.started, self.stores.payloads)
+        by_partition = groupby(ranges, lambda part: part.partition)
+        for (_, parts), (_, blocks) in zip(by_partition, partitions, strict=True):
+            of_range: dict[InstanceRange, list[Block]] = {}
+            for block in blocks:
+                of_range.setdefault(block.range, []).append(block)
+            for part in parts:
+                known = of_range.get(part, [])
+                if left := unfinished(part, _readable_events(known)):
+                    yield _Open(part, known, {index: params.read_stored(index) for index in left})
+
+    def _steps(self, part: _Open, owner: str) -> Steps[int]:
+        def outcomes(left: Sequence[int], blocks: Sequence[Block]) -> Iterator[bytes]:
+            starts = {
+                event.index: event for event in _readable_events(blocks) if isinstance(event, JobStarted)
+            }
+            return cut_bodies(self._outcome(index, part.params[index], starts.get(index)) for index in left)
+
+        return _continue(close(part.range, owner, outcomes), part.blocks)
+
+    def _outcome(self, index: int, params: StoredParams, start: JobStarted | None) -> JobErrored:
+        return JobErrored(
+            orchestration_id=self.started.orchestration_id,
+            at=datetime.now(UTC),
+            index=index,
+            attempts=start.attempt if start else 0,
+            started_at=start.at if start else None,
+            job_name=self.started.job_name,
+            error=self.error,
+            **params.fields(),
+        )
+
+
+def _continue(steps: Steps[int], blocks: Sequence[Block]) -> Steps[int]:
+    """Carry out *steps* from its first append on, given the answer to the read that it begins with.
+
+    That answer may be old: then another's block is found in place of the first append, and it reads on.
+    """
+    steps.send(None)
+    answer: Any = blocks
+    while True:
+        try:
+            step = steps.send(answer)
+        except StopIteration as end:
+            closed: int = end.value
+            return closed
+        answer = yield step
+
+
+def _windows(parts: Iterable[_Open]) -> Iterator[list[_Open]]:
+    """Cut *parts* into windows whose first blocks fit into one transaction."""
+    window: list[_Open] = []
+    size = 0
+    for part in parts:
+        if window and (len(window) == TRANSACTION_ITEMS or size + part.bytes > _WINDOW_BYTES):
+            yield window
+            window, size = [], 0
+        window.append(part)
+        size += part.bytes
+    if window:
+        yield window
+
+
+def _readable_events(blocks: Iterable[Block]) -> Iterator[JobEvent]:
+    return (event for block in blocks for event in block.readable_events())
 
 
 def _reason(failure: TaskError | None) -> JobError:

@@ -81,8 +81,7 @@ def note_delay(report: DelayReport, stores: Stores, now: datetime, *, draw: floa
 
     *draw* is uniform in [0, 1). Raises LaunchGivenUp once that happened too often.
     """
-    delays = stores.event_log.read_containers(report.orchestration_id).delays
-    number = sum(delay.share == report.share for delay in delays)
+    number = len(stores.event_log.read_delays(report.orchestration_id, report.share))
     if number >= MOST_DELAYS:
         raise LaunchGivenUp(report.orchestration_id, report.share)
     cause = f"{report.error.error}: {report.error.cause}"

@@ -21,16 +21,17 @@ def note_stalls(stores: Stores, now: datetime, allowed: timedelta) -> list[Summa
     in_progress = stores.history.all(HistoryFilter(status=Status.IN_PROGRESS, until=now))
     stalled = [summary for summary in in_progress if now - _moved_at(summary, now) > allowed]
     for summary in stalled:
+        of_service = stores.for_service(summary.service)
         event = OrchestrationStalled(
             orchestration_id=summary.orchestration_id,
             at=now,
             job_name=summary.job_name,
             moved_at=_moved_at(summary, now),
             tags=summary.tags,
-            reasons=[str(wait) for wait in read_waits(summary.orchestration_id, stores)],
+            reasons=[str(wait) for wait in read_waits(summary.orchestration_id, of_service)],
         )
         with suppress(EventConflict):
-            stores.event_log.for_service(summary.service).append(event)
+            of_service.event_log.append(event)
     return stalled
 
 

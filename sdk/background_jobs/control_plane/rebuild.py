@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
-from background_jobs.aws.read_model import CHUNKS_PER_COMMIT, ReadModelConflict
+from background_jobs.aws.read_model import ReadModelConflict, portions_of_chunks
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.aggregate_jobs import complete_if_due
+from background_jobs.control_plane.log_check import LogCheck
 from background_jobs.core.fold import ChunkNumbers, FoldResult, fold
 from background_jobs.core.read_model import ReadModel, Summary
 from background_jobs.core.statuses import CHUNKS, StatusChunk
@@ -16,22 +18,19 @@ _BATCH_EVENTS = 1_000
 _ATTEMPTS = 5
 
 
-def fold_log(orchestration_id: str, stores: Stores) -> ReadModel:
-    """Return the read model that follows from the log alone. Raises OrchestrationNotFound."""
-    total = stores.event_log.read_started(orchestration_id).total
-    model = ReadModel(
-        Summary(orchestration_id=orchestration_id),
-        {number: StatusChunk() for number in range(CHUNKS.count(total))},
-    )
-    events = stores.event_log.read_all(orchestration_id, total)
-    while batch := list(islice(events, _BATCH_EVENTS)):
-        model = fold(model, batch).model
-    return model
+class Findings(NamedTuple):
+    """What is wrong with an orchestration's data; both are empty where nothing is."""
+
+    log: list[str]
+    """Faults of the log itself; nothing can correct them."""
+    read_model: list[str]
+    """How the stored read model differs from the log."""
 
 
-def differences(orchestration_id: str, stores: Stores) -> list[str]:
-    """Return how the stored read model differs from the log; an empty list if it does not."""
-    right = fold_log(orchestration_id, stores)
+def check(orchestration_id: str, stores: Stores) -> Findings:
+    """Return what is wrong with the log, and with the read model. Raises OrchestrationNotFound."""
+    stores = _bind(orchestration_id, stores)
+    right, faults = _fold_log(orchestration_id, stores)
     stored = _read_stored(right, stores)
     differing = [
         f"{name}: stored {getattr(stored.summary, name)}, should be {value}"
@@ -44,18 +43,46 @@ def differences(orchestration_id: str, stores: Stores) -> list[str]:
         wrong = [number for number, chunk in right_chunks.items() if stored_chunks[number] != chunk]
         kind = "statuses" if name == "chunks" else name
         differing += [f"{kind} of instances from {CHUNKS.index(number)} on" for number in wrong]
-    return differing
+    return Findings(faults, differing)
 
 
-def rebuild(orchestration_id: str, stores: Stores, now: datetime) -> list[str]:
-    """Correct the stored read model, and return what was wrong with it; append a completion that is due.
+def differences(orchestration_id: str, stores: Stores) -> list[str]:
+    """Return all that `check` finds, as one list. Raises OrchestrationNotFound."""
+    return [finding for findings in check(orchestration_id, stores) for finding in findings]
+
+
+def rebuild(orchestration_id: str, stores: Stores, now: datetime) -> Findings:
+    """Correct the stored read model, and return what was wrong; append a completion that is due.
 
     Raises OrchestrationNotFound, or ReadModelConflict where the aggregator commits too often meanwhile.
     """
-    wrong = differences(orchestration_id, stores)
-    right = _correct(orchestration_id, stores, now) if wrong else fold_log(orchestration_id, stores)
+    stores = _bind(orchestration_id, stores)
+    found = check(orchestration_id, stores)
+    right = (
+        _correct(orchestration_id, stores, now)
+        if found.read_model
+        else _fold_log(orchestration_id, stores)[0]
+    )
     complete_if_due(right.summary, stores.event_log)
-    return wrong
+    return found
+
+
+def _bind(orchestration_id: str, stores: Stores) -> Stores:
+    return stores.for_service(stores.service_lookup.find(orchestration_id))
+
+
+def _fold_log(orchestration_id: str, stores: Stores) -> tuple[ReadModel, list[str]]:
+    """Return the read model that follows from the log alone, and the faults of the log."""
+    started = stores.event_log.read_started(orchestration_id)
+    model = ReadModel(
+        Summary(orchestration_id=orchestration_id, service=started.service),
+        {number: StatusChunk() for number in range(CHUNKS.count(started.total))},
+    )
+    reading = LogCheck(started, stores)
+    events = reading.events()
+    while batch := list(islice(events, _BATCH_EVENTS)):
+        model = fold(model, batch).model
+    return model, reading.faults
 
 
 def _correct(orchestration_id: str, stores: Stores, now: datetime) -> ReadModel:
@@ -68,7 +95,7 @@ def _correct(orchestration_id: str, stores: Stores, now: datetime) -> ReadModel:
 def _store(orchestration_id: str, stores: Stores, now: datetime) -> ReadModel:
     # The version is read before the log, so that no later commit of the aggregator is overwritten.
     before = stores.read_model.read_summary(orchestration_id)
-    right = fold_log(orchestration_id, stores)
+    right, _ = _fold_log(orchestration_id, stores)
     for portion in _portions(right):
         model = ReadModel(
             right.summary.model_copy(update={"version": before.version}),
@@ -91,8 +118,7 @@ def _read_stored(like: ReadModel, stores: Stores) -> ReadModel:
 
 def _portions(model: ReadModel) -> Iterator[ChunkNumbers]:
     """Cut the chunks of *model* into portions of one transaction each; there is always one."""
-    numbers = sorted(model.chunks)
-    size = CHUNKS_PER_COMMIT // 2
-    for first in range(0, max(1, len(numbers)), size):
-        portion = frozenset(numbers[first : first + size])
-        yield ChunkNumbers(portion, portion & model.progress.keys())
+    if not model.chunks:
+        yield ChunkNumbers(frozenset(), frozenset())
+    for portion in portions_of_chunks(sorted(model.chunks), with_progress=bool(model.progress)):
+        yield ChunkNumbers(portion.statuses, portion.progress & model.progress.keys())

@@ -27,6 +27,7 @@ def start_orchestration(
             allowed = event.deadline - event.at if event.deadline else None
             state_machine.start(
                 FanOutInput(
+                    service=event.service,
                     orchestration_id=event.orchestration_id,
                     job_name=event.job_name,
                     task_definition=task_family(settings.environment, event.service),

@@ -1,48 +1,106 @@
 """Reading the event log's stream: from records to events, and to the records that must come again."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from background_jobs.aws.log_items import event_from_item
+from background_jobs.aws.log_items import events_from_item
 from background_jobs.core.events import Event, orchestration_of_partition
+from background_jobs.core.tables import PARTITION_KEY, SORT_KEY
 
+EVENTS_AT_ONCE: Final = 4_000
+"""Events that are handled together, at most; a batch of the stream may hold hundreds of thousands."""
+_TTL: Final = "dynamodb.amazonaws.com"
+"""Who removes what has expired."""
 _log = logging.getLogger(__name__)
 
+Handle = Callable[[str, str, Sequence[Event]], None]
+"""Takes the service and the id of an orchestration, and events of it."""
 
-def handle_records(
-    records: Iterable[Mapping[str, Any]], handle: Callable[[str, Sequence[Event]], None]
-) -> dict[str, list[dict[str, str]]]:
-    """Call *handle* with each orchestration's id and events, and return Lambda's partial batch response.
 
-    An orchestration that fails does not hold up the others: the response names the first record of each
-    that failed, and the stream is read again from the earliest of them. A record that holds no event of ours
-    is named, too, until Lambda hands it to the failure queue. Events of schedules are left out.
+class _Numbered(NamedTuple):
+    """A record, and its place in the batch."""
+
+    place: int
+    number: str
+    image: Mapping[str, Any]
+
+
+def handle_records(records: Iterable[Mapping[str, Any]], handle: Handle) -> dict[str, list[dict[str, str]]]:
+    """Call *handle* with the events of each orchestration, and return Lambda's partial batch response.
+
+    Service and orchestration are those of an item's key. Events that fail do not hold up others: the
+    response names the first record of each portion that failed, and the stream is read again from the
+    earliest of them.
+    A record that holds no event which may be in its place is named, too, until Lambda hands it to the failure
+    queue. Pointers to services and events of schedules are left out.
     """
-    events: dict[str, list[Event]] = {}
-    first: dict[str, str] = {}
-    failed: list[str] = []
-    for record in records:
+    orchestrations: dict[tuple[str, str], list[_Numbered]] = {}
+    for place, record in enumerate(records):
         image = record["dynamodb"].get("NewImage")
-        if record["eventName"] != "INSERT" or image is None:
-            continue
-        if orchestration_of_partition(image["pk"]["S"]) is None:
-            continue
-        number = record["dynamodb"]["SequenceNumber"]
-        try:
-            event = event_from_item(image)
-        except (KeyError, ValueError):
-            _log.exception("Record %s holds no event: %s", number, record["dynamodb"].get("Keys"))
-            failed.append(number)
-            continue
-        events.setdefault(event.orchestration_id, []).append(event)
-        first.setdefault(event.orchestration_id, number)
-    for orchestration_id, batch in events.items():
-        try:
-            handle(orchestration_id, batch)
-        except Exception:  # noqa: BLE001 -- the edge: reported to Lambda, which delivers again
-            _log.exception(
-                "The records of an orchestration failed", extra={"orchestration_id": orchestration_id}
-            )
-            failed.append(first[orchestration_id])
+        if record["eventName"] == "INSERT" and image is not None:
+            orchestration = orchestration_of_partition(image[PARTITION_KEY]["S"])
+            if orchestration is not None:
+                numbered = _Numbered(place, record["dynamodb"]["SequenceNumber"], image)
+                orchestrations.setdefault(orchestration, []).append(numbered)
+    failed: list[str] = []
+    for (service, orchestration_id), group in orchestrations.items():
+        for first, events in _portions(group, failed):
+            try:
+                handle(service, orchestration_id, events)
+            except Exception:  # noqa: BLE001 -- the edge: reported to Lambda, which delivers again
+                _log.exception(
+                    "The records of an orchestration failed", extra={"orchestration_id": orchestration_id}
+                )
+                failed.append(first.number)
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+
+
+def report_changes(records: Iterable[Mapping[str, Any]]) -> int:
+    """Log each item of the event log that was replaced or removed, and return how many those are.
+
+    The log is append-only, but IAM cannot forbid a put without a condition. What expires is no change.
+    """
+    changed = [record for record in records if _is_change(record)]
+    for record in changed:
+        key = record["dynamodb"]["Keys"]
+        kind = "removed" if record["eventName"] == "REMOVE" else "replaced"
+        _log.error(
+            "An item of the event log was %s: %s / %s",
+            kind,
+            key[PARTITION_KEY]["S"],
+            key[SORT_KEY]["S"],
+            extra={"change": kind, "partition": key[PARTITION_KEY]["S"], "sort": key[SORT_KEY]["S"]},
+        )
+    return len(changed)
+
+
+def _is_change(record: Mapping[str, Any]) -> bool:
+    if record["eventName"] == "REMOVE":
+        identity = record.get("userIdentity") or {}
+        return (identity.get("type"), identity.get("principalId")) != ("Service", _TTL)
+    return bool(record["eventName"] == "MODIFY")
+
+
+def _portions(records: Iterable[_Numbered], failed: list[str]) -> Iterator[tuple[_Numbered, Sequence[Event]]]:
+    """Yield the events of *records* in portions, each with its earliest record; unpack them as they come.
+
+    Records are taken by partition, so that a portion touches few chunks of the read model. The numbers of
+    those without events are added to *failed*.
+    """
+    held: list[_Numbered] = []
+    events: list[Event] = []
+    for record in sorted(records, key=lambda record: record.image[PARTITION_KEY]["S"]):
+        try:
+            unpacked = events_from_item(record.image)
+        except ValueError:
+            _log.exception("Record %s holds no event that may be in its place", record.number)
+            failed.append(record.number)
+            continue
+        if held and len(events) + len(unpacked) > EVENTS_AT_ONCE:
+            yield min(held), events
+            held, events = [], []
+        held.append(record)
+        events += unpacked
+    if held:
+        yield min(held), events

@@ -110,6 +110,16 @@ class Block(NamedTuple):
             raise InvalidBlock(f"An event of {self.key} is of no instance of its range.")
         return events
 
+    def readable_events(self) -> list[JobEvent]:
+        """Return the events, or none where they cannot be read: then the block is a fence and no more.
+
+        So whoever appends what nobody can read stops neither the closing of the range nor its readers.
+        """
+        try:
+            return self.events()
+        except (TypeError, ValueError):
+            return []
+
 
 def ranges_of_share(service: str, orchestration_id: str, first: int, last: int) -> Iterator[InstanceRange]:
     """Yield the ranges of the share of the instances *first* to *last*, one for each partition.

@@ -29,6 +29,7 @@ from background_jobs.core.events import (
     ShareDelayed,
     StageSkipped,
 )
+from background_jobs.core.limits import PROGRESS_CHARACTERS
 from background_jobs.core.progress import Progress, ProgressChunk
 from background_jobs.core.read_model import Advance, FeedItem, ReadModel, Summary, Transition
 from background_jobs.core.statuses import CHUNKS, StatusChunk
@@ -158,7 +159,8 @@ class _Folding:
         number, offset = CHUNKS.locate(event.index)
         chunk = self._progress.setdefault(number, ProgressChunk())
         if chunk.raised(offset, Progress(event.attempt, event.percent)):
-            advance = Advance(event.index, event.attempt, event.percent, event.message, event.at)
+            message = event.message[:PROGRESS_CHARACTERS]
+            advance = Advance(event.index, event.attempt, event.percent, message, event.at)
             self._advances.append(advance)
 
     def _count(self, rank: int, change: int) -> None:

@@ -67,6 +67,25 @@ def rerun_id(orchestration_id: str, key: str) -> str:
     return str(uuid5(UUID(orchestration_id), f"rerun\n{key}"))
 
 
+def execution_name(service: str, orchestration_id: str) -> str:
+    """Return the name of the execution that fans an orchestration out.
+
+    >>> execution_name("billing", "7c0e")
+    'billing_7c0e'
+    """
+    return f"{service}_{orchestration_id}"
+
+
+def orchestration_of_execution(name: str) -> tuple[str, str] | None:
+    """Return the service and the orchestration id of an execution; None where it is of no orchestration.
+
+    >>> orchestration_of_execution("billing_0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11")
+    ('billing', '0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11')
+    """
+    service, _, orchestration_id = name.partition("_")
+    return (service, orchestration_id) if is_orchestration_id(orchestration_id) else None
+
+
 def is_orchestration_id(text: str) -> bool:
     """Tell whether *text* is a UUID in its canonical form.
 

@@ -59,3 +59,6 @@ CONTAINER_SECONDS: Final = TIMEOUT_SECONDS
 
 STREAM_BATCH: Final = 1_000
 """Records that the aggregator is handed at once, at most."""
+
+STREAM_WINDOW_SECONDS: Final = 1
+"""How long the stream gathers records for the aggregator: each batch is a version of the read model."""

@@ -32,6 +32,8 @@ class Metric(StrEnum):
     """How old the oldest transition was when it was sent to watchers."""
     ORCHESTRATIONS_STALLED = "OrchestrationsStalled"
     """Orchestrations in which nothing has moved for too long."""
+    EVENTS_REPLACED = "EventsReplaced"
+    """Items of the event log that somebody replaced or removed, though it is append-only."""
     LAUNCHES_REFUSED = "LaunchesRefused"
     """Calls in which ECS refused to launch a container; counted from the state machine's log."""
 
@@ -42,6 +44,7 @@ COUNTS: Final = frozenset(
         Metric.INSTANCES_ERRORED,
         Metric.ORCHESTRATIONS_COMPLETED,
         Metric.ORCHESTRATIONS_STALLED,
+        Metric.EVENTS_REPLACED,
         Metric.LAUNCHES_REFUSED,
     }
 )

@@ -77,12 +77,16 @@ def take_over(
 ) -> Steps[tuple[Ownership, list[Block]]]:
     """Fence the range, and return the right to append to it and all that is in it.
 
+    Where every instance has its outcome, no fence is needed, and nothing is appended.
+
     Raises RangeLost where *yields_to* says of a block in the range that its owner comes first: a launch that
     slept must not take the range of a later one. All blocks before the fence are known, so none is missed.
     """
     blocks: list[Block] = []
     while True:
         yield from _read_on(instances, blocks)
+        if not unfinished(instances, (event for block in blocks for event in block.events())):
+            return Ownership(instances, owner, _next_fence(blocks), len(blocks)), blocks
         for block in blocks:
             if yields_to(block):
                 raise RangeLost(instances, block)
@@ -109,7 +113,7 @@ def close(
     while True:
         if is_behind:
             yield from _read_on(instances, blocks)
-        left = unfinished(instances, (event for block in blocks for event in block.events()))
+        left = unfinished(instances, (event for block in blocks for event in block.readable_events()))
         if not left:
             return sum(len(block.events()) for block in blocks if block.is_by(owner))
         known, fence, is_behind = len(blocks), _next_fence(blocks), False
@@ -134,4 +138,4 @@ def _read_on(instances: InstanceRange, blocks: list[Block]) -> Steps[None]:
 
 
 def _next_fence(blocks: Sequence[Block]) -> int:
-    return blocks[-1].fence + 1 if blocks else 0
+    return max((block.fence for block in blocks), default=-1) + 1

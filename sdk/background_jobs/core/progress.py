@@ -1,5 +1,6 @@
 """How far running instances are: which reports become events, and the vector that holds them."""
 
+import zlib
 from array import array
 from typing import Final, NamedTuple, Self
 
@@ -17,7 +18,7 @@ class Progress(NamedTuple):
 
 
 class ProgressChunk:
-    """The progress of CHUNK_SIZE consecutive instances; stored as two bytes each."""
+    """The progress of CHUNK_SIZE consecutive instances; stored as two bytes each, packed."""
 
     __slots__ = ("_values",)
 
@@ -27,11 +28,14 @@ class ProgressChunk:
     @classmethod
     def unpacked(cls, packed: bytes) -> Self:
         """Read a chunk from the bytes that `packed` made."""
-        return cls(array("H", packed))
+        return cls(array("H", zlib.decompress(packed).ljust(2 * CHUNK_SIZE, b"\0")))
 
     def packed(self) -> bytes:
-        """Return the chunk as 2 * CHUNK_SIZE bytes, little-endian on every machine that AWS and we run on."""
-        return self._values.tobytes()
+        """Return two bytes per instance, up to the last that reported its progress, as packed bytes.
+
+        They are little-endian on every machine that AWS and we run on.
+        """
+        return zlib.compress(self._values.tobytes().rstrip(b"\0"))
 
     def progress(self, offset: int) -> Progress:
         """Return how far the instance at *offset* is; attempt 0 if it never reported its progress."""

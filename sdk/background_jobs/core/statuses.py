@@ -13,6 +13,7 @@ even  attempt rank / 2 failed and another follows (12: attempt 6 or a later one)
 ====  ==========================================================
 """
 
+import zlib
 from collections.abc import Container, Iterator
 from enum import StrEnum
 from typing import Final, Self
@@ -24,8 +25,9 @@ COMPLETED: Final = 14
 ERRORED: Final = 15
 _LAST_RUNNING: Final = 13
 
-CHUNK_SIZE: Final = 1_750
-"""Job instances per stored chunk: seven log partitions; with its keys just below one write unit."""
+CHUNK_SIZE: Final = 250_000
+"""Job instances per stored chunk: a thousand log partitions. Neighbours mostly have the same rank, so packed
+it is one write unit where few instances fail, and at most 125 KB."""
 CHUNKS: Final = EqualParts(CHUNK_SIZE)
 """How instances are cut into chunks."""
 
@@ -132,7 +134,7 @@ _FROM_DIGITS: Final = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
 
 
 class StatusChunk:
-    """The ranks of CHUNK_SIZE consecutive instances; stored as two instances a byte."""
+    """The ranks of CHUNK_SIZE consecutive instances; stored as two instances a byte, packed."""
 
     __slots__ = ("_ranks",)
 
@@ -142,11 +144,13 @@ class StatusChunk:
     @classmethod
     def unpacked(cls, packed: bytes) -> Self:
         """Read a chunk from the bytes that `packed` made."""
-        return cls(bytearray(packed.hex().encode().translate(_FROM_DIGITS)))
+        ranks = zlib.decompress(packed).hex().encode().translate(_FROM_DIGITS)
+        return cls(bytearray(ranks.ljust(CHUNK_SIZE, b"\0")))
 
     def packed(self) -> bytes:
-        """Return the chunk as CHUNK_SIZE / 2 bytes, one hexadecimal digit per instance."""
-        return bytes.fromhex(bytes(self._ranks).hex()[1::2])
+        """Return one hexadecimal digit per instance, up to the last that has begun, as packed bytes."""
+        digits = bytes(self._ranks).rstrip(b"\0").hex()[1::2]
+        return zlib.compress(bytes.fromhex(digits + "0" * (len(digits) % 2)))
 
     def rank(self, offset: int) -> int:
         """Return the rank of the instance at *offset* in this chunk."""

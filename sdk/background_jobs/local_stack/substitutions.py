@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from background_jobs.core.containers.variables import ORCHESTRATION_ID
+from background_jobs.core.ids import orchestration_of_execution
 from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.scheduler_ticks import TICK_SECONDS, Ticks
 
@@ -106,9 +107,10 @@ class _TaskWaiter:
         def stop(data: Mapping[str, Any]) -> Any:
             answer = stop_execution(data)
             name = str(data.get("executionArn")).rsplit(":", 1)[-1]
-            self._aborted.add(name)
+            _, orchestration_id = orchestration_of_execution(name) or ("", name)
+            self._aborted.add(orchestration_id)
             for arn, task in list(self._ecs._tasks.items()):
-                if _orchestration_id(task) == name and task["lastStatus"] != "STOPPED":
+                if _orchestration_id(task) == orchestration_id and task["lastStatus"] != "STOPPED":
                     cluster = task["clusterArn"]
                     self._ecs._stop_task({"cluster": cluster, "task": arn, "reason": "Execution aborted"})
             return answer

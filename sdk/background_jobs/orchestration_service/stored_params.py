@@ -7,16 +7,33 @@ from bisect import bisect
 from collections import deque
 from collections.abc import Iterable, Iterator
 from tempfile import SpooledTemporaryFile
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from background_jobs.aws.payloads import Payloads
-from background_jobs.core.events import OrchestrationStarted
+from background_jobs.core.events import OrchestrationStarted, PayloadRef
+from background_jobs.core.payloads import INLINE_BYTES
 from background_jobs.core.ranges import InclusiveRange
 
 _IN_MEMORY: Final = 8 * 1024 * 1024
 _FIRST_PIECE: Final = 64 * 1024
 _LONGEST_PIECE: Final = 4 * 1024 * 1024
 _LAST_BYTE: Final = sys.maxsize
+
+
+class StoredParams(NamedTuple):
+    """The params of one instance as an event keeps them: inline, or by reference where they are large."""
+
+    line: bytes | None
+    ref: PayloadRef
+
+    @property
+    def inline_bytes(self) -> int:
+        """Return how much memory they take."""
+        return len(self.line or b"")
+
+    def fields(self) -> dict[str, Any]:
+        """Return the one field of the event."""
+        return {"params_ref": self.ref} if self.line is None else {"params": json.loads(self.line)}
 
 
 class ParamsReader:
@@ -29,6 +46,8 @@ class ParamsReader:
         self._started = started
         self._payloads = payloads
         self._next_index = 0
+        self._first_byte = 0
+        """Where the next line begins."""
         self._next_byte = 0
         self._piece_bytes = _FIRST_PIECE
         self._lines: deque[bytes] = deque()
@@ -41,16 +60,29 @@ class ParamsReader:
 
         Raises PayloadNotFound once the params have expired.
         """
+        params: dict[str, Any] = json.loads(self._read_line(index))
+        return params
+
+    def read_stored(self, index: int) -> StoredParams:
+        """Return the same params as an event keeps them. Raises PayloadNotFound once they have expired."""
+        line = self._read_line(index)
+        length = len(line) + 1
+        byte_range = InclusiveRange.at(self._first_byte - length, length)
+        ref = PayloadRef(key=self._started.params_key, bytes=str(byte_range))
+        return StoredParams(line if length <= INLINE_BYTES else None, ref)
+
+    def _read_line(self, index: int) -> bytes:
         while index - self._next_index >= len(self._lines) - 1:
             self._read_piece(index)
         while self._next_index < index:
             self._take_line()
-        params: dict[str, Any] = json.loads(self._take_line())
-        return params
+        return self._take_line()
 
     def _take_line(self) -> bytes:
+        line = self._lines.popleft()
         self._next_index += 1
-        return self._lines.popleft()
+        self._first_byte += len(line) + 1
+        return line
 
     def _read_piece(self, index: int) -> None:
         """Read on, up to 4 MB, from where the share of *index* begins if that is ahead."""
@@ -75,7 +107,7 @@ class ParamsReader:
         first_index, first_byte = self._shares[bisect(self._shares, (index, _LAST_BYTE)) - 1]
         if first_index > self._next_index:
             self._lines.clear()
-            self._next_index, self._next_byte = first_index, first_byte
+            self._next_index, self._first_byte, self._next_byte = first_index, first_byte, first_byte
             self._piece_bytes = _FIRST_PIECE
 
 

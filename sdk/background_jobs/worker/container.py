@@ -29,7 +29,7 @@ from background_jobs.worker.run_queue import QueuedInstance, RunQueue
 from background_jobs.worker.share import AssignedShare
 from background_jobs.worker.stop_signals import StopSignals
 from background_jobs.worker.supervisor import SHARE_LOST, TERMINATED, Blame
-from background_jobs.worker.working_time import WorkingTime
+from background_jobs.worker.working_time import WorkingTime, seconds_since_boot
 
 _log = logging.getLogger(__name__)
 
@@ -57,10 +57,11 @@ class Container:
         self._started, cancellation = self._working_time.try_until_over(
             lambda: event_log.read_started_and_cancelled(settings.orchestration_id)
         )
+        owned_at = seconds_since_boot()
         self._launch = Launch.begin(self._appender(event_log), settings, self._share, self._log)
         ranges = self._ranges(stores.block_log)
         self._earlier = self._take_over(ranges) if self._launch.number else EarlierLaunches()
-        writer = EventWriter(ranges, on_lost=partial(current_attempt.announce_end, SHARE_LOST))
+        writer = EventWriter(ranges, owned_at, partial(current_attempt.announce_end, SHARE_LOST))
         self._recorder = EventRecorder(settings.orchestration_id, writer, self._earlier, current_attempt)
         self._stop_signals = StopSignals(
             event_log, self._started, cancellation, self._working_time, self._recorder.hand_back
@@ -90,7 +91,7 @@ class Container:
     def _ranges(self, block_log: BlockLog) -> OwnedRanges:
         first, last = self._share.indices
         ranges = ranges_of_share(self._settings.service, self._settings.orchestration_id, first, last)
-        return OwnedRanges(block_log.until(self._working_time.is_over), ranges, self._launch.number)
+        return OwnedRanges(block_log, ranges, self._launch.number, self._working_time)
 
     def _take_over(self, ranges: OwnedRanges) -> EarlierLaunches:
         return EarlierLaunches.take_over(

@@ -12,17 +12,16 @@ from background_jobs.core.events import JobCompleted, JobErrored, JobEvent, JobP
 from background_jobs.core.limits import APPEND_SECONDS
 from background_jobs.core.ownership import RangeLost
 from background_jobs.worker.owned_ranges import OwnedRanges
+from background_jobs.worker.working_time import seconds_since_boot
 
 UNWRITTEN_EVENTS: Final = 2_000
 """Events in memory that are not in the log yet; beyond them, adding waits for the log."""
-_UNWRITTEN_BYTES: Final = 8_000_000
+UNWRITTEN_BYTES: Final = 8_000_000
 _FLUSH_EVENTS: Final = 1_000
 _FLUSH_BYTES: Final = 1_000_000
 """Where so much has gathered, it is written before APPEND_SECONDS have passed."""
 _SMALL_BYTES: Final = 250
 """About what a start or a progress report takes."""
-_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""A clock that goes on while the machine is suspended, where there is one."""
 
 
 class _Unwritten(NamedTuple):
@@ -37,18 +36,21 @@ class EventWriter:
 
     An outcome stands for its own start and progress when they are written together. An error of the log is
     raised by the next call, and at the latest when the context ends. Nothing is appended after an error, so
-    no number of a range is tried with two contents. *on_lost* is called when a range is found lost.
+    no number of a range is tried with two contents. *owned_at*, in seconds since boot, is when the ranges
+    were this process's own for certain. *on_lost* is called when one is found lost.
     """
 
-    def __init__(self, ranges: OwnedRanges, on_lost: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, ranges: OwnedRanges, owned_at: float, on_lost: Callable[[], None] = lambda: None
+    ) -> None:
         self._ranges = ranges
+        self._owned_at = owned_at
         self._on_lost = on_lost
         self._pending: deque[_Unwritten] = deque()
         self._pending_bytes = 0
         self._writing = 0
         self._writing_bytes = 0
         self._oldest = 0.0
-        self._appended_at = time.clock_gettime(_CLOCK)
         self._changed = threading.Condition()
         self._flushing = False
         self._closed = False
@@ -88,9 +90,9 @@ class EventWriter:
             self._flushing = False
             self._raise_error()
 
-    def seconds_since_append(self) -> float:
-        """Return how long ago this process last knew that its share is its own."""
-        return time.clock_gettime(_CLOCK) - self._appended_at
+    def seconds_since_owned(self) -> float:
+        """Return how long ago the share was this process's own for certain."""
+        return seconds_since_boot() - self._owned_at
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -147,13 +149,15 @@ class EventWriter:
             by_range.setdefault(self._ranges.find(event.index), []).append(encoded)
         for instances, encoded_events in by_range.items():
             for body in join_bodies(encoded_events):
+                # The log says that the share was ours when it was asked; the answer may be old by now.
+                asked_at = seconds_since_boot()
                 self._ranges.append(instances, body)
-                self._appended_at = time.clock_gettime(_CLOCK)
+                self._owned_at = asked_at
 
     def _is_full(self) -> bool:
         return (
             len(self._pending) + self._writing >= UNWRITTEN_EVENTS
-            or self._pending_bytes + self._writing_bytes >= _UNWRITTEN_BYTES
+            or self._pending_bytes + self._writing_bytes >= UNWRITTEN_BYTES
         )
 
     def _is_worth_a_flush(self) -> bool:

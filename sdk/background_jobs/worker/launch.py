@@ -22,7 +22,10 @@ class Launch:
 
     @classmethod
     def begin(cls, append: Append, settings: ContainerSettings, share: AssignedShare, log: str) -> Self:
-        """Append that a container takes up *share*, under the first free number; *log* is where its output is."""
+        """Append that a container takes up *share*, under the first free number.
+
+        *log* is where the output of the container is.
+        """
         first = ContainerStarted(
             orchestration_id=settings.orchestration_id,
             at=datetime.now(UTC),

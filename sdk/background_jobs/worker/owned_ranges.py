@@ -9,6 +9,7 @@ from background_jobs.aws.block_log import BlockLog
 from background_jobs.core.blocks import Block, InstanceRange
 from background_jobs.core.events import PARTITION_SIZE, JobEvent
 from background_jobs.core.ownership import Ownership, begin, take_over
+from background_jobs.worker.working_time import WorkingTime
 
 _T = TypeVar("_T")
 _OWNER: Final = "launch"
@@ -23,23 +24,27 @@ class OwnedRanges:
     RangeLost; then this launch must end.
     """
 
-    def __init__(self, block_log: BlockLog, ranges: Iterable[InstanceRange], launch: int) -> None:
-        self._block_log = block_log
+    def __init__(
+        self, block_log: BlockLog, ranges: Iterable[InstanceRange], launch: int, working_time: WorkingTime
+    ) -> None:
+        self._block_log = block_log.until(working_time.is_over)
+        self._working_time = working_time
         self._ranges = list(ranges)
         self._launch = launch
         self._owner = f"{_OWNER} {launch} {uuid4().hex}"
         self._owned: dict[InstanceRange, Ownership] = {}
 
     def take_over(self, digest: Callable[[InstanceRange, list[JobEvent]], _T]) -> Iterator[_T]:
-        """Take every range over, and yield what *digest* makes of the events in each, in their order.
+        """Take over every range that is not finished, and yield what *digest* makes of the events of each.
 
         *digest* is called in several threads, so that the events of a few ranges are in memory at a time.
         Raises RangeLost where a later launch has begun.
         """
 
         def take(instances: InstanceRange) -> _T:
-            steps = take_over(instances, self._owner, yields_to=self._is_later)
-            self._owned[instances], blocks = self._block_log.run(steps)
+            self._owned[instances], blocks = self._working_time.try_until_over(
+                lambda: self._block_log.run(take_over(instances, self._owner, self._is_later))
+            )
             return digest(instances, [event for block in blocks for event in block.events()])
 
         with ThreadPoolExecutor(max(1, min(_READERS, len(self._ranges)))) as pool:

@@ -11,7 +11,7 @@ from background_jobs.worker.event_writer import EventWriter
 
 _INTERRUPTED: Final = "Interrupted"
 _SILENCE_SECONDS: Final = 5.0
-"""After so long without an append, a process may have slept while its share was given to another."""
+"""After so long without an append, the process may have slept while its share was given to another."""
 
 
 class EventRecorder:
@@ -56,7 +56,7 @@ class EventRecorder:
         # If a suspect ends the process, the outcomes of others and its own start must not be lost.
         if (
             self._earlier.is_suspect(index, begun=self._begun)
-            or self._writer.seconds_since_append() > _SILENCE_SECONDS
+            or self._writer.seconds_since_owned() > _SILENCE_SECONDS
         ):
             self._writer.flush()
         self._begun += 1

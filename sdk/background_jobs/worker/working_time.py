@@ -10,6 +10,12 @@ from background_jobs.core.limits import CONTAINER_SECONDS
 _T = TypeVar("_T")
 _SIGTERM_SECONDS: Final = 20.0
 """How long a container goes on trying after SIGTERM; a little later it is killed."""
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def seconds_since_boot() -> float:
+    """Return the time on a clock that goes on while the machine is suspended, where there is one."""
+    return time.clock_gettime(_CLOCK)
 
 
 class WorkingTime:

@@ -10,30 +10,23 @@ from background_jobs.core.events import (
     LOG_PARTITIONS,
     ContainerEnded,
     ContainerStarted,
-    Event,
-    JobCompleted,
-    JobStarted,
     OrchestrationCompleted,
     OrchestrationEvent,
     OrchestrationStarted,
-    PayloadRef,
     log_partition,
 )
-from background_jobs.core.limits import APPEND_SECONDS, LOOK_SECONDS, STREAM_BATCH
-from background_jobs.core.payload_keys import payload_folder
+from background_jobs.core.limits import LOOK_SECONDS, STREAM_BATCH, STREAM_WINDOW_SECONDS
 from background_jobs.core.payloads import INLINE_BYTES
+from background_jobs.core.planning.blocks_written import WRITE_UNIT_BYTES, BlocksWritten, estimate_blocks
 from background_jobs.core.planning.fargate import at_once, launch_seconds
 from background_jobs.core.statuses import CHUNKS
 from background_jobs.core.tables import EXPIRES_AT, HISTORY_INDEXES, PARTITION_KEY, SORT_KEY
 
 TRANSACTION: Final = 2
 """A transaction takes twice the units that the same items take outside of one."""
-WRITE_UNIT_BYTES: Final = 1_024
 READ_UNIT_BYTES: Final = 4_096
 UPLOAD_PART_BYTES: Final = 8 * 1024 * 1024
 
-STREAM_POLLS_PER_SECOND: Final = 4
-"""How often Lambda looks into each shard of a DynamoDB stream."""
 STREAM_SHARDS: Final = 4
 """The shards of a table on demand that has never had more load than a new table takes."""
 FUNCTION_SECONDS: Final = 0.05
@@ -41,8 +34,10 @@ FUNCTION_SECONDS: Final = 0.05
 _PARENT_TRANSITIONS: Final = 3
 _CHILD_TRANSITIONS: Final = 2
 """The start of a child execution counts beside its one state."""
-_TRANSITION_BYTES: Final = 32
-"""One transition in the feed of the read model."""
+_FEED_BYTES: Final = 300
+"""A feed item that has no transition: its keys, its counts and the names of its attributes."""
+_TRANSITION_BYTES: Final = 4
+"""One transition in the feed of the read model, packed."""
 _LOG_BYTES_PER_CONTAINER: Final = 2_048
 _LOG_BYTES_PER_INVOCATION: Final = 400
 _ATTRIBUTE_NAMES: Final = f"{PARTITION_KEY}{SORT_KEY}typedocument{EXPIRES_AT}"
@@ -72,6 +67,15 @@ class Run(BaseModel):
         """Return how long a container works, on average."""
         return self.total * self.instance_seconds / max(1, self.containers)
 
+    def estimate_blocks(self) -> BlocksWritten:
+        """Return the blocks that its containers append."""
+        return estimate_blocks(
+            total=self.total,
+            containers=self.containers,
+            instance_seconds=self.instance_seconds,
+            result_bytes=self.result_bytes,
+        )
+
 
 class Footprint(BaseModel):
     """The counts that a bill is made of."""
@@ -82,6 +86,9 @@ class Footprint(BaseModel):
     container_seconds: float
     log_write_units: float
     log_read_units: float
+    stream_records: float
+    commits: float
+    """The versions of the read model."""
     model_write_units: float
     model_read_units: float
     state_transitions: int
@@ -95,17 +102,19 @@ class Footprint(BaseModel):
 
 def estimate_footprint(run: Run) -> Footprint:
     """Return what *run* uses, if no attempt fails, nobody watches, and its results are read once."""
-    starts = run.total * starts_written(run.instance_seconds)
-    events = run.total + starts
-    batches = _batches(events, launch_seconds(run.containers) + run.share_seconds)
-    chunk_numbers = _chunks_touched(run, events / batches)
-    feed = math.ceil(events / batches * _TRANSITION_BYTES / WRITE_UNIT_BYTES)
+    blocks = run.estimate_blocks()
+    records = blocks.blocks + 2 * run.containers + 2
+    batches = _batches(records, launch_seconds(run.containers) + run.share_seconds)
+    chunk_numbers = _chunks_touched(run, records / batches)
+    feed = _units(_FEED_BYTES + (run.total + blocks.starts) / batches * _TRANSITION_BYTES)
     by_reference = run.total if run.result_bytes > INLINE_BYTES else 0
     return Footprint(
         containers=run.containers,
         container_seconds=run.container_seconds,
-        log_write_units=_log_writes(run, starts),
-        log_read_units=run.containers * (1 + run.share_seconds / LOOK_SECONDS) + _result_reads(run),
+        log_write_units=blocks.write_units + run.containers * _container_writes() + _fixed_writes(),
+        log_read_units=run.containers * (1 + run.share_seconds / LOOK_SECONDS) + _result_reads(run, blocks),
+        stream_records=records,
+        commits=batches,
         model_write_units=TRANSACTION * batches * (1 + feed + chunk_numbers) + 2 * len(HISTORY_INDEXES),
         model_read_units=TRANSACTION * batches * (1 + chunk_numbers) + 1,
         state_transitions=_transitions(run.containers),
@@ -118,51 +127,22 @@ def estimate_footprint(run: Run) -> Footprint:
     )
 
 
-def starts_written(instance_seconds: float) -> float:
-    """Return which part of the starts is written: an outcome in the same transaction stands for its own.
-
-    >>> starts_written(0.05), starts_written(5)
-    (0.25, 1.0)
-    """
-    return min(1.0, instance_seconds / APPEND_SECONDS)
-
-
-def item_bytes(event: Event) -> int:
+def item_bytes(event: OrchestrationEvent) -> int:
     """Return the size of *event* as an item of the log: the names and values of its attributes."""
-    partition = log_partition(_SERVICE, event.orchestration_id)
-    sort = event.sort_key if isinstance(event, OrchestrationEvent) else "block#00000000-00000249#000000"
+    partition, sort = log_partition(_SERVICE, event.orchestration_id), event.sort_key
     values = (partition, sort, event.type, event.model_dump_json(exclude_none=True))
     return len(_ATTRIBUTE_NAMES) + sum(len(value.encode()) for value in values) + _NUMBER_BYTES
 
 
-def outcome_bytes(result_bytes: int) -> int:
-    """Return the size of a JobCompleted whose result is so long, in the log or by reference."""
-    inline = result_bytes <= INLINE_BYTES
-    key = f"{payload_folder(_SERVICE, _ID)}/results/00000000.json"
-    outcome = JobCompleted(
-        orchestration_id=_ID,
-        at=_AT,
-        index=0,
-        attempts=1,
-        started_at=_AT,
-        result="r" * max(0, result_bytes - 2) if inline else None,
-        result_ref=None if inline else PayloadRef(key=key),
-    )
-    return item_bytes(outcome)
-
-
-def _log_writes(run: Run, starts: float) -> float:
-    started = JobStarted(orchestration_id=_ID, at=_AT, index=0, attempt=1)
-    container = ContainerStarted(orchestration_id=_ID, at=_AT, share=0, launch=0, first=0, last=0)
-    events = starts * _units(item_bytes(started)) + run.total * _units(outcome_bytes(run.result_bytes))
-    # The end of a container shares a transaction with its last outcomes.
+def _container_writes() -> int:
+    """Return the write units of the two events that begin and end every container."""
+    started = ContainerStarted(orchestration_id=_ID, at=_AT, share=0, launch=0, first=0, last=0)
     ended = ContainerEnded(orchestration_id=_ID, at=_AT, share=0, launch=0, status=0)
-    container_units = _units(item_bytes(container)) + TRANSACTION * _units(item_bytes(ended))
-    return TRANSACTION * events + run.containers * container_units + _fixed_writes()
+    return _units(item_bytes(started)) + _units(item_bytes(ended))
 
 
 def _fixed_writes() -> int:
-    """Return the write units of the two events that begin and end every orchestration."""
+    """Return the write units of what begins and ends every orchestration."""
     first = OrchestrationStarted(
         orchestration_id=_ID,
         at=_AT,
@@ -182,27 +162,29 @@ def _fixed_writes() -> int:
         errored=0,
         started_at=_AT,
     )
-    return _units(item_bytes(first)) + _units(item_bytes(last))
+    # The kick-off is a transaction with the item that says to which service the orchestration belongs.
+    return TRANSACTION * (_units(item_bytes(first)) + 1) + _units(item_bytes(last))
 
 
-def _units(size: int) -> int:
+def _units(size: float) -> int:
     return math.ceil(size / WRITE_UNIT_BYTES)
 
 
-def _result_reads(run: Run) -> float:
-    partitions = LOG_PARTITIONS.count(run.total)
-    return partitions + run.total * outcome_bytes(run.result_bytes) / READ_UNIT_BYTES
+def _result_reads(run: Run, blocks: BlocksWritten) -> float:
+    return LOG_PARTITIONS.count(run.total) + blocks.stored_bytes / READ_UNIT_BYTES
 
 
-def _batches(events: float, seconds: float) -> float:
-    """Return into how many batches the stream cuts *events* that come within *seconds*."""
-    polls = STREAM_POLLS_PER_SECOND * STREAM_SHARDS * seconds
-    return max(1.0, min(events, max(events / STREAM_BATCH, polls)))
+def _batches(records: float, seconds: float) -> float:
+    """Return into how many batches the stream cuts *records* that come within *seconds*."""
+    windows = STREAM_SHARDS * seconds / STREAM_WINDOW_SECONDS
+    return max(1.0, min(records, max(records / STREAM_BATCH, windows)))
 
 
-def _chunks_touched(run: Run, events_a_batch: float) -> float:
-    working = at_once(run.containers, run.share_seconds)
-    return max(1.0, min(events_a_batch, CHUNKS.count(run.total), working))
+def _chunks_touched(run: Run, records_a_batch: float) -> float:
+    """Return how many chunks of statuses a batch changes, on average, if each record changes any of them."""
+    chunks = max(1, min(CHUNKS.count(run.total), at_once(run.containers, run.share_seconds)))
+    untouched: float = (1 - 1 / chunks) ** max(1.0, records_a_batch)
+    return chunks * (1 - untouched)
 
 
 def _transitions(containers: int) -> int:

@@ -134,33 +134,24 @@ class Plan(BaseModel):
     bill: Bill
     quotas: tuple[QuotaUse, ...]
     cheaper: Suggestion | None
-    """The cheapest parallelism near the given one that is about as fast; None if that is the given one."""
+    """The cheapest parallelism near the given one that is about as fast, and within every limit, if any."""
     faster: Suggestion | None
-    """The fastest parallelism near the given one that costs about as much; None if that is the given one."""
+    """The fastest parallelism near the given one that costs about as much, and within every limit, if any."""
 
 
 def plan(work: Workload, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> Plan:
     """Return the plan of *work* in an account that may run so many Fargate vCPUs at once."""
-    duration = PlannedDuration.of(work)
     given = _suggest(work, work.parallelism)
-    others = [_suggest(work, other) for other in _parallelisms(work)]
+    others = [_suggest(work, other) for other in _parallelisms(work) if _is_possible(work, other, vcpu_quota)]
     as_fast = [other for other in others if other.seconds <= given.seconds * _TOLERANCE]
     as_cheap = [other for other in others if other.dollars <= given.dollars * _TOLERANCE]
-    demand = Demand(
-        run=work.run(),
-        used=estimate_footprint(work.run()),
-        size=work.size,
-        share=work.share,
-        launch_seconds=duration.launch,
-        seconds=duration.seconds,
-    )
     return Plan(
         workload=work,
         containers=work.containers,
         instances_a_container=work.share,
-        timing=duration,
+        timing=PlannedDuration.of(work),
         bill=_bill(work),
-        quotas=headroom(demand, vcpu_quota=vcpu_quota),
+        quotas=headroom(_demand(work), vcpu_quota=vcpu_quota),
         cheaper=_better(given, as_fast, "dollars"),
         faster=_better(given, as_cheap, "seconds"),
     )
@@ -168,6 +159,24 @@ def plan(work: Workload, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> Plan:
 
 def _bill(work: Workload) -> Bill:
     return price_footprint(estimate_footprint(work.run()), work.size, public_ip=work.public_ip)
+
+
+def _demand(work: Workload) -> Demand:
+    duration = PlannedDuration.of(work)
+    return Demand(
+        run=work.run(),
+        used=estimate_footprint(work.run()),
+        size=work.size,
+        share=work.share,
+        launch_seconds=duration.launch,
+        seconds=duration.seconds,
+    )
+
+
+def _is_possible(work: Workload, parallelism: int, vcpu_quota: float) -> bool:
+    """Tell whether *work* stays within every limit with another parallelism."""
+    demand = _demand(work.model_copy(update={"parallelism": parallelism}))
+    return not any(use.is_exceeded for use in headroom(demand, vcpu_quota=vcpu_quota))
 
 
 def _suggest(work: Workload, parallelism: int) -> Suggestion:

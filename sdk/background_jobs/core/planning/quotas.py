@@ -23,18 +23,11 @@ from background_jobs.core.limits import (
     CONTAINER_SECONDS,
     PARALLELISM,
     SERVICE_NAME_CHARACTERS,
-    TRANSACTION_ITEMS,
 )
 from background_jobs.core.payload_keys import payload_folder
+from background_jobs.core.planning.blocks_written import FASTEST_INSTANCE
 from background_jobs.core.planning.fargate import START_SECONDS, TaskSize, at_once
-from background_jobs.core.planning.footprint import (
-    TRANSACTION,
-    WRITE_UNIT_BYTES,
-    Footprint,
-    Run,
-    outcome_bytes,
-    starts_written,
-)
+from background_jobs.core.planning.footprint import TRANSACTION, Footprint, Run
 from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.retry import retry_delay
 
@@ -45,7 +38,7 @@ WARNING: Final = 0.8
 _OVERRIDE_CHARACTERS: Final = 8_192
 _PARTITION_UNITS: Final = 1_000
 _NEW_TABLE_UNITS: Final = 4_000
-_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
+_WARM: Final = "set warm_throughput of the environment, or writes wait while they are throttled"
 _PAYLOAD_BYTES: Final = 256 * 1024
 _HISTORY_EVENTS: Final = 25_000
 _LAUNCH_TRIES: Final = 4 * MOST_DELAYS
@@ -53,8 +46,6 @@ _LAUNCH_SECONDS: Final = sum(retry_delay(n, DELAYS, draw=0.5) for n in range(1, 
 """How long the state machine tries a refused launch, in seconds, on average."""
 _CONTAINER_TRIES: Final = 4
 _EVENTS_PER_TRY: Final = 5
-_FASTEST_INSTANCE: Final = 0.05 / TRANSACTION_ITEMS
-"""Seconds: a container appends one transaction after the other, and each takes some 50 ms."""
 _JOB_NAME: Final = "j" * 64
 _SERVICE: Final = "s" * SERVICE_NAME_CHARACTERS
 _ID: Final = "7c0e0b9a-0f0f-4c0e-9d6e-6b6a6f6f6273"
@@ -90,6 +81,11 @@ class QuotaUse(BaseModel):
         """Tell whether at least 80 % of the limit are used."""
         return self.used >= WARNING * self.limit
 
+    @property
+    def is_exceeded(self) -> bool:
+        """Tell whether more than the limit is used."""
+        return self.used > self.limit
+
 
 def headroom(demand: Demand, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> tuple[QuotaUse, ...]:
     """Return what *demand* uses of each limit, the fullest first."""
@@ -103,8 +99,8 @@ def headroom(demand: Demand, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> tuple[
         _container_time(demand),
         _log_partition(demand),
         _log_table(demand),
-        _read_model(demand),
-        _transaction(demand),
+        _read_model_partition(demand),
+        _read_model_table(demand),
         _memory(demand),
     )
     return tuple(sorted(uses, key=lambda use: -use.used / use.limit))
@@ -193,9 +189,8 @@ def _working(demand: Demand) -> int:
 
 def _units_per_second(run: Run) -> float:
     """Return what one container writes into the log, in write units a second."""
-    outcome = math.ceil(outcome_bytes(run.result_bytes) / WRITE_UNIT_BYTES)
-    units = TRANSACTION * (starts_written(run.instance_seconds) + outcome)
-    return units / max(run.instance_seconds, _FASTEST_INSTANCE)
+    seconds = run.total / run.containers * max(run.instance_seconds, FASTEST_INSTANCE)
+    return run.estimate_blocks().write_units / run.containers / max(seconds, APPEND_SECONDS)
 
 
 def _log_partition(demand: Demand) -> QuotaUse:
@@ -213,28 +208,25 @@ def _log_table(demand: Demand) -> QuotaUse:
         name="Write units a second in a new log table",
         used=_working(demand) * _units_per_second(demand.run),
         limit=_NEW_TABLE_UNITS,
-        advice="a table on demand grows to twice its last peak; warm it, or appends wait when throttled",
+        advice=_WARM,
     )
 
 
-def _read_model(demand: Demand) -> QuotaUse:
+def _read_model_partition(demand: Demand) -> QuotaUse:
+    """Return the use of the summary's partition, which takes one item of each commit; no other takes more."""
     return QuotaUse(
-        name="Write units a second in the read model",
-        used=demand.used.model_write_units / max(1.0, demand.seconds),
+        name="Write units a second in one partition of the read model",
+        used=TRANSACTION * demand.used.commits / max(1.0, demand.seconds),
         limit=_PARTITION_UNITS,
     )
 
 
-def _transaction(demand: Demand) -> QuotaUse:
-    """Return the size of the largest transaction that a container appends."""
-    instances = min(
-        TRANSACTION_ITEMS, 1 + APPEND_SECONDS / max(demand.run.instance_seconds, _FASTEST_INSTANCE)
-    )
+def _read_model_table(demand: Demand) -> QuotaUse:
     return QuotaUse(
-        name="Bytes of a transaction in the log",
-        used=instances * outcome_bytes(demand.run.result_bytes),
-        limit=_TRANSACTION_BYTES,
-        advice="none is needed: beyond it, the events are split into two transactions",
+        name="Write units a second in a new table of the read model",
+        used=demand.used.model_write_units / max(1.0, demand.seconds),
+        limit=_NEW_TABLE_UNITS,
+        advice=_WARM,
     )
 
 

@@ -1,0 +1,69 @@
+"""A container that is frozen at one of its calls of AWS, given up, and continued after the end."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from background_jobs.aws import clients
+from background_jobs.aws.payloads import Payloads
+from background_jobs.aws.stores import Stores
+from background_jobs.settings import Settings
+
+PATIENCE = 60
+
+
+class FreezePoint:
+    """Stops every thread of a container before or after its nth call of AWS, until it is continued.
+
+    Containers must work with `stores`, whose clients are their own, and their job must call `pass_by`, so
+    that it stands still as well.
+    """
+
+    def __init__(self, settings: Settings, when: str) -> None:
+        clients._client.cache_clear()
+        s3 = clients.s3()
+        for client in (clients.dynamodb(), s3):
+            client.meta.events.register(f"{when}-call", self._count)
+        stores = Stores.of(settings)
+        self.stores = replace(stores, payloads=Payloads(lambda: s3, settings.payload_bucket))
+        clients._client.cache_clear()
+        self._lock = threading.Lock()
+
+    def arm(self, nth: int) -> None:
+        """Stop the next container at its nth call."""
+        self._nth, self._calls = nth, 0
+        self._frozen, self._continued, self._done = threading.Event(), threading.Event(), threading.Event()
+
+    def pass_by(self) -> None:
+        """Wait while the container is frozen."""
+        if self._frozen.is_set():
+            assert self._continued.wait(PATIENCE)
+
+    def freeze(self, work: Callable[[], object]) -> bool:
+        """Begin *work* in a thread, and return when it is frozen; False if it ended before."""
+
+        def run() -> None:
+            try:
+                work()
+            finally:
+                self._done.set()
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+        while not self._frozen.wait(0.005):
+            if self._done.is_set():
+                return False
+        return True
+
+    def go_on(self) -> None:
+        """Let the container go on to its end."""
+        self._continued.set()
+        self._thread.join(PATIENCE)
+        assert self._done.is_set()
+
+    def _count(self, **_: object) -> None:
+        with self._lock:
+            self._calls += 1
+            if self._calls >= self._nth:
+                self._frozen.set()
+        self.pass_by()
