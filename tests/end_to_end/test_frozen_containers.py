@@ -41,7 +41,7 @@ def read_log(stack: LocalStack) -> Callable[[Orchestration], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("size", [10, 30_000])
-def test_a_container_that_slept_changes_nothing_after_the_end_and_begins_nothing(
+def test_a_container_that_slept_changes_nothing_after_the_end_and_begins_nothing(  # noqa: PLR0913, PLR0917 -- fixtures
     service: OrchestrationService,
     stack: LocalStack,
     stores: Stores,
