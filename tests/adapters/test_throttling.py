@@ -48,7 +48,7 @@ class Throttle:
         self.refused += 1
         document = {"__type": f"com.amazonaws.dynamodb.v20120810#{self._code}", "message": "too fast"}
         headers: Any = {"content-type": "application/x-amz-json-1.0"}
-        return AWSResponse(request.url, 400, headers, Body(json.dumps(document).encode()))
+        return AWSResponse(str(request.url), 400, headers, Body(json.dumps(document).encode()))
 
 
 @pytest.fixture(autouse=True)
