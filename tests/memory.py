@@ -1,6 +1,7 @@
 """AWS in memory: moto behind every adapter, with the tables, the bucket and the bus of one environment."""
 
 import os
+from bisect import bisect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
@@ -13,11 +14,15 @@ from moto import mock_aws
 
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
-from background_jobs.core.blocks import Block, InstanceRange, cut_bodies, ranges_of_orchestration
+from background_jobs.core.blocks import (
+    Block,
+    InstanceRange,
+    cut_bodies,
+    ranges_of_orchestration,
+    ranges_of_share,
+)
 from background_jobs.core.errors import OrchestrationNotFound
 from background_jobs.core.events import (
-    LOG_PARTITIONS,
-    PARTITION_SIZE,
     Event,
     JobAttemptFailed,
     JobCompleted,
@@ -76,32 +81,34 @@ def one_call_at_a_time() -> Iterator[None]:
 
 def append_events(stores: Stores, *events: Event, service: str = SETTINGS.service) -> None:
     """Append *events*, all of one orchestration: those of instances in one block for each of its ranges."""
-    of_instances: dict[InstanceRange, list[JobEvent]] = {}
+    of_instances: list[JobEvent] = []
     for event in events:
         match event:
             case OrchestrationStarted():
                 stores.event_log.append_kick_off(event)
             case JobStarted() | JobAttemptFailed() | JobProgressed() | JobCompleted() | JobErrored():
-                instances = _range_of_instance(stores, service, event.orchestration_id, event.index)
-                of_instances.setdefault(instances, []).append(event)
+                of_instances.append(event)
             case _:
                 stores.event_log.for_service(service).append(event)
-    for instances, batch in of_instances.items():
-        place = len(stores.block_log.read(instances))
-        for sequence, body in enumerate(cut_bodies(batch), start=place):
+    by_range: dict[InstanceRange, list[JobEvent]] = {}
+    ranges = _ranges(stores, service, of_instances[0].orchestration_id) if of_instances else []
+    for job_event in of_instances:
+        place = bisect(ranges, job_event.index, key=lambda instances: instances.first) - 1
+        by_range.setdefault(ranges[place], []).append(job_event)
+    for instances, batch in by_range.items():
+        next_number = len(stores.block_log.read(instances))
+        for sequence, body in enumerate(cut_bodies(batch), start=next_number):
             holder = stores.block_log.append(Block(instances, sequence, 0, f"test {uuid4()}", body))
             assert holder is None
 
 
-def _range_of_instance(stores: Stores, service: str, orchestration_id: str, index: int) -> InstanceRange:
-    """Return the range that has the instance: that of its share, or its partition where none was kicked off."""
+def _ranges(stores: Stores, service: str, orchestration_id: str) -> list[InstanceRange]:
+    """Return the ranges of the shares, or one for each of some partitions where nothing was kicked off."""
     try:
         started = stores.event_log.for_service(service).read_started(orchestration_id)
     except OrchestrationNotFound:
-        first = LOG_PARTITIONS.index(LOG_PARTITIONS.number(index))
-        return InstanceRange(service, orchestration_id, first, first + PARTITION_SIZE - 1)
-    ranges = ranges_of_orchestration(service, orchestration_id, started.total, started.parallelism)
-    return next(instances for instances in ranges if index <= instances.last)
+        return list(ranges_of_share(service, orchestration_id, 0, 10_000 - 1))
+    return list(ranges_of_orchestration(service, orchestration_id, started.total, started.parallelism))
 
 
 def _create() -> None:

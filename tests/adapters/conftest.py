@@ -41,6 +41,16 @@ def stores(settings: Settings) -> Stores:
 
 
 @pytest.fixture
+def dynamodb_calls() -> list[str]:
+    """The calls of DynamoDB that the test makes."""
+    calls: list[str] = []
+    clients.dynamodb().meta.events.register(
+        "before-call.dynamodb.*", lambda model, **_: calls.append(model.name)
+    )
+    return calls
+
+
+@pytest.fixture
 def service(settings: Settings) -> OrchestrationService:
     return OrchestrationService(settings)
 

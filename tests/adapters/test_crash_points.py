@@ -21,6 +21,7 @@ from background_jobs.control_plane.stream import handle_records
 from background_jobs.core.events import Event, OrchestrationCompleted, OrchestrationStarted
 from background_jobs.jobs import Jobs
 from background_jobs.settings import ContainerSettings, Settings
+from background_jobs.worker import event_writer
 from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from tests.adapters.crash import Crash, CrashPoint
@@ -112,8 +113,14 @@ def test_a_kick_off_happened_or_it_did_not_wherever_it_stops(
 
 
 def test_a_worker_repeats_only_what_has_no_outcome_wherever_it_stops(
-    service: OrchestrationService, stores: Stores, crash: CrashPoint, deliver: Callable[[str], list[Any]]
+    service: OrchestrationService,
+    stores: Stores,
+    crash: CrashPoint,
+    deliver: Callable[[str], list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # given a worker that appends many small blocks
+    monkeypatch.setattr(event_writer, "APPEND_SECONDS", 0)
     reached, nth = True, 0
     while reached:
         nth += 1
@@ -130,7 +137,28 @@ def test_a_worker_repeats_only_what_has_no_outcome_wherever_it_stops(
         ]
         assert [failure.params for failure in failures or []] == [{"n": 3}]
         assert differences(orchestration.id, stores) == []
-    assert nth > 4
+    assert nth > 6
+
+
+def test_a_relaunch_may_stop_anywhere_as_well(
+    service: OrchestrationService, stores: Stores, crash: CrashPoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_writer, "APPEND_SECONDS", 0)
+    reached, nth = True, 0
+    while reached:
+        nth += 1
+        orchestration = service.kick_off_job("square", params(), parallelism=1)
+        for stops_at in (4, nth):
+            crash.arm(stops_at)
+            with contextlib.suppress(Crash):
+                run_share(stores, orchestration.id)
+            reached = crash.disarm()
+        run_share(stores, orchestration.id)
+        outcomes = list(stores.event_log.read_outcomes(orchestration.id, 0, TOTAL - 1))
+        assert [(outcome.index, outcome.type) for outcome in outcomes] == [
+            (n, "JobErrored" if n == 3 else "JobCompleted") for n in range(TOTAL)
+        ]
+    assert nth > 6
 
 
 def test_the_aggregator_comes_to_the_same_end_wherever_it_stops(

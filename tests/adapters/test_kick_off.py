@@ -1,6 +1,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -15,6 +16,8 @@ from background_jobs.core.errors import (
     OrchestrationNotFound,
     UnknownJobName,
 )
+from background_jobs.core.options import KickOffOptions
+from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off
 from background_jobs.settings import Settings
 
 
@@ -28,9 +31,11 @@ def count(params: Batch) -> int:
 
 
 def stored(settings: Settings) -> tuple[int, int]:
-    """Return how many events and how many payloads there are."""
-    events = clients.dynamodb().scan(TableName=settings.event_log_table)["Count"]
-    return events, clients.s3().list_objects_v2(Bucket=settings.payload_bucket)["KeyCount"]
+    """Return how many events and how many payloads there are; with each event comes a pointer."""
+    items = clients.dynamodb().scan(TableName=settings.event_log_table)["Items"]
+    events = [item for item in items if "document" in item]
+    assert len(items) == 2 * len(events)
+    return len(events), clients.s3().list_objects_v2(Bucket=settings.payload_bucket)["KeyCount"]
 
 
 def test_a_kick_off_is_two_payloads_and_one_event(
@@ -151,6 +156,49 @@ def test_the_same_key_with_other_params_is_refused_and_leaves_the_first_alone(
         service.kick_off_job("count", [{"n": 2}, {"n": 3}], key="nightly")
     event = stores.event_log.read_started(first.id)
     assert list(stores.payloads.lines(event.params_key)) == [b'{"n":1}']
+
+
+def test_the_same_key_in_another_service_is_another_orchestration(service: OrchestrationService) -> None:
+    first = service.kick_off_job("count", [{"n": 1}], key="nightly")
+    other = service.kick_off_job("count", [{"n": 2}], key="nightly", service="billing")
+    assert other.id != first.id
+
+
+def test_an_id_that_another_service_has_is_refused_and_the_service_named(
+    service: OrchestrationService, stores: Stores, settings: Settings
+) -> None:
+    first = service.kick_off_job("count", [{"n": 1}])
+    request = KickOffRequest(job_name="count", options=KickOffOptions(service="billing"), known_id=first.id)
+    with pytest.raises(KickOffConflict, match="differs in: the service, which is 'default'"):
+        kick_off(request, [{"n": 1}], stores, settings)
+    assert service.orchestration(first.id).summary().total == 1
+
+
+def test_a_kick_off_is_one_call_of_the_log_and_a_second_one_reads_nothing(
+    service: OrchestrationService, dynamodb_calls: list[str]
+) -> None:
+    for _ in ("a kick-off", "the same once more"):
+        service.kick_off_job("count", [{"n": 1}], key="nightly")
+        assert dynamodb_calls == ["TransactWriteItems"]
+        dynamodb_calls.clear()
+
+
+def test_a_kick_off_at_the_same_moment_as_another_is_tried_again(
+    service: OrchestrationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, codes = clients.dynamodb(), ["TransactionConflict", "ThrottlingError"]
+    write = client.transact_write_items
+
+    def refuse_twice(**request: Any) -> Any:
+        if not codes:
+            return write(**request)
+        reasons = [{"Code": codes.pop()}, {"Code": "None"}]
+        error: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+        raise client.exceptions.TransactionCanceledException(error, "TransactWriteItems")
+
+    monkeypatch.setattr(client, "transact_write_items", refuse_twice)
+    assert service.kick_off_job("count", [{"n": 1}]).summary().total == 1
+    assert codes == []
 
 
 @pytest.mark.parametrize("name", ["not-an-id", "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11"])

@@ -38,8 +38,8 @@ def test_an_occurrence_starts_one_orchestration_however_often_it_is_delivered(
     assert states(schedule) == [(at.hour, "started")]
     summary = service.orchestration(orchestration_id).summary()
     assert summary.tags == {"customer": "acme", "schedule": "hourly", "scheduled_at": at.isoformat()}
-    # the schedule's definition and run, the kick-off; its params and shares; the schedule
-    assert written(settings) == [3, 2, 1]
+    # the schedule's definition and run, the kick-off and its pointer; its params and shares; the schedule
+    assert written(settings) == [4, 2, 1]
 
 
 def test_a_duplicate_that_comes_after_many_runs_starts_nothing_either(

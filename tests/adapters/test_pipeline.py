@@ -226,7 +226,7 @@ def test_a_cancellation_between_two_stages_reaches_the_one_that_is_to_start(
     aggregate()
     # then nothing is started
     assert pipeline.stages()[1].skipped == "The pipeline was cancelled."
-    assert stores.event_log.read_cancelled(ids.next_stage_id(pipeline.id)) is not None
+    assert stores.event_log.for_service("default").read_cancelled(ids.next_stage_id(pipeline.id)) is not None
 
 
 def test_a_rule_starts_a_stage_after_an_orchestration_that_knows_nothing_of_it(

@@ -3,10 +3,12 @@
 Run more seeds with ``CHAOS_SEEDS=1,2,3 make test``; the figures are printed with ``pytest -s``.
 """
 
+import contextlib
 import json
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -24,10 +26,11 @@ import pytest
 from background_jobs import JobCompletedEvent, JobResults, Orchestration, OrchestrationService
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import differences
-from background_jobs.core.events import ContainerStarted, OrchestrationCompleted
+from background_jobs.core.events import ContainerEnded, ContainerStarted, OrchestrationCompleted
 from background_jobs.core.ids import execution_name
 from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.processes import find_processes
+from background_jobs.worker.supervisor import SHARE_LOST
 from tests.chaos.server import FAULTS
 from tests.offline import become_caller, containers, until
 
@@ -121,6 +124,47 @@ class Killer:
             thread.join()
 
 
+class Sleeper:
+    """Freezes the container of each share once, at random, lets a rival do its work, and wakes it again.
+
+    The rival is launched as the state machine launches a container that it thinks dead.
+    """
+
+    def __init__(self, stack: LocalStack, orchestration: Orchestration, seed: int) -> None:
+        self.slept: set[int] = set()
+        self.statuses: list[int] = []
+        """How the rivals ended."""
+        self._stack = stack
+        self._orchestration = orchestration
+        self._random = random.Random(seed)
+
+    def put_all_to_sleep(self) -> None:
+        rivals: list[subprocess.Popen[bytes]] = []
+        while len(self.slept) < CONTAINERS and not self._orchestration.summary().all_final:
+            rivals += self._put_one_to_sleep()
+            time.sleep(self._random.uniform(0.05, 0.2))
+        self.statuses = [rival.wait(PATIENCE) for rival in rivals]
+
+    def _put_one_to_sleep(self) -> Iterator[subprocess.Popen[bytes]]:
+        for container in containers(self._stack.stack_id, self._orchestration.id):
+            with contextlib.suppress(psutil.Error, ProcessLookupError):
+                variables = container.environ()
+                share, age = int(variables["JOB_SHARE"]), time.time() - container.create_time()
+                if share in self.slept or age < 1:
+                    continue
+                os.killpg(container.pid, signal.SIGSTOP)
+                self.slept.add(share)
+                seconds = self._random.uniform(0.5, 3)
+                threading.Timer(seconds, self._wake, [container.pid]).start()
+                yield subprocess.Popen(container.cmdline(), env=variables, start_new_session=True)
+                return
+
+    @staticmethod
+    def _wake(pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGCONT)
+
+
 def params_of(runs: Path) -> list[dict[str, Any]]:
     return [{"n": n, "runs": str(runs), "how": BAD.get(n)} for n in range(TOTAL)]
 
@@ -166,6 +210,30 @@ def test_nothing_is_lost_while_containers_functions_stream_and_bus_fail(
     assert {"functions killed", "batches failed half way"} <= faults.keys()
     report = {**faults, **figures(orchestration, killer.deaths, Counter(runs.read_text().split()), stores)}
     print("\n" + "\n".join(f"{name:<50}{value}" for name, value in report.items()))  # noqa: T201 -- with -s
+
+
+def test_nothing_is_lost_while_containers_sleep_and_rivals_do_their_work(
+    stack: ChaoticStack, seed: int, tmp_path: Path
+) -> None:
+    inbox, stores = Inbox(stack.settings.event_bus), Stores.of(stack.settings)
+    service = OrchestrationService(stack.settings)
+    orchestration = service.kick_off_job("square", params_of(tmp_path / "runs"), parallelism=CONTAINERS)
+    sleeper = Sleeper(stack, orchestration, seed)
+
+    sleeper.put_all_to_sleep()
+
+    results = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    check(orchestration, results, inbox, stack)
+    ended = {failure.index: failure.error.type for failure in results.failures or []}
+    assert ended == {100: "ValueError", 333: "ContainerLost", 666: "ContainerLost"}
+    assert len(sleeper.slept) > 1, "too few slept, so little was shown"
+    assert {0, SHARE_LOST} >= {status for status in sleeper.statuses if status >= 0}
+    statuses = Counter(
+        event.status
+        for event in stores.event_log.read_all(orchestration.id, TOTAL)
+        if isinstance(event, ContainerEnded)
+    )
+    assert set(statuses) == {0}, "a launch that lost its share says nothing of its end"
 
 
 def test_nothing_is_lost_when_the_execution_is_aborted(stack: ChaoticStack, tmp_path: Path) -> None:

@@ -126,6 +126,15 @@ def talkative(params: dict[str, Any]) -> None:
     print("after", flush=True)  # noqa: T201
 
 
+@job_name("sign")
+def sign(params: dict[str, Any], job: JobContext) -> dict[str, Any]:
+    """Note which process runs which instance, and return a result that another process would not."""
+    with Path(params["runs"]).open("a", buffering=1) as runs:
+        runs.write(f"{os.getpid()} {job.index}\n")
+    time.sleep(params["seconds"])
+    return {"pid": os.getpid(), "at": time.time(), "pad": "x" * params["bytes"]}
+
+
 if __name__ == "__main__":
     run_e11_job(
         [
@@ -140,5 +149,6 @@ if __name__ == "__main__":
             patient,
             report,
             talkative,
+            sign,
         ]
     )

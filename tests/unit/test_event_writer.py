@@ -108,11 +108,14 @@ def test_who_adds_to_a_lost_range_is_told_and_nothing_more_is_appended(ranges: R
     lost = threading.Event()
     writer = EventWriter(ranges, seconds_since_boot(), lost.set)
     ranges.lost = True
-    with pytest.raises(RangeLost), writer:
-        writer.add(job_started(200))
-        assert lost.wait(60)
-        ranges.lost = False
+    writer.__enter__()
+    writer.add(job_started(200))
+    assert lost.wait(60)
+    ranges.lost = False
+    with pytest.raises(RangeLost):
         writer.add(job_completed(200))
+    with pytest.raises(RangeLost):
+        writer.__exit__(None, None, None)
     assert ranges.blocks == []
 
 
