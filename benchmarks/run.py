@@ -1,12 +1,12 @@
 """The offline stack measured on this machine: `make bench`.
 
-Instances a second are from the kick-off's first call to all results in hand. CPU is that of every process:
+No-ops a second are from the kick-off's first call to all results in hand. CPU is that of every process:
 caller, emulator, functions and containers. Calls are counted by the emulator. Write units are computed from
-the items in the tables by DynamoDB's rule: two for each KB begun of an item put in a transaction.
+the items in the tables by DynamoDB's rule: one for each KB begun, and two in a transaction. What is counted
+is held to upper bounds by tests/end_to_end/test_costs.py.
 """
 
 import json
-import math
 import os
 import platform
 import resource
@@ -16,18 +16,17 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from background_jobs import Orchestration, OrchestrationService
-from background_jobs.aws import clients
-from background_jobs.core.statuses import CHUNKS
 from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.call_counter import PATH
 from background_jobs.local_stack.processes import find_processes
+from benchmarks.counting import count_writes
 
 CONTAINERS = 2
+SERVICE = "default"
 
 
 def main() -> None:
@@ -85,14 +84,16 @@ def _measure(stack: LocalStack, run: Callable[[], Orchestration]) -> Measurement
 
 
 def _show(total: int, measured: Measurement, stack: LocalStack) -> None:
-    units = _write_units(stack, measured.orchestration.id, total)
+    counted = count_writes(stack.settings, SERVICE, measured.orchestration.id, total)
     print(
-        f"N = {total:,}: {measured.seconds:.2f} s, {total / measured.seconds:,.0f} instances/s\n"
-        f"  CPU      {1000 * measured.cpu / total:.2f} ms an instance\n"
-        f"  calls    {sum(measured.calls.values()) / total:.3f} an instance\n"
-        f"           {_format_counts(measured.calls)}\n"
-        f"  units    {units['log'] / total:.2f} write units an instance in the event log, "
-        f"{units['read model'] / total:.3f} in the read model\n"
+        f"N = {total:,} in {CONTAINERS} containers: {measured.seconds:.2f} s\n"
+        f"  write units in the event log    {counted.log_units / total:.3f} an instance\n"
+        f"  write units in the read model   {counted.read_model_units / total:.3f} an instance\n"
+        f"  stream records                  {counted.stream_records / total:.3f} an instance\n"
+        f"  AWS calls                       {sum(measured.calls.values()) / total:.3f} an instance\n"
+        f"  no-ops                          {total / measured.seconds:,.0f} a second\n"
+        f"  CPU                             {1000 * measured.cpu / total:.2f} ms an instance\n"
+        f"  calls: {_format_counts(measured.calls)}\n"
     )
 
 
@@ -116,47 +117,6 @@ def _cpu(stack: LocalStack) -> float:
         if process.pid == stack.pid:
             total += times.children_user + times.children_system
     return total
-
-
-def _write_units(stack: LocalStack, orchestration_id: str, total: int) -> dict[str, int]:
-    log = [orchestration_id, *(f"{orchestration_id}#jobs#{n:05d}" for n in range(math.ceil(total / 250)))]
-    items = [item for pk in log for item in _items(stack.settings.event_log_table, pk)]
-    # The put outside of a transaction counts half.
-    units = sum(2 * _kilobytes(item) for item in items) - 1
-    table = stack.settings.read_model_table
-    stored = _items(table, orchestration_id)
-    summary = next(item for item in stored if item["sk"]["S"] == "summary")
-    chunk = max((_kilobytes(item) for item in stored if item is not summary), default=0)
-    derived = 0
-    for feed in _items(table, f"{orchestration_id}#feed"):
-        chunk_numbers = len(
-            {CHUNKS.number(index) for index, *_ in json.loads(feed["document"]["S"])["transitions"]}
-        )
-        derived += 2 * (_kilobytes(summary) + _kilobytes(feed) + chunk_numbers * chunk)
-    return {"log": units, "read model": derived}
-
-
-def _items(table: str, partition: str) -> list[dict[str, Any]]:
-    pages = (
-        clients.dynamodb()
-        .get_paginator("query")
-        .paginate(
-            TableName=table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": partition}},
-        )
-    )
-    return [dict(item) for page in pages for item in page["Items"]]
-
-
-def _kilobytes(item: dict[str, Any]) -> int:
-    """Return the size of an item in KB begun: names and values, numbers at half a byte a digit."""
-    size = 0
-    for name, value in item.items():
-        ((kind, content),) = value.items()
-        length = len(content) // 2 + 1 if kind == "N" else len(content.encode() if kind == "S" else content)
-        size += len(name) + length
-    return math.ceil(size / 1024)
 
 
 if __name__ == "__main__":

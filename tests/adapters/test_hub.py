@@ -86,8 +86,8 @@ def test_progress_that_was_cut_off_comes_without_its_transitions(
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}], parallelism=1)
     progressed = JobProgressed(orchestration_id=orchestration.id, at=at(1), index=0, attempt=1, percent=40)
-    append_events(stores, progressed)
     launch(orchestration)
+    append_events(stores, progressed)
     aggregate_completion()
 
     async def resumed(position: Position) -> list[str]:

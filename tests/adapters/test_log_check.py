@@ -33,7 +33,11 @@ def orchestration(stores: Stores, aggregate: Callable[[], list[Any]]) -> None:
 @pytest.fixture
 def put(settings: Settings) -> Callable[[dict[str, Any]], None]:
     """Put an item without a condition, as IAM cannot forbid."""
-    return lambda item: clients.dynamodb().put_item(TableName=settings.event_log_table, Item=item) and None
+
+    def put(item: dict[str, Any]) -> None:
+        clients.dynamodb().put_item(TableName=settings.event_log_table, Item=item)
+
+    return put
 
 
 def item_at(settings: Settings, partition: str, sort: str) -> dict[str, Any]:

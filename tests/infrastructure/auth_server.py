@@ -1,29 +1,38 @@
 """The offline stack's server with IAM enforced, and a record of every call that it checked.
 
 Functions have the sessions of their own roles from the emulator; containers and the progress API get those of
-theirs here, and there is a user for each of the two policies. In the server's folder, ``users.json`` has their
+theirs here, and there is a user for each of the policies. In the server's folder, ``users.json`` has their
 credentials, ``roles.json`` the policies that are attached, and ``calls.jsonl`` a line for each check.
 """
 
 import json
 import os
+import re
 import secrets
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 
 from background_jobs.core.schedules.definition import schedule_group
+from background_jobs.core.tables import PARTITION_KEY
 from background_jobs.local_stack import server
 from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.substitutions import substitute
+from tests.infrastructure.policies import LEADING_KEYS
 
 USERS, ROLES, CALLS = "users.json", "roles.json", "calls.jsonl"
 _STACK = "background-jobs-local"
 _GROUP = schedule_group("local")
+CALLERS = {
+    "Caller": "CallerPolicy",
+    "ServiceCaller": "CallerPolicyOfDefault",
+    "Operator": "OperatorPolicy",
+}
+"""The users, and the output that has the policy of each."""
 
 
 class Authority:
@@ -37,10 +46,13 @@ class Authority:
     def begin(self, runner: ProcessRunner) -> None:
         """Record every check, from now on."""
         from ministack import app
-        from ministack.core import iam_evaluator
+        from ministack.core import iam_actions, iam_evaluator
 
         substitute(runner)
         # The bucket refuses what comes without TLS, which the emulator does not speak.
+        # The emulator does not know the condition key that the policies of a service are made of.
+        context = iam_actions.dynamodb_service_context
+        iam_actions.dynamodb_service_context = lambda body: {**context(body), **leading_keys(body)}
         pin = app.pin_request_origin
         app.pin_request_origin = lambda address, _secure: pin(address, True)  # noqa: FBT003 -- its own argument
         self._runner = runner
@@ -62,6 +74,11 @@ class Authority:
                 "principal": arn,
                 "action": action,
                 "resource": resource_arn,
+                "context": {
+                    name: value if isinstance(value, list) else [value]
+                    for name, value in (more.get("service_context") or {}).items()
+                    if value is not None
+                },
                 "denied": denied is not None,
             }
             with self._lock, (self._folder / CALLS).open("a") as record:
@@ -76,9 +93,9 @@ class Authority:
         (stack,) = cloudformation.describe_stacks(StackName=_STACK)["Stacks"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         users = {}
-        for name in ("Caller", "Operator"):
+        for name, policy in CALLERS.items():
             iam.create_user(UserName=name)
-            iam.attach_user_policy(UserName=name, PolicyArn=outputs[f"{name}Policy"])
+            iam.attach_user_policy(UserName=name, PolicyArn=outputs[policy])
             key = iam.create_access_key(UserName=name)["AccessKey"]
             users[name] = {
                 "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
@@ -92,12 +109,33 @@ class Authority:
             if resource["ResourceType"] == "AWS::IAM::Role"
         }
         policies = {title: _statements_of_role(iam, role) for title, role in roles.items()}
-        for name in ("Caller", "Operator"):
-            policies[name] = _statements_of_policy(iam, outputs[f"{name}Policy"])
+        for name, policy in CALLERS.items():
+            policies[name] = _statements_of_policy(iam, outputs[policy])
         (self._folder / ROLES).write_text(json.dumps({"names": roles, "policies": policies}))
         assert self._runner is not None
         self._runner.containers._shared.update(_session(roles["ServicesdefaultTaskRole"]))
         return _session(roles["FunctionsProgressApiRole"])
+
+
+def leading_keys(body: bytes) -> dict[str, list[str]]:
+    """Return the partition keys that a request to DynamoDB names, as AWS's condition key; none for a Scan."""
+    request = json.loads(body or b"{}")
+    keys = list(_partitions_in(request))
+    return {LEADING_KEYS: keys} if keys else {}
+
+
+def _partitions_in(request: dict[str, Any]) -> Iterator[str]:
+    single = request.get("Item") or request.get("Key")
+    if single:
+        yield single[PARTITION_KEY]["S"]
+    for part in request.get("TransactItems", ()):
+        for operation in part.values():
+            yield from _partitions_in(operation)
+    for batch in request.get("RequestItems", {}).values():
+        for key in batch.get("Keys", ()):
+            yield key[PARTITION_KEY]["S"]
+    if query := re.match(r"#?\w+ = (:\w+)", request.get("KeyConditionExpression", "")):
+        yield request["ExpressionAttributeValues"][query[1]]["S"]
 
 
 def _session(role: str) -> dict[str, str]:

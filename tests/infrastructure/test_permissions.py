@@ -22,10 +22,13 @@ from background_jobs.aws import clients
 from background_jobs.aws.history import HistoryFilter
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import rebuild
+from background_jobs.core.events import job_partition
 from background_jobs.core.schedules.definition import Due, ScheduleDefinition
 from background_jobs.local_stack import LocalStack
 from background_jobs.settings import Settings
 from tests.infrastructure.auth_server import CALLS, ROLES, USERS
+from tests.infrastructure.jobs import refusals
+from tests.infrastructure.policies import Request, allows, listed
 from tests.offline import until
 
 JOBS: Final = Path(__file__).with_name("jobs.py")
@@ -75,6 +78,30 @@ class Call(NamedTuple):
     principal: str
     action: str
     resource: str
+    context: str
+    """The condition keys that it brings, as JSON."""
+
+    @property
+    def request(self) -> Request:
+        return Request(self.action, self.resource, json.loads(self.context))
+
+
+class Permission(NamedTuple):
+    """One action that a principal is allowed on one resource, under conditions."""
+
+    principal: str
+    action: str
+    resource: str
+    conditions: str
+
+    def covers(self, call: Call) -> bool:
+        statement = {
+            "Effect": "Allow",
+            "Action": self.action,
+            "Resource": self.resource,
+            "Condition": json.loads(self.conditions),
+        }
+        return self.principal == call.principal and allows([statement], call.request)
 
 
 class Life:
@@ -106,36 +133,25 @@ class Life:
         for line in (self.stack.folder / CALLS).read_text().splitlines():
             checked = json.loads(line)
             who = checked["principal"].split("/")[1] if "/" in checked["principal"] else "root"
-            call = Call(names.get(who, who), checked["action"], checked["resource"])
+            context = json.dumps(checked["context"], sort_keys=True)
+            call = Call(names.get(who, who), checked["action"], checked["resource"], context)
             if who != "root":
                 found[checked["denied"]].add(call)
         return found
 
-    def allowed(self) -> set[Call]:
+    def allowed(self) -> set[Permission]:
         """Return what the deployed policies allow, each action and resource by itself."""
         return {
-            Call(principal, action, resource)
+            Permission(principal, action, resource, json.dumps(statement.get("Condition", {})))
             for principal, statements in self._roles()["policies"].items()
             for statement in statements
-            for action in _listed(statement["Action"])
-            for resource in _listed(statement["Resource"])
+            for action in listed(statement["Action"])
+            for resource in listed(statement["Resource"])
         }
 
     def _roles(self) -> dict[str, Any]:
         roles: dict[str, Any] = json.loads((self.stack.folder / ROLES).read_text())
         return roles
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return value if isinstance(value, list) else [value]
-
-
-def may(statement: Call, call: Call) -> bool:
-    return (
-        statement.principal == call.principal
-        and statement.action == call.action
-        and fnmatchcase(call.resource, statement.resource)
-    )
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +161,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         life = Life(stack, environment, tmp_path_factory.mktemp("life"))
         broken = life.become("Caller").kick_off_job("broken", [{"n": 1}])
         called(life)
+        called_by_service(life)
         served(life)
         chained(life)
         scheduled(life)
@@ -179,6 +196,20 @@ def called(life: Life) -> None:
     for also in combined:
         page = history.page(HistoryFilter(until=now, status=Status.ERRORED, **also), limit=9)
         assert mixed.id in [summary.orchestration_id for summary in page.summaries]
+
+
+def called_by_service(life: Life) -> None:
+    """Do what callers of one service do, with failures, large params and results, a rerun and a cancellation."""
+    service = life.become("ServiceCaller")
+    large = ({"n": n, "text": "x" * 900_000} for n in range(-1, 11))
+    mixed = service.kick_off_job("double", large, parallelism=2, tags={"customer": "acme"})
+    text = service.kick_off_job("long_text", [{}])
+    list(mixed.watch(timeout=PATIENCE))
+    failures = service.get_job_results(mixed.id, timeout=PATIENCE).failures
+    assert failures is not None
+    failures.rerun().results(PATIENCE)
+    assert text.results(PATIENCE).failures is None
+    text.cancel("too late")
 
 
 def served(life: Life) -> None:
@@ -293,9 +324,10 @@ def test_nothing_that_was_done_needed_more_than_is_allowed(life: Life) -> None:
     made, denied = life.calls()
     assert denied == set()
     allowed = life.allowed()
-    assert [call for call in made if not any(may(statement, call) for statement in allowed)] == []
+    assert [call for call in made if not any(permission.covers(call) for permission in allowed)] == []
     assert {call.principal for call in made} >= {
         "Caller",
+        "ServiceCaller",
         "Operator",
         "ServicesdefaultTaskRole",
         "FunctionsStartOrchestrationRole",
@@ -311,26 +343,55 @@ def test_nothing_that_was_done_needed_more_than_is_allowed(life: Life) -> None:
 
 def test_everything_that_is_allowed_is_done_or_explained(life: Life) -> None:
     made, _ = life.calls()
-    unseen = {statement for statement in life.allowed() if not any(may(statement, call) for call in made)}
-    left = {statement for statement in unseen if not any(_explains(who, statement) for who in EXPLAINED)}
-    assert "\n".join(" ".join(statement) for statement in sorted(left)) == ""
+    unseen = {
+        permission for permission in life.allowed() if not any(permission.covers(call) for call in made)
+    }
+    left = {permission for permission in unseen if not any(_explains(who, permission) for who in EXPLAINED)}
+    assert "\n".join(" ".join(permission) for permission in sorted(left)) == ""
 
 
 def test_every_explanation_is_of_something(life: Life) -> None:
     allowed = life.allowed()
-    assert [who for who in EXPLAINED if not any(_explains(who, statement) for statement in allowed)] == []
+    assert [who for who in EXPLAINED if not any(_explains(who, permission) for permission in allowed)] == []
 
 
-def _explains(who: tuple[str, str], statement: Call) -> bool:
-    return fnmatchcase(statement.principal, who[0]) and fnmatchcase(statement.action, who[1])
+def _explains(who: tuple[str, str], permission: Permission) -> bool:
+    return fnmatchcase(permission.principal, who[0]) and fnmatchcase(permission.action, who[1])
 
 
-def test_a_container_cannot_change_or_delete_an_event(life: Life) -> None:
+def test_a_container_can_neither_change_an_event_nor_reach_another_service(life: Life) -> None:
     service = life.become("Caller")
     orchestration = service.kick_off_job("double", [{"n": 1}])
     tampering = service.kick_off_job("tamper", [{"orchestration_id": orchestration.id}])
     (success,) = tampering.results(PATIENCE).successes
-    assert success.result == ["AccessDeniedException", "AccessDeniedException", "AccessDenied"]
+    assert {
+        trial: refusal for trial, refusal in success.result.items() if not refusal.startswith("AccessDenied")
+    } == {}
+    assert len(success.result) == 15
+
+
+def test_a_caller_of_one_service_reaches_no_other(life: Life) -> None:
+    orchestration = life.become("ServiceCaller").kick_off_job("double", [{"n": 1}])
+    trials = refusals(orchestration.id)
+    assert {
+        trial: refusal for trial, refusal in trials.items() if not refusal.startswith("AccessDenied")
+    } == {}
+
+
+def test_an_item_that_a_container_replaces_is_seen(life: Life) -> None:
+    service = life.become("Caller")
+    orchestration = service.kick_off_job("double", [{"n": 1}])
+    assert orchestration.results(PATIENCE).failures is None
+    place = {"pk": job_partition("default", orchestration.id, 0), "sk": "block#00000000-00000000#000000"}
+    service.kick_off_job("replace", [place]).results(PATIENCE)
+    life.become(None)
+    logs = boto3.Session().client("logs")
+    groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+    (group,) = [name for name in groups if "AggregateJobsLog" in name]
+    told = f"was replaced: {place['pk']} / {place['sk']}"
+    until(
+        lambda: any(told in line["message"] for line in logs.filter_log_events(logGroupName=group)["events"])
+    )
 
 
 def test_a_caller_cannot_change_the_log_or_start_executions(life: Life) -> None:

@@ -1,12 +1,24 @@
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from random import Random
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from background_jobs.aws.block_log import BLOCK
+from background_jobs.aws.log_items import events_from_item, to_item
 from background_jobs.core import statuses
+from background_jobs.core.blocks import Block, InstanceRange, cut_bodies, pack
 from background_jobs.core.completion import decide_completion
-from background_jobs.core.events import Event, parse_event
+from background_jobs.core.events import (
+    PARTITION_SIZE,
+    Event,
+    EventKey,
+    JobEvent,
+    log_partition,
+    parse_event,
+)
 from background_jobs.core.fold import ReadModel, Summary, fold
 from background_jobs.core.statuses import Status, StatusChunk, status_of
 from tests.unit.histories import (
@@ -19,6 +31,7 @@ from tests.unit.histories import (
     started,
 )
 
+WHOLE = log_partition("default", ORCHESTRATION_ID)
 EMPTY = ReadModel(Summary(orchestration_id=ORCHESTRATION_ID))
 
 
@@ -51,6 +64,49 @@ def test_any_duplication_order_and_batching_gives_the_same_read_model(
 
     # then nothing differs
     assert folded(*batches) == clean
+
+
+@given(histories(), st.data())
+def test_blocks_in_any_order_and_any_number_of_times_give_the_same_read_model(
+    history: Sequence[Event], data: st.DataObject
+) -> None:
+    # given the items of a log: blocks of some events each, and events of the whole
+    of_range: dict[InstanceRange, list[JobEvent]] = {}
+    whole = [event for event in history if not isinstance(event, JobEvent)]
+    for event in history:
+        if isinstance(event, JobEvent):
+            first = event.index - event.index % PARTITION_SIZE
+            part = InstanceRange("default", ORCHESTRATION_ID, first, first + PARTITION_SIZE - 1)
+            of_range.setdefault(part, []).append(event)
+    items = [to_item(EventKey(WHOLE, event.sort_key), event, timedelta(days=1)) for event in whole]
+    for part, events in of_range.items():
+        size = data.draw(st.integers(1, len(events)))
+        cuts = [events[first : first + size] for first in range(0, len(events), size)]
+        bodies = [body for cut in cuts for body in cut_bodies(cut)]
+        items += [item_of(Block(part, number, 0, "launch", body)) for number, body in enumerate(bodies)]
+
+    # when the stream delivers them shuffled, some of them again, in batches of any size
+    extra = data.draw(st.lists(st.sampled_from(items), max_size=9))
+    delivered = data.draw(st.permutations([*items, *extra]))
+    size = data.draw(st.integers(1, len(delivered)))
+    batches = [delivered[first : first + size] for first in range(0, len(delivered), size)]
+
+    # then nothing differs from one pass over the events
+    unpacked = [[event for item in batch for event in events_from_item(item)] for batch in batches]
+    assert folded(*unpacked) == folded(history)
+
+
+def item_of(block: Block) -> dict[str, Any]:
+    """Return the item that holds *block*."""
+    stored = pack(block.body)
+    return {
+        "pk": {"S": block.key.partition},
+        "sk": {"S": block.key.sort},
+        "type": {"S": BLOCK},
+        "fence": {"N": str(block.fence)},
+        "owner": {"S": block.owner},
+        "events": {"S": stored} if isinstance(stored, str) else {"B": stored},
+    }
 
 
 @given(histories())

@@ -85,7 +85,7 @@ def take_over(
     blocks: list[Block] = []
     while True:
         yield from _read_on(instances, blocks)
-        if not unfinished(instances, (event for block in blocks for event in block.events())):
+        if not unfinished(instances, (event for block in blocks for event in block.readable_events())):
             return Ownership(instances, owner, _next_fence(blocks), len(blocks)), blocks
         for block in blocks:
             if yields_to(block):
