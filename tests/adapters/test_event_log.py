@@ -82,3 +82,22 @@ def test_the_cost_model_knows_the_size_of_an_item(stores: Stores, settings: Sett
     # names and texts by their letters, a number by half its digits and one more
     texts = sum(len(name) + len(value.get("S", "")) for name, value in item.items())
     assert item_bytes(event) == texts + len(item["expires_at"]["N"]) // 2 + 1
+
+
+@pytest.mark.parametrize(
+    ("sort", "document"),
+    [
+        ("orchestration#cancelled", "{"),
+        ("orchestration#made-up", cancelled().model_dump_json()),
+        ("orchestration#completed", job_completed(0).model_dump_json()),
+        ("rerun#1", started(1).model_copy(update={"service": "billing"}).model_dump_json()),
+    ],
+)
+def test_what_is_no_event_of_its_place_is_passed_by(
+    stores: Stores, settings: Settings, sort: str, document: str
+) -> None:
+    stores.event_log.append_kick_off(started(1))
+    item = {"pk": {"S": f"default#{ORCHESTRATION_ID}"}, "sk": {"S": sort}, "document": {"S": document}}
+    clients.dynamodb().put_item(TableName=settings.event_log_table, Item=item)
+    assert stores.event_log.read_orchestration(ORCHESTRATION_ID) == [started(1)]
+    assert stores.event_log.read_cancelled(ORCHESTRATION_ID) is None

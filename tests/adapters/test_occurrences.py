@@ -14,8 +14,9 @@ from background_jobs.core import ids
 from background_jobs.core.errors import (
     InvalidBackfill,
 )
+from background_jobs.core.options import KickOffOptions
 from background_jobs.core.schedules import overlap
-from background_jobs.orchestration_service.kick_off import prepare_kick_off
+from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off, prepare_kick_off
 from background_jobs.orchestration_service.occurrences import OccurrenceRunner
 from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import Settings
@@ -40,6 +41,18 @@ def test_an_occurrence_starts_one_orchestration_however_often_it_is_delivered(
     assert summary.tags == {"customer": "acme", "schedule": "hourly", "scheduled_at": at.isoformat()}
     # the schedule's definition and run, the kick-off and its pointer; its params and shares; the schedule
     assert written(settings) == [4, 2, 1]
+
+
+def test_an_occurrence_whose_id_another_service_took_is_skipped_with_the_reason(
+    schedules: Schedules, stores: Stores, settings: Settings, clock: Clock
+) -> None:
+    hourly(schedules, overlap="allow")
+    at = clock.move(hours=1)
+    taken = KickOffRequest(
+        job_name="halve", options=KickOffOptions(service="billing"), known_id=ids.occurrence_id("hourly", at)
+    )
+    kick_off(taken, [], stores, settings)
+    assert "differs in: the service, which is 'billing'" in delivered(schedules, at).reason
 
 
 def test_a_duplicate_that_comes_after_many_runs_starts_nothing_either(

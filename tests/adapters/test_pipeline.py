@@ -20,7 +20,9 @@ from background_jobs.aws.stores import Stores
 from background_jobs.control_plane import kick_off_job
 from background_jobs.core import ids
 from background_jobs.core.invocations import StartStage
+from background_jobs.core.options import KickOffOptions
 from background_jobs.orchestration_service import rerun
+from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off
 from background_jobs.settings import Settings
 
 PATIENCE = 30
@@ -227,6 +229,38 @@ def test_a_cancellation_between_two_stages_reaches_the_one_that_is_to_start(
     # then nothing is started
     assert pipeline.stages()[1].skipped == "The pipeline was cancelled."
     assert stores.event_log.for_service("default").read_cancelled(ids.next_stage_id(pipeline.id)) is not None
+
+
+def test_a_stage_in_another_service_is_started_and_cancelled_there(
+    service: OrchestrationService, stores: Stores, run: Callable[[Orchestration], None]
+) -> None:
+    # given two pipelines whose second stage is a job of another service
+    other = {"service": "billing", "params": {"n": "$result"}, "parallelism": 1}
+    pipelines = [kicked_off(service, [8], other) for _ in range(2)]
+    # when one is cancelled before the second stage starts
+    assert pipelines[1].cancel() == "requested"
+    for pipeline in pipelines:
+        run(started(pipeline, 1))
+    # then the other goes on in that service, and its stages are found by its id alone
+    billing = stores.event_log.for_service("billing")
+    assert billing.read_started(ids.next_stage_id(pipelines[0].id)).service == "billing"
+    assert started(pipelines[0], 2).summary().service == "billing"
+    assert pipelines[1].stages()[1].skipped == "The pipeline was cancelled."
+    assert billing.read_cancelled(ids.next_stage_id(pipelines[1].id)) is not None
+
+
+def test_a_stage_whose_id_another_service_took_is_skipped_with_the_reason(
+    service: OrchestrationService, stores: Stores, settings: Settings, run: Callable[[Orchestration], None]
+) -> None:
+    pipeline = kicked_off(service, [8], {})
+    taken = KickOffRequest(
+        job_name="halve", options=KickOffOptions(service="billing"), known_id=ids.next_stage_id(pipeline.id)
+    )
+    kick_off(taken, [], stores, settings)
+    run(started(pipeline, 1))
+    skipped = stores.event_log.read_skipped(pipeline.id)
+    assert skipped is not None
+    assert "differs in: the service, which is 'billing'" in skipped.reason
 
 
 def test_a_rule_starts_a_stage_after_an_orchestration_that_knows_nothing_of_it(

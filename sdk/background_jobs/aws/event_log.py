@@ -1,6 +1,6 @@
 """The event log in DynamoDB: appends under the condition that a key is free, and reads by range."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from background_jobs.aws.block_log import BlockLog
@@ -246,7 +246,8 @@ class EventLog:
             },
             ConsistentRead=True,
         )
-        return [event_from_item(item) for page in pages for item in page["Items"]]
+        events = (_event_in_place(item) for page in pages for item in page["Items"])
+        return [event for event in events if event is not None]
 
     @reaching_aws
     def _read(self, orchestration_id: str, sort: str) -> OrchestrationEvent | None:
@@ -256,7 +257,15 @@ class EventLog:
             Key={PARTITION_KEY: {"S": partition}, SORT_KEY: {"S": sort}},
             ConsistentRead=True,
         )
-        return event_from_item(response["Item"]) if "Item" in response else None
+        return _event_in_place(response["Item"]) if "Item" in response else None
+
+
+def _event_in_place(item: Mapping[str, Any]) -> OrchestrationEvent | None:
+    """Return the event of an item; None where it holds none, so that no such item stops a reader."""
+    try:
+        return event_from_item(item)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _pieces(first: int, last: int) -> Iterator[Sequence[int]]:

@@ -5,7 +5,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from background_jobs.aws.clients import reaching_aws
-from background_jobs.aws.log_items import KEY_IS_FREE, kick_off_puts, to_item
+from background_jobs.aws.log_items import KEY_IS_FREE, holder_of_id, kick_off_puts, to_item
 from background_jobs.aws.transactions import CONDITION_FAILED, TRANSACTION_CONFLICT, cancellation_reasons
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import OrchestrationStarted, schedule_partition
@@ -54,7 +54,8 @@ class ScheduleLog:
     def start(self, run: OccurrenceStarted, kick_off: OrchestrationStarted) -> None:
         """Append the run and its orchestration's kick-off: both, or neither.
 
-        Raises AlreadyStarted, or EventConflict if another occurrence became the run of that number.
+        Raises AlreadyStarted, EventConflict if another occurrence became the run of that number, or
+        OrchestrationOfOtherService.
         """
         put: Any = {
             "TableName": self._table,
@@ -70,6 +71,9 @@ class ScheduleLog:
                 raise AlreadyStarted from cancelled
             if reasons[0] == CONDITION_FAILED or TRANSACTION_CONFLICT in reasons:
                 raise EventConflict(*run.key) from cancelled
+            if reasons[2] == CONDITION_FAILED:
+                details: Any = cancelled.response["CancellationReasons"]
+                holder_of_id(kick_off, *details[1:])
             raise
 
     def read_latest_runs(self, name: str, limit: int) -> list[OccurrenceStarted]:

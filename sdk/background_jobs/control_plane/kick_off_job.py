@@ -1,5 +1,6 @@
 """Kicking off without a caller: the next stage of an orchestration, and the stage that a rule starts."""
 
+import errno
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -138,6 +139,12 @@ def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
         kick_off(request, _params(stage, members, stores), stores, settings)
     except _REFUSALS as refused:
         raise StageNotStarted(str(refused)) from refused
+    except OSError as failure:
+        if failure.errno != errno.ENOSPC:
+            raise
+        raise StageNotStarted(
+            "Its params take more than the disk of the function that makes them."
+        ) from failure
 
 
 def _params(stage: Stage, members: Sequence[Member], stores: Stores) -> Iterator[dict[str, Any]]:

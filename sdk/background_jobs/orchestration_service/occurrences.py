@@ -9,8 +9,8 @@ from typing import Any, Final, Self
 
 from background_jobs.aws.schedule_log import AlreadyStarted
 from background_jobs.aws.stores import Stores
-from background_jobs.core.errors import EventConflict, PayloadNotFound
-from background_jobs.core.events import OrchestrationStarted
+from background_jobs.core.errors import EventConflict, OrchestrationOfOtherService, PayloadNotFound
+from background_jobs.core.events import OrchestrationStarted, StageSkipped
 from background_jobs.core.fold import Summary
 from background_jobs.core.schedules.definition import Due, Overlap, ScheduleDefinition
 from background_jobs.core.schedules.events import (
@@ -127,15 +127,17 @@ class OccurrenceRunner:
         return None
 
     def _start(self, run: OccurrenceStarted, definition: ScheduleDefinition) -> OccurrenceEvent:
-        """Start *run*, unless its params are gone. Raises AlreadyStarted or EventConflict."""
+        """Start *run*, unless its params are gone or its id is taken. Raises AlreadyStarted or EventConflict."""
         try:
-            started = self._prepare_kick_off(run, definition)
-        except PayloadNotFound:
+            self._stores.schedule_log.start(run, self._prepare_kick_off(run, definition))
+        except (PayloadNotFound, OrchestrationOfOtherService) as refused:
             skipped = OccurrenceSkipped(
-                schedule=run.schedule, at=run.at, scheduled_at=run.scheduled_at, reason=_GONE
+                schedule=run.schedule,
+                at=run.at,
+                scheduled_at=run.scheduled_at,
+                reason=_GONE if isinstance(refused, PayloadNotFound) else str(refused),
             )
             return self._skip(skipped)
-        self._stores.schedule_log.start(run, started)
         if definition.timing.at and definition.params_key:
             # A schedule that is due once does not need its params any more.
             self._stores.payloads.remove(definition.params_key)
@@ -177,12 +179,15 @@ class OccurrenceRunner:
             if self._is_in_progress(stages.get(run.orchestration_id, []), started_at=run.at)
         )
 
+    def _read_skipped(self, summary: Summary) -> StageSkipped | None:
+        return self._stores.event_log.for_service(summary.service).read_skipped(summary.orchestration_id)
+
     def _is_in_progress(self, stages: Sequence[Summary], started_at: datetime) -> bool:
         last = stages[-1] if stages else None
         if last and not last.next_stage_expected:
             return not last.all_final
         # The run, or its next stage, is not in the read model: not yet, or it never will be.
-        if last and self._stores.event_log.read_skipped(last.orchestration_id):
+        if last and self._read_skipped(last):
             return False
         since = (last.last_outcome_at if last else None) or started_at
         return since >= self._clock() - UNFOLDED
