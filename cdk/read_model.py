@@ -36,7 +36,7 @@ class ReadModelTable(Construct):
     def grant_read_service(self, to: iam.IGrantable, service: str) -> None:
         """Let *to* read summaries, statuses and feeds of *service*; the history has those of all services."""
         partitions = (log_partition(service, "*"),)
-        grant_actions(self.table, to, "BatchGetItem", "GetItem", "Query", partitions=partitions)
+        grant_actions(self.table, to, "GetItem", "Query", partitions=partitions)
 
     def grant_read(self, to: iam.IGrantable) -> None:
         """Let *to* read summaries, statuses and feeds, and the history."""

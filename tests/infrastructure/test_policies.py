@@ -1,12 +1,21 @@
 """The synthesized policies against attacks from inside a container, and the evaluator that judges them."""
 
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
 
-from background_jobs.control_plane.stream import report_changes
-from background_jobs.core.events import job_partition, log_partition, pointer_key, schedule_partition
+from background_jobs.aws.log_items import to_item
+from background_jobs.control_plane.stream import handle_records, report_changes
+from background_jobs.core.events import (
+    EventKey,
+    OrchestrationStarted,
+    job_partition,
+    log_partition,
+    pointer_key,
+    schedule_partition,
+)
 from background_jobs.core.payload_keys import payload_folder
 from cdk.service_config import ServiceConfig
 from tests.infrastructure.conftest import Synthesize, Template, text_of
@@ -170,7 +179,7 @@ def test_a_caller_of_one_service_kicks_off_follows_and_reads_its_jobs(shared: Te
         assert allows(policy, on_log(shared, "PutItem", *keys))
     assert allows(policy, on_log(shared, "GetItem", pointer))
     assert allows(policy, on_log(shared, "Query", job_partition("billing", ID, 999)))
-    for action in ("GetItem", "BatchGetItem", "Query"):
+    for action in ("GetItem", "Query"):
         assert allows(policy, on_model(shared, action, own))
     assert not allows(policy, on_model(shared, "PutItem", own))
     assert not allows(policy, on_log(shared, "PutItem", schedule_partition("nightly")))
@@ -182,6 +191,23 @@ def test_callers_of_the_whole_environment_reach_every_service(shared: Template) 
     for service in ("billing", "reports", "bill"):
         assert allows(policy, on_log(shared, "PutItem", log_partition(service, ID)))
         assert allows(policy, on_payload(shared, "GetObject", service))
+
+
+def test_a_kick_off_of_another_service_forged_in_a_partition_of_the_own_starts_nothing() -> None:
+    forged = OrchestrationStarted(
+        orchestration_id=ID,
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        job_name="report",
+        service="reports",
+        total=1,
+        parallelism=1,
+        params_digest="0" * 64,
+    )
+    item = to_item(EventKey(log_partition("billing", ID), forged.sort_key), forged, timedelta(days=1))
+    record = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": "7", "NewImage": item}}
+    started: list[object] = []
+    answer = handle_records([record], lambda *arguments: started.append(arguments))
+    assert (started, answer) == ([], {"batchItemFailures": [{"itemIdentifier": "7"}]})
 
 
 def test_a_put_without_a_condition_is_allowed_within_a_service_and_seen_in_the_stream(
