@@ -17,7 +17,7 @@ PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobil
 OUTLINED = """
 () => [document.activeElement, document.activeElement.closest(".row")].some((element) => {
   const { outlineStyle, outlineWidth } = element ? getComputedStyle(element) : {};
-  return one && outlineStyle !== "none" && parseFloat(outlineWidth) >= 1;
+  return element && outlineStyle !== "none" && parseFloat(outlineWidth) >= 1;
 })
 """
 # The lightness of each pixel of each cell of the legend, by state.
