@@ -18,7 +18,7 @@ CUSTOMER_BYTES: Final = 1_024
 TAG_CHARACTERS: Final = 4_096
 """The characters of all tags of an orchestration, names and values together."""
 PARALLELISM: Final = 10_000
-"""The containers of one orchestration: so many children a Map Run of Step Functions has at once."""
+"""The containers of one orchestration: a Map Run of Step Functions has no more children at once."""
 DEFAULT_PARALLELISM: Final = 100
 """The most containers of one orchestration where the environment does not say otherwise."""
 TIMEOUT_DAYS: Final = 7

@@ -7,9 +7,9 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from background_jobs.core.fold import Summary
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.progress import eta_seconds
+from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 
 
