@@ -19,7 +19,7 @@ from uuid import UUID
 from background_jobs.aws import clients
 from background_jobs.aws.history import HistoryFilter, index_entry
 from background_jobs.aws.stores import Stores
-from background_jobs.core.fold import Summary
+from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.local_stack import LocalStack
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from background_jobs.core import statuses
 from background_jobs.core.completion import decide_completion
 from background_jobs.core.events import Event, parse_event
-from background_jobs.core.fold import ReadModel, Summary, fold
+from background_jobs.core.fold import fold
+from background_jobs.core.read_model import ReadModel, Summary
 from background_jobs.core.statuses import Status, StatusChunk, status_of
 from tests.unit.histories import (
     ORCHESTRATION_ID,

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from background_jobs.core.completion import decide_completion
 from background_jobs.core.events import Event
-from background_jobs.core.fold import ReadModel, Summary, fold
+from background_jobs.core.fold import fold
 from background_jobs.core.metrics import Metric, measure
+from background_jobs.core.read_model import ReadModel, Summary
 from background_jobs.core.statuses import StatusChunk
 from tests.unit import histories
 from tests.unit.histories import ORCHESTRATION_ID, at

@@ -10,7 +10,8 @@ from jsonschema_rs import Draft202012Validator, ValidationError
 from background_jobs import JobCompletedEvent
 from background_jobs.core.completion import decide_completion
 from background_jobs.core.errors import NotAJobCompletedEvent
-from background_jobs.core.fold import ReadModel, Summary, fold
+from background_jobs.core.fold import fold
+from background_jobs.core.read_model import ReadModel, Summary
 from background_jobs.core.schemas import document, schemas
 from tests.unit.histories import ORCHESTRATION_ID, job_completed, job_errored, started
 

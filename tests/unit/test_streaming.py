@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from background_jobs.core.fold import ReadModel, Summary
+from background_jobs.core.read_model import ReadModel, Summary
 from background_jobs.core.views import stream_events
 from background_jobs.orchestration_service.deadlines import Deadline
 from background_jobs.orchestration_service.steps import run_steps, run_steps_async

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from background_jobs.core.events import Event
-from background_jobs.core.fold import FeedItem, ReadModel, Summary, fold
+from background_jobs.core.fold import fold
+from background_jobs.core.read_model import FeedItem, ReadModel, Summary
 from background_jobs.core.views.throughput import MOST_BUCKETS, Throughput, count_throughput
 from tests.unit.histories import ORCHESTRATION_ID, at, histories, job_completed, job_errored, started
 

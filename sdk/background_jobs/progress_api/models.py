@@ -37,7 +37,7 @@ class ScheduleBody(ScheduleOptions):
     params: list[dict[str, Any]] = Field(default=[{}], min_length=1, description="One job instance for each.")
 
 
-class CancelRequest(BaseModel):
+class CancelBody(BaseModel):
     """Why an orchestration is to end."""
 
     model_config = ConfigDict(extra="forbid")

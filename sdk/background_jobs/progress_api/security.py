@@ -1,4 +1,4 @@
-"""What goes around every request: limits on what comes in, headers on what goes out."""
+"""The middleware around every request: limits on requests, and headers of answers."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -39,16 +39,16 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
-        async def sending(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
         refusal = _refusal(scope["method"], Headers(scope=scope))
         if refusal is None:
-            await self._app(scope, receive, sending)
+            await self._app(scope, receive, send_with_headers)
         else:
-            await refusal(scope, receive, sending)
+            await refusal(scope, receive, send_with_headers)
 
 
 def _refusal(method: str, headers: Headers) -> JSONResponse | None:
