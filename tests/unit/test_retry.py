@@ -1,3 +1,5 @@
+"""Whether a failed attempt is followed by another, and when."""
+
 from datetime import timedelta
 from typing import Any
 
@@ -84,6 +86,7 @@ def test_absurd_settings_are_refused(options: dict[str, Any]) -> None:
 
 
 def test_a_retry_survives_the_event_that_carries_it() -> None:
+    """Exceptions are given as classes, and the event log has their names."""
     retry = Retry(max_attempts=4, retry_on=(NotFoundError, OSError))
     assert Retry.model_validate_json(retry.model_dump_json()) == retry
     assert retry.retry_on == (f"{__name__}.NotFoundError", "OSError")

@@ -58,12 +58,12 @@ def watch(url: str) -> None:
 
 
 def await_watching(url: str) -> None:
-    async def watched() -> None:
+    async def follow() -> None:
         steps = follow_stream(ORCHESTRATION_ID, url, Deadline.after(1, ORCHESTRATION_ID))
         async for _ in run_steps_async(steps):
             pass
 
-    asyncio.run(watched())
+    asyncio.run(follow())
 
 
 @pytest.mark.parametrize("watching", [watch, await_watching])
