@@ -53,7 +53,7 @@ def main() -> None:
 
 
 class Measurement:
-    """What one run took."""
+    """The time, the CPU and the calls of one run."""
 
     def __init__(self, seconds: float, cpu: float, calls: Counter[str], orchestration: Orchestration) -> None:
         self.seconds = seconds

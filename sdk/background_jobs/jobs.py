@@ -1,4 +1,4 @@
-"""What the author of a job writes and sees: `@job_name`, `JobContext`, and the set of jobs of a service."""
+"""The face of the package for authors of jobs: `@job_name`, `JobContext`, and the jobs of a service."""
 
 import asyncio
 import inspect
@@ -26,7 +26,7 @@ _MARK: Final = "__background_job__"
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a job knows of the instance that it runs."""
+    """The instance that a job runs, as the job sees it."""
 
     job_name: str
     orchestration_id: str
@@ -36,7 +36,7 @@ class JobContext:
     attempt: int
     """Which attempt this is, from 1."""
     tags: dict[str, str]
-    """What the caller tagged the orchestration with; customer identifiers among them."""
+    """The tags that the caller gave to the orchestration, such as customer identifiers."""
     _cancelled: Event = field(default_factory=Event, repr=False, compare=False)
     _record: Callable[[int, str], None] = field(
         default=lambda _percent, _message: None, repr=False, compare=False

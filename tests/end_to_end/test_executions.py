@@ -1,4 +1,4 @@
-"""What AWS's own consoles say of an orchestration: its execution, and what its functions log and measure."""
+"""The traces of an orchestration in AWS's own consoles: its execution, and the metrics of its functions."""
 
 import json
 from typing import Any

@@ -36,7 +36,7 @@ def test_a_class_gets_typed_params_and_its_context() -> None:
 
 
 def test_a_function_is_a_job_and_calling_it_stays_a_plain_local_call() -> None:
-    """So a team can test its job without any of ours."""
+    """A team tests its job by calling it, without anything of this package."""
     assert run(double, {"n": 4}) == 8
     assert double({"n": 4}) == 8
 

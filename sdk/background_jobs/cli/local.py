@@ -167,7 +167,7 @@ def _run(command: list[str], stack: "LocalStack") -> int:
     """Run *command* against *stack* and return its status as a shell does: 128 + n after signal n."""
     from background_jobs.local_stack.processes import STACK_ID
 
-    # By the stack's id, processes that the command leaves behind are found and ended with the stack.
+    # The stack's id marks the processes that the command leaves behind, so that they end with the stack.
     variables = {**os.environ, **stack.variables, STACK_ID: stack.stack_id}
     variables.pop("AWS_PROFILE", None)
     try:

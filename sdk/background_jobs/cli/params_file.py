@@ -48,7 +48,7 @@ class ParamsFile:
     def __init__(self, path: Path, written_as: Format | None = None) -> None:
         self.name = "standard input" if path == STANDARD_INPUT else str(path)
         self.place = self.name
-        """Where the last of them stands: ``params.csv, line 7``, or ``params.json, index 3``."""
+        """The place of the params read last: ``params.csv, line 7``, or ``params.json, index 3``."""
         self.count = 0
         self._path = path
         self._format = written_as or _FORMATS.get(path.suffix.lower())

@@ -31,7 +31,7 @@ REASON_CHARACTERS: Final = 1_000
 INSTANCE_PARAMS_BYTES: Final = 1024 * 1024
 """The params of one job instance, as a line of JSON."""
 RESULT_BYTES: Final = 64 * 1024 * 1024
-"""What one job instance returns, as JSON."""
+"""The result of one job instance, as JSON."""
 SCHEDULE_PARAMS_BYTES: Final = 256 * 1024 * 1024
 """All params of a schedule; a function reads and writes them at every occurrence."""
 RETRY_ATTEMPTS: Final = 100

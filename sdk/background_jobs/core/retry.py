@@ -44,7 +44,7 @@ class Retry(BaseModel):
     retry_on: ErrorNames = ("Exception",)
     """An error is tried again if it is one of these, or derived from one."""
     give_up_on: ErrorNames = ()
-    """But not if it is one of these."""
+    """An error that is one of these, or derived from one, is never tried again."""
 
 
 ONCE = Retry(max_attempts=1)

@@ -31,7 +31,7 @@ CHUNKS: Final = EqualParts(CHUNK_SIZE)
 
 
 class Status(StrEnum):
-    """What callers see of a job instance; Completed and Errored are final."""
+    """The status of a job instance, as callers see it; Completed and Errored are final."""
 
     IN_PROGRESS = "InProgress"
     COMPLETED = "Completed"
@@ -73,7 +73,7 @@ def status_of(rank: int) -> Status:
 
 
 class State(StrEnum):
-    """What lies behind a status; the first letter of each value differs, and stands for it in grids."""
+    """The state of a job instance, finer than its status; in grids its first letter stands for it."""
 
     WAITING = "waiting"
     RUNNING = "running"

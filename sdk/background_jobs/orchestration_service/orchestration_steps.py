@@ -1,4 +1,4 @@
-"""What an orchestration's handle waits for, as steps that the synchronous and the asynchronous handle run."""
+"""The loops of an orchestration's handle, in steps that the synchronous and the asynchronous handle run."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing

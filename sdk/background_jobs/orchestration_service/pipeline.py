@@ -60,7 +60,7 @@ class PipelineStage:
 
 @dataclass(frozen=True, slots=True)
 class PipelineUpdate:
-    """What changed in one stage."""
+    """A change in one stage."""
 
     stage: int
     job_name: str

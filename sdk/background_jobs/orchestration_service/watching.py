@@ -17,7 +17,7 @@ from background_jobs.orchestration_service.steps import Emit, Pause, Steps, Task
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What changed since the update before."""
+    """The changes since the update before."""
 
     summary: Summary
     transitions: tuple[Transition, ...]

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class Position(NamedTuple):
-    """What a client has received: everything up to *version*, but not its progress if that is due."""
+    """The place of a client in the stream: it has received all up to *version*, or all but its progress."""
 
     version: int
     progress_is_due: bool

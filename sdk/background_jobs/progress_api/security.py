@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from background_jobs.progress_api.models import Problem
 
 MAX_REQUEST_BYTES: Final = 6 * 1024 * 1024
-"""What Lambda takes as well."""
+"""The limit of Lambda, too."""
 
 _HEADERS: Final = {
     "content-security-policy": (

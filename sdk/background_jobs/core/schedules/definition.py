@@ -25,7 +25,7 @@ ScheduleName = Annotated[str, Field(pattern=SCHEDULE_NAME)]
 
 
 class Overlap(StrEnum):
-    """What becomes of an occurrence while a run of the same schedule is still in progress."""
+    """The ways to treat an occurrence while a run of the same schedule is still in progress."""
 
     SKIP = "skip"
     QUEUE = "queue"
@@ -84,7 +84,7 @@ class ScheduleDefinition(OccurrenceOptions):
 
 
 class Due(BaseModel):
-    """What Scheduler hands to the function: an occurrence of a schedule."""
+    """An occurrence of a schedule, as Scheduler hands it to the function."""
 
     definition: ScheduleDefinition
     scheduled_at: AwareDatetime

@@ -57,7 +57,7 @@ class ScheduleDefined(_Change):
 
 
 class SchedulePaused(_Change):
-    """Nothing is due any more until the schedule is resumed."""
+    """A schedule was paused; nothing is due until it is resumed."""
 
     type: Literal["SchedulePaused"] = "SchedulePaused"
 
