@@ -106,7 +106,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(
     expect(page.locator(".tile", has_text="Done")).to_contain_text("of 1")
 
 
-def test_what_has_the_focus_can_be_seen(page: Page, failed_orchestration: Orchestration) -> None:
+def test_the_focused_element_has_a_visible_outline(page: Page, failed_orchestration: Orchestration) -> None:
     expect(page.locator(".row").first).to_be_visible()
     stops = []
     page.keyboard.press("Tab")

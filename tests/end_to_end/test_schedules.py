@@ -135,7 +135,7 @@ def test_what_is_queued_starts_when_the_run_before_completes(
 
 
 @pytest.mark.parametrize("on_failure", ["continue", "stop"])
-def test_what_is_queued_behind_a_run_with_stages_starts_when_nothing_more_of_that_follows(
+def test_a_run_that_is_queued_behind_a_pipeline_starts_when_no_further_stage_follows(
     service: OrchestrationService, stack: LocalStack, name: str, tmp_path: Path, on_failure: Any
 ) -> None:
     # given a run with two stages, of which the first waits and then errors, and a queued run behind it

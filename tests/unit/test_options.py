@@ -184,7 +184,7 @@ def test_a_schedule_of_the_stack_and_a_stored_one_have_every_option() -> None:
     assert set(TIMING_OPTIONS) == set(Timing.model_fields)
 
 
-def test_every_excuse_is_for_an_option_that_there_is() -> None:
+def test_every_excuse_names_an_existing_option_that_is_absent() -> None:
     assert {name for _, name in ABSENT} <= set(KickOffOptions.model_fields)
     others = {"stage": {field.name for field in fields(Stage)}}
     others |= {"rerun": set(RerunOptions.model_fields), "schedule": set(OccurrenceOptions.model_fields)}
@@ -221,7 +221,7 @@ def test_an_option_that_cannot_be_is_refused_in_one_sentence(keywords: dict[str,
     assert "\n" not in str(refused.value)
 
 
-def test_an_option_that_there_is_not_is_an_error_of_the_program() -> None:
+def test_an_unknown_option_is_a_type_error_as_in_python() -> None:
     with pytest.raises(TypeError, match="no option 'paralelism'"):
         read_options(KickOffOptions, {"paralelism": 2})
 

@@ -62,7 +62,7 @@ def test_an_event_is_read_as_it_was_delivered_and_another_is_refused() -> None:
         JobCompletedEvent.from_eventbridge(deliver_event() | {"detail": {}})
 
 
-def test_a_pattern_asks_for_what_was_named() -> None:
+def test_a_pattern_matches_only_what_its_arguments_name() -> None:
     assert JobCompletedEvent.pattern(job_name="extract", outcome="Completed", tags={"customer": "acme"}) == {
         "source": ["background-jobs"],
         "detail-type": ["JobCompletedEvent"],

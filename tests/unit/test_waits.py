@@ -58,7 +58,7 @@ def test_a_delay_is_over_once_the_container_has_started() -> None:
     assert wait.reason == QUEUED
 
 
-def test_nothing_that_waits_is_nothing_to_say() -> None:
+def test_no_wait_is_reported_where_no_instance_waits() -> None:
     assert waits([], shares=3, launched=[], delays=[]) == []
 
 
