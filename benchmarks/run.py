@@ -53,7 +53,7 @@ def main() -> None:
 
 
 class Measurement:
-    """What one run took."""
+    """The time, the CPU and the calls of one run."""
 
     def __init__(self, seconds: float, cpu: float, calls: Counter[str], orchestration: Orchestration) -> None:
         self.seconds = seconds
@@ -72,7 +72,7 @@ def _run(service: OrchestrationService, total: int) -> Orchestration:
 
 
 def _kick_off_alone(stack: LocalStack, total: int) -> Orchestration:
-    # No stack runs this service's containers, so nothing but the kick-off is measured.
+    # No stack runs this service's containers, so nothing but the kick-off is measurement.
     service = OrchestrationService(stack.settings.model_copy(update={"service_names": ()}))
     return service.kick_off_job("no_op", ({"n": n} for n in range(total)), service="nobody")
 
@@ -84,13 +84,13 @@ def _measure(stack: LocalStack, run: Callable[[], Orchestration]) -> Measurement
     return Measurement(seconds, _cpu(stack) - cpu, _calls(stack) - calls, orchestration)
 
 
-def _show(total: int, measured: Measurement, stack: LocalStack) -> None:
-    units = _write_units(stack, measured.orchestration.id, total)
+def _show(total: int, measurement: Measurement, stack: LocalStack) -> None:
+    units = _write_units(stack, measurement.orchestration.id, total)
     print(
-        f"N = {total:,}: {measured.seconds:.2f} s, {total / measured.seconds:,.0f} instances/s\n"
-        f"  CPU      {1000 * measured.cpu / total:.2f} ms an instance\n"
-        f"  calls    {sum(measured.calls.values()) / total:.3f} an instance\n"
-        f"           {_format_counts(measured.calls)}\n"
+        f"N = {total:,}: {measurement.seconds:.2f} s, {total / measurement.seconds:,.0f} instances/s\n"
+        f"  CPU      {1000 * measurement.cpu / total:.2f} ms an instance\n"
+        f"  calls    {sum(measurement.calls.values()) / total:.3f} an instance\n"
+        f"           {_format_counts(measurement.calls)}\n"
         f"  units    {units['log'] / total:.2f} write units an instance in the event log, "
         f"{units['read model'] / total:.3f} in the read model\n"
     )

@@ -131,7 +131,7 @@ SCHEDULER_CRONS = st.one_of(
 
 @settings(PATIENT, max_examples=100)
 @given(cron=SCHEDULER_CRONS, after=MOMENTS)
-def test_schedulers_own_signs_mean_what_they_mean_there(cron: str, after: datetime) -> None:
+def test_the_signs_of_scheduler_mean_the_same_here(cron: str, after: datetime) -> None:
     expected = [at for at in AwsCroniter(cron).get_next(after, 6) if at is not None]
     assert list(islice(Timing(cron=cron).after(after), len(expected))) == expected
 
@@ -161,7 +161,7 @@ def test_a_window_cuts_both_ways() -> None:
     assert list(timing.before(end + timedelta(days=900))) == days[::-1]
 
 
-def test_once_is_once_and_at_the_next_whole_minute() -> None:
+def test_a_schedule_for_one_moment_is_due_once_at_the_next_whole_minute() -> None:
     timing = Timing(at=datetime(2026, 11, 24, 3, 0, 0, 1, tzinfo=ZoneInfo("Europe/Berlin")))
     due = datetime(2026, 11, 24, 2, 1, tzinfo=UTC)
     assert (list(timing.after(due - timedelta(1))), list(timing.after(due))) == ([due], [])

@@ -83,7 +83,7 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
             jitter=jitter or timedelta(),
             **options,
         )
-        _print_one(schedule.view(), as_json=as_json)
+        _print_schedule(schedule.view(), as_json=as_json)
 
 
 @app.command("list")
@@ -102,7 +102,7 @@ def list_schedules(as_json: AsJson = False) -> None:
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show a schedule, and when it is due next."""
     with reporting():
-        _print_one(_schedule(name).view(), as_json=as_json)
+        _print_schedule(_schedule(name).view(), as_json=as_json)
 
 
 @app.command()
@@ -111,7 +111,7 @@ def pause(name: Name, as_json: AsJson = False) -> None:
     with reporting():
         schedule = _schedule(name)
         schedule.pause()
-        _print_one(schedule.view(), as_json=as_json)
+        _print_schedule(schedule.view(), as_json=as_json)
 
 
 @app.command()
@@ -120,7 +120,7 @@ def resume(name: Name, as_json: AsJson = False) -> None:
     with reporting():
         schedule = _schedule(name)
         schedule.resume()
-        _print_one(schedule.view(), as_json=as_json)
+        _print_schedule(schedule.view(), as_json=as_json)
 
 
 @app.command()
@@ -179,19 +179,19 @@ def _schedule(name: str) -> "Schedule":
     return _service().schedule(name)
 
 
-def _print_one(view: "ScheduleView", *, as_json: bool) -> None:
+def _print_schedule(view: "ScheduleView", *, as_json: bool) -> None:
     if as_json:
         print_json(view)
         return
     fields = view.model_dump(mode="json", exclude={"next_runs"})
-    given = {name: value for name, value in fields.items() if value not in (None, {}, [])}
-    rows = [(name.replace("_", " "), _text(value)) for name, value in given.items()]
+    present = {name: value for name, value in fields.items() if value not in (None, {}, [])}
+    rows = [(name.replace("_", " "), _text(value)) for name, value in present.items()]
     _print_columns([*rows, *(("next", at.isoformat()) for at in view.next_runs)])
 
 
-def _print_runs(printed: "Sequence[ScheduleRun]", *, as_json: bool) -> None:
+def _print_runs(schedule_runs: "Sequence[ScheduleRun]", *, as_json: bool) -> None:
     if as_json:
-        _print_json(printed)
+        _print_json(schedule_runs)
         return
     rows = [
         (
@@ -200,7 +200,7 @@ def _print_runs(printed: "Sequence[ScheduleRun]", *, as_json: bool) -> None:
             run.status or "",
             run.orchestration_id or run.reason,
         )
-        for run in printed
+        for run in schedule_runs
     ]
     _print_columns([("DUE", "STATE", "STATUS", "ORCHESTRATION, OR WHY NONE"), *rows])
 

@@ -47,7 +47,7 @@ class Launch(BaseModel):
 
 
 class EventHistory(BaseModel):
-    """What the log says of an orchestration beside its summary."""
+    """The history of an orchestration in the log, beside its summary."""
 
     model_config = ConfigDict(frozen=True)
 

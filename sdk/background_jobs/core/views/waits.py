@@ -57,7 +57,7 @@ def explain_waits(
     """Return why the instances with the indices *waiting* (ascending) wait, the largest group first."""
     total, count = orchestration.total, orchestration.parallelism
     bounds = [share.last for share in shares.cut_shares([1] * total, total, count)] if total else []
-    launched = {one.share for one in containers.started}
+    launched = {start.share for start in containers.started}
     delays: dict[int, list[ShareDelayed]] = {}
     for delay in sorted(containers.delays, key=lambda delay: delay.number):
         delays.setdefault(delay.share, []).append(delay)
