@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -248,6 +249,14 @@ def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, environme
     assert f"The console is at {status['console']}\n" in up.stderr
     with urllib.request.urlopen(status["console"]) as page:
         assert b"<title>Background jobs</title>" in page.read()
+    # and its API knows the jobs as well
+    body = json.dumps({"job_name": "nup", "params": [{}]}).encode()
+    request = urllib.request.Request(
+        f"{status['console']}orchestrations", body, {"content-type": "application/json"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    assert (refused.value.code, json.load(refused.value)["error"]) == (422, "UnknownJobName")
     again = run_in(folder, environment, "up", "--jobs", "my_jobs.py")
     assert again.stdout == up.stdout
     assert "was up already" in again.stderr
