@@ -64,7 +64,7 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
     for kind in _STATUSES:
         app.add_exception_handler(kind, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
-    app.add_exception_handler(HTTPException, _answer_no_route)
+    app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_middleware(Guard)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(api.allowed_hosts))
     return app
@@ -88,12 +88,11 @@ async def _answer_invalid_request(_request: Request, error: Exception) -> JSONRe
     return _to_response(422, "InvalidRequest", reasons or "The request cannot be read.")
 
 
-async def _answer_no_route(request: Request, error: Exception) -> JSONResponse:
+async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
     known = error if isinstance(error, HTTPException) else HTTPException(500)
     name = HTTPStatus(known.status_code).phrase.replace(" ", "")
-    message = (
-        f"{request.method} {request.url.path}: {known.detail}. All routes are described at /openapi.json."
-    )
+    hint = " All routes are described at /openapi.json." if known.status_code in (404, 405) else ""
+    message = f"{request.method} {request.url.path}: {known.detail.rstrip('.')}.{hint}"
     answer = _to_response(known.status_code, name, message)
     answer.headers.update(known.headers or {})
     return answer
