@@ -260,12 +260,15 @@ def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, environme
     again = run_in(folder, environment, "up", "--jobs", "my_jobs.py")
     assert again.stdout == up.stdout
     assert "was up already" in again.stderr
+    assert "for others" not in again.stderr
+    assert "for others, take it down first" in run_in(folder, environment, "up", "--jobs", "other.py").stderr
 
     # and `down`, called twice, ends everything but what the shell itself had started
     own = {name: value for name, value in environment.items() if name != "TEST_MARK"}
     with subprocess.Popen(["sh", "-c", f"{up.stdout}\nexec sleep 600"], env=own) as of_the_shell:
         assert run_in(folder, environment, "down").returncode == 0
         assert marked(environment["TEST_MARK"]) == []
+        assert list(folder.glob("background-jobs-*")) == []
         assert of_the_shell.poll() is None
         of_the_shell.kill()
     assert "No offline stack is up" in run_in(folder, environment, "down").stderr
