@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -246,15 +247,28 @@ def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, variables
     assert f"The console is at {status['console']}\n" in up.stderr
     with urllib.request.urlopen(status["console"]) as page:
         assert b"<title>Background jobs</title>" in page.read()
+    # and its API knows the jobs as well
+    body = json.dumps({"job_name": "nup", "params": [{}]}).encode()
+    request = urllib.request.Request(
+        f"{status['console']}orchestrations", body, {"content-type": "application/json"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    assert (refused.value.code, json.load(refused.value)["error"]) == (422, "UnknownJobName")
     again = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
     assert again.stdout == up.stdout
     assert "was up already" in again.stderr
+    assert "for others" not in again.stderr
+    assert (
+        "for others, take it down first" in run_command(folder, variables, "up", "--jobs", "other.py").stderr
+    )
 
     # and `down`, called twice, ends everything but what the shell itself had started
     own = {name: value for name, value in variables.items() if name != "TEST_MARK"}
     with subprocess.Popen(["sh", "-c", f"{up.stdout}\nexec sleep 600"], env=own) as own_process:
         assert run_command(folder, variables, "down").returncode == 0
         assert find_marked(variables["TEST_MARK"]) == []
+        assert list(folder.glob("background-jobs-*")) == []
         assert own_process.poll() is None
         own_process.kill()
     assert "No offline stack is up" in run_command(folder, variables, "down").stderr

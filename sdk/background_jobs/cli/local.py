@@ -108,6 +108,8 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
             )
         else:
             print_note(f"The offline stack was up already, with the jobs of {stack.jobs}.")
+            if stack.jobs != (image or jobs):
+                print_note("It keeps those; for others, take it down first: background-jobs local down")
         _print_console_address(stack.api_url)
     for name, value in stack.variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from background_jobs.cli.arguments import OrchestrationId
+from background_jobs.cli.arguments import AsJson, OrchestrationId
 from background_jobs.cli.reporting import reporting
 
 
 def rebuild(
     orchestration_id: OrchestrationId,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if it is wrong.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fold the event log again, and mend the read model.
 
@@ -30,7 +30,7 @@ def rebuild(
         else:
             differences = control_plane.rebuild(orchestration_id, stores, datetime.now(UTC))
     if as_json:
-        typer.echo(json.dumps({"orchestration_id": orchestration_id, "differences": differences}))
+        typer.echo(json.dumps({"orchestration_id": orchestration_id, "differences": differences}, indent=2))
     elif differences:
         typer.echo("\n".join(differences))
         typer.echo("The read model is wrong." if check else "The read model was wrong, and is right now.")

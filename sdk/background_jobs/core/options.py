@@ -191,7 +191,11 @@ _SENTENCES: Final[Mapping[str, Callable[[object], str]]] = {
         f"A timeout of {to_seconds(value)} s cannot be: use more than 0, and up to "
         f"{limits.TIMEOUT_DAYS} days."
     ),
-    "key": lambda value: f"A key has 1 to {limits.KEY_CHARACTERS} characters, not {len(str(value))}.",
+    "key": lambda value: (
+        f"A key has 1 to {limits.KEY_CHARACTERS} characters, not {len(value)}."
+        if isinstance(value, str)
+        else f"key={value!r}: a key is a str."
+    ),
     "service": lambda value: explain_service(str(value)),
     "tags": lambda _: f"tags must map str to str, with up to {limits.TAG_CHARACTERS} characters in all.",
     "parent_id": lambda value: f"parent_id={value!r} is no id of an orchestration.",

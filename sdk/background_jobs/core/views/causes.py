@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from background_jobs.core.events import JobErrored
+from background_jobs.core.wording import count_of
 
 EXAMPLES: Final = 20
 """The most indices that a cause lists."""
@@ -61,7 +62,7 @@ class FailureDigest(BaseModel):
     causes: list[Cause] = Field(description="The most frequent first.")
 
     def __str__(self) -> str:
-        parts = [f"{self.failed} failures, {len(self.causes)} causes"]
+        parts = [f"{count_of(self.failed, 'failure')}, {count_of(len(self.causes), 'cause')}"]
         for number, cause in enumerate(self.causes, start=1):
             if cause.common:
                 parts.append(f"cause {number} always has {', '.join(map(str, cause.common))}")

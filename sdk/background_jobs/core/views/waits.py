@@ -13,6 +13,7 @@ from background_jobs.core.events import (
     OrchestrationStarted,
     ShareDelayed,
 )
+from background_jobs.core.wording import count_of
 
 QUEUED = "queued behind parallelism"
 LAUNCHING = "waiting for launch"
@@ -32,7 +33,9 @@ class Wait(BaseModel):
     """The message of AWS; empty if there was none."""
 
     def __str__(self) -> str:
-        text = f"{self.instances} instances: {self.reason}, since {self.since:%Y-%m-%d %H:%M:%S %Z}"
+        text = (
+            f"{count_of(self.instances, 'instance')}: {self.reason}, since {self.since:%Y-%m-%d %H:%M:%S %Z}"
+        )
         return f"{text} ({self.detail})" if self.detail else text
 
 
