@@ -173,7 +173,7 @@ def test_ending_the_command_line_in_the_middle_of_a_job_leaves_no_process(
         cli.send_signal(number)
 
     # then it is gone, and so is everything that it started
-    assert cli.wait(timeout=30) == status
+    assert cli.wait(timeout=120) == status
     until(lambda: not find_marked(variables["TEST_MARK"]) and not containers(variables))
 
 
@@ -184,7 +184,7 @@ def test_a_stack_that_dies_ends_the_command_and_says_so(folder: Path, variables:
     until(lambda: containers(variables))
     (server,) = servers(variables)
     server.kill()
-    assert cli.wait(timeout=30) == 143
+    assert cli.wait(timeout=120) == 143
     assert "The offline stack ended by itself" in (folder / "out").read_text()
     until(lambda: not find_marked(variables["TEST_MARK"]) and not containers(variables))
 
