@@ -17,7 +17,7 @@ from background_jobs.core.events import (
     JobProgressed,
     JobStarted,
 )
-from background_jobs.core.fold import ReadModel
+from background_jobs.core.read_model import ReadModel
 from background_jobs.core.statuses import (
     CHUNKS,
     State,
