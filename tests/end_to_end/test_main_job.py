@@ -176,7 +176,7 @@ def test_no_more_containers_are_launched_than_were_asked_for(
     items: Any = boto3.client("dynamodb").query(
         TableName=stack.settings.event_log_table,
         KeyConditionExpression="pk = :p AND begins_with(sk, :c)",
-        ExpressionAttributeValues={":p": {"S": orchestration.id}, ":c": {"S": "container#"}},
+        ExpressionAttributeValues={":p": {"S": f"default#{orchestration.id}"}, ":c": {"S": "container#"}},
     )["Items"]
     containers = [parse_event(item["document"]["S"]) for item in items]
     assert [(c.first, c.last) for c in containers if isinstance(c, ContainerStarted)] == [

@@ -268,7 +268,10 @@ def test_rebuild_finds_a_wrong_read_model_and_puts_it_right(
     assert rebuild(orchestration.id, "--check") == (0, [])
 
     # given a read model that somebody has tampered with
-    table, key = stack.settings.read_model_table, {"pk": orchestration.id, "sk": "statuses#00000"}
+    table, key = (
+        stack.settings.read_model_table,
+        {"pk": f"default#{orchestration.id}#statuses#00000", "sk": "chunk"},
+    )
     boto3.resource("dynamodb").Table(table).delete_item(Key=key)
 
     wrong = (1, ["statuses of instances from 0 on"])
