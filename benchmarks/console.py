@@ -97,11 +97,11 @@ def _open_page(chromium: Browser, url: str) -> tuple[Page, CDPSession, dict[str,
     session.send("Network.enable")
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
 
-    def received(event: dict[str, Any]) -> None:
+    def note_bytes(event: dict[str, Any]) -> None:
         wire[event["requestId"]] = wire.get(event["requestId"], 0) + int(event["encodedDataLength"])
 
-    session.on("Network.dataReceived", received)
-    session.on("Network.responseReceived", lambda event: received({**event, **event["response"]}))
+    session.on("Network.dataReceived", note_bytes)
+    session.on("Network.responseReceived", lambda event: note_bytes({**event, **event["response"]}))
     page.goto(url)
     return page, session, wire
 
@@ -133,8 +133,8 @@ def _play(api: SimulatedApi, orchestration_id: str) -> int:
             at = datetime.now(UTC)
             api.fold(
                 *(
-                    event(orchestration_id=orchestration_id, at=at, index=each, **fields)
-                    for each in range(index, index + BATCH)
+                    event(orchestration_id=orchestration_id, at=at, index=instance, **fields)
+                    for instance in range(index, index + BATCH)
                 )
             )
             batches += 1

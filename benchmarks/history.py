@@ -19,12 +19,13 @@ from uuid import UUID
 from background_jobs.aws import clients
 from background_jobs.aws.history import HistoryFilter, index_entry
 from background_jobs.aws.stores import Stores
-from background_jobs.core.fold import Summary
+from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.local_stack import LocalStack
 
 ORCHESTRATIONS = 100_000
 ROUNDS = 10
+ERROR_RATE = 0.01
 NOW = datetime.now(UTC)
 FILTERS: dict[str, dict[str, Any]] = {
     "newest": {},
@@ -68,16 +69,16 @@ def _measure(name: str, history_filter: HistoryFilter, stores: Stores, units: li
 def _count_units(units: list[float]) -> None:
     """Note what every read would cost."""
 
-    def queried(parsed: dict[str, Any], **_: object) -> None:
+    def note_query(parsed: dict[str, Any], **_: object) -> None:
         units.append(math.ceil(sum(map(_size, parsed["Items"])) / 4096) / 2)
 
-    def got(parsed: dict[str, Any], **_: object) -> None:
+    def note_batch_get(parsed: dict[str, Any], **_: object) -> None:
         for items in parsed["Responses"].values():
             units.extend(math.ceil(_size(item) / 4096) / 2 for item in items)
 
     events = clients.dynamodb().meta.events
-    events.register("after-call.dynamodb.Query", queried)
-    events.register("after-call.dynamodb.BatchGetItem", got)
+    events.register("after-call.dynamodb.Query", note_query)
+    events.register("after-call.dynamodb.BatchGetItem", note_batch_get)
 
 
 def _size(item: dict[str, dict[str, str]]) -> int:
@@ -92,7 +93,7 @@ def _batches() -> Iterator[list[Summary]]:
 
 def _summary(number: int, draw: random.Random) -> Summary:
     started = NOW - timedelta(days=80 * number / ORCHESTRATIONS)
-    errored = draw.random() < 0.01  # noqa: PLR2004 -- one in a hundred
+    errored = draw.random() < ERROR_RATE
     return Summary(
         orchestration_id=str(UUID(int=draw.getrandbits(128))),
         version=9,

@@ -52,7 +52,7 @@ def main() -> None:
 
 
 class Measurement:
-    """What one run took."""
+    """The time, the CPU and the calls of one run."""
 
     def __init__(self, seconds: float, cpu: float, calls: Counter[str], orchestration: Orchestration) -> None:
         self.seconds = seconds
@@ -71,7 +71,7 @@ def _run(service: OrchestrationService, total: int) -> Orchestration:
 
 
 def _kick_off_alone(stack: LocalStack, total: int) -> Orchestration:
-    # No stack runs this service's containers, so nothing but the kick-off is measured.
+    # No stack runs this service's containers, so nothing but the kick-off is measurement.
     service = OrchestrationService(stack.settings.model_copy(update={"service_names": ()}))
     return service.kick_off_job("no_op", ({"n": n} for n in range(total)), service="nobody")
 
@@ -83,17 +83,17 @@ def _measure(stack: LocalStack, run: Callable[[], Orchestration]) -> Measurement
     return Measurement(seconds, _cpu(stack) - cpu, _calls(stack) - calls, orchestration)
 
 
-def _show(total: int, measured: Measurement, stack: LocalStack) -> None:
-    counted = count_writes(stack.settings, SERVICE, measured.orchestration.id, total)
+def _show(total: int, measurement: Measurement, stack: LocalStack) -> None:
+    counted = count_writes(stack.settings, SERVICE, measurement.orchestration.id, total)
     print(
-        f"N = {total:,} in {CONTAINERS} containers: {measured.seconds:.2f} s\n"
+        f"N = {total:,} in {CONTAINERS} containers: {measurement.seconds:.2f} s\n"
         f"  write units in the event log    {counted.log_units / total:.3f} an instance\n"
         f"  write units in the read model   {counted.read_model_units / total:.3f} an instance\n"
         f"  stream records                  {counted.stream_records / total:.3f} an instance\n"
-        f"  AWS calls                       {sum(measured.calls.values()) / total:.3f} an instance\n"
-        f"  no-ops                          {total / measured.seconds:,.0f} a second\n"
-        f"  CPU                             {1000 * measured.cpu / total:.2f} ms an instance\n"
-        f"  calls: {_format_counts(measured.calls)}\n"
+        f"  AWS calls                       {sum(measurement.calls.values()) / total:.3f} an instance\n"
+        f"  no-ops                          {total / measurement.seconds:,.0f} a second\n"
+        f"  CPU                             {1000 * measurement.cpu / total:.2f} ms an instance\n"
+        f"  calls: {_format_counts(measurement.calls)}\n"
     )
 
 

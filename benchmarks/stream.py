@@ -77,12 +77,12 @@ def _many_clients(service: OrchestrationService, stores: Stores, stack: LocalSta
     _append(orchestration, stores, {})
     output, _ = watchers.communicate()
     seconds = time.monotonic() - began
-    received = json.loads(output)
+    totals = json.loads(output)
     memory = api.memory_info().rss
     print(
-        f"{WATCHERS} clients at once: {received['complete']} got everything; the API took "
+        f"{WATCHERS} clients at once: {totals['complete']} got everything; the API took "
         f"{100 * (_cpu(api) - before) / seconds:.0f} % of a processor and {memory / 2**20:.0f} MB; "
-        f"{received['bytes'] / WATCHERS / (RATE * SECONDS):.0f} bytes an instance and client on the wire"
+        f"{totals['bytes'] / WATCHERS / (RATE * SECONDS):.0f} bytes an instance and client on the wire"
     )
 
 

@@ -41,14 +41,14 @@ def main() -> None:
         seconds = time.monotonic() - began
         _show_results(successes)
         _show_failures(failures or [])
-        event = inbox.completion_of(orchestration.id, timeout=60)
+        event = inbox.wait_for_completion(orchestration.id, timeout=60)
     total, errored = len(successes) + len(failures or []), len(failures or [])
     console.print(f"\n{total} instances in {seconds:.1f} s, {total / seconds:.0f} a second.")
     console.print(f"JobCompletedEvent {event.event_id} came over the bus:")
     console.print(
         f"outcome {event.outcome}, {event.completed} completed, {event.errored} errored, tags {event.tags}"
     )
-    _say_what_next()
+    _print_next_steps()
     counts = f"{total} instances, {len(successes)} completed, {errored} errored"
     print(f"demo: ok: {counts}, JobCompletedEvent received")
 
@@ -116,7 +116,7 @@ def _show_failures(failures: list[Failure]) -> None:
         console.print(f"... and {len(failures) - _SHOWN} more")
 
 
-def _say_what_next() -> None:
+def _print_next_steps() -> None:
     console.print(
         "\nTry next:\n"
         "  make bench                        how fast it is on this machine\n"

@@ -38,7 +38,7 @@ class CompletionInbox:
         self._events.delete_rule(Name=self._name, EventBusName=self._bus)
         self._sqs.delete_queue(QueueUrl=self._queue)
 
-    def completion_of(self, orchestration_id: str, *, timeout: float) -> JobCompletedEvent:
+    def wait_for_completion(self, orchestration_id: str, *, timeout: float) -> JobCompletedEvent:
         """Return the completion of one orchestration. Raises TimeoutError after *timeout* seconds."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:

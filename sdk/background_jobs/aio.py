@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from background_jobs import orchestration_service as sync
 from background_jobs.aws.logs import LogLine
 from background_jobs.core.events import JobErrored
-from background_jobs.core.fold import Summary
 from background_jobs.core.options import KickOffKeywords, RerunKeywords
 from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.schedule import ScheduleState
 from background_jobs.orchestration_service import pipeline as pipeline_steps
@@ -145,7 +145,7 @@ class Orchestration:
 class OrchestrationService:
     """Kicks off jobs and collects their results, without holding up the event loop.
 
-    *settings* come from the environment unless given; MissingSettings names all that are absent.
+    *settings* come from variables unless given; MissingSettings names all that are absent.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:

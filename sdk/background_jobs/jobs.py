@@ -1,4 +1,4 @@
-"""What the author of a job writes and sees: `@job_name`, `JobContext`, and the set of jobs of a service."""
+"""The face of the package for authors of jobs: `@job_name`, `JobContext`, and the jobs of a service."""
 
 import asyncio
 import inspect
@@ -26,7 +26,7 @@ _MARK: Final = "__background_job__"
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a job knows of the instance that it runs."""
+    """The instance that a job runs, as the job sees it."""
 
     job_name: str
     orchestration_id: str
@@ -36,7 +36,7 @@ class JobContext:
     attempt: int
     """Which attempt this is, from 1."""
     tags: dict[str, str]
-    """What the caller tagged the orchestration with; customer identifiers among them."""
+    """The tags that the caller gave to the orchestration, such as customer identifiers."""
     _cancelled: Event = field(default_factory=Event, repr=False, compare=False)
     _record: Callable[[int, str], None] = field(
         default=lambda _percent, _message: None, repr=False, compare=False
@@ -68,7 +68,7 @@ class JobDefinition:
         self.timeout = timeout
         """Seconds that an attempt may take; None for no limit."""
         self._target = target
-        self._run: Callable[..., Any] = _run_of(target)
+        self._run: Callable[..., Any] = _find_run(target)
         self._takes_context = _takes_context(target, self._run)
 
     def validated(self, params: dict[str, Any]) -> Any:  # noqa: ANN401 -- whatever the job's author wrote
@@ -82,7 +82,7 @@ class JobDefinition:
         """Run one instance with *params* as `validated` returned them; a coroutine is awaited here."""
         run: Callable[..., Any] = self._target
         if inspect.isclass(self._target):
-            run = self._target().run  # type: ignore[attr-defined] # checked by _run_of
+            run = self._target().run  # type: ignore[attr-defined] # checked by _find_run
         returned = run(params, context) if self._takes_context else run(params)
         return asyncio.run(returned) if inspect.iscoroutine(returned) else returned
 
@@ -166,7 +166,7 @@ class Jobs:
             raise UnknownJobName(name, self._definitions) from None
 
 
-def _run_of(target: Callable[..., Any]) -> Callable[..., Any]:
+def _find_run(target: Callable[..., Any]) -> Callable[..., Any]:
     if not inspect.isclass(target):
         return target
     run: Callable[..., Any] | None = getattr(target, "run", None)

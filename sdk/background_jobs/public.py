@@ -23,8 +23,8 @@ from background_jobs.core.errors import (
     UnknownJobName,
 )
 from background_jobs.core.events import FailedAttempt, JobError
-from background_jobs.core.fold import Summary, Transition
 from background_jobs.core.outcomes import Failure, JobFailed, Success
+from background_jobs.core.read_model import Summary, Transition
 from background_jobs.core.retry import GiveUp, Retry, RetryAfter
 from background_jobs.core.schedules.definition import Overlap
 from background_jobs.core.schedules.occurrences import RunState, ScheduleRun

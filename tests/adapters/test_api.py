@@ -240,6 +240,8 @@ def test_what_still_runs_is_cancelled_but_not_run_again(client: TestClient) -> N
         ("GET", "/orchestrations?next_token=made-up", None, 422, "InvalidToken"),
         ("GET", "/orchestrations?next_token=eyJhIjoiYiJ9", None, 422, "InvalidToken"),
         ("GET", "/orchestrations?limit=0", None, 422, "InvalidRequest"),
+        ("GET", "/orchestration", None, 404, "NotFound"),
+        ("DELETE", f"/orchestrations/{UNKNOWN}", None, 405, "MethodNotAllowed"),
         ("POST", "/orchestrations", {"job_name": "havle", "params": []}, 422, "UnknownJobName"),
         ("POST", "/orchestrations", {"job_name": "halve", "params": [7]}, 422, "InvalidRequest"),
         (

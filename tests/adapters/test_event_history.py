@@ -70,7 +70,7 @@ def test_a_standstill_is_reported_once_with_its_reasons(
     # then the bus has one warning, which says why
     (warning,) = [event["detail"] for event in listen() if event["detail-type"] == "OrchestrationStalled"]
     assert (warning["orchestration_id"], warning["tags"]) == (waiting.id, {"customer": "acme"})
-    assert "1 instances: waiting for launch" in warning["reasons"][0]
+    assert "1 instance: waiting for launch" in warning["reasons"][0]
     assert waiting.event_history().timeline[-1].type == "OrchestrationStalled"
 
 

@@ -52,6 +52,8 @@ def test_instances_and_outcomes_are_read_page_by_page(half_done: Orchestration) 
     assert [view.result for view in half_done.successes().successes] == [1]
     assert [view.index for view in half_done.failures(from_index=1).failures] == [1]
     assert half_done.successes(from_index=1).successes == []
+    with pytest.raises(ValueError, match="'Done' is not a valid Status"):
+        half_done.instances("Done")  # type: ignore[arg-type] # the point
 
 
 def test_an_instance_has_its_params_its_outcome_and_its_events(half_done: Orchestration) -> None:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from background_jobs.aws import clients
+from background_jobs.cli import schedules
 from background_jobs.cli.main import app
 from background_jobs.settings import Settings
 
@@ -33,6 +34,11 @@ def nightly(run: Run) -> Run:
 def printed(result: Result) -> Any:
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
+
+
+def lines(result: Result) -> list[Any]:
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def test_a_schedule_is_made_with_every_option_and_params_from_a_file(run: Run, tmp_path: Path) -> None:
@@ -70,24 +76,40 @@ def test_params_come_from_standard_input_as_well(run: Run) -> None:
 
 
 def test_schedules_are_listed_shown_paused_and_resumed(nightly: Run) -> None:
-    assert [schedule["name"] for schedule in printed(nightly("list", "--json"))] == ["nightly"]
-    header, line = nightly("list").stdout.splitlines()
-    assert header.split() == ["NAME", "STATE", "JOB", "DUE", "NEXT"]
-    assert line.startswith("nightly  active  halve  cron(0 3 * * ? *)  ")
+    assert [schedule["name"] for schedule in lines(nightly("list", "--json"))] == ["nightly"]
+    (line,) = nightly("list").stdout.splitlines()
+    assert line.split("\t")[:4] == ["nightly", "active", "halve", "cron(0 3 * * ? *)"]
     assert printed(nightly("pause", "nightly", "--json"))["state"] == "paused"
     assert "state" in nightly("show", "nightly").stdout
     assert printed(nightly("resume", "nightly", "--json"))["state"] == "active"
 
 
 def test_running_now_says_what_became_of_it_in_its_status_too(nightly: Run) -> None:
-    (first,) = printed(nightly("run-now", "nightly", "--json"))
+    first = printed(nightly("run-now", "nightly", "--json"))
     assert (first["state"], first["status"]) == ("started", "InProgress")
     skipped = nightly("run-now", "nightly")
     assert skipped.exit_code == 1
     assert "still in progress" in skipped.stdout
-    assert printed(nightly("run-now", "nightly", "--force", "--json"))[0]["state"] == "started"
-    states = [occurrence["state"] for occurrence in printed(nightly("runs", "nightly", "--json"))]
+    assert printed(nightly("run-now", "nightly", "--force", "--json"))["state"] == "started"
+    states = [occurrence["state"] for occurrence in lines(nightly("runs", "nightly", "--json"))]
     assert states == ["started", "skipped", "started"]
+    rows = [line.split("\t") for line in nightly("runs", "nightly").stdout.splitlines()]
+    assert [row[1:3] for row in rows] == [
+        ["started", "InProgress"],
+        ["skipped", ""],
+        ["started", "InProgress"],
+    ]
+
+
+def test_on_a_terminal_schedules_and_their_runs_are_columns_under_a_header(
+    nightly: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nightly("run-now", "nightly").exit_code == 0
+    monkeypatch.setattr(schedules, "on_terminal", lambda: True)
+    header, line = nightly("list").stdout.splitlines()
+    assert header.split() == ["NAME", "STATE", "JOB", "DUE", "NEXT"]
+    assert line.startswith("nightly  active  halve  cron(0 3 * * ? *)  ")
+    assert nightly("runs", "nightly").stdout.split()[:3] == ["DUE", "STATE", "STATUS"]
 
 
 def test_a_backfill_prints_what_it_started(nightly: Run) -> None:
@@ -98,7 +120,8 @@ def test_a_backfill_prints_what_it_started(nightly: Run) -> None:
 
 def test_a_deleted_schedule_is_gone_from_the_list(nightly: Run) -> None:
     assert nightly("delete", "nightly").exit_code == 0
-    assert printed(nightly("list", "--json")) == []
+    assert lines(nightly("list", "--json")) == []
+    assert (nightly("list").stdout, nightly("list").stderr) == ("", "There are none.\n")
     assert nightly("resume", "nightly").exit_code == 2
 
 

@@ -1,4 +1,4 @@
-"""Chromium as Debian packages it: found, or installed where that may be done."""
+"""Chromium as Debian packages it; it is installed where it is missing and may be installed."""
 
 import os
 import shutil
@@ -26,8 +26,8 @@ class NoBrowser(Exception):
 
 def chromium() -> Path:
     """Return where Chromium is, after installing Debian's where that may be done. Raises NoBrowser."""
-    if found := _found():
-        return found
+    if path := _find():
+        return path
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise NoBrowser("no Chromium here, and only root on Debian can install it: apt-get install chromium")
     apt_get = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
@@ -35,10 +35,10 @@ def chromium() -> Path:
         done = subprocess.run([*apt_get, *command], check=False, capture_output=True, text=True)
         if done.returncode != 0:
             raise NoBrowser(f"Chromium could not be installed: {done.stderr.strip().splitlines()[-1:]}")
-    return _found() or Path("/usr/bin/chromium")
+    return _find() or Path("/usr/bin/chromium")
 
 
-def _found() -> Path | None:
+def _find() -> Path | None:
     return next((Path(path) for name in _NAMES if (path := shutil.which(name))), None)
 
 

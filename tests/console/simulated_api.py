@@ -37,12 +37,12 @@ class SimulatedApi:
 
     def kick_off(self, job_name: str, params: Sequence[dict[str, Any]], at: datetime, **options: Any) -> str:
         """Kick off an orchestration as of *at*, and return its id."""
-        kicked_off = self._service.kick_off_job(job_name, params, **options)
-        started = self.stores.event_log.read_started(kicked_off.id)
+        orchestration = self._service.kick_off_job(job_name, params, **options)
+        started = self.stores.event_log.read_started(orchestration.id)
         # The orchestration that was kicked off is never folded, so the list does not show it.
-        begun = started.model_copy(update={"orchestration_id": str(uuid.uuid4()), "at": at})
-        self.append(begun)
-        return begun.orchestration_id
+        simulated = started.model_copy(update={"orchestration_id": str(uuid.uuid4()), "at": at})
+        self.append(simulated)
+        return simulated.orchestration_id
 
     def append(self, *events: Event) -> None:
         """Append *events*, all of one orchestration, and fold them as the aggregator does."""

@@ -85,28 +85,30 @@ class SimulatedOrchestration:
             self._api.append(*self._running(range(ended, min(self.total, ended + CONTAINERS))))
         return self
 
-    def _end_of(self, index: int) -> datetime:
+    def _compute_end(self, index: int) -> datetime:
         """Return when instance *index* ends; the first ones end slowly, while containers start."""
         return self._at + timedelta(seconds=2 + self._seconds * ((index + 1) / self.total) ** 0.86)
 
     def _outcome(self, index: int, failing: float) -> Event:
-        took = self._draw.uniform(0.5, 6)
-        ended = {"orchestration_id": self.id, "index": index, "at": self._end_of(index)}
-        began = max(self._at + timedelta(seconds=1), self._end_of(index) - timedelta(seconds=took))
+        seconds = self._draw.uniform(0.5, 6)
+        fields = {"orchestration_id": self.id, "index": index, "at": self._compute_end(index)}
+        began = max(self._at + timedelta(seconds=1), self._compute_end(index) - timedelta(seconds=seconds))
         if self._draw.random() >= failing:
-            return JobCompleted(attempts=1, started_at=began, result={"migrated": 3}, **ended)
+            return JobCompleted(attempts=1, started_at=began, result={"migrated": 3}, **fields)
         (error,) = self._draw.choices(_errors(index), [6, 3, 1])
         params = {"batch": index}
         return JobErrored(
-            attempts=3, started_at=began, job_name="job", params=params, error=error, log=LOG, **ended
+            attempts=3, started_at=began, job_name="job", params=params, error=error, log=LOG, **fields
         )
 
     def _running(self, indices: range) -> Iterator[Event]:
-        now = self._end_of(indices.start)
+        now = self._compute_end(indices.start)
         for index in indices:
-            of = {"orchestration_id": self.id, "index": index, "at": now, "attempt": 1}
-            yield JobStarted(**of)
+            fields = {"orchestration_id": self.id, "index": index, "at": now, "attempt": 1}
+            yield JobStarted(**fields)
             if index % 9 == 4:
-                yield JobAttemptFailed(error=_errors(index)[0], retry_at=now + timedelta(seconds=20), **of)
+                yield JobAttemptFailed(
+                    error=_errors(index)[0], retry_at=now + timedelta(seconds=20), **fields
+                )
             elif index % 5:
-                yield JobProgressed(percent=self._draw.randint(4, 97), message="orders moved", **of)
+                yield JobProgressed(percent=self._draw.randint(4, 97), message="orders moved", **fields)

@@ -17,7 +17,7 @@ PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobil
 OUTLINED = """
 () => [document.activeElement, document.activeElement.closest(".row")].some((element) => {
   const { outlineStyle, outlineWidth } = element ? getComputedStyle(element) : {};
-  return one && outlineStyle !== "none" && parseFloat(outlineWidth) >= 1;
+  return element && outlineStyle !== "none" && parseFloat(outlineWidth) >= 1;
 })
 """
 # The lightness of each pixel of each cell of the legend, by state.
@@ -35,7 +35,7 @@ SWATCHES = """
 
 
 @pytest.fixture
-def failed(service: OrchestrationService) -> Orchestration:
+def failed_orchestration(service: OrchestrationService) -> Orchestration:
     """An orchestration that ended, with a failure in it."""
     orchestration = service.kick_off_job(
         "fussy",
@@ -47,7 +47,7 @@ def failed(service: OrchestrationService) -> Orchestration:
     return orchestration
 
 
-def focused(page: Page) -> str:
+def read_focused_name(page: Page) -> str:
     return str(
         page.evaluate(
             "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"
@@ -55,28 +55,28 @@ def focused(page: Page) -> str:
     )
 
 
-def tab_to(page: Page, label: str) -> None:
+def press_tab_until(page: Page, label: str) -> None:
     """Press Tab until the element with this name has the focus."""
     for _ in range(40):
         page.keyboard.press("Tab")
-        if focused(page) == label:
+        if read_focused_name(page) == label:
             return
     raise AssertionError(f"Tab never came to {label!r}")
 
 
 def test_everything_can_be_done_with_the_keyboard_alone(
-    service: OrchestrationService, page: Page, failed: Orchestration
+    service: OrchestrationService, page: Page, failed_orchestration: Orchestration
 ) -> None:
     # from the list to an orchestration
-    expect(page.locator(".row").first).to_contain_text(failed.id[:8])
+    expect(page.locator(".row").first).to_contain_text(failed_orchestration.id[:8])
     page.keyboard.press("Tab")
-    assert focused(page) == "Skip to content"
+    assert read_focused_name(page) == "Skip to content"
     page.keyboard.press("Enter")
-    tab_to(page, "fussy")
+    press_tab_until(page, "fussy")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="fussy")).to_be_focused()
     # through the grid, which announces the position of its cursor, to an instance and back
-    tab_to(page, "Instances")
+    press_tab_until(page, "Instances")
     for key in ("ArrowRight", "ArrowLeft", "End", "Home"):
         page.keyboard.press(key)
     expect(page.locator(".grid [aria-live]")).to_have_text("Instance 0: Completed")
@@ -86,7 +86,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(
     expect(page.get_by_role("heading", name="Instance 2")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
-    assert focused(page) == "Instances"
+    assert read_focused_name(page) == "Instances"
     # into a failure
     page.keyboard.press("Tab")
     page.keyboard.type("3")
@@ -98,20 +98,20 @@ def test_everything_can_be_done_with_the_keyboard_alone(
     expect(page.get_by_role("region", name="Params of instance 2")).to_be_visible()
     # and to a rerun
     page.get_by_role("heading", name="fussy").focus()
-    tab_to(page, "Rerun failed")
+    press_tab_until(page, "Rerun failed")
     page.keyboard.press("Enter")
-    tab_to(page, "Run again")
+    press_tab_until(page, "Run again")
     page.keyboard.press("Enter")
-    page.wait_for_url(lambda address: failed.id not in address)
+    page.wait_for_url(lambda address: failed_orchestration.id not in address)
     expect(page.locator(".tile", has_text="Done")).to_contain_text("of 1")
 
 
-def test_what_has_the_focus_can_be_seen(page: Page, failed: Orchestration) -> None:
+def test_the_focused_element_has_a_visible_outline(page: Page, failed_orchestration: Orchestration) -> None:
     expect(page.locator(".row").first).to_be_visible()
     stops = []
     page.keyboard.press("Tab")
     while page.evaluate("document.activeElement !== document.body"):
-        stops.append(focused(page))
+        stops.append(read_focused_name(page))
         assert page.evaluate(OUTLINED), stops
         page.keyboard.press("Tab")
     # the list has a few stops at least, and an end
@@ -120,9 +120,9 @@ def test_what_has_the_focus_can_be_seen(page: Page, failed: Orchestration) -> No
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_states_differ_without_colours(
-    open_page: Callable[..., Page], url: str, failed: Orchestration, theme: Any
+    open_page: Callable[..., Page], url: str, failed_orchestration: Orchestration, theme: Any
 ) -> None:
-    page = open_page(f"{url}#/orchestrations/{failed.id}", color_scheme=theme)
+    page = open_page(f"{url}#/orchestrations/{failed_orchestration.id}", color_scheme=theme)
     expect(page.locator(".connection")).to_have_text("Ended")
     swatches = page.evaluate(SWATCHES)
     assert len(swatches) == 5
@@ -134,42 +134,46 @@ def test_the_states_differ_without_colours(
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("form", [{}, PHONE], ids=["desk", "phone"])
 def test_axe_finds_no_serious_problem(
-    open_page: Callable[..., Page], url: str, failed: Orchestration, theme: Any, form: dict[str, Any]
+    open_page: Callable[..., Page],
+    url: str,
+    failed_orchestration: Orchestration,
+    theme: Any,
+    form: dict[str, Any],
 ) -> None:
     page = open_page(url, color_scheme=theme, reduced_motion="reduce", **form)
     expect(page.locator(".row").first).to_be_visible()
-    assert serious(page) == []
-    page.goto(f"{url}#/orchestrations/{failed.id}")
+    assert find_serious_problems(page) == []
+    page.goto(f"{url}#/orchestrations/{failed_orchestration.id}")
     page.locator(".cause summary").click()
     expect(page.get_by_role("region", name="Traceback of instance 2")).to_be_visible()
-    assert serious(page) == []
+    assert find_serious_problems(page) == []
     page.get_by_role("button", name="Rerun all").click()
-    assert serious(page) == []
+    assert find_serious_problems(page) == []
     page.keyboard.press("Escape")
-    page.goto(f"{url}#/orchestrations/{failed.id}/instances/2")
+    page.goto(f"{url}#/orchestrations/{failed_orchestration.id}/instances/2")
     expect(page.locator("dialog.panel .error-line")).to_be_visible()
-    assert serious(page) == []
+    assert find_serious_problems(page) == []
 
 
-def serious(page: Page) -> list[str]:
+def find_serious_problems(page: Page) -> list[str]:
     """Return the problems that axe-core calls serious or critical, each with its place."""
-    found = Axe().run(page).response["violations"]
+    violations = Axe().run(page).response["violations"]
     page.evaluate("violations.length = 0")  # axe-core itself tries what the policy stops
     return [
         f"{violation['id']}: {[node['html'][:120] for node in violation['nodes']]}"
-        for violation in found
+        for violation in violations
         if violation["impact"] in {"serious", "critical"}
     ]
 
 
 def test_a_phone_needs_no_scrolling_sideways(
-    open_page: Callable[..., Page], url: str, failed: Orchestration
+    open_page: Callable[..., Page], url: str, failed_orchestration: Orchestration
 ) -> None:
     page = open_page(url, **PHONE)
     overflow = "document.scrollingElement.scrollWidth - innerWidth"
     expect(page.locator(".row").first).to_be_visible()
     assert page.evaluate(overflow) <= 0
-    page.goto(f"{url}#/orchestrations/{failed.id}")
+    page.goto(f"{url}#/orchestrations/{failed_orchestration.id}")
     page.locator(".cause summary").tap()
     expect(page.get_by_role("region", name="Traceback of instance 2")).to_be_visible()
     assert page.evaluate(overflow) <= 0

@@ -1,4 +1,4 @@
-"""What jobs are given and say is other people's text, and the API may be behind a door and below a path."""
+"""Other people's text is shown as text, and the page works below a path and explains an API that denies access."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +53,7 @@ def test_markup_in_params_results_errors_tags_reasons_and_messages_stays_text(
 def test_the_policy_would_stop_a_script_that_got_in_all_the_same(
     stack: LocalStack, open_page: Callable[..., Page], url: str
 ) -> None:
+    """It is the second line of defence, which the first one keeps from ever being used."""
     page = open_page(url)
     with pytest.raises(Exception, match="requires 'TrustedHTML'"):
         page.evaluate("(evil) => { document.body.innerHTML = evil; }", EVIL)

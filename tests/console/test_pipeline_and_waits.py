@@ -1,4 +1,4 @@
-"""What the page tells beside the orchestration itself: its pipeline, what waits and why, and its relatives."""
+"""The page's sections beside the orchestration itself: its pipeline, why instances wait, and its parent."""
 
 from pathlib import Path
 

@@ -16,13 +16,13 @@ from tests.offline import until
 # Reads a stream with the browser's own EventSource only, and returns all events.
 READ = """
 (path) => new Promise((resolve) => {
-  const heard = { opened: 0, events: [] };
+  const received = { opened: 0, events: [] };
   const source = new EventSource(path);
-  source.onopen = () => { heard.opened += 1; };
+  source.onopen = () => { received.opened += 1; };
   for (const name of ["snapshot", "transitions", "progress", "completed"]) {
     source.addEventListener(name, (event) => {
-      heard.events.push([name, event.lastEventId, JSON.parse(event.data)]);
-      if (name === "completed") { source.close(); resolve(heard); }
+      received.events.push([name, event.lastEventId, JSON.parse(event.data)]);
+      if (name === "completed") { source.close(); resolve(received); }
     });
   }
 })
@@ -72,12 +72,12 @@ def test_the_browsers_event_source_loses_nothing_and_gets_nothing_twice_when_its
     with cutting(stack.settings.api_url, [700, 2_500, 6_000]) as address:
         page = open_page(f"{address}/")
         orchestration = service.kick_off_job("no_op", [{}] * 400, parallelism=2)
-        heard = page.evaluate(READ, f"orchestrations/{orchestration.id}/events")
+        received = page.evaluate(READ, f"orchestrations/{orchestration.id}/events")
 
-    (first, _, snapshot), *rest, (last, _, completed) = heard["events"]
+    (first, _, snapshot), *rest, (last, _, completed) = received["events"]
     assert (first, last) == ("snapshot", "completed")
-    assert heard["opened"] > 1
-    ids = [event_id for _, event_id, _ in heard["events"][:-1]]
+    assert received["opened"] > 1
+    ids = [event_id for _, event_id, _ in received["events"][:-1]]
     assert len(set(ids)) == len(ids)
     moves = [move for name, _, data in rest if name == "transitions" for move in data["transitions"]]
     ended = [move["index"] for move in moves if move["status"] != "InProgress"]

@@ -120,10 +120,10 @@ def report(params: dict[str, Any], job: JobContext) -> str:
 @job_name("talkative")
 def talkative(params: dict[str, Any]) -> None:
     """Print something, wait for a file, and print something else."""
-    print("before", flush=True)  # noqa: T201 -- what it is about
+    print("before", flush=True)  # noqa: T201 -- the line that the log must have
     while not Path(params["until"]).exists():
         time.sleep(0.02)
-    print("after", flush=True)  # noqa: T201
+    print("after", flush=True)  # noqa: T201 -- the same
 
 
 @job_name("sign")

@@ -122,9 +122,9 @@ def test_a_watcher_sees_a_cancellation_by_somebody_else(
         assert watching.stdout is not None
         next(line for line in watching.stdout if "1 running" in line)
         orchestration.cancel()
-        heard, *_, last = watching.stdout
-    assert "0 of 1 (0 %): 1 running; " in heard
-    assert heard.endswith(", being cancelled\n")
+        cancelling, *_, last = watching.stdout
+    assert "0 of 1 (0 %): 1 running; " in cancelling
+    assert cancelling.endswith(", being cancelled\n")
     assert "1 of 1 (100 %): 1 errored; took " in last
 
 
@@ -168,10 +168,10 @@ def test_a_pipe_gets_a_line_when_the_percentage_rises(service: OrchestrationServ
 
 
 def test_shell_scripts_can_go_on_by_the_exit_status() -> None:
-    chained = f"{COMMAND} kick-off fussy --watch >/dev/null 2>&1 && echo next || echo status $?"
+    script = f"{COMMAND} kick-off fussy --watch >/dev/null 2>&1 && echo next || echo status $?"
     for text, printed in (("{}\n{}\n", "next"), ('{}\n{"bad": "apple"}\n', "status 1"), ("{", "status 2")):
         answer = subprocess.run(
-            ["sh", "-c", chained], input=text, capture_output=True, text=True, timeout=PATIENCE, check=False
+            ["sh", "-c", script], input=text, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         assert answer.stdout == f"{printed}\n"
 
@@ -223,9 +223,9 @@ def test_the_log_of_an_instance_is_followed_to_its_outcome(
     command: list[str | Path] = [COMMAND, "logs", orchestration.id, "--index", "0", "--follow"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
-        seen = next(line for line in following.stdout if "before" in line)
+        before = next(line for line in following.stdout if "before" in line)
         release.touch()
         rest = following.stdout.read()
         assert following.wait(PATIENCE) == 0
-    assert (seen, "after\n" in rest) == ("before\n", True)
+    assert (before, "after\n" in rest) == ("before\n", True)
     assert str(stack.folder) in run("logs", orchestration.id).stdout

@@ -1,4 +1,4 @@
-"""What AWS's own consoles say of an orchestration: its execution, and what its functions log and measure."""
+"""The traces of an orchestration in AWS's own consoles: its execution, and the metrics of its functions."""
 
 import json
 from typing import Any
@@ -18,12 +18,12 @@ def test_an_execution_succeeds_whatever_became_of_the_instances(service: Orchest
     executions = machine["stateMachineArn"].replace(":stateMachine:", ":execution:")
     arn = f"{executions}:{execution_name('default', orchestration.id)}"
 
-    def ended() -> str | None:
+    def read_final_status() -> str | None:
         status: str = states.describe_execution(executionArn=arn)["status"]
         return None if status == "RUNNING" else status
 
     until(lambda: orchestration.summary().done)
-    assert until(ended) == "SUCCEEDED"
+    assert until(read_final_status) == "SUCCEEDED"
 
 
 def test_the_aggregator_measures_each_instance_once(service: OrchestrationService) -> None:
@@ -31,21 +31,21 @@ def test_the_aggregator_measures_each_instance_once(service: OrchestrationServic
     orchestration = service.kick_off_job("fussy", params, parallelism=2)
     until(lambda: orchestration.summary().done)
 
-    def measured() -> dict[str, list[float]] | None:
+    def read_metrics() -> dict[str, list[float]] | None:
         """Return the values of every metric, once the last of them is there."""
-        values: dict[str, list[float]] = {}
+        by_name: dict[str, list[float]] = {}
         for line in _metric_lines("AggregateJobs"):
             if line["orchestration_id"] == orchestration.id:
                 assert line["job_name"] == "fussy"
                 for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
-                    values.setdefault(metric["Name"], []).extend(line[metric["Name"]])
-        return values if Metric.ORCHESTRATIONS_COMPLETED in values else None
+                    by_name.setdefault(metric["Name"], []).extend(line[metric["Name"]])
+        return by_name if Metric.ORCHESTRATIONS_COMPLETED in by_name else None
 
-    found = until(measured)
-    assert (sum(found[Metric.INSTANCES_COMPLETED]), sum(found[Metric.INSTANCES_ERRORED])) == (36, 4)
-    assert len(found[Metric.INSTANCE_DURATION]) == 36
-    assert len(found[Metric.QUEUE_WAIT]) == len(found[Metric.ORCHESTRATION_DURATION]) == 1
-    assert all(value >= 0 for values in found.values() for value in values)
+    values = until(read_metrics)
+    assert (sum(values[Metric.INSTANCES_COMPLETED]), sum(values[Metric.INSTANCES_ERRORED])) == (36, 4)
+    assert len(values[Metric.INSTANCE_DURATION]) == 36
+    assert len(values[Metric.QUEUE_WAIT]) == len(values[Metric.ORCHESTRATION_DURATION]) == 1
+    assert all(value >= 0 for metric in values.values() for value in metric)
 
 
 def _metric_lines(function: str) -> list[dict[str, Any]]:

@@ -91,6 +91,7 @@ def test_a_failure_keeps_its_params_and_blocks_none_of_its_siblings(
 
 
 def test_all_may_fail(service: OrchestrationService) -> None:
+    """There are results then as well, and no exception."""
     orchestration = service.kick_off_job("fussy", [{"bad": n} for n in range(1, 6)], parallelism=2)
     successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
     assert successes == []
@@ -136,6 +137,7 @@ def test_an_unknown_job_is_refused_where_the_stack_knows_its_jobs(service: Orche
 
 
 def test_an_unknown_job_errors_every_instance_where_the_jobs_are_not_known(stack: LocalStack) -> None:
+    """A caller without the names cannot refuse the kick-off; the container can only fail the instances."""
     service = OrchestrationService(stack.settings.model_copy(update={"job_names": ()}))
     orchestration = service.kick_off_job("totla", [{}, {}])
     failures = service.get_job_results(orchestration.id, timeout=PATIENCE).failures
@@ -171,12 +173,12 @@ def test_no_more_containers_are_launched_than_were_asked_for(
 ) -> None:
     orchestration = service.kick_off_job("total", [{"values": [1]}] * 30, parallelism=3)
     orchestration.wait(PATIENCE)
-    launched: Any = boto3.client("dynamodb").query(
+    items: Any = boto3.client("dynamodb").query(
         TableName=stack.settings.event_log_table,
         KeyConditionExpression="pk = :p AND begins_with(sk, :c)",
         ExpressionAttributeValues={":p": {"S": f"default#{orchestration.id}"}, ":c": {"S": "container#"}},
     )["Items"]
-    containers = [parse_event(item["document"]["S"]) for item in launched]
+    containers = [parse_event(item["document"]["S"]) for item in items]
     assert [(c.first, c.last) for c in containers if isinstance(c, ContainerStarted)] == [
         (0, 9),
         (10, 19),

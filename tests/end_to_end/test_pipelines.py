@@ -1,4 +1,4 @@
-"""Stages through the whole path: completions on the bus start what follows, asked for or by a rule."""
+"""Stages through the whole path: a completion on the bus starts the next stage, of its kick-off or of a rule."""
 
 import json
 from collections.abc import Iterator
@@ -75,7 +75,7 @@ def test_a_failure_stops_the_pipeline_and_a_rerun_takes_it_on(
 
 
 @pytest.fixture
-def chained(stack: LocalStack) -> Iterator[str]:
+def rule_name(stack: LocalStack) -> Iterator[str]:
     """A rule as `start_after` makes it: a stage that follows every orchestration of one customer."""
     events, bus, name = boto3.client("events"), stack.settings.event_bus, "total-after-acme"
     stage = Stage("total", params={"values": ["$index", "$index"]})
@@ -97,10 +97,10 @@ def chained(stack: LocalStack) -> Iterator[str]:
 
 
 def test_a_rule_on_the_bus_starts_a_stage_after_an_orchestration_that_knows_nothing_of_it(
-    service: OrchestrationService, chained: str
+    service: OrchestrationService, rule_name: str
 ) -> None:
     first = service.kick_off_job("fussy", [{}, {}], tags={"customer": "by-rule"})
-    second = ids.rule_stage_id(first.id, chained)
+    second = ids.rule_stage_id(first.id, rule_name)
     until(lambda: any(summary.orchestration_id == second for summary in service.history(limit=20).summaries))
     successes, failures = service.get_job_results(second, timeout=PATIENCE)
     assert (failures, [success.result["total"] for success in successes]) == (None, [0, 2])

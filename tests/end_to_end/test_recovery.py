@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import boto3
@@ -23,7 +24,7 @@ from tests.offline import containers, until
 PATIENCE = 120
 
 
-def launches(stores: Stores, orchestration: Orchestration, total: int) -> int:
+def count_launches(stores: Stores, orchestration: Orchestration, total: int) -> int:
     events = stores.event_log.read_all(orchestration.id, total)
     return sum(isinstance(event, ContainerStarted) for event in events)
 
@@ -33,7 +34,7 @@ def stores(stack: LocalStack) -> Stores:
     return Stores.of(stack.settings)
 
 
-def failures_of(service: OrchestrationService, orchestration: Orchestration) -> list[Failure]:
+def read_failures(service: OrchestrationService, orchestration: Orchestration) -> list[Failure]:
     return service.get_job_results(orchestration.id, timeout=PATIENCE).failures or []
 
 
@@ -72,7 +73,7 @@ def test_a_kick_off_may_override_the_retry_and_waiting_holds_up_nobody(service: 
     until(lambda: orchestration.summary().completed == 9)
     assert orchestration.summary().errored == 0
     assert orchestration.cancel("seen enough") is Cancellation.REQUESTED
-    (failure,) = failures_of(service, orchestration)
+    (failure,) = read_failures(service, orchestration)
     assert failure.error.type == "Cancelled"
 
 
@@ -92,7 +93,7 @@ def test_the_timeout_of_an_orchestration_ends_what_runs_and_what_waits(
 ) -> None:
     params = [{"running": str(tmp_path / "running"), "until": str(tmp_path / "never")}] * 3
     orchestration = service.kick_off_job("patient", params, parallelism=1, timeout=2)
-    assert [failure.error.type for failure in failures_of(service, orchestration)] == [
+    assert [failure.error.type for failure in read_failures(service, orchestration)] == [
         "OrchestrationTimeout"
     ] * 3
 
@@ -101,14 +102,14 @@ def test_an_instance_that_ends_its_process_is_tried_once_more_and_the_container_
     service: OrchestrationService, stores: Stores
 ) -> None:
     orchestration = service.kick_off_job("exit", [{}, {"exit": True}, {}, {"exit": True}, {}], parallelism=1)
-    failures = failures_of(service, orchestration)
+    failures = read_failures(service, orchestration)
     assert [(f.index, f.error.type, f.attempts) for f in failures] == [
         (1, "ContainerLost", 2),
         (3, "ContainerLost", 2),
     ]
     assert "exit code 9" in failures[0].error.message
     # the state machine launched one container, in which two instances ended their process twice each
-    assert launches(stores, orchestration, 5) == 5
+    assert count_launches(stores, orchestration, 5) == 5
 
 
 def test_an_instance_that_ends_its_process_costs_no_other_outcome(service: OrchestrationService) -> None:
@@ -127,7 +128,7 @@ def test_a_container_that_is_killed_is_launched_again_and_goes_on(
     assert failures is None
     assert [success.index for success in successes] == [0, 1, 2]
     # the instance kills its container once more where its first start was not written in time
-    assert launches(stores, orchestration, 3) >= 2
+    assert count_launches(stores, orchestration, 3) >= 2
 
 
 def test_an_instance_that_keeps_killing_its_container_is_left_out_with_its_params(
@@ -147,11 +148,15 @@ def test_a_container_that_gets_sigterm_hands_its_instance_back_without_an_attemp
     # given a running instance that is reclaimed three times, more often than one that kills its process is tried
     running, release = tmp_path / "running", tmp_path / "release"
     orchestration = service.kick_off_job("patient", [{"running": str(running), "until": str(release)}])
+
+    def has_failed_attempts(count: int) -> bool:
+        return len(list(stores.event_log.read_failed_attempts(orchestration.id, 0, 0))) == count
+
     for count in range(1, 4):
         until(running.exists)
         (container,) = until(lambda: containers(stack.stack_id, orchestration.id))
         os.killpg(container.pid, signal.SIGTERM)
-        until(lambda: len(list(stores.event_log.read_failed_attempts(orchestration.id, 0, 0))) == count)  # noqa: B023
+        until(partial(has_failed_attempts, count))
         os.killpg(container.pid, signal.SIGKILL)
         running.unlink()
 
@@ -162,9 +167,9 @@ def test_a_container_that_gets_sigterm_hands_its_instance_back_without_an_attemp
     (success,) = service.get_job_results(orchestration.id, timeout=PATIENCE).successes
     assert success.result == "done"
     interrupted = [
-        e
-        for e in stores.event_log.read_failed_attempts(orchestration.id, 0, 0)
-        if e.error.type == "Interrupted"
+        event
+        for event in stores.event_log.read_failed_attempts(orchestration.id, 0, 0)
+        if event.error.type == "Interrupted"
     ]
     assert len(interrupted) == 3
     assert not any(event.counts for event in interrupted)
@@ -181,7 +186,7 @@ def test_cancelling_stops_what_runs_and_errors_the_rest(
     assert orchestration.cancel("wrong month") is Cancellation.REQUESTED
     assert orchestration.cancel() is Cancellation.ALREADY_CANCELLED
 
-    failures = failures_of(service, orchestration)
+    failures = read_failures(service, orchestration)
     assert [(f.error.type, f.error.message) for f in failures] == [("Cancelled", "wrong month")] * 4
     until(lambda: not containers(stack.stack_id, orchestration.id))
     assert orchestration.cancel() is Cancellation.ALREADY_DONE
@@ -236,7 +241,7 @@ def test_an_aborted_execution_ends_its_orchestration(
     arn = f"{executions}:{execution_name('default', orchestration.id)}"
     states.stop_execution(executionArn=arn, cause="by hand")
 
-    failures = failures_of(service, orchestration)
+    failures = read_failures(service, orchestration)
     assert [failure.error.type for failure in failures] == ["ExecutionEnded"] * 3
     assert "ABORTED" in failures[0].error.message
     until(lambda: not containers(stack.stack_id, orchestration.id))
@@ -251,7 +256,7 @@ def test_a_service_that_is_not_deployed_ends_in_failures_that_say_so(
     started = stores.event_log.read_started(orchestration.id)
     assert started.service == "nobody"
     orchestration.cancel("it can never be launched")
-    (failure,) = failures_of(service, orchestration)
+    (failure,) = read_failures(service, orchestration)
     assert failure.error.type == "Cancelled"
 
 

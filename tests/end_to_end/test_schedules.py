@@ -50,7 +50,7 @@ def invoke(stack: LocalStack, schedule: Schedule, at: datetime) -> None:
     assert "FunctionError" not in answer, answer["Payload"].read()
 
 
-def completed(schedule: Schedule, number: int) -> bool:
+def has_completed_runs(schedule: Schedule, number: int) -> bool:
     runs = schedule.runs()
     return len(runs) == number and all(run.status is Status.COMPLETED for run in runs)
 
@@ -72,7 +72,7 @@ def test_what_is_due_runs_by_itself_by_the_clocks_of_its_zone(
     assert daily.next_runs(2) == [due, due + timedelta(days=1)]
 
     for schedule in (daily, once):
-        until(lambda schedule=schedule: completed(schedule, 1), PATIENCE)  # type: ignore[misc] # bound now
+        until(lambda schedule=schedule: has_completed_runs(schedule, 1), PATIENCE)  # type: ignore[misc] # bound now
         (run,) = schedule.runs()
         assert run.scheduled_at == due
         assert run.orchestration_id == occurrence_id(schedule.name, due)
@@ -92,9 +92,9 @@ def test_a_delivery_that_comes_twice_starts_once(
     due = datetime.now(UTC).replace(second=0, microsecond=0)
     for _ in range(2):
         invoke(stack, schedule, due)
-    until(lambda: completed(schedule, 1), PATIENCE)
+    until(lambda: has_completed_runs(schedule, 1), PATIENCE)
     invoke(stack, schedule, due)
-    assert completed(schedule, 1)
+    assert has_completed_runs(schedule, 1)
 
 
 def test_an_overlap_is_skipped_and_seen_in_the_history(
@@ -124,7 +124,7 @@ def test_what_is_queued_starts_when_the_run_before_completes(
         invoke(stack, schedule, at)
     assert [run.state for run in schedule.runs()] == [RunState.QUEUED, RunState.QUEUED, RunState.STARTED]
     (tmp_path / "until").touch()
-    until(lambda: completed(schedule, 3), PATIENCE)
+    until(lambda: has_completed_runs(schedule, 3), PATIENCE)
     runs = schedule.runs()
     assert [run.scheduled_at for run in runs] == hours[::-1]
     spans = [service.orchestration(run.orchestration_id or "").summary() for run in reversed(runs)]
@@ -135,7 +135,7 @@ def test_what_is_queued_starts_when_the_run_before_completes(
 
 
 @pytest.mark.parametrize("on_failure", ["continue", "stop"])
-def test_what_is_queued_behind_a_run_with_stages_starts_when_nothing_more_of_that_follows(
+def test_a_run_that_is_queued_behind_a_pipeline_starts_when_no_further_stage_follows(
     service: OrchestrationService, stack: LocalStack, name: str, tmp_path: Path, on_failure: Any
 ) -> None:
     # given a run with two stages, of which the first waits and then errors, and a queued run behind it
@@ -161,14 +161,14 @@ def test_what_is_queued_behind_a_run_with_stages_starts_when_nothing_more_of_tha
 def test_a_backfill_runs_the_past_one_after_the_other(service: OrchestrationService, name: str) -> None:
     schedule = service.schedule_job(name, "total", [{"values": [1]}], cron="0 * * * *")
     now = datetime.now(UTC)
-    came = schedule.backfill(now - timedelta(hours=3), now, overlap="queue")
-    assert [run.state for run in came] == [RunState.STARTED, RunState.QUEUED, RunState.QUEUED]
-    until(lambda: completed(schedule, 3), PATIENCE)
+    backfilled = schedule.backfill(now - timedelta(hours=3), now, overlap="queue")
+    assert [run.state for run in backfilled] == [RunState.STARTED, RunState.QUEUED, RunState.QUEUED]
+    until(lambda: has_completed_runs(schedule, 3), PATIENCE)
     assert schedule.backfill(now - timedelta(hours=3), now) == []
 
 
 def test_the_async_twin_does_the_same(name: str) -> None:
-    async def live() -> list[RunState]:
+    async def use_a_schedule() -> list[RunState]:
         service = aio.OrchestrationService()
         schedule = await service.schedule_job(name, "total", [{"values": [1]}], every=timedelta(hours=1))
         await schedule.pause()
@@ -183,7 +183,7 @@ def test_the_async_twin_does_the_same(name: str) -> None:
         await schedule.delete()
         return [run.state for run in await schedule.runs()]
 
-    assert asyncio.run(live()) == [RunState.STARTED]
+    assert asyncio.run(use_a_schedule()) == [RunState.STARTED]
 
 
 def test_invalid_schedules_are_refused_before_the_emulator_accepts_them(

@@ -19,7 +19,7 @@ from tests.offline import until
 PATIENCE = 120
 
 
-def url_of(stack: LocalStack, orchestration: Orchestration) -> str:
+def stream_url(stack: LocalStack, orchestration: Orchestration) -> str:
     return f"{stack.settings.api_url}/orchestrations/{orchestration.id}/events"
 
 
@@ -46,7 +46,7 @@ def test_a_stream_begins_with_a_snapshot_goes_on_in_order_and_ends_by_itself(
         "fussy", [{"bad": n == 7} if n == 7 else {} for n in range(300)], parallelism=2
     )
 
-    first, *rest, last = list(events(url_of(stack, orchestration)))
+    first, *rest, last = list(events(stream_url(stack, orchestration)))
 
     assert (first.event, last.event) == ("snapshot", "completed")
     assert len(first.json()["statuses"]) == 300
@@ -69,15 +69,15 @@ def test_a_stream_that_is_cut_anywhere_loses_nothing_and_brings_nothing_twice(
     last_event_id, ended, connections = "", False, 0
     while not ended:
         connections += 1
-        left = draw.randint(1, 3)
-        for event in events(url_of(stack, orchestration), last_event_id):
+        events_before_cut = draw.randint(1, 3)
+        for event in events(stream_url(stack, orchestration), last_event_id):
             if event.event == "snapshot":
                 letters = enumerate(event.json()["statuses"])
                 seen += [(index, "Completed") for index, letter in letters if letter == "C"]
             seen += moves(event)
             last_event_id, ended = event.id, event.event == "completed"
-            left -= 1
-            if not left:
+            events_before_cut -= 1
+            if not events_before_cut:
                 break
     assert connections > 1
     final = [index for index, status in seen if status == "Completed"]
@@ -85,7 +85,8 @@ def test_a_stream_that_is_cut_anywhere_loses_nothing_and_brings_nothing_twice(
     assert len(set(seen)) == len(seen)
     # and a client that reconnects after the end is told not to
     assert (
-        httpx.get(url_of(stack, orchestration), headers={"Last-Event-ID": last_event_id}).status_code == 204
+        httpx.get(stream_url(stack, orchestration), headers={"Last-Event-ID": last_event_id}).status_code
+        == 204
     )
 
 
@@ -96,22 +97,22 @@ def test_a_client_that_comes_late_gets_the_whole_state(
     orchestration = service.kick_off_job("total", [{"values": [n]} for n in range(20)], parallelism=1)
     until(lambda: orchestration.summary().done)
     # then a new client gets the snapshot and the end
-    snapshot, completed = list(events(url_of(stack, orchestration)))
+    snapshot, completed = list(events(stream_url(stack, orchestration)))
     assert (snapshot.json()["statuses"], completed.event) == ("C" * 20, "completed")
     # and a client that had seen the beginning gets the rest, and the end
-    *rest, completed = list(events(url_of(stack, orchestration), last_event_id="1"))
+    *rest, completed = list(events(stream_url(stack, orchestration), last_event_id="1"))
     assert {index for event in rest for index, _ in moves(event)} == set(range(20))
     assert completed.event == "completed"
     # a client with an unknown id gets the same as a new one
-    assert next(events(url_of(stack, orchestration), last_event_id="999999")).event == "snapshot"
-    assert next(events(url_of(stack, orchestration), last_event_id="<script>")).event == "snapshot"
+    assert next(events(stream_url(stack, orchestration), last_event_id="999999")).event == "snapshot"
+    assert next(events(stream_url(stack, orchestration), last_event_id="<script>")).event == "snapshot"
 
 
 def test_a_reader_that_is_slow_gets_it_all_in_the_end(
     service: OrchestrationService, stack: LocalStack
 ) -> None:
     orchestration = service.kick_off_job("total", [{"values": [n]} for n in range(500)], parallelism=2)
-    stream = events(url_of(stack, orchestration))
+    stream = events(stream_url(stack, orchestration))
     seen = {index for index, letter in enumerate(next(stream).json()["statuses"]) if letter == "C"}
     until(lambda: orchestration.summary().done)
     seen |= {index for event in stream for index, status in moves(event) if status == "Completed"}
@@ -123,13 +124,13 @@ def test_progress_is_sent_and_thinned_out_in_a_tight_loop(
 ) -> None:
     release = tmp_path / "release"
     orchestration = service.kick_off_job("report", [{"until": str(release)}])
-    stream = events(url_of(stack, orchestration))
+    stream = events(stream_url(stack, orchestration))
     reports = []
     for event in stream:
         if event.event == "progress":
             reports += event.json()["progress"]
             # a new client finds the progress in its snapshot
-            late = next(events(url_of(stack, orchestration))).json()
+            late = next(events(stream_url(stack, orchestration))).json()
             if not release.exists():
                 assert [(report["index"], report["percent"]) for report in late["progress"]] == [(0, 10)]
             release.touch()

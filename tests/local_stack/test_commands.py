@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,45 +48,45 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def environment(folder: Path) -> Iterator[dict[str, str]]:
-    """An environment whose processes are all found again by a mark of the test's own."""
+def variables(folder: Path) -> Iterator[dict[str, str]]:
+    """Variables with a mark, by which all processes that inherit them are found again."""
     mark = str(folder)
     yield {**os.environ, "XDG_STATE_HOME": str(folder), "TMPDIR": str(folder), "TEST_MARK": mark}
-    left = marked(mark)
-    for process in left:
+    survivors = find_marked(mark)
+    for process in survivors:
         process.kill()
-    assert left == []
+    assert survivors == []
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    found = []
+def find_marked(mark: str) -> list[psutil.Process]:
+    processes = []
     for process in psutil.process_iter():
         try:
             if process.environ().get("TEST_MARK") == mark and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+                processes.append(process)
         except psutil.Error:
             continue
-    return found
+    return processes
 
 
 def command(*words: str) -> list[str]:
     return [str(Path(sys.executable).with_name("background-jobs")), "local", *words]
 
 
-def run_in(folder: Path, environment: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
+def run_command(folder: Path, variables: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        command(*words), cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command(*words), cwd=folder, env=variables, capture_output=True, text=True, timeout=120, check=False
     )
 
 
-def start_in(
-    folder: Path, environment: dict[str, str], *words: str, out: str = "out"
+def start_command(
+    folder: Path, variables: dict[str, str], *words: str, out: str = "out"
 ) -> "subprocess.Popen[str]":
     with (folder / out).open("w") as output:
         return subprocess.Popen(
             command(*words),
             cwd=folder,
-            env=environment,
+            env=variables,
             stdout=output,
             stderr=output,
             start_new_session=True,
@@ -93,17 +94,17 @@ def start_in(
         )
 
 
-def servers(environment: dict[str, str]) -> list[psutil.Process]:
+def servers(variables: dict[str, str]) -> list[psutil.Process]:
     return [
-        p for p in marked(environment["TEST_MARK"]) if "background_jobs.local_stack.server" in p.cmdline()
+        p for p in find_marked(variables["TEST_MARK"]) if "background_jobs.local_stack.server" in p.cmdline()
     ]
 
 
-def containers(environment: dict[str, str]) -> list[psutil.Process]:
+def containers(variables: dict[str, str]) -> list[psutil.Process]:
     return [
         p
         for p in psutil.process_iter()
-        if "JOB_NAME" in _environ(p) and str(environment["TEST_MARK"]) in _cmdline(p)
+        if "JOB_NAME" in _environ(p) and str(variables["TEST_MARK"]) in _cmdline(p)
     ]
 
 
@@ -121,17 +122,17 @@ def _cmdline(process: psutil.Process) -> str:
         return ""
 
 
-def test_a_teams_own_jobs_run_in_its_own_folder(folder: Path, environment: dict[str, str]) -> None:
-    done = run_in(
-        folder, environment, "run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "0"
+def test_a_teams_own_jobs_run_in_its_own_folder(folder: Path, variables: dict[str, str]) -> None:
+    done = run_command(
+        folder, variables, "run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "0"
     )
     assert (done.returncode, done.stdout) == (0, "kicked off\n4\n"), done.stderr
     assert "Starting the offline stack" in done.stderr
 
 
-def test_jobs_may_be_a_module(folder: Path, environment: dict[str, str]) -> None:
-    done = run_in(
-        folder, environment, "run", "--jobs", "my_jobs", "--", "printenv", "BACKGROUND_JOBS_JOB_NAMES"
+def test_jobs_may_be_a_module(folder: Path, variables: dict[str, str]) -> None:
+    done = run_command(
+        folder, variables, "run", "--jobs", "my_jobs", "--", "printenv", "BACKGROUND_JOBS_JOB_NAMES"
     )
     assert (done.returncode, done.stdout) == (0, "nap\n"), done.stderr
 
@@ -141,16 +142,14 @@ def test_jobs_may_be_a_module(folder: Path, environment: dict[str, str]) -> None
     [(["sh", "-c", "exit 3"], 3), (["sh", "-c", "kill -9 $$"], 137), (["no-such-command"], 127)],
 )
 def test_the_status_is_that_of_the_command(
-    folder: Path, environment: dict[str, str], words: list[str], status: int
+    folder: Path, variables: dict[str, str], words: list[str], status: int
 ) -> None:
-    assert run_in(folder, environment, "run", "--jobs", "my_jobs.py", "--", *words).returncode == status
+    assert run_command(folder, variables, "run", "--jobs", "my_jobs.py", "--", *words).returncode == status
 
 
-def test_what_the_command_leaves_behind_ends_with_the_stack(
-    folder: Path, environment: dict[str, str]
-) -> None:
-    done = run_in(
-        folder, environment, "run", "--jobs", "my_jobs.py", "--", "sh", "-c", "setsid sleep 600 & exit 0"
+def test_what_the_command_leaves_behind_ends_with_the_stack(folder: Path, variables: dict[str, str]) -> None:
+    done = run_command(
+        folder, variables, "run", "--jobs", "my_jobs.py", "--", "sh", "-c", "setsid sleep 600 & exit 0"
     )
     assert done.returncode == 0
 
@@ -159,13 +158,13 @@ def test_what_the_command_leaves_behind_ends_with_the_stack(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
 def test_ending_the_command_line_in_the_middle_of_a_job_leaves_no_process(
-    folder: Path, environment: dict[str, str], number: signal.Signals, status: int
+    folder: Path, variables: dict[str, str], number: signal.Signals, status: int
 ) -> None:
     # given containers at work
-    cli = start_in(
-        folder, environment, "run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "600"
+    cli = start_command(
+        folder, variables, "run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "600"
     )
-    until(lambda: containers(environment))
+    until(lambda: containers(variables))
 
     # when the command line is interrupted, as a terminal does it: the whole group; or killed alone
     if number is signal.SIGINT:
@@ -174,20 +173,20 @@ def test_ending_the_command_line_in_the_middle_of_a_job_leaves_no_process(
         cli.send_signal(number)
 
     # then it is gone, and so is everything that it started
-    assert cli.wait(timeout=30) == status
-    until(lambda: not marked(environment["TEST_MARK"]) and not containers(environment))
+    assert cli.wait(timeout=120) == status
+    until(lambda: not find_marked(variables["TEST_MARK"]) and not containers(variables))
 
 
-def test_a_stack_that_dies_ends_the_command_and_says_so(folder: Path, environment: dict[str, str]) -> None:
-    cli = start_in(
-        folder, environment, "run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "600"
+def test_a_stack_that_dies_ends_the_command_and_says_so(folder: Path, variables: dict[str, str]) -> None:
+    cli = start_command(
+        folder, variables, "run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "600"
     )
-    until(lambda: containers(environment))
-    (server,) = servers(environment)
+    until(lambda: containers(variables))
+    (server,) = servers(variables)
     server.kill()
-    assert cli.wait(timeout=30) == 143
+    assert cli.wait(timeout=120) == 143
     assert "The offline stack ended by itself" in (folder / "out").read_text()
-    until(lambda: not marked(environment["TEST_MARK"]) and not containers(environment))
+    until(lambda: not find_marked(variables["TEST_MARK"]) and not containers(variables))
 
 
 @pytest.mark.parametrize(
@@ -199,12 +198,12 @@ def test_a_stack_that_dies_ends_the_command_and_says_so(folder: Path, environmen
         ("no_jobs.py", "without a call of run_e11_job([...])"),
     ],
 )
-def test_jobs_that_cannot_run_are_refused_at_the_door(
-    folder: Path, environment: dict[str, str], jobs: str, message: str
+def test_jobs_that_cannot_run_are_refused_before_the_command_runs(
+    folder: Path, variables: dict[str, str], jobs: str, message: str
 ) -> None:
     (folder / "syntax_error.py").write_text("def f(:\n")
     (folder / "no_jobs.py").write_text("x = 1\n")
-    done = run_in(folder, environment, "run", "--jobs", jobs, "--", "touch", "ran")
+    done = run_command(folder, variables, "run", "--jobs", jobs, "--", "touch", "ran")
     assert done.returncode == 2
     assert message in done.stderr
     assert not (folder / "ran").exists()
@@ -219,60 +218,75 @@ def test_jobs_that_cannot_run_are_refused_at_the_door(
         (["--image", "billing:1"], "--image billing:1: there is no `docker` on the PATH"),
     ],
 )
-def test_what_does_not_say_how_jobs_are_to_run_is_refused_at_the_door(
-    folder: Path, environment: dict[str, str], words: list[str], message: str
+def test_options_that_do_not_say_how_jobs_are_to_run_are_refused_before_the_command_runs(
+    folder: Path, variables: dict[str, str], words: list[str], message: str
 ) -> None:
     # given a machine without Docker
-    done = run_in(folder, {**environment, "PATH": str(folder)}, "run", *words, "--", "touch", "ran")
+    done = run_command(folder, {**variables, "PATH": str(folder)}, "run", *words, "--", "touch", "ran")
     assert done.returncode == 2
     assert message in done.stderr
     assert not (folder / "ran").exists()
 
 
-def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, environment: dict[str, str]) -> None:
-    assert run_in(folder, environment, "status").returncode == 1
+def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, variables: dict[str, str]) -> None:
+    assert run_command(folder, variables, "status").returncode == 1
 
     # when it is brought up, and what it printed is exported
-    up = run_in(folder, environment, "up", "--jobs", "my_jobs.py")
+    up = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
     assert up.returncode == 0, up.stderr
     script = f"{up.stdout}\nexec {sys.executable} kick_off.py 0"
     used = subprocess.run(
-        ["sh", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        ["sh", "-c", script], cwd=folder, env=variables, capture_output=True, text=True, check=False
     )
     assert used.stdout == "kicked off\n4\n", used.stderr
 
     # then other commands find it, and a second one is not started
-    status = json.loads(run_in(folder, environment, "status", "--json").stdout)
+    status = json.loads(run_command(folder, variables, "status", "--json").stdout)
     assert (status["up"], status["job_names"], status["containers"]) == (True, ["nap"], 0)
     # and its console answers at the address that both printed
     assert f"The console is at {status['console']}\n" in up.stderr
     with urllib.request.urlopen(status["console"]) as page:
         assert b"<title>Background jobs</title>" in page.read()
-    again = run_in(folder, environment, "up", "--jobs", "my_jobs.py")
+    # and its API knows the jobs as well
+    body = json.dumps({"job_name": "nup", "params": [{}]}).encode()
+    request = urllib.request.Request(
+        f"{status['console']}orchestrations", body, {"content-type": "application/json"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    assert (refused.value.code, json.load(refused.value)["error"]) == (422, "UnknownJobName")
+    again = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
     assert again.stdout == up.stdout
     assert "was up already" in again.stderr
+    assert "for others" not in again.stderr
+    assert (
+        "for others, take it down first" in run_command(folder, variables, "up", "--jobs", "other.py").stderr
+    )
 
     # and `down`, called twice, ends everything but what the shell itself had started
-    own = {name: value for name, value in environment.items() if name != "TEST_MARK"}
-    with subprocess.Popen(["sh", "-c", f"{up.stdout}\nexec sleep 600"], env=own) as of_the_shell:
-        assert run_in(folder, environment, "down").returncode == 0
-        assert marked(environment["TEST_MARK"]) == []
-        assert of_the_shell.poll() is None
-        of_the_shell.kill()
-    assert "No offline stack is up" in run_in(folder, environment, "down").stderr
+    own = {name: value for name, value in variables.items() if name != "TEST_MARK"}
+    with subprocess.Popen(["sh", "-c", f"{up.stdout}\nexec sleep 600"], env=own) as own_process:
+        assert run_command(folder, variables, "down").returncode == 0
+        assert find_marked(variables["TEST_MARK"]) == []
+        assert list(folder.glob("background-jobs-*")) == []
+        assert own_process.poll() is None
+        own_process.kill()
+    assert "No offline stack is up" in run_command(folder, variables, "down").stderr
 
 
-def test_the_note_of_a_stack_that_died_is_not_believed(folder: Path, environment: dict[str, str]) -> None:
-    run_in(folder, environment, "up", "--jobs", "my_jobs.py")
-    (server,) = servers(environment)
+def test_the_note_of_a_stack_that_died_is_not_believed(folder: Path, variables: dict[str, str]) -> None:
+    """`up` would otherwise hand out the address of nothing."""
+    run_command(folder, variables, "up", "--jobs", "my_jobs.py")
+    (server,) = servers(variables)
     server.kill()
-    assert run_in(folder, environment, "status").returncode == 1
-    until(lambda: not marked(environment["TEST_MARK"]))
+    assert run_command(folder, variables, "status").returncode == 1
+    until(lambda: not find_marked(variables["TEST_MARK"]))
 
 
-def test_two_stacks_keep_apart(folder: Path, environment: dict[str, str]) -> None:
+def test_two_stacks_keep_apart(folder: Path, variables: dict[str, str]) -> None:
+    """Neither has the port or the id of the other, so ending one leaves the other alone."""
     words = ("run", "--jobs", "my_jobs.py", "--", "printenv", STACK_ID, "AWS_ENDPOINT_URL")
-    both = [start_in(folder, environment, *words, out=out) for out in ("one", "other")]
+    both = [start_command(folder, variables, *words, out=out) for out in ("one", "other")]
     assert [cli.wait(timeout=60) for cli in both] == [0, 0]
     first, second = ((folder / out).read_text().splitlines() for out in ("one", "other"))
     assert len(first) == len(second) == 4

@@ -1,4 +1,4 @@
-"""What we replace in the emulator must still be there, and must still be called."""
+"""The functions of the emulator that we replace are still there, and are still called."""
 
 import importlib
 import importlib.metadata

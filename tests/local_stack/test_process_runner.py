@@ -1,3 +1,5 @@
+"""Containers as child processes: their variables, exit codes, limits and ends."""
+
 import json
 import signal
 import sys
@@ -14,7 +16,7 @@ Make = Callable[..., ProcessContainers]
 
 
 @pytest.fixture
-def containers_of(tmp_path: Path) -> Make:
+def make_containers(tmp_path: Path) -> Make:
     def make(code: str, limit: int = 2) -> ProcessContainers:
         return ProcessContainers(
             ProcessLauncher([sys.executable, "-c", code]), {"AWS_ENDPOINT_URL": "here"}, tmp_path, limit
@@ -23,8 +25,8 @@ def containers_of(tmp_path: Path) -> Make:
     return make
 
 
-def started(containers: ProcessContainers, name: str = "one", **environment: str) -> ProcessContainer:
-    return containers.run("image", environment=environment, name=name, detach=True)
+def run_container(containers: ProcessContainers, name: str = "one", **variables: str) -> ProcessContainer:
+    return containers.run("image", environment=variables, name=name, detach=True)
 
 
 @pytest.mark.parametrize(
@@ -35,32 +37,32 @@ def started(containers: ProcessContainers, name: str = "one", **environment: str
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 128 + signal.SIGKILL),
     ],
 )
-def test_the_exit_code_is_kept_as_docker_tells_it(containers_of: Make, code: str, exit_code: int) -> None:
-    container = started(containers_of(code))
+def test_the_exit_code_is_kept_as_docker_tells_it(make_containers: Make, code: str, exit_code: int) -> None:
+    container = run_container(make_containers(code))
     assert container.wait() == {"StatusCode": exit_code}
     assert container.status == "exited"
 
 
-def test_a_container_has_its_own_environment_and_little_of_ours(
-    containers_of: Make, monkeypatch: pytest.MonkeyPatch
+def test_a_container_has_its_own_variables_and_few_of_ours(
+    make_containers: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_HOST", "x")
-    containers = containers_of("import json, os; print(json.dumps(dict(os.environ)))")
-    container = started(containers, JOB_NAME="census", AWS_CONTAINER_CREDENTIALS_FULL_URI="http://away")
+    containers = make_containers("import json, os; print(json.dumps(dict(os.environ)))")
+    container = run_container(containers, JOB_NAME="census", AWS_CONTAINER_CREDENTIALS_FULL_URI="http://away")
     container.wait()
     logged = container.logs()
     assert isinstance(logged, bytes)
-    environment = json.loads(logged)
-    assert environment["JOB_NAME"] == "census"
-    assert environment["AWS_ENDPOINT_URL"] == "here"
-    assert "SECRET_OF_THE_HOST" not in environment
-    assert "AWS_CONTAINER_CREDENTIALS_FULL_URI" not in environment
+    variables = json.loads(logged)
+    assert variables["JOB_NAME"] == "census"
+    assert variables["AWS_ENDPOINT_URL"] == "here"
+    assert "SECRET_OF_THE_HOST" not in variables
+    assert "AWS_CONTAINER_CREDENTIALS_FULL_URI" not in variables
 
 
-def test_no_more_run_at_once_than_allowed(containers_of: Make) -> None:
-    containers = containers_of("import time; time.sleep(60)", limit=1)
-    first = started(containers, "first")
-    waiting = threading.Thread(target=started, args=(containers, "second"), daemon=True)
+def test_no_more_run_at_once_than_allowed(make_containers: Make) -> None:
+    containers = make_containers("import time; time.sleep(60)", limit=1)
+    first = run_container(containers, "first")
+    waiting = threading.Thread(target=run_container, args=(containers, "second"), daemon=True)
     waiting.start()
     assert [container.name for container in containers.list()] == ["first"]
 
@@ -72,14 +74,14 @@ def test_no_more_run_at_once_than_allowed(containers_of: Make) -> None:
     second.remove(force=True)
 
 
-def test_stopping_asks_first_and_then_forces(containers_of: Make) -> None:
-    polite = started(containers_of("import time; time.sleep(60)"))
+def test_stopping_asks_first_and_then_forces(make_containers: Make) -> None:
+    polite = run_container(make_containers("import time; time.sleep(60)"))
     polite.stop(timeout=5)
     polite.wait()
     assert polite.exit_code == 128 + signal.SIGTERM
 
-    deaf = started(
-        containers_of(
+    deaf = run_container(
+        make_containers(
             "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
         )
     )
@@ -91,9 +93,9 @@ def test_stopping_asks_first_and_then_forces(containers_of: Make) -> None:
     assert deaf.exit_code == 128 + signal.SIGKILL
 
 
-def test_stopping_reaches_the_children_of_the_job(containers_of: Make) -> None:
+def test_stopping_reaches_the_children_of_the_job(make_containers: Make) -> None:
     code = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); time.sleep(60)"
-    container = started(containers_of(code))
+    container = run_container(make_containers(code))
     follow = container.logs(stream=True)
     assert not isinstance(follow, bytes)
     child = psutil.Process(int(next(follow)))

@@ -68,10 +68,10 @@ def test_the_wheel_brings_types_template_functions_and_the_console(installed: Pa
     assert (package / "py.typed").exists()
     assert CONTAINER_NAME in (package / "local_stack" / "template.json").read_text()
     assert len(list((package / "local_stack" / "lambdas").glob("*/handler.py"))) == 7
-    kept = REPOSITORY / "sdk" / "background_jobs" / "progress_api" / "console" / "static"
-    files = [path.relative_to(kept) for path in kept.rglob("*") if path.is_file()]
-    brought = package / "progress_api" / "console" / "static"
-    assert [path for path in files if not (brought / path).is_file()] == []
+    source = REPOSITORY / "sdk" / "background_jobs" / "progress_api" / "console" / "static"
+    files = [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
+    shipped = package / "progress_api" / "console" / "static"
+    assert [path for path in files if not (shipped / path).is_file()] == []
 
 
 def test_importing_the_sdk_does_not_import_boto3() -> None:

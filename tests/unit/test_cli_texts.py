@@ -32,7 +32,7 @@ def test_what_is_no_span_is_refused(text: str) -> None:
 
 
 @given(st.integers(min_value=1, max_value=86_400 * 300))
-def test_a_span_that_was_told_is_read_again_to_its_second_unit(seconds: int) -> None:
+def test_a_span_that_was_printed_is_read_again_to_its_second_unit(seconds: int) -> None:
     again = parse_duration(format_duration(seconds)).total_seconds()
     unit = next(unit for unit in (86_400, 3_600, 60, 1) if seconds >= unit)
     assert 0 <= seconds - again < max(1, {86_400: 3_600, 3_600: 60}.get(unit, 1))
@@ -65,6 +65,7 @@ def test_what_is_no_moment_is_refused_with_examples(text: str) -> None:
     ],
 )
 def test_text_of_others_cannot_act_on_a_terminal(text: str, safe: str) -> None:
+    """Params, results and messages may come from anybody, and an escape sequence can hide or forge lines."""
     assert printable(text) == safe
 
 

@@ -11,6 +11,7 @@ LOADED = dict(re.findall(r'(?:src|href)="([^"#]+)"(?: integrity="([^"]+)")?', PA
 
 
 def test_the_page_loads_every_file_of_ours_and_none_of_others() -> None:
+    """Modules that the page does not name would be found one after the other, each with a wait."""
     kept = [path for path in FILES.rglob("*") if path.suffix in {".js", ".css", ".svg"}]
     assert LOADED.keys() == {f"console/{path.relative_to(FILES)}" for path in kept}
 

@@ -1,4 +1,4 @@
-"""What `make check` holds of the code's structure: each rule finds a violation that is planted in a copy."""
+"""The rules of `make check` for the structure of the code: each finds a violation that is planted in a copy."""
 
 import os
 import re

@@ -7,7 +7,7 @@ import time
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 
 
-def test_a_beacon_says_what_runs_and_until_when() -> None:
+def test_the_current_attempt_says_what_runs_and_until_when() -> None:
     current_attempt = SharedCurrentAttempt()
     assert current_attempt.read() is None
     current_attempt.publish(CurrentAttempt(7, 2, 12.5))
@@ -17,6 +17,7 @@ def test_a_beacon_says_what_runs_and_until_when() -> None:
 
 
 def test_what_is_read_while_it_is_being_written_is_never_half_of_it() -> None:
+    """The outer process reads at any moment, and what it reads decides which instance is to blame."""
     # given another process that writes as fast as it can, the same number in all three fields
     current_attempt = SharedCurrentAttempt()
     writer = os.fork()

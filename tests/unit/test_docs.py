@@ -82,7 +82,7 @@ def test_a_command_and_its_options_exist(document: str, command: str, output: st
     ("command", "output"),
     [(command, output) for _, command, output in SESSIONS if command.endswith("--help")],
 )
-def test_help_is_as_it_is_shown(command: str, output: str) -> None:
+def test_the_help_of_a_command_is_as_the_documents_show_it(command: str, output: str) -> None:
     assert run(*shlex.split(command)[1:]).stdout == output
 
 

@@ -1,3 +1,5 @@
+"""The fold gives one read model, whatever the order and the number of deliveries."""
+
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from random import Random
@@ -11,6 +13,7 @@ from background_jobs.aws.log_items import events_from_item, to_item
 from background_jobs.core import statuses
 from background_jobs.core.blocks import Block, InstanceRange, cut_bodies, pack
 from background_jobs.core.completion import decide_completion
+<<<<<<< HEAD
 from background_jobs.core.events import (
     PARTITION_SIZE,
     Event,
@@ -20,6 +23,11 @@ from background_jobs.core.events import (
     parse_event,
 )
 from background_jobs.core.fold import ReadModel, Summary, fold
+=======
+from background_jobs.core.events import Event, parse_event
+from background_jobs.core.fold import fold
+from background_jobs.core.read_model import ReadModel, Summary
+>>>>>>> w-int
 from background_jobs.core.statuses import Status, StatusChunk, status_of
 from tests.unit.histories import (
     ORCHESTRATION_ID,
@@ -35,14 +43,14 @@ WHOLE = log_partition("default", ORCHESTRATION_ID)
 EMPTY = ReadModel(Summary(orchestration_id=ORCHESTRATION_ID))
 
 
-def folded(*batches: Iterable[Event]) -> ReadModel:
+def fold_all(*batches: Iterable[Event]) -> ReadModel:
     model = EMPTY
     for batch in batches:
         model = fold(model, batch).model
     return model
 
 
-def statuses_of(model: ReadModel, total: int) -> list[Status]:
+def read_statuses(model: ReadModel, total: int) -> list[Status]:
     return [
         status_of(model.chunks.get(i // statuses.CHUNK_SIZE, StatusChunk()).rank(i % statuses.CHUNK_SIZE))
         for i in range(total)
@@ -54,7 +62,7 @@ def test_any_duplication_order_and_batching_gives_the_same_read_model(
     history: Sequence[Event], data: st.DataObject
 ) -> None:
     # given the read model that one pass in order makes of the log
-    clean = folded(history)
+    clean = fold_all(history)
 
     # when the same events come shuffled, some of them again, in batches of any size
     extra = data.draw(st.lists(st.sampled_from(history), max_size=20))
@@ -63,7 +71,7 @@ def test_any_duplication_order_and_batching_gives_the_same_read_model(
     batches = [delivered[a:b] for a, b in zip([0, *cuts], [*cuts, len(delivered)], strict=True)]
 
     # then nothing differs
-    assert folded(*batches) == clean
+    assert fold_all(*batches) == clean
 
 
 @given(histories(), st.data())
@@ -111,18 +119,18 @@ def item_of(block: Block) -> dict[str, Any]:
 
 @given(histories())
 def test_counts_are_those_of_the_statuses(history: Sequence[Event]) -> None:
-    model = folded(history)
+    model = fold_all(history)
     summary, total = model.summary, model.summary.total
     assert total is not None
-    seen = statuses_of(model, total)
-    assert summary.completed == seen.count(Status.COMPLETED)
-    assert summary.errored == seen.count(Status.ERRORED)
-    assert summary.running + summary.waiting == seen.count(Status.IN_PROGRESS)
+    statuses_seen = read_statuses(model, total)
+    assert summary.completed == statuses_seen.count(Status.COMPLETED)
+    assert summary.errored == statuses_seen.count(Status.ERRORED)
+    assert summary.running + summary.waiting == statuses_seen.count(Status.IN_PROGRESS)
 
 
 @given(histories())
 def test_folding_a_batch_again_changes_nothing_and_says_so(history: Sequence[Event]) -> None:
-    again = fold(folded(history), history)
+    again = fold(fold_all(history), history)
     assert not again.changed
     assert again.transitions == ()
 
@@ -133,19 +141,20 @@ def test_every_event_reads_back_from_its_json(history: Sequence[Event]) -> None:
 
 
 def test_job_events_may_come_before_the_start_of_their_orchestration() -> None:
-    model = folded([job_completed(0)], [started(1)])
+    """Partitions of the log may be on different shards of the stream, whose order is not defined."""
+    model = fold_all([job_completed(0)], [started(1)])
     assert model.summary.all_final
     assert (model.summary.completed, model.summary.total) == (1, 1)
 
 
 def test_an_outcome_is_final_whatever_comes_after() -> None:
-    model = folded([started(1), job_errored(0)], [job_started(0, attempt=7)])
-    assert statuses_of(model, 1) == [Status.ERRORED]
+    model = fold_all([started(1), job_errored(0)], [job_started(0, attempt=7)])
+    assert read_statuses(model, 1) == [Status.ERRORED]
     assert model.summary.running == 0
 
 
 def test_transitions_tell_what_moved_and_when() -> None:
-    moved = fold(folded([started(3)]), [job_started(1, seconds=1), job_completed(1, seconds=5)]).transitions
+    moved = fold(fold_all([started(3)]), [job_started(1, seconds=1), job_completed(1, seconds=5)]).transitions
     assert [(move.index, status_of(move.rank), move.at) for move in moved] == [
         (1, Status.IN_PROGRESS, at(1)),
         (1, Status.COMPLETED, at(5)),
@@ -153,7 +162,7 @@ def test_transitions_tell_what_moved_and_when() -> None:
 
 
 def test_completion_waits_for_the_last_outcome_and_bears_its_time() -> None:
-    first = folded([started(2, tags={"customer": "acme"}), job_errored(1, seconds=9)])
+    first = fold_all([started(2, tags={"customer": "acme"}), job_errored(1, seconds=9)])
     assert decide_completion(first.summary) is None
 
     completion = decide_completion(fold(first, [job_completed(0, seconds=4)]).model.summary)
@@ -163,7 +172,7 @@ def test_completion_waits_for_the_last_outcome_and_bears_its_time() -> None:
 
 
 def test_an_orchestration_without_instances_is_complete_once_started() -> None:
-    completion = decide_completion(folded([started(0)]).summary)
+    completion = decide_completion(fold_all([started(0)]).summary)
     assert completion is not None
     assert (completion.total, completion.at) == (0, at(0))
 
@@ -172,7 +181,7 @@ def test_an_orchestration_without_instances_is_complete_once_started() -> None:
 def test_a_chunk_of_statuses_unpacks_the_same(ranks: list[int], first: int) -> None:
     chunk = StatusChunk()
     for offset, rank in enumerate(ranks):
-        chunk.raised(first + offset, rank)
+        chunk.raise_rank(first + offset, rank)
     assert StatusChunk.unpacked(chunk.packed()) == chunk
 
 
@@ -185,9 +194,9 @@ def test_a_chunk_of_statuses_is_one_write_unit_where_few_fail_and_far_from_an_it
     for first in shares:
         ended = draw.randrange(10_000)
         for offset in range(first, first + ended):
-            usual.raised(offset, statuses.ERRORED if draw.random() < 0.0005 else statuses.COMPLETED)
-        usual.raised(first + ended, statuses.running(1))
+            usual.raise_rank(offset, statuses.ERRORED if draw.random() < 0.0005 else statuses.COMPLETED)
+        usual.raise_rank(first + ended, statuses.running(1))
     for offset in range(statuses.CHUNK_SIZE):
-        worst.raised(offset, draw.randrange(16))
+        worst.raise_rank(offset, draw.randrange(16))
     assert len(usual.packed()) < 900
     assert len(worst.packed()) < 130_000

@@ -9,7 +9,8 @@ import pytest
 from background_jobs.core import statuses
 from background_jobs.core.completion import decide_completion
 from background_jobs.core.events import OrchestrationCompleted, parse_event
-from background_jobs.core.fold import ReadModel, Summary, fold
+from background_jobs.core.fold import fold
+from background_jobs.core.read_model import ReadModel, Summary
 
 HISTORIES = sorted((Path(__file__).parent.parent / "histories").glob("v*/*.json"))
 

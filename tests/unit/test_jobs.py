@@ -1,3 +1,5 @@
+"""Registering and calling jobs, as their authors write them."""
+
 from datetime import timedelta
 
 import pytest
@@ -34,6 +36,7 @@ def test_a_class_gets_typed_params_and_its_context() -> None:
 
 
 def test_a_function_is_a_job_and_calling_it_stays_a_plain_local_call() -> None:
+    """A team tests its job by calling it, without anything of this package."""
     assert run(double, {"n": 4}) == 8
     assert double({"n": 4}) == 8
 
@@ -52,6 +55,8 @@ def test_params_that_do_not_fit_their_type_are_refused() -> None:
 
 
 def test_a_subclass_is_no_job_until_it_is_decorated_itself() -> None:
+    """It would inherit the name of its parent, and one name serves one job."""
+
     class Louder(Greet):
         pass
 

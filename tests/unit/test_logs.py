@@ -22,9 +22,9 @@ SETTINGS = ContainerSettings(
 
 
 def record(message: str, **fields: object) -> logging.LogRecord:
-    made = logging.getLogger("shop").makeRecord("shop", logging.WARNING, __file__, 1, message, (), None)
-    vars(made).update(fields)
-    return made
+    log_record = logging.getLogger("shop").makeRecord("shop", logging.WARNING, __file__, 1, message, (), None)
+    vars(log_record).update(fields)
+    return log_record
 
 
 def test_a_line_is_one_object_with_what_was_added_to_it() -> None:

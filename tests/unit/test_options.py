@@ -50,13 +50,14 @@ OF_SCHEDULES: Final = {*TIMING_OPTIONS, "overlap", "jitter"}
 """What a rerun and a schedule take beside the options of a kick-off."""
 
 
-def expected(what: str) -> set[str]:
+def list_expected_options(what: str) -> set[str]:
+    """Return the options of a kick-off that *what* is to have, too."""
     return {name for name in KickOffOptions.model_fields if (what, name) not in ABSENT}
 
 
 def keywords(function: Any) -> set[str]:
     """Return the keywords of a function that takes them as ``**options``."""
-    (options,) = [one for one in signature(function).parameters.values() if one.kind is Parameter.VAR_KEYWORD]
+    (options,) = [p for p in signature(function).parameters.values() if p.kind is Parameter.VAR_KEYWORD]
     (typed,) = options.annotation.__args__
     return set(get_type_hints(typed))
 
@@ -74,12 +75,13 @@ def body(route: str, method: str) -> dict[str, Any]:
     return schema
 
 
-def spelled(model: type[RunOptions], names: set[str]) -> set[str]:
+def spell_in_json(model: type[RunOptions], names: set[str]) -> set[str]:
     """Return *names* as JSON spells them."""
     return {model.model_fields[name].alias or name for name in names}
 
 
 def parameters(*words: str) -> set[str]:
+    """Return the names of the parameters of a command."""
     command: Any = typer.main.get_command(command_line)
     for word in words:
         command = command.commands[word]
@@ -102,9 +104,9 @@ def test_the_typed_keywords_are_the_fields_of_the_model(typed: type, model: type
 
 
 def test_reruns_occurrences_and_stages_have_every_option_that_is_not_excused() -> None:
-    assert set(RerunOptions.model_fields) == expected("rerun") | OF_RERUNS
-    assert set(OccurrenceOptions.model_fields) == expected("schedule")
-    assert {field.name for field in fields(Stage)} == expected("stage") | {
+    assert set(RerunOptions.model_fields) == list_expected_options("rerun") | OF_RERUNS
+    assert set(OccurrenceOptions.model_fields) == list_expected_options("schedule")
+    assert {field.name for field in fields(Stage)} == list_expected_options("stage") | {
         "job_name", "params", "on_failure",
     }  # fmt: skip
 
@@ -112,13 +114,13 @@ def test_reruns_occurrences_and_stages_have_every_option_that_is_not_excused() -
 @pytest.mark.parametrize("service", [OrchestrationService, aio.OrchestrationService])
 def test_the_sdk_and_its_asynchronous_twin_have_every_option(service: Any) -> None:
     assert keywords(service.kick_off_job) == set(KickOffOptions.model_fields)
-    assert keywords(service.rerun) == expected("rerun") | OF_RERUNS
-    assert keywords(service.schedule_job) == expected("schedule") | OF_SCHEDULES
+    assert keywords(service.rerun) == list_expected_options("rerun") | OF_RERUNS
+    assert keywords(service.schedule_job) == list_expected_options("schedule") | OF_SCHEDULES
 
 
 @pytest.mark.parametrize("rerun", [Orchestration.rerun, aio.Orchestration.rerun, Failures.rerun])
 def test_every_handle_reruns_with_every_option(rerun: Any) -> None:
-    assert keywords(rerun) == expected("rerun") | OF_RERUNS
+    assert keywords(rerun) == list_expected_options("rerun") | OF_RERUNS
 
 
 def test_the_docstring_of_a_kick_off_explains_every_option() -> None:
@@ -129,13 +131,23 @@ def test_the_docstring_of_a_kick_off_explains_every_option() -> None:
 @pytest.mark.parametrize(
     ("route", "method", "model", "names"),
     [
-        ("/orchestrations", "post", KickOffOptions, expected("kick-off") | {"job_name", "params"}),
-        ("/orchestrations/{orchestration_id}/rerun", "post", RerunOptions, expected("rerun") | OF_RERUNS),
+        (
+            "/orchestrations",
+            "post",
+            KickOffOptions,
+            list_expected_options("kick-off") | {"job_name", "params"},
+        ),
+        (
+            "/orchestrations/{orchestration_id}/rerun",
+            "post",
+            RerunOptions,
+            list_expected_options("rerun") | OF_RERUNS,
+        ),
         (
             "/schedules/{name}",
             "put",
             ScheduleOptions,
-            expected("schedule") | OF_SCHEDULES | {"job_name", "params"},
+            list_expected_options("schedule") | OF_SCHEDULES | {"job_name", "params"},
         ),
     ],
 )
@@ -144,15 +156,15 @@ def test_the_bodies_of_the_api_have_every_option(
 ) -> None:
     others = names - set(model.model_fields)
     properties = body(route, method)["properties"]
-    assert set(properties) == spelled(model, names - others) | others
+    assert set(properties) == spell_in_json(model, names - others) | others
 
 
 @pytest.mark.parametrize(
     ("surface", "words", "names"),
     [
-        ("kick-off", ["kick-off"], expected("kick-off")),
-        ("rerun", ["rerun"], expected("rerun") | OF_RERUNS),
-        ("schedule create", ["schedule", "create"], expected("schedule")),
+        ("kick-off", ["kick-off"], list_expected_options("kick-off")),
+        ("rerun", ["rerun"], list_expected_options("rerun") | OF_RERUNS),
+        ("schedule create", ["schedule", "create"], list_expected_options("schedule")),
     ],
 )
 def test_the_command_line_has_every_option(surface: Surface, words: list[str], names: set[str]) -> None:
@@ -164,15 +176,15 @@ def test_the_command_line_has_every_option(surface: Surface, words: list[str], n
 
 def test_a_schedule_of_the_stack_and_a_stored_one_have_every_option() -> None:
     # A template depends on nothing but its source, so it has schedules by cron alone.
-    assert set(ScheduleConfig.model_fields) == expected("schedule") | {
+    assert set(ScheduleConfig.model_fields) == list_expected_options("schedule") | {
         "name", "job_name", "params", "cron", "timezone", "overlap", "jitter",
     }  # fmt: skip
     stored = set(ScheduleDefinition.model_fields)
-    assert expected("schedule") | {"overlap", "jitter"} <= stored
+    assert list_expected_options("schedule") | {"overlap", "jitter"} <= stored
     assert set(TIMING_OPTIONS) == set(Timing.model_fields)
 
 
-def test_every_excuse_is_for_an_option_that_there_is() -> None:
+def test_every_excuse_names_an_existing_option_that_is_absent() -> None:
     assert {name for _, name in ABSENT} <= set(KickOffOptions.model_fields)
     others = {"stage": {field.name for field in fields(Stage)}}
     others |= {"rerun": set(RerunOptions.model_fields), "schedule": set(OccurrenceOptions.model_fields)}
@@ -194,6 +206,7 @@ def test_what_is_none_is_the_default_and_a_span_becomes_seconds() -> None:
         ({"parallelism": "many"}, "must be from 1 to 5"),
         ({"key": "caf\udce9"}, "no text"),
         ({"key": "x" * 257}, "1 to 256 characters, not 257"),
+        ({"key": 20261124}, "^key=20261124: a key is a str"),
         ({"service": "No Service"}, "a name has 1 to 40 lower-case letters"),
         ({"timeout": float("nan")}, "up to 7 days"),
         ({"tags": {"a": 1}}, "str to str"),
@@ -209,7 +222,7 @@ def test_an_option_that_cannot_be_is_refused_in_one_sentence(keywords: dict[str,
     assert "\n" not in str(refused.value)
 
 
-def test_an_option_that_there_is_not_is_an_error_of_the_program() -> None:
+def test_an_unknown_option_is_a_type_error_as_in_python() -> None:
     with pytest.raises(TypeError, match="no option 'paralelism'"):
         read_options(KickOffOptions, {"paralelism": 2})
 

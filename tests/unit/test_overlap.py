@@ -31,8 +31,8 @@ class Model:
         self.queue: list[OccurrenceQueued] = []
 
     def backlog(self) -> ScheduleBacklog:
-        taken = max((run.place for run in self.runs), default=0)
-        queue = [queued for queued in self.queue if queued.place > taken]
+        last_taken = max((run.place for run in self.runs), default=0)
+        queue = [queued for queued in self.queue if queued.place > last_taken]
         return ScheduleBacklog(self.runs[::-1], frozenset(self.in_progress), queue)
 
     def due(self, minute: int) -> None:

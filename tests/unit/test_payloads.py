@@ -1,3 +1,5 @@
+"""Params and results as JSON: what is accepted, and what is refused and why."""
+
 import json
 import math
 from datetime import date

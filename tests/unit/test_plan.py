@@ -17,20 +17,20 @@ from background_jobs.local_stack.package_data import TEMPLATE
 TEN_THOUSAND = Workload(instances=10_000, seconds=5, parallelism=100)
 
 
-def dollars(made: Plan) -> dict[str, float]:
-    return {line.service: line.dollars for line in made.bill.lines}
+def dollars(estimate: Plan) -> dict[str, float]:
+    return {line.service: line.dollars for line in estimate.bill.lines}
 
 
-def warnings(made: Plan) -> set[str]:
-    return {use.name for use in made.quotas if use.warns}
+def warnings(estimate: Plan) -> set[str]:
+    return {use.name for use in estimate.quotas if use.warns}
 
 
 def test_the_time_is_that_of_the_last_container() -> None:
-    made = plan(TEN_THOUSAND)
+    estimate = plan(TEN_THOUSAND)
     # 100 calls of RunTask: 20 at once, the other 80 at 20 a second; 100 instances of 5 s in each container
-    assert (made.timing.launch, made.timing.work, made.instances_a_container) == (4, 500, 100)
+    assert (estimate.timing.launch, estimate.timing.work, estimate.instances_a_container) == (4, 500, 100)
     # 5 s around it, and a start of 30 to 60 s
-    assert made.timing.seconds == 5 + 4 + 45 + 500
+    assert estimate.timing.seconds == 5 + 4 + 45 + 500
 
 
 def test_the_price_of_ten_thousand_short_instances() -> None:
@@ -88,9 +88,9 @@ def test_a_million_instances_of_a_second_cost_little_more_than_their_computing()
 
 
 def test_a_container_of_seconds_is_billed_as_a_minute() -> None:
-    made = plan(Workload(instances=3, seconds=1, parallelism=3, public_ip=False))
-    assert dollars(made)["Fargate"] == pytest.approx(3 * 60 / 3600 * 0.01975)
-    assert "Public IPv4" not in dollars(made)
+    estimate = plan(Workload(instances=3, seconds=1, parallelism=3, public_ip=False))
+    assert dollars(estimate)["Fargate"] == pytest.approx(3 * 60 / 3600 * 0.01975)
+    assert "Public IPv4" not in dollars(estimate)
 
 
 def test_uneven_shares_are_billed_as_they_are_cut() -> None:
@@ -101,8 +101,8 @@ def test_uneven_shares_are_billed_as_they_are_cut() -> None:
 
 def test_processor_and_spot_change_the_price_of_the_same_hours() -> None:
     size = TaskSize(cpu=1024, memory_mib=2048, arm64=False, spot=True)
-    made = plan(Workload(instances=1, seconds=3580, parallelism=1, size=size))
-    assert dollars(made)["Fargate"] == pytest.approx(0.3 * (0.04048 + 2 * 0.004445))
+    estimate = plan(Workload(instances=1, seconds=3580, parallelism=1, size=size))
+    assert dollars(estimate)["Fargate"] == pytest.approx(0.3 * (0.04048 + 2 * 0.004445))
 
 
 def test_what_a_run_has_cost_follows_from_its_containers() -> None:
@@ -200,6 +200,7 @@ def test_a_size_that_fargate_does_not_offer_is_refused_with_those_that_it_does()
 
 
 def test_the_model_counts_with_the_batch_size_of_the_stack() -> None:
+    """The price of the aggregator follows from how many records one call gets, which the stack sets."""
     resources = json.loads(TEMPLATE.read_text())["Resources"].values()
     mappings = [r["Properties"] for r in resources if r["Type"] == "AWS::Lambda::EventSourceMapping"]
     (aggregating,) = [m for m in mappings if "AggregateJobs" in json.dumps(m["FunctionName"])]

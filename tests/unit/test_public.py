@@ -29,6 +29,7 @@ def test_a_name_that_is_not_public_is_no_attribute() -> None:
     ],
 )
 def test_what_is_not_needed_yet_is_not_imported(statement: str, heavy: str) -> None:
+    """Every command, and every completion of a word, waits for what is imported."""
     code = f"import sys; {statement}; print(*set(sys.modules).intersection({heavy.split()!r}))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "\n"

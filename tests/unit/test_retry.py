@@ -1,3 +1,5 @@
+"""Whether a failed attempt is followed by another, and when."""
+
 from datetime import timedelta
 from typing import Any
 
@@ -36,7 +38,7 @@ def test_waits_grow_by_the_factor_up_to_the_longest_and_jitter_takes_a_part() ->
     assert retry_delay(3, retry.model_copy(update={"jitter": "full"}), draw=0.5) == 9
 
 
-def test_attempts_are_counted_in_all() -> None:
+def test_every_attempt_counts_whatever_its_error() -> None:
     retry = Retry(max_attempts=3, jitter="none")
     assert retry_in(ValueError(), 2, retry, draw=0) == 2
     assert retry_in(ValueError(), 3, retry, draw=0) is None
@@ -61,7 +63,7 @@ def test_which_errors_are_tried_again(options: dict[str, Any], error: BaseExcept
     assert (retry_in(error, 1, Retry(**options), draw=0) is not None) == again
 
 
-def test_a_job_may_say_when() -> None:
+def test_a_job_may_set_the_wait_before_its_next_attempt() -> None:
     assert retry_in(RetryAfter(timedelta(minutes=2)), 1, Retry(max_seconds=1), draw=0) == 120
 
 
@@ -84,6 +86,7 @@ def test_absurd_settings_are_refused(options: dict[str, Any]) -> None:
 
 
 def test_a_retry_survives_the_event_that_carries_it() -> None:
+    """Exceptions are given as classes, and the event log has their names."""
     retry = Retry(max_attempts=4, retry_on=(NotFoundError, OSError))
     assert Retry.model_validate_json(retry.model_dump_json()) == retry
     assert retry.retry_on == (f"{__name__}.NotFoundError", "OSError")

@@ -10,15 +10,16 @@ from jsonschema_rs import Draft202012Validator, ValidationError
 from background_jobs import JobCompletedEvent
 from background_jobs.core.completion import decide_completion
 from background_jobs.core.errors import NotAJobCompletedEvent
-from background_jobs.core.fold import ReadModel, Summary, fold
+from background_jobs.core.fold import fold
+from background_jobs.core.read_model import ReadModel, Summary
 from background_jobs.core.schemas import document, schemas
 from tests.unit.histories import ORCHESTRATION_ID, job_completed, job_errored, started
 
 REPOSITORY = Path(__file__).parents[2]
 
 
-def published() -> dict[str, Any]:
-    """Return an event as EventBridge delivers it."""
+def deliver_event() -> dict[str, Any]:
+    """Return a completion as EventBridge delivers it."""
     model = ReadModel(Summary(orchestration_id=ORCHESTRATION_ID))
     summary = fold(
         model, [started(2, tags={"customer": "acme"}), job_completed(0), job_errored(1)]
@@ -37,9 +38,9 @@ def test_the_published_files_are_what_the_command_prints(name: str) -> None:
 
 def test_an_event_on_the_bus_is_as_its_schema_says_and_another_is_not() -> None:
     validator = Draft202012Validator(schemas()["JobCompletedEvent"])
-    validator.validate(published()["detail"])
+    validator.validate(deliver_event()["detail"])
     with pytest.raises(ValidationError):
-        validator.validate(published()["detail"] | {"outcome": "Perhaps"})
+        validator.validate(deliver_event()["detail"] | {"outcome": "Perhaps"})
 
 
 def test_every_event_of_a_released_history_is_as_the_schema_says() -> None:
@@ -50,7 +51,7 @@ def test_every_event_of_a_released_history_is_as_the_schema_says() -> None:
 
 
 def test_an_event_is_read_as_it_was_delivered_and_another_is_refused() -> None:
-    event = JobCompletedEvent.from_eventbridge(published())
+    event = JobCompletedEvent.from_eventbridge(deliver_event())
     assert (event.orchestration_id, event.outcome, event.tags) == (
         ORCHESTRATION_ID, "Errored", {"customer": "acme"},
     )  # fmt: skip
@@ -58,10 +59,10 @@ def test_an_event_is_read_as_it_was_delivered_and_another_is_refused() -> None:
     with pytest.raises(NotAJobCompletedEvent, match=r"'aws\.ecs' / 'Task State Change'"):
         JobCompletedEvent.from_eventbridge({"source": "aws.ecs", "detail-type": "Task State Change"})
     with pytest.raises(NotAJobCompletedEvent):
-        JobCompletedEvent.from_eventbridge(published() | {"detail": {}})
+        JobCompletedEvent.from_eventbridge(deliver_event() | {"detail": {}})
 
 
-def test_a_pattern_asks_for_what_was_named() -> None:
+def test_a_pattern_matches_only_what_its_arguments_name() -> None:
     assert JobCompletedEvent.pattern(job_name="extract", outcome="Completed", tags={"customer": "acme"}) == {
         "source": ["background-jobs"],
         "detail-type": ["JobCompletedEvent"],

@@ -1,3 +1,5 @@
+"""Settings from variables and from the outputs of a stack, and what is said of those that are missing."""
+
 import pytest
 
 from background_jobs.core.errors import InvalidSettings, MissingSettings
@@ -14,7 +16,7 @@ SETTINGS = Settings(
 )
 
 
-def test_settings_survive_the_environment_and_the_outputs_of_a_stack() -> None:
+def test_settings_survive_variables_and_the_outputs_of_a_stack() -> None:
     assert Settings.from_env(SETTINGS.to_env()) == SETTINGS
     assert Settings.from_outputs(SETTINGS.to_outputs()) == SETTINGS
 

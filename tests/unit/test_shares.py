@@ -1,3 +1,5 @@
+"""Cutting instances into shares."""
+
 from itertools import pairwise
 
 from hypothesis import given

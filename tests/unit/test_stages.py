@@ -20,7 +20,7 @@ def test_results_are_the_params_and_what_is_no_object_is_wrapped() -> None:
     assert after("results", None) == {"result": None}
 
 
-def test_a_mapping_takes_what_it_names_wherever_it_names_it() -> None:
+def test_references_in_a_mapping_are_filled_at_any_depth() -> None:
     template = {
         "where": "$result.file.path",
         "all": ["$params.customer", {"index": "$index"}],
@@ -39,7 +39,7 @@ def test_a_mapping_takes_what_it_names_wherever_it_names_it() -> None:
     }
 
 
-def test_a_name_that_a_result_lacks_is_named_with_the_instance() -> None:
+def test_a_reference_that_a_result_lacks_is_refused_with_the_instance() -> None:
     with pytest.raises(MissingReference, match=r"Instance 7 .* has no \$result\.path"):
         after({"where": "$result.path"}, {"file": 1})
 

@@ -77,6 +77,7 @@ def test_a_task_has_the_same_answer_from_both_drivers() -> None:
 
 
 def test_what_an_early_end_leaves_open_is_closed() -> None:
+    """Callers often leave a loop early, and its connection must not stay open."""
     closed: list[str] = []
 
     class Open:

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from background_jobs.core.fold import ReadModel, Summary
+from background_jobs.core.read_model import ReadModel, Summary
 from background_jobs.core.views import stream_events
 from background_jobs.orchestration_service.deadlines import Deadline
 from background_jobs.orchestration_service.steps import run_steps, run_steps_async
@@ -58,12 +58,12 @@ def watch(url: str) -> None:
 
 
 def await_watching(url: str) -> None:
-    async def watched() -> None:
+    async def follow() -> None:
         steps = follow_stream(ORCHESTRATION_ID, url, Deadline.after(1, ORCHESTRATION_ID))
         async for _ in run_steps_async(steps):
             pass
 
-    asyncio.run(watched())
+    asyncio.run(follow())
 
 
 @pytest.mark.parametrize("watching", [watch, await_watching])

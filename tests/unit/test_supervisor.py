@@ -57,6 +57,7 @@ def test_an_attempt_that_began_while_a_late_one_was_killed_is_not_recorded_as_la
 def test_a_job_that_ends_its_process_is_blamed_for_it_whatever_the_status(
     tmp_path: Path, status: int
 ) -> None:
+    """A job that exits with 0 has returned no result all the same."""
     blamed = tmp_path / "blamed"
 
     def work(current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:

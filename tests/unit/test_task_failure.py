@@ -47,7 +47,7 @@ def test_what_ecs_says_is_passed_on(name: str, kind: str, message: str) -> None:
         ("wrong_architecture", "built for another architecture"),
     ],
 )
-def test_where_there_is_something_to_do_it_is_said(name: str, advice: str) -> None:
+def test_an_error_with_a_known_remedy_names_it(name: str, advice: str) -> None:
     assert advice in task_failure("States.TaskFailed", cause(name)).message
 
 
@@ -78,13 +78,13 @@ def test_our_container_is_told_apart_from_those_that_aws_adds() -> None:
         ("States.TaskFailed", "[]", "[]"),
     ],
 )  # fmt: skip
-def test_a_launch_that_was_refused_says_by_what(error: str, cause: str, message: str) -> None:
+def test_the_error_of_a_refused_launch_has_the_reason_from_aws(error: str, cause: str, message: str) -> None:
     failure = task_failure(error, cause)
     assert failure.type == "NotLaunched"
     assert message in failure.message
 
 
-def test_a_container_that_ran_for_too_long_was_launched() -> None:
+def test_a_container_that_ran_for_too_long_is_no_failed_launch() -> None:
     failure = task_failure("States.Timeout", "")
     assert failure.type == "ContainerTimeout"
     assert failure.message == "The container ran for longer than it may, and was stopped."

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from background_jobs.core.events import Event
-from background_jobs.core.fold import FeedItem, ReadModel, Summary, fold
+from background_jobs.core.fold import fold
+from background_jobs.core.read_model import FeedItem, ReadModel, Summary
 from background_jobs.core.views.throughput import MOST_BUCKETS, Throughput, count_throughput
 from tests.unit.histories import ORCHESTRATION_ID, at, histories, job_completed, job_errored, started
 
@@ -15,10 +16,10 @@ def count_after(*batches: Iterable[Event]) -> Throughput:
     """Fold each batch into a version, and count the outcomes of all."""
     model, feed = ReadModel(Summary(orchestration_id=ORCHESTRATION_ID)), []
     for version, batch in enumerate(batches, start=1):
-        folded = fold(model, batch)
-        summary = folded.model.summary.model_copy(update={"version": version})
-        model = ReadModel(summary, {**model.chunks, **folded.model.chunks}, folded.model.progress)
-        feed.append(FeedItem(version, 0, 0, 0, folded.transitions, folded.advances))
+        result = fold(model, batch)
+        summary = result.model.summary.model_copy(update={"version": version})
+        model = ReadModel(summary, {**model.chunks, **result.model.chunks}, result.model.progress)
+        feed.append(FeedItem(version, 0, 0, 0, result.transitions, result.advances))
     return count_throughput(feed, model.summary)
 
 
@@ -33,6 +34,7 @@ def test_each_outcome_is_counted_in_the_bucket_of_its_time() -> None:
 
 
 def test_what_was_committed_after_the_summary_was_read_is_left_to_the_stream() -> None:
+    """The page adds the transitions of later versions, and would count these twice."""
     first = fold(ReadModel(Summary(orchestration_id=ORCHESTRATION_ID)), [started(2), job_completed(0)])
     later = fold(first.model, [job_completed(1)])
     summary = first.model.summary.model_copy(update={"version": 1})

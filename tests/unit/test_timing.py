@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from aws_croniter import AwsCroniter
 from cronsim import CronSim
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -17,7 +17,6 @@ from background_jobs.core.schedules.cron import aws_cron
 from background_jobs.core.schedules.timing import Timing
 
 LONGEST = 250
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 ZONES = [
     "Africa/Cairo",  # changes at midnight
     "America/New_York",
@@ -84,13 +83,13 @@ def occurrences_minute_by_minute(cron: str, zone: str, first: datetime, last: da
                 yield at
 
 
-@settings(PATIENT, max_examples=150)
+@settings(max_examples=150)
 @given(cron=unix_crons(), after=MOMENTS)
 def test_occurrences_of_a_cron_are_those_that_another_library_finds(cron: str, after: datetime) -> None:
     assert list(islice(Timing(cron=cron).after(after), 5)) == list(islice(CronSim(cron, after), 5))
 
 
-@settings(PATIENT, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.data(), minutes=st.integers(-300, 300), cron=numbers(0, 59), hour=st.just("*") | numbers(0, 4))
 def test_what_the_clocks_skip_is_not_due_and_what_they_repeat_is_due_once(
     data: st.DataObject, minutes: int, cron: str, hour: str
@@ -105,7 +104,7 @@ def test_what_the_clocks_skip_is_not_due_and_what_they_repeat_is_due_once(
     assert due == list(occurrences_minute_by_minute(expression, zone, first, last))
 
 
-@settings(PATIENT, max_examples=100)
+@settings(max_examples=100)
 @given(data=st.data(), minutes=st.integers(-300, 300), cron=unix_crons())
 def test_looking_back_finds_what_looking_ahead_finds(data: st.DataObject, minutes: int, cron: str) -> None:
     zone = data.draw(st.sampled_from(sorted(CHANGES)))
@@ -129,14 +128,14 @@ SCHEDULER_CRONS = st.one_of(
 )
 
 
-@settings(PATIENT, max_examples=100)
+@settings(max_examples=100)
 @given(cron=SCHEDULER_CRONS, after=MOMENTS)
-def test_schedulers_own_signs_mean_what_they_mean_there(cron: str, after: datetime) -> None:
+def test_the_signs_of_scheduler_mean_the_same_here(cron: str, after: datetime) -> None:
     expected = [at for at in AwsCroniter(cron).get_next(after, 6) if at is not None]
     assert list(islice(Timing(cron=cron).after(after), len(expected))) == expected
 
 
-@settings(PATIENT, max_examples=100)
+@settings(max_examples=100)
 @given(start=MOMENTS, every=st.integers(1, 60 * 24 * 40).map(lambda n: timedelta(minutes=n)), moment=MOMENTS)
 def test_intervals_count_from_their_start(start: datetime, every: timedelta, moment: datetime) -> None:
     timing = Timing(every=every, start=start)
@@ -161,7 +160,7 @@ def test_a_window_cuts_both_ways() -> None:
     assert list(timing.before(end + timedelta(days=900))) == days[::-1]
 
 
-def test_once_is_once_and_at_the_next_whole_minute() -> None:
+def test_a_schedule_for_one_moment_is_due_once_at_the_next_whole_minute() -> None:
     timing = Timing(at=datetime(2026, 11, 24, 3, 0, 0, 1, tzinfo=ZoneInfo("Europe/Berlin")))
     due = datetime(2026, 11, 24, 2, 1, tzinfo=UTC)
     assert (list(timing.after(due - timedelta(1))), list(timing.after(due))) == ([due], [])

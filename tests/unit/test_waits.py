@@ -8,7 +8,7 @@ from background_jobs.core.views.waits import LAUNCHING, QUEUED, Containers, Wait
 from tests.unit.histories import ORCHESTRATION_ID, at, container_started, started
 
 
-def delayed(share: int, number: int, reason: DelayReason, seconds: float) -> ShareDelayed:
+def share_delayed(share: int, number: int, reason: DelayReason, seconds: float) -> ShareDelayed:
     return ShareDelayed(
         orchestration_id=ORCHESTRATION_ID,
         at=at(seconds),
@@ -40,7 +40,7 @@ def test_a_share_that_cannot_be_launched_says_the_latest_reason_since_the_first(
         list(range(10)),
         shares=1,
         launched=[],
-        delays=[delayed(0, 1, DelayReason.IMAGE, 90), delayed(0, 0, DelayReason.THROTTLED, 30)],
+        delays=[share_delayed(0, 1, DelayReason.IMAGE, 90), share_delayed(0, 0, DelayReason.THROTTLED, 30)],
     )
     assert (wait.reason, wait.detail, wait.since, wait.instances) == (
         "the image cannot be pulled", "report 1", at(30), 10,
@@ -53,12 +53,12 @@ def test_a_delay_is_over_once_the_container_has_started() -> None:
         [5],
         shares=1,
         launched=[container_started(share=0)],
-        delays=[delayed(0, 0, DelayReason.CAPACITY, 30)],
+        delays=[share_delayed(0, 0, DelayReason.CAPACITY, 30)],
     )
     assert wait.reason == QUEUED
 
 
-def test_nothing_that_waits_is_nothing_to_say() -> None:
+def test_no_wait_is_reported_where_no_instance_waits() -> None:
     assert waits([], shares=3, launched=[], delays=[]) == []
 
 

@@ -20,7 +20,7 @@ from background_jobs.core.views.orchestration import OrchestrationView
 from background_jobs.orchestration_service import Orchestration, Update
 
 if TYPE_CHECKING:
-    from background_jobs.core.fold import Advance, Summary
+    from background_jobs.core.read_model import Advance, Summary
 
 _INSTANCES: Final = 5
 """How many running instances are drawn one by one."""
@@ -66,9 +66,9 @@ class Picture:
     def update(self, update: Update) -> None:
         """Take in *update*."""
         stopped = {transition.index for transition in update.transitions if not is_running(transition.rank)}
-        known = self._advances | {advance.index: advance for advance in update.advances}
+        advances = self._advances | {advance.index: advance for advance in update.advances}
         # The dictionary is replaced, never changed, because another thread draws it.
-        self._advances = {index: advance for index, advance in known.items() if index not in stopped}
+        self._advances = {index: advance for index, advance in advances.items() if index not in stopped}
         self._summary = update.summary
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

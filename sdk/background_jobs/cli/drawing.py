@@ -133,8 +133,8 @@ def speed(view: OrchestrationView, now: datetime) -> Iterator[str]:
     if view.first_job_at and final(view) and not ended:
         yield rate(final(view) / max(1.0, (now - view.first_job_at).total_seconds()))
     if view.started_at:
-        taken = format_duration(((ended or now) - view.started_at).total_seconds())
-        yield f"took {taken}" if ended else f"{taken} so far"
+        duration = format_duration(((ended or now) - view.started_at).total_seconds())
+        yield f"took {duration}" if ended else f"{duration} so far"
     if view.cancelled and not ended:
         yield "being cancelled"
     elif view.eta_seconds is not None and not ended:

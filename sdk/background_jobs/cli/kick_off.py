@@ -11,6 +11,7 @@ from background_jobs.cli.options import take_options
 from background_jobs.cli.params_file import STANDARD_INPUT, Format, InvalidParamsFile, ParamsFile
 from background_jobs.cli.reporting import print_json, print_note, reporting
 from background_jobs.cli.watch import follow, follow_pipeline
+from background_jobs.core.wording import count_of
 
 if TYPE_CHECKING:
     from background_jobs.core.options import KickOffKeywords
@@ -67,8 +68,7 @@ def kick_off(
 def announce(orchestration: "Orchestration") -> None:
     """Print the id of an orchestration that was kicked off, and tell people how to go on."""
     summary = orchestration.summary()
-    total = summary.total or 0
-    instances = "1 instance" if total == 1 else f"{total:,} instances"
+    instances = count_of(summary.total or 0, "instance")
     print_note(f"Kicked off {orchestration.job_name} with {instances}:")
     typer.echo(orchestration.id)
     print_note(

@@ -65,9 +65,9 @@ class PlainLines:
             _print(f"{drawing.share(view)}: {counts}; {', '.join(drawing.speed(view, now))}")
 
     def _is_notable(self, view: OrchestrationView, now: datetime) -> bool:
-        known = self._marks
-        self._marks = (known[0] or bool(view.counts.running), view.cancelled)
-        return self._throttle.passes(drawing.percent(view), now.timestamp()) or self._marks != known
+        before = self._marks
+        self._marks = (before[0] or bool(view.counts.running), view.cancelled)
+        return self._throttle.passes(drawing.percent(view), now.timestamp()) or self._marks != before
 
 
 def _print(line: str) -> None:

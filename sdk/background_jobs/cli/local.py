@@ -59,13 +59,13 @@ def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
 
     The stack comes up, COMMAND runs against it, the stack goes down. Exits with COMMAND's status.
     """
-    with _ending_on_sigterm(), reporting():
+    with _exit_on_sigterm(), reporting():
         from background_jobs.local_stack import LocalStack
 
         stack = LocalStack(jobs, image=image, containers=containers, memory_mib=memory, python=python)
         with _status("Starting the offline stack"):
             stack.start()
-        _say_console(stack.settings.api_url)
+        _print_console_address(stack.settings.api_url)
         try:
             status = _run(command, stack)
         finally:
@@ -108,7 +108,9 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
             )
         else:
             print_note(f"The offline stack was up already, with the jobs of {stack.jobs}.")
-        _say_console(stack.api_url)
+            if stack.jobs != (image or jobs):
+                print_note("It keeps those; for others, take it down first: background-jobs local down")
+        _print_console_address(stack.api_url)
     for name, value in stack.variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
@@ -159,7 +161,7 @@ def status(
         typer.echo(f"{name.replace('_', ' '):<20}{shown}")
 
 
-def _say_console(api_url: str) -> None:
+def _print_console_address(api_url: str) -> None:
     print_note(f"The console is at {api_url}/")
 
 
@@ -167,9 +169,8 @@ def _run(command: list[str], stack: "LocalStack") -> int:
     """Run *command* against *stack* and return its status as a shell does: 128 + n after signal n."""
     from background_jobs.local_stack.processes import STACK_ID
 
-    # What the command leaves behind goes with the stack.
-    marked = {**stack.variables, STACK_ID: stack.stack_id}
-    variables = {**os.environ, **marked}
+    # The stack's id marks the processes that the command leaves behind, so that they end with the stack.
+    variables = {**os.environ, **stack.variables, STACK_ID: stack.stack_id}
     variables.pop("AWS_PROFILE", None)
     try:
         child = subprocess.Popen(command, env=variables)  # noqa: S603 -- the user's own command
@@ -178,17 +179,17 @@ def _run(command: list[str], stack: "LocalStack") -> int:
         return 127
     threading.Thread(target=_end_with_stack, args=(stack, child), daemon=True).start()
     try:
-        # Ctrl-C reaches the command too, being in the same group; what it makes of it is its own.
+        # Ctrl-C reaches the command too, for it is in the same process group; it decides how it ends.
         status = child.wait()
     except KeyboardInterrupt:
-        status = _waited_for(child, signal.SIGINT)
-    except _Terminated:
+        status = _wait_or_kill(child, signal.SIGINT)
+    except _SigtermReceived:
         child.terminate()
-        status = _waited_for(child, signal.SIGTERM)
+        status = _wait_or_kill(child, signal.SIGTERM)
     return status if status >= 0 else 128 - status
 
 
-def _waited_for(child: "subprocess.Popen[bytes]", number: signal.Signals) -> int:
+def _wait_or_kill(child: "subprocess.Popen[bytes]", number: signal.Signals) -> int:
     try:
         child.wait(timeout=10)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
@@ -205,19 +206,19 @@ def _end_with_stack(stack: "LocalStack", child: "subprocess.Popen[bytes]") -> No
         child.terminate()
 
 
-class _Terminated(BaseException):
+class _SigtermReceived(BaseException):
     """SIGTERM came."""
 
 
 @contextmanager
-def _ending_on_sigterm() -> Iterator[None]:
+def _exit_on_sigterm() -> Iterator[None]:
     def end(_number: int, _frame: object) -> None:
-        raise _Terminated
+        raise _SigtermReceived
 
     signal.signal(signal.SIGTERM, end)
     try:
         yield
-    except _Terminated:
+    except _SigtermReceived:
         raise typer.Exit(128 + signal.SIGTERM) from None
     except KeyboardInterrupt:
         raise typer.Exit(128 + signal.SIGINT) from None

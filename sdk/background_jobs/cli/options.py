@@ -46,12 +46,12 @@ def take_options(surface: Surface) -> Callable[[Callable[..., None]], Callable[.
         parameters = _insert(added, signature(command))
 
         @wraps(command)
-        def run(**given: Any) -> None:  # noqa: ANN401 -- the parameters of any command
+        def run(**arguments: Any) -> None:  # noqa: ANN401 -- the parameters of any command
             keywords = {
-                option.keyword: option.read(*(given.pop(name) for name in option.parameters))
+                option.keyword: option.read(*(arguments.pop(name) for name in option.parameters))
                 for option in options
             }
-            command(**given, **keywords)
+            command(**arguments, **keywords)
 
         # Typer reads the parameters of a command from these.
         run.__signature__ = signature(command).replace(parameters=parameters)  # type: ignore[attr-defined]
@@ -109,7 +109,7 @@ def _read_tag(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _unchanged(value: object) -> object:
+def _keep(value: object) -> object:
     return value
 
 
@@ -122,7 +122,7 @@ OPTIONS: Final = (
                 typer.Option(help="Those that errored, or all. [default: failed]"),
             ]
         },
-        _unchanged,
+        _keep,
         ("rerun",),
     ),
     Option(
@@ -138,7 +138,7 @@ OPTIONS: Final = (
                 ),
             ]
         },
-        _unchanged,
+        _keep,
         ("kick-off", "rerun", "schedule create"),
     ),
     Option(
@@ -149,7 +149,7 @@ OPTIONS: Final = (
                 typer.Option(metavar="KEY", help="The same key and params again are the same orchestration."),
             ]
         },
-        _unchanged,
+        _keep,
         ("kick-off", "rerun"),
     ),
     Option(
@@ -170,7 +170,7 @@ OPTIONS: Final = (
                 str | None, typer.Option(metavar="SERVICE", help="The service that runs the job.")
             ]
         },
-        _unchanged,
+        _keep,
         ("kick-off", "schedule create"),
     ),
     Option(
@@ -201,7 +201,7 @@ OPTIONS: Final = (
                 ),
             ]
         },
-        _unchanged,
+        _keep,
         ("kick-off", "rerun", "schedule create"),
     ),
     Option(
@@ -233,7 +233,7 @@ OPTIONS: Final = (
                 typer.Option(metavar="ID", help="The orchestration that this one follows; it is noted."),
             ]
         },
-        _unchanged,
+        _keep,
         ("kick-off",),
     ),
 )

@@ -48,7 +48,7 @@ class ParamsFile:
     def __init__(self, path: Path, written_as: Format | None = None) -> None:
         self.name = "standard input" if path == STANDARD_INPUT else str(path)
         self.place = self.name
-        """Where the last of them stands: ``params.csv, line 7``, or ``params.json, index 3``."""
+        """The place of the params read last: ``params.csv, line 7``, or ``params.json, index 3``."""
         self.count = 0
         self._path = path
         self._format = written_as or _FORMATS.get(path.suffix.lower())
@@ -67,7 +67,7 @@ class ParamsFile:
 
     def _read(self, file: BufferedReader) -> Iterator[Any]:
         readers = {Format.JSONL: self._json_lines, Format.JSON: self._json_array, Format.CSV: self._rows}
-        for params in readers[self._format or _guessed(file)](file):
+        for params in readers[self._format or _guess_format(file)](file):
             self.count += 1
             yield params
 
@@ -78,7 +78,7 @@ class ParamsFile:
                 # Spreadsheets begin a file with a byte order mark.
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError:
-                raise self._refused("not UTF-8") from None
+                raise self._error("not UTF-8") from None
 
     def _json_lines(self, file: IO[bytes]) -> Iterator[Any]:
         for line in self._lines(file):
@@ -87,9 +87,9 @@ class ParamsFile:
                     yield json.loads(line)
                 except json.JSONDecodeError as invalid:
                     what = invalid.msg.removesuffix(" at")
-                    raise self._refused(f"not JSON: {what} at column {invalid.colno}") from None
+                    raise self._error(f"not JSON: {what} at column {invalid.colno}") from None
                 except (ValueError, RecursionError) as invalid:
-                    raise self._refused(f"not JSON that can be read: {invalid}") from None
+                    raise self._error(f"not JSON that can be read: {invalid}") from None
 
     def _json_array(self, file: IO[bytes]) -> Iterator[Any]:
         import ijson
@@ -98,31 +98,31 @@ class ParamsFile:
             events = ijson.parse(file, use_float=True)
             first = next(events)
             if first[1] != "start_array":
-                raise self._refused("not an array; add --format jsonl if it holds one object a line")
+                raise self._error("not an array; add --format jsonl if it holds one object a line")
             for params in ijson.items(chain([first], events), "item"):
                 self.place = f"{self.name}, index {self.count}"
                 yield params
         except ijson.JSONError as invalid:
             self.place = f"{self.name}, index {self.count}"
-            raise self._refused(f"not JSON: {str(invalid).splitlines()[0]}") from None
+            raise self._error(f"not JSON: {str(invalid).splitlines()[0]}") from None
 
     def _rows(self, file: IO[bytes]) -> Iterator[dict[str, str]]:
         rows = csv.reader(self._lines(file), strict=True)
         try:
             header = next(rows, [])
             if not all(header) or len(set(header)) < len(header) or not header:
-                raise self._refused("not a header row, in which every column has a name of its own")
+                raise self._error("not a header row, in which every column has a name of its own")
             for row in filter(None, rows):
                 if len(row) != len(header):
-                    raise self._refused(f"{len(row)} fields under a header row of {len(header)}")
+                    raise self._error(f"{len(row)} fields under a header row of {len(header)}")
                 yield dict(zip(header, row, strict=True))
         except csv.Error as invalid:
-            raise self._refused(f"not CSV: {invalid}") from None
+            raise self._error(f"not CSV: {invalid}") from None
 
-    def _refused(self, reason: str) -> InvalidParamsFile:
+    def _error(self, reason: str) -> InvalidParamsFile:
         return InvalidParamsFile(self.place, reason)
 
 
-def _guessed(file: BufferedReader) -> Format:
+def _guess_format(file: BufferedReader) -> Format:
     """Tell an array from objects a line by its first character: no line of params begins with a bracket."""
     return Format.JSON if file.peek(1).lstrip().startswith(b"[") else Format.JSONL

@@ -44,7 +44,7 @@ def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
         from background_jobs.core.planning.fargate import TaskSize
         from background_jobs.core.planning.quotas import NEW_ACCOUNT_VCPUS
 
-        made = core.plan(
+        estimate = core.plan(
             core.Workload(
                 instances=instances,
                 seconds=seconds,
@@ -57,32 +57,33 @@ def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
             vcpu_quota=NEW_ACCOUNT_VCPUS if vcpu_quota is None else vcpu_quota,
         )
     if as_json:
-        print_json(made)
+        print_json(estimate)
     else:
-        typer.echo(_shown(made))
+        typer.echo(_describe_plan(estimate))
 
 
-def _shown(made: "Plan") -> str:
+def _describe_plan(estimate: "Plan") -> str:
     from background_jobs.core.planning.prices import US_EAST_1
 
-    work, timing, dollars = made.workload, made.timing, made.bill.dollars
+    work, timing, dollars = estimate.workload, estimate.timing, estimate.bill.dollars
+    share = estimate.instances_a_container
     return "\n".join(
         [
-            f"{work.instances:,} instances of {work.seconds:g} s in {made.containers:,} containers",
+            f"{work.instances:,} instances of {work.seconds:g} s in {estimate.containers:,} containers",
             "",
             f"Time      {_duration(timing.seconds)}",
             f"  launch      {_duration(timing.launch)} until the last of the containers, at 20 a second",
             f"  start       {timing.start[0]:g} to {timing.start[1]:g} s for each container",
-            f"  work        {_duration(timing.work)} for the fullest share of {made.instances_a_container:,}",
+            f"  work        {_duration(timing.work)} for the fullest share of {share:,}",
             f"  the rest    {_duration(timing.control)} of kick-off and completion",
             "",
             f"Price     {_price(dollars)}, {_price(1000 * dollars / work.instances)} per 1,000 instances",
-            *(f"  {_price(line.dollars):>9}  {line.service:<16}{line.usage}" for line in made.bill.lines),
+            *(f"  {_price(line.dollars):>9}  {line.service:<16}{line.usage}" for line in estimate.bill.lines),
             f"  List prices of {US_EAST_1.region}, {US_EAST_1.as_of:%B %Y}; no free tier, nothing fails.",
             "",
             "Limits of AWS",
-            *map(_limit, made.quotas),
-            *_suggestions(made),
+            *map(_limit, estimate.quotas),
+            *_suggestions(estimate),
         ]
     )
 
@@ -93,14 +94,14 @@ def _limit(use: "QuotaUse") -> str:
     return f"{line}\n{'':11}{use.advice}" if use.warns and use.advice else line
 
 
-def _suggestions(made: "Plan") -> list[str]:
-    offered = [("cheaper, about as fast", made.cheaper), ("faster, about as cheap", made.faster)]
-    if made.cheaper == made.faster:
-        offered = [("faster and cheaper", made.cheaper)]
+def _suggestions(estimate: "Plan") -> list[str]:
+    suggestions = [("cheaper, about as fast", estimate.cheaper), ("faster, about as cheap", estimate.faster)]
+    if estimate.cheaper == estimate.faster:
+        suggestions = [("faster and cheaper", estimate.cheaper)]
     lines = [
-        f"  --parallelism {one.parallelism} is {what}: {_duration(one.seconds)}, {_price(one.dollars)}"
-        for what, one in offered
-        if one is not None
+        f"  --parallelism {way.parallelism} is {label}: {_duration(way.seconds)}, {_price(way.dollars)}"
+        for label, way in suggestions
+        if way is not None
     ]
     return ["", "Better", *lines] if lines else []
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from background_jobs.cli.arguments import OrchestrationId
+from background_jobs.cli.arguments import AsJson, OrchestrationId
 from background_jobs.cli.reporting import reporting
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def rebuild(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; exit 1 if anything is wrong.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fold the event log again, and mend the read model.
 
@@ -37,7 +37,7 @@ def rebuild(
             found = control_plane.rebuild(orchestration_id, stores, datetime.now(UTC))
     if as_json:
         findings = {"differences": found.read_model, "log_faults": found.log}
-        typer.echo(json.dumps({"orchestration_id": orchestration_id, **findings}))
+        typer.echo(json.dumps({"orchestration_id": orchestration_id, **findings}, indent=2))
     else:
         _print(found, checked=check)
     if found.log or (check and found.read_model):

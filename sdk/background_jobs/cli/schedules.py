@@ -1,23 +1,20 @@
 """`background-jobs schedule`: jobs by the clock."""
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
 import typer
 
-from background_jobs.cli.arguments import AsJson, known_job_names
+from background_jobs.cli.arguments import AsJson, AsJsonLines, JobName
 from background_jobs.cli.options import take_options
 from background_jobs.cli.params_file import Format, ParamsFile
-from background_jobs.cli.reporting import print_json, reporting
+from background_jobs.cli.reporting import on_terminal, print_json, print_json_line, print_note, reporting
 from background_jobs.cli.times import parse_duration, parse_zoned_time
 from background_jobs.cli.untrusted import printable
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from background_jobs.core.options import OccurrenceKeywords
     from background_jobs.core.schedules.occurrences import ScheduleRun
     from background_jobs.core.views.schedule import ScheduleView
@@ -28,14 +25,14 @@ app = typer.Typer(help="Kick off jobs by the clock.", no_args_is_help=True)
 
 Overlap = Literal["skip", "queue", "allow"]
 """The values of the enumeration in `core.schedules`, which takes long to import."""
-Name = Annotated[str, typer.Argument(help="The schedule's name.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.")]
 
 
 @app.command()
 @take_options("schedule create")
 def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
     name: Name,
-    job: Annotated[str, typer.Argument(help="The job's name.", autocompletion=known_job_names)],
+    job: JobName,
     params: Annotated[
         Path | None,
         typer.Option(help="A file of params, one JSON object a line; `-` reads them. By default {}, once."),
@@ -67,7 +64,7 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
     as_json: AsJson = False,
     **options: Unpack["OccurrenceKeywords"],
 ) -> None:
-    """Schedule JOB under NAME; the same name again redefines it."""
+    """Schedule JOB_NAME under NAME; the same name again redefines it."""
     with reporting():
         schedule = _service().schedule_job(
             name,
@@ -83,26 +80,27 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
             jitter=jitter or timedelta(),
             **options,
         )
-        _print_one(schedule.view(), as_json=as_json)
+        _print_schedule(schedule.view(), as_json=as_json)
 
 
 @app.command("list")
-def list_schedules(as_json: AsJson = False) -> None:
+def list_schedules(as_json: AsJsonLines = False) -> None:
     """List all schedules."""
     with reporting():
         views = [schedule.view() for schedule in _service().schedules()]
     if as_json:
-        _print_json(views)
+        for view in views:
+            print_json_line(view)
         return
     rows = [(view.name, view.state, view.job_name, view.due, _next_run(view)) for view in views]
-    _print_columns([("NAME", "STATE", "JOB", "DUE", "NEXT"), *rows])
+    _print_rows(("NAME", "STATE", "JOB", "DUE", "NEXT"), rows)
 
 
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show a schedule, and when it is due next."""
     with reporting():
-        _print_one(_schedule(name).view(), as_json=as_json)
+        _print_schedule(_schedule(name).view(), as_json=as_json)
 
 
 @app.command()
@@ -111,7 +109,7 @@ def pause(name: Name, as_json: AsJson = False) -> None:
     with reporting():
         schedule = _schedule(name)
         schedule.pause()
-        _print_one(schedule.view(), as_json=as_json)
+        _print_schedule(schedule.view(), as_json=as_json)
 
 
 @app.command()
@@ -120,7 +118,7 @@ def resume(name: Name, as_json: AsJson = False) -> None:
     with reporting():
         schedule = _schedule(name)
         schedule.resume()
-        _print_one(schedule.view(), as_json=as_json)
+        _print_schedule(schedule.view(), as_json=as_json)
 
 
 @app.command()
@@ -141,13 +139,18 @@ def run_now(
         from background_jobs.core.schedules.occurrences import RunState
 
         run = _schedule(name).run_now(force=force)
-    _print_runs([run], as_json=as_json)
+    if as_json:
+        print_json(run)
+    else:
+        _print_runs([run])
     raise typer.Exit(run.state is RunState.SKIPPED)
 
 
 @app.command()
 def runs(
-    name: Name, limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, as_json: AsJson = False
+    name: Name,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many at most.")] = 20,
+    as_json: AsJsonLines = False,
 ) -> None:
     """List what became of the last occurrences, newest first."""
     with reporting():
@@ -161,7 +164,7 @@ def backfill(
     from_: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="FROM")],
     to: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="TO")],
     overlap: Annotated[Overlap | None, typer.Option(help="In place of the schedule's own.")] = None,
-    as_json: AsJson = False,
+    as_json: AsJsonLines = False,
 ) -> None:
     """Run the occurrences from FROM on and before TO that did not run."""
     with reporting():
@@ -179,19 +182,20 @@ def _schedule(name: str) -> "Schedule":
     return _service().schedule(name)
 
 
-def _print_one(view: "ScheduleView", *, as_json: bool) -> None:
+def _print_schedule(view: "ScheduleView", *, as_json: bool) -> None:
     if as_json:
         print_json(view)
         return
     fields = view.model_dump(mode="json", exclude={"next_runs"})
-    given = {name: value for name, value in fields.items() if value not in (None, {}, [])}
-    rows = [(name.replace("_", " "), _text(value)) for name, value in given.items()]
+    present = {name: value for name, value in fields.items() if value not in (None, {}, [])}
+    rows = [(name.replace("_", " "), _text(value)) for name, value in present.items()]
     _print_columns([*rows, *(("next", at.isoformat()) for at in view.next_runs)])
 
 
-def _print_runs(printed: "Sequence[ScheduleRun]", *, as_json: bool) -> None:
+def _print_runs(schedule_runs: "Sequence[ScheduleRun]", *, as_json: bool = False) -> None:
     if as_json:
-        _print_json(printed)
+        for run in schedule_runs:
+            print_json_line(run)
         return
     rows = [
         (
@@ -200,13 +204,20 @@ def _print_runs(printed: "Sequence[ScheduleRun]", *, as_json: bool) -> None:
             run.status or "",
             run.orchestration_id or run.reason,
         )
-        for run in printed
+        for run in schedule_runs
     ]
-    _print_columns([("DUE", "STATE", "STATUS", "ORCHESTRATION, OR WHY NONE"), *rows])
+    _print_rows(("DUE", "STATE", "STATUS", "ORCHESTRATION, OR WHY NONE"), rows)
 
 
-def _print_json(models: "Iterable[BaseModel]") -> None:
-    typer.echo(json.dumps([model.model_dump(mode="json") for model in models], indent=2))
+def _print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table for people, or lines for programs."""
+    if not rows:
+        print_note("There are none.")
+    elif on_terminal():
+        _print_columns([header, *rows])
+    else:
+        for row in rows:
+            typer.echo("\t".join(map(printable, row)))
 
 
 def _print_columns(rows: Sequence[Sequence[str]]) -> None:

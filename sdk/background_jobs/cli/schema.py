@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 
-class Named(StrEnum):
-    """What has a schema."""
+class SchemaName(StrEnum):
+    """The name of a published schema."""
 
     JOB_COMPLETED_EVENT = "JobCompletedEvent"
     EVENTS = "events"
@@ -15,8 +15,9 @@ class Named(StrEnum):
 
 def schema(
     name: Annotated[
-        Named, typer.Argument(help="JobCompletedEvent: its detail on the bus; events: all events of the log.")
-    ] = Named.JOB_COMPLETED_EVENT,
+        SchemaName,
+        typer.Argument(help="JobCompletedEvent: its detail on the bus; events: all events of the log."),
+    ] = SchemaName.JOB_COMPLETED_EVENT,
 ) -> None:
     """Print the JSON Schema of an event."""
     from background_jobs.core.schemas import document, schemas

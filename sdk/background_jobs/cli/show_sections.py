@@ -19,6 +19,7 @@ from background_jobs.core.views.orchestration import OrchestrationView
 from background_jobs.core.views.orchestration_detail import OrchestrationDetail
 from background_jobs.core.views.pipeline import StageView
 from background_jobs.core.views.waits import Wait
+from background_jobs.core.wording import count_of
 
 _ENDS: Final = 10
 """How many entries of a timeline are printed from its beginning, and as many from its end."""
@@ -69,7 +70,7 @@ def _describe_containers(history: EventHistory) -> str:
     if not history.launches:
         return "none launched yet"
     lost = [f"{history.lost:,} lost"] if history.lost else []
-    failed = [f"{history.failed_attempts:,} failed attempts"] if history.failed_attempts else []
+    failed = [count_of(history.failed_attempts, "failed attempt")] if history.failed_attempts else []
     ran = f"ran {format_duration(history.container_seconds)} in all"
     return ", ".join([f"{len(history.launches):,} launched", *lost, ran, *failed])
 

@@ -13,7 +13,7 @@ from background_jobs.cli.arguments import AsJsonLines, OrchestrationId, Timeout
 from background_jobs.cli.reporting import on_terminal, print_note, reporting
 
 if TYPE_CHECKING:
-    from background_jobs.core.fold import Summary
+    from background_jobs.core.read_model import Summary
     from background_jobs.orchestration_service import Orchestration, Pipeline, Update
 
 ERRORED: Final = 1
@@ -74,7 +74,7 @@ def follow_pipeline(pipeline: "Pipeline", timeout: timedelta | None = None, *, a
 def _follow(updates: "Iterable[tuple[Orchestration, Update]]", arguments: str, *, as_json: bool) -> int:
     """Show *updates*, those of each orchestration on a screen of its own, and return the exit status.
 
-    *arguments* are those of the commands that go on with it.
+    *arguments* are those of the `watch` and `cancel` that are named when watching stops early.
     """
     summaries: dict[str, Summary] = {}
     try:

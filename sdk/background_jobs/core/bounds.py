@@ -14,10 +14,10 @@ SERVICE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{limits.SERVICE_NAME_CHARACTERS -
 ORCHESTRATION_ID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
-def seconds_of(span: object) -> object:
+def to_seconds(span: object) -> object:
     """Return a timedelta in seconds, and anything else as it is.
 
-    >>> seconds_of(timedelta(minutes=2))
+    >>> to_seconds(timedelta(minutes=2))
     120.0
     """
     return span.total_seconds() if isinstance(span, timedelta) else span
@@ -55,7 +55,7 @@ Parallelism = Annotated[int, Field(ge=1, le=limits.PARALLELISM)]
 TimeoutSeconds = Annotated[
     float,
     Field(gt=0, le=limits.TIMEOUT_SECONDS, allow_inf_nan=False),
-    BeforeValidator(seconds_of),
+    BeforeValidator(to_seconds),
 ]
 """Seconds; a timedelta becomes seconds."""
 TimeoutSpan = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=limits.TIMEOUT_DAYS))]

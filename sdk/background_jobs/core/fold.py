@@ -147,7 +147,7 @@ class _Folding:
 
     def _raise(self, index: int, rank: int, at: datetime) -> None:
         number, offset = CHUNKS.locate(index)
-        before = self._chunks.setdefault(number, StatusChunk()).raised(offset, rank)
+        before = self._chunks.setdefault(number, StatusChunk()).raise_rank(offset, rank)
         if before is None:
             return
         self._transitions.append(Transition(index, rank, at))
@@ -158,7 +158,7 @@ class _Folding:
         self._summary["tells_progress"] = True
         number, offset = CHUNKS.locate(event.index)
         chunk = self._progress.setdefault(number, ProgressChunk())
-        if chunk.raised(offset, Progress(event.attempt, event.percent)):
+        if chunk.raise_progress(offset, Progress(event.attempt, event.percent)):
             message = event.message[:PROGRESS_CHARACTERS]
             advance = Advance(event.index, event.attempt, event.percent, message, event.at)
             self._advances.append(advance)

@@ -1,4 +1,4 @@
-"""What the function that kicks off jobs is invoked with: the stack writes it, and the function reads it."""
+"""The inputs of the function that kicks off jobs: the stack writes them, and the function reads them."""
 
 from typing import Any, Final, Literal
 
@@ -10,7 +10,7 @@ from background_jobs.core.stages import Stage
 
 
 class _RuleInput(BaseModel):
-    """What a rule of the stack makes of the event that it matches."""
+    """The input that a rule of the stack makes from the event that it matches."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

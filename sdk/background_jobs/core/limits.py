@@ -18,7 +18,7 @@ CUSTOMER_BYTES: Final = 1_024
 TAG_CHARACTERS: Final = 4_096
 """The characters of all tags of an orchestration, names and values together."""
 PARALLELISM: Final = 10_000
-"""The containers of one orchestration: so many children a Map Run of Step Functions has at once."""
+"""The containers of one orchestration: a Map Run of Step Functions has no more children at once."""
 DEFAULT_PARALLELISM: Final = 100
 """The most containers of one orchestration where the environment does not say otherwise."""
 TIMEOUT_DAYS: Final = 7
@@ -31,7 +31,7 @@ REASON_CHARACTERS: Final = 1_000
 INSTANCE_PARAMS_BYTES: Final = 1024 * 1024
 """The params of one job instance, as a line of JSON."""
 RESULT_BYTES: Final = 64 * 1024 * 1024
-"""What one job instance returns, as JSON."""
+"""The result of one job instance, as JSON."""
 SCHEDULE_PARAMS_BYTES: Final = 256 * 1024 * 1024
 """All params of a schedule; a function reads and writes them at every occurrence."""
 RETRY_ATTEMPTS: Final = 100

@@ -36,13 +36,13 @@ class Lineage(BaseModel):
         return {name: getattr(self, name) for name in Lineage.model_fields}
 
 
-def origins(of_parent: Sequence[int], indices: Iterable[int] | None) -> Sequence[int]:
+def origins(parent_origins: Sequence[int], indices: Iterable[int] | None) -> Sequence[int]:
     """Return, for each instance of a rerun, its index in the first orchestration of the lineage.
 
-    *of_parent* are those of the parent's instances; *indices* are the instances of the parent that ran again,
-    in their order, or None for all of them. Both ascend, and so do those that are returned.
+    *parent_origins* are the same for the parent's instances; *indices* are the instances of the parent that
+    ran again, or None for all of them. Both ascend, and so does the result.
 
     >>> origins([3, 5, 8], [0, 2])
     array('I', [3, 8])
     """
-    return of_parent if indices is None else array("I", (of_parent[index] for index in indices))
+    return parent_origins if indices is None else array("I", (parent_origins[index] for index in indices))

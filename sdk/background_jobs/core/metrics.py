@@ -83,7 +83,7 @@ def measure(
     A duplicate changes nothing in the read model, so it is not measured again.
     """
     after = result.model.summary
-    yield from _instances(result.transitions, events)
+    yield from _measure_instances(result.transitions, events)
     if result.transitions:
         oldest = min(transition.at for transition in result.transitions)
         yield Measurement(Metric.AGGREGATOR_LAG, _seconds(oldest, now))
@@ -95,7 +95,7 @@ def measure(
             yield Measurement(Metric.ORCHESTRATION_DURATION, _seconds(after.started_at, after.completed_at))
 
 
-def _instances(transitions: Iterable[Transition], events: Iterable[Event]) -> Iterator[Measurement]:
+def _measure_instances(transitions: Iterable[Transition], events: Iterable[Event]) -> Iterator[Measurement]:
     completed = {t.index for t in transitions if t.rank == statuses.COMPLETED}
     errored = sum(t.rank == statuses.ERRORED for t in transitions)
     if completed:

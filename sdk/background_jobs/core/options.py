@@ -20,7 +20,7 @@ from background_jobs.core.bounds import (
     ServiceName,
     Tags,
     TimeoutSeconds,
-    seconds_of,
+    to_seconds,
 )
 from background_jobs.core.errors import InvalidKickOff
 from background_jobs.core.lineage import Rerun
@@ -93,9 +93,9 @@ class KickOffOptions(OccurrenceOptions):
 
         Raises InvalidKickOff.
         """
-        given = {field.name: getattr(stage, field.name) for field in fields(stage)}
-        given["service"] = stage.service or service
-        options = read_options(cls, {name: given[name] for name in cls.model_fields.keys() & given.keys()})
+        values = {field.name: getattr(stage, field.name) for field in fields(stage)}
+        values["service"] = stage.service or service
+        options = read_options(cls, {name: values[name] for name in cls.model_fields.keys() & values.keys()})
         return options.with_tags(tags)
 
     def with_tags(self, tags: Mapping[str, str]) -> "KickOffOptions":
@@ -188,10 +188,14 @@ def _explain(invalid: ValidationError, most: int) -> str:
 
 _SENTENCES: Final[Mapping[str, Callable[[object], str]]] = {
     "timeout": lambda value: (
-        f"A timeout of {seconds_of(value)} s cannot be: use more than 0, and up to "
+        f"A timeout of {to_seconds(value)} s cannot be: use more than 0, and up to "
         f"{limits.TIMEOUT_DAYS} days."
     ),
-    "key": lambda value: f"A key has 1 to {limits.KEY_CHARACTERS} characters, not {len(str(value))}.",
+    "key": lambda value: (
+        f"A key has 1 to {limits.KEY_CHARACTERS} characters, not {len(value)}."
+        if isinstance(value, str)
+        else f"key={value!r}: a key is a str."
+    ),
     "service": lambda value: explain_service(str(value)),
     "tags": lambda _: f"tags must map str to str, with up to {limits.TAG_CHARACTERS} characters in all.",
     "parent_id": lambda value: f"parent_id={value!r} is no id of an orchestration.",

@@ -37,7 +37,7 @@ class Failure(Outcome):
     failed_attempts: tuple[FailedAttempt, ...]
     """The attempts before the last one, oldest first; only the last ten of more than ten."""
     log: str
-    """Where the log of its container is; empty if it never had one."""
+    """The place of its container's log; empty if it never had a container."""
 
     def exception(self) -> "JobFailed":
         """Return the failure as an exception that can be raised."""

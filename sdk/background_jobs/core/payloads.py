@@ -23,7 +23,8 @@ def params_line(index: int, params: object) -> bytes:
     if not isinstance(params, dict) or not all(isinstance(key, str) for key in params):
         raise InvalidParams(
             index,
-            f"they must be a JSON object (a dict with str keys, or a pydantic model), not {_shown(params)}.",
+            "they must be a JSON object (a dict with str keys, or a pydantic model), "
+            f"not {_describe(params)}.",
         )
     try:
         line = _encoder.encode(params).encode() + b"\n"
@@ -47,7 +48,9 @@ def result_document(result: object) -> tuple[Any, bytes]:
         plain = to_jsonable_python(result)
         document = _encoder.encode(plain).encode()
     except (PydanticSerializationError, ValueError, RecursionError) as reason:
-        raise InvalidResult(f"The result, {_shown(result)}, cannot be written as JSON: {reason}.") from reason
+        raise InvalidResult(
+            f"The result, {_describe(result)}, cannot be written as JSON: {reason}."
+        ) from reason
     if len(document) > RESULT_BYTES:
         raise InvalidResult(
             f"The result is {len(document):,} bytes of JSON, and {RESULT_BYTES:,} is the most. "
@@ -80,5 +83,5 @@ def storable(text: str) -> str:
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _shown(value: object) -> str:
+def _describe(value: object) -> str:
     return f"{bounded(repr(value), 80)} ({type(value).__name__})"

@@ -42,7 +42,7 @@ class ProgressChunk:
         attempt, percent = divmod(self._values[offset], 1 << _PERCENT_BITS)
         return Progress(attempt, percent)
 
-    def raised(self, offset: int, progress: Progress) -> bool:
+    def raise_progress(self, offset: int, progress: Progress) -> bool:
         """Raise the instance at *offset* to *progress*, and tell whether it was lower before."""
         value = (min(progress.attempt, _LAST_ATTEMPT) << _PERCENT_BITS) + progress.percent
         if value <= self._values[offset]:

@@ -89,7 +89,7 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class FeedItem:
-    """What one commit changed, and how many instances were in which state after it."""
+    """The changes of one commit, and how many instances were in which state after it."""
 
     version: int
     running: int

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from background_jobs.core import limits
-from background_jobs.core.bounds import seconds_of
+from background_jobs.core.bounds import to_seconds
 
 
 def _names(value: object) -> object:
@@ -19,7 +19,7 @@ def _names(value: object) -> object:
 
 
 Seconds = Annotated[
-    float, Field(ge=0, le=limits.DAY_SECONDS, allow_inf_nan=False), BeforeValidator(seconds_of)
+    float, Field(ge=0, le=limits.DAY_SECONDS, allow_inf_nan=False), BeforeValidator(to_seconds)
 ]
 """A span of up to a day, in seconds; a timedelta will do."""
 ErrorNames = Annotated[tuple[str, ...], BeforeValidator(_names)]
@@ -44,7 +44,7 @@ class Retry(BaseModel):
     retry_on: ErrorNames = ("Exception",)
     """An error is tried again if it is one of these, or derived from one."""
     give_up_on: ErrorNames = ()
-    """But not if it is one of these."""
+    """An error that is one of these, or derived from one, is never tried again."""
 
 
 ONCE = Retry(max_attempts=1)

@@ -59,7 +59,7 @@ class Stage:
     timeout: TimeoutSeconds | TimeoutSpan | None = None
     """Seconds, or a timedelta, that the stage may take."""
     then: "Stage | None" = field(default=None)
-    """What follows this one in turn."""
+    """The stage after this one."""
 
     @property
     def depth(self) -> int:
@@ -91,25 +91,25 @@ def fill_params(
     """
     if template == "results":
         return result if isinstance(result, dict) else {"result": result}
-    known = {"result": result, "params": params, "index": index, "job_id": job_id}
-    return {name: _fill(value, known) for name, value in template.items()}
+    sources = {"result": result, "params": params, "index": index, "job_id": job_id}
+    return {name: _fill(value, sources) for name, value in template.items()}
 
 
-def _fill(value: Any, known: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any JSON
+def _fill(value: Any, sources: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any JSON
     if isinstance(value, dict):
-        return {name: _fill(part, known) for name, part in value.items()}
+        return {name: _fill(part, sources) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_fill(part, known) for part in value]
+        return [_fill(part, sources) for part in value]
     if isinstance(value, str) and value.startswith("$"):
-        return value[1:] if value.startswith("$$") else _look_up(value, known)
+        return value[1:] if value.startswith("$$") else _look_up(value, sources)
     return value
 
 
-def _look_up(reference: str, known: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any JSON
-    value: Any = known
+def _look_up(reference: str, sources: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any JSON
+    value: Any = sources
     for name in reference[1:].split("."):
         if not isinstance(value, Mapping) or name not in value:
-            raise MissingReference(reference, known["index"])
+            raise MissingReference(reference, sources["index"])
         value = value[name]
     return value
 

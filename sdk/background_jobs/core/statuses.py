@@ -33,7 +33,7 @@ CHUNKS: Final = EqualParts(CHUNK_SIZE)
 
 
 class Status(StrEnum):
-    """What callers see of a job instance; Completed and Errored are final."""
+    """The status of a job instance, as callers see it; Completed and Errored are final."""
 
     IN_PROGRESS = "InProgress"
     COMPLETED = "Completed"
@@ -75,7 +75,7 @@ def status_of(rank: int) -> Status:
 
 
 class State(StrEnum):
-    """What lies behind a status; each value begins with another letter, by which grids name it."""
+    """The state of a job instance, finer than its status; in grids its first letter stands for it."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -160,12 +160,12 @@ class StatusChunk:
         """Return the state of every instance of this chunk, a letter each."""
         return bytes(self._ranks).translate(_TO_LETTERS).decode()
 
-    def offsets(self, states: Container[State]) -> Iterator[int]:
-        """Yield the offsets of the instances that are in one of *states*."""
+    def offsets(self, states: Container[State], count: int) -> Iterator[int]:
+        """Yield the offsets of those of the first *count* instances that are in one of *states*."""
         ranks = frozenset(rank for rank in range(ERRORED + 1) if state_of(rank) in states)
-        return (offset for offset, rank in enumerate(self._ranks) if rank in ranks)
+        return (offset for offset, rank in enumerate(self._ranks[:count]) if rank in ranks)
 
-    def raised(self, offset: int, rank: int) -> int | None:
+    def raise_rank(self, offset: int, rank: int) -> int | None:
         """Raise the instance at *offset* to *rank*; return its former rank, or None if it was as high."""
         before = self._ranks[offset]
         if rank <= before:

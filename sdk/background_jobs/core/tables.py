@@ -30,7 +30,7 @@ _HISTORY_CARRIED: Final = {
     HISTORY_BY_CUSTOMER: ("job_name",),
     HISTORY_BY_CUSTOMER_AND_STATUS: ("job_name",),
 }
-"""What some indexes carry beside their keys, to be filtered by; one customer has few orchestrations."""
+"""The attributes for filters that some indexes carry; one customer has few orchestrations to filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class IndexSchema:
 
 @dataclass(frozen=True, slots=True)
 class TableSchema:
-    """A table as DynamoDB is told to make it; *stream_view* is None where the table has no stream."""
+    """The schema of a table; *stream_view* is None where the table has no stream."""
 
     stream_view: str | None = None
     indexes: tuple[IndexSchema, ...] = ()

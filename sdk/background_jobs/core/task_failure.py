@@ -27,7 +27,7 @@ _ADVICE: Final = {
     "reached the limit": "Use less parallelism, or have the account's quota of Fargate vCPUs raised.",
     "Capacity is unavailable": "Use more subnets, or another size.",
 }
-"""What to do, by a part of AWS's message."""
+"""The advice to users, by a part of AWS's message."""
 
 
 def task_failure(error: str, cause: str) -> JobError:

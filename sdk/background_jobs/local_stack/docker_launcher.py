@@ -21,7 +21,7 @@ class DockerLauncher:
     """Runs every container from *image*, as its task definition says."""
 
     host: Final = _HOST
-    inherited: Final = (
+    inherited_variables: Final = (
         "DOCKER_CERT_PATH",
         "DOCKER_CONFIG",
         "DOCKER_CONTEXT",
@@ -73,7 +73,7 @@ def bridge_address() -> str | None:
     inspected = docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
     for network in json.loads(inspected.stdout or "null") or ():
         subnet = ipaddress.ip_network(network["Subnet"])
-        if subnet.version == 4:  # noqa: PLR2004 -- IPv4
+        if isinstance(subnet, ipaddress.IPv4Network):
             return str(network.get("Gateway") or subnet[1])
     return None
 

@@ -1,4 +1,4 @@
-"""What ships with the package: the template that CDK synthesized, and the code of the functions."""
+"""The files that ship with the package: the template that CDK synthesized, and the functions' code."""
 
 from pathlib import Path
 from typing import Final

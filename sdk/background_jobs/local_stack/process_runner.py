@@ -26,7 +26,7 @@ class Launcher(Protocol):
         """Return the name under which its containers find this machine."""
 
     @property
-    def inherited(self) -> Sequence[str]:
+    def inherited_variables(self) -> Sequence[str]:
         """Return the variables of this process that the command needs beside the container's own."""
 
     def command(
@@ -42,7 +42,7 @@ class ProcessLauncher:
     """Runs the jobs' main as it is."""
 
     host: Final = "127.0.0.1"
-    inherited: Final = ("LANG", "LC_ALL", "PYTHONPATH", "TMPDIR", "VIRTUAL_ENV")
+    inherited_variables: Final = ("LANG", "LC_ALL", "PYTHONPATH", "TMPDIR", "VIRTUAL_ENV")
     """Variables that say where packages and temporary files are; an image would have its own."""
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -157,7 +157,7 @@ class ProcessContainers:
             with log.open("wb") as output:
                 process = subprocess.Popen(
                     self._launcher.command(name, variables, options),
-                    env=self._inherited() | variables,
+                    env=self._read_inherited() | variables,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -179,8 +179,8 @@ class ProcessContainers:
         """Return the containers that still run."""
         return [container for container in self._containers.values() if not container.ended.is_set()]
 
-    def _inherited(self) -> dict[str, str]:
-        names = (*_INHERITED, *self._launcher.inherited)
+    def _read_inherited(self) -> dict[str, str]:
+        names = (*_INHERITED, *self._launcher.inherited_variables)
         return {name: os.environ[name] for name in names if name in os.environ}
 
     def _variables(self, variables: Mapping[str, str], log: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The stack that runs between commands: a file notes it, by which other commands find and end it."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Self
@@ -38,7 +39,7 @@ class RunningStack(BaseModel):
         stack = cls.model_validate_json(note.read_text())
         if stack.pid in {process.pid for process in find_processes(stack.stack_id)}:
             return stack
-        stack.end()
+        stack.end(keep_logs=True)
         return None
 
     @classmethod
@@ -75,11 +76,13 @@ class RunningStack(BaseModel):
         processes = find_processes(self.stack_id)
         return sum("JOB_NAME" in _variables(process) for process in processes)
 
-    def end(self) -> None:
-        """Take the stack down; no process of it is left."""
+    def end(self, *, keep_logs: bool = False) -> None:
+        """Take the stack down; no process of it is left, and no log unless they may say why it died."""
         end_all(self.stack_id)
         if self.in_docker:
             remove_containers(self.stack_id)
+        if not keep_logs:
+            shutil.rmtree(self.folder, ignore_errors=True)
         _note().unlink(missing_ok=True)
 
 

@@ -4,6 +4,7 @@ python -m background_jobs.local_stack.server '{"folder": ..., "command": [...], 
 """
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -11,6 +12,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +35,8 @@ ACCOUNT: Final = "000000000000"
 REGION: Final = "us-east-1"
 READY: Final = "ready.json"
 FAILED: Final = "failed.txt"
+JOBS: Final = "jobs.json"
+_POLL_SECONDS: Final = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +52,7 @@ class ServerOptions(BaseModel):
     """The options with which a stack is started."""
 
     folder: Path
-    """The folder of the logs, and of the file that says the stack is ready."""
+    """The folder of the logs, and of the files that say the stack is ready and which jobs it has."""
     command: list[str] = []
     """The main of a container, unless there is an image."""
     image: str = ""
@@ -167,13 +172,26 @@ def _deploy(port: int, options: ServerOptions) -> None:
         settings = deploy(boto3.Session(region_name=REGION), ACCOUNT)
         with socket.create_server(("127.0.0.1", options.api_port), backlog=256) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            settings = settings.model_copy(update={"api_url": url})
+            update = {"api_url": url, "job_names": _wait_for_job_names(options.folder)}
+            settings = settings.model_copy(update=update)
             _start_api(listener, settings, port, options)
     except Exception as error:  # noqa: BLE001 -- the file reports it to the process that waits
         _log.exception("The deployment failed")
         _publish(options.folder / FAILED, f"{type(error).__name__}: {error}")
         return
     _publish(options.folder / READY, Ready(port=port, settings=settings).model_dump_json())
+
+
+def _wait_for_job_names(folder: Path) -> tuple[str, ...]:
+    """Return the names of the jobs once whoever started the stack has asked for them."""
+    while not (folder / JOBS).exists():
+        time.sleep(_POLL_SECONDS)
+    return tuple(json.loads((folder / JOBS).read_text()))
+
+
+def publish_job_names(folder: Path, names: Sequence[str]) -> None:
+    """Tell the server, which waits for it, what the names of the jobs are."""
+    _publish(folder / JOBS, json.dumps(names))
 
 
 def _start_api(listener: socket.socket, settings: Settings, port: int, options: ServerOptions) -> None:

@@ -17,7 +17,14 @@ from background_jobs.local_stack.docker_launcher import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.jobs_main import JobsMain
 from background_jobs.local_stack.processes import STACK_ID, end_all
-from background_jobs.local_stack.server import FAILED, READY, Ready, ServerOptions, client_variables
+from background_jobs.local_stack.server import (
+    FAILED,
+    READY,
+    Ready,
+    ServerOptions,
+    client_variables,
+    publish_job_names,
+)
 from background_jobs.settings import Settings
 
 _START_SECONDS: Final = 60
@@ -100,7 +107,7 @@ class LocalStack:
             )
         try:
             with ThreadPoolExecutor(1) as pool:
-                names = pool.submit(self.main.describe)
+                names = pool.submit(self._describe)
                 ready = self._wait_until_ready(self._process)
                 job_names = names.result()
         except BaseException:
@@ -109,6 +116,15 @@ class LocalStack:
         settings = ready.settings.model_copy(update={"job_names": job_names})
         self.variables = client_variables(ready.port, "caller") | settings.to_env()
         return self
+
+    def _describe(self) -> tuple[str, ...]:
+        """Return the names of the jobs; the server gets them too, or none if they cannot be had."""
+        names: tuple[str, ...] = ()
+        try:
+            names = self.main.describe()
+        finally:
+            publish_job_names(self.folder, names)
+        return names
 
     @property
     def pid(self) -> int:

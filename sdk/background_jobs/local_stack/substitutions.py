@@ -87,7 +87,7 @@ class _TaskWaiter:
 
     def wait_until_stopped(self, cluster: str, task_arns: list[str]) -> dict[str, Any]:
         """Wait for the tasks to stop and return the last of them, or raise States.TaskFailed with it."""
-        failed = self._stepfunctions._ExecutionError
+        execution_error = self._stepfunctions._ExecutionError
         while any(self._ecs._tasks[arn]["lastStatus"] != "STOPPED" for arn in task_arns):
             time.sleep(_POLL_SECONDS)
         _, _, body = self._ecs._describe_tasks({"cluster": cluster, "tasks": task_arns})
@@ -95,10 +95,10 @@ class _TaskWaiter:
         for task in tasks:
             if _orchestration_id(task) in self._aborted:
                 # No Retry and no Catch matches this error, so that the child ends with its execution.
-                raise failed("States.Runtime", "The execution was aborted")
+                raise execution_error("States.Runtime", "The execution was aborted")
             codes = [container.get("exitCode") for container in task["containers"]]
             if any(code != 0 for code in codes):
-                raise failed("States.TaskFailed", json.dumps(_pascal(task)))
+                raise execution_error("States.TaskFailed", json.dumps(_pascal(task)))
         return {str(key): value for key, value in _pascal(tasks[-1]).items()}
 
     def stop_tasks_after(self, stop_execution: Callable[[Any], Any]) -> Callable[[Any], Any]:

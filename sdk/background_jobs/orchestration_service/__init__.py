@@ -1,4 +1,4 @@
-"""What callers use: kick off, re-attach, watch, and collect results."""
+"""The service for callers: kick off, re-attach, watch, and collect results."""
 
 from background_jobs.core.views.orchestration import Cancellation
 from background_jobs.orchestration_service.job_results import Failures, JobResults

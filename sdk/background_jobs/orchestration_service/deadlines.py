@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Self
 
-from background_jobs.core.fold import Summary
+from background_jobs.core.read_model import Summary
 
 _SHORTEST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
@@ -38,7 +38,7 @@ class Deadline:
             counts = (
                 f"{summary.completed + summary.errored} of {summary.total} instances have an outcome"
                 if summary.total is not None
-                else "how it stands was not heard by then"
+                else "its state was not known by then"
             )
             raise TimeoutError(
                 f"Orchestration {self.orchestration_id} was not done after {self.limit:g} s: {counts}. "

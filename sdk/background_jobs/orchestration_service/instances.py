@@ -25,7 +25,7 @@ def read_instance_page(
 ) -> InstancePage:
     """Return a page of the instances, all or those of one status; none while nothing was folded yet."""
     model = stores.read_model.read_snapshot(orchestration_id)
-    indices = indices_in_states(model, STATES[status] if status else State)
+    indices = indices_in_states(model, STATES[Status(status)] if status else State)
     page, next_index = slice_indices(indices, from_index, limit)
     views = [InstanceView.of(orchestration_id, index, model.rank(index)) for index in page]
     return InstancePage(instances=views, next_index=next_index)

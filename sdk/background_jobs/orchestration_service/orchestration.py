@@ -8,10 +8,10 @@ from background_jobs.aws.logs import LogLine
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import ContainerStarted, JobErrored, OrchestrationCancelled
-from background_jobs.core.fold import Summary
 from background_jobs.core.limits import PAGE, REASON_CHARACTERS
 from background_jobs.core.options import RerunKeywords
 from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.causes import FailureDigest
 from background_jobs.core.views.event_history import EventHistory

@@ -1,4 +1,4 @@
-"""What an orchestration's handle waits for, as steps that the synchronous and the asynchronous handle run."""
+"""The loops of an orchestration's handle, in steps that the synchronous and the asynchronous handle run."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from background_jobs.aws.logs import LogLine
 from background_jobs.aws.stores import Stores
 from background_jobs.core.events import JobErrored
-from background_jobs.core.fold import Summary
 from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.orchestration_service.container_logs import follow_log
 from background_jobs.orchestration_service.deadlines import Deadline

@@ -10,8 +10,8 @@ from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import OrchestrationCancelled
-from background_jobs.core.fold import Summary
 from background_jobs.core.limits import REASON_CHARACTERS
+from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.orchestration import Cancellation, OrchestrationView
 from background_jobs.core.views.pipeline import PipelineView, StageView
@@ -60,7 +60,7 @@ class PipelineStage:
 
 @dataclass(frozen=True, slots=True)
 class PipelineUpdate:
-    """What changed in one stage."""
+    """A change in one stage."""
 
     stage: int
     job_name: str
@@ -85,16 +85,16 @@ class Pipeline:
     def stages(self) -> list[PipelineStage]:
         """Return every stage, including those that are still to come."""
         stages: list[PipelineStage] = []
-        here: Orchestration | None = self._find_current(self._first)
+        current: Orchestration | None = self._find_current(self._first)
         then, skipped = self._stores.event_log.read_started(self.id).then, None
         job_name = self._first.job_name
         while True:
-            summary = here.summary() if here else None
-            stages.append(PipelineStage(len(stages) + 1, job_name, here, summary, skipped))
+            summary = current.summary() if current else None
+            stages.append(PipelineStage(len(stages) + 1, job_name, current, summary, skipped))
             if then is None:
                 return stages
             skipped = summary.next_skipped if summary else skipped
-            here = self._find_next(here, then.job_name) if here and not skipped else None
+            current = self._find_next(current, then.job_name) if current and not skipped else None
             job_name, then = then.job_name, then.then
 
     def view(self) -> PipelineView:
@@ -137,14 +137,14 @@ class Pipeline:
         stages = self.stages()
         if _combine_statuses(stages) is not Status.IN_PROGRESS:
             return Cancellation.ALREADY_DONE
-        here = next(stage.orchestration for stage in reversed(stages) if stage.orchestration)
-        cancellation = here.cancel(reason)
-        started = self._stores.event_log.read_started(here.id)
+        current = next(stage.orchestration for stage in reversed(stages) if stage.orchestration)
+        cancellation = current.cancel(reason)
+        started = self._stores.event_log.read_started(current.id)
         if started.then and not stages[-1].orchestration:
             # The stage that runs may complete meanwhile, and the next one start: a stage that finds its
             # cancellation before its own start ends at once.
             event = OrchestrationCancelled(
-                orchestration_id=ids.next_stage_id(here.id),
+                orchestration_id=ids.next_stage_id(current.id),
                 at=datetime.now(UTC),
                 reason=reason[:REASON_CHARACTERS],
             )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
-from background_jobs.core.fold import Summary
+from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 
 
@@ -17,15 +17,17 @@ def read_stages(
     stage, however many the runs are.
     """
     stages: dict[str, list[Summary]] = {}
-    here = {run: run for run in orchestration_ids}
-    while here:
-        summaries = stores.history.summaries(list(here.values()), consistent=consistent)
-        known = {summary.orchestration_id: summary for summary in summaries}
-        here = {run: stage for run, stage in here.items() if stage in known}
-        for run, stage in here.items():
-            stages.setdefault(run, []).append(known[stage])
-        here = {
-            run: ids.next_stage_id(stage) for run, stage in here.items() if known[stage].next_stage_expected
+    current = {run: run for run in orchestration_ids}
+    while current:
+        summaries = stores.history.summaries(list(current.values()), consistent=consistent)
+        by_id = {summary.orchestration_id: summary for summary in summaries}
+        current = {run: stage for run, stage in current.items() if stage in by_id}
+        for run, stage in current.items():
+            stages.setdefault(run, []).append(by_id[stage])
+        current = {
+            run: ids.next_stage_id(stage)
+            for run, stage in current.items()
+            if by_id[stage].next_stage_expected
         }
     return stages
 

@@ -63,7 +63,7 @@ class Schedule:
 
     def pause(self) -> None:
         """Make nothing due until `resume`; occurrences in the queue still run. Raises ScheduleEnded."""
-        deployed = self._deployed()
+        deployed = self._require_deployed()
         if not deployed.paused:
             now = self._clock()
             self._scheduler.set_paused(deployed.definition, now, paused=True)
@@ -72,7 +72,7 @@ class Schedule:
 
     def resume(self) -> None:
         """Go on after `pause`; occurrences of the time between do not run. Raises ScheduleEnded."""
-        deployed = self._deployed()
+        deployed = self._require_deployed()
         if deployed.paused:
             now = self._clock()
             self._scheduler.set_paused(deployed.definition, now, paused=False)
@@ -151,12 +151,12 @@ class Schedule:
         Raises InvalidBackfill, or ScheduleEnded if the schedule was deleted; nothing was started then.
         """
         policy = Overlap(overlap or self.definition.overlap)
-        due = self._due_between(from_, to)
+        due = self._list_due(from_, to)
         ran = {run.scheduled_at for run in self._stores.schedule_log.read_runs_since(self.name, from_)}
         events = (self._occurrence_runner.run(self.definition, at, policy) for at in due if at not in ran)
         return self._with_statuses(map(run_from_event, events))
 
-    def _due_between(self, from_: datetime, to: datetime) -> list[datetime]:
+    def _list_due(self, from_: datetime, to: datetime) -> list[datetime]:
         now = self._clock()
         if from_.tzinfo is None or to.tzinfo is None:
             raise InvalidBackfill(self.name, "its bounds need a time zone")
@@ -176,7 +176,7 @@ class Schedule:
             )
         return due
 
-    def _deployed(self) -> DeployedSchedule:
+    def _require_deployed(self) -> DeployedSchedule:
         deployed = self._scheduler.get(self.name)
         if deployed is None:
             raise ScheduleEnded(self.name)

@@ -7,7 +7,7 @@ import httpx2
 from httpx2 import ServerSentEvent
 
 from background_jobs.core.errors import OrchestrationNotFound, ServiceUnreachable
-from background_jobs.core.fold import Advance, Summary, Transition
+from background_jobs.core.read_model import Advance, Summary, Transition
 from background_jobs.core.statuses import LETTERS, State, rank_of
 from background_jobs.core.views import stream_events
 from background_jobs.core.views.orchestration import OrchestrationView

@@ -6,7 +6,8 @@ from functools import partial
 from importlib.util import find_spec
 
 from background_jobs.aws.stores import Stores
-from background_jobs.core.fold import Advance, ReadModel, Summary, Transition, fold
+from background_jobs.core.fold import fold
+from background_jobs.core.read_model import Advance, ReadModel, Summary, Transition
 from background_jobs.core.statuses import State
 from background_jobs.core.views.instances import indices_in_states
 from background_jobs.core.views.stream_events import SnapshotEvent
@@ -16,7 +17,7 @@ from background_jobs.orchestration_service.steps import Emit, Pause, Steps, Task
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What changed since the update before."""
+    """The changes since the update before."""
 
     summary: Summary
     transitions: tuple[Transition, ...]

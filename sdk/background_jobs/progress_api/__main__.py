@@ -13,12 +13,12 @@ from background_jobs.settings import ApiSettings, Settings
 
 
 def serve(listener: socket.socket) -> None:
-    """Serve on *listener* until told to end; settings come from the environment."""
+    """Serve on *listener* until told to end; settings come from variables."""
     api = ApiSettings.from_env()
     app = create_app(Settings.from_env(), api)
     if api.json_log:
         _log_json()
-    # Streams have no end of their own to wait for when the server is told to end.
+    # A stream may go on for days, so a server that is told to end waits for none.
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
     asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
 

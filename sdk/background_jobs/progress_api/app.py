@@ -1,12 +1,14 @@
 """The application: its routes, its middleware, and how it answers our errors."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from background_jobs.aws.stores import Stores
@@ -62,6 +64,7 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
     for kind in _STATUSES:
         app.add_exception_handler(kind, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_middleware(Guard)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(api.allowed_hosts))
     return app
@@ -83,6 +86,16 @@ async def _answer_invalid_request(_request: Request, error: Exception) -> JSONRe
     problems: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else []
     reasons = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
     return _to_response(422, "InvalidRequest", reasons or "The request cannot be read.")
+
+
+async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
+    known = error if isinstance(error, HTTPException) else HTTPException(500)
+    name = HTTPStatus(known.status_code).phrase.replace(" ", "")
+    hint = " All routes are described at /openapi.json." if known.status_code in (404, 405) else ""
+    message = f"{request.method} {request.url.path}: {known.detail.rstrip('.')}.{hint}"
+    answer = _to_response(known.status_code, name, message)
+    answer.headers.update(known.headers or {})
+    return answer
 
 
 def _to_response(status: int, error: str, message: str) -> JSONResponse:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from sse_starlette import ServerSentEvent
 
-from background_jobs.core.fold import FeedItem, Summary
+from background_jobs.core.read_model import FeedItem, Summary
 from background_jobs.core.views import stream_events
 
 

@@ -10,7 +10,7 @@ from background_jobs.core.views.orchestration import CancelAnswer
 from background_jobs.core.views.pipeline import PipelineView
 from background_jobs.core.views.waits import Wait
 from background_jobs.orchestration_service import OrchestrationService
-from background_jobs.progress_api.models import CancelRequest, OrchestrationId
+from background_jobs.progress_api.models import CancelBody, OrchestrationId
 
 router = APIRouter(prefix="/orchestrations/{orchestration_id}", tags=["orchestrations"])
 
@@ -44,6 +44,6 @@ def pipeline(orchestration_id: OrchestrationId, request: Request) -> PipelineVie
 
 
 @router.post("/pipeline/cancel")
-def cancel_pipeline(orchestration_id: OrchestrationId, body: CancelRequest, request: Request) -> CancelAnswer:
+def cancel_pipeline(orchestration_id: OrchestrationId, body: CancelBody, request: Request) -> CancelAnswer:
     """Cancel the stage that runs, and keep the one after it from starting."""
     return CancelAnswer(found=_service(request).pipeline(orchestration_id).cancel(body.reason))

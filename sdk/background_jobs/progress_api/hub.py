@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from background_jobs.aws.stores import Stores
-from background_jobs.core.fold import FeedItem, ReadModel, Summary, fold
+from background_jobs.core.fold import fold
 from background_jobs.core.metrics import FEED_LAG_FIELD
+from background_jobs.core.read_model import FeedItem, ReadModel, Summary
 from background_jobs.core.views import stream_events
 from background_jobs.core.views.orchestration import OrchestrationView
 from background_jobs.progress_api.event_encoding import encode_event, encode_progress, encode_versions
@@ -29,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class Position(NamedTuple):
-    """What a client has received: everything up to *version*, but not its progress if that is due."""
+    """The place of a client in the stream: it has received all up to *version*, or all but its progress."""
 
     version: int
     progress_is_due: bool
@@ -80,9 +81,9 @@ class Poll:
         """Wait for a version after *version*, or for the end; return the events of each version since."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.summary.version > version or self.summary.done)
-        known = list(self._tail)
-        if self.summary.version <= version or (known and known[0] <= version + 1):
-            return [(number, self._tail[number]) for number in known if number > version]
+        numbers = list(self._tail)
+        if self.summary.version <= version or (numbers and numbers[0] <= version + 1):
+            return [(number, self._tail[number]) for number in numbers if number > version]
         return await asyncio.to_thread(self._read, version, self.summary)
 
     async def read_progress(self, version: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What belongs to HTTP alone: the parts of addresses, the bodies of requests, and problems."""
+"""The models that only HTTP has: parts of addresses, bodies of requests, and problems."""
 
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ class Problem(BaseModel):
 
 
 class KickOffBody(KickOffOptions):
-    """What `OrchestrationService.kick_off_job` takes."""
+    """The job, the params and the options of a kick-off."""
 
     job_name: JobName
     params: list[dict[str, Any]] = Field(description="One job instance for each.")
@@ -31,13 +31,13 @@ class RerunBody(RerunOptions):
 
 
 class ScheduleBody(ScheduleOptions):
-    """What `OrchestrationService.schedule_job` takes."""
+    """The job, the params and the options of a schedule."""
 
     job_name: JobName
     params: list[dict[str, Any]] = Field(default=[{}], min_length=1, description="One job instance for each.")
 
 
-class CancelRequest(BaseModel):
+class CancelBody(BaseModel):
     """Why an orchestration is to end."""
 
     model_config = ConfigDict(extra="forbid")

@@ -22,7 +22,7 @@ from background_jobs.core.views.outcomes import FailurePage, SuccessPage
 from background_jobs.core.views.throughput import Throughput
 from background_jobs.orchestration_service import Orchestration, OrchestrationService
 from background_jobs.progress_api.models import (
-    CancelRequest,
+    CancelBody,
     KickOffBody,
     OrchestrationId,
     Problem,
@@ -90,7 +90,7 @@ def show(orchestration_id: OrchestrationId, request: Request) -> OrchestrationVi
 
 
 @router.post("/{orchestration_id}/cancel")
-def cancel(orchestration_id: OrchestrationId, body: CancelRequest, request: Request) -> CancelAnswer:
+def cancel(orchestration_id: OrchestrationId, body: CancelBody, request: Request) -> CancelAnswer:
     """Ask for the end; what has no outcome yet is Errored as Cancelled."""
     return CancelAnswer(found=_orchestration(orchestration_id, request).cancel(body.reason))
 

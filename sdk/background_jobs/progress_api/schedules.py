@@ -39,7 +39,7 @@ class ScheduleRuns(BaseModel):
     runs: list[ScheduleRun]
 
 
-class RunNowRequest(BaseModel):
+class RunNowBody(BaseModel):
     """How to run a schedule's job now."""
 
     model_config = ConfigDict(extra="forbid")
@@ -48,7 +48,7 @@ class RunNowRequest(BaseModel):
     """Whether to run beside a run that is still in progress, whatever the schedule's overlap."""
 
 
-class BackfillRequest(BaseModel):
+class BackfillBody(BaseModel):
     """Which occurrences of the past are to run."""
 
     model_config = ConfigDict(extra="forbid")
@@ -105,13 +105,13 @@ def resume(name: Name, request: Request) -> ScheduleView:
 
 
 @router.post("/{name}/run-now", status_code=201, responses=_ENDED)
-def run_now(name: Name, body: RunNowRequest, request: Request) -> ScheduleRun:
+def run_now(name: Name, body: RunNowBody, request: Request) -> ScheduleRun:
     """Run the job now, as if it were due; the answer says what became of that."""
     return _schedule(request, name).run_now(force=body.force)
 
 
 @router.post("/{name}/backfill", status_code=201, responses=_ENDED)
-def backfill(name: Name, body: BackfillRequest, request: Request) -> ScheduleRuns:
+def backfill(name: Name, body: BackfillBody, request: Request) -> ScheduleRuns:
     """Run the occurrences of a time that did not run, and say what became of each, oldest first."""
     return ScheduleRuns(runs=_schedule(request, name).backfill(body.from_, body.to, overlap=body.overlap))
 

@@ -1,4 +1,4 @@
-"""What goes around every request: limits on what comes in, headers on what goes out."""
+"""The middleware around every request: limits on requests, and headers of answers."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from background_jobs.progress_api.models import Problem
 
 MAX_REQUEST_BYTES: Final = 6 * 1024 * 1024
-"""What Lambda takes as well."""
+"""The limit of Lambda, too."""
 
 _HEADERS: Final = {
     "content-security-policy": (
@@ -39,16 +39,16 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
-        async def sending(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
         refusal = _refusal(scope["method"], Headers(scope=scope))
         if refusal is None:
-            await self._app(scope, receive, sending)
+            await self._app(scope, receive, send_with_headers)
         else:
-            await refusal(scope, receive, sending)
+            await refusal(scope, receive, send_with_headers)
 
 
 def _refusal(method: str, headers: Headers) -> JSONResponse | None:

@@ -1,4 +1,4 @@
-"""What the state machine, the stack and the containers agree on: family, container name and variables."""
+"""The names on which state machine, stack and containers agree: family, container and variables."""
 
 from typing import Final
 

@@ -25,7 +25,7 @@ ScheduleName = Annotated[str, Field(pattern=SCHEDULE_NAME)]
 
 
 class Overlap(StrEnum):
-    """What becomes of an occurrence while a run of the same schedule is still in progress."""
+    """The ways to treat an occurrence while a run of the same schedule is still in progress."""
 
     SKIP = "skip"
     QUEUE = "queue"
@@ -38,7 +38,7 @@ class ScheduleDefinition(OccurrenceOptions):
     A run of the schedule is in progress until the stages that follow it have ended, too.
     """
 
-    # What a later release adds is left out here.
+    # A release reads the schedules of later releases, too, without the fields that it does not know.
     model_config = ConfigDict(extra="ignore")
 
     schema_version: Literal[1] = 1
@@ -48,11 +48,11 @@ class ScheduleDefinition(OccurrenceOptions):
     timing: Timing
     overlap: Overlap = Overlap.SKIP
     jitter: timedelta = timedelta()
-    """Within how long after its time an occurrence may come; Scheduler draws."""
+    """How long after its time an occurrence may come, at most; Scheduler picks the moment."""
     params: tuple[dict[str, Any], ...] = ()
     """One job instance for each; empty if they are in the object *params_key*."""
     params_key: str = ""
-    """The object of params that are too large to travel, one JSON object a line."""
+    """The object of params that are too large for Scheduler's input, one JSON object a line."""
     declared: bool = False
     """Whether the stack declares it; then it can be changed only there."""
 
@@ -84,7 +84,7 @@ class ScheduleDefinition(OccurrenceOptions):
 
 
 class Due(BaseModel):
-    """What Scheduler hands to the function: an occurrence of a schedule."""
+    """An occurrence of a schedule, as Scheduler hands it to the function."""
 
     definition: ScheduleDefinition
     scheduled_at: AwareDatetime

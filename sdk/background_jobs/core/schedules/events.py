@@ -41,7 +41,7 @@ class ScheduleDefined(_Change):
 
 
 class SchedulePaused(_Change):
-    """Nothing is due any more until the schedule is resumed."""
+    """A schedule was paused; nothing is due until it is resumed."""
 
     type: Literal["SchedulePaused"] = "SchedulePaused"
 
@@ -127,10 +127,10 @@ def sortable(at: datetime) -> str:
 
 
 def skipped_sort(scheduled_at: datetime) -> str:
-    """Return the place of the event that an occurrence was skipped."""
+    """Return the sort key of the event that an occurrence was skipped."""
     return f"skipped#{sortable(scheduled_at)}"
 
 
 def queue_sort(place: int) -> str:
-    """Return the place of the event at *place* of the queue."""
+    """Return the sort key of the event at *place* of the queue."""
     return f"queued#{place:08d}"

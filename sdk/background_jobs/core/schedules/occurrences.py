@@ -1,4 +1,4 @@
-"""What became of a schedule's occurrences, including those that were missed."""
+"""The history of a schedule: what became of each occurrence, including those that were missed."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _GRACE: Final = timedelta(minutes=2)
 
 
 class RunState(StrEnum):
-    """What became of an occurrence."""
+    """The state of an occurrence: started, or why it was not."""
 
     STARTED = "started"
     QUEUED = "queued"

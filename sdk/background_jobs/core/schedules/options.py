@@ -29,7 +29,7 @@ class ScheduleOptions(OccurrenceOptions):
     )
     jitter: timedelta = Field(
         default=timedelta(),
-        description="Within how long after its time an occurrence may come, in whole minutes.",
+        description="How long after its time an occurrence may come, at most, in whole minutes.",
     )
 
 

@@ -1,1 +1,1 @@
-"""What people and programs are shown: models that the API answers and the command line prints."""
+"""The models that the API answers and the command line prints."""

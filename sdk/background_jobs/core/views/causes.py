@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from background_jobs.core.events import JobError, JobErrored
 from background_jobs.core.payloads import bounded
+from background_jobs.core.wording import count_of
 
 EXAMPLES: Final = 20
 """The most indices that a cause lists."""
@@ -79,7 +80,8 @@ class FailureDigest(BaseModel):
     )
 
     def __str__(self) -> str:
-        parts = [f"{self.failed} failures, {len(self.causes) + self.more_causes} causes"]
+        cause_count = len(self.causes) + self.more_causes
+        parts = [f"{count_of(self.failed, 'failure')}, {count_of(cause_count, 'cause')}"]
         for number, cause in enumerate(self.causes, start=1):
             if cause.common:
                 parts.append(f"cause {number} always has {', '.join(map(str, cause.common))}")

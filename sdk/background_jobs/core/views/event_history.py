@@ -19,6 +19,7 @@ from background_jobs.core.events import (
     StageSkipped,
 )
 from background_jobs.core.views.waits import Wait
+from background_jobs.core.wording import count_of
 
 
 class TimelineEntry(BaseModel):
@@ -47,7 +48,7 @@ class Launch(BaseModel):
 
 
 class EventHistory(BaseModel):
-    """What the log says of an orchestration beside its summary."""
+    """The history of an orchestration in the log, beside its summary."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -118,7 +119,8 @@ def _find_ends(launches: Sequence[Launch], ended_at: datetime) -> list[datetime]
 def _describe(event: OrchestrationEvent) -> str:  # noqa: PLR0911 -- a sentence for each event
     match event:
         case OrchestrationStarted():
-            return f"{event.total} instances of {event.job_name} in {event.parallelism} shares"
+            instances = count_of(event.total, "instance")
+            return f"{instances} of {event.job_name} in {count_of(event.parallelism, 'share')}"
         case OrchestrationCancelled():
             return event.reason
         case OrchestrationCompleted():

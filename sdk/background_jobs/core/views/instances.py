@@ -17,7 +17,7 @@ from background_jobs.core.events import (
     JobProgressed,
     JobStarted,
 )
-from background_jobs.core.fold import ReadModel
+from background_jobs.core.read_model import ReadModel
 from background_jobs.core.statuses import (
     CHUNKS,
     State,
@@ -96,11 +96,9 @@ def indices_in_states(model: ReadModel, states: Iterable[State]) -> Iterator[int
     """Yield the indices of the instances of *model* that are in one of *states*, ascending."""
     accepted, total = frozenset(states), model.summary.total or 0
     for number in range(CHUNKS.count(total)):
+        first = CHUNKS.index(number)
         chunk = model.chunks.get(number, StatusChunk())
-        for offset in chunk.offsets(accepted):
-            index = CHUNKS.index(number, offset)
-            if index < total:
-                yield index
+        yield from (first + offset for offset in chunk.offsets(accepted, total - first))
 
 
 def slice_indices(indices: Iterable[int], from_index: int, limit: int) -> tuple[list[int], int | None]:

@@ -7,9 +7,9 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from background_jobs.core.fold import Summary
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.progress import eta_seconds
+from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 
 
@@ -101,7 +101,7 @@ class KickOffAnswer(BaseModel):
 
 
 class Cancellation(StrEnum):
-    """What a call of cancel found."""
+    """The state in which a cancellation found the orchestration."""
 
     REQUESTED = "requested"
     ALREADY_CANCELLED = "already cancelled"
@@ -109,7 +109,7 @@ class Cancellation(StrEnum):
 
 
 class CancelAnswer(BaseModel):
-    """What a request to cancel found."""
+    """The answer to a request to cancel."""
 
     found: Cancellation
 

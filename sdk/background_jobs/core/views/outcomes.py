@@ -10,7 +10,7 @@ from background_jobs.core.outcomes import Failure, Success
 
 
 class OutcomeView(BaseModel):
-    """What successes and failures have in common."""
+    """The fields that successes and failures have in common."""
 
     model_config = ConfigDict(from_attributes=True)
 

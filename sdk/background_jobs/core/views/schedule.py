@@ -21,7 +21,7 @@ class ScheduleState(StrEnum):
 
 
 class ScheduleView(BaseModel):
-    """What a schedule does, and when next."""
+    """A schedule: its job, when it is due, and its next occurrences."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,7 +30,7 @@ class ScheduleView(BaseModel):
     job_name: str
     service: str
     due: str
-    """As EventBridge Scheduler writes it: ``cron(...)``, ``rate(...)`` or ``at(...)``."""
+    """The expression of EventBridge Scheduler: ``cron(...)``, ``rate(...)`` or ``at(...)``."""
     timezone: str
     start: AwareDatetime | None
     end: AwareDatetime | None

@@ -7,8 +7,8 @@ from typing import Final, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from background_jobs.core import ids
-from background_jobs.core.fold import Advance, FeedItem, ReadModel, Summary, Transition
 from background_jobs.core.progress import ProgressChunk
+from background_jobs.core.read_model import Advance, FeedItem, ReadModel, Summary, Transition
 from background_jobs.core.statuses import (
     CHUNKS,
     LETTERS,

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from background_jobs.core.fold import FeedItem, Summary
+from background_jobs.core.read_model import FeedItem, Summary
 from background_jobs.core.statuses import COMPLETED, ERRORED
 
 SHORTEST_BUCKET: Final = 0.5

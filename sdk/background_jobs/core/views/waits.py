@@ -13,6 +13,7 @@ from background_jobs.core.events import (
     OrchestrationStarted,
     ShareDelayed,
 )
+from background_jobs.core.wording import count_of
 
 QUEUED = "queued behind parallelism"
 LAUNCHING = "waiting for launch"
@@ -32,7 +33,9 @@ class Wait(BaseModel):
     """The message of AWS; empty if there was none."""
 
     def __str__(self) -> str:
-        text = f"{self.instances} instances: {self.reason}, since {self.since:%Y-%m-%d %H:%M:%S %Z}"
+        text = (
+            f"{count_of(self.instances, 'instance')}: {self.reason}, since {self.since:%Y-%m-%d %H:%M:%S %Z}"
+        )
         return f"{text} ({self.detail})" if self.detail else text
 
 
@@ -57,7 +60,7 @@ def explain_waits(
     """Return why the instances with the indices *waiting* (ascending) wait, the largest group first."""
     total, count = orchestration.total, orchestration.parallelism
     bounds = [share.last for share in shares.cut_shares([1] * total, total, count)] if total else []
-    launched = {one.share for one in containers.started}
+    launched = {start.share for start in containers.started}
     delays: dict[int, list[ShareDelayed]] = {}
     for delay in sorted(containers.delays, key=lambda delay: delay.number):
         delays.setdefault(delay.share, []).append(delay)

@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 FILES: Final = Path(__file__).parent / "static"
 _HEADERS: Final = {"cache-control": "no-cache"}
-"""Asked again each time, and answered by 304 mostly: scripts of two versions must not meet in one page."""
+"""A browser asks each time, and mostly gets 304, so that scripts of two versions never meet in one page."""
 router = APIRouter(include_in_schema=False)
 
 

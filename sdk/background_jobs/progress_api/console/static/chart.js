@@ -18,15 +18,15 @@ export class Chart {
     /** @type {ChartColumns} */
     this.columns = [[], [], [], []];
     this.redraw = () => this.draw();
-    this.resized = new ResizeObserver(() =>
+    this.resizeObserver = new ResizeObserver(() =>
       this.plot?.setSize({ width: this.canvas.clientWidth, height: HEIGHT }),
     );
-    this.resized.observe(this.canvas);
+    this.resizeObserver.observe(this.canvas);
     addEventListener("themechange", this.redraw);
   }
 
   close() {
-    this.resized.disconnect();
+    this.resizeObserver.disconnect();
     removeEventListener("themechange", this.redraw);
     this.plot?.destroy();
   }
@@ -39,7 +39,7 @@ export class Chart {
     this.columns = columns;
     if (this.plot) this.plot.setData(columns);
     else if (columns[0].length > 1) this.draw();
-    this.read(this.plot?.cursor.idx);
+    this.showReadout(this.plot?.cursor.idx);
   }
 
   draw() {
@@ -52,7 +52,7 @@ export class Chart {
         ...options(width < NARROW),
         width,
         height: HEIGHT,
-        hooks: { setCursor: [(/** @type {Plot} */ plot) => this.read(plot.cursor.idx)] },
+        hooks: { setCursor: [(/** @type {Plot} */ plot) => this.showReadout(plot.cursor.idx)] },
       },
       this.columns,
       this.canvas,
@@ -63,7 +63,7 @@ export class Chart {
    * Say in words what the chart shows at *place*, where the pointer is, or else at its end.
    * @param {number | null} [place]
    */
-  read(place) {
+  showReadout(place) {
     const [at, rates, errors, remaining] = this.columns;
     const last = place ?? at.length - 1;
     if (at.length < 2) return setText(this.readout, "The chart begins with the first outcomes.");

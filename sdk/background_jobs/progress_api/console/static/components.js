@@ -155,7 +155,7 @@ export function codeBlock(value, label) {
  */
 export function errorNotice(error, retry) {
   const refusal = error instanceof ApiError ? error : null;
-  if (refusal?.isLocked) return locked(refusal);
+  if (refusal?.isLocked) return lockedNotice(refusal);
   return h(
     "div",
     { class: "card notice", role: "alert" },
@@ -166,7 +166,7 @@ export function errorNotice(error, retry) {
 }
 
 /** @param {ApiError} error */
-function locked(error) {
+function lockedNotice(error) {
   return h(
     "div",
     { class: "card notice", role: "alert" },

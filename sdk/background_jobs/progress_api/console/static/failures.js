@@ -102,7 +102,7 @@ class Cause {
     this.detail = h("div", { class: "cause-detail" });
     this.details = h(
       "details",
-      { ontoggle: () => this.toggled() },
+      { ontoggle: () => this.showFirst() },
       h(
         "summary",
         {},
@@ -126,12 +126,16 @@ class Cause {
     setText(this.type, cause.type);
     setText(this.message, cause.message);
     setText(this.place, cause.place);
-    setText(this.common, cause.common.length ? `always has ${cause.common.map(shared).join(", ")}` : "");
+    setText(
+      this.common,
+      cause.common.length ? `always has ${cause.common.map(describeShared).join(", ")}` : "",
+    );
     this.share.style.setProperty("--share", `${(100 * cause.count) / total}%`);
     if (this.details.open) this.showChips();
   }
 
-  toggled() {
+  /** Show the first instance when somebody opens the cause. */
+  showFirst() {
     if (!this.details.open || this.openIndex !== undefined) return;
     this.showChips();
     this.pick(this.cause.indices[0]);
@@ -166,7 +170,7 @@ class Cause {
       chip.setAttribute("aria-pressed", String(chip.textContent === count(index)));
     try {
       const { params, error } = await get(`${path(this.id)}/instances/${index}`);
-      if (this.openIndex === index) this.detail.replaceChildren(...this.explained(index, params, error));
+      if (this.openIndex === index) this.detail.replaceChildren(...this.explain(index, params, error));
     } catch (error) {
       this.detail.replaceChildren(errorNotice(error, () => this.pick(index)));
     }
@@ -177,7 +181,7 @@ class Cause {
    * @param {unknown} params
    * @param {JobError} error
    */
-  explained(index, params, error) {
+  explain(index, params, error) {
     return [
       h("h4", {}, "Params"),
       codeBlock(params, `Params of instance ${index}`),
@@ -199,4 +203,5 @@ class Cause {
  * A param that all failures of a cause share, and the number of all instances that have it.
  * @param {ParamInCommon} param
  */
-const shared = ({ name, value, instances }) => `${name}=${value} (as have ${count(instances)} in all)`;
+const describeShared = ({ name, value, instances }) =>
+  `${name}=${value} (as have ${count(instances)} in all)`;

@@ -17,15 +17,15 @@ const STATUSES = { "": "Any status", InProgress: "In progress", Completed: "Comp
 
 export class Filters {
   /**
-   * *changed* is called with the filters as URLSearchParams.
-   * @param {(query: URLSearchParams) => void} changed
+   * *onChange* is called with the filters as URLSearchParams.
+   * @param {(query: URLSearchParams) => void} onChange
    */
-  constructor(changed) {
-    this.changed = changed;
+  constructor(onChange) {
+    this.onChange = onChange;
     this.names = h("datalist", { id: "job-names" });
     this.clear = h(
       "button",
-      { type: "button", class: "quiet clear", onclick: () => this.changed(new URLSearchParams()) },
+      { type: "button", class: "quiet clear", onclick: () => this.onChange(new URLSearchParams()) },
       "Clear",
     );
     this.element = h(
@@ -101,7 +101,7 @@ export class Filters {
       const text = String(value).trim();
       if (text && !isHidden) query.set(name, text);
     }
-    this.changed(query);
+    this.onChange(query);
   }
 }
 

@@ -39,11 +39,11 @@ export class Grid {
   context;
 
   /**
-   * Make an empty grid; *opened* is called with an index when an instance is chosen.
-   * @param {(index: number) => void} opened
+   * Make an empty grid; *onOpen* is called with an index when an instance is chosen.
+   * @param {(index: number) => void} onOpen
    */
-  constructor(opened) {
-    this.opened = opened;
+  constructor(onOpen) {
+    this.onOpen = onOpen;
     /** @type {Set<number>} */
     this.dirty = new Set();
     this.cursor = 0;
@@ -71,15 +71,15 @@ export class Grid {
       this.tip,
       this.announcement,
     );
-    this.resized = new ResizeObserver(() => this.layOut());
-    this.resized.observe(this.element);
-    this.themed = () => this.layOut();
-    addEventListener("themechange", this.themed);
+    this.resizeObserver = new ResizeObserver(() => this.layOut());
+    this.resizeObserver.observe(this.element);
+    this.onThemeChange = () => this.layOut();
+    addEventListener("themechange", this.onThemeChange);
   }
 
   close() {
-    this.resized.disconnect();
-    removeEventListener("themechange", this.themed);
+    this.resizeObserver.disconnect();
+    removeEventListener("themechange", this.onThemeChange);
   }
 
   /**
@@ -172,7 +172,7 @@ export class Grid {
   key(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || !this.instances?.total) return;
     const step = KEYS[event.key];
-    if (event.key === "Enter") this.opened(this.cursor);
+    if (event.key === "Enter") this.onOpen(this.cursor);
     else if (event.key === "e") this.moveTo(Math.max(this.instances.next("E", this.cursor), 0));
     else if (step) this.moveTo(this.cursor + step(this));
     else if (event.key === "Escape") this.leave();
@@ -212,7 +212,7 @@ export class Grid {
     const index = this.instances?.total ? this.indexAt(event) : null;
     if (index === null) return;
     this.cursor = index;
-    this.opened(index);
+    this.onOpen(index);
   }
 
   /** @param {MouseEvent} event */

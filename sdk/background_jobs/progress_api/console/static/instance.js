@@ -24,11 +24,11 @@ export class InstancePanel {
   element;
 
   /**
-   * Make a closed panel of orchestration *id*; *closed* is called when somebody closes it.
+   * Make a closed panel of orchestration *id*; *onClose* is called when somebody closes it.
    * @param {string} id
-   * @param {() => void} closed
+   * @param {() => void} onClose
    */
-  constructor(id, closed) {
+  constructor(id, onClose) {
     this.id = id;
     this.title = h("h2", { id: "instance-title", tabindex: -1, autofocus: true });
     this.state = h("span", { class: "badge" });
@@ -40,8 +40,8 @@ export class InstancePanel {
       {
         class: "panel",
         "aria-labelledby": "instance-title",
-        onclose: closed,
-        onclick: (event) => this.outside(event),
+        onclose: onClose,
+        onclick: (event) => this.closeIfOutside(event),
       },
       h(
         "header",
@@ -62,7 +62,7 @@ export class InstancePanel {
   }
 
   /** @param {MouseEvent} event */
-  outside(event) {
+  closeIfOutside(event) {
     if (event.target === this.element) this.element.close();
   }
 
@@ -97,8 +97,8 @@ export class InstancePanel {
     this.later = null;
     const index = this.index;
     setText(this.title, `Instance ${count(index)}`);
-    this.lead(this.previous, index - 1);
-    this.lead(this.following, index + 1);
+    this.setTarget(this.previous, index - 1);
+    this.setTarget(this.following, index + 1);
     try {
       const detail = await get(`${path(this.id)}/instances/${index}`);
       if (index === this.index) this.show(detail);
@@ -111,7 +111,7 @@ export class InstancePanel {
    * @param {HTMLAnchorElement} link
    * @param {number} index
    */
-  lead(link, index) {
+  setTarget(link, index) {
     const isThere = index >= 0 && index < this.instances.total;
     link.classList.toggle("off", !isThere);
     if (isThere) link.setAttribute("href", `#/${path(this.id)}/instances/${index}`);

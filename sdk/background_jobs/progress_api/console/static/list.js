@@ -41,8 +41,8 @@ export class ListPage {
       this.empty,
       this.pages,
     );
-    this.seen = () => document.hidden || this.load();
-    document.addEventListener("visibilitychange", this.seen);
+    this.loadIfVisible = () => document.hidden || this.load();
+    document.addEventListener("visibilitychange", this.loadIfVisible);
     this.update({ query });
   }
 
@@ -59,7 +59,7 @@ export class ListPage {
   close() {
     clearTimeout(this.later);
     this.closed = true;
-    document.removeEventListener("visibilitychange", this.seen);
+    document.removeEventListener("visibilitychange", this.loadIfVisible);
   }
 
   async load() {
@@ -74,13 +74,13 @@ export class ListPage {
       this.pause = page.orchestrations.some(({ status }) => status === "InProgress") ? SOON : CALM;
     } catch (error) {
       if (this.closed || query !== this.query) return;
-      this.refused(error);
+      this.showError(error);
     }
     if (!document.hidden) this.later = setTimeout(() => this.load(), this.pause);
   }
 
   /** @param {unknown} error */
-  refused(error) {
+  showError(error) {
     if (error instanceof ApiError && (error.isLocked || error.status >= 400)) {
       this.list.replaceChildren(
         h("li", {}, errorNotice(error, error.isLocked ? null : () => go(new URLSearchParams()))),
@@ -113,7 +113,7 @@ export class ListPage {
     this.list.setAttribute("aria-busy", "false");
     this.showPages(next_token);
     this.empty.hidden = orchestrations.length > 0;
-    if (!orchestrations.length) this.empty.replaceChildren(...nothing(this.query));
+    if (!orchestrations.length) this.empty.replaceChildren(...explainEmptyList(this.query));
   }
 
   /** @param {string | null} token */
@@ -158,7 +158,7 @@ class Row {
         "div",
         { class: "row-progress" },
         this.bar.element,
-        h("div", { class: "row-said" }, this.counts, this.errored),
+        h("div", { class: "row-text" }, this.counts, this.errored),
       ),
       h("div", { class: "row-when" }, this.started.element, this.time),
     );
@@ -208,7 +208,7 @@ function without(query, name) {
 }
 
 /** @param {URLSearchParams} query */
-function nothing(query) {
+function explainEmptyList(query) {
   if (query.size)
     return [
       h("h2", {}, "No orchestration fits these filters"),

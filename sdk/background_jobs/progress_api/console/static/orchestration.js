@@ -38,7 +38,7 @@ export class OrchestrationPage {
     this.grid = new Grid((chosen) => this.choose(chosen));
     this.chart = new Chart();
     this.failures = new Failures(id);
-    this.panel = new InstancePanel(id, () => this.panelClosed());
+    this.panel = new InstancePanel(id, () => this.leaveInstance());
     root.replaceChildren(...this.sections());
     this.stream = new Stream(id, {
       state: (state) => this.overview.connect(state),
@@ -143,7 +143,7 @@ export class OrchestrationPage {
     this.panel.close();
   }
 
-  panelClosed() {
+  leaveInstance() {
     if (this.index === null) return;
     // Going back restores the history; a page that was opened with the panel has nothing to go back to.
     if (this.chosenHere) history.back();

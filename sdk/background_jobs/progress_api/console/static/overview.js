@@ -146,7 +146,7 @@ export class Overview {
    */
   count(counts, etaSeconds) {
     this.view = { ...this.view, counts };
-    this.eta = etaSeconds === null ? null : { seconds: etaSeconds, as: Date.now() };
+    this.eta = etaSeconds === null ? null : { seconds: etaSeconds, at: Date.now() };
     this.bar.show(counts);
     const final = counts.completed + counts.errored;
     setText(this.tiles.Done.value, `${percent(final, this.view.total)} %`);
@@ -175,7 +175,7 @@ export class Overview {
     setText(tiles.Elapsed.value, span(between(view.started_at, view.completed_at)));
     setText(tiles.Rate.name, isDone ? "Mean rate" : "Rate");
     setText(tiles.Rate.value, isDone ? rate(this.meanRate()) : rate(perSecond));
-    const left = this.eta ? Math.max(0, this.eta.seconds - (Date.now() - this.eta.as) / 1_000) : null;
+    const left = this.eta ? Math.max(0, this.eta.seconds - (Date.now() - this.eta.at) / 1_000) : null;
     tiles.Remaining.element.hidden = isDone;
     setText(
       tiles.Remaining.value,

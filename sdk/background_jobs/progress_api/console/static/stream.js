@@ -40,14 +40,14 @@ export class Stream {
     this.setState(state);
     this.lastEventAt = Date.now();
     this.source = new EventSource(new URL(`${path(this.id)}/events`, document.baseURI));
-    this.source.onopen = () => this.opened();
-    this.source.onerror = () => this.lost();
+    this.source.onopen = () => this.noteOpen();
+    this.source.onerror = () => this.handleLoss();
     for (const name of EVENTS) {
       this.source.addEventListener(name, (event) => this.receive(name, event));
     }
   }
 
-  opened() {
+  noteOpen() {
     clearTimeout(this.later);
     this.wait = 0;
     this.setState("live");
@@ -67,7 +67,7 @@ export class Stream {
   /**
    * The browser connects again by itself, with the id of the last event, unless it was refused.
    */
-  lost() {
+  handleLoss() {
     clearTimeout(this.later);
     if (this.source.readyState !== EventSource.CLOSED) {
       this.later = setTimeout(() => this.setState("lost"), GRACE);

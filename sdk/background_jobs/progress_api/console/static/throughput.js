@@ -1,7 +1,7 @@
 /** Outcomes over time, in equal buckets from the first start: what the API counted, and what came since. */
 
 const MOST_BUCKETS = 480;
-const POINTS = 40; // that differ; a rate is the mean over a fortieth of the chart, so that it can be read
+const POINTS = 40; // each rate is the mean over a fortieth of the chart, so that the curve is smooth
 const TOO_FEW = 0.01; // of all instances
 const RECENT = 10; // seconds that the rate of the moment looks back
 
@@ -69,7 +69,7 @@ export class Throughput {
 
   /**
    * Return the columns of a chart: the end of each bucket (seconds), outcomes a second, those that errored,
-   * and how long the rest would have taken at the rate up to then (null while that rests on too few).
+   * and how long the rest would have taken at the rate up to then (null while there are too few outcomes).
    * *until* is the end, or else now, whose bucket is not whole yet and left out.
    * @param {number} total
    * @param {number} until

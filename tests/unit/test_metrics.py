@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from background_jobs.core.completion import decide_completion
 from background_jobs.core.events import Event
-from background_jobs.core.fold import ReadModel, Summary, fold
+from background_jobs.core.fold import fold
 from background_jobs.core.metrics import Metric, measure
+from background_jobs.core.read_model import ReadModel, Summary
 from background_jobs.core.statuses import StatusChunk
 from tests.unit import histories
 from tests.unit.histories import ORCHESTRATION_ID, at
@@ -13,14 +14,14 @@ from tests.unit.histories import ORCHESTRATION_ID, at
 EMPTY = ReadModel(Summary(orchestration_id=ORCHESTRATION_ID), {0: StatusChunk()})
 
 
-def measured(
+def measure_batch(
     model: ReadModel, events: Sequence[Event], now: float
 ) -> tuple[ReadModel, dict[Metric, list[float]]]:
-    folded = fold(model, events)
-    found: dict[Metric, list[float]] = {}
-    for measurement in measure(model.summary, folded, events, at(now)):
-        found.setdefault(measurement.metric, []).append(measurement.value)
-    return folded.model, found
+    result = fold(model, events)
+    values: dict[Metric, list[float]] = {}
+    for measurement in measure(model.summary, result, events, at(now)):
+        values.setdefault(measurement.metric, []).append(measurement.value)
+    return result.model, values
 
 
 def test_outcomes_durations_and_waits_are_measured() -> None:
@@ -30,8 +31,8 @@ def test_outcomes_durations_and_waits_are_measured() -> None:
         histories.job_completed(0, seconds=40).model_copy(update={"started_at": at(30)}),
         histories.job_errored(1, seconds=41),
     ]
-    _, found = measured(EMPTY, events, now=45)
-    assert found == {
+    _, values = measure_batch(EMPTY, events, now=45)
+    assert values == {
         Metric.INSTANCES_COMPLETED: [1],
         Metric.INSTANCES_ERRORED: [1],
         Metric.INSTANCE_DURATION: [10],
@@ -46,31 +47,32 @@ def test_what_comes_again_is_not_measured_again() -> None:
         histories.job_started(0),
         histories.job_completed(0, seconds=5),
     ]
-    model, first = measured(EMPTY, events, now=6)
+    model, first = measure_batch(EMPTY, events, now=6)
     assert first[Metric.INSTANCES_COMPLETED] == [1]
-    assert measured(model, events, now=600)[1] == {}
-    assert measured(EMPTY, events * 2, now=6)[1][Metric.INSTANCES_COMPLETED] == [1]
-    assert len(measured(EMPTY, events * 2, now=6)[1][Metric.INSTANCE_DURATION]) == 1
+    assert measure_batch(model, events, now=600)[1] == {}
+    assert measure_batch(EMPTY, events * 2, now=6)[1][Metric.INSTANCES_COMPLETED] == [1]
+    assert len(measure_batch(EMPTY, events * 2, now=6)[1][Metric.INSTANCE_DURATION]) == 1
 
 
 def test_the_wait_is_measured_once_whichever_end_of_it_is_seen_first() -> None:
-    model, first = measured(EMPTY, [histories.job_started(0, seconds=8)], now=9)
+    model, first = measure_batch(EMPTY, [histories.job_started(0, seconds=8)], now=9)
     assert Metric.QUEUE_WAIT not in first
-    model, second = measured(model, [histories.started(2)], now=9)
+    model, second = measure_batch(model, [histories.started(2)], now=9)
     assert second == {Metric.QUEUE_WAIT: [8]}
-    assert Metric.QUEUE_WAIT not in measured(model, [histories.job_started(1, seconds=9)], now=9)[1]
+    assert Metric.QUEUE_WAIT not in measure_batch(model, [histories.job_started(1, seconds=9)], now=9)[1]
 
 
 def test_a_completed_orchestration_is_measured_when_its_completion_is_folded() -> None:
-    model, _ = measured(EMPTY, [histories.started(1), histories.job_completed(0, seconds=90)], now=91)
+    model, _ = measure_batch(EMPTY, [histories.started(1), histories.job_completed(0, seconds=90)], now=91)
     completion = decide_completion(model.summary)
     assert completion is not None
-    assert measured(model, [completion], now=92)[1] == {
+    assert measure_batch(model, [completion], now=92)[1] == {
         Metric.ORCHESTRATIONS_COMPLETED: [1],
         Metric.ORCHESTRATION_DURATION: [90],
     }
 
 
 def test_clocks_that_disagree_a_little_measure_nothing_below_zero() -> None:
-    _, found = measured(EMPTY, [histories.started(1), histories.job_started(0, seconds=5)], now=4)
-    assert found[Metric.AGGREGATOR_LAG] == [0]
+    """An event has the time of the machine that wrote it, which may be ahead of ours."""
+    _, values = measure_batch(EMPTY, [histories.started(1), histories.job_started(0, seconds=5)], now=4)
+    assert values[Metric.AGGREGATOR_LAG] == [0]
