@@ -3,6 +3,10 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
 
 from background_jobs.aws import clients
 from background_jobs.aws.payloads import Payloads
@@ -19,15 +23,21 @@ class FreezePoint:
     that it stands still as well.
     """
 
-    def __init__(self, settings: Settings, when: str) -> None:
+    def __init__(self, settings: Settings, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._when = when
+        self._lock = threading.Lock()
         clients._client.cache_clear()
-        s3 = clients.s3()
-        for client in (clients.dynamodb(), s3):
-            client.meta.events.register(f"{when}-call", self._count)
+        dynamodb, s3 = clients.dynamodb(), clients.s3()
         stores = Stores.of(settings)
         self.stores = replace(stores, payloads=Payloads(lambda: s3, settings.payload_bucket))
         clients._client.cache_clear()
-        self._lock = threading.Lock()
+        self._clients = (dynamodb, s3)
+        self._call = BaseClient._make_api_call  # type: ignore[attr-defined] # not in its stubs
+
+        def make_call(client: BaseClient, *args: Any) -> Any:
+            return self._make_call(client, *args)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", make_call)
 
     def arm(self, nth: int) -> None:
         """Stop the next container at its nth call."""
@@ -61,7 +71,17 @@ class FreezePoint:
         self._thread.join(PATIENCE)
         assert self._done.is_set()
 
-    def _count(self, **_: object) -> None:
+    def _make_call(self, client: BaseClient, *args: Any) -> Any:
+        if client not in self._clients:
+            return self._call(client, *args)
+        if self._when == "before":
+            self._count()
+        answer = self._call(client, *args)
+        if self._when == "after":
+            self._count()
+        return answer
+
+    def _count(self) -> None:
         with self._lock:
             self._calls += 1
             if self._calls >= self._nth:

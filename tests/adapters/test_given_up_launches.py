@@ -11,6 +11,7 @@ from background_jobs import Orchestration, OrchestrationService, Retry, RetryAft
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
+from background_jobs.core.errors import ShareLost
 from background_jobs.core.events import JobCompleted
 from background_jobs.core.ownership import RangeLost
 from background_jobs.jobs import JobContext, Jobs
@@ -18,7 +19,7 @@ from background_jobs.settings import ContainerSettings, Settings
 from background_jobs.worker import event_writer, recorder, stop_signals
 from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
-from background_jobs.worker.supervisor import SHARE_LOST
+from background_jobs.worker.supervisor import SHARE_LOST, Blame
 from tests.adapters.frozen import FreezePoint
 
 TOTAL = 8
@@ -88,9 +89,13 @@ def read_results(stores: Stores, orchestration: Orchestration) -> list[Any]:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_launch_that_was_given_up_changes_nothing_wherever_it_was_frozen(
-    service: OrchestrationService, stores: Stores, settings: Settings, when: str
+    service: OrchestrationService,
+    stores: Stores,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    when: str,
 ) -> None:
-    point, nth, reached, lost = FreezePoint(settings, when), 0, True, 0
+    point, nth, reached, lost = FreezePoint(settings, when, monkeypatch), 0, True, 0
     while reached:
         nth += 1
         point.arm(nth)
@@ -133,3 +138,23 @@ def test_a_launch_that_was_given_up_changes_nothing_wherever_it_was_frozen(
             assert statuses == [0]
             assert set(added) <= {"ContainerStarted", "ContainerEnded"}
     assert lost > TOTAL
+
+
+def test_a_container_that_slept_takes_its_share_from_no_later_launch(
+    service: OrchestrationService, stores: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a container whose first process is launch 0, and a later launch of its share
+    job = SignedJob(FreezePoint(settings, "before", monkeypatch))
+    orchestration = service.kick_off_job("sign", [{"n": 0}], parallelism=1)
+    share = settings_of_share(orchestration, stores)
+    Container(job.jobs(), share, stores, SharedCurrentAttempt()).work()
+    Container(job.jobs(), share, stores, SharedCurrentAttempt()).work()
+    log = read_log(settings)
+
+    # when it has slept past a timeout, so that its outer process begins another inner one
+    blame = Blame(0, 1, "it was stopped by force", timed_out=True, launch=0)
+    with pytest.raises(ShareLost, match="launch 1 of it"):
+        Container(job.jobs(), share, stores, SharedCurrentAttempt(), blame)
+
+    # then nothing is taken over
+    assert read_log(settings) == log

@@ -64,11 +64,13 @@ def test_a_job_that_ends_its_process_is_blamed_for_it_whatever_the_status(
         if blame is not None:
             blamed.write_text(json.dumps(asdict(blame)))
             return 0
-        current_attempt.publish(CurrentAttempt(7, 1, deadline=float("inf")))
+        current_attempt.publish(CurrentAttempt(7, 1, deadline=float("inf"), launch=3))
         os._exit(status)
 
     assert supervise(work) == 0
-    assert Blame(**json.loads(blamed.read_text())) == Blame(7, 1, f"exit code {status}", timed_out=False)
+    assert Blame(**json.loads(blamed.read_text())) == Blame(
+        7, 1, f"exit code {status}", timed_out=False, launch=3
+    )
 
 
 RANGE = InstanceRange("billing", "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11", 0, 9)

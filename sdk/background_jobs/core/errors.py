@@ -155,6 +155,13 @@ class InvalidResult(BackgroundJobsError):
     """The value that a job returned cannot be stored."""
 
 
+class ShareLost(BackgroundJobsError):
+    """A share was given to another container while this one slept."""
+
+    def __init__(self, share: int, launch: int) -> None:
+        super().__init__(f"Share {share} was taken up by another container, which is launch {launch} of it.")
+
+
 class EventConflict(BackgroundJobsError):
     """Another event already holds this event's key in the log."""
 

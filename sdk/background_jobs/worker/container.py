@@ -58,7 +58,9 @@ class Container:
             lambda: event_log.read_started_and_cancelled(settings.orchestration_id)
         )
         owned_at = seconds_since_boot()
-        self._launch = Launch.begin(self._appender(event_log), settings, self._share, self._log)
+        self._launch = Launch.begin(
+            self._appender(event_log), settings, self._share, self._log, blame.launch if blame else None
+        )
         ranges = self._ranges(stores.block_log)
         self._earlier = self._take_over(ranges) if self._launch.number else EarlierLaunches()
         writer = EventWriter(ranges, owned_at, partial(current_attempt.announce_end, SHARE_LOST))
@@ -132,7 +134,7 @@ class Container:
         self._recorder.record_start(instance.index, number + 1)
         limit = self._stop_signals.limit_attempt(definition.timeout)
         self._current_attempt.publish(
-            CurrentAttempt(instance.index, number + 1, deadline=time.monotonic() + limit.seconds)
+            CurrentAttempt(instance.index, number + 1, time.monotonic() + limit.seconds, self._launch.number)
         )
         event = runner.run(attempt, limit)
         self._current_attempt.clear()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
 
-_RECORD: Final = struct.Struct("=qqd")
+_RECORD: Final = struct.Struct("=qqdq")
 _CHECKSUM: Final = struct.Struct("=I")
 _NO_INDEX: Final = -1
 _END: Final = _RECORD.size + _CHECKSUM.size
@@ -21,6 +21,8 @@ class CurrentAttempt:
     attempt: int
     deadline: float
     """On the monotonic clock, in seconds; infinite where there is no timeout."""
+    launch: int = 0
+    """The launch whose attempt it is."""
 
 
 class SharedCurrentAttempt:
@@ -32,11 +34,11 @@ class SharedCurrentAttempt:
 
     def publish(self, current: CurrentAttempt) -> None:
         """Say which attempt is about to run."""
-        self._write(current.index, current.attempt, current.deadline)
+        self._write(current.index, current.attempt, current.deadline, current.launch)
 
     def clear(self) -> None:
         """Say that no attempt runs."""
-        self._write(_NO_INDEX, 0, 0.0)
+        self._write(_NO_INDEX, 0, 0.0, 0)
 
     def read(self) -> CurrentAttempt | None:
         """Return the attempt that runs; None where none does, or where it is being written at this moment."""
@@ -55,7 +57,7 @@ class SharedCurrentAttempt:
         """Return the status with which our own code ended the process; None where a job may have ended it."""
         return self._memory[_END] - 1 if self._memory[_END] else None
 
-    def _write(self, index: int, attempt: int, deadline: float) -> None:
+    def _write(self, index: int, attempt: int, deadline: float, launch: int) -> None:
         # The other process may read after any byte of this, and processors may show the bytes in any order.
-        record = _RECORD.pack(index, attempt, deadline)
+        record = _RECORD.pack(index, attempt, deadline, launch)
         self._memory[:_END] = record + _CHECKSUM.pack(crc32(record))

@@ -20,15 +20,18 @@ UNWRITTEN_BYTES: Final = 8_000_000
 _FLUSH_EVENTS: Final = 1_000
 _FLUSH_BYTES: Final = 1_000_000
 """Where so much has gathered, it is written before APPEND_SECONDS have passed."""
+_REPLACEABLE: Final = (JobStarted, JobProgressed)
+_OUTCOMES: Final = (JobCompleted, JobErrored)
 _SMALL_BYTES: Final = 250
 """About what a start or a progress report takes."""
 
 
 class _Unwritten(NamedTuple):
-    event: JobEvent
-    encoded: bytes | None
-    """None for what an outcome in the same flush may stand for; it is encoded when it is written."""
+    instance: int
+    content: JobEvent | bytes
+    """An event for which an outcome in the same flush may stand, or an event as it is in a block."""
     size: int
+    is_outcome: bool = False
 
 
 class EventWriter:
@@ -63,11 +66,11 @@ class EventWriter:
         Waits while too much is unwritten. A report of progress is dropped instead: it must cost its attempt
         no time.
         """
-        if isinstance(event, JobStarted | JobProgressed):
-            unwritten = _Unwritten(event, None, _SMALL_BYTES)
+        if isinstance(event, _REPLACEABLE):
+            unwritten = _Unwritten(event.index, event, _SMALL_BYTES)
         else:
             encoded = encode_event(event)
-            unwritten = _Unwritten(event, encoded, len(encoded))
+            unwritten = _Unwritten(event.index, encoded, len(encoded), isinstance(event, _OUTCOMES))
         with self._changed:
             if self._is_full():
                 if isinstance(event, JobProgressed):
@@ -139,14 +142,14 @@ class EventWriter:
 
     def _append(self, batch: list[_Unwritten]) -> None:
         """Append a batch, one block after the other."""
-        ended = {event.index for event, _, _ in batch if isinstance(event, JobCompleted | JobErrored)}
+        ended = {unwritten.instance for unwritten in batch if unwritten.is_outcome}
         by_range: dict[InstanceRange, list[bytes]] = {}
-        for event, encoded, _ in batch:
-            if encoded is None:
-                if event.index in ended:
+        for index, content, _, _ in batch:
+            if not isinstance(content, bytes):
+                if index in ended:
                     continue
-                encoded = encode_event(event)  # noqa: PLW2901
-            by_range.setdefault(self._ranges.find(event.index), []).append(encoded)
+                content = encode_event(content)  # noqa: PLW2901
+            by_range.setdefault(self._ranges.find(index), []).append(content)
         for instances, encoded_events in by_range.items():
             for body in join_bodies(encoded_events):
                 # The log says that the share was ours when it was asked; the answer may be old by now.

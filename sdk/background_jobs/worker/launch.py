@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Self
 
-from background_jobs.core.errors import EventConflict
+from background_jobs.core.errors import EventConflict, ShareLost
 from background_jobs.core.events import ContainerEnded, ContainerStarted, OrchestrationEvent
 from background_jobs.settings import ContainerSettings
 from background_jobs.worker.share import AssignedShare
@@ -21,10 +21,21 @@ class Launch:
         self._started = started
 
     @classmethod
-    def begin(cls, append: Append, settings: ContainerSettings, share: AssignedShare, log: str) -> Self:
-        """Append that a container takes up *share*, under the first free number.
+    def begin(
+        cls,
+        append: Append,
+        settings: ContainerSettings,
+        share: AssignedShare,
+        log: str,
+        predecessor: int | None = None,
+    ) -> Self:
+        """Append that a process takes up *share*, under the first free number.
 
-        *log* is where the output of the container is.
+        *log* is where the output of the container is. *predecessor* is the launch of the process before this
+        one in the same container.
+
+        Raises ShareLost where another launch has begun since *predecessor* did: this container was thought
+        dead.
         """
         first = ContainerStarted(
             orchestration_id=settings.orchestration_id,
@@ -37,12 +48,14 @@ class Launch:
             cpu=settings.cpu,
             memory_mib=settings.memory_mib,
         )
-        number = 0
+        number = 0 if predecessor is None else predecessor + 1
         while True:
             started = first.model_copy(update={"launch": number})
             try:
                 append(started)
             except EventConflict:
+                if predecessor is not None:
+                    raise ShareLost(share.number, number) from None
                 number += 1
             else:
                 return cls(append, started)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from background_jobs.core.errors import ShareLost
 from background_jobs.core.ownership import RangeLost
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 
@@ -42,6 +43,8 @@ class Blame:
     attempt: int
     reason: str
     timed_out: bool
+    launch: int = 0
+    """The launch that ended with the process."""
 
 
 Work = Callable[[SharedCurrentAttempt, Blame | None], int]
@@ -136,7 +139,7 @@ class _Child:
 def _run_work(work: Work, current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:
     try:
         return work(current_attempt, blame)
-    except RangeLost as lost:
+    except (RangeLost, ShareLost) as lost:
         _log.error("The container ends: %s", lost)
         return SHARE_LOST
     except BaseException:  # noqa: BLE001 -- the edge of the process
@@ -158,4 +161,4 @@ def _blame_attempt(current: CurrentAttempt, status: int, *, timed_out: bool) -> 
         )
     else:
         reason = f"exit code {status}"
-    return Blame(current.index, current.attempt, reason, timed_out)
+    return Blame(current.index, current.attempt, reason, timed_out, current.launch)
