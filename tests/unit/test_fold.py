@@ -13,7 +13,6 @@ from background_jobs.aws.log_items import events_from_item, to_item
 from background_jobs.core import statuses
 from background_jobs.core.blocks import Block, InstanceRange, cut_bodies, pack
 from background_jobs.core.completion import decide_completion
-<<<<<<< HEAD
 from background_jobs.core.events import (
     PARTITION_SIZE,
     Event,
@@ -22,12 +21,8 @@ from background_jobs.core.events import (
     log_partition,
     parse_event,
 )
-from background_jobs.core.fold import ReadModel, Summary, fold
-=======
-from background_jobs.core.events import Event, parse_event
 from background_jobs.core.fold import fold
 from background_jobs.core.read_model import ReadModel, Summary
->>>>>>> w-int
 from background_jobs.core.statuses import Status, StatusChunk, status_of
 from tests.unit.histories import (
     ORCHESTRATION_ID,
