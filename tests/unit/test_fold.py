@@ -96,7 +96,7 @@ def test_blocks_in_any_order_and_any_number_of_times_give_the_same_read_model(
 
     # then nothing differs from one pass over the events
     unpacked = [[event for item in batch for event in events_from_item(item)] for batch in batches]
-    assert folded(*unpacked) == folded(history)
+    assert fold_all(*unpacked) == fold_all(history)
 
 
 def item_of(block: Block) -> dict[str, Any]:
