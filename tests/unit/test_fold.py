@@ -13,7 +13,6 @@ from background_jobs.aws.log_items import events_from_item, to_item
 from background_jobs.core import statuses
 from background_jobs.core.blocks import Block, InstanceRange, cut_bodies, pack
 from background_jobs.core.completion import decide_completion
-<<<<<<< HEAD
 from background_jobs.core.events import (
     PARTITION_SIZE,
     Event,
@@ -22,12 +21,8 @@ from background_jobs.core.events import (
     log_partition,
     parse_event,
 )
-from background_jobs.core.fold import ReadModel, Summary, fold
-=======
-from background_jobs.core.events import Event, parse_event
 from background_jobs.core.fold import fold
 from background_jobs.core.read_model import ReadModel, Summary
->>>>>>> w-int
 from background_jobs.core.statuses import Status, StatusChunk, status_of
 from tests.unit.histories import (
     ORCHESTRATION_ID,
@@ -101,7 +96,7 @@ def test_blocks_in_any_order_and_any_number_of_times_give_the_same_read_model(
 
     # then nothing differs from one pass over the events
     unpacked = [[event for item in batch for event in events_from_item(item)] for batch in batches]
-    assert folded(*unpacked) == folded(history)
+    assert fold_all(*unpacked) == fold_all(history)
 
 
 def item_of(block: Block) -> dict[str, Any]:
