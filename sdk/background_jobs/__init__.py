@@ -1,7 +1,17 @@
 """Background Job Service: hand over a job name and an array of params; every one becomes a job instance."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+_NAMES_OF_JOBS: Final = {
+    "GiveUp": "core.retry",
+    "JobContext": "jobs",
+    "Retry": "core.retry",
+    "RetryAfter": "core.retry",
+    "job_name": "jobs",
+    "run_e11_job": "worker.main",
+}
+"""What the module of a job imports; a container starts without the parts for callers."""
 
 if TYPE_CHECKING:
     from background_jobs.public import *  # noqa: F403 -- its __all__ is the list
@@ -9,6 +19,8 @@ else:
     # The names are imported when one is asked for, so that `background-jobs --help` need not wait for them.
 
     def __getattr__(name: str) -> Any:  # noqa: ANN401 -- whatever bears the name
+        if module := _NAMES_OF_JOBS.get(name):
+            return getattr(import_module(f"background_jobs.{module}"), name)
         public = import_module("background_jobs.public")
         if name in {"__all__", *public.__all__}:
             return getattr(public, name)

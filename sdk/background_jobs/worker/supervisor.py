@@ -1,5 +1,6 @@
 """The outer process of a container: it runs no jobs, so a job that ends its process cannot end this one."""
 
+import gc
 import logging
 import os
 import select
@@ -91,6 +92,8 @@ class _Child:
         alive, held_by_child = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
+        # What is imported lives as long as the process; looking for garbage in it costs every instance 8 µs.
+        gc.freeze()
         pid = os.fork()
         if pid == 0:
             os.close(alive)
