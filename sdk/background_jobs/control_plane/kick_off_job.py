@@ -142,9 +142,7 @@ def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
     except OSError as failure:
         if failure.errno != errno.ENOSPC:
             raise
-        raise StageNotStarted(
-            "Its params take more than the disk of the function that makes them."
-        ) from failure
+        raise StageNotStarted("Its params are larger than the disk of this function.") from failure
 
 
 def _params(stage: Stage, members: Sequence[Member], stores: Stores) -> Iterator[dict[str, Any]]:
