@@ -1,14 +1,15 @@
-"""How long the data of a service is kept: its own days, or the default ones; those of schedules the longest."""
+"""How long the data of a service is kept: its own days, the default ones, or the longest of all."""
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from background_jobs import OrchestrationService
 from background_jobs.aws import clients
+from background_jobs.aws.log_items import events_from_item, is_block
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
 from background_jobs.core.schedules.events import OccurrenceStarted
@@ -36,13 +37,12 @@ def kept(item: dict[str, Any], since: datetime) -> int:
     return round((int(item["expires_at"]["N"]) - since.timestamp()) / 86_400)
 
 
-def items_kept(settings: Settings, now: datetime) -> dict[str, int]:
-    """Return for how many days each type of item of the log is kept; of those without a time, from *now* on."""
+def events_kept(settings: Settings) -> dict[str, int]:
     items = clients.dynamodb().scan(TableName=settings.event_log_table)["Items"]
-    documents = [json.loads(item["document"]["S"]) if "document" in item else {} for item in items]
-    return {
-        item["type"]["S"]: kept(item, datetime.fromisoformat(document["at"]) if document else now)
-        for item, document in zip(items, documents, strict=True)
+    blocks = [item for item in items if is_block(item)]
+    documents = [(item, json.loads(item["document"]["S"])) for item in items if "document" in item]
+    return {event.type: kept(item, event.at) for item in blocks for event in events_from_item(item)} | {
+        document["type"]: kept(item, datetime.fromisoformat(document["at"])) for item, document in documents
     }
 
 
@@ -63,12 +63,12 @@ def test_events_read_model_and_payloads_are_kept_as_long_as_their_service_says( 
     close_unfinished(CloseRequest(orchestration_id=orchestration.id), stores)
     aggregate()
 
-    assert items_kept(settings, datetime.now(UTC)) == dict.fromkeys(
+    assert events_kept(settings) == dict.fromkeys(
         [
             "OrchestrationStarted",
-            "Pointer",
             "ContainerStarted",
-            "Block",
+            "JobCompleted",
+            "JobErrored",
             "ContainerEnded",
             "OrchestrationCompleted",
         ],
@@ -81,14 +81,12 @@ def test_events_read_model_and_payloads_are_kept_as_long_as_their_service_says( 
     assert [payload["Key"].removeprefix(folder).count("/") for payload in payloads] == [1, 1, 1]
 
 
-def test_events_that_do_not_name_their_service_are_kept_as_the_others_of_their_orchestration(
+def test_a_cancellation_is_kept_as_long_as_what_it_cancels(
     service: OrchestrationService, settings: Settings
 ) -> None:
     orchestration = service.kick_off_job("describe", [{}], service="brief")
     orchestration.cancel()
-    assert items_kept(settings, datetime.now(UTC)) == dict.fromkeys(
-        ["OrchestrationStarted", "Pointer", "OrchestrationCancelled"], 7
-    )
+    assert events_kept(settings) == {"OrchestrationStarted": 7, "OrchestrationCancelled": 7}
 
 
 def test_the_record_of_a_schedule_outlives_the_orchestrations_of_a_brief_service(
@@ -103,5 +101,4 @@ def test_the_record_of_a_schedule_outlives_the_orchestrations_of_a_brief_service
         orchestration_id=kick_off.orchestration_id,
     )
     stores.schedule_log.start(run, kick_off)
-    kept_days = {"OccurrenceStarted": LONGEST, "OrchestrationStarted": 7, "Pointer": 7}
-    assert items_kept(settings, at(0)) == kept_days
+    assert events_kept(settings) == {"OccurrenceStarted": LONGEST, "OrchestrationStarted": 7}

@@ -127,7 +127,10 @@ class OccurrenceRunner:
         return None
 
     def _start(self, run: OccurrenceStarted, definition: ScheduleDefinition) -> OccurrenceEvent:
-        """Start *run*, unless its params are gone, or its id is. Raises AlreadyStarted or EventConflict."""
+        """Start *run*, unless its params are gone or its id is taken.
+
+        Raises AlreadyStarted or EventConflict.
+        """
         try:
             self._stores.schedule_log.start(run, self._prepare_kick_off(run, definition))
         except (PayloadNotFound, OrchestrationOfOtherService) as refused:
