@@ -9,8 +9,8 @@ from background_jobs.aws.state_machine import FanOutInput, StateMachine
 from background_jobs.aws.stores import Stores
 from background_jobs.core.completion import JobCompletedEvent, decide_completion
 from background_jobs.core.errors import EventNotPublished, PayloadNotFound
-from background_jobs.core.fold import Summary
 from background_jobs.core.ids import completion_event_id
+from background_jobs.core.read_model import Summary
 from background_jobs.settings import Settings
 from tests.unit.histories import ORCHESTRATION_ID, at
 

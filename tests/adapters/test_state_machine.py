@@ -31,8 +31,9 @@ from background_jobs.core.events import (
     OrchestrationCompleted,
     OrchestrationEvent,
 )
-from background_jobs.core.fold import ChunkNumbers, ReadModel, Summary, fold
+from background_jobs.core.fold import ChunkNumbers, fold
 from background_jobs.core.ownership import Ownership, RangeLost, begin, close, take_over
+from background_jobs.core.read_model import ReadModel, Summary
 from background_jobs.core.statuses import Status, StatusChunk, status_of
 from background_jobs.settings import Settings
 from tests.memory import SETTINGS, append_events

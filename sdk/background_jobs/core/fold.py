@@ -31,10 +31,8 @@ from background_jobs.core.events import (
 )
 from background_jobs.core.limits import PROGRESS_CHARACTERS
 from background_jobs.core.progress import Progress, ProgressChunk
-from background_jobs.core.read_model import Advance, FeedItem, ReadModel, Summary, Transition
+from background_jobs.core.read_model import Advance, ReadModel, Summary, Transition
 from background_jobs.core.statuses import CHUNKS, StatusChunk
-
-__all__ = ["Advance", "ChunkNumbers", "FeedItem", "FoldResult", "ReadModel", "Summary", "Transition", "fold"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from background_jobs.aws.schedule_log import AlreadyStarted
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import EventConflict, OrchestrationOfOtherService, PayloadNotFound
 from background_jobs.core.events import OrchestrationStarted, StageSkipped
-from background_jobs.core.fold import Summary
+from background_jobs.core.read_model import Summary
 from background_jobs.core.schedules.definition import Due, Overlap, ScheduleDefinition
 from background_jobs.core.schedules.events import (
     OccurrenceEvent,

@@ -8,18 +8,10 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter
 
+from background_jobs.core.events import jobs, orchestrations
 from background_jobs.core.events.base import LogEvent, PayloadRef
-from background_jobs.core.events.jobs import (
-    FailedAttempt,
-    JobAttemptFailed,
-    JobCompleted,
-    JobError,
-    JobErrored,
-    JobEvent,
-    JobOutcome,
-    JobProgressed,
-    JobStarted,
-)
+from background_jobs.core.events.jobs import *  # noqa: F403 -- its __all__ is the list
+from background_jobs.core.events.jobs import JobEvent
 from background_jobs.core.events.keys import (
     LOG_PARTITIONS,
     PARTITION_SIZE,
@@ -32,57 +24,18 @@ from background_jobs.core.events.keys import (
     pointer_key,
     schedule_partition,
 )
-from background_jobs.core.events.orchestrations import (
-    CANCELLED,
-    COMPLETED,
-    RERUN,
-    SKIPPED,
-    STARTED,
-    ContainerEnded,
-    ContainerStarted,
-    OrchestrationCancelled,
-    OrchestrationCompleted,
-    OrchestrationEvent,
-    OrchestrationStalled,
-    OrchestrationStarted,
-    RerunRequested,
-    ShareDelayed,
-    StageSkipped,
-)
+from background_jobs.core.events.orchestrations import *  # noqa: F403 -- its __all__ is the list
+from background_jobs.core.events.orchestrations import OrchestrationEvent
 
 __all__ = [
-    "CANCELLED",
-    "COMPLETED",
     "LOG_PARTITIONS",
     "PARTITION_SIZE",
     "POINTER_SORT",
-    "RERUN",
-    "SKIPPED",
-    "STARTED",
-    "ContainerEnded",
-    "ContainerStarted",
     "Event",
     "EventKey",
-    "FailedAttempt",
     "InvalidEvent",
-    "JobAttemptFailed",
-    "JobCompleted",
-    "JobError",
-    "JobErrored",
-    "JobEvent",
-    "JobOutcome",
-    "JobProgressed",
-    "JobStarted",
     "LogEvent",
-    "OrchestrationCancelled",
-    "OrchestrationCompleted",
-    "OrchestrationEvent",
-    "OrchestrationStalled",
-    "OrchestrationStarted",
     "PayloadRef",
-    "RerunRequested",
-    "ShareDelayed",
-    "StageSkipped",
     "job_partition",
     "job_partitions",
     "log_partition",
@@ -93,6 +46,8 @@ __all__ = [
     "schedule_partition",
     "schema_of_events",
 ]
+__all__ += jobs.__all__
+__all__ += orchestrations.__all__
 
 Event = OrchestrationEvent | JobEvent
 

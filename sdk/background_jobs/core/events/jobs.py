@@ -7,6 +7,18 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from background_jobs.core import ids
 from background_jobs.core.events.base import LogEvent, PayloadRef
 
+__all__ = [
+    "FailedAttempt",
+    "JobAttemptFailed",
+    "JobCompleted",
+    "JobError",
+    "JobErrored",
+    "JobEvent",
+    "JobOutcome",
+    "JobProgressed",
+    "JobStarted",
+]
+
 
 class JobError(BaseModel):
     """Why an attempt failed, or a job instance gave up."""

@@ -10,6 +10,24 @@ from background_jobs.core.lineage import Lineage, Rerun
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage
 
+__all__ = [
+    "CANCELLED",
+    "COMPLETED",
+    "RERUN",
+    "SKIPPED",
+    "STARTED",
+    "ContainerEnded",
+    "ContainerStarted",
+    "OrchestrationCancelled",
+    "OrchestrationCompleted",
+    "OrchestrationEvent",
+    "OrchestrationStalled",
+    "OrchestrationStarted",
+    "RerunRequested",
+    "ShareDelayed",
+    "StageSkipped",
+]
+
 STARTED: Final = "orchestration#started"
 """The sort key of the event that makes a kick-off real."""
 CANCELLED: Final = "orchestration#cancelled"
