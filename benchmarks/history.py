@@ -20,6 +20,7 @@ from background_jobs.aws import clients
 from background_jobs.aws.history import HistoryFilter, index_entry
 from background_jobs.aws.stores import Stores
 from background_jobs.core.read_model import Summary
+from background_jobs.core.read_model_keys import SUMMARY, summary_key
 from background_jobs.core.statuses import Status
 from background_jobs.local_stack import LocalStack
 
@@ -114,8 +115,8 @@ def _put(table: str, summaries: list[Summary]) -> None:
         {
             "PutRequest": {
                 "Item": {
-                    "pk": {"S": summary.orchestration_id},
-                    "sk": {"S": "summary"},
+                    "pk": {"S": summary_key(summary.service, summary.orchestration_id).partition},
+                    "sk": {"S": SUMMARY},
                     "expires_at": expires_at,
                     "document": {"S": summary.model_dump_json(exclude_none=True)},
                     **index_entry(summary),

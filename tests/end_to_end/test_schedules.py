@@ -198,6 +198,6 @@ def test_invalid_schedules_are_refused_before_the_emulator_accepts_them(
     items = boto3.client("dynamodb").query(
         TableName=stack.settings.event_log_table,
         KeyConditionExpression="pk = :p",
-        ExpressionAttributeValues={":p": {"S": f"schedule#{name}"}},
+        ExpressionAttributeValues={":p": {"S": f"SCHEDULE#{name}"}},
     )
     assert items["Count"] == 0

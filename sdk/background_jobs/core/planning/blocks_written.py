@@ -51,7 +51,7 @@ def estimate_blocks(
     A container appends what has gathered APPEND_SECONDS after the first of it: the outcome of an instance
     with the start of the next, or those of several that are short. A block never spans two log partitions.
     """
-    if not total:
+    if not (total and containers):
         return BlocksWritten(0, 0, 0, 0)
     outcomes = instances_a_flush(instance_seconds)
     share = total / containers
