@@ -83,5 +83,5 @@ def test_the_plan_says_what_is_counted(run: Run, planned: Footprint) -> None:
     # this machine is slower or faster than the plan takes a container to be, so that a block has more or less
     assert planned.log_write_units / 2 <= run.counted.log_units <= 2 * planned.log_write_units
     assert planned.stream_records / 2 <= run.counted.stream_records <= 4 * planned.stream_records
-    # the offline stream gathers no window, so there are more versions than on AWS
-    assert planned.model_write_units <= run.counted.read_model_units * 1.5
+    # offline the stream has one shard and gathers no window, so the number of versions is that of the moment
+    assert planned.model_write_units / 4 <= run.counted.read_model_units <= 4 * planned.model_write_units
