@@ -64,7 +64,7 @@ def test_results_that_json_cannot_hold_are_refused(result: object) -> None:
 
 def test_a_result_that_is_nested_too_deep_is_refused_and_the_deepest_that_is_not_can_be_read_back() -> None:
     deepest = json.loads("[" * JSON_DEPTH + "]" * JSON_DEPTH)
-    broad = [[]] * 1_000
+    broad: list[list[int]] = [[]] * 1_000
     with pytest.raises(InvalidResult, match="deeper than 100 levels"):
         result_document([deepest])
     for result in (deepest, broad):
