@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from background_jobs.core.ownership import Ownership, RangeLost, begin
 from background_jobs.orchestration_service import Orchestration
 from background_jobs.settings import Settings
 from tests.memory import append_events
-from tests.unit.histories import at, job_completed, job_started
+from tests.unit.histories import at, container_started, job_completed, job_started
 
 LOST = {"Error": "States.TaskFailed", "Cause": "gone"}
 
@@ -155,6 +155,32 @@ def test_what_nobody_can_read_keeps_no_share_open(service: OrchestrationService,
     assert [outcome.index for outcome in outcomes(stores, orchestration, 2)] == [0, 1]
     (fault,) = rebuild(orchestration.id, stores, at(0)).log
     assert "block#00000000-00000000#000000" in fault
+
+
+def test_what_nobody_can_read_keeps_no_container_from_its_share(
+    service: OrchestrationService, stores: Stores, launch: Callable[..., None]
+) -> None:
+    # given an earlier launch of the share that appended what is no event
+    orchestration = service.kick_off_job("halve", params(3), parallelism=1)
+    stores.event_log.append(container_started().model_copy(update={"orchestration_id": orchestration.id}))
+    part = InstanceRange("default", orchestration.id, 0, 2)
+    stores.block_log.append(Block(part, 0, 0, "launch 0", b'[{"type":"JobDone","index":0}]'))
+
+    launch(orchestration)
+
+    assert [outcome.index for outcome in outcomes(stores, orchestration, 3)] == [0, 1, 2]
+
+
+def test_closing_fills_the_place_of_a_removed_block(service: OrchestrationService, stores: Stores) -> None:
+    # given a range whose first block was removed, or was appended after the reader had passed its place
+    orchestration = service.kick_off_job("halve", params(3), parallelism=1)
+    part = InstanceRange("default", orchestration.id, 0, 2)
+    (body,) = cut_bodies([job_completed(1).model_copy(update={"orchestration_id": orchestration.id})])
+    stores.block_log.append(Block(part, 1, 0, "launch 0", body))
+
+    close_unfinished(request(orchestration), stores)
+
+    assert {outcome.index for outcome in outcomes(stores, orchestration, 3)} == {0, 1, 2}
 
 
 def test_closing_holds_a_few_windows_in_memory_whatever_there_is_to_close(

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from background_jobs import Orchestration, OrchestrationService, job_name
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
 from background_jobs.core.blocks import InstanceRange, cut_bodies
 from background_jobs.core.events import JobCompleted
 from background_jobs.core.ownership import begin
@@ -120,6 +121,14 @@ def test_a_relaunch_outlasts_throttled_reads(
     assert throttle.refused == 59
     assert ran == [0, 2]
     assert completed(stores, orchestration, 3) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("operation", ["TransactWriteItems", "Query"])
+def test_closing_outlasts_throttling(service: OrchestrationService, stores: Stores, operation: str) -> None:
+    orchestration = service.kick_off_job("pad", [{"n": 0, "bytes": 0}] * 3, parallelism=3)
+    throttle = Throttle("ThrottlingException", lambda: throttle.refused >= 60, operation)
+    assert close_unfinished(CloseRequest(orchestration_id=orchestration.id), stores) == 3
+    assert throttle.refused == 60
 
 
 class StandStill:

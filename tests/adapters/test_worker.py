@@ -3,6 +3,7 @@
 import asyncio
 import json
 import multiprocessing
+import random
 import signal
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from background_jobs import JobContext, OrchestrationService, Retry, job_name
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
-from background_jobs.core.events import JobErrored, log_partition
+from background_jobs.core.events import JobCompleted, JobErrored, log_partition
 from background_jobs.jobs import Jobs
 from background_jobs.settings import Settings
 from tests.adapters.jobs import Died, ran
@@ -285,6 +286,44 @@ def test_whatever_a_job_raises_is_the_failure_of_its_instance_alone(
 @job_name("wait", retry=Retry(max_attempts=3, base_seconds=3_600))
 def wait_long(params: dict[str, Any]) -> None:
     raise OSError("away")
+
+
+def test_a_job_that_changes_its_params_changes_neither_its_next_attempt_nor_what_a_failure_tells(
+    service: OrchestrationService, launch: Callable[..., None], stores: Stores
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    @job_name("greedy", retry=Retry(max_attempts=2, base_seconds=0.01))
+    def greedy(params: Any) -> None:
+        seen.append(params.copy())
+        params["connection"] = object()
+        if params["n"]:
+            raise ValueError
+
+    orchestration = service.kick_off_job("greedy", [{"n": n} for n in (1, 0, 0)], parallelism=1)
+    launch(orchestration, jobs=Jobs([greedy]))
+
+    errored, *others = stores.event_log.read_outcomes(orchestration.id, 0, 2)
+    assert isinstance(errored, JobErrored)
+    assert errored.params == {"n": 1}
+    assert [params for params in seen if params["n"]] == [{"n": 1}] * 2
+    assert all(isinstance(outcome, JobCompleted) for outcome in others)
+
+
+def test_an_error_whose_type_has_an_endless_name_is_the_failure_of_its_instance_alone(
+    service: OrchestrationService, launch: Callable[..., None], stores: Stores
+) -> None:
+    @job_name("verbose")
+    def verbose(params: dict[str, Any]) -> None:
+        if params["n"]:
+            name = random.Random(1).randbytes(600_000).hex()
+            raise type(name, (Exception,), {"__qualname__": f"\udc80{name}"})
+
+    orchestration = service.kick_off_job("verbose", [{"n": n} for n in (1, 0, 0)], parallelism=1)
+    launch(orchestration, jobs=Jobs([verbose]))
+
+    outcomes = stores.event_log.read_outcomes(orchestration.id, 0, 2)
+    assert [isinstance(outcome, JobErrored) for outcome in outcomes] == [True, False, False]
 
 
 def test_what_waits_for_its_retry_ends_with_the_orchestration(

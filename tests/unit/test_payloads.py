@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from background_jobs.core.blocks import Block, InstanceRange, cut_bodies
 from background_jobs.core.errors import InvalidParams, InvalidResult
-from background_jobs.core.limits import INSTANCE_PARAMS_BYTES
+from background_jobs.core.limits import INSTANCE_PARAMS_BYTES, JSON_DEPTH
 from background_jobs.core.payloads import params_line, result_document
+from tests.unit.histories import job_completed
 
 
 class Batch(BaseModel):
@@ -33,6 +35,7 @@ def test_params_become_one_line_of_json() -> None:
         ({"x": math.nan}, "not JSON compliant"),
         ({"text": "\ud800"}, "surrogates"),
         ({"text": "x" * INSTANCE_PARAMS_BYTES}, "1,048,576 is the most"),
+        ({"tree": json.loads("[" * JSON_DEPTH + "]" * JSON_DEPTH)}, "deeper than 100 levels"),
     ],
 )
 def test_params_that_cannot_travel_are_refused_with_their_index(params: Any, reason: str) -> None:
@@ -57,3 +60,16 @@ def test_results_may_be_models_and_dates() -> None:
 def test_results_that_json_cannot_hold_are_refused(result: object) -> None:
     with pytest.raises(InvalidResult, match="cannot be written as JSON"):
         result_document(result)
+
+
+def test_a_result_that_is_nested_too_deep_is_refused_and_the_deepest_that_is_not_can_be_read_back() -> None:
+    deepest = json.loads("[" * JSON_DEPTH + "]" * JSON_DEPTH)
+    broad: list[list[int]] = [[]] * 1_000
+    with pytest.raises(InvalidResult, match="deeper than 100 levels"):
+        result_document([deepest])
+    for result in (deepest, broad):
+        plain, _ = result_document(result)
+        event = job_completed(3, result=plain)
+        (body,) = cut_bodies([event])
+        (read,) = Block(InstanceRange("billing", event.orchestration_id, 0, 9), 0, 0, "me", body).events()
+        assert read == event

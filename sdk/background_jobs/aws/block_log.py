@@ -5,13 +5,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import count, groupby, islice
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from background_jobs.aws.clients import reaching_aws
+from background_jobs.aws.throttling import outlast_throttling
 from background_jobs.aws.transactions import (
     CONDITION_FAILED,
-    RETRYABLE,
     THROTTLED,
     cancellation_reasons,
     wait_before_retry,
@@ -48,7 +49,8 @@ _TRANSACTION_BYTES: Final = 3_500_000
 class BlockLog:
     """The part of the event log that tells of job instances; nothing here can update or delete.
 
-    What is throttled is tried again until *is_over* says that there is no more time.
+    What is throttled is tried again until *is_over* says that there is no more time. Without *is_over*,
+    reads are not tried again, because who reads has a timeout of its own.
     """
 
     def __init__(
@@ -57,13 +59,14 @@ class BlockLog:
         table: str,
         retention: Retention,
         clock: Callable[[], float] = time.time,
-        is_over: Callable[[], bool] = lambda: False,
+        is_over: Callable[[], bool] | None = None,
     ) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._retention = retention
         self._clock = clock
-        self._is_over = is_over
+        self._reads_outlast_throttling = is_over is not None
+        self._is_over = is_over or (lambda: False)
 
     def until(self, is_over: Callable[[], bool]) -> Self:
         """Return the same log, where throttling is waited out until *is_over* says that time is up."""
@@ -120,33 +123,20 @@ class BlockLog:
         """Append up to 100 blocks where their places are free; return what holds each place, or None."""
         holders: dict[EventKey, Block] = {}
         left = list(blocks)
-        for attempt in count():
-            if not left:
-                break
-            puts: Any = [
-                {
-                    "Put": {
-                        "TableName": self._table,
-                        "Item": self._item(block),
-                        "ConditionExpression": _FREE,
-                        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-                    }
-                }
-                for block in left
-            ]
+        while left:
+            puts: Any = [self._put(block) for block in left]
             try:
-                self._dynamodb.transact_write_items(TransactItems=puts)
+                outlast_throttling(
+                    partial(self._dynamodb.transact_write_items, TransactItems=puts), self._is_over
+                )
             except self._dynamodb.exceptions.TransactionCanceledException as cancelled:
-                codes = cancellation_reasons(cancelled)
-                if not {CONDITION_FAILED, *RETRYABLE}.intersection(codes) or self._is_over():
+                if CONDITION_FAILED not in cancellation_reasons(cancelled):
                     raise
                 reasons: Any = cancelled.response.get("CancellationReasons", [])
                 for block, reason in zip(left, reasons, strict=True):
                     if reason.get("Code") == CONDITION_FAILED:
                         holders[block.key] = block_in_place(reason["Item"])
                 left = [block for block in left if block.key not in holders]
-                if CONDITION_FAILED not in codes:
-                    wait_before_retry(min(attempt, _LONGEST_PAUSE))
             else:
                 break
         return [holders.get(block.key) for block in blocks]
@@ -220,8 +210,11 @@ class BlockLog:
 
     @reaching_aws
     def _query(self, partition: str, low: str, high: str) -> list[Block]:
+        def read() -> list[Mapping[str, Any]]:
+            return list(self._items(partition, low, high))
+
         blocks: list[Block] = []
-        for item in self._items(partition, low, high):
+        for item in outlast_throttling(read, self._is_over) if self._reads_outlast_throttling else read():
             with suppress(InvalidBlock):  # it is in no place where a block can be
                 blocks.append(block_in_place(item))
         return blocks
@@ -239,6 +232,16 @@ class BlockLog:
         )
         for page in pages:
             yield from page["Items"]
+
+    def _put(self, block: Block) -> dict[str, Any]:
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": self._item(block),
+                "ConditionExpression": _FREE,
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
 
     def _item(self, block: Block) -> dict[str, Any]:
         partition, sort = block.key

@@ -28,7 +28,7 @@ from background_jobs.core.events import (
     OrchestrationStarted,
 )
 from background_jobs.core.limits import TRANSACTION_ITEMS
-from background_jobs.core.ownership import Steps, close
+from background_jobs.core.ownership import Steps, close, without_gaps
 from background_jobs.core.payloads import bounded
 from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.task_failure import task_failure
@@ -134,7 +134,8 @@ class _Closing:
         else:
             ranges = ranges_of_share(service, orchestration_id, *indices)
         pieces = (piece.numbers() for piece in LOG_PARTITIONS.split(indices))
-        partitions = self.stores.block_log.read_pieces(service, orchestration_id, pieces)
+        block_log = self.stores.block_log.until(self.is_over)
+        partitions = block_log.read_pieces(service, orchestration_id, pieces)
         params = ParamsReader(self.started, self.stores.payloads)
         by_partition = groupby(ranges, lambda part: part.partition)
         for (_, parts), (_, blocks) in zip(by_partition, partitions, strict=True):
@@ -142,7 +143,7 @@ class _Closing:
             for block in blocks:
                 of_range.setdefault(block.range, []).append(block)
             for part in parts:
-                known = of_range.get(part, [])
+                known = list(without_gaps(of_range.get(part, [])))
                 if left := unfinished(part, _readable_events(known)):
                     yield _Open(part, known, {index: params.read_stored(index) for index in left})
 

@@ -32,6 +32,8 @@ INSTANCE_PARAMS_BYTES: Final = 1024 * 1024
 """The params of one job instance, as a line of JSON."""
 RESULT_BYTES: Final = 64 * 1024 * 1024
 """The result of one job instance, as JSON."""
+JSON_DEPTH: Final = 100
+"""How deep objects and arrays may be nested in params and in a result; readers of events stop at 200."""
 SCHEDULE_PARAMS_BYTES: Final = 256 * 1024 * 1024
 """All params of a schedule; a function reads and writes them at every occurrence."""
 RETRY_ATTEMPTS: Final = 100

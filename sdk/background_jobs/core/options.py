@@ -24,6 +24,7 @@ from background_jobs.core.bounds import (
 )
 from background_jobs.core.errors import InvalidKickOff
 from background_jobs.core.lineage import Rerun
+from background_jobs.core.payloads import TOO_DEEP, is_too_deep
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage
 
@@ -64,11 +65,14 @@ class OccurrenceOptions(RunOptions):
     @field_validator("then")
     @classmethod
     def _fits_the_event(cls, then: Stage | None) -> Stage | None:
-        if then and (size := len(_STAGE.dump_json(then))) > limits.STAGES_BYTES:
+        document = _STAGE.dump_json(then) if then else b""
+        if (size := len(document)) > limits.STAGES_BYTES:
             raise ValueError(
                 f"the stages that follow are {size:,} bytes of JSON, and "
                 f"{limits.STAGES_BYTES:,} is the most; put large params into S3 and pass their key"
             )
+        if then and is_too_deep(_STAGE.dump_python(then, mode="json"), document):
+            raise ValueError(f"in the stages that follow {TOO_DEEP}")
         return then
 
     def kick_off_options(self, tags: Mapping[str, str]) -> "KickOffOptions":

@@ -10,7 +10,7 @@ log, and a test that tries every order of every step, run the same code. Three r
 3. Who takes a range over knows every block before its fence, and gives no instance a second outcome.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, NamedTuple, TypeVar
@@ -127,14 +127,19 @@ def close(
             raise ValueError(f"No outcomes were made for {left} of {instances.orchestration_id}.")
 
 
+def without_gaps(blocks: Sequence[Block], start: int = 0) -> Iterator[Block]:
+    """Yield those of *blocks*, of one range and in order, that precede the first missing number."""
+    numbered = enumerate(blocks, start=start)
+    return (block for _, block in takewhile(lambda pair: pair[0] == pair[1].sequence, numbered))
+
+
 def _read_on(instances: InstanceRange, blocks: list[Block]) -> Steps[None]:
     """Add to *blocks* those that follow them, up to the first that is missing.
 
     A query is not of one moment: it may miss a block, and see the one that was appended after it.
     """
     found: Sequence[Block] = yield ReadBlocks(instances, len(blocks))
-    numbered = enumerate(found, start=len(blocks))
-    blocks += [block for _, block in takewhile(lambda pair: pair[0] == pair[1].sequence, numbered)]
+    blocks += without_gaps(found, start=len(blocks))
 
 
 def _next_fence(blocks: Sequence[Block]) -> int:

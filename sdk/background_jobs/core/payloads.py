@@ -1,14 +1,16 @@
 """Params and results as JSON, and how large each may be."""
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from background_jobs.core.errors import InvalidParams, InvalidResult
-from background_jobs.core.limits import INSTANCE_PARAMS_BYTES, RESULT_BYTES
+from background_jobs.core.limits import INSTANCE_PARAMS_BYTES, JSON_DEPTH, RESULT_BYTES
 
+TOO_DEEP: Final = f"objects and arrays are nested deeper than {JSON_DEPTH} levels"
 INLINE_BYTES: Final = 24 * 1024
 """Params and results up to this size are kept in their event; larger ones go to the bucket by reference."""
 
@@ -36,6 +38,8 @@ def params_line(index: int, params: object) -> bytes:
             f"they are {len(line):,} bytes of JSON, and {INSTANCE_PARAMS_BYTES:,} is the most. "
             "Put the data into S3 and pass its key.",
         )
+    if is_too_deep(params, line):
+        raise InvalidParams(index, f"{TOO_DEEP}.")
     return line
 
 
@@ -56,7 +60,22 @@ def result_document(result: object) -> tuple[Any, bytes]:
             f"The result is {len(document):,} bytes of JSON, and {RESULT_BYTES:,} is the most. "
             "Write the data to S3 and return its key."
         )
+    if is_too_deep(plain, document):
+        raise InvalidResult(f"The result, {_describe(result)}, is refused: {TOO_DEEP}.")
     return plain, document
+
+
+def is_too_deep(value: object, document: bytes) -> bool:
+    """Tell whether *value*, whose JSON is *document*, is nested so deep that its event cannot be read back.
+
+    Such an event would take with it all that is in the same block.
+    """
+    if document.count(b"[") + document.count(b"{") <= JSON_DEPTH:
+        return False
+    level = [value]
+    for _ in range(JSON_DEPTH):
+        level = [inner for outer in level for inner in _containers_in(outer)]
+    return bool(level)
 
 
 def bounded(text: str, limit: int) -> str:
@@ -85,3 +104,10 @@ _encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separato
 
 def _describe(value: object) -> str:
     return f"{bounded(repr(value), 80)} ({type(value).__name__})"
+
+
+def _containers_in(value: object) -> Iterator[object]:
+    """Yield the objects and arrays that *value* directly holds."""
+    if isinstance(value, dict | list | tuple):
+        inner = value.values() if isinstance(value, dict) else value
+        yield from (part for part in inner if isinstance(part, dict | list | tuple))

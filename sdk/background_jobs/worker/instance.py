@@ -18,6 +18,7 @@ from background_jobs.worker.earlier_launches import EarlierAttempts
 from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.share import InstanceParams
 
+_TYPE_CHARACTERS: Final = 500
 _MESSAGE_CHARACTERS: Final = 2_000
 _TRACEBACK_CHARACTERS: Final = 8_000
 
@@ -62,7 +63,7 @@ class InstanceRunner:
         started_at = datetime.now(UTC)
         try:
             with _interrupt_after(limit.seconds):
-                result = self._definition(self._definition.validated(attempt.params.value), context)
+                result = self._definition(self._definition.validated(attempt.params.read()), context)
             result_fields = self._results.store(result, context)
         except TimedOut as error:
             return self.decide_after_timeout(attempt, limit, started_at, describe_error(error).traceback)
@@ -136,7 +137,7 @@ def describe_error(error: BaseException) -> JobError:
     """Return *error* as it is stored: its type, message and traceback, each bounded."""
     lines = traceback.format_exception(type(error), error, _drop_own_frames(error.__traceback__))
     return JobError(
-        type=class_name(type(error)),
+        type=bounded(storable(class_name(type(error))), _TYPE_CHARACTERS),
         message=bounded(storable(_message_of(error)), _MESSAGE_CHARACTERS),
         traceback=bounded(storable("".join(lines)), _TRACEBACK_CHARACTERS),
     )

@@ -45,7 +45,7 @@ class OwnedRanges:
             self._owned[instances], blocks = self._working_time.try_until_over(
                 lambda: self._block_log.run(take_over(instances, self._owner, self._is_later))
             )
-            return digest(instances, [event for block in blocks for event in block.events()])
+            return digest(instances, [event for block in blocks for event in block.readable_events()])
 
         with ThreadPoolExecutor(max(1, min(_READERS, len(self._ranges)))) as pool:
             yield from pool.map(take, self._ranges)

@@ -16,18 +16,21 @@ from background_jobs.settings import ContainerSettings
 class InstanceParams(NamedTuple):
     """The params of one instance, and where they are in the bucket."""
 
-    value: dict[str, Any]
+    line: bytes
     key: str
     first_byte: int
-    size: int
+
+    def read(self) -> dict[str, Any]:
+        """Return the params; a new object each time, since a job may change what it is given."""
+        params: dict[str, Any] = json.loads(self.line.decode())
+        return params
 
     def as_fields(self) -> dict[str, Any]:
         """Return the fields of an event that carry these params: themselves, or where they are."""
-        if self.size <= INLINE_BYTES:
-            return {"params": self.value}
-        return {
-            "params_ref": PayloadRef(key=self.key, bytes=str(InclusiveRange.at(self.first_byte, self.size)))
-        }
+        if len(self.line) <= INLINE_BYTES:
+            return {"params": self.read()}
+        part = InclusiveRange.at(self.first_byte, len(self.line))
+        return {"params_ref": PayloadRef(key=self.key, bytes=str(part))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class AssignedShare:
         lines = payloads.get(self.params_key, str(self.params_bytes)).splitlines(keepends=True)
         byte = self.params_bytes.first
         for index, line in zip(self.indices.numbers(), lines, strict=True):
-            yield index, InstanceParams(json.loads(line.decode()), self.params_key, byte, len(line))
+            yield index, InstanceParams(line, self.params_key, byte)
             byte += len(line)
 
 
