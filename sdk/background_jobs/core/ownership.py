@@ -106,7 +106,7 @@ def close(
     *outcomes* makes the bodies of blocks for unfinished instances, given the blocks of the range. The first
     block that is appended fences the range; where all have their outcome, nothing is appended.
 
-    Raises ValueError where *outcomes* makes none.
+    Raises ValueError where *outcomes* does not make one for each, or none that can be read.
     """
     blocks: list[Block] = []
     is_behind = True
@@ -116,15 +116,17 @@ def close(
         left = unfinished(instances, (event for block in blocks for event in block.readable_events()))
         if not left:
             return sum(len(block.events()) for block in blocks if block.is_by(owner))
-        known, fence, is_behind = len(blocks), _next_fence(blocks), False
+        if not is_behind:
+            raise ValueError(
+                f"No outcomes that can be read were made for {left} of {instances.orchestration_id}."
+            )
+        fence, is_behind = _next_fence(blocks), False
         for body in outcomes(left, blocks):
             block = Block(instances, len(blocks), fence, owner, body)
             holder: Block | None = yield AppendBlock(block)
             if is_behind := holder is not None and not holder.is_by(owner):
                 break
             blocks.append(block)
-        if not is_behind and len(blocks) == known:
-            raise ValueError(f"No outcomes were made for {left} of {instances.orchestration_id}.")
 
 
 def without_gaps(blocks: Sequence[Block], start: int = 0) -> Iterator[Block]:
