@@ -45,7 +45,7 @@ def tamper(params: dict[str, Any]) -> dict[str, str]:
 def refusals(orchestration_id: str) -> dict[str, str]:
     """Return what AWS says to a change of an event of `default`, and to whatever concerns another service."""
     log, model, bucket = _names()
-    dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
+    dynamodb, s3 = boto3.Session().client("dynamodb"), boto3.Session().client("s3")
     own = {"pk": {"S": f"default#{orchestration_id}"}, "sk": {"S": "orchestration#started"}}
     other = {"pk": {"S": f"reports#{orchestration_id}"}, "sk": {"S": "orchestration#started"}}
     instances = {"pk": {"S": f"{other['pk']['S']}#jobs#00000"}, "sk": {"S": "block#00000000-00000000#000000"}}
@@ -77,7 +77,7 @@ def refusals(orchestration_id: str) -> dict[str, str]:
 def _refusals_of_containers(orchestration_id: str) -> dict[str, str]:
     """Return what AWS says to what callers of the service may do."""
     log, model, _ = _names()
-    dynamodb = boto3.client("dynamodb")
+    dynamodb = boto3.Session().client("dynamodb")
     pointer = {"pk": {"S": "ORCHESTRATION#x"}, "sk": {"S": "service"}}
     own = {"pk": {"S": f"default#{orchestration_id}"}, "sk": {"S": "summary"}}
     return {
@@ -98,7 +98,7 @@ def replace(params: dict[str, Any]) -> None:
     """Put other contents in the place of an item of the own service, which IAM cannot forbid."""
     log, _, _ = _names()
     item = {"pk": {"S": params["pk"]}, "sk": {"S": params["sk"]}, "type": {"S": "Block"}}
-    boto3.client("dynamodb").put_item(TableName=log, Item=item)
+    boto3.Session().client("dynamodb").put_item(TableName=log, Item=item)
 
 
 def _refusal(call: Callable[[], object]) -> str:
