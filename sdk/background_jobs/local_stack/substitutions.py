@@ -22,6 +22,7 @@ EMULATOR_NAMES: Final = {
         "_stop_execution",
         "_resolve_path",
         "_executions",
+        "_error_matches",
     ),
     "lambda_svc": ("_execute_function",),
     "scheduler": (
@@ -36,6 +37,7 @@ EMULATOR_NAMES: Final = {
 """The names of the emulator that are called or replaced here, by module."""
 
 _POLL_SECONDS: Final = 0.03
+_RUNTIME: Final = "States.Runtime"
 
 
 def substitute(runner: ProcessRunner) -> None:
@@ -59,6 +61,7 @@ def substitute(runner: ProcessRunner) -> None:
     )
     scheduler._tick_schedules = Ticks(scheduler, eventbridge._invoke_target).tick
     scheduler._SCHEDULE_TICK_INTERVAL = TICK_SECONDS
+    stepfunctions._error_matches = _let_no_wildcard_match_aborts(stepfunctions._error_matches)
     lambda_svc._execute_function = _honour_batch_failures(lambda_svc._execute_function)
 
 
@@ -95,7 +98,7 @@ class _TaskWaiter:
         for task in tasks:
             if _orchestration_id(task) in self._aborted:
                 # No Retry and no Catch matches this error, so that the child ends with its execution.
-                raise execution_error("States.Runtime", "The execution was aborted")
+                raise execution_error(_RUNTIME, "The execution was aborted")
             codes = [container.get("exitCode") for container in task["containers"]]
             if any(code != 0 for code in codes):
                 raise execution_error("States.TaskFailed", json.dumps(_pascal(task)))
@@ -135,6 +138,16 @@ def _honour_concurrency_path(
         return run_map(state, raw_input, effective, *rest)
 
     return run
+
+
+def _let_no_wildcard_match_aborts(
+    matches: Callable[[list[str], str], bool],
+) -> Callable[[list[str], str], bool]:
+    """Wrap the choice of a Retry or Catch, so that neither wildcard matches States.Runtime, as on AWS.
+
+    Otherwise each share of an aborted execution would be launched again as often as its Retry allows.
+    """
+    return lambda error_equals, error: error != _RUNTIME and matches(error_equals, error)
 
 
 def _honour_batch_failures(execute: Callable[..., Any]) -> Callable[..., Any]:
