@@ -13,6 +13,7 @@ from background_jobs.worker import event_writer
 from background_jobs.worker.event_writer import EventWriter
 from background_jobs.worker.owned_ranges import OwnedRanges
 from background_jobs.worker.working_time import seconds_since_boot
+from tests.offline import until
 from tests.unit.histories import ORCHESTRATION_ID, at, attempt_failed, job_completed, job_started
 
 
@@ -24,9 +25,11 @@ class Ranges(OwnedRanges):
         self.blocks: list[Block] = []
         self.free = threading.Event()
         self.free.set()
+        self.asked = threading.Event()
         self.lost = False
 
     def append(self, instances: InstanceRange, body: bytes) -> None:
+        self.asked.set()
         assert self.free.wait(60)
         block = Block(instances, len(self.blocks), 0, "launch 0", body)
         if self.lost:
@@ -119,14 +122,18 @@ def test_who_adds_to_a_lost_range_is_told_and_nothing_more_is_appended(ranges: R
     assert ranges.blocks == []
 
 
-def test_the_share_was_owned_when_the_last_append_began(
-    writer: EventWriter, ranges: Ranges, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_share_was_owned_when_the_last_append_began(writer: EventWriter, ranges: Ranges) -> None:
     with writer:
-        began = seconds_since_boot()
         ranges.free.clear()
+        ranges.asked.clear()
         writer.add(job_started(200))
-        threading.Timer(0.2, ranges.free.set).start()
-        writer.flush()
+        flushing = threading.Thread(target=writer.flush)
+        flushing.start()
+        assert ranges.asked.wait(60)
+        asked = seconds_since_boot()
+        until(lambda: seconds_since_boot() > asked + 0.1)
+        ranges.free.set()
+        flushing.join()
         # that the answer has come just now does not make it a new one
-        assert 0.2 <= writer.seconds_since_owned() <= seconds_since_boot() - began
+        now = seconds_since_boot()
+        assert now - writer.seconds_since_owned() <= asked
