@@ -47,6 +47,10 @@ EXPLAINED: Final = {
     ("Functions*", "sqs:GetQueueAttributes"): "CDK grants it to whoever sends",
     ("Functions*", "sqs:GetQueueUrl"): "the same",
     ("FunctionsAggregateJobsRole", "dynamodb:GetItem"): "of the log, only when two complete an orchestration",
+    (
+        "Services*TaskRole",
+        "dynamodb:GetItem",
+    ): "it looks for a cancellation every 2 s; a short container has ended before",
     ("Operator", "dynamodb:PutItem"): "into the log, only when a completion is due",
     ("FunctionsEndOrchestrationRole", "ecs:DescribeTasks"): "only where tasks outlive their execution",
     ("FunctionsEndOrchestrationRole", "ecs:StopTask"): "the same; offline, StopExecution stops them all",
