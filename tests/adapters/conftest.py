@@ -108,6 +108,19 @@ def aggregate_completion(aggregate: Callable[[], list[dict[str, Any]]]) -> Calla
 
 
 @pytest.fixture
+def done(
+    service: OrchestrationService, launch: Callable[..., None], aggregate_completion: Callable[[], None]
+) -> str:
+    """An orchestration that ended: 2 and 4 halved, 3 and 5 refused."""
+    orchestration = service.kick_off_job(
+        "halve", [{"n": n} for n in (2, 3, 4, 5)], parallelism=1, tags={"customer": "acme"}
+    )
+    launch(orchestration)
+    aggregate_completion()
+    return orchestration.id
+
+
+@pytest.fixture
 def clock() -> Clock:
     return Clock()
 

@@ -35,19 +35,6 @@ def client(app: FastAPI) -> Iterator[TestClient]:
         yield client
 
 
-@pytest.fixture
-def done(
-    service: OrchestrationService, launch: Callable[..., None], aggregate_completion: Callable[[], None]
-) -> str:
-    """An orchestration that ended: 2 and 4 halved, 3 and 5 refused."""
-    orchestration = service.kick_off_job(
-        "halve", [{"n": n} for n in (2, 3, 4, 5)], parallelism=1, tags={"customer": "acme"}
-    )
-    launch(orchestration)
-    aggregate_completion()
-    return orchestration.id
-
-
 def test_a_kick_off_can_be_seen_at_once(client: TestClient) -> None:
     answer = client.post(
         "/orchestrations", json={"job_name": "halve", "params": [{"n": 2}], "tags": {"customer": "acme"}}

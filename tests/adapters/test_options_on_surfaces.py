@@ -37,18 +37,6 @@ def run(settings: Settings) -> Callable[..., Any]:
     return run
 
 
-@pytest.fixture
-def done(
-    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], list[Any]]
-) -> str:
-    """An orchestration that ended, with one failure."""
-    orchestration = service.kick_off_job("halve", [{"n": 3}], tags={"customer": "acme"})
-    launch(orchestration)
-    for _ in ("the outcomes", "the completion"):
-        assert aggregate() == []
-    return orchestration.id
-
-
 def given(started: OrchestrationStarted) -> tuple[Any, ...]:
     seconds = (started.deadline - started.at).total_seconds() if started.deadline else None
     return started.parent_id, started.retry, started.tags, started.service, seconds

@@ -1,4 +1,4 @@
-"""The settings of the commands, and orchestrations that have ended."""
+"""The variables of the commands, and a pipeline run to its end."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,19 +18,6 @@ def variables(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The variables of the process that runs the commands."""
     for name, value in settings.model_copy(update={"job_names": ("halve", "other")}).to_env().items():
         monkeypatch.setenv(name, value)
-
-
-@pytest.fixture
-def done(
-    service: OrchestrationService, launch: Callable[..., None], aggregate_completion: Callable[[], None]
-) -> str:
-    """An orchestration that ended: 2 and 4 halved, 3 and 5 refused."""
-    orchestration = service.kick_off_job(
-        "halve", [{"n": n} for n in (2, 3, 4, 5)], parallelism=1, tags={"customer": "acme"}
-    )
-    launch(orchestration)
-    aggregate_completion()
-    return orchestration.id
 
 
 @pytest.fixture
