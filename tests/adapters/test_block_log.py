@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from background_jobs.aws import block_log, clients
+from background_jobs.aws import clients, throttling
 from background_jobs.aws.block_log import BlockLog, block_from_item
 from background_jobs.core.blocks import (
     Block,
@@ -108,7 +108,7 @@ def test_a_part_of_the_instances_is_read_over_partitions(log: BlockLog) -> None:
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])
 def test_throttling_is_waited_for(log: BlockLog, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    monkeypatch.setattr(block_log, "wait_before_retry", lambda _attempt: None)
+    monkeypatch.setattr(throttling, "wait_before_retry", lambda _attempt: None)
     refused = throttle(log, monkeypatch, code, times=30)
     assert log.append(Block(RANGE, 0, 0, "launch", outcomes(RANGE))) is None
     assert len(refused) == 30

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from background_jobs.aws.block_log import _LONGEST_PAUSE
+from background_jobs.aws.throttling import _LONGEST_PAUSE
 from background_jobs.aws.transactions import wait_before_retry
 from background_jobs.control_plane.stream import EVENTS_AT_ONCE
 from background_jobs.core.events import PARTITION_SIZE

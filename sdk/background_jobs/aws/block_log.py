@@ -1,22 +1,18 @@
 """The blocks of job instances in DynamoDB: appends where a place is free, and reads by range."""
 
+import base64
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from itertools import count, groupby, islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.throttling import outlast_throttling
-from background_jobs.aws.transactions import (
-    CONDITION_FAILED,
-    THROTTLED,
-    cancellation_reasons,
-    wait_before_retry,
-)
+from background_jobs.aws.transactions import CONDITION_FAILED, cancellation_reasons
 from background_jobs.core.blocks import (
     BLOCK_SORT,
     Block,
@@ -41,8 +37,6 @@ BLOCK: Final = "Block"
 """The attribute ``type`` of a block's item; events of the orchestration as a whole have their own."""
 _FREE: Final = "attribute_not_exists(sk)"
 _READERS: Final = 8
-_LONGEST_PAUSE: Final = 9
-"""The attempt whose pause is the longest: up to 25 s."""
 _TRANSACTION_BYTES: Final = 3_500_000
 
 
@@ -96,27 +90,13 @@ class BlockLog:
     @reaching_aws
     def append(self, block: Block) -> Block | None:
         """Append *block* if its place is free; return the block that holds the place, or None."""
-        from botocore.exceptions import ClientError  # noqa: PLC0415 -- slow to import, for rare use
-
-        item: Any = self._item(block)
-        for attempt in count():
-            try:
-                self._dynamodb.put_item(
-                    TableName=self._table,
-                    Item=item,
-                    ConditionExpression=_FREE,
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-            except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
-                holder: Any = taken.response
-                return block_in_place(holder["Item"])
-            except ClientError as error:
-                if error.response["Error"].get("Code") not in THROTTLED or self._is_over():
-                    raise
-                wait_before_retry(min(attempt, _LONGEST_PAUSE))
-            else:
-                return None
-        raise AssertionError("count() has no end")
+        put: Any = self._put(block)["Put"]
+        try:
+            outlast_throttling(partial(self._dynamodb.put_item, **put), self._is_over)
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as taken:
+            holder: Any = taken.response
+            return block_in_place(holder["Item"])
+        return None
 
     @reaching_aws
     def append_all(self, blocks: Sequence[Block]) -> list[Block | None]:
@@ -334,6 +314,4 @@ def _bytes(stored: bytes | str) -> bytes:
     """Return binary content; Lambda's records spell it in base64."""
     if isinstance(stored, bytes):
         return stored
-    import base64  # noqa: PLC0415 -- for streams alone
-
     return base64.b64decode(stored)
