@@ -1,6 +1,13 @@
-"""What all tests share: properties are tried without a clock, for a shared machine may be slow."""
+"""What all tests share.
+
+Properties are tried without a clock, for a shared machine may be slow. Ctrl-C works in the processes that tests
+start, though a shell ignores it for what it runs in the background.
+"""
+
+import signal
 
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
+signal.signal(signal.SIGINT, signal.default_int_handler)
