@@ -302,7 +302,7 @@ def cancelled(life: Life) -> None:
     until(running.exists)
     orchestration.cancel("enough")
     until(lambda: any(call.action == "states:StopExecution" for call in life.calls()[0]))
-    until(lambda: orchestration.summary().done)
+    until(lambda: orchestration.summary().done, PATIENCE)
 
 
 def operated(life: Life) -> None:

@@ -36,6 +36,10 @@ def test_every_name_that_we_touch_is_there(module: str, name: str) -> None:
         ("ecs", "_stop_task", ["data"]),
         ("scheduler", "_tick_schedules", []),
         ("eventbridge", "_invoke_target", ["target", "event", "rule"]),
+        ("eventbridge", "_dispatch_to_lambda", ["arn", "payload"]),
+        ("lambda_svc", "_get_func_record_for_ref", ["function_ref"]),
+        ("lambda_svc", "_execution_record_for_config", ["func", "config"]),
+        ("lambda_svc", "invoke_async_with_retry", ["func", "event"]),
         ("ecs", "_build_run_kwargs", ["cdef", "td", "env"]),
     ],
 )
@@ -56,6 +60,7 @@ def test_what_we_replace_or_call_takes_the_same_arguments(
         ("ecs", "_run_docker_container", "containers.run("),
         ("ecs", "_start_task_worker", "_build_run_kwargs("),
         ("ecs", "_maybe_mark_stopped", "containers.get("),
+        ("eventbridge", "_invoke_target", "_dispatch_to_lambda(arn, event_payload)"),
         ("scheduler", "_ticker_loop", "_tick_schedules()"),
         ("scheduler", "_ticker_loop", "time.sleep(_SCHEDULE_TICK_INTERVAL)"),
         ("scheduler", "_create_schedule", '"ScheduleExpressionTimezone"'),

@@ -24,7 +24,12 @@ EMULATOR_NAMES: Final = {
         "_executions",
         "_error_matches",
     ),
-    "lambda_svc": ("_execute_function",),
+    "lambda_svc": (
+        "_execute_function",
+        "_get_func_record_for_ref",
+        "_execution_record_for_config",
+        "invoke_async_with_retry",
+    ),
     "scheduler": (
         "_tick_schedules",
         "_schedules",
@@ -32,7 +37,7 @@ EMULATOR_NAMES: Final = {
         "set_request_account_id",
         "set_request_region",
     ),
-    "eventbridge": ("_invoke_target",),
+    "eventbridge": ("_invoke_target", "_dispatch_to_lambda"),
 }
 """The names of the emulator that are called or replaced here, by module."""
 
@@ -63,6 +68,7 @@ def substitute(runner: ProcessRunner) -> None:
     scheduler._SCHEDULE_TICK_INTERVAL = TICK_SECONDS
     stepfunctions._error_matches = _let_no_wildcard_match_aborts(stepfunctions._error_matches)
     lambda_svc._execute_function = _honour_batch_failures(lambda_svc._execute_function)
+    eventbridge._dispatch_to_lambda = _invoke_until_it_succeeds(lambda_svc)
 
 
 def _apply_definition(build: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
@@ -165,6 +171,21 @@ def _honour_batch_failures(execute: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return run
+
+
+def _invoke_until_it_succeeds(lambda_svc: Any) -> Callable[[str, str], None]:
+    """Return a delivery of EventBridge's events to functions that Lambda tries again twice, as on AWS.
+
+    The emulator tries once: a function that failed once would leave a cancelled orchestration to itself.
+    """
+
+    def dispatch(arn: str, payload: str) -> None:
+        function, config, _ = lambda_svc._get_func_record_for_ref(arn)
+        if function and config:
+            record = lambda_svc._execution_record_for_config(function, config)
+            lambda_svc.invoke_async_with_retry(record, json.loads(payload))
+
+    return dispatch
 
 
 def _pascal(value: Any) -> Any:
