@@ -7,7 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from background_jobs.aws import clients, throttling
-from background_jobs.aws.block_log import BlockLog, block_from_item
+from background_jobs.aws.block_items import block_from_item
+from background_jobs.aws.block_log import BlockLog
 from background_jobs.core.blocks import (
     Block,
     InstanceRange,

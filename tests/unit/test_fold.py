@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from background_jobs.aws.block_log import BLOCK
+from background_jobs.aws.block_items import BLOCK
 from background_jobs.aws.log_items import events_from_item, to_item
 from background_jobs.core import statuses
 from background_jobs.core.blocks import Block, InstanceRange, cut_bodies, pack

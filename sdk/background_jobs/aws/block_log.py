@@ -1,6 +1,5 @@
 """The blocks of job instances in DynamoDB: appends where a place is free, and reads by range."""
 
-import base64
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,32 +9,24 @@ from functools import partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from background_jobs.aws.block_items import block_in_place, item_of_block
 from background_jobs.aws.clients import reaching_aws
+from background_jobs.aws.log_items import KEY_IS_FREE
 from background_jobs.aws.throttling import outlast_throttling
 from background_jobs.aws.transactions import CONDITION_FAILED, cancellation_reasons
-from background_jobs.core.blocks import (
-    BLOCK_SORT,
-    Block,
-    InstanceRange,
-    InvalidBlock,
-    pack,
-    range_from_key,
-    unpack,
-)
+from background_jobs.core.blocks import BLOCK_SORT, Block, InstanceRange, InvalidBlock
 from background_jobs.core.events import LOG_PARTITIONS, EventKey, JobEvent, job_partition
 from background_jobs.core.limits import TRANSACTION_ITEMS
 from background_jobs.core.ownership import AppendBlock, ReadBlocks, Steps
 from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.retention import Retention
+from background_jobs.core.tables import PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _S = TypeVar("_S")
 _T = TypeVar("_T")
-BLOCK: Final = "Block"
-"""The attribute ``type`` of a block's item; events of the orchestration as a whole have their own."""
-_FREE: Final = "attribute_not_exists(sk)"
 _READERS: Final = 8
 _TRANSACTION_BYTES: Final = 3_500_000
 
@@ -202,7 +193,7 @@ class BlockLog:
     def _items(self, partition: str, low: str, high: str) -> Iterator[Mapping[str, Any]]:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="pk = :partition AND sk BETWEEN :low AND :high",
+            KeyConditionExpression=f"{PARTITION_KEY} = :partition AND {SORT_KEY} BETWEEN :low AND :high",
             ExpressionAttributeValues={
                 ":partition": {"S": partition},
                 ":low": {"S": low},
@@ -214,27 +205,14 @@ class BlockLog:
             yield from page["Items"]
 
     def _put(self, block: Block) -> dict[str, Any]:
+        expires_at = self._clock() + self._retention.of(block.range.service).total_seconds()
         return {
             "Put": {
                 "TableName": self._table,
-                "Item": self._item(block),
-                "ConditionExpression": _FREE,
+                "Item": item_of_block(block, expires_at),
+                "ConditionExpression": KEY_IS_FREE,
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
-        }
-
-    def _item(self, block: Block) -> dict[str, Any]:
-        partition, sort = block.key
-        stored = pack(block.body)
-        expires_at = int(self._clock() + self._retention.of(block.range.service).total_seconds())
-        return {
-            "pk": {"S": partition},
-            "sk": {"S": sort},
-            "type": {"S": BLOCK},
-            "fence": {"N": str(block.fence)},
-            "owner": {"S": block.owner},
-            "events": {"S": stored} if isinstance(stored, str) else {"B": stored},
-            "expires_at": {"N": str(expires_at)},
         }
 
 
@@ -285,33 +263,3 @@ def _portions(appends: Mapping[int, AppendBlock]) -> Iterator[list[int]]:
         size += length
     if portion:
         yield portion
-
-
-def block_from_item(item: Mapping[str, Any]) -> Block:
-    """Return the block of an item, or of its stream image, in DynamoDB's JSON. Raises InvalidBlock."""
-    try:
-        instances, sequence = range_from_key(EventKey(item["pk"]["S"], item["sk"]["S"]))
-        ((kind, stored),) = item["events"].items()
-        body = unpack(_bytes(stored) if kind == "B" else stored)
-        return Block(instances, sequence, int(item["fence"]["N"]), item["owner"]["S"], body)
-    except (AttributeError, KeyError, TypeError) as wrong:
-        raise InvalidBlock(f"An item is no block: it lacks {wrong}.") from wrong
-
-
-def block_in_place(item: Mapping[str, Any]) -> Block:
-    """Return the block of an item; where it cannot be read, one without events, for its place is taken.
-
-    Raises InvalidBlock where its key is no place of a block.
-    """
-    try:
-        return block_from_item(item)
-    except ValueError:
-        instances, sequence = range_from_key(EventKey(item["pk"]["S"], item["sk"]["S"]))
-        return Block(instances, sequence, 0, "unknown", b"")
-
-
-def _bytes(stored: bytes | str) -> bytes:
-    """Return binary content; Lambda's records spell it in base64."""
-    if isinstance(stored, bytes):
-        return stored
-    return base64.b64decode(stored)

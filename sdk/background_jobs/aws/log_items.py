@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from background_jobs.aws.block_log import BLOCK, block_from_item
+from background_jobs.aws.block_items import BLOCK, block_from_item
 from background_jobs.core.errors import OrchestrationOfOtherService
 from background_jobs.core.events import (
     POINTER_SORT,
