@@ -1,1 +1,1 @@
-"""One room per AWS service; each makes the calls, and speaks our errors."""
+"""One module for each AWS service, which makes the calls and speaks our errors."""
