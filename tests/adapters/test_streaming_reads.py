@@ -11,6 +11,7 @@ from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane import kick_off_job
 from background_jobs.core.events import JobEvent, OrchestrationStarted, PayloadRef
+from background_jobs.core.payloads import params_line
 from background_jobs.orchestration_service import params_spool
 from background_jobs.orchestration_service.outcomes import read_all_outcomes, read_errors, read_outcomes_at
 from background_jobs.orchestration_service.params_spool import ParamsSpool
@@ -75,7 +76,7 @@ def read_merged(started: OrchestrationStarted, stores: Stores) -> Iterator[objec
 def read_params_of_next_stage(started: OrchestrationStarted, stores: Stores) -> Iterator[object]:
     members = [Member(started, range(started.total))]
     with ParamsSpool() as spool:
-        spool.fill(kick_off_job._params(Stage("load"), members, stores), lambda _, params: params)
+        spool.fill(kick_off_job._params(Stage("load"), members, stores), params_line)
         yield spool.total
 
 

@@ -1,11 +1,15 @@
 """Registering and calling jobs, as their authors write them."""
 
+import json
+import math
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
 from background_jobs.core.errors import InvalidJob, UnknownJobName
+from background_jobs.core.retry import Retry
 from background_jobs.jobs import JobContext, Jobs, find_definition, job_name
 
 CONTEXT = JobContext("greet", "o", "j", 3, 1, {"customer": "acme"})
@@ -28,7 +32,7 @@ def double(params: dict[str, int]) -> int:
 
 def run(target: object, params: dict[str, object]) -> object:
     definition = find_definition(target)
-    return definition(definition.validated(params), CONTEXT)
+    return definition(definition.read_params(json.dumps(params).encode()), CONTEXT)
 
 
 def test_a_class_gets_typed_params_and_its_context() -> None:
@@ -64,30 +68,38 @@ def test_a_subclass_is_no_job_until_it_is_decorated_itself() -> None:
         Jobs([Louder])
 
 
-@pytest.mark.parametrize("name", ["", "two words", "x" * 81, "-dash", "ümlaut"])
-def test_a_bad_job_name_is_refused(name: str) -> None:
+@pytest.mark.parametrize("name", ["", "two words", "x" * 81, "-dash", "ümlaut", 123, None, b"x"])
+def test_a_bad_job_name_is_refused(name: Any) -> None:
     with pytest.raises(InvalidJob, match="cannot be a job name"):
         job_name(name)
 
 
-def test_a_class_without_run_is_refused() -> None:
-    with pytest.raises(InvalidJob, match="needs a method"):
-
-        @job_name("idle")
-        class Idle:
-            pass
+def test_a_job_name_without_parentheses_is_answered_with_what_to_write() -> None:
+    with pytest.raises(InvalidJob, match=r'write @job_name\("Greet"\)'):
+        job_name(Greet)  # type: ignore[arg-type] # as people write it
 
 
-def test_a_job_that_takes_nothing_or_too_much_is_refused() -> None:
-    with pytest.raises(InvalidJob, match="takes 0 arguments"):
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ({"retry": 3}, r"retry=3 \(int\): write retry=Retry\(max_attempts=3\)"),
+        ({"retry": Retry}, "write retry=Retry"),
+        ({"timeout": "5"}, r"timeout='5' \(str\): write it in seconds"),
+        ({"timeout": True}, "write it in seconds"),
+        ({"timeout": math.nan}, "must be above 0"),
+        ({"timeout": math.inf}, "at most 7 days"),
+        ({"timeout": 10**400}, "at most 7 days"),
+    ],
+)
+def test_an_option_of_another_type_is_refused(option: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidJob, match=f"'count'.*{reason}"):
+        job_name("count", **option)
 
-        @job_name("nothing")
-        def nothing() -> None: ...
 
-    with pytest.raises(InvalidJob, match="takes 3 arguments"):
-
-        @job_name("much")
-        def much(a: dict[str, str], b: JobContext, c: int) -> None: ...
+@pytest.mark.parametrize("jobs", [Greet, "greet", 3])
+def test_jobs_that_are_no_list_are_answered_with_what_to_write(jobs: Any) -> None:
+    with pytest.raises(InvalidJob, match=r"takes a list of jobs, as in \[ProcessBatch\]"):
+        Jobs(jobs)
 
 
 def test_one_name_serves_one_job() -> None:

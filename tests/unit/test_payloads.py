@@ -2,11 +2,12 @@
 
 import json
 import math
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr
 
 from background_jobs.core.blocks import Block, InstanceRange, cut_bodies
 from background_jobs.core.errors import InvalidParams, InvalidResult
@@ -19,9 +20,31 @@ class Batch(BaseModel):
     day: date
 
 
+class Untyped(BaseModel):
+    of: Any
+    hidden: Any = Field(default=None, exclude=True)
+    _private: Any = PrivateAttr(default_factory=lambda: {1: math.nan, "1": object()})
+
+
+@dataclass
+class Row:
+    prices: dict[Any, Any]
+
+
+class Unshowable:
+    def __repr__(self) -> str:
+        raise OSError("no")
+
+
+class Incomparable(dict[str, int]):
+    def __eq__(self, other: object) -> bool:
+        raise OSError("no")
+
+    __hash__ = None
+
+
 def test_params_become_one_line_of_json() -> None:
     assert params_line(0, {"text": "zeile\neins ü"}) == '{"text":"zeile\\neins ü"}\n'.encode()
-    assert json.loads(params_line(0, Batch(day=date(2026, 11, 24)))) == {"day": "2026-11-24"}
 
 
 @pytest.mark.parametrize(
@@ -31,9 +54,15 @@ def test_params_become_one_line_of_json() -> None:
         ("text", "JSON object"),
         (None, "JSON object"),
         ({1: "a"}, "str keys"),
-        ({"at": date(2026, 1, 1)}, "not JSON serializable"),
-        ({"x": math.nan}, "not JSON compliant"),
-        ({"text": "\ud800"}, "surrogates"),
+        ({"at": date(2026, 1, 1)}, "`at`: .*not JSON serializable"),
+        ({"items": [{"price": 1}, {"price": math.nan}]}, r"`items\[1\].price`: .*not JSON compliant"),
+        ({"two words": [10**5000]}, r"`\['two words'\]\[0\]`: Exceeds the limit"),
+        ({"by id": {1: "a"}}, r"the key 1 \(int\) is no text"),
+        ({"pairs": [{(1, 2): "a"}]}, r"`pairs\[0\]`: keys must be"),
+        ({"text": "\ud800"}, "`text`: .*surrogates"),
+        ({"text": ["a", {"\ud800": 1}]}, r"`text\[1\]`: .*surrogates"),
+        (Unshowable(), r"not an object \(Unshowable\)"),
+        ({"one": Unshowable()}, "`one`: .*Unshowable is not JSON serializable"),
         ({"text": "x" * INSTANCE_PARAMS_BYTES}, "1,048,576 is the most"),
         ({"tree": json.loads("[" * JSON_DEPTH + "]" * JSON_DEPTH)}, "deeper than 100 levels"),
     ],
@@ -56,10 +85,43 @@ def test_results_may_be_models_and_dates() -> None:
     assert json.loads(document) == plain
 
 
-@pytest.mark.parametrize("result", [object(), math.inf, {"f": print}])
-def test_results_that_json_cannot_hold_are_refused(result: object) -> None:
-    with pytest.raises(InvalidResult, match="cannot be written as JSON"):
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (object(), "cannot be written as JSON: Unable to serialize unknown type"),
+        (Unshowable(), r"an object \(Unshowable\), cannot be written as JSON"),
+        (math.inf, "not JSON compliant"),
+        ({"f": print}, "`f`: Unable to serialize unknown type"),
+        ([{"rows": (1, b"\xff")}], r"`\[0\].rows\[1\]`: 'utf-8' codec"),
+        ({"n": [1, -(10**5000)]}, r"`n\[1\]`: Exceeds the limit"),
+        ({"text": ["\ud800"]}, r"`text\[0\]`: .*surrogates"),
+        (Row({"a": math.nan}), "`prices.a`: .*not JSON compliant"),
+        ([Untyped(of=[1, math.nan])], r"`\[0\].of\[1\]`: nan is no number"),
+        ({1: "a", "1": "b"}, r"the keys 1 \(int\) and '1' \(str\) are the same in JSON"),
+        ([Untyped(of={None: 1, "None": 2})], r"`\[0\].of`: the keys None .*are the same"),
+        (Row({(1, 2): 1, "1,2": 2}), "`prices`: the keys .*are the same"),
+    ],
+)
+def test_results_that_json_cannot_hold_are_refused_with_the_place(result: object, reason: str) -> None:
+    with pytest.raises(InvalidResult, match=f"(?s){reason}"):
         result_document(result)
+
+
+@pytest.mark.parametrize(
+    ("result", "written"),
+    [
+        ((1, {2: date(2026, 1, 1)}), [1, {"2": "2026-01-01"}]),
+        (Untyped(of={Row({1: 0.5}).prices[1]}, hidden=math.nan), {"of": [0.5]}),
+        ([Row({"a": None})], [{"prices": {"a": None}}]),
+        (Incomparable(n=1), {"n": 1}),
+        (
+            {"day": Batch(day=date(2026, 1, 1)), "by": {"x": SecretStr("y")}},
+            {"day": {"day": "2026-01-01"}, "by": {"x": "**********"}},
+        ),
+    ],
+)
+def test_results_are_written_as_pydantic_writes_them(result: object, written: object) -> None:
+    assert json.loads(result_document(result)[1]) == written
 
 
 def test_a_result_that_is_nested_too_deep_is_refused_and_the_deepest_that_is_not_can_be_read_back() -> None:

@@ -4,10 +4,15 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from pydantic import BaseModel
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import from_json, to_jsonable_python
 
 from background_jobs.core.errors import InvalidParams, InvalidResult
+from background_jobs.core.json_faults import (
+    explain_unwritable,
+    find_key_that_is_no_text,
+    find_loss,
+)
+from background_jobs.core.json_places import describe
 from background_jobs.core.limits import INSTANCE_PARAMS_BYTES, JSON_DEPTH, RESULT_BYTES
 
 TOO_DEEP: Final = f"objects and arrays are nested deeper than {JSON_DEPTH} levels"
@@ -16,22 +21,21 @@ INLINE_BYTES: Final = 24 * 1024
 
 
 def params_line(index: int, params: object) -> bytes:
-    """Return *params*, a JSON object or a pydantic model, as one line of JSON.
+    """Return *params*, a JSON object, as one line of JSON.
 
-    Raises InvalidParams, which names *index*.
+    Raises InvalidParams, which names *index*, and the place in them that is at fault.
     """
-    if isinstance(params, BaseModel):
-        params = params.model_dump(mode="json")
     if not isinstance(params, dict) or not all(isinstance(key, str) for key in params):
         raise InvalidParams(
             index,
             "they must be a JSON object (a dict with str keys, or a pydantic model), "
-            f"not {_describe(params)}.",
+            f"not {describe(params)}.",
         )
     try:
-        line = _encoder.encode(params).encode() + b"\n"
+        line = _encode(params) + b"\n"
     except (TypeError, ValueError, RecursionError) as reason:
-        raise InvalidParams(index, f"they cannot be written as JSON: {reason}.") from reason
+        why = explain_unwritable(params, _encode, reason)
+        raise InvalidParams(index, f"they cannot be written as JSON: {why}.") from reason
     if len(line) > INSTANCE_PARAMS_BYTES:
         raise InvalidParams(
             index,
@@ -40,28 +44,35 @@ def params_line(index: int, params: object) -> bytes:
         )
     if is_too_deep(params, line):
         raise InvalidParams(index, f"{TOO_DEEP}.")
+    # Keys of the outermost object are text, as was checked above; and what reads back equal needs no search.
+    if line.count(b"{") > 1 and from_json(line) != params and (fault := find_key_that_is_no_text(params)):
+        raise InvalidParams(index, f"{fault}.")
     return line
 
 
 def result_document(result: object) -> tuple[Any, bytes]:
     """Return *result* as JSON: as plain Python values, and as bytes.
 
-    Raises InvalidResult if JSON cannot hold it, or if it is larger than RESULT_BYTES.
+    Models are written by the aliases of their fields, and keys as text, as pydantic does.
+
+    Raises InvalidResult, which names the place in it that is at fault, if JSON cannot hold it, or if it is
+    larger than RESULT_BYTES.
     """
     try:
         plain = to_jsonable_python(result)
-        document = _encoder.encode(plain).encode()
-    except (PydanticSerializationError, ValueError, RecursionError) as reason:
-        raise InvalidResult(
-            f"The result, {_describe(result)}, cannot be written as JSON: {reason}."
-        ) from reason
+        document = _encode(plain)
+    except Exception as reason:
+        why = explain_unwritable(result, lambda part: _encode(to_jsonable_python(part)), reason)
+        raise InvalidResult(f"The result, {describe(result)}, cannot be written as JSON: {why}.") from reason
     if len(document) > RESULT_BYTES:
         raise InvalidResult(
             f"The result is {len(document):,} bytes of JSON, and {RESULT_BYTES:,} is the most. "
             "Write the data to S3 and return its key."
         )
     if is_too_deep(plain, document):
-        raise InvalidResult(f"The result, {_describe(result)}, is refused: {TOO_DEEP}.")
+        raise InvalidResult(f"The result, {describe(result)}, is refused: {TOO_DEEP}.")
+    if fault := find_loss(result, plain):
+        raise InvalidResult(f"The result, {describe(result)}, is refused: {fault}.")
     return plain, document
 
 
@@ -102,8 +113,8 @@ def storable(text: str) -> str:
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _describe(value: object) -> str:
-    return f"{bounded(repr(value), 80)} ({type(value).__name__})"
+def _encode(value: object) -> bytes:
+    return _encoder.encode(value).encode()
 
 
 def _containers_in(value: object) -> Iterator[object]:

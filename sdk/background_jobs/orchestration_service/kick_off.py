@@ -5,9 +5,8 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
-
-from pydantic import BaseModel, ValidationError
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids, limits
@@ -15,7 +14,6 @@ from background_jobs.core.bounds import SERVICE_NAME
 from background_jobs.core.containers import shares
 from background_jobs.core.errors import (
     InvalidKickOff,
-    InvalidParams,
     KickOffConflict,
     UnknownJobName,
 )
@@ -25,6 +23,7 @@ from background_jobs.core.options import KickOffOptions, explain_parallelism, ex
 from background_jobs.core.payload_keys import payload_folder
 from background_jobs.core.payloads import storable
 from background_jobs.core.stages import walk_stages
+from background_jobs.core.typed_params import write_params
 from background_jobs.jobs import JobDefinition, find_definition
 from background_jobs.orchestration_service.params_spool import ParamsSpool
 from background_jobs.settings import Settings
@@ -105,7 +104,7 @@ def prepare_kick_off(
 ) -> OrchestrationStarted:
     """Upload what a kick-off needs, and return the event that will make it real. Raises InvalidParams."""
     with ParamsSpool() as spool:
-        spool.fill(params, params_checker(request.definition))
+        spool.fill(params, params_writer(request.definition))
         started = _event(request, spool, request.new_id(settings), settings)
         if started.total:
             with spool.manifest(started.orchestration_id, started.parallelism) as manifest:
@@ -167,21 +166,12 @@ def _append(started: OrchestrationStarted, stores: Stores) -> None:
         raise KickOffConflict(started.orchestration_id, started.idempotency_key or "", differences)
 
 
-def params_checker(definition: JobDefinition | None) -> Callable[[int, object], object]:
-    """Return a function that makes params plain, and raises InvalidParams if they do not fit *definition*."""
+def params_writer(definition: JobDefinition | None) -> Callable[[int, object], bytes]:
+    """Return what writes params as a line of JSON, and raises InvalidParams unless they fit the job.
 
-    def check(index: int, params: object) -> object:
-        plain = params.model_dump(mode="json") if isinstance(params, BaseModel) else params
-        if definition is not None and isinstance(plain, dict):
-            try:
-                definition.validated(plain)
-            except ValidationError as invalid:
-                raise InvalidParams(
-                    index, f"they do not fit the job {definition.name!r}: {invalid}"
-                ) from invalid
-        return plain
-
-    return check
+    Raises InvalidJob if the annotations of the job cannot be read.
+    """
+    return partial(write_params, job_type=definition.params_type if definition else None)
 
 
 def _refuse_service(name: str, known: tuple[str, ...]) -> None:

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import IO, Final, Self, cast
 
 from background_jobs.core.containers import shares
-from background_jobs.core.payloads import params_line
 
 _IN_MEMORY: Final = 8 * 1024 * 1024
 
@@ -20,13 +19,13 @@ class ParamsSpool:
         self.total = 0
         self._digest = hashlib.sha256()
 
-    def fill(self, params: Iterable[object], check: Callable[[int, object], object]) -> None:
-        """Take everything from *params*, calling *check* with each index and object.
+    def fill(self, params: Iterable[object], write: Callable[[int, object], bytes]) -> None:
+        """Take everything from *params*, each as the line that *write* makes of its index and itself.
 
-        Raises InvalidParams, and whatever *check* and the iterator raise.
+        Raises InvalidParams as *write* does, and whatever the iterator raises.
         """
         for index, instance_params in enumerate(params):
-            line = params_line(index, check(index, instance_params))
+            line = write(index, instance_params)
             self.file.write(line)
             self._digest.update(line)
             self.total += 1

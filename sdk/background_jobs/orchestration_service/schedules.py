@@ -28,7 +28,7 @@ from background_jobs.core.schedules.events import ScheduleDefined, ScheduleResum
 from background_jobs.core.schedules.occurrences import DeployedSchedule
 from background_jobs.core.schedules.options import TIMING_OPTIONS, ScheduleKeywords, ScheduleOptions
 from background_jobs.core.views.schedule import ScheduleState
-from background_jobs.orchestration_service.kick_off import KickOffRequest, params_checker, resolve_job
+from background_jobs.orchestration_service.kick_off import KickOffRequest, params_writer, resolve_job
 from background_jobs.orchestration_service.occurrences import OccurrenceRunner
 from background_jobs.orchestration_service.params_spool import ParamsSpool
 from background_jobs.orchestration_service.schedule import Schedule
@@ -69,7 +69,7 @@ class Schedules:
             raise ScheduleDeclared(name)
         definition = _keep_beat(definition, before, explicit=options.start is not None)
         with ParamsSpool() as spool:
-            spool.fill(params, params_checker(job_definition))
+            spool.fill(params, params_writer(job_definition))
             definition = self._with_params(definition, spool)
         now, paused = self._clock(), before is not None and before.paused
         try:

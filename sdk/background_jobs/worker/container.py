@@ -10,7 +10,7 @@ from background_jobs.aws.event_log import EventLog
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.blocks import ranges_of_share
-from background_jobs.core.errors import UnknownJobName
+from background_jobs.core.errors import InvalidJob, UnknownJobName
 from background_jobs.core.events import JobAttemptFailed, JobError, JobEvent
 from background_jobs.core.payload_keys import payload_folder
 from background_jobs.jobs import JobContext, JobDefinition, Jobs
@@ -78,9 +78,9 @@ class Container:
         with self._recorder, self._stop_signals:
             try:
                 definition = self._jobs.get(self._settings.job_name)
-            except UnknownJobName as unknown:
-                _log.error("%s", unknown)
-                self._error_all(RunQueue(self._queued_instances()), describe_error(unknown))
+            except (UnknownJobName, InvalidJob) as refused:
+                _log.error("%s", refused)
+                self._error_all(RunQueue(self._queued_instances()), describe_error(refused))
             else:
                 self._run_all(definition)
         status = TERMINATED if self._stop_signals.terminated else 0

@@ -63,7 +63,7 @@ class InstanceRunner:
         started_at = datetime.now(UTC)
         try:
             with _interrupt_after(limit.seconds):
-                result = self._definition(self._definition.validated(attempt.params.read()), context)
+                result = self._definition(self._definition.read_params(attempt.params.line), context)
             result_fields = self._results.store(result, context)
         except TimedOut as error:
             return self.decide_after_timeout(attempt, limit, started_at, describe_error(error).traceback)

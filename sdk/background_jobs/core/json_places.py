@@ -1,0 +1,112 @@
+"""Parts of a value, their places as `items[3].price`, and the place in which two values differ."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from pydantic import BaseModel
+
+_SHOWN_CHARACTERS: Final = 80
+_CONTAINERS: Final = (dict, list, tuple, set, frozenset, BaseModel)
+
+
+class Part(NamedTuple):
+    """A part of a value, and where it is."""
+
+    place: str
+    """Empty for the value itself."""
+    value: object
+
+    @property
+    def name(self) -> str:
+        """Return the place as it is told: `items[3].price`; empty for the value itself."""
+        return f"`{self.place.removeprefix('.')}`" if self.place else ""
+
+    @property
+    def inner(self) -> "Iterator[Part]":
+        """Yield the parts that it directly holds: entries, elements, or fields and private attributes."""
+        for name, value in _entries(self.value):
+            yield Part(self.place + name, value)
+
+
+def describe(value: object) -> str:
+    """Return *value* in a few words, with its type, whatever its `__repr__` does.
+
+    >>> describe({"n": 1})
+    "{'n': 1} (dict)"
+    """
+    return f"{_show(value)} ({type(value).__name__})"
+
+
+def _show(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 -- the code of whoever made the value
+        return "an object"
+    if len(text) <= _SHOWN_CHARACTERS:
+        return text
+    return f"{text[: _SHOWN_CHARACTERS // 2]} ... {text[-_SHOWN_CHARACTERS // 2 :]}"
+
+
+def walk(whole: Part) -> Iterator[Part]:
+    """Yield *whole* and all that it holds, each container once."""
+    seen, waiting = set(), [whole]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        if is_container(part.value) and id(part.value) not in seen:
+            seen.add(id(part.value))
+            waiting.extend(reversed(list(part.inner)))
+
+
+def is_container(value: object) -> bool:
+    """Tell whether *value* has parts."""
+    return isinstance(value, _CONTAINERS) or is_dataclass(value)
+
+
+def is_dataclass(value: object) -> bool:
+    """Tell whether *value* is an object of a dataclass."""
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def find_difference(given: Part, arrived: Part) -> tuple[Part, Part] | None:
+    """Return the first parts in which *given* and *arrived* differ; None where all parts are equal."""
+    if _are_equal(given.value, arrived.value):
+        return None
+    if type(given.value) is type(arrived.value) and is_container(given.value):
+        mine, theirs = list(given.inner), list(arrived.inner)
+        if [part.place for part in mine] == [part.place for part in theirs]:
+            return next(filter(None, map(find_difference, mine, theirs)), None)
+    return given, arrived
+
+
+def _are_equal(one: Any, other: Any) -> bool:  # noqa: ANN401 -- whatever can be compared
+    try:
+        # In the hour that is repeated when summer time ends, no time equals one of another zone (PEP 495).
+        is_moment = isinstance(one, datetime) and isinstance(other, datetime) and one.tzinfo and other.tzinfo
+        return bool(one == other or (is_moment and one.astimezone(UTC) == other.astimezone(UTC)))
+    except Exception:  # noqa: BLE001 -- the code of whoever made the values; what cannot be compared differs
+        return False
+
+
+def _entries(value: object) -> Iterator[tuple[str, object]]:
+    """Yield the parts of *value*, each with what its place adds to that of *value*."""
+    match value:
+        case dict():
+            for key, part in value.items():
+                is_name = isinstance(key, str) and key.isidentifier()
+                yield f".{key}" if is_name else f"[{_show(key)}]", part
+        case list() | tuple():
+            yield from ((f"[{index}]", part) for index, part in enumerate(value))
+        case set() | frozenset():
+            yield from (("", part) for part in value)
+        case _ if is_container(value):
+            yield from ((f".{name}", part) for name, part in _fields(value).items())
+
+
+def _fields(value: Any) -> Mapping[str, object]:  # noqa: ANN401 -- a model or an object of a dataclass
+    if isinstance(value, BaseModel):
+        return {**vars(value), **(value.__pydantic_extra__ or {}), **(value.__pydantic_private__ or {})}
+    names = [field.name for field in dataclasses.fields(value)]
+    return {name: getattr(value, name) for name in names if hasattr(value, name)}

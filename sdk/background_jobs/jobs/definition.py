@@ -1,0 +1,189 @@
+"""Jobs as they are registered: `@job_name`, and the jobs of a service."""
+
+import asyncio
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Final, TypeVar
+
+from background_jobs.core import limits
+from background_jobs.core.errors import InvalidJob, UnknownJobName
+from background_jobs.core.json_places import describe
+from background_jobs.core.retry import ONCE, Retry
+from background_jobs.core.typed_params import ParamsType
+from background_jobs.jobs.annotations import read_annotation
+from background_jobs.jobs.context import JobContext
+from background_jobs.jobs.signature import Signature, read_signature
+
+_T = TypeVar("_T", bound=Callable[..., Any])
+_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{limits.JOB_NAME_CHARACTERS - 1}}}")
+_MARK: Final = "__background_job__"
+
+
+class JobDefinition:
+    """A class or function registered under a job name, and how to call it.
+
+    Raises InvalidJob if *target* cannot be a job.
+    """
+
+    def __init__(
+        self, name: str, target: Callable[..., Any], retry: Retry = ONCE, timeout: float | None = None
+    ) -> None:
+        self.name = name
+        self.retry = retry
+        self.timeout = timeout
+        """Seconds that an attempt may take; None for no limit."""
+        self._target = target
+        self._signature: Signature = read_signature(name, target)
+
+    @cached_property
+    def params_type(self) -> ParamsType | None:
+        """Return the type that the job asks for; None for a dict as JSON has it.
+
+        Raises InvalidJob if the annotation cannot be read, or names a type that pydantic does not know.
+        """
+        # Read late, so that a job may name types that its module defines further down.
+        annotation = read_annotation(self.name, self._signature.function, self._signature.params)
+        if annotation in (Any, dict, inspect.Parameter.empty):
+            return None
+        return ParamsType.of_job(self.name, annotation)
+
+    def read_params(self, line: bytes) -> Any:  # noqa: ANN401 -- whatever the job's author wrote
+        """Return params, given as JSON, as the type that the job asks for; a new object each time.
+
+        Raises pydantic.ValidationError if they do not fit it, and whatever a validator of the type raises.
+        """
+        return json.loads(line) if self.params_type is None else self.params_type.read(line)
+
+    def __call__(self, params: object, context: JobContext) -> Any:  # noqa: ANN401 -- see above
+        """Run one instance with *params* as `read_params` returned them; a coroutine is awaited here."""
+        run: Callable[..., Any] = self._target
+        if inspect.isclass(self._target):
+            run = self._target().run  # type: ignore[attr-defined] # checked by read_signature
+        returned = self._signature.call(run, params, context)
+        return asyncio.run(returned) if inspect.iscoroutine(returned) else returned
+
+    def of(self, target: Callable[..., Any]) -> "JobDefinition":
+        """Return the definition of *target*, which bears the mark of this job.
+
+        A decorator above `@job_name` copies the mark to what it returns, and that is what is to run.
+
+        Raises InvalidJob if it made something else of a class.
+        """
+        if target is self._target:
+            return self
+        if inspect.isclass(self._target) and not inspect.isclass(target):
+            raise InvalidJob(
+                f"A decorator above @job_name({self.name!r}) made {describe(target)} of the class "
+                f"{self._target.__qualname__}: put @job_name({self.name!r}) on top."
+            )
+        definition = JobDefinition(self.name, target, self.retry, self.timeout)
+        setattr(target, _MARK, definition)
+        return definition
+
+
+def job_name(
+    name: str, *, retry: Retry | None = None, timeout: float | timedelta | None = None
+) -> Callable[[_T], _T]:
+    """Register a class with a `run` method, or a function, as the job *name*.
+
+    *retry* says which errors are tried again; without it none are. *timeout* is what one attempt may take,
+    in seconds or as a timedelta; it ends sleeping and computing attempts alike (docs/containers.md).
+
+    `run` takes the params (a dict, or whatever type its annotation names: pydantic validates them) and, if
+    it wants one, a JobContext. What it returns is the instance's result, anything that JSON can hold.
+    Calling the decorated class or function stays a plain local call. docs/jobs.md says what may be a job.
+
+    Raises InvalidJob if an argument or the signature cannot serve.
+    """
+    _refuse_name(name)
+    if retry is not None and not isinstance(retry, Retry):
+        raise InvalidJob(
+            f"The job {name!r} has retry={describe(retry)}: write retry=Retry(max_attempts=3), "
+            "with Retry from background_jobs."
+        )
+    seconds = _to_seconds(name, timeout)
+
+    def register(target: _T) -> _T:
+        definition = JobDefinition(name, target, retry or ONCE, seconds)
+        try:
+            setattr(target, _MARK, definition)
+        except (AttributeError, TypeError):
+            raise InvalidJob(
+                f"{describe(target)} cannot be the job {name!r}: write a function that calls it."
+            ) from None
+        return target
+
+    return register
+
+
+def find_definition(target: object) -> JobDefinition:
+    """Return what `@job_name` registered for *target*. Raises InvalidJob if it was not decorated."""
+    definition = vars(target).get(_MARK) if hasattr(target, "__dict__") else None
+    if not isinstance(definition, JobDefinition) or not callable(target):
+        raise InvalidJob(f"{describe(target)} is not a job: decorate it with @job_name('...').")
+    return definition.of(target)
+
+
+class Jobs:
+    """The jobs of one service, by name. Raises InvalidJob."""
+
+    def __init__(self, targets: Iterable[object]) -> None:
+        if isinstance(targets, str) or not isinstance(targets, Iterable):
+            raise InvalidJob(f"run_e11_job takes a list of jobs, as in [ProcessBatch]: {describe(targets)}.")
+        self._definitions: dict[str, JobDefinition] = {}
+        for definition in map(find_definition, targets):
+            if definition.name in self._definitions:
+                raise InvalidJob(f"Two jobs are named {definition.name!r}; each name may be used once.")
+            self._definitions[definition.name] = definition
+
+    @property
+    def names(self) -> list[str]:
+        """Return the job names, sorted."""
+        return sorted(self._definitions)
+
+    def read_annotations(self) -> None:
+        """Read the type of params of every job. Raises InvalidJob where that is impossible."""
+        for definition in self._definitions.values():
+            _ = definition.params_type
+
+    def get(self, name: str) -> JobDefinition:
+        """Return the job *name*, whose annotations can be read. Raises UnknownJobName or InvalidJob."""
+        try:
+            definition = self._definitions[name]
+        except KeyError:
+            raise UnknownJobName(name, self._definitions) from None
+        _ = definition.params_type
+        return definition
+
+
+def _refuse_name(name: object) -> None:
+    if callable(name):
+        written = getattr(name, "__name__", "job")
+        raise InvalidJob(f'@job_name needs the name of the job: write @job_name("{written}").')
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidJob(
+            f"{describe(name)} cannot be a job name: use text of up to {limits.JOB_NAME_CHARACTERS} of: "
+            "letters, digits, '_', '.' and '-'."
+        )
+
+
+def _to_seconds(name: str, timeout: object) -> float | None:
+    """Return *timeout* in seconds; None for none. Raises InvalidJob."""
+    if timeout is None:
+        return None
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise InvalidJob(
+            f"The job {name!r} has timeout={describe(timeout)}: write it in seconds, as in timeout=90, "
+            "or as a timedelta."
+        )
+    if not 0 < seconds <= limits.TIMEOUT_SECONDS:
+        raise InvalidJob(
+            f"The job {name!r} has a timeout of {seconds} s; it must be above 0, and at most "
+            f"{limits.TIMEOUT_DAYS} days."
+        )
+    return seconds
