@@ -7,9 +7,11 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
+from datetime import date
+from typing import Annotated, Any
 
 import pytest
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, computed_field
 
 from background_jobs import JobContext, OrchestrationService, Retry, job_name
 from background_jobs.aws import clients
@@ -94,6 +96,56 @@ def test_a_job_that_the_container_does_not_have_errors_every_instance_with_the_n
     assert failures is not None
     assert ["'halve'" in failure.error.message for failure in failures] == [True, True]
     assert [failure.attempts for failure in failures] == [0, 0]
+
+
+def test_a_job_whose_annotation_cannot_be_read_errors_every_instance_with_the_reason(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    """An image that was built without listing its jobs: its container is not lost again and again."""
+
+    @job_name("unread")
+    def unread(params: "Missing") -> None:  # type: ignore[name-defined] # noqa: F821 -- as imported for type checkers
+        ...
+
+    orchestration = service.kick_off_job("unread", [{}, {}], parallelism=1)
+    launch(orchestration, jobs=Jobs([unread]))
+    aggregate()
+    failures = service.get_job_results(orchestration.id, timeout=0).failures
+    assert failures is not None
+    assert ["'Missing' is not defined" in failure.error.message for failure in failures] == [True, True]
+    assert [failure.attempts for failure in failures] == [0, 0]
+
+
+class Delivery(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+    customer_id: str = Field(alias="customerId")
+    day: date
+
+    @computed_field  # type: ignore[prop-decorator] # mypy knows no decorated property
+    @property
+    def year(self) -> int:
+        return self.day.year
+
+
+@job_name("deliver")
+def deliver(params: Annotated[Delivery, AfterValidator(lambda delivery: delivery)]) -> Delivery:
+    assert params == GIVEN
+    return params
+
+
+GIVEN = Delivery(customerId="acme", day=date(2026, 1, 1))
+
+
+@pytest.mark.parametrize("job", [deliver, "deliver"])
+def test_a_model_arrives_as_it_was_given_and_a_result_is_written_by_its_aliases(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any], job: Any
+) -> None:
+    orchestration = service.kick_off_job(job, [GIVEN])
+    launch(orchestration, jobs=Jobs([deliver]))
+    aggregate()
+    (success,), failures = service.get_job_results(orchestration.id, timeout=0)
+    assert failures is None
+    assert success.result == {"customerId": "acme", "day": "2026-01-01", "year": 2026}
 
 
 def test_a_relaunched_container_repeats_only_what_has_no_outcome(

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from background_jobs.core.errors import InvalidJob
 from background_jobs.jobs import JobContext, Jobs, job_name
+from background_jobs.worker.main import run_e11_job
 from tests.unit import jobs_for_type_checkers
 
 CONTEXT = JobContext("x", "o", "j", 3, 1, {})
@@ -346,11 +347,11 @@ UNREADABLE: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("kind", UNREADABLE)
-def test_params_whose_type_cannot_be_read_are_refused_when_the_image_names_its_jobs(kind: str) -> None:
+def test_params_whose_type_cannot_be_read_are_refused_when_the_image_names_its_jobs(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Their type may be defined below the job, so it is read when all is."""
     target, reason = UNREADABLE[kind]
-    jobs = Jobs([job_name("x")(target)])
+    monkeypatch.setenv("BACKGROUND_JOBS_DESCRIBE", "1")
     with pytest.raises(InvalidJob, match=f"(?s)The job 'x' .*{reason}"):
-        jobs.read_annotations()
-    with pytest.raises(InvalidJob, match=f"(?s){reason}"):
-        jobs.get("x")
+        run_e11_job([job_name("x")(target)])
