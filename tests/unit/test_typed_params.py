@@ -128,6 +128,11 @@ class Base64(BaseModel):
     raw: bytes
 
 
+class Infinite(BaseModel):
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+    ratio: float
+
+
 class Excluding(BaseModel):
     n: int
     cached: int = Field(default=3, exclude=True)
@@ -250,6 +255,7 @@ ARRIVE: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
         ),
     ),
     "bytes in base64": (Base64, st.builds(Base64, raw=st.binary(max_size=5))),
+    "infinity as text": (Infinite, st.builds(Infinite, ratio=st.floats(allow_nan=False))),
     "an excluded field at its default": (Excluding, st.builds(Excluding, n=WHOLE, cached=st.just(3))),
     "private attributes at their default": (Private, st.builds(Private, n=WHOLE)),
     "a generic": (Page[Decimal], PAGES),
@@ -382,7 +388,7 @@ REFUSED: dict[str, tuple[Any, object, str]] = {
     "bytes that are no text": (
         Raw,
         Raw(chunks=[b"ok", b"\xff"]),
-        r"`chunks\[1\]`: 'utf-8' codec can't decode",
+        r"`chunks\[1\]`: .*invalid utf-8",
     ),
     "a date without a type": (
         Free,
@@ -396,8 +402,8 @@ REFUSED: dict[str, tuple[Any, object, str]] = {
     ),
     "a key that is no text": (Free, Free(one={1: 2}), "`one` would arrive as {'1': 2}"),
     "no number": (Free, Free(one=[math.nan]), r"`one\[0\]` would arrive as None .* not as nan"),
-    "no number, of a type": (Ratio, Ratio(ratio=math.inf), "`ratio`: Out of range float values"),
-    "too many digits": (Free, Free(one=[10**5000]), r"`one\[0\]`: Exceeds the limit"),
+    "no number, of a type": (Ratio, Ratio(ratio=math.inf), r"do not fit (?s:.)*ratio\n.*valid number"),
+    "too many digits": (Free, Free(one=[10**5000]), r"`one\[0\]`: number out of range"),
     "what JSON cannot be made of": (
         Free,
         Free(one=[object()]),

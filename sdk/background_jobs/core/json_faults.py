@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
-from background_jobs.core.json_places import Part, describe, is_container, walk
+from background_jobs.core.json_places import Part, are_equal, describe, is_container, walk
 
 _NEVER_LOST: Final = frozenset((str, int, bool, type(None)))
 _ANY: Final[TypeAdapter[Any]] = TypeAdapter(Any)
@@ -43,7 +43,7 @@ def find_loss(result: object, plain: object) -> str | None:
     Two keys can be the same text, and a model writes None for a number that is none. Types may change.
     """
     # Comparing is done in C and tells of most results; to search without places is far faster than with them.
-    if _are_equal(result, plain) or _are_equal(written := _unfold(result), plain) or not _may_lose(written):
+    if are_equal(result, plain) or are_equal(written := _unfold(result), plain) or not _may_lose(written):
         return None
     for part in walk(Part("", written)):
         if isinstance(part.value, float) and not isfinite(part.value):
@@ -76,13 +76,6 @@ def _find_collision(value: object) -> str | None:
                 return f"the keys {describe(by_text[text])} and {describe(key)} are the same in JSON"
             by_text[text] = key
     return None
-
-
-def _are_equal(one: object, other: object) -> bool:
-    try:
-        return bool(one == other)
-    except Exception:  # noqa: BLE001 -- the code of whoever made the value
-        return False
 
 
 def _unfold(value: object) -> object:

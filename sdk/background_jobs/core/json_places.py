@@ -72,7 +72,7 @@ def is_dataclass(value: object) -> bool:
 
 def find_difference(given: Part, arrived: Part) -> tuple[Part, Part] | None:
     """Return the first parts in which *given* and *arrived* differ; None where all parts are equal."""
-    if _are_equal(given.value, arrived.value):
+    if are_equal(given.value, arrived.value):
         return None
     if type(given.value) is type(arrived.value) and is_container(given.value):
         mine, theirs = list(given.inner), list(arrived.inner)
@@ -81,13 +81,19 @@ def find_difference(given: Part, arrived: Part) -> tuple[Part, Part] | None:
     return given, arrived
 
 
-def _are_equal(one: Any, other: Any) -> bool:  # noqa: ANN401 -- whatever can be compared
+def are_equal(one: Any, other: Any) -> bool:  # noqa: ANN401 -- whatever can be compared
+    """Tell whether the two are equal, or the same moment; what cannot be compared is not."""
     try:
-        # In the hour that is repeated when summer time ends, no time equals one of another zone (PEP 495).
-        is_moment = isinstance(one, datetime) and isinstance(other, datetime) and one.tzinfo and other.tzinfo
-        return bool(one == other or (is_moment and one.astimezone(UTC) == other.astimezone(UTC)))
-    except Exception:  # noqa: BLE001 -- the code of whoever made the values; what cannot be compared differs
+        return bool(one == other) or _are_same_moment(one, other)
+    except Exception:  # noqa: BLE001 -- the code of whoever made the values
         return False
+
+
+def _are_same_moment(one: object, other: object) -> bool:
+    # In the hour that is repeated when summer time ends, no time equals one of another zone (PEP 495).
+    if not (isinstance(one, datetime) and isinstance(other, datetime) and one.tzinfo and other.tzinfo):
+        return False
+    return one.astimezone(UTC) == other.astimezone(UTC)
 
 
 def _entries(value: object) -> Iterator[tuple[str, object]]:

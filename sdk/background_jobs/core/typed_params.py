@@ -5,11 +5,11 @@ from typing import Any, Final, Self
 
 from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation
-from pydantic_core import to_jsonable_python
+from pydantic_core import from_json, to_json
 
 from background_jobs.core.errors import InvalidJob, InvalidParams
 from background_jobs.core.json_faults import explain_unwritable
-from background_jobs.core.json_places import Part, describe, find_difference, is_dataclass, walk
+from background_jobs.core.json_places import Part, are_equal, describe, find_difference, is_dataclass, walk
 from background_jobs.core.payloads import params_line
 
 _CLASSES_KEPT: Final = 64
@@ -63,10 +63,9 @@ class ParamsType:
             raise InvalidParams(index, f"{reason}.") from broken
 
     def to_plain(self, value: object, *, by_alias: bool) -> Any:  # noqa: ANN401 -- JSON
-        """Return *value*, of this type, as JSON in plain Python values, as the type itself will read it."""
-        return self._adapter.dump_python(
-            value, mode="json", by_alias=by_alias, round_trip=True, warnings="none"
-        )
+        """Return *value*, of this type, in plain Python values, as pydantic writes and reads its JSON."""
+        # Settings such as ser_json_inf_nan hold for text alone, so it is text in between.
+        return from_json(self._adapter.dump_json(value, by_alias=by_alias, round_trip=True, warnings="none"))
 
 
 def write_params(index: int, params: object, job_type: ParamsType | None) -> bytes:
@@ -75,7 +74,8 @@ def write_params(index: int, params: object, job_type: ParamsType | None) -> byt
     Raises InvalidParams, which names *index*, if they do not fit the job, or if a model would not arrive
     equal. Where the job's type is unknown (None), or a dict, the model's own class must read it back equal.
     """
-    if isinstance(params, BaseModel) or is_dataclass(params):
+    # Dicts first: asking a class of pydantic for its instances takes longer than writing a small one.
+    if not isinstance(params, dict) and (isinstance(params, BaseModel) or is_dataclass(params)):
         return _write_model(index, params, job_type)
     line = params_line(index, params)
     if job_type is not None:
@@ -105,6 +105,8 @@ def _write_equal(index: int, model: object, job_type: ParamsType | None, *, by_a
     except InvalidParams:
         _refuse_secret(index, Part("", model))
         raise
+    if are_equal(model, arrived):
+        return line
     if difference := find_difference(Part("", model), Part("", arrived)):
         mine, theirs = difference
         _refuse_secret(index, mine)
@@ -129,7 +131,7 @@ def _to_plain(index: int, model: object, own_type: ParamsType, *, by_alias: bool
     try:
         return own_type.to_plain(model, by_alias=by_alias)
     except Exception as reason:
-        why = explain_unwritable(model, to_jsonable_python, reason)
+        why = explain_unwritable(model, lambda part: from_json(to_json(part)), reason)
         raise InvalidParams(index, f"they cannot be written as JSON: {why}.") from reason
 
 
