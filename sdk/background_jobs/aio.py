@@ -1,11 +1,9 @@
 """The caller's service for asyncio: the same names as in `background_jobs`, to be awaited."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Unpack
-
-from pydantic import BaseModel
 
 from background_jobs import orchestration_service as sync
 from background_jobs.aws.logs import LogLine
@@ -14,6 +12,7 @@ from background_jobs.core.options import KickOffKeywords, RerunKeywords
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
+from background_jobs.core.typed_params import Params
 from background_jobs.core.views.schedule import ScheduleState
 from background_jobs.orchestration_service import pipeline as pipeline_steps
 from background_jobs.orchestration_service.steps import run_steps_async, run_task_async
@@ -21,8 +20,6 @@ from background_jobs.orchestration_service.threads import attach_in_thread, in_t
 from background_jobs.settings import Settings
 
 __all__ = ["Orchestration", "OrchestrationService", "Pipeline", "Schedule"]
-
-Params = Mapping[str, Any] | BaseModel
 
 
 class Schedule:

@@ -1,7 +1,8 @@
 """Params as the types that jobs ask for: a model that is kicked off arrives equal, or is refused."""
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Protocol, Self
 
 from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation
@@ -11,6 +12,16 @@ from background_jobs.core.errors import InvalidJob, InvalidParams
 from background_jobs.core.json_faults import explain_unwritable
 from background_jobs.core.json_places import Part, are_equal, describe, find_difference, is_dataclass, walk
 from background_jobs.core.payloads import params_line
+
+
+class Dataclass(Protocol):
+    """An object of a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Params = Mapping[str, Any] | BaseModel | Dataclass
+"""What may be params; objects other than dicts must read back equal from their JSON."""
 
 _CLASSES_KEPT: Final = 64
 _UNKNOWN_TYPE: Final = (PydanticUserError, PydanticUndefinedAnnotation, TypeError)

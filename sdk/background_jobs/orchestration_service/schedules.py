@@ -1,13 +1,13 @@
 """The schedules of an environment: making, finding and listing them."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from background_jobs.aws import clients
 from background_jobs.aws.scheduler import Scheduler
@@ -27,6 +27,7 @@ from background_jobs.core.schedules.definition import (
 from background_jobs.core.schedules.events import ScheduleDefined, ScheduleResumed
 from background_jobs.core.schedules.occurrences import DeployedSchedule
 from background_jobs.core.schedules.options import TIMING_OPTIONS, ScheduleKeywords, ScheduleOptions
+from background_jobs.core.typed_params import Params
 from background_jobs.core.views.schedule import ScheduleState
 from background_jobs.orchestration_service.kick_off import KickOffRequest, params_writer, resolve_job
 from background_jobs.orchestration_service.occurrences import OccurrenceRunner
@@ -56,7 +57,7 @@ class Schedules:
         self,
         name: str,
         job: str | Callable[..., Any],
-        params: Iterable[Mapping[str, Any] | BaseModel],
+        params: Iterable[Params],
         keywords: ScheduleKeywords,
     ) -> Schedule:
         """Make a schedule, or make it anew. Raises InvalidSchedule, ScheduleDeclared, or as kick_off_job."""

@@ -1,10 +1,8 @@
 """The caller's service: one call kicks off an orchestration, another brings its results."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Unpack
-
-from pydantic import BaseModel
 
 from background_jobs.aws.history import HistoryFilter, HistoryPage
 from background_jobs.aws.stores import Stores
@@ -13,6 +11,7 @@ from background_jobs.core.errors import OrchestrationNotFound
 from background_jobs.core.options import KickOffKeywords, KickOffOptions, RerunKeywords, read_options
 from background_jobs.core.schedules.options import ScheduleKeywords
 from background_jobs.core.statuses import Status
+from background_jobs.core.typed_params import Params
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off, resolve_job
 from background_jobs.orchestration_service.orchestration import Orchestration
@@ -36,7 +35,7 @@ class OrchestrationService:
     def kick_off_job(
         self,
         job: str | Callable[..., Any],
-        params: Iterable[Mapping[str, Any] | BaseModel],
+        params: Iterable[Params],
         **options: Unpack[KickOffKeywords],
     ) -> Orchestration:
         """Start one job instance for each object in *params*, and return the handle of them all.
@@ -124,7 +123,7 @@ class OrchestrationService:
         self,
         name: str,
         job: str | Callable[..., Any],
-        params: Iterable[Mapping[str, Any] | BaseModel],
+        params: Iterable[Params],
         **options: Unpack[ScheduleKeywords],
     ) -> Schedule:
         """Kick off *job* with *params* whenever the schedule *name* is due; the same name again redefines it.
