@@ -19,8 +19,7 @@ def run_e11_job(jobs: Iterable[object]) -> None:
     *jobs* are the classes and functions decorated with `@job_name`. What a job raises becomes the outcome
     of its instance. The jobs run in a child process, so a job that ends its process does not end the
     container. Exits with status 0 when every instance has its outcome in the log, and with 75 when the share
-    belongs to a later launch. Raises InvalidJob, and MissingSettings outside of a
-    container.
+    belongs to a later launch. Raises InvalidJob, and MissingSettings outside of a container.
     """
     registered = Jobs(jobs)
     if is_description_requested():
