@@ -363,9 +363,8 @@ def test_an_event_that_cannot_be_read_hides_none_of_its_block(data: st.DataObjec
         % (b"[" * 1_000 + b"]" * 1_000),
         b'{"type":"JobCompleted","index":9999,"at":"2026-11-24T09:00:00Z","attempts":1}',
         b'{"type":"JobCompleted","index":0,"at":"2026-11-24T09:00:00Z","attempts":1,"schema_version":2}',
-        b'{"a\\"]":[', b"7", b"\xff\xfe", b'"', b"{]",
     ]  # fmt: skip
-    whole = data.draw(st.permutations([*encoded, *data.draw(st.lists(st.sampled_from(unreadable[:4])))]))
+    whole = data.draw(st.permutations([*encoded, *data.draw(st.lists(st.sampled_from(unreadable)))]))
 
     # when it is read
     contents = Block(RANGE, 0, 0, "me", b"[%b]" % b",".join(whole)).read()
@@ -374,7 +373,14 @@ def test_an_event_that_cannot_be_read_hides_none_of_its_block(data: st.DataObjec
     assert sorted(contents.events, key=lambda event: event.index) == events
     assert len(contents.faults) == len(whole) - len(events)
 
-    # and whatever else is in it, reading it never fails
-    broken = Block(RANGE, 0, 0, "me", data.draw(st.binary() | st.sampled_from(unreadable[4:]))).read()
-    assert broken.events == []
-    assert broken.faults
+
+@given(st.binary() | st.binary().map(lambda part: b"[%b]" % part))
+@example(b'[{"a\\"]":[]')
+@example(b"[7]")
+@example(b'["]')
+@example(b"[{]")
+@example(b"")
+def test_reading_a_block_never_fails_whatever_is_in_it(body: bytes) -> None:
+    contents = Block(RANGE, 0, 0, "me", body).read()
+    assert contents.events == []
+    assert contents.faults or not body.strip(b"[] \t\r\n")
