@@ -148,7 +148,7 @@ class Block(NamedTuple):
                     faults.append(f"event {number}: {explain_unreadable(wrong)}")
         except ValueError as wrong:
             faults.append(explain_unreadable(wrong))
-        return Contents(events, faults)
+        return Contents(events, faults or ["its events are no JSON array"])
 
 
 def ranges_of_share(service: str, orchestration_id: str, first: int, last: int) -> Iterator[InstanceRange]:

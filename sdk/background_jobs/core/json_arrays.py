@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
-"""A string, or a character of the structure. A string without an end is taken whole: no byte is read twice."""
+"""A string, or a character of the structure; a string without an end is taken whole, in one pass."""
 _STEPS: Final = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 
 
