@@ -10,12 +10,17 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_lambda_event_sources import DynamoEventSource, SqsDlq
 from constructs import Construct
 
+from background_jobs.settings import StreamSettings
 from cdk.acknowledgements import acknowledge
 from cdk.shared import SharedResources
 
 _RETRIES: Final = 100
 _RECORD_AGE: Final = Duration.hours(12)
-"""Half of the stream's retention: a poison record goes to the queue while later records still exist."""
+"""Half of the stream's retention: what cannot be handled goes to the queue while later records still exist.
+
+A record that can never be read does not wait for that: the function itself sends it there (the destination's
+grant lets it), and goes on.
+"""
 _EXPIRY: Final = "dynamodb.amazonaws.com"
 """Who removes what has expired, as the stream says it."""
 _EVENT_AGE: Final = Duration.hours(6)
@@ -84,6 +89,8 @@ class EventStream(Construct):
             on_failure=SqsDlq(self.end),
         )
         function.add_event_source(source)
+        for name, value in StreamSettings(failure_queue=self.given_up.queue_url).to_env().items():
+            function.add_environment(name, value)
 
     def keep_what_fails(self, function: lambda_.Function) -> None:
         """Keep events of the bus on which *function* failed, and events that never reached it."""

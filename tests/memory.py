@@ -32,6 +32,7 @@ from background_jobs.core.events import (
     JobStarted,
     OrchestrationStarted,
 )
+from background_jobs.core.given_up import UnreadableRecord
 from background_jobs.core.schedules.definition import schedule_group
 from background_jobs.core.tables import EVENT_LOG, READ_MODEL, TableSchema
 from background_jobs.settings import Settings
@@ -100,6 +101,11 @@ def append_events(stores: Stores, *events: Event, service: str = SETTINGS.servic
         for sequence, body in enumerate(cut_bodies(batch), start=next_number):
             holder = stores.block_log.append(Block(instances, sequence, 0, f"test {uuid4()}", body))
             assert holder is None
+
+
+def expect_no_unreadable(record: UnreadableRecord) -> None:
+    """Stand for the failure queue where a test writes nothing that cannot be read."""
+    raise AssertionError(record)
 
 
 def _ranges(stores: Stores, service: str, orchestration_id: str) -> list[InstanceRange]:

@@ -11,14 +11,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from background_jobs.aws import clients
 from background_jobs.aws.event_bus import EventBus
+from background_jobs.aws.failure_queue import FailureQueue
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.aggregate_jobs import Aggregator
 from background_jobs.control_plane.function_time import FunctionContext, is_nearly_over
 from background_jobs.control_plane.stream import handle_records, report_changes
 from background_jobs.core.events import Event
+from background_jobs.core.given_up import UnreadableRecord
 from background_jobs.core.metrics import Measurement, Metric
 from background_jobs.core.read_model import Summary
-from background_jobs.settings import Settings
+from background_jobs.settings import Settings, StreamSettings
 
 logger = Logger()
 metrics = Metrics()
@@ -50,10 +52,14 @@ def _aggregate(
         _aggregator().aggregate(service, orchestration_id, events, is_over=is_over)
 
 
+def _give_up(record: UnreadableRecord) -> None:
+    FailureQueue(clients.sqs(), StreamSettings.from_env().failure_queue, "aggregate_jobs").send(record)
+
+
 def handler(event: dict[str, Any], context: FunctionContext) -> dict[str, Any]:
     """Aggregate the records of one batch; return the records that are to be delivered again."""
     changes = report_changes(event["Records"])
     if changes:
         metrics.add_metric(Metric.EVENTS_REPLACED, MetricUnit.Count, changes)
         metrics.flush_metrics()
-    return handle_records(event["Records"], partial(_aggregate, context))
+    return handle_records(event["Records"], partial(_aggregate, context), _give_up)

@@ -8,11 +8,13 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from background_jobs.aws import clients
+from background_jobs.aws.failure_queue import FailureQueue
 from background_jobs.aws.state_machine import StateMachine
 from background_jobs.control_plane.start_orchestration import start_orchestration
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.core.events import Event
-from background_jobs.settings import ExecutionSettings, Settings
+from background_jobs.core.given_up import UnreadableRecord
+from background_jobs.settings import ExecutionSettings, Settings, StreamSettings
 
 logger = Logger()
 copy_config_to_registered_loggers(source_logger=logger, include={"background_jobs"})
@@ -30,6 +32,10 @@ def _start(service: str, orchestration_id: str, events: Sequence[Event]) -> None
         start_orchestration(events, *_parts())
 
 
+def _give_up(record: UnreadableRecord) -> None:
+    FailureQueue(clients.sqs(), StreamSettings.from_env().failure_queue, "start_orchestration").send(record)
+
+
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Start the orchestrations of one batch of records; return the records that are to be delivered again."""
-    return handle_records(event["Records"], _start)
+    return handle_records(event["Records"], _start, _give_up)

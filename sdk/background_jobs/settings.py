@@ -150,6 +150,13 @@ class ExecutionSettings(_FromVariables):
     """The services that run on Fargate Spot, comma-separated."""
 
 
+class StreamSettings(_FromVariables):
+    """The further setting of the functions that follow the event log's stream."""
+
+    failure_queue: str
+    """The address of the queue of what they give up."""
+
+
 class StallSettings(_FromVariables):
     """When an orchestration counts as stalled."""
 

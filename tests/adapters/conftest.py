@@ -12,6 +12,7 @@ from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.aggregate_jobs import Aggregator
 from background_jobs.control_plane.stream import handle_records
+from background_jobs.core.given_up import UnreadableRecord
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service import Orchestration
 from background_jobs.orchestration_service.schedules import Schedules
@@ -80,7 +81,15 @@ def launch(stores: Stores) -> Callable[..., None]:
 
 
 @pytest.fixture
-def aggregate(stores: Stores, settings: Settings) -> Callable[[], list[dict[str, Any]]]:
+def given_up() -> list[UnreadableRecord]:
+    """What the aggregator gave up, because it cannot be read."""
+    return []
+
+
+@pytest.fixture
+def aggregate(
+    stores: Stores, settings: Settings, given_up: list[UnreadableRecord]
+) -> Callable[[], list[dict[str, Any]]]:
     """Deliver the whole log to the aggregator, as the stream does; return what it asks to have again."""
     bus = EventBus(clients.events(), settings.event_bus)
     aggregator = Aggregator(stores.event_log, stores.read_model, bus, clock=lambda: at(0))
@@ -91,7 +100,7 @@ def aggregate(stores: Stores, settings: Settings) -> Callable[[], list[dict[str,
             {"eventName": "INSERT", "dynamodb": {"SequenceNumber": str(number), "NewImage": item}}
             for number, item in enumerate(items)
         ]
-        return list(handle_records(records, aggregator.aggregate)["batchItemFailures"])
+        return list(handle_records(records, aggregator.aggregate, given_up.append)["batchItemFailures"])
 
     return aggregate
 

@@ -25,7 +25,7 @@ from background_jobs.worker import event_writer
 from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from tests.adapters.crash import Crash, CrashPoint
-from tests.memory import append_events
+from tests.memory import append_events, expect_no_unreadable
 from tests.unit.histories import at, job_completed
 
 TOTAL = 7
@@ -81,7 +81,7 @@ def deliver(stores: Stores, settings: Settings) -> Callable[[str], list[Any]]:
             for number, item in enumerate(log_items(settings))
             if orchestration_id in item["pk"]["S"]
         ]
-        return handle_records(records, aggregator.aggregate)["batchItemFailures"]
+        return handle_records(records, aggregator.aggregate, expect_no_unreadable)["batchItemFailures"]
 
     return deliver
 

@@ -9,7 +9,7 @@ import pytest
 
 from background_jobs import OrchestrationService
 from background_jobs.aws import clients
-from background_jobs.aws.log_items import events_from_item, is_block
+from background_jobs.aws.log_items import is_block, read_item
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
 from background_jobs.core.schedules.events import OccurrenceStarted
@@ -41,7 +41,7 @@ def events_kept(settings: Settings) -> dict[str, int]:
     items = clients.dynamodb().scan(TableName=settings.event_log_table)["Items"]
     blocks = [item for item in items if is_block(item)]
     documents = [(item, json.loads(item["document"]["S"])) for item in items if "document" in item]
-    return {event.type: kept(item, event.at) for item in blocks for event in events_from_item(item)} | {
+    return {event.type: kept(item, event.at) for item in blocks for event in read_item(item).events} | {
         document["type"]: kept(item, datetime.fromisoformat(document["at"])) for item, document in documents
     }
 

@@ -26,6 +26,7 @@ from background_jobs.core.schedules.definition import parse_schedule_input
 from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import Settings
 from tests.adapters.scheduling import Clock, delivered, hourly, stored, written
+from tests.memory import expect_no_unreadable
 
 
 def test_a_schedule_is_one_resource_and_one_event_and_travels_with_its_params(
@@ -187,9 +188,10 @@ def test_the_stream_of_orchestrations_passes_the_histories_of_schedules_by(
         for number, item in enumerate(items)
     ]
     seen: list[str] = []
-    assert handle_records(records, lambda _, orchestration_id, __: seen.append(orchestration_id)) == {
-        "batchItemFailures": []
-    }
+    answer = handle_records(
+        records, lambda _, orchestration_id, __: seen.append(orchestration_id), expect_no_unreadable
+    )
+    assert answer == {"batchItemFailures": []}
     assert seen == [ids.occurrence_id("hourly", clock())]
 
 

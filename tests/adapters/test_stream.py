@@ -17,9 +17,10 @@ from background_jobs.control_plane.aggregate_jobs import Aggregator
 from background_jobs.control_plane.stream import handle_records, report_changes
 from background_jobs.core.blocks import cut_bodies, ranges_of_orchestration
 from background_jobs.core.events import Event, JobCompleted
+from background_jobs.core.given_up import UnreadableRecord
 from background_jobs.core.ownership import begin
 from background_jobs.settings import Settings
-from tests.memory import append_events
+from tests.memory import append_events, expect_no_unreadable
 from tests.unit.histories import (
     ORCHESTRATION_ID,
     at,
@@ -36,7 +37,7 @@ Handled = list[tuple[str, str, Sequence[Event]]]
 
 
 @pytest.fixture
-def deliver(settings: Settings) -> Callable[..., tuple[Handled, list[str]]]:
+def deliver(settings: Settings, given_up: list[UnreadableRecord]) -> Callable[..., tuple[Handled, list[str]]]:
     """Deliver the items of the log as Lambda does; return what was handled, and what is to come again."""
 
     def deliver(items: list[Any] | None = None) -> tuple[Handled, list[str]]:
@@ -44,6 +45,7 @@ def deliver(settings: Settings) -> Callable[..., tuple[Handled, list[str]]]:
         answer = handle_records(
             [record(number, item) for number, item in enumerate(scan(settings) if items is None else items)],
             lambda *portion: handled.append(portion),
+            given_up.append,
         )
         return handled, [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
@@ -77,7 +79,10 @@ def test_blocks_are_unpacked_and_all_else_of_the_log_passed_by(
 
 
 def test_what_is_in_no_place_of_its_own_is_refused_and_stops_nobody_else(
-    stores: Stores, settings: Settings, deliver: Callable[..., tuple[Handled, list[str]]]
+    stores: Stores,
+    settings: Settings,
+    deliver: Callable[..., tuple[Handled, list[str]]],
+    given_up: list[UnreadableRecord],
 ) -> None:
     # given events and blocks under keys of others
     append_events(stores, started(2), cancelled(), job_completed(0), job_completed(1))
@@ -95,8 +100,9 @@ def test_what_is_in_no_place_of_its_own_is_refused_and_stops_nobody_else(
     # when they are delivered among others
     handled, failed = deliver([*forged, *items.values()])
 
-    # then they are handed to the failure queue, and the others are handled
-    assert sorted(failed) == [str(number) for number in range(len(forged))]
+    # then they are handed to the failure queue at once, and the others are handled
+    assert failed == []
+    assert {unreadable.sequence_number for unreadable in given_up} == set(map(str, range(len(forged))))
     ((_, orchestration_id, events),) = handled
     assert (orchestration_id, len(events)) == (ORCHESTRATION_ID, 4)
 
@@ -119,7 +125,9 @@ def test_of_a_portion_that_fails_the_first_record_is_named(stores: Stores, setti
     def fail(*_: object) -> None:
         raise RuntimeError("not now")
 
-    assert handle_records(records, fail) == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    assert handle_records(records, fail, expect_no_unreadable) == {
+        "batchItemFailures": [{"itemIdentifier": "0"}]
+    }
 
 
 def test_items_that_are_replaced_or_removed_are_reported_and_what_expires_is_not(
@@ -206,7 +214,10 @@ class TestTheAggregator:
 
         units = WriteUnits()
         for first in range(0, len(records), 4):
-            assert handle_records(records[first : first + 4], aggregator.aggregate) == NOTHING_FAILED
+            assert (
+                handle_records(records[first : first + 4], aggregator.aggregate, expect_no_unreadable)
+                == NOTHING_FAILED
+            )
 
         # then an instance takes a fraction of a write unit, and each partition has room for 10,000/s
         assert stores.read_model.read_summary(ORCHESTRATION_ID).completed == 10_000

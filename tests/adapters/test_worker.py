@@ -18,6 +18,7 @@ from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
 from background_jobs.core.events import JobCompleted, JobErrored, log_partition
+from background_jobs.core.given_up import UnreadableRecord
 from background_jobs.jobs import Jobs
 from background_jobs.settings import Settings
 from tests.adapters.jobs import Died, ran
@@ -271,13 +272,15 @@ def test_a_record_that_is_no_event_is_reported_and_holds_up_nobody(
     service: OrchestrationService,
     launch: Callable[..., None],
     aggregate: Callable[[], Any],
+    given_up: list[UnreadableRecord],
     settings: Settings,
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": 2}])
     place: Any = {"pk": {"S": log_partition("default", orchestration.id)}, "sk": {"S": "y"}}
     clients.dynamodb().put_item(TableName=settings.event_log_table, Item=place)
     launch(orchestration)
-    assert len(aggregate()) == 1
+    assert aggregate() == []
+    assert [unreadable.sort for unreadable in given_up] == ["y"]
     assert orchestration.done()
 
 

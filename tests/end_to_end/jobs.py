@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from background_jobs import GiveUp, JobContext, Retry, RetryAfter, job_name, run_e11_job
+from background_jobs.core.events import JobCompleted, JobEvent
+from background_jobs.worker import event_writer
 
 
 class Numbers(BaseModel):
@@ -135,6 +137,23 @@ def sign(params: dict[str, Any], job: JobContext) -> dict[str, Any]:
     return {"pid": os.getpid(), "at": time.time(), "pad": "x" * params["bytes"]}
 
 
+@job_name("later_release")
+def later_release(params: dict[str, Any]) -> str:
+    """Let the outcome of this instance be written as only a release to come can read it."""
+    if params.get("later"):
+        writer: Any = event_writer
+        write = writer.encode_event
+
+        def write_later(event: JobEvent) -> bytes:
+            if not isinstance(event, JobCompleted):
+                return bytes(write(event))
+            writer.encode_event = write
+            return bytes(write(event)).replace(b'"JobCompleted"', b'"JobFinished"')
+
+        writer.encode_event = write_later
+    return "good"
+
+
 if __name__ == "__main__":
     run_e11_job(
         [
@@ -150,5 +169,6 @@ if __name__ == "__main__":
             report,
             talkative,
             sign,
+            later_release,
         ]
     )

@@ -43,7 +43,10 @@ EXPLAINED: Final = {
     ("Functions*", "dynamodb:GetRecords"): "the same",
     ("Functions*", "dynamodb:GetShardIterator"): "the same",
     ("Functions*", "dynamodb:ListStreams"): "the same",
-    ("Functions*", "sqs:SendMessage"): "Lambda hands over what the function gave up",
+    (
+        "Functions*",
+        "sqs:SendMessage",
+    ): "Lambda hands over what the function gave up, and it what it cannot read",
     ("Functions*", "sqs:GetQueueAttributes"): "CDK grants it to whoever sends",
     ("Functions*", "sqs:GetQueueUrl"): "the same",
     ("FunctionsAggregateJobsRole", "dynamodb:GetItem"): "of the log, only when two complete an orchestration",

@@ -128,6 +128,8 @@ def test_every_function_and_container_finds_all_its_settings(template: Template)
     for variables in executing:
         plain = {name: text_of(value) for name, value in variables.items()}
         assert ExecutionSettings.from_env(plain).spot_services == ()
+    following = [v for v in processes if "BACKGROUND_JOBS_FAILURE_QUEUE" in v]
+    assert len(following) == 2
     assert len(functions) == 8
 
 
@@ -377,6 +379,15 @@ def test_stream_mappings_give_poison_records_up_and_keep_them(template: Template
         assert mapping["BisectBatchOnFunctionError"] is True
         assert mapping["MaximumRetryAttempts"] < 10_000
         assert "OnFailure" in mapping["DestinationConfig"]
+    # and what they can never read, they send there themselves
+    (queue,) = [name for name, r in template["Resources"].items() if r["Type"] == "AWS::SQS::Queue"]
+    functions = of_type(template, "AWS::Lambda::Function")
+    variables = [function["Environment"]["Variables"] for function in functions]
+    urls = [v["BACKGROUND_JOBS_FAILURE_QUEUE"] for v in variables if "BACKGROUND_JOBS_FAILURE_QUEUE" in v]
+    assert urls == [{"Ref": queue}] * 2
+    for function in ("AggregateJobs", "StartOrchestration"):
+        (sending,) = allowing(template, "sqs:SendMessage", within=function)
+        assert sending["Resource"] == {"Fn::GetAtt": [queue, "Arn"]}
 
 
 INSERTED: Final = {"eventName": "INSERT", "dynamodb": {"NewImage": {"type": {"S": "Block"}}}}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from background_jobs.aws.block_items import BLOCK
-from background_jobs.aws.log_items import events_from_item, to_item
+from background_jobs.aws.log_items import read_item, to_item
 from background_jobs.core import statuses
 from background_jobs.core.blocks import Block, InstanceRange, cut_bodies, pack
 from background_jobs.core.completion import decide_completion
@@ -95,7 +95,7 @@ def test_blocks_in_any_order_and_any_number_of_times_give_the_same_read_model(
     batches = [delivered[first : first + size] for first in range(0, len(delivered), size)]
 
     # then nothing differs from one pass over the events
-    unpacked = [[event for item in batch for event in events_from_item(item)] for batch in batches]
+    unpacked = [[event for item in batch for event in read_item(item).events] for batch in batches]
     assert fold_all(*unpacked) == fold_all(history)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
 _P = ParamSpec("_P")
@@ -84,6 +85,11 @@ def logs() -> "CloudWatchLogsClient":
 def scheduler() -> "EventBridgeSchedulerClient":
     """Return this process's client of EventBridge Scheduler."""
     return cast("EventBridgeSchedulerClient", _client("scheduler"))
+
+
+def sqs() -> "SQSClient":
+    """Return this process's client of SQS."""
+    return cast("SQSClient", _client("sqs"))
 
 
 def signed_headers(method: str, url: str, body: bytes) -> dict[str, str]:

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from background_jobs.aws.block_log import BlockLog
 from background_jobs.aws.clients import reaching_aws
-from background_jobs.aws.log_items import KEY_IS_FREE, event_from_item, holder_of_id, kick_off_puts, to_item
+from background_jobs.aws.log_items import (
+    KEY_IS_FREE,
+    event_from_item,
+    holder_of_id,
+    kick_off_puts,
+    started_from_item,
+    to_item,
+)
 from background_jobs.aws.service_lookup import ServiceLookup
 from background_jobs.aws.transactions import (
     CONDITION_FAILED,
@@ -120,22 +127,22 @@ class EventLog:
                 raise EventConflict(*key) from taken
 
     def read_started(self, orchestration_id: str) -> OrchestrationStarted:
-        """Return the event that made the kick-off real. Raises OrchestrationNotFound."""
-        event = self._read(orchestration_id, STARTED)
-        if not isinstance(event, OrchestrationStarted):
+        """Return the event that made the kick-off real. Raises OrchestrationNotFound or UnreadableEvent."""
+        item = self._read_item(orchestration_id, STARTED)
+        if item is None:
             raise OrchestrationNotFound(orchestration_id)
-        return event
+        return started_from_item(item)
 
     def read_started_and_cancelled(
         self, orchestration_id: str
     ) -> tuple[OrchestrationStarted, OrchestrationCancelled | None]:
-        """Return the kick-off, and the cancellation if there is one. Raises OrchestrationNotFound."""
+        """Return the kick-off, and the cancellation if there is one. Raises as `read_started` does."""
         events = self._query(orchestration_id, CANCELLED, STARTED)
         cancellation = next((event for event in events if isinstance(event, OrchestrationCancelled)), None)
         for event in events:
             if isinstance(event, OrchestrationStarted):
                 return event, cancellation
-        raise OrchestrationNotFound(orchestration_id)
+        return self.read_started(orchestration_id), cancellation
 
     def read_outcomes(self, orchestration_id: str, first: int, last: int) -> Iterator[JobOutcome]:
         """Yield the outcomes of instances *first* to *last*, in the order of their indices."""
@@ -249,15 +256,19 @@ class EventLog:
         events = (_event_in_place(item) for page in pages for item in page["Items"])
         return [event for event in events if event is not None]
 
-    @reaching_aws
     def _read(self, orchestration_id: str, sort: str) -> OrchestrationEvent | None:
+        item = self._read_item(orchestration_id, sort)
+        return None if item is None else _event_in_place(item)
+
+    @reaching_aws
+    def _read_item(self, orchestration_id: str, sort: str) -> Mapping[str, Any] | None:
         partition = log_partition(self._find_service(orchestration_id), orchestration_id)
         response = self._dynamodb.get_item(
             TableName=self._table,
             Key={PARTITION_KEY: {"S": partition}, SORT_KEY: {"S": sort}},
             ConsistentRead=True,
         )
-        return _event_in_place(response["Item"]) if "Item" in response else None
+        return response.get("Item")
 
 
 def _event_in_place(item: Mapping[str, Any]) -> OrchestrationEvent | None:

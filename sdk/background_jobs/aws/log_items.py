@@ -1,18 +1,21 @@
 """The items of the event log in DynamoDB's JSON: events with a key of their own, and pointers to services."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from background_jobs.aws.block_items import BLOCK, block_from_item
-from background_jobs.core.errors import OrchestrationOfOtherService
+from background_jobs.core.blocks import Contents
+from background_jobs.core.errors import OrchestrationOfOtherService, UnreadableEvent
 from background_jobs.core.events import (
     POINTER_SORT,
     Event,
     EventKey,
     OrchestrationEvent,
     OrchestrationStarted,
+    explain_unreadable,
     log_partition,
+    orchestration_of_partition,
     parse_orchestration_event,
     pointer_key,
 )
@@ -51,16 +54,30 @@ def event_from_item(item: Mapping[str, Any]) -> OrchestrationEvent:
     return parse_orchestration_event(key, item["document"]["S"])
 
 
-def events_from_item(item: Mapping[str, Any]) -> Sequence[Event]:
-    """Return the events of any item of an orchestration, or of its stream image: one, or those of a block.
+def read_item(item: Mapping[str, Any]) -> Contents[Event]:
+    """Return what any item of an orchestration, or its stream image, holds: an event, or those of a block.
 
-    Raises ValueError (InvalidBlock, InvalidEvent or pydantic.ValidationError) if it holds none that may be in
-    its place.
+    What cannot be read, or may not be in its place, is told of and left out, whatever it is.
     """
     try:
-        return block_from_item(item).events() if is_block(item) else [event_from_item(item)]
+        if is_block(item):
+            block = block_from_item(item).read()
+            return Contents(block.events, block.faults)
+        return Contents([event_from_item(item)])
     except (AttributeError, KeyError, TypeError) as wrong:
-        raise ValueError(f"An item of the event log is malformed: {wrong!r}.") from wrong
+        return Contents([], [f"the item is malformed: {wrong!r}"])
+    except ValueError as wrong:
+        return Contents([], [explain_unreadable(wrong)])
+
+
+def started_from_item(item: Mapping[str, Any]) -> OrchestrationStarted:
+    """Return the kick-off of an item. Raises UnreadableEvent."""
+    events, faults = read_item(item)
+    for event in events:
+        if isinstance(event, OrchestrationStarted):
+            return event
+    _, orchestration_id = orchestration_of_partition(item[PARTITION_KEY]["S"]) or ("", "")
+    raise UnreadableEvent(orchestration_id, item[SORT_KEY]["S"], "; ".join(faults))
 
 
 def is_block(item: Mapping[str, Any]) -> bool:
@@ -103,11 +120,9 @@ def holder_of_id(
 ) -> OrchestrationStarted:
     """Return the kick-off that holds the id of *started*, given why DynamoDB refused its event and pointer.
 
-    Raises OrchestrationOfOtherService where the id belongs to another service.
+    Raises OrchestrationOfOtherService where the id belongs to another service, or UnreadableEvent.
     """
     if "Item" in event_reason:
-        holder = event_from_item(event_reason["Item"])
-        if isinstance(holder, OrchestrationStarted):
-            return holder
+        return started_from_item(event_reason["Item"])
     service = pointer_reason.get("Item", {}).get(POINTER_SORT, {}).get("S", "")
     raise OrchestrationOfOtherService(started.orchestration_id, started.idempotency_key or "", service)

@@ -29,11 +29,12 @@ from background_jobs.core.events import (
 )
 from background_jobs.core.limits import TRANSACTION_ITEMS
 from background_jobs.core.ownership import Steps, close, without_gaps
-from background_jobs.core.payloads import bounded
 from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.task_failure import task_failure
 from background_jobs.orchestration_service.stored_params import ParamsReader, StoredParams
 
+UNREADABLE: Final = "UnreadableOutcome"
+"""The type of error of an instance whose outcome may be in the log, where nobody can read it."""
 _OWN_ERRORS: Final = frozenset({"Cancelled", "ExecutionEnded"})
 """Errors that end_orchestration gives; all others are those of Step Functions and ECS."""
 _WINDOW_BYTES: Final = 16 * 1024 * 1024
@@ -80,7 +81,7 @@ def close_unfinished(
     started = stores.event_log.read_started(orchestration_id)
     if not started.total:
         return 0
-    return _Closing(started, _reason(request.error), stores, is_over).close(request.indices)
+    return _Closing(started, request.error, stores, is_over).close(request.indices)
 
 
 class _Open(NamedTuple):
@@ -90,6 +91,8 @@ class _Open(NamedTuple):
     blocks: Sequence[Block]
     params: dict[int, StoredParams]
     """Of the instances that have no outcome."""
+    fault: str = ""
+    """Why a part of its blocks cannot be read; empty where all can."""
 
     @property
     def bytes(self) -> int:
@@ -103,7 +106,7 @@ class _Closing:
     """Gives an outcome to the unfinished instances of one orchestration, by taking over their ranges."""
 
     started: OrchestrationStarted
-    error: JobError
+    failure: TaskError | None
     stores: Stores
     is_over: Callable[[], bool]
 
@@ -144,19 +147,29 @@ class _Closing:
                 of_range.setdefault(block.range, []).append(block)
             for part in parts:
                 known = list(without_gaps(of_range.get(part, [])))
-                if left := unfinished(part, _readable_events(known)):
-                    yield _Open(part, known, {index: params.read_stored(index) for index in left})
+                contents = [block.read() for block in known]
+                if left := unfinished(part, (event for events, _ in contents for event in events)):
+                    faults = [
+                        _locate(block, faults) for block, (_, faults) in zip(known, contents, strict=True)
+                    ]
+                    stored = {index: params.read_stored(index) for index in left}
+                    yield _Open(part, known, stored, next(filter(None, faults), ""))
 
     def _steps(self, part: _Open, owner: str) -> Steps[int]:
         def outcomes(left: Sequence[int], blocks: Sequence[Block]) -> Iterator[bytes]:
             starts = {
                 event.index: event for event in _readable_events(blocks) if isinstance(event, JobStarted)
             }
-            return cut_bodies(self._outcome(index, part.params[index], starts.get(index)) for index in left)
+            error = _reason(self.failure, part.fault)
+            return cut_bodies(
+                self._outcome(index, error, part.params[index], starts.get(index)) for index in left
+            )
 
         return _continue(close(part.range, owner, outcomes), part.blocks)
 
-    def _outcome(self, index: int, params: StoredParams, start: JobStarted | None) -> JobErrored:
+    def _outcome(
+        self, index: int, error: JobError, params: StoredParams, start: JobStarted | None
+    ) -> JobErrored:
         return JobErrored(
             orchestration_id=self.started.orchestration_id,
             at=datetime.now(UTC),
@@ -164,7 +177,7 @@ class _Closing:
             attempts=start.attempt if start else 0,
             started_at=start.at if start else None,
             job_name=self.started.job_name,
-            error=self.error,
+            error=error,
             **params.fields(),
         )
 
@@ -203,12 +216,24 @@ def _readable_events(blocks: Iterable[Block]) -> Iterator[JobEvent]:
     return (event for block in blocks for event in block.readable_events())
 
 
-def _reason(failure: TaskError | None) -> JobError:
+def _locate(block: Block, faults: Sequence[str]) -> str:
+    """Return where the first of *faults* is, and what it is; an empty text where there is none."""
+    return f"{block.key.sort} in {block.key.partition}: {faults[0]}" if faults else ""
+
+
+def _reason(failure: TaskError | None, fault: str) -> JobError:
+    if failure is None and fault:
+        return JobError(
+            type=UNREADABLE,
+            message="Its container ended as if this instance had an outcome, but the event log has none that "
+            f"can be read ({fault}). If the container has a later release than the functions, deploy these; "
+            "else its own log may tell what the job did. `background-jobs rerun` runs the instance again.",
+        )
     if failure is None:
         return JobError(
             type="NotRun",
             message="The execution ended before this instance had an outcome.",
         )
     if failure.error in _OWN_ERRORS:
-        return JobError(type=failure.error, message=bounded(failure.cause, 2_000))
+        return JobError(type=failure.error, message=failure.cause)
     return task_failure(failure.error, failure.cause)

@@ -166,7 +166,7 @@ def _skip(started: OrchestrationStarted, stage: Stage, reason: str, stores: Stor
         orchestration_id=started.orchestration_id,
         at=datetime.now(UTC),
         job_name=stage.job_name,
-        reason=reason[:2_000],
+        reason=reason,
     )
     _log.info(
         "A stage was skipped",

@@ -6,9 +6,9 @@ The stream tells of a replaced or removed item once. What is found here can be f
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from background_jobs.aws.log_items import events_from_item, is_block
+from background_jobs.aws.log_items import is_block, read_item
 from background_jobs.aws.stores import Stores
-from background_jobs.core.blocks import InstanceRange, range_from_key, ranges_of_orchestration
+from background_jobs.core.blocks import InstanceRange, InvalidBlock, range_from_key, ranges_of_orchestration
 from background_jobs.core.events import (
     Event,
     EventKey,
@@ -66,15 +66,13 @@ class _PartitionCheck:
     def read(self, item: Mapping[str, Any]) -> Iterator[Event]:
         """Yield the events of an item, and note what is wrong with it."""
         key = EventKey(item[PARTITION_KEY]["S"], item[SORT_KEY]["S"])
-        try:
-            if is_block(item):
-                self._note_place(key)
-            events = events_from_item(item)
-        except ValueError as wrong:
-            reason = str(wrong).partition("\n")[0]
-            self._faults.append(f"log: {key.sort} in {key.partition} is not what its key says: {reason}")
-            return
-        for event in events:
+        if is_block(item):
+            self._note_place(key)
+        contents = read_item(item)
+        self._faults.extend(
+            f"log: {key.sort} in {key.partition} cannot be read: {fault}" for fault in contents.faults
+        )
+        for event in contents.events:
             if isinstance(event, JobCompleted | JobErrored):
                 self._note_outcome(event.index, key)
             yield event
@@ -89,7 +87,10 @@ class _PartitionCheck:
             )
 
     def _note_place(self, key: EventKey) -> None:
-        part, number = range_from_key(key)
+        try:
+            part, number = range_from_key(key)
+        except InvalidBlock:  # reading it says so
+            return
         self._numbers.setdefault(part, []).append(number)
         if part not in self._ranges:
             self._faults.append(f"log: {key.sort} in {key.partition} is of a range that no container has")

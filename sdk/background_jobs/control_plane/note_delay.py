@@ -13,10 +13,7 @@ from background_jobs.core.containers.delays import DELAYS, MOST_DELAYS, delay_re
 from background_jobs.core.containers.variables import JOB_SHARE, ORCHESTRATION_ID
 from background_jobs.core.errors import BackgroundJobsError, EventConflict
 from background_jobs.core.events import ShareDelayed
-from background_jobs.core.payloads import bounded
 from background_jobs.core.retry import retry_delay
-
-_MAX_DETAIL: Final = 500
 
 
 class LaunchGivenUp(BackgroundJobsError):
@@ -91,7 +88,7 @@ def note_delay(report: DelayReport, stores: Stores, now: datetime, *, draw: floa
         share=report.share,
         number=number,
         reason=delay_reason(cause),
-        detail=bounded(cause, _MAX_DETAIL),
+        detail=cause,
     )
     with suppress(EventConflict):  # the same report came twice at once
         stores.event_log.append(event)

@@ -7,6 +7,7 @@ from background_jobs.aws.history import HistoryFilter
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import OrchestrationStalled
+from background_jobs.core.limits import STALL_REASONS
 from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.orchestration_service.event_history import read_waits
@@ -28,7 +29,7 @@ def note_stalls(stores: Stores, now: datetime, allowed: timedelta) -> list[Summa
             job_name=summary.job_name,
             moved_at=_moved_at(summary, now),
             tags=summary.tags,
-            reasons=[str(wait) for wait in read_waits(summary.orchestration_id, of_service)],
+            reasons=[str(wait) for wait in read_waits(summary.orchestration_id, of_service)[:STALL_REASONS]],
         )
         with suppress(EventConflict):
             of_service.event_log.append(event)

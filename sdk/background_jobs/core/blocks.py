@@ -6,8 +6,8 @@ the next number. An owner whose place is taken by somebody else has lost the ran
 """
 
 import zlib
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
 
 from pydantic import Field, TypeAdapter
 from pydantic_core import from_json
@@ -20,8 +20,12 @@ from background_jobs.core.events import (
     JobErrored,
     JobEvent,
     LogEvent,
+    explain_unreadable,
     job_partition,
 )
+from background_jobs.core.json_arrays import split_array
+
+_E = TypeVar("_E", bound=LogEvent)
 
 BLOCK_BYTES: Final = 128 * 1024
 """The JSON of one block, before it is packed; a single event may be longer, far below DynamoDB's 400 KB."""
@@ -42,6 +46,14 @@ _EVENTS: Final[TypeAdapter[list[JobEvent]]] = TypeAdapter(
 
 class InvalidBlock(ValueError):
     """What is stored as a block cannot be one."""
+
+
+class Contents(NamedTuple, Generic[_E]):
+    """What an item of the log holds, as far as it can be read."""
+
+    events: Sequence[_E]
+    faults: Sequence[str] = ()
+    """Why the rest of it cannot be read; empty where all can."""
 
 
 class InstanceRange(NamedTuple):
@@ -110,15 +122,33 @@ class Block(NamedTuple):
             raise InvalidBlock(f"An event of {self.key} is of no instance of its range.")
         return events
 
-    def readable_events(self) -> list[JobEvent]:
-        """Return the events, or none where they cannot be read: then the block is a fence and no more.
+    def read(self) -> Contents[JobEvent]:
+        """Return the events that can be read, and why others cannot: one that nobody can read hides no other.
 
-        So whoever appends what nobody can read stops neither the closing of the range nor its readers.
+        A block of which nothing can be read is a fence and no more. So whoever appends what nobody can read
+        stops neither the closing of the range nor its readers.
         """
         try:
-            return self.events()
+            return Contents(self.events())
         except (TypeError, ValueError):
-            return []
+            return self._read_one_by_one()
+
+    def readable_events(self) -> Sequence[JobEvent]:
+        """Return the events that can be read."""
+        return self.read().events
+
+    def _read_one_by_one(self) -> Contents[JobEvent]:
+        events: list[JobEvent] = []
+        faults: list[str] = []
+        try:
+            for number, encoded in enumerate(split_array(self.body), start=1):
+                try:
+                    events += self._replace(body=_body([encoded])).events()
+                except (TypeError, ValueError) as wrong:
+                    faults.append(f"event {number}: {explain_unreadable(wrong)}")
+        except ValueError as wrong:
+            faults.append(explain_unreadable(wrong))
+        return Contents(events, faults or ["its events are no JSON array"])
 
 
 def ranges_of_share(service: str, orchestration_id: str, first: int, last: int) -> Iterator[InstanceRange]:

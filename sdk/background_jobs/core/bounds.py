@@ -1,4 +1,8 @@
-"""The types of what callers write: names, keys, tags and numbers, each held to its bound in `core.limits`."""
+"""The types of what callers and jobs write, each held to its bound in `core.limits`.
+
+Names, keys, tags and numbers beyond their bound are refused. Texts that are there to be read, such as
+messages and reasons, are cut: a job can always fail, and an old event can always be read.
+"""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -7,10 +11,12 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from background_jobs.core import limits
-from background_jobs.core.payloads import storable
+from background_jobs.core.payloads import bounded, storable
 from background_jobs.core.tags import CUSTOMER_TAG
 
 SERVICE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{limits.SERVICE_NAME_CHARACTERS - 1}}}$"
+_NOTE_CHARACTERS: Final = 256
+"""No note of how much was cut, with advice behind it, is longer."""
 ORCHESTRATION_ID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
@@ -42,6 +48,22 @@ def _check_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
     return tags
 
 
+def _cut_middle(limit: int) -> BeforeValidator:
+    """Cut what is longer than *limit*, but leave what its writer has cut already and said so."""
+
+    def cut(text: object) -> object:
+        if not isinstance(text, str):
+            return text
+        text = storable(text)
+        return text if len(text) <= limit + _NOTE_CHARACTERS else bounded(text, limit)
+
+    return BeforeValidator(cut)
+
+
+def _cut_end(limit: int) -> BeforeValidator:
+    return BeforeValidator(lambda text: storable(text)[:limit] if isinstance(text, str) else text)
+
+
 JobName = Annotated[
     str, Field(min_length=1, max_length=limits.JOB_NAME_CHARACTERS), AfterValidator(_check_text)
 ]
@@ -60,4 +82,11 @@ TimeoutSeconds = Annotated[
 """Seconds; a timedelta becomes seconds."""
 TimeoutSpan = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=limits.TIMEOUT_DAYS))]
 Reason = Annotated[str, Field(max_length=limits.REASON_CHARACTERS)]
+ErrorType = Annotated[str, _cut_middle(limits.ERROR_TYPE_CHARACTERS)]
+ErrorMessage = Annotated[str, _cut_middle(limits.ERROR_MESSAGE_CHARACTERS)]
+Traceback = Annotated[str, _cut_middle(limits.TRACEBACK_CHARACTERS)]
+Note = Annotated[str, _cut_middle(limits.NOTE_CHARACTERS)]
+Place = Annotated[str, _cut_middle(limits.PLACE_CHARACTERS)]
+ProgressMessage = Annotated[str, _cut_end(limits.PROGRESS_CHARACTERS)]
+CancelReason = Annotated[str, _cut_end(limits.REASON_CHARACTERS)]
 PageSize = Annotated[int, Field(ge=1, le=limits.LONGEST_PAGE)]

@@ -26,6 +26,10 @@ TIMEOUT_SECONDS: Final = TIMEOUT_DAYS * DAY_SECONDS
 """The longest timeout, of an attempt, a stage or an orchestration; a container works no longer either."""
 STAGES_BYTES: Final = 64 * 1024
 """The stages that follow an orchestration, as JSON; they are part of its first event."""
+STAGES: Final = 100
+"""The stages that follow an orchestration, one after the other."""
+RETRY_BYTES: Final = 16 * 1024
+"""The retry of a kick-off, as JSON; the names of its exceptions are a part of the first event."""
 REASON_CHARACTERS: Final = 1_000
 """The reason of a cancellation; more is cut off."""
 INSTANCE_PARAMS_BYTES: Final = 1024 * 1024
@@ -39,6 +43,16 @@ SCHEDULE_PARAMS_BYTES: Final = 256 * 1024 * 1024
 RETRY_ATTEMPTS: Final = 100
 PROGRESS_CHARACTERS: Final = 80
 """A progress message; more is cut off. A thousand of them fit into one feed item."""
+ERROR_TYPE_CHARACTERS: Final = 500
+ERROR_MESSAGE_CHARACTERS: Final = 2_000
+TRACEBACK_CHARACTERS: Final = 8_000
+"""What is kept of an error; the middle of what is longer is cut out."""
+NOTE_CHARACTERS: Final = 500
+"""What is kept of the reason of an event, such as AWS's words when it refuses a launch."""
+PLACE_CHARACTERS: Final = 4_096
+"""The place of a log: as long as the path of a file may be."""
+STALL_REASONS: Final = 20
+"""How many reasons a warning names why instances wait."""
 BACKFILL_OCCURRENCES: Final = 1_000
 """The occurrences that one backfill may run."""
 PAGE: Final = 100

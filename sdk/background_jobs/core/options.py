@@ -26,7 +26,7 @@ from background_jobs.core.errors import InvalidKickOff
 from background_jobs.core.lineage import Rerun
 from background_jobs.core.payloads import TOO_DEEP, is_too_deep
 from background_jobs.core.retry import Retry
-from background_jobs.core.stages import Stage
+from background_jobs.core.stages import Stage, walk_stages
 
 _STAGE: Final = TypeAdapter(Stage)
 
@@ -45,6 +45,16 @@ class RunOptions(BaseModel):
         alias="timeout_seconds",
         description="Ends the orchestration: what has no outcome by then is Errored.",
     )
+
+    @field_validator("retry")
+    @classmethod
+    def _retry_fits_the_event(cls, retry: Retry | None) -> Retry | None:
+        if retry and (size := len(retry.model_dump_json())) > limits.RETRY_BYTES:
+            raise ValueError(
+                f"the retry is {size:,} bytes of JSON, and {limits.RETRY_BYTES:,} is the most; name a class "
+                "from which its exceptions are derived"
+            )
+        return retry
 
 
 class RerunOptions(RunOptions):
@@ -65,6 +75,11 @@ class OccurrenceOptions(RunOptions):
     @field_validator("then")
     @classmethod
     def _fits_the_event(cls, then: Stage | None) -> Stage | None:
+        if (count := sum(1 for _ in walk_stages(then))) > limits.STAGES:
+            raise ValueError(
+                f"{count:,} stages are to follow, and {limits.STAGES} is the most; "
+                "a rule of the stack can start what comes after"
+            )
         document = _STAGE.dump_json(then) if then else b""
         if (size := len(document)) > limits.STAGES_BYTES:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Params and results as JSON, and how large each may be."""
+"""Params and results as JSON: what can be written and read back equal, and how large each may be."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def params_line(index: int, params: object) -> bytes:
         )
     try:
         line = _encode(params) + b"\n"
-    except (TypeError, ValueError, RecursionError) as reason:
+    except (TypeError, ValueError) as reason:
         why = explain_unwritable(params, _encode, reason)
         raise InvalidParams(index, f"they cannot be written as JSON: {why}.") from reason
     if len(line) > INSTANCE_PARAMS_BYTES:
@@ -42,8 +42,6 @@ def params_line(index: int, params: object) -> bytes:
             f"they are {len(line):,} bytes of JSON, and {INSTANCE_PARAMS_BYTES:,} is the most. "
             "Put the data into S3 and pass its key.",
         )
-    if is_too_deep(params, line):
-        raise InvalidParams(index, f"{TOO_DEEP}.")
     # Keys of the outermost object are text, as was checked above; and what reads back equal needs no search.
     if line.count(b"{") > 1 and from_json(line) != params and (fault := find_key_that_is_no_text(params)):
         raise InvalidParams(index, f"{fault}.")
@@ -59,21 +57,36 @@ def result_document(result: object) -> tuple[Any, bytes]:
     larger than RESULT_BYTES.
     """
     try:
-        plain = to_jsonable_python(result)
+        plain = _to_plain(result)
         document = _encode(plain)
     except Exception as reason:
-        why = explain_unwritable(result, lambda part: _encode(to_jsonable_python(part)), reason)
+        why = explain_unwritable(result, lambda part: _encode(_to_plain(part)), reason)
         raise InvalidResult(f"The result, {describe(result)}, cannot be written as JSON: {why}.") from reason
     if len(document) > RESULT_BYTES:
         raise InvalidResult(
             f"The result is {len(document):,} bytes of JSON, and {RESULT_BYTES:,} is the most. "
             "Write the data to S3 and return its key."
         )
-    if is_too_deep(plain, document):
-        raise InvalidResult(f"The result, {describe(result)}, is refused: {TOO_DEEP}.")
     if fault := find_loss(result, plain):
         raise InvalidResult(f"The result, {describe(result)}, is refused: {fault}.")
     return plain, document
+
+
+def plain_json(value: object) -> Any:  # noqa: ANN401 -- any JSON
+    """Return *value* as its readers get it back from JSON. Raises ValueError, which says why it cannot be.
+
+    >>> plain_json({"days": (1, 2)})
+    {'days': [1, 2]}
+    """
+    try:
+        plain = _to_plain(value)
+        document = _encode(plain)
+    except Exception as reason:
+        why = explain_unwritable(value, lambda part: _encode(_to_plain(part)), reason)
+        raise ValueError(f"it cannot be written as JSON: {why}") from reason
+    if fault := find_loss(value, plain):
+        raise ValueError(fault)
+    return from_json(document)
 
 
 def is_too_deep(value: object, document: bytes) -> bool:
@@ -87,6 +100,14 @@ def is_too_deep(value: object, document: bytes) -> bool:
     for _ in range(JSON_DEPTH):
         level = [inner for outer in level for inner in _containers_in(outer)]
     return bool(level)
+
+
+def fits_event(document: bytes) -> bool:
+    """Tell whether *document*, params as JSON, may be a part of an event; else it is kept by reference.
+
+    Params of earlier releases may be nested deeper than what is accepted now.
+    """
+    return len(document) <= INLINE_BYTES and document.count(b"[") + document.count(b"{") <= JSON_DEPTH
 
 
 def bounded(text: str, limit: int) -> str:
@@ -113,8 +134,25 @@ def storable(text: str) -> str:
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _encode(value: object) -> bytes:
-    return _encoder.encode(value).encode()
+def _encode(plain: object) -> bytes:
+    """Return *plain* as JSON. Raises TypeError or ValueError where that cannot be."""
+    try:
+        document = _encoder.encode(plain).encode()
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    if is_too_deep(plain, document):
+        raise ValueError(TOO_DEEP)
+    return document
+
+
+def _to_plain(value: object) -> Any:  # noqa: ANN401 -- any JSON
+    try:
+        return to_jsonable_python(value)
+    except ValueError as reason:
+        # pydantic takes what is very deep for a circle.
+        if "depth exceeded" in str(reason):
+            raise ValueError(TOO_DEEP) from reason
+        raise
 
 
 def _containers_in(value: object) -> Iterator[object]:

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from background_jobs.core.bounds import JobName, Parallelism, TimeoutSeconds, TimeoutSpan
 from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.payloads import plain_json
 from background_jobs.core.retry import Retry
 
 _REFERENCE: Final = re.compile(r"\$(result|params)((?:\.[^.]+)*)|\$(index|job_id)")
@@ -30,7 +31,7 @@ def _check_template(params: object) -> object:
                 f"{text!r} refers to nothing: use '$result', '$result.<field>', '$params', "
                 "'$params.<field>', '$index' or '$job_id', or '$$...' for a text that begins with a '$'"
             )
-    return params
+    return params if isinstance(params, str) else plain_json(params)
 
 
 StageParams = Annotated[
@@ -114,12 +115,14 @@ def _look_up(reference: str, sources: Mapping[str, Any]) -> Any:  # noqa: ANN401
     return value
 
 
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _texts(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _texts(part)
+def _texts(params: object) -> Iterator[str]:
+    """Yield every text in *params*, however deep."""
+    left = [params]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            left.extend(value.values())
+        elif isinstance(value, list | tuple):
+            left.extend(value)

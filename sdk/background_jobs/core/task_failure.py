@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from background_jobs.core.containers.variables import CONTAINER_NAME
 from background_jobs.core.events import JobError
+from background_jobs.core.limits import ERROR_MESSAGE_CHARACTERS
 from background_jobs.core.payloads import bounded
 
 NOT_LAUNCHED: Final = "NotLaunched"
 LOST: Final = "ContainerLost"
 TIMED_OUT: Final = "ContainerTimeout"
 
-_CHARACTERS: Final = 2_000
 _NEVER_STARTED: Final = "TaskFailedToStart"
 _ADVICE: Final = {
     "OutOfMemoryError": "Give the service more memory_mib, or each instance less to do.",
@@ -76,6 +76,6 @@ def _join(*parts: str | None) -> str:
 
 
 def _error(kind: str, message: str) -> JobError:
-    bounded_message = bounded(message.strip().rstrip("."), _CHARACTERS)
+    bounded_message = bounded(message.strip().rstrip("."), ERROR_MESSAGE_CHARACTERS)
     advice = next((advice for part, advice in _ADVICE.items() if part in message), "")
     return JobError(type=kind, message=f"{bounded_message}. {advice}".strip())

@@ -65,8 +65,9 @@ class KickOffRequest:
 
     def refuse(self, settings: Settings) -> None:
         """Raise UnknownJobName or InvalidKickOff if *settings* do not allow it; params are checked later."""
-        self._refuse_job_name()
         stages = list(walk_stages(self.options.then))
+        for name in (self.job_name, *(stage.job_name for stage in stages)):
+            _refuse_job_name(name)
         # The jobs of other services are not known here.
         for name in (self.job_name, *(stage.job_name for stage in stages if stage.service is None)):
             if settings.job_names and name not in settings.job_names:
@@ -77,14 +78,6 @@ class KickOffRequest:
         for parallelism in (self.options.parallelism, *(stage.parallelism for stage in stages)):
             if parallelism is not None and parallelism > limit:
                 raise InvalidKickOff(explain_parallelism(parallelism, limit))
-
-    def _refuse_job_name(self) -> None:
-        if not 1 <= len(self.job_name) <= limits.JOB_NAME_CHARACTERS:
-            raise InvalidKickOff(
-                f"A job name has 1 to {limits.JOB_NAME_CHARACTERS} characters, not {len(self.job_name)}."
-            )
-        if storable(self.job_name) != self.job_name:
-            raise InvalidKickOff("The job name has characters that are no text (UTF-8).")
 
 
 def kick_off(request: KickOffRequest, params: Iterable[object], stores: Stores, settings: Settings) -> str:
@@ -172,6 +165,15 @@ def params_writer(definition: JobDefinition | None) -> Callable[[int, object], b
     Raises InvalidJob if the annotations of the job cannot be read.
     """
     return partial(write_params, job_type=definition.params_type if definition else None)
+
+
+def _refuse_job_name(name: str) -> None:
+    if not 1 <= len(name) <= limits.JOB_NAME_CHARACTERS:
+        raise InvalidKickOff(f"A job name has 1 to {limits.JOB_NAME_CHARACTERS} characters, not {len(name)}.")
+    if storable(name) != name:
+        raise InvalidKickOff("The job name has characters that are no text (UTF-8).")
+    if not name.isprintable():  # it is a variable of the container, which cannot hold every character
+        raise InvalidKickOff(f"The job name {name!r} has characters that cannot be printed.")
 
 
 def _refuse_service(name: str, known: tuple[str, ...]) -> None:

@@ -6,9 +6,9 @@ from typing import Unpack
 
 from background_jobs.aws.logs import LogLine
 from background_jobs.aws.stores import Stores
-from background_jobs.core.errors import EventConflict
-from background_jobs.core.events import ContainerStarted, JobErrored, OrchestrationCancelled
-from background_jobs.core.limits import PAGE, REASON_CHARACTERS
+from background_jobs.core.errors import EventConflict, UnreadableEvent
+from background_jobs.core.events import CANCELLED, ContainerStarted, JobErrored, OrchestrationCancelled
+from background_jobs.core.limits import PAGE
 from background_jobs.core.options import RerunKeywords
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.read_model import Summary
@@ -153,16 +153,17 @@ class Orchestration:
         """Ask for the end: what has no outcome yet is Errored as Cancelled, and its containers are stopped.
 
         Jobs that look at `JobContext.cancelled` may end well first. Cancelling twice, or after the end, is
-        harmless; the answer says what was found.
+        harmless; the answer says what was found. Raises UnreadableEvent where what lies in the place of a
+        cancellation is none.
         """
         if self.done():
             return Cancellation.ALREADY_DONE
-        event = OrchestrationCancelled(
-            orchestration_id=self.id, at=datetime.now(UTC), reason=reason[:REASON_CHARACTERS]
-        )
+        event = OrchestrationCancelled(orchestration_id=self.id, at=datetime.now(UTC), reason=reason)
         try:
             self._stores.event_log.append(event)
         except EventConflict:
+            if self._stores.event_log.read_cancelled(self.id) is None:
+                raise UnreadableEvent(self.id, CANCELLED) from None
             return Cancellation.ALREADY_CANCELLED
         return Cancellation.REQUESTED
 

@@ -10,7 +10,6 @@ from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import OrchestrationCancelled
-from background_jobs.core.limits import REASON_CHARACTERS
 from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.orchestration import Cancellation, OrchestrationView
@@ -146,7 +145,7 @@ class Pipeline:
             event = OrchestrationCancelled(
                 orchestration_id=ids.next_stage_id(current.id),
                 at=datetime.now(UTC),
-                reason=reason[:REASON_CHARACTERS],
+                reason=reason,
             )
             service = started.then.service or started.service
             with suppress(EventConflict):

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from background_jobs.aws.payloads import Payloads
 from background_jobs.core.events import OrchestrationStarted, PayloadRef
-from background_jobs.core.payloads import INLINE_BYTES
+from background_jobs.core.payloads import fits_event
 from background_jobs.core.ranges import InclusiveRange
 
 _IN_MEMORY: Final = 8 * 1024 * 1024
@@ -69,7 +69,7 @@ class ParamsReader:
         length = len(line) + 1
         byte_range = InclusiveRange.at(self._first_byte - length, length)
         ref = PayloadRef(key=self._started.params_key, bytes=str(byte_range))
-        return StoredParams(line if length <= INLINE_BYTES else None, ref)
+        return StoredParams(line if fits_event(line) else None, ref)
 
     def _read_line(self, index: int) -> bytes:
         while index - self._next_index >= len(self._lines) - 1:

@@ -34,6 +34,7 @@ _STATUSES: Final[dict[type[errors.BackgroundJobsError], int]] = {
     errors.InvalidSchedule: 422,
     errors.InvalidToken: 422,
     errors.UnknownJobName: 422,
+    errors.UnreadableEvent: 500,
     errors.MissingSettings: 503,
     errors.ServiceUnreachable: 503,
 }

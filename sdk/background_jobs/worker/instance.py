@@ -8,19 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from background_jobs.core.events import JobAttemptFailed, JobCompleted, JobError, JobErrored, JobEvent
-from background_jobs.core.payloads import bounded, storable
 from background_jobs.core.retry import Retry, class_name, retry_in
 from background_jobs.jobs import JobContext, JobDefinition
 from background_jobs.worker.earlier_launches import EarlierAttempts
 from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.share import InstanceParams
-
-_TYPE_CHARACTERS: Final = 500
-_MESSAGE_CHARACTERS: Final = 2_000
-_TRACEBACK_CHARACTERS: Final = 8_000
 
 
 class AttemptLimit(NamedTuple):
@@ -134,12 +129,12 @@ def job_errored_event(
 
 
 def describe_error(error: BaseException) -> JobError:
-    """Return *error* as it is stored: its type, message and traceback, each bounded."""
+    """Return *error* as it is stored; the event holds type, message and traceback to their bounds."""
     lines = traceback.format_exception(type(error), error, _drop_own_frames(error.__traceback__))
     return JobError(
-        type=bounded(storable(class_name(type(error))), _TYPE_CHARACTERS),
-        message=bounded(storable(_message_of(error)), _MESSAGE_CHARACTERS),
-        traceback=bounded(storable("".join(lines)), _TRACEBACK_CHARACTERS),
+        type=class_name(type(error)),
+        message=_message_of(error),
+        traceback="".join(lines),
     )
 
 

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Final, Self
 
 from background_jobs.core.events import JobAttemptFailed, JobError, JobEvent, JobProgressed, JobStarted
-from background_jobs.core.payloads import storable
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.earlier_launches import EarlierLaunches
 from background_jobs.worker.event_writer import EventWriter
@@ -70,7 +69,7 @@ class EventRecorder:
                 index=index,
                 attempt=attempt,
                 percent=percent,
-                message=storable(message),
+                message=message,
             )
         )
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 from background_jobs.aws.payloads import Payloads
 from background_jobs.core.errors import InvalidSettings
 from background_jobs.core.events import PayloadRef
-from background_jobs.core.payloads import INLINE_BYTES
+from background_jobs.core.payloads import fits_event
 from background_jobs.core.ranges import InclusiveRange
 from background_jobs.settings import ContainerSettings
 
@@ -27,7 +27,7 @@ class InstanceParams(NamedTuple):
 
     def as_fields(self) -> dict[str, Any]:
         """Return the fields of an event that carry these params: themselves, or where they are."""
-        if len(self.line) <= INLINE_BYTES:
+        if fits_event(self.line):
             return {"params": self.read()}
         part = InclusiveRange.at(self.first_byte, len(self.line))
         return {"params_ref": PayloadRef(key=self.key, bytes=str(part))}

@@ -6,7 +6,7 @@ is harmless. The events of job instances lie in blocks, whose places say the sam
 
 from typing import Annotated, Any, Final
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from background_jobs.core.events import jobs, orchestrations
 from background_jobs.core.events.base import LogEvent, PayloadRef
@@ -26,6 +26,7 @@ from background_jobs.core.events.keys import (
 )
 from background_jobs.core.events.orchestrations import *  # noqa: F403 -- its __all__ is the list
 from background_jobs.core.events.orchestrations import OrchestrationEvent
+from background_jobs.core.payloads import bounded
 
 __all__ = [
     "LOG_PARTITIONS",
@@ -36,6 +37,7 @@ __all__ = [
     "InvalidEvent",
     "LogEvent",
     "PayloadRef",
+    "explain_unreadable",
     "job_partition",
     "job_partitions",
     "log_partition",
@@ -60,6 +62,20 @@ class InvalidEvent(ValueError):
         super().__init__(f"What lies at {key} is no event of its orchestration and service.")
 
 
+def explain_unreadable(wrong: Exception) -> str:
+    """Return in a few words why reading an event failed; what it holds is left out, for it may be secret.
+
+    >>> explain_unreadable(ValueError("it is no JSON array"))
+    'it is no JSON array'
+    """
+    if not isinstance(wrong, ValidationError):
+        return bounded(str(wrong) or type(wrong).__name__, _REASON_CHARACTERS)
+    error = wrong.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in error["loc"] if not isinstance(part, int))
+    return bounded(": ".join(filter(None, (place, error["msg"]))), _REASON_CHARACTERS)
+
+
+_REASON_CHARACTERS: Final = 300
 _EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from background_jobs.core import ids
+from background_jobs.core.bounds import ErrorMessage, ErrorType, Place, ProgressMessage, Traceback
 from background_jobs.core.events.base import LogEvent, PayloadRef
 
 __all__ = [
@@ -25,10 +26,10 @@ class JobError(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    type: str
+    type: ErrorType
     """The exception's class, with its module unless built in: ``ValueError``, ``requests.HTTPError``."""
-    message: str
-    traceback: str = ""
+    message: ErrorMessage
+    traceback: Traceback = ""
     """As Python prints it, from the job's own frame on; its middle is cut when it is very long."""
 
 
@@ -39,8 +40,8 @@ class FailedAttempt(BaseModel):
 
     attempt: int
     at: AwareDatetime
-    type: str
-    message: str
+    type: ErrorType
+    message: ErrorMessage
 
 
 class _JobEvent(LogEvent):
@@ -83,7 +84,7 @@ class JobProgressed(_JobEvent):
     type: Literal["JobProgressed"] = "JobProgressed"
     attempt: int = Field(ge=1)
     percent: int = Field(ge=0, le=100)
-    message: str = ""
+    message: ProgressMessage = ""
 
 
 class _JobOutcome(_JobEvent):
@@ -112,7 +113,7 @@ class JobErrored(_JobOutcome):
     error: JobError
     failed_attempts: tuple[FailedAttempt, ...] = ()
     """The attempts before the last one, oldest first; the last ten where there were more."""
-    log: str = ""
+    log: Place = ""
     """Where the log of its container is; empty if it never had one."""
 
 

@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, Field
 
+from background_jobs.core.bounds import CancelReason, ErrorMessage, Note, Place
 from background_jobs.core.containers.delays import DelayReason
 from background_jobs.core.events.base import LogEvent
 from background_jobs.core.lineage import Lineage, Rerun
@@ -73,7 +74,7 @@ class OrchestrationCancelled(LogEvent):
     """Somebody cancelled the orchestration: instances without an outcome are to be Errored as Cancelled."""
 
     type: Literal["OrchestrationCancelled"] = "OrchestrationCancelled"
-    reason: str = ""
+    reason: CancelReason = ""
 
     @property
     def sort_key(self) -> str:
@@ -107,7 +108,7 @@ class StageSkipped(LogEvent):
     type: Literal["StageSkipped"] = "StageSkipped"
     job_name: str
     """The job of the stage."""
-    reason: str
+    reason: ErrorMessage
 
     @property
     def sort_key(self) -> str:
@@ -136,7 +137,7 @@ class ContainerStarted(LogEvent):
     launch: int
     first: int
     last: int
-    log: str = ""
+    log: Place = ""
     """Where its output goes: ``<log group>/<log stream>``, or a file offline; empty if not known."""
     cpu: int | None = None
     memory_mib: int | None = None
@@ -171,7 +172,7 @@ class ShareDelayed(LogEvent):
     number: int
     """Which report of the share this is, from 0."""
     reason: DelayReason
-    detail: str
+    detail: Note
     """What AWS said."""
 
     @property
@@ -188,7 +189,7 @@ class OrchestrationStalled(LogEvent):
     moved_at: AwareDatetime
     """When something moved last."""
     tags: dict[str, str] = Field(default_factory=dict)
-    reasons: list[str] = Field(default_factory=list)
+    reasons: list[Note] = Field(default_factory=list)
     """Why instances wait, as far as the log tells."""
 
     @property

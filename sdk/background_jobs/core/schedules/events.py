@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
+from background_jobs.core.bounds import ErrorMessage
 from background_jobs.core.events import EventKey, schedule_partition
 from background_jobs.core.schedules.definition import ScheduleDefinition
 
@@ -97,7 +98,7 @@ class OccurrenceSkipped(_OccurrenceEvent):
     """An occurrence was due and did not run."""
 
     type: Literal["OccurrenceSkipped"] = "OccurrenceSkipped"
-    reason: str
+    reason: ErrorMessage
 
     @property
     def key(self) -> EventKey:
