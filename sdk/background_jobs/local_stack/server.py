@@ -28,6 +28,7 @@ from background_jobs.local_stack.process_runner import (
     ProcessRunner,
 )
 from background_jobs.local_stack.processes import STACK_ID, end_all
+from background_jobs.local_stack.request_guard import LOCAL_HOSTS, RequestGuard
 from background_jobs.local_stack.substitutions import substitute
 from background_jobs.settings import Settings
 
@@ -153,8 +154,9 @@ async def _serve(listeners: list[socket.socket], options: ServerOptions, runner:
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
     threading.Thread(target=_deploy, args=(listeners[0].getsockname()[1], options), daemon=True).start()
-    counting_app: Any = CallCounter(app)
-    await serve(counting_app, config, shutdown_trigger=ending.wait)
+    addresses = {listener.getsockname()[0] for listener in listeners}
+    guarded_app: Any = RequestGuard(CallCounter(app), addresses.union(LOCAL_HOSTS))
+    await serve(guarded_app, config, shutdown_trigger=ending.wait)
 
 
 def _end_with_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
