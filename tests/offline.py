@@ -16,7 +16,8 @@ from background_jobs.local_stack.processes import find_processes
 
 def become_caller(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> OrchestrationService:
     """Give this process the variables of a caller of *stack*, and clients that know them."""
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    for name in stack.unwanted_variables:
+        monkeypatch.delenv(name)
     for name, value in stack.variables.items():
         monkeypatch.setenv(name, value)
     clients._client.cache_clear()

@@ -75,6 +75,11 @@ class _FromVariables(BaseModel):
         }
 
     @classmethod
+    def variable_names(cls) -> frozenset[str]:
+        """Return the variables that are read."""
+        return frozenset(map(cls._variable, cls.model_fields))
+
+    @classmethod
     def _variable(cls, field: str) -> str:
         return cls.model_fields[field].alias or PREFIX + field.upper()
 

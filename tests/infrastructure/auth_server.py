@@ -22,6 +22,7 @@ from background_jobs.core.tables import PARTITION_KEY
 from background_jobs.local_stack import server
 from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.substitutions import substitute
+from background_jobs.local_stack.variables import client_variables
 from tests.infrastructure.policies import LEADING_KEYS
 
 USERS, ROLES, CALLS = "users.json", "roles.json", "calls.jsonl"
@@ -173,11 +174,11 @@ def main() -> None:
     os.environ["AUTH"] = "true"
     options = server.ServerOptions.model_validate_json(sys.argv[1])
     authority = Authority(options.folder)
-    start_api, variables = server._start_api, server.client_variables
+    start_api = server._start_api
 
     def start_api_as_its_role(*arguments: Any) -> None:
         credentials = authority.admit()
-        server.client_variables = lambda *where: variables(*where) | credentials
+        server.client_variables = lambda *where: client_variables(*where) | credentials  # type: ignore[attr-defined] # not a public name
         start_api(*arguments)
 
     server.substitute = authority.begin  # type: ignore[attr-defined] # not a public name

@@ -77,7 +77,8 @@ class Deployment:
 @pytest.fixture(scope="module")
 def deployment(node: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     with EmptyAccount(str(JOBS), containers=2) as account, pytest.MonkeyPatch.context() as environment:
-        environment.delenv("AWS_PROFILE", raising=False)
+        for name in account.unwanted_variables:
+            environment.delenv(name)
         for name, value in account.variables.items():
             if name.startswith("AWS_"):
                 environment.setenv(name, value)

@@ -1,7 +1,6 @@
 """`background-jobs local`: the offline stack around one command, or one that stays."""
 
 import json
-import os
 import shlex
 import signal
 import subprocess
@@ -111,6 +110,8 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
             if stack.jobs != (image or jobs):
                 print_note("It keeps those; for others, take it down first: background-jobs local down")
         _print_console_address(stack.api_url)
+    if unwanted := stack.unwanted_variables:
+        typer.echo(f"unset {' '.join(unwanted)}")
     for name, value in stack.variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
@@ -170,8 +171,7 @@ def _run(command: list[str], stack: "LocalStack") -> int:
     from background_jobs.local_stack.processes import STACK_ID
 
     # The stack's id marks the processes that the command leaves behind, so that they end with the stack.
-    variables = {**os.environ, **stack.variables, STACK_ID: stack.stack_id}
-    variables.pop("AWS_PROFILE", None)
+    variables = stack.process_variables() | {STACK_ID: stack.stack_id}
     try:
         child = subprocess.Popen(command, env=variables)  # noqa: S603 -- the user's own command
     except OSError as error:

@@ -1,8 +1,8 @@
 """The jobs of a team as the image that will be deployed, run by Docker."""
 
-import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -40,10 +40,13 @@ class JobsImage:
             )
         return cls(name)
 
-    def describe(self) -> tuple[str, ...]:
-        """Ask the image for the names of its jobs. Raises InvalidJobsImage with its output if it fails."""
+    def describe(self, variables: Mapping[str, str]) -> tuple[str, ...]:
+        """Ask the image for the names of its jobs; `docker` has *variables*, the image has none of them.
+
+        Raises InvalidJobsImage with its output if it fails.
+        """
         command = ["docker", "run", "--rm", "--network=none", "--env=BACKGROUND_JOBS_DESCRIBE=1", self.name]
-        return ask_job_names(command, os.environ, lambda reason: InvalidJobsImage(self.name, reason))
+        return ask_job_names(command, variables, lambda reason: InvalidJobsImage(self.name, reason))
 
 
 def docker(*words: str) -> "subprocess.CompletedProcess[str]":

@@ -48,10 +48,13 @@ class JobsMain:
             raise InvalidJobsMain(name, "there is neither a file nor a module of this name.")
         return cls(name, [python, "-m", name])
 
-    def describe(self) -> tuple[str, ...]:
-        """Run the jobs' main to learn their names. Raises InvalidJobsMain with its output if it fails."""
-        variables = {**os.environ, "BACKGROUND_JOBS_DESCRIBE": "1"}
-        return ask_job_names(self.command, variables, lambda reason: InvalidJobsMain(self.name, reason))
+    def describe(self, variables: Mapping[str, str]) -> tuple[str, ...]:
+        """Run the jobs' main to learn their names, with *variables*.
+
+        Raises InvalidJobsMain with its output if it fails.
+        """
+        asking = {**variables, "BACKGROUND_JOBS_DESCRIBE": "1"}
+        return ask_job_names(self.command, asking, lambda reason: InvalidJobsMain(self.name, reason))
 
 
 def ask_job_names(

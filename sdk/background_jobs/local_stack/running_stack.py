@@ -13,6 +13,7 @@ from background_jobs.local_stack.docker_launcher import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.processes import end_all, find_processes
 from background_jobs.local_stack.stack import LocalStack
+from background_jobs.local_stack.variables import unwanted_variables
 from background_jobs.settings import Settings
 
 
@@ -65,6 +66,11 @@ class RunningStack(BaseModel):
     def api_url(self) -> str:
         """Return the address of the progress API and the console."""
         return Settings.from_env(self.variables).api_url
+
+    @property
+    def unwanted_variables(self) -> tuple[str, ...]:
+        """Return which variables of this process would lead its clients elsewhere."""
+        return unwanted_variables(os.environ, self.variables)
 
     @property
     def uptime_seconds(self) -> float:

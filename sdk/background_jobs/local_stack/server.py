@@ -30,10 +30,10 @@ from background_jobs.local_stack.process_runner import (
 from background_jobs.local_stack.processes import STACK_ID, end_all
 from background_jobs.local_stack.request_guard import LOCAL_HOSTS, RequestGuard
 from background_jobs.local_stack.substitutions import substitute
+from background_jobs.local_stack.variables import REGION, client_variables
 from background_jobs.settings import Settings
 
 ACCOUNT: Final = "000000000000"
-REGION: Final = "us-east-1"
 READY: Final = "ready.json"
 FAILED: Final = "failed.txt"
 JOBS: Final = "jobs.json"
@@ -62,29 +62,19 @@ class ServerOptions(BaseModel):
     """The memory of a container of *image*; None for what its task definition says."""
     containers: int
     """The most containers that run at once; further ones wait."""
-    port: int = 0
-    """0 takes any free port."""
+    listener: int
+    """The file descriptor of the socket on which the emulator listens."""
     api_port: int = 0
     """The port of the progress API and the console; 0 takes any free one."""
     ends_with_parent: bool = True
     """Whether the end of standard input, which the parent holds, ends the stack."""
 
 
-def client_variables(port: int, caller: str, host: str = "127.0.0.1") -> dict[str, str]:
-    """Return the variables with which a client finds the emulator at *port*, counted as *caller*."""
-    return {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_SDK_UA_APP_ID": caller,
-    }
-
-
 def main(options: ServerOptions) -> None:
     """Serve until a signal or the parent's end, then end every process of the stack."""
-    listeners = [socket.create_server(("127.0.0.1", options.port), backlog=256)]
+    listeners = [socket.socket(fileno=options.listener)]
+    # A child that outlived this process with it would keep callers waiting.
+    listeners[0].set_inheritable(False)
     port = listeners[0].getsockname()[1]
     if options.image and (bridge := _bridge_listener(port)):
         listeners.append(bridge)
@@ -120,9 +110,6 @@ def _bridge_listener(port: int) -> socket.socket | None:
 
 def _configure(port: int) -> None:
     """Set the emulator's own settings, before it is imported."""
-    # The user's variables for real accounts must not reach the children of the emulator.
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
     os.environ.update(
         client_variables(port, "function")
         | {

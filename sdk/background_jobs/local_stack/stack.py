@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,14 +18,8 @@ from background_jobs.local_stack.docker_launcher import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.jobs_main import JobsMain
 from background_jobs.local_stack.processes import STACK_ID, end_all
-from background_jobs.local_stack.server import (
-    FAILED,
-    READY,
-    Ready,
-    ServerOptions,
-    client_variables,
-    publish_job_names,
-)
+from background_jobs.local_stack.server import FAILED, READY, Ready, ServerOptions, publish_job_names
+from background_jobs.local_stack.variables import client_variables, replace_variables, unwanted_variables
 from background_jobs.settings import Settings
 
 _START_SECONDS: Final = 60
@@ -74,7 +69,10 @@ class LocalStack:
         """The folder of the logs, of the emulator (``server.log``) and of each container."""
         self.stopping = False
         self.variables: dict[str, str] = {}
-        """The variables that a process needs to use it: endpoint, credentials, and the SDK's settings."""
+        """The variables that a process needs to use it: endpoint, credentials, and the SDK's settings.
+
+        Others must go, lest they lead to an account: `unwanted_variables`, or `process_variables` for both.
+        """
         self._port, self._api_port = port, api_port
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -83,45 +81,64 @@ class LocalStack:
         """Return the SDK's settings for this stack."""
         return Settings.from_env(self.variables)
 
+    @property
+    def unwanted_variables(self) -> tuple[str, ...]:
+        """Return which variables of this process lead clients elsewhere, though `variables` are set.
+
+        They are all others that begin with ``AWS_``, and settings of another environment.
+        """
+        return unwanted_variables(os.environ, self.variables)
+
+    def process_variables(self) -> dict[str, str]:
+        """Return all variables for a process that is to use the stack: this process's, with its own."""
+        return replace_variables(os.environ, self.variables)
+
     def start(self, *, ends_with_parent: bool = True) -> Self:
         """Bring the stack up. Raises LocalStackError or InvalidJobsMain."""
         self.folder = Path(tempfile.mkdtemp(prefix="background-jobs-"))
-        options = ServerOptions(
-            folder=self.folder,
-            command=[] if isinstance(self.main, JobsImage) else list(self.main.command),
-            image=self.main.name if isinstance(self.main, JobsImage) else "",
-            memory_mib=self._memory_mib,
-            containers=self.containers,
-            port=self._port,
-            api_port=self._api_port,
-            ends_with_parent=ends_with_parent,
-        )
-        with (self.folder / "server.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", self.server, options.model_dump_json()],
-                env={**os.environ, STACK_ID: self.stack_id},
-                stdin=subprocess.PIPE if ends_with_parent else subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        with _listen(self._port) as listener:
+            self._process = self._start_server(listener, ends_with_parent=ends_with_parent)
+            port = listener.getsockname()[1]
         try:
             with ThreadPoolExecutor(1) as pool:
-                names = pool.submit(self._describe)
+                names = pool.submit(self._describe, port)
                 ready = self._wait_until_ready(self._process)
                 job_names = names.result()
         except BaseException:
             self.stop()
             raise
         settings = ready.settings.model_copy(update={"job_names": job_names})
-        self.variables = client_variables(ready.port, "caller") | settings.to_env()
+        self.variables = client_variables(port, "caller") | settings.to_env()
         return self
 
-    def _describe(self) -> tuple[str, ...]:
+    def _start_server(self, listener: socket.socket, *, ends_with_parent: bool) -> "subprocess.Popen[bytes]":
+        options = ServerOptions(
+            folder=self.folder,
+            command=[] if isinstance(self.main, JobsImage) else list(self.main.command),
+            image=self.main.name if isinstance(self.main, JobsImage) else "",
+            memory_mib=self._memory_mib,
+            containers=self.containers,
+            listener=listener.fileno(),
+            api_port=self._api_port,
+            ends_with_parent=ends_with_parent,
+        )
+        with (self.folder / "server.log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", self.server, options.model_dump_json()],
+                env=replace_variables(os.environ, {STACK_ID: self.stack_id}),
+                pass_fds=[listener.fileno()],
+                stdin=subprocess.PIPE if ends_with_parent else subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _describe(self, port: int) -> tuple[str, ...]:
         """Return the names of the jobs; the server gets them too, or none if they cannot be had."""
         names: tuple[str, ...] = ()
         try:
-            names = self.main.describe()
+            # A module of jobs may call AWS while it is imported.
+            names = self.main.describe(replace_variables(os.environ, client_variables(port, "container")))
         finally:
             publish_job_names(self.folder, names)
         return names
@@ -184,6 +201,13 @@ class LocalStack:
     def _last_lines(self) -> str:
         lines = (self.folder / "server.log").read_text(errors="replace").splitlines()
         return "\n".join(lines[-_LOG_LINES:])
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=256)
+    except OSError as error:
+        raise LocalStackError(f"Port {port}: {error.strerror}. Choose another, or 0 for any.") from None
 
 
 def _find_jobs(

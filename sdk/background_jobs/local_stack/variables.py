@@ -1,0 +1,56 @@
+"""The variables with which a process reaches an offline stack, and no proxy and no account."""
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from background_jobs.local_stack.request_guard import LOCAL_HOSTS
+from background_jobs.settings import Settings
+
+REGION: Final = "us-east-1"
+
+
+def client_variables(port: int, caller: str, host: str = "127.0.0.1") -> dict[str, str]:
+    """Return the variables with which a client finds the emulator at *port*, counted as *caller*."""
+    return {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+        "AWS_USE_DUALSTACK_ENDPOINT": "false",
+        "AWS_USE_FIPS_ENDPOINT": "false",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        # A profile may name endpoints, proxies and ways to get credentials.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_SDK_UA_APP_ID": caller,
+        **_unproxied(),
+    }
+
+
+def unwanted_variables(environ: Mapping[str, str], variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names in *environ* that must go where *variables* are set.
+
+    These are all others that begin with AWS_, because some client reads them (``AWS_ENDPOINT_URL_S3``,
+    ``AWS_PROFILE``, ``AWS_SESSION_TOKEN``), and the settings of another environment of the service.
+    """
+    settings = Settings.variable_names()
+    names = (name for name in environ if name.startswith("AWS_") or name in settings)
+    return tuple(sorted(name for name in names if name not in variables))
+
+
+def replace_variables(environ: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
+    """Return *environ* with *variables* set, and without what is unwanted beside them."""
+    unwanted = unwanted_variables(environ, variables)
+    return {name: value for name, value in environ.items() if name not in unwanted} | dict(variables)
+
+
+def _unproxied() -> dict[str, str]:
+    """Return the variables that except this machine from the user's proxy, in both of their spellings."""
+    # Where both are set, clients differ in which one they read.
+    own = (os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY"))
+    hosts = [host for value in own for host in value.replace(" ", "").split(",") if host]
+    value = "*" if "*" in hosts else ",".join(dict.fromkeys((*hosts, *LOCAL_HOSTS)))
+    return {"NO_PROXY": value, "no_proxy": value}
