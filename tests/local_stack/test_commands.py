@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -280,7 +281,8 @@ def test_the_note_of_a_stack_that_died_is_not_believed(folder: Path, variables: 
     (server,) = servers(variables)
     server.kill()
     assert run_command(folder, variables, "status").returncode == 1
-    until(lambda: not find_marked(variables["TEST_MARK"]))
+    assert run_command(folder, variables, "down").returncode == 0
+    assert find_marked(variables["TEST_MARK"]) == []
 
 
 def test_two_stacks_keep_apart(folder: Path, variables: dict[str, str]) -> None:
@@ -291,3 +293,113 @@ def test_two_stacks_keep_apart(folder: Path, variables: dict[str, str]) -> None:
     first, second = ((folder / out).read_text().splitlines() for out in ("one", "other"))
     assert len(first) == len(second) == 4
     assert set(first) & set(second) == {"Starting the offline stack ..."}
+
+
+def test_each_folder_has_a_stack_of_its_own(folder: Path, variables: dict[str, str]) -> None:
+    """Otherwise `up` hands out the address of another team's jobs, and `down` ends them."""
+    # given a stack of one folder
+    other = folder / "other"
+    other.mkdir()
+    (other / "my_jobs.py").write_text(JOBS.replace('"nap"', '"rest"'))
+    first = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
+
+    # then it is no stack of another folder, whose commands name it and leave it alone
+    for word in ("status", "down"):
+        absent = run_command(other, variables, word)
+        said = absent.stdout + absent.stderr
+        assert f"No offline stack is up for {other}." in said
+        assert str(folder) in said.partition("There is one for each of ")[2].partition(";")[0].split(", ")
+
+    # and that folder can have one too
+    second = run_command(other, variables, "up", "--jobs", "my_jobs.py")
+    jobs = [json.loads(run_command(place, variables, "status", "--json").stdout) for place in (folder, other)]
+    assert [facts["job_names"] for facts in jobs] == [["nap"], ["rest"]]
+    assert first.stdout != second.stdout
+
+    # and ends its own alone
+    run_command(other, variables, "down")
+    assert run_command(folder, variables, "status").returncode == 0
+    run_command(folder, variables, "down")
+    assert find_marked(variables["TEST_MARK"]) == []
+
+
+def test_two_that_bring_up_a_stack_at_once_share_one(folder: Path, variables: dict[str, str]) -> None:
+    both = [start_command(folder, variables, "up", "--jobs", "my_jobs.py", out=out) for out in ("one", "two")]
+    assert [cli.wait(timeout=120) for cli in both] == [0, 0]
+    texts = [(folder / out).read_text() for out in ("one", "two")]
+    assert sum("The offline stack was up already" in text for text in texts) == 1
+    exports = [sorted(line for line in text.splitlines() if "export" in line) for text in texts]
+    assert exports[0] == exports[1]
+    assert len(servers(variables)) == 1
+    run_command(folder, variables, "down")
+    assert find_marked(variables["TEST_MARK"]) == []
+
+
+def test_a_stack_whose_start_was_killed_is_ended_by_the_next_command(
+    folder: Path, variables: dict[str, str]
+) -> None:
+    # given jobs that never name themselves, so that `up` waits
+    (folder / "slow.py").write_text("import time\ntime.sleep(600)\n")
+    cli = start_command(folder, variables, "up", "--jobs", "slow.py")
+    until(lambda: servers(variables))
+    cli.kill()
+    cli.wait(timeout=60)
+
+    # when another is brought up
+    up = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
+    assert up.returncode == 0, up.stderr
+
+    # then it is the only one, and `down` leaves nothing
+    assert len(servers(variables)) == 1
+    run_command(folder, variables, "down")
+    assert servers(variables) == []
+    for process in find_marked(variables["TEST_MARK"]):
+        process.kill()  # the module of jobs that was asked for its names
+        process.wait(60)
+
+
+@pytest.mark.parametrize("damage", ["half a note", "gone"])
+def test_a_stack_whose_note_is_damaged_or_gone_can_be_ended(
+    folder: Path, variables: dict[str, str], damage: str
+) -> None:
+    # given
+    run_command(folder, variables, "up", "--jobs", "my_jobs.py")
+    (note,) = (folder / "background-jobs").glob("*.json")
+    if damage == "gone":
+        note.unlink()
+    else:
+        note.write_bytes(note.read_bytes()[:100])
+
+    # then commands say what to do
+    done = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
+    assert done.returncode == 2
+    assert str(note) in done.stderr
+    assert "`background-jobs local down` ends the stack without it" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(servers(variables)) == 1
+
+    # and that does it
+    assert run_command(folder, variables, "down").returncode == 0
+    assert find_marked(variables["TEST_MARK"]) == []
+    assert list(folder.glob("background-jobs-*")) == []
+    assert not note.exists()
+
+
+def test_a_stack_that_cannot_be_noted_is_not_started(folder: Path, variables: dict[str, str]) -> None:
+    """A folder of the state that is a file, for the tests may run as a user that may write anywhere."""
+    (folder / "state").write_text("")
+    done = run_command(
+        folder, {**variables, "XDG_STATE_HOME": str(folder / "state")}, "up", "--jobs", "my_jobs.py"
+    )
+    assert done.returncode == 2
+    assert "cannot be noted in" in done.stderr
+    assert "set XDG_STATE_HOME to a folder that is" in done.stderr
+    assert find_marked(variables["TEST_MARK"]) == []
+
+
+def test_a_port_that_is_taken_is_named(folder: Path, variables: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run_command(folder, variables, "up", "--jobs", "my_jobs.py", "--port", port)
+    assert done.returncode == 2
+    assert f"Port {port}: Address already in use. Choose another" in done.stderr

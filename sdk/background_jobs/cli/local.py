@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,27 +82,26 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
     python: Python = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The emulator's port; 0 takes a free one.")] = 0,
 ) -> None:
-    """Bring up a stack that stays.
+    """Bring up a stack that stays, as that of this folder.
 
     Prints what a shell must export to use it: eval "$(background-jobs local up --jobs FILE)"
     """
     with reporting():
         from background_jobs.local_stack import LocalStack
         from background_jobs.local_stack.running_stack import RunningStack
+        from background_jobs.local_stack.stack_notes import starting
 
-        stack = RunningStack.find()
-        if stack is None:
-            with _status("Starting the offline stack"):
-                stack = RunningStack.start(
-                    LocalStack(
-                        jobs,
-                        image=image,
-                        containers=containers,
-                        memory_mib=memory,
-                        python=python,
-                        port=port,
-                    )
+        project = Path.cwd()
+        with starting(project):
+            stack = RunningStack.find(project)
+            is_new = stack is None
+            if stack is None:
+                new = LocalStack(
+                    jobs, image=image, containers=containers, memory_mib=memory, python=python, port=port
                 )
+                with _status("Starting the offline stack"):
+                    stack = RunningStack.start(new, project)
+        if is_new:
             print_note(
                 f"The stack is up with the jobs of {stack.jobs}. `background-jobs local down` ends it."
             )
@@ -118,30 +118,30 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
 
 @app.command()
 def down() -> None:
-    """Take the stack down."""
-    from background_jobs.local_stack.running_stack import RunningStack
+    """Take the stack of this folder down."""
+    with reporting():
+        from background_jobs.local_stack.running_stack import RunningStack
 
-    stack = RunningStack.find()
-    if stack is None:
-        print_note("No offline stack is up.")
-        return
-    stack.end()
-    print_note("The offline stack is down.")
+        if RunningStack.end(Path.cwd()):
+            print_note("The offline stack is down.")
+        else:
+            print_note(_describe_absence())
 
 
 @app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON.")] = False,
 ) -> None:
-    """Tell whether a stack is up, and what it does.
+    """Tell whether the stack of this folder is up, and what it does.
 
     Exits with 1 if none is.
     """
-    from background_jobs.local_stack.running_stack import RunningStack
+    with reporting():
+        from background_jobs.local_stack.running_stack import RunningStack
 
-    stack = RunningStack.find()
+        stack = RunningStack.find(Path.cwd())
     if stack is None:
-        typer.echo(json.dumps({"up": False}) if as_json else "No offline stack is up.")
+        typer.echo(json.dumps({"up": False}) if as_json else _describe_absence())
         raise typer.Exit(1)
     facts: dict[str, Any] = {
         "up": True,
@@ -160,6 +160,15 @@ def status(
     for name, value in facts.items():
         shown = ", ".join(value) if isinstance(value, list) else value
         typer.echo(f"{name.replace('_', ' '):<20}{shown}")
+
+
+def _describe_absence() -> str:
+    from background_jobs.local_stack.running_stack import projects_with_stack
+
+    here = str(Path.cwd())
+    others = ", ".join(project for project in projects_with_stack() if project != here)
+    elsewhere = f" There is one for each of {others}; commands in that folder end it." if others else ""
+    return f"No offline stack is up for {here}.{elsewhere}"
 
 
 def _print_console_address(api_url: str) -> None:

@@ -14,7 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-_INHERITED: Final = ("BACKGROUND_JOBS_STACK_ID", "HOME", "PATH")
+from background_jobs.local_stack.processes import STACK_ID, STACK_PROJECT
+
+_INHERITED: Final = (STACK_ID, STACK_PROJECT, "HOME", "PATH")
 _POLL_SECONDS: Final = 0.05
 
 

@@ -8,17 +8,26 @@ import psutil
 STACK_ID: Final = "BACKGROUND_JOBS_STACK_ID"
 """The variable that all processes of a stack inherit, and by which they are found."""
 
+STACK_PROJECT: Final = "BACKGROUND_JOBS_STACK_PROJECT"
+"""The variable that the processes of a stack that stays have beside it: the folder whose stack it is."""
+
 _GRACE_SECONDS: Final = 3
 _ROUNDS: Final = 10
 
 
 def find_processes(stack_id: str) -> list[psutil.Process]:
     """Return the processes of a stack, this one left out."""
+    return find_marked(STACK_ID, stack_id)
+
+
+def find_marked(variable: str, value: str | None = None) -> list[psutil.Process]:
+    """Return the processes whose *variable* has *value*, or any, this one left out."""
     processes = []
     own = psutil.Process().pid
     for process in psutil.process_iter():
         try:
-            if process.pid != own and process.environ().get(STACK_ID) == stack_id:
+            found = process.environ().get(variable)
+            if process.pid != own and found is not None and value in (None, found):
                 processes.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue

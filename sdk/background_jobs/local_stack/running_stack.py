@@ -1,4 +1,4 @@
-"""The stack that runs between commands: a file notes it, by which other commands find and end it."""
+"""The stack that runs between commands: each project folder has its own, which a file notes."""
 
 import os
 import shutil
@@ -7,21 +7,29 @@ from pathlib import Path
 from typing import Self
 
 import psutil
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from background_jobs.local_stack.docker_launcher import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
-from background_jobs.local_stack.processes import end_all, find_processes
-from background_jobs.local_stack.stack import LocalStack
+from background_jobs.local_stack.processes import (
+    STACK_ID,
+    STACK_PROJECT,
+    end_all,
+    find_marked,
+    find_processes,
+)
+from background_jobs.local_stack.stack import LocalStack, log_folder
+from background_jobs.local_stack.stack_notes import UnreadableNote, note_path, remove_note, write_note
 from background_jobs.local_stack.variables import unwanted_variables
 from background_jobs.settings import Settings
 
 
 class RunningStack(BaseModel):
-    """The note of a stack that runs between commands."""
+    """The note of the stack of a project folder."""
 
     stack_id: str
     pid: int
+    """The process of the stack; 0 while it is being started."""
     jobs: str
     """The file, module or image that runs the jobs."""
     in_docker: bool = False
@@ -32,35 +40,66 @@ class RunningStack(BaseModel):
     variables: dict[str, str]
 
     @classmethod
-    def find(cls) -> Self | None:
-        """Return the stack that runs, or None; the note of a stack that died is removed."""
-        note = _note()
-        if not note.exists():
+    def find(cls, project: Path) -> Self | None:
+        """Return the stack of the folder *project* that is up, or None. Raises UnreadableNote."""
+        stack = cls._read(project)
+        if stack is None:
+            if find_marked(STACK_PROJECT, str(project)):
+                raise UnreadableNote(note_path(project), "is gone, though its processes run")
             return None
-        stack = cls.model_validate_json(note.read_text())
-        if stack.pid in {process.pid for process in find_processes(stack.stack_id)}:
-            return stack
-        stack.end(keep_logs=True)
-        return None
+        is_up = stack.pid in {process.pid for process in find_processes(stack.stack_id)}
+        return stack if is_up else None
 
     @classmethod
-    def start(cls, stack: LocalStack) -> Self:
-        """Start *stack* to outlive this process, and note it. Raises LocalStackError or InvalidJobsMain."""
-        stack.start(ends_with_parent=False)
-        running = cls(
+    def start(cls, stack: LocalStack, project: Path) -> Self:
+        """Start *stack* to outlive this process as that of *project*, and note it.
+
+        What an earlier one left behind is ended first, but for its log, which may say why it died. Raises
+        LocalStackError or InvalidJobsMain, and nothing was started then.
+        """
+        cls.end(project, keep_logs=True)
+        note = cls(
             stack_id=stack.stack_id,
-            pid=stack.pid,
+            pid=0,
             jobs=stack.main.name,
             in_docker=isinstance(stack.main, JobsImage),
             containers=stack.containers,
             folder=stack.folder,
             started_at=time.time(),
-            variables=stack.variables,
+            variables={},
         )
-        note = _note()
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(running.model_dump_json(indent=2))
+        # Noted before it is there, so that it can be ended if this command is killed meanwhile.
+        note.write(project)
+        try:
+            stack.start(project=project)
+            running = note.model_copy(update={"pid": stack.pid, "variables": stack.variables})
+            running.write(project)
+        except BaseException:
+            stack.stop()
+            remove_note(project)
+            raise
         return running
+
+    @classmethod
+    def end(cls, project: Path, *, keep_logs: bool = False) -> bool:
+        """Take the stack of *project* down, and tell whether there was one; no process of it is left.
+
+        It is found by its note, and by its processes where there is none that can be read.
+        """
+        try:
+            note = cls._read(project)
+        except UnreadableNote:
+            note = None
+        stack_ids = {_variable(process, STACK_ID) for process in find_marked(STACK_PROJECT, str(project))}
+        if note is not None:
+            stack_ids.add(note.stack_id)
+        for stack_id in filter(None, stack_ids):
+            _end_processes(stack_id, in_docker=note is None or note.in_docker)
+            if not keep_logs:
+                shutil.rmtree(log_folder(stack_id), ignore_errors=True)
+        if note is not None and not keep_logs:
+            shutil.rmtree(note.folder, ignore_errors=True)
+        return remove_note(project) or bool(stack_ids)
 
     @property
     def api_url(self) -> str:
@@ -79,26 +118,38 @@ class RunningStack(BaseModel):
 
     def running_containers(self) -> int:
         """Return how many containers run now."""
-        processes = find_processes(self.stack_id)
-        return sum("JOB_NAME" in _variables(process) for process in processes)
+        return sum(bool(_variable(process, "JOB_NAME")) for process in find_processes(self.stack_id))
 
-    def end(self, *, keep_logs: bool = False) -> None:
-        """Take the stack down; no process of it is left, and no log unless they may say why it died."""
-        end_all(self.stack_id)
-        if self.in_docker:
-            remove_containers(self.stack_id)
-        if not keep_logs:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        _note().unlink(missing_ok=True)
+    @classmethod
+    def _read(cls, project: Path) -> Self | None:
+        path = note_path(project)
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise UnreadableNote(path, f"cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            raise UnreadableNote(path, "is damaged") from error
+
+    def write(self, project: Path) -> None:
+        """Note the stack as that of *project*. Raises UnwritableNote."""
+        write_note(note_path(project), self.model_dump_json(indent=2))
 
 
-def _variables(process: psutil.Process) -> dict[str, str]:
+def projects_with_stack() -> tuple[str, ...]:
+    """Return the folders whose stacks run."""
+    return tuple(sorted({_variable(process, STACK_PROJECT) for process in find_marked(STACK_PROJECT)}))
+
+
+def _end_processes(stack_id: str, *, in_docker: bool) -> None:
+    end_all(stack_id)
+    if in_docker and shutil.which("docker"):
+        remove_containers(stack_id)
+
+
+def _variable(process: psutil.Process, name: str) -> str:
     try:
-        return process.environ()
+        return process.environ().get(name, "")
     except psutil.Error:
-        return {}
-
-
-def _note() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "background-jobs" / "local.json"
+        return ""

@@ -17,7 +17,7 @@ from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.local_stack.docker_launcher import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.jobs_main import JobsMain
-from background_jobs.local_stack.processes import STACK_ID, end_all
+from background_jobs.local_stack.processes import STACK_ID, STACK_PROJECT, end_all
 from background_jobs.local_stack.server import FAILED, READY, Ready, ServerOptions, publish_job_names
 from background_jobs.local_stack.variables import client_variables, replace_variables, unwanted_variables
 from background_jobs.settings import Settings
@@ -65,7 +65,7 @@ class LocalStack:
         self.containers = containers or max(2, os.cpu_count() or 1)
         self.main = _find_jobs(jobs, image, python, memory_mib)
         self._memory_mib = memory_mib
-        self.folder = Path()
+        self.folder = log_folder(self.stack_id)
         """The folder of the logs, of the emulator (``server.log``) and of each container."""
         self.stopping = False
         self.variables: dict[str, str] = {}
@@ -93,11 +93,14 @@ class LocalStack:
         """Return all variables for a process that is to use the stack: this process's, with its own."""
         return replace_variables(os.environ, self.variables)
 
-    def start(self, *, ends_with_parent: bool = True) -> Self:
-        """Bring the stack up. Raises LocalStackError or InvalidJobsMain."""
-        self.folder = Path(tempfile.mkdtemp(prefix="background-jobs-"))
+    def start(self, *, project: Path | None = None) -> Self:
+        """Bring the stack up, to end with this process, or to stay as that of the folder *project*.
+
+        Raises LocalStackError or InvalidJobsMain.
+        """
         with _listen(self._port) as listener:
-            self._process = self._start_server(listener, ends_with_parent=ends_with_parent)
+            self.folder.mkdir(mode=0o700)
+            self._process = self._start_server(listener, project)
             port = listener.getsockname()[1]
         try:
             with ThreadPoolExecutor(1) as pool:
@@ -111,7 +114,7 @@ class LocalStack:
         self.variables = client_variables(port, "caller") | settings.to_env()
         return self
 
-    def _start_server(self, listener: socket.socket, *, ends_with_parent: bool) -> "subprocess.Popen[bytes]":
+    def _start_server(self, listener: socket.socket, project: Path | None) -> "subprocess.Popen[bytes]":
         options = ServerOptions(
             folder=self.folder,
             command=[] if isinstance(self.main, JobsImage) else list(self.main.command),
@@ -120,14 +123,15 @@ class LocalStack:
             containers=self.containers,
             listener=listener.fileno(),
             api_port=self._api_port,
-            ends_with_parent=ends_with_parent,
+            ends_with_parent=project is None,
         )
+        marks = {STACK_ID: self.stack_id} | ({STACK_PROJECT: str(project)} if project else {})
         with (self.folder / "server.log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", self.server, options.model_dump_json()],
-                env=replace_variables(os.environ, {STACK_ID: self.stack_id}),
+                env=replace_variables(os.environ, marks),
                 pass_fds=[listener.fileno()],
-                stdin=subprocess.PIPE if ends_with_parent else subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if project else subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -203,11 +207,17 @@ class LocalStack:
         return "\n".join(lines[-_LOG_LINES:])
 
 
+def log_folder(stack_id: str) -> Path:
+    """Return the folder of the logs of a stack."""
+    return Path(tempfile.gettempdir()) / f"background-jobs-{stack_id}"
+
+
 def _listen(port: int) -> socket.socket:
     try:
         return socket.create_server(("127.0.0.1", port), backlog=256)
     except OSError as error:
-        raise LocalStackError(f"Port {port}: {error.strerror}. Choose another, or 0 for any.") from None
+        reason = os.strerror(error.errno or 0)
+        raise LocalStackError(f"Port {port}: {reason}. Choose another, or 0 for any.") from None
 
 
 def _find_jobs(
