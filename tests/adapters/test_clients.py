@@ -1,8 +1,13 @@
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 
 from background_jobs import OrchestrationService, ServiceUnreachable
 from background_jobs.aws import clients
+from background_jobs.aws.stores import Stores
 from background_jobs.settings import Settings
 
 
@@ -45,3 +50,44 @@ def test_aws_endpoint_url_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCALSTACK_HOST", "stack.example:4567")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     assert clients.s3().meta.endpoint_url == "http://127.0.0.1:9"
+
+
+@pytest.fixture(
+    params=[b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"],
+    ids=["before its answer", "in its answer"],
+)
+def dying(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An endpoint that dies at a call, as an emulator does that is killed."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_die_at_calls, args=(listener, request.param), daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def _die_at_calls(listener: socket.socket, answer: bytes) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(answer)
+
+
+CALLS: dict[str, Callable[[Settings], object]] = {
+    "kick-off": lambda settings: OrchestrationService(settings).kick_off_job("count", [{}]),
+    "summary": lambda settings: Stores.of(settings).read_model.read_summary("x"),
+    "feed": lambda settings: list(Stores.of(settings).read_model.read_feed("x", 0)),
+    "payload": lambda settings: Stores.of(settings).payloads.get("x"),
+    "lines": lambda settings: list(Stores.of(settings).payloads.lines("x")),
+}
+
+
+@pytest.mark.usefixtures("dying")
+@pytest.mark.parametrize("name", CALLS)
+def test_an_endpoint_that_dies_at_a_call_is_explained(settings: Settings, name: str) -> None:
+    """An error of botocore's own says nothing of what to do, and callers do not expect it."""
+    with pytest.raises(ServiceUnreachable, match="Check AWS_ENDPOINT_URL"):
+        CALLS[name](settings)

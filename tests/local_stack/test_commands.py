@@ -38,6 +38,10 @@ orchestration = service.kick_off_job("nap", [{"seconds": seconds}] * 4, parallel
 print("kicked off", flush=True)
 print(len(service.get_job_results(orchestration.id).successes), flush=True)
 """
+KICK_OFF_AND_LEAVE = """
+from background_jobs import OrchestrationService
+print(OrchestrationService().kick_off_job("nap", [{"seconds": 600}] * 4, parallelism=2).id)
+"""
 
 
 @pytest.fixture
@@ -281,8 +285,8 @@ def test_the_note_of_a_stack_that_died_is_not_believed(folder: Path, variables: 
     (server,) = servers(variables)
     server.kill()
     assert run_command(folder, variables, "status").returncode == 1
+    until(lambda: not find_marked(variables["TEST_MARK"]))
     assert run_command(folder, variables, "down").returncode == 0
-    assert find_marked(variables["TEST_MARK"]) == []
 
 
 def test_two_stacks_keep_apart(folder: Path, variables: dict[str, str]) -> None:
@@ -403,3 +407,82 @@ def test_a_port_that_is_taken_is_named(folder: Path, variables: dict[str, str]) 
         done = run_command(folder, variables, "up", "--jobs", "my_jobs.py", "--port", port)
     assert done.returncode == 2
     assert f"Port {port}: Address already in use. Choose another" in done.stderr
+
+
+CALL = """
+import sys
+from background_jobs import OrchestrationService, ServiceUnreachable
+service = OrchestrationService()
+calls = {
+    "kick_off": lambda: service.kick_off_job("nap", [{"seconds": 0}]),
+    "status": lambda: service.orchestration(sys.argv[1]).status(),
+    "watch": lambda: list(service.orchestration(sys.argv[1]).watch()),
+    "results": lambda: service.get_job_results(sys.argv[1]),
+}
+for name in sys.argv[2:]:
+    try:
+        calls[name]()
+    except ServiceUnreachable as error:
+        print(error)
+"""
+
+
+def test_a_stack_that_was_killed_takes_its_containers_with_it_and_callers_are_told(
+    folder: Path, variables: dict[str, str]
+) -> None:
+    # given containers at work in a stack that stays, at a port that was chosen
+    (folder / "call.py").write_text(CALL)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    up = run_command(folder, variables, "up", "--jobs", "my_jobs.py", "--port", port)
+    kick_off = f"{up.stdout}\n{sys.executable} -c '{KICK_OFF_AND_LEAVE}'"
+    orchestration_id = run_script(folder, variables, kick_off).strip()
+    until(lambda: containers(variables))
+
+    # when its process is killed
+    (server,) = servers(variables)
+    server.kill()
+
+    # then nothing of it runs on, and whoever calls is told what to do
+    until(lambda: not find_marked(variables["TEST_MARK"]) and not containers(variables))
+    call = f"{up.stdout}\nunset BACKGROUND_JOBS_API_URL\nexec {sys.executable} call.py {orchestration_id}"
+    assert "an offline stack may have ended" in run_script(folder, variables, f"{call} status")
+
+    # and so are callers of the old one, once another is at its address, lest their work seem never to have been
+    run_command(folder, variables, "up", "--jobs", "my_jobs.py", "--port", port)
+    told = run_script(folder, variables, f"{call} kick_off status watch results").splitlines()
+    assert len(told) == 4
+    assert all("has ended, and another one answers at its address" in line for line in told)
+    run_command(folder, variables, "down")
+
+
+def test_down_ends_what_a_stack_left_behind_whose_watchdog_was_killed_too(
+    folder: Path, variables: dict[str, str]
+) -> None:
+    up = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
+    run_script(folder, variables, f"{up.stdout}\n{sys.executable} -c '{KICK_OFF_AND_LEAVE}'")
+    until(lambda: containers(variables))
+    for process in [*find_marked(variables["TEST_MARK"])]:
+        if "background_jobs.local_stack.server" in process.cmdline() or "processes.py" in str(
+            process.cmdline()
+        ):
+            process.kill()
+    assert containers(variables)
+
+    assert run_command(folder, variables, "down").returncode == 0
+
+    assert not find_marked(variables["TEST_MARK"])
+    assert not containers(variables)
+
+
+def run_script(folder: Path, variables: dict[str, str], script: str) -> str:
+    done = subprocess.run(
+        ["sh", "-c", script],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return done.stdout

@@ -1,9 +1,11 @@
 """All AWS clients are made here, with their endpoints, retries and time-outs."""
 
+import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from background_jobs.core.errors import InvalidSettings, ServiceUnreachable
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
+
+OTHER_STACK: Final = "OtherOfflineStack"
+"""The code of the error by which an offline stack refuses the callers of one that has ended."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -112,23 +117,40 @@ def reaching_aws(call: Callable[_P, _R]) -> Callable[_P, _R]:
 
     @wraps(call)
     def call_aws(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        from botocore.exceptions import (
-            ConnectTimeoutError,
-            EndpointConnectionError,
-            NoCredentialsError,
-        )
-
-        try:
+        with _explained():
             return call(*args, **kwargs)
-        except (EndpointConnectionError, ConnectTimeoutError) as unreachable:
-            raise ServiceUnreachable(
-                f"{unreachable} Check AWS_ENDPOINT_URL and the network; offline, "
-                "run under `background-jobs local run`."
-            ) from unreachable
-        except NoCredentialsError as absent:
-            raise ServiceUnreachable(
-                "There are no AWS credentials. Set AWS_PROFILE or AWS_ACCESS_KEY_ID; offline, "
-                "run under `background-jobs local run`."
-            ) from absent
 
-    return call_aws
+    @wraps(call)
+    def iterate(*args: _P.args, **kwargs: _P.kwargs) -> Iterator[Any]:
+        with _explained():
+            yield from cast("Iterator[Any]", call(*args, **kwargs))
+
+    return cast("Callable[_P, _R]", iterate) if inspect.isgeneratorfunction(call) else call_aws
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    from botocore.exceptions import (
+        ClientError,
+        ConnectionError,  # noqa: A004 -- the name of botocore
+        HTTPClientError,
+        IncompleteReadError,
+        NoCredentialsError,
+    )
+
+    try:
+        yield
+    except (ConnectionError, HTTPClientError, IncompleteReadError) as unreachable:
+        raise ServiceUnreachable(
+            f"{unreachable} Check AWS_ENDPOINT_URL and the network; an offline stack may have ended: "
+            "run under `background-jobs local run`, or bring another up with `background-jobs local up`."
+        ) from unreachable
+    except NoCredentialsError as absent:
+        raise ServiceUnreachable(
+            "There are no AWS credentials. Set AWS_PROFILE or AWS_ACCESS_KEY_ID; offline, "
+            "run under `background-jobs local run`."
+        ) from absent
+    except ClientError as refused:
+        if refused.response["Error"].get("Code") != OTHER_STACK:
+            raise
+        raise ServiceUnreachable(refused.response["Error"]["Message"]) from refused

@@ -55,4 +55,4 @@ class Payloads:
             body = self._s3.get_object(Bucket=self.bucket, Key=key, **part)["Body"]
         except self._s3.exceptions.NoSuchKey as absent:
             raise PayloadNotFound(key) from absent
-        return body.iter_lines(chunk_size=1 << 16)
+        return reaching_aws(body.iter_lines)(chunk_size=1 << 16)

@@ -195,6 +195,8 @@ def _run(command: list[str], stack: "LocalStack") -> int:
     except _SigtermReceived:
         child.terminate()
         status = _wait_or_kill(child, signal.SIGTERM)
+    if stack.has_ended:
+        print_error(f"The offline stack ended by itself, with status {stack.wait()}; so did the command.")
     return status if status >= 0 else 128 - status
 
 
@@ -209,9 +211,8 @@ def _wait_or_kill(child: "subprocess.Popen[bytes]", number: signal.Signals) -> i
 
 def _end_with_stack(stack: "LocalStack", child: "subprocess.Popen[bytes]") -> None:
     """Wait for the stack's process, and end the command if that ends first: it could only wait in vain."""
-    status = stack.wait()
+    stack.wait()
     if child.poll() is None and not stack.stopping:
-        print_error(f"The offline stack ended by itself, with status {status}; ending the command.")
         child.terminate()
 
 

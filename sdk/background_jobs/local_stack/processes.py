@@ -1,5 +1,12 @@
-"""Finds and ends all processes of a stack, whatever their parents are."""
+"""Finds and ends all processes of a stack, whatever their parents are.
 
+Run as a script, it is the watchdog of a stack; it imports little, for every stack starts one.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -48,8 +55,31 @@ def end_all(stack_id: str) -> None:
         psutil.wait_procs(stubborn, timeout=_GRACE_SECONDS)
 
 
+def start_watchdog(*, in_docker: bool) -> "subprocess.Popen[bytes]":
+    """Start a process that ends everything of this process's stack once this one ends, even by SIGKILL.
+
+    It waits for the end of its standard input, so the caller must keep what this returns.
+    """
+    command = [sys.executable, "-P", __file__, *(["in_docker"] if in_docker else [])]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+
+
+def _watch() -> None:
+    sys.stdin.buffer.read()
+    stack_id = os.environ[STACK_ID]
+    end_all(stack_id)
+    if "in_docker" in sys.argv and shutil.which("docker"):
+        from background_jobs.local_stack.docker_launcher import remove_containers
+
+        remove_containers(stack_id)
+
+
 def _tolerate(end: Callable[[], None]) -> None:
     try:
         end()
     except psutil.NoSuchProcess:
         return
+
+
+if __name__ == "__main__":
+    _watch()

@@ -27,8 +27,9 @@ from background_jobs.local_stack.process_runner import (
     ProcessLauncher,
     ProcessRunner,
 )
-from background_jobs.local_stack.processes import STACK_ID, end_all
+from background_jobs.local_stack.processes import STACK_ID, end_all, start_watchdog
 from background_jobs.local_stack.request_guard import LOCAL_HOSTS, RequestGuard
+from background_jobs.local_stack.stack_check import StackCheck
 from background_jobs.local_stack.substitutions import substitute
 from background_jobs.local_stack.variables import REGION, client_variables
 from background_jobs.settings import Settings
@@ -72,6 +73,7 @@ class ServerOptions(BaseModel):
 
 def main(options: ServerOptions) -> None:
     """Serve until a signal or the parent's end, then end every process of the stack."""
+    watchdog = start_watchdog(in_docker=bool(options.image))
     listeners = [socket.socket(fileno=options.listener)]
     # A child that outlived this process with it would keep callers waiting.
     listeners[0].set_inheritable(False)
@@ -88,6 +90,7 @@ def main(options: ServerOptions) -> None:
     finally:
         runner.stop_all()
         end_all(os.environ[STACK_ID])
+        watchdog.kill()
         # Threads of the emulator may wait for ever.
         os._exit(0)
 
@@ -142,7 +145,8 @@ async def _serve(listeners: list[socket.socket], options: ServerOptions, runner:
     config.loglevel = "WARNING"
     threading.Thread(target=_deploy, args=(listeners[0].getsockname()[1], options), daemon=True).start()
     addresses = {listener.getsockname()[0] for listener in listeners}
-    guarded_app: Any = RequestGuard(CallCounter(app), addresses.union(LOCAL_HOSTS))
+    own_app = StackCheck(CallCounter(app), os.environ[STACK_ID])
+    guarded_app: Any = RequestGuard(own_app, addresses.union(LOCAL_HOSTS))
     await serve(guarded_app, config, shutdown_trigger=ending.wait)
 
 

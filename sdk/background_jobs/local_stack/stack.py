@@ -19,7 +19,12 @@ from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.jobs_main import JobsMain
 from background_jobs.local_stack.processes import STACK_ID, STACK_PROJECT, end_all
 from background_jobs.local_stack.server import FAILED, READY, Ready, ServerOptions, publish_job_names
-from background_jobs.local_stack.variables import client_variables, replace_variables, unwanted_variables
+from background_jobs.local_stack.variables import (
+    caller_variables,
+    client_variables,
+    replace_variables,
+    unwanted_variables,
+)
 from background_jobs.settings import Settings
 
 _START_SECONDS: Final = 60
@@ -111,7 +116,7 @@ class LocalStack:
             self.stop()
             raise
         settings = ready.settings.model_copy(update={"job_names": job_names})
-        self.variables = client_variables(port, "caller") | settings.to_env()
+        self.variables = caller_variables(port, self.stack_id) | settings.to_env()
         return self
 
     def _start_server(self, listener: socket.socket, project: Path | None) -> "subprocess.Popen[bytes]":
@@ -146,6 +151,11 @@ class LocalStack:
         finally:
             publish_job_names(self.folder, names)
         return names
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether the stack's process has ended, by `stop` or by itself."""
+        return self._running_process().poll() is not None
 
     @property
     def pid(self) -> int:

@@ -5,9 +5,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from background_jobs.local_stack.request_guard import LOCAL_HOSTS
+from background_jobs.local_stack.stack_check import access_key
 from background_jobs.settings import Settings
 
 REGION: Final = "us-east-1"
+
+
+def caller_variables(port: int, stack_id: str) -> dict[str, str]:
+    """Return the variables of a caller, who is told when another stack is at *port*."""
+    return client_variables(port, "caller") | {"AWS_ACCESS_KEY_ID": access_key(stack_id)}
 
 
 def client_variables(port: int, caller: str, host: str = "127.0.0.1") -> dict[str, str]:
