@@ -9,6 +9,7 @@ import uvicorn
 
 from background_jobs.json_log import JsonFormatter
 from background_jobs.progress_api.app import create_app
+from background_jobs.progress_api.header_timeout import HeaderTimeoutProtocol
 from background_jobs.settings import ApiSettings, Settings
 
 
@@ -19,7 +20,13 @@ def serve(listener: socket.socket) -> None:
     if api.json_log:
         _log_json()
     # A stream may go on for days, so a server that is told to end waits for none.
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
+    config = uvicorn.Config(
+        app,
+        http=HeaderTimeoutProtocol,
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+        lifespan="off",
+    )
     asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
 
 

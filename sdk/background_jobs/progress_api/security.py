@@ -1,9 +1,11 @@
 """The middleware around every request: limits on requests, and headers of answers."""
 
+import asyncio
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,10 +30,14 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Guard:
-    """Refuses what another site's page sends, and what is too large."""
+    """Refuses what another site's page sends, what is too large, and what does not come to its end.
 
-    def __init__(self, app: ASGIApp) -> None:
+    *body_seconds* is the time within which a body must have been received.
+    """
+
+    def __init__(self, app: ASGIApp, body_seconds: float = 30) -> None:
         self._app = app
+        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -44,31 +50,63 @@ class Guard:
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
-        refusal = _refusal(scope["method"], Headers(scope=scope))
-        if refusal is None:
-            await self._app(scope, receive, send_with_headers)
-        else:
+        refusal = _refuse_origin(scope["method"], Headers(scope=scope))
+        if refusal is not None:
             await refusal(scope, receive, send_with_headers)
+            return
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                body = await _receive_body(receive)
+        except ClientDisconnect:
+            return
+        except TimeoutError:
+            message = f"The body did not come within {self._body_seconds:g} s. Send it again, at once."
+            await _problem(408, "RequestTimeout", message)(scope, receive, send_with_headers)
+        except _BodyTooLarge:
+            message = (
+                f"The body has more than {MAX_REQUEST_BYTES:,} bytes. "
+                "Kick off with the SDK, which takes any number of params."
+            )
+            await _problem(413, "RequestTooLarge", message)(scope, receive, send_with_headers)
+        else:
+            await self._app(scope, _replay(body, receive), send_with_headers)
 
 
-def _refusal(method: str, headers: Headers) -> JSONResponse | None:
-    if method in _SAFE:
-        return None
+class _BodyTooLarge(Exception):
+    """More bytes came than a request may have."""
+
+
+async def _receive_body(receive: Receive) -> bytes:
+    # Headers may claim another length, or none, so what counts is what comes.
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > MAX_REQUEST_BYTES:
+            raise _BodyTooLarge
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def replay() -> Message:
+        return next(messages, None) or await receive()
+
+    return replay
+
+
+def _refuse_origin(method: str, headers: Headers) -> JSONResponse | None:
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
-        return _problem(403, "ForeignOrigin", f"Requests from pages of {origin} are not taken.")
-    has_body = "content-length" in headers or "transfer-encoding" in headers
-    length = headers.get("content-length", "" if has_body else "0")
-    if not length.isdigit():
-        return _problem(411, "LengthRequired", "Say how long the body is, with Content-Length.")
-    if int(length) > MAX_REQUEST_BYTES:
-        message = (
-            f"The body is {int(length):,} bytes, and {MAX_REQUEST_BYTES:,} is the most. "
-            "Kick off with the SDK, which takes any number of params."
-        )
-        return _problem(413, "RequestTooLarge", message)
-    return None
+    if method in _SAFE or origin is None or urlsplit(origin).netloc == headers.get("host"):
+        return None
+    return _problem(403, "ForeignOrigin", f"Requests from pages of {origin} are not taken.")
 
 
 def _problem(status: int, error: str, message: str) -> JSONResponse:
-    return JSONResponse(Problem(error=error, message=message).model_dump(), status)
+    # What is left of the body is not read.
+    close = {"connection": "close"}
+    return JSONResponse(Problem(error=error, message=message).model_dump(), status, close)
