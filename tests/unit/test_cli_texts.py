@@ -1,14 +1,19 @@
 """What the command line reads and shows: spans, moments, and text that others wrote."""
 
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from background_jobs.cli.reporting import print_json, print_json_line
 from background_jobs.cli.times import format_duration, parse_duration, parse_time
-from background_jobs.cli.untrusted import printable, printable_json
+from background_jobs.cli.untrusted import printable, printable_json, safe_json
 
 
 @pytest.mark.parametrize(
@@ -77,3 +82,27 @@ def test_line_breaks_stay_where_lines_are_asked_for() -> None:
 def test_nothing_but_what_can_be_printed_comes_through(text: str) -> None:
     assert printable(text).isprintable()
     assert printable_json({text: text}).isprintable()
+
+
+@given(st.recursive(st.text(alphabet=st.characters(exclude_categories=["Cs"])), st.lists))
+def test_json_that_is_printed_says_the_same_and_cannot_act_on_a_terminal(value: Any) -> None:
+    document = safe_json(json.dumps(value, ensure_ascii=False, indent=2))
+    assert json.loads(document) == value
+    assert document.replace("\n", "").isprintable()
+
+
+class _Printed(BaseModel):
+    text: str
+
+
+@pytest.mark.parametrize("print_model", [print_json, print_json_line])
+def test_models_are_printed_with_such_characters_escaped(
+    print_model: Callable[[BaseModel], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """C1 controls and directions of text reach the terminal raw otherwise, and DEL, and what is invisible."""
+    text = "Zoë \x9b2J \u202egnp.exe\u2066 \x7f\u200b \U000e0041"
+    print_model(_Printed(text=text))
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == {"text": text}
+    assert printed.replace("\n", "").isprintable()
+    assert "Zoë \\u009b2J \\u202egnp.exe\\u2066" in printed

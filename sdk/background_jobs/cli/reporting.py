@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from background_jobs.cli.untrusted import printable
+from background_jobs.cli.untrusted import printable, safe_json
 from background_jobs.core.errors import BackgroundJobsError
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def print_error(sentence: str) -> None:
 
 def print_json(model: "BaseModel") -> None:
     """Print one model, as an object over several lines."""
-    typer.echo(model.model_dump_json(indent=2))
+    typer.echo(safe_json(model.model_dump_json(indent=2)))
 
 
 def print_json_line(model: "BaseModel") -> None:
     """Print one of many models, as an object on a line of its own."""
-    typer.echo(model.model_dump_json())
+    typer.echo(safe_json(model.model_dump_json()))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import typer
 from background_jobs.cli.arguments import AsJsonLines, OrchestrationId
 from background_jobs.cli.reporting import on_terminal, out, print_note, reporting
 from background_jobs.cli.times import format_duration
-from background_jobs.cli.untrusted import printable_json
+from background_jobs.cli.untrusted import printable_json, safe_json
 from background_jobs.cli.watch import ERRORED
 from background_jobs.core.statuses import Status
 
@@ -112,7 +112,7 @@ def _write_json(successes: "Iterable[Success]", output: Path | None) -> None:
 
     with nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8") as file:
         for success in successes:
-            file.write(f"{SuccessView.of(success).model_dump_json()}\n")
+            file.write(f"{safe_json(SuccessView.of(success).model_dump_json())}\n")
 
 
 def _print_table(results: _Results, limit: int) -> None:

@@ -24,6 +24,24 @@ def printable_json(value: Any) -> str:  # noqa: ANN401 -- any JSON
     return printable(json.dumps(value, ensure_ascii=False))
 
 
+def safe_json(document: str) -> str:
+    r"""Return a JSON document that says the same, and is safe for a terminal and for the reader of a log.
+
+    Characters that control a terminal or the direction of text, or are invisible, are escaped.
+
+    >>> safe_json('["Zoë \x9b2J \u202e"]')
+    '["Zoë \\u009b2J \\u202e"]'
+    """
+    if document.replace("\n", "").isprintable():
+        return document
+    return "".join(map(_escape_unsafe, document))
+
+
+def _escape_unsafe(character: str) -> str:
+    # Line breaks are between the parts of a document; JSON escapes those within a string itself.
+    return character if character.isprintable() or character == "\n" else json.dumps(character)[1:-1]
+
+
 def _replace_unsafe(character: str, *, lines: bool) -> str:
     if character.isprintable():
         return character
