@@ -42,6 +42,8 @@ FILTERS: dict[str, dict[str, Any]] = {
 def main() -> None:
     """Fill the table, then ask for pages of 100."""
     with LocalStack(str(Path(__file__).with_name("jobs.py"))) as stack:
+        for name in stack.unwanted_variables:
+            del os.environ[name]
         os.environ.update(stack.variables)
         began = time.monotonic()
         with ThreadPoolExecutor(4) as pool:

@@ -24,6 +24,8 @@ PATIENCE = 600
 def main() -> None:
     """Run every measurement and print a line for each."""
     with LocalStack(str(Path(__file__).with_name("jobs.py")), containers=2) as stack:
+        for name in stack.unwanted_variables:
+            del os.environ[name]
         os.environ.update(stack.variables)
         service = OrchestrationService()
         for total in (10, 1_000):

@@ -34,6 +34,8 @@ def main() -> None:
     jobs = Path(__file__).with_name("jobs.py")
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors, {CONTAINERS} containers\n")
     with LocalStack(str(jobs), containers=CONTAINERS) as stack:
+        for name in stack.unwanted_variables:
+            del os.environ[name]
         os.environ.update(stack.variables)
         service = OrchestrationService()
         cold = _measure(stack, lambda: _run(service, 1))

@@ -37,6 +37,8 @@ WATCHERS = 200
 def main() -> None:
     """Measure one client, then many."""
     with LocalStack(str(Path(__file__).with_name("jobs.py")), containers=2) as stack:
+        for name in stack.unwanted_variables:
+            del os.environ[name]
         os.environ.update(stack.variables)
         service, stores = OrchestrationService(), Stores.of(stack.settings)
         _one_client(service, stores, stack)

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from background_jobs import OrchestrationService
 from background_jobs.aws import clients
 from background_jobs.core.planning.footprint import Footprint, estimate_footprint
 from background_jobs.core.planning.plan import Workload
@@ -16,6 +15,7 @@ from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.call_counter import PATH
 from benchmarks import jobs
 from benchmarks.counting import Counted, count_writes
+from tests.offline import become_caller
 
 TOTAL: Final = 10_000
 CONTAINERS: Final = 2
@@ -40,10 +40,7 @@ def run() -> Iterator[Run]:
         LocalStack(str(Path(jobs.__file__)), containers=CONTAINERS) as stack,
         pytest.MonkeyPatch.context() as patch,
     ):
-        for name, value in stack.variables.items():
-            patch.setenv(name, value)
-        clients._client.cache_clear()
-        service = OrchestrationService(stack.settings)
+        service = become_caller(stack, patch)
         service.kick_off_job("no_op", [{"n": 0}]).results(60)
         before = count_calls(stack)
         orchestration = service.kick_off_job(

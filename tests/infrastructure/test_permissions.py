@@ -118,6 +118,8 @@ class Life:
         self.stack, self.folder = stack, folder
         self._environment = environment
         self._users = json.loads((stack.folder / USERS).read_text())
+        for name in stack.unwanted_variables:
+            environment.delenv(name)
         for name, value in stack.variables.items():
             environment.setenv(name, value)
 
