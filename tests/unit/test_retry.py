@@ -1,5 +1,6 @@
 """Whether a failed attempt is followed by another, and when."""
 
+import pickle
 from datetime import timedelta
 from typing import Any
 
@@ -65,6 +66,30 @@ def test_which_errors_are_tried_again(options: dict[str, Any], error: BaseExcept
 
 def test_a_job_may_set_the_wait_before_its_next_attempt() -> None:
     assert retry_in(RetryAfter(timedelta(minutes=2)), 1, Retry(max_seconds=1), draw=0) == 120
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 1_764_158_400, 1_764_158_400_000.0, 86_401])
+def test_a_wait_that_is_longer_than_a_day_is_no_wait_and_the_error_says_so(seconds: float) -> None:
+    """A server's Retry-After may be a time; waiting for it would take decades."""
+    error = RetryAfter(seconds)
+    assert retry_in(error, 1, Retry(), draw=0) is None
+    assert f"RetryAfter({float(seconds)!r})" in str(error)
+    assert "up to a day" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wait"), [(-5, 0), (0, 0), (86_400, 86_400), (timedelta(days=1), 86_400)]
+)
+def test_a_wait_of_up_to_a_day_is_kept_and_the_past_is_now(seconds: float | timedelta, wait: float) -> None:
+    assert retry_in(RetryAfter(seconds), 1, Retry(), draw=0) == wait
+
+
+@pytest.mark.parametrize(
+    "error", [RetryAfter(5), RetryAfter(timedelta(minutes=2)), GiveUp("no such customer")]
+)
+def test_what_a_job_raises_in_a_pool_of_processes_reaches_the_job(error: Exception) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), vars(copy), str(copy)) == (type(error), vars(error), str(error))
 
 
 @pytest.mark.parametrize(

@@ -52,11 +52,31 @@ ONCE = Retry(max_attempts=1)
 
 
 class RetryAfter(Exception):
-    """Raised by a job: try this instance again after *seconds*, whatever the backoff says."""
+    """Raised by a job: try this instance again after *seconds*, whatever the backoff says.
+
+    A timedelta will do, and a time in the past means at once. With a wait of more than a day, which is no
+    wait but a time or a mistake, the instance gives up.
+    """
 
     def __init__(self, seconds: float | timedelta) -> None:
-        self.seconds = max(0.0, seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds))
-        super().__init__(f"asked to be tried again after {self.seconds:g} s")
+        self.seconds = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+        # Pickle makes an exception again from its arguments.
+        super().__init__(self.seconds)
+
+    @property
+    def wait(self) -> float | None:
+        """The wait in seconds, from 0 to a day; None where *seconds* is none."""
+        wait = max(self.seconds, 0.0)
+        return wait if wait <= limits.DAY_SECONDS else None
+
+    def __str__(self) -> str:
+        """Say what was asked for, and what is wrong with it."""
+        if self.wait is None:
+            return (
+                f"RetryAfter({self.seconds!r}): a job may ask for a wait of up to a day "
+                f"({limits.DAY_SECONDS:,} s); give it the seconds from now, not a time."
+            )
+        return f"asked to be tried again after {self.wait:g} s"
 
 
 class GiveUp(Exception):
@@ -77,7 +97,7 @@ def retry_in(error: BaseException, failures: int, retry: Retry, *, draw: float) 
     if failures >= retry.max_attempts or isinstance(error, GiveUp):
         return None
     if isinstance(error, RetryAfter):
-        return error.seconds
+        return error.wait
     names = {class_name(kind) for kind in type(error).__mro__}
     if names.isdisjoint(retry.retry_on) or not names.isdisjoint(retry.give_up_on):
         return None
@@ -105,4 +125,6 @@ def class_name(kind: type[Any]) -> str:
     >>> class_name(ValueError)
     'ValueError'
     """
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    # Asked of `type` itself, because a metaclass of a job may answer anything, or raise.
+    name, module = (vars(type)[part].__get__(kind) for part in ("__qualname__", "__module__"))
+    return str(name) if module == "builtins" else f"{module}.{name}"
