@@ -61,10 +61,24 @@ class ProgressChunk:
         return hash(self._values.tobytes())
 
 
+def whole_percent(percent: object) -> int | None:
+    """Return *percent* as a whole number from 0 to 100; None where it is no number, or not finite.
+
+    >>> whole_percent(40.9), whole_percent(10**400), whole_percent(float("nan"))
+    (40, 100, None)
+    """
+    try:
+        whole: int = int(percent)  # type: ignore[call-overload] # what is no number raises
+    except Exception:  # noqa: BLE001 -- a number of a class of the job's own may raise anything
+        return None
+    return min(100, max(0, whole))
+
+
 class ProgressThrottle:
     """Decides which calls of `JobContext.progress` become events: a hundred per attempt at most."""
 
     def __init__(self) -> None:
+        self._has_warned = False
         self._percent = -1
         self._began_at: float | None = None
         self._passed_at = 0.0
@@ -82,6 +96,11 @@ class ProgressThrottle:
             return False
         self._percent, self._passed_at = percent, now
         return True
+
+    def is_first_mistake(self) -> bool:
+        """Tell whether nobody has asked before, for a report that is left out: one warning is enough."""
+        is_first, self._has_warned = not self._has_warned, True
+        return is_first
 
 
 def eta_seconds(final: int, total: int, running_for: float) -> float | None:

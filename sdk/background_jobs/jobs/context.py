@@ -1,12 +1,15 @@
 """What a job is told of the instance that it runs."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
 
 from background_jobs.core import limits
-from background_jobs.core.progress import ProgressThrottle
+from background_jobs.core.progress import ProgressThrottle, whole_percent
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,24 @@ class JobContext:
     def progress(self, percent: float, message: str = "") -> None:
         """Report how far this instance is, from 0 to 100, and in a few words what it does.
 
-        A job may call this in its tightest loop: only a risen percentage is recorded, about once a second.
+        A job may call this in its tightest loop, and in threads: only a risen percentage is recorded, about
+        once a second. It never raises. A percentage that is not a finite number is left out, and a warning in
+        the log says so.
         """
-        whole = min(100, max(0, int(percent)))
-        if self._throttle.passes(whole, time.monotonic()):
-            self._record(whole, message[: limits.PROGRESS_CHARACTERS])
+        whole = whole_percent(percent)
+        if whole is None:
+            if self._throttle.is_first_mistake():
+                _log.warning("Progress is left out: its percentage must be a number from 0 to 100.")
+        elif self._throttle.passes(whole, time.monotonic()):
+            self._record(whole, _to_text(message)[: limits.PROGRESS_CHARACTERS])
 
     def cancelled(self) -> bool:
         """Tell whether the orchestration was cancelled; a long job asks now and then, and returns if so."""
         return self._cancelled.is_set()
+
+
+def _to_text(message: object) -> str:
+    try:
+        return "" if message is None else str.__str__(str(message))
+    except Exception:  # noqa: BLE001 -- whatever its own `__str__` raises
+        return ""

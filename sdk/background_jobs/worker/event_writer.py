@@ -63,8 +63,8 @@ class EventWriter:
     def add(self, event: JobEvent) -> None:
         """Hand over *event*; unless the log is throttled, it is in it within a fraction of a second.
 
-        Waits while too much is unwritten. A report of progress is dropped instead: it must cost its attempt
-        no time.
+        Waits while too much is unwritten. A report of progress is dropped instead, also after an error: it
+        must cost its attempt no time, and must not end it.
         """
         if isinstance(event, _REPLACEABLE):
             unwritten = _Unwritten(event.index, event, _SMALL_BYTES)
@@ -72,9 +72,9 @@ class EventWriter:
             encoded = encode_event(event)
             unwritten = _Unwritten(event.index, encoded, len(encoded), isinstance(event, _OUTCOMES))
         with self._changed:
+            if isinstance(event, JobProgressed) and (self._error or self._is_full()):
+                return
             if self._is_full():
-                if isinstance(event, JobProgressed):
-                    return
                 self._changed.wait_for(lambda: self._error or not self._is_full())
             self._raise_error()
             if not self._pending:
