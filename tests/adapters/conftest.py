@@ -12,14 +12,17 @@ from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.aggregate_jobs import Aggregator
 from background_jobs.control_plane.stream import handle_records
+from background_jobs.core.events import JobError
 from background_jobs.core.given_up import UnreadableRecord
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service import Orchestration
 from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import ContainerSettings, Settings
+from background_jobs.worker import instance
 from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
-from tests.adapters.jobs import halve
+from background_jobs.worker.instance import describe_error
+from tests.adapters.jobs import Died, halve
 from tests.adapters.scheduling import Clock
 from tests.memory import SETTINGS, aws_in_memory
 from tests.unit.histories import at
@@ -57,8 +60,15 @@ def service(settings: Settings) -> OrchestrationService:
 
 
 @pytest.fixture
-def launch(stores: Stores) -> Callable[..., None]:
+def launch(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Launch a container for one share, as the state machine does."""
+
+    def describe_unless_died(error: BaseException) -> JobError:
+        if isinstance(error, Died):
+            raise error
+        return describe_error(error)
+
+    monkeypatch.setattr(instance, "describe_error", describe_unless_died)
 
     def launch(orchestration: Orchestration, share: int = 0, jobs: Jobs | None = None) -> None:
         started = stores.event_log.read_started(orchestration.id)

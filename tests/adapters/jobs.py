@@ -7,8 +7,8 @@ from background_jobs import JobContext, job_name
 ran: list[int] = []
 
 
-class Died(KeyboardInterrupt):
-    """Ends a container as a crash does: nothing in the worker may catch it."""
+class Died(BaseException):
+    """Ends a container as a crash does: nothing in the worker catches it, while its `launch` runs."""
 
 
 @job_name("halve")

@@ -19,7 +19,7 @@ from background_jobs.settings import ContainerSettings, Settings
 from background_jobs.worker import event_writer, recorder, stop_signals
 from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
-from background_jobs.worker.supervisor import SHARE_LOST, Blame
+from background_jobs.worker.supervisor import SHARE_LOST, Predecessor
 from tests.adapters.frozen import FreezePoint
 
 TOTAL = 8
@@ -152,9 +152,8 @@ def test_a_container_that_slept_takes_its_share_from_no_later_launch(
     log = read_log(settings)
 
     # when it has slept past a timeout, so that its outer process begins another inner one
-    blame = Blame(0, 1, "it was stopped by force", timed_out=True, launch=0)
     with pytest.raises(ShareLost, match="launch 1 of it"):
-        Container(job.jobs(), share, stores, SharedCurrentAttempt(), blame)
+        Container(job.jobs(), share, stores, SharedCurrentAttempt(), Predecessor(launch=0))
 
     # then nothing is taken over
     assert read_log(settings) == log

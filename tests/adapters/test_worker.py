@@ -1,10 +1,14 @@
 """The worker and the control plane over moto: one container at a time, in this process."""
 
+import _thread
 import asyncio
 import json
+import math
 import multiprocessing
+import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable
 from datetime import date
@@ -13,7 +17,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, computed_field
 
-from background_jobs import JobContext, OrchestrationService, Retry, job_name
+from background_jobs import JobContext, OrchestrationService, Retry, RetryAfter, job_name
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
@@ -300,7 +304,19 @@ def test_watching_ends_by_itself_and_waiting_can_time_out(
 
 class Mute(Exception):
     def __str__(self) -> str:
-        raise RuntimeError("no words")
+        raise KeyboardInterrupt
+
+
+class Sour(Exception):
+    @property
+    def __notes__(self) -> list[str]:  # type: ignore[override] # which is what goes wrong
+        raise RuntimeError("no notes")
+
+
+def interrupt_main() -> BaseException:
+    _thread.interrupt_main()
+    time.sleep(60)
+    return AssertionError("not interrupted")
 
 
 RAISED: dict[str, Callable[[], BaseException]] = {
@@ -308,10 +324,17 @@ RAISED: dict[str, Callable[[], BaseException]] = {
     "mute": Mute,
     "name": lambda: FileNotFoundError("caf\udce9.csv"),
     "generator": GeneratorExit,
+    "interrupt": KeyboardInterrupt,
+    "interrupt main": interrupt_main,
+    "exit": lambda: SystemExit(70),
+    "notes": lambda: Sour("x"),
+    "syntax": lambda: SyntaxError("bad template", ("page.html", 3, "{{ x", "7")),  # type: ignore[arg-type] # the same
+    "epoch": lambda: RetryAfter(1_764_158_400_000.0),
+    "nan": lambda: RetryAfter(math.nan),
 }
 
 
-@job_name("raise")
+@job_name("raise", retry=Retry(max_attempts=3, retry_on=("RetryAfter",)))
 def raise_it(params: dict[str, str], job: JobContext) -> str:
     job.progress(50, "reading caf\udce9.csv")
     if params["what"] in RAISED:
@@ -332,10 +355,79 @@ def test_whatever_a_job_raises_is_the_failure_of_its_instance_alone(
     assert success.index == len(RAISED)
     assert [(f.error.type, f.error.message) for f in failures or []] == [
         ("asyncio.exceptions.CancelledError", "by itself"),
-        ("tests.adapters.test_worker.Mute", "(its message cannot be made: RuntimeError)"),
+        ("tests.adapters.test_worker.Mute", "(its message cannot be made: KeyboardInterrupt)"),
         ("FileNotFoundError", "caf\\udce9.csv"),
         ("GeneratorExit", ""),
+        ("KeyboardInterrupt", ""),
+        ("KeyboardInterrupt", ""),
+        ("SystemExit", "70"),
+        ("tests.adapters.test_worker.Sour", "x"),
+        ("SyntaxError", "bad template (page.html, line 3)"),
+        ("background_jobs.core.retry.RetryAfter", str(RetryAfter(1_764_158_400_000.0))),
+        ("background_jobs.core.retry.RetryAfter", str(RetryAfter(math.nan))),
     ]
+    assert [f.attempts for f in failures or []] == [1] * len(RAISED)
+    # each says where it was raised
+    assert ["raise_it" in f.error.traceback for f in failures or []] == [True] * len(RAISED)
+
+
+def test_an_interrupt_that_comes_after_its_attempt_ends_nothing(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    """A thread of a job may call interrupt_main at any moment."""
+
+    @job_name("late")
+    def late(params: dict[str, int]) -> int:
+        if params["n"] == 1:
+            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return params["n"]
+
+    params = [{"n": n} for n in range(2_000)]
+    orchestration = service.kick_off_job("late", params, parallelism=1)
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        launch(orchestration, jobs=Jobs([late]))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    aggregate()
+
+    successes, failures = service.get_job_results(orchestration.id, timeout=0)
+
+    # the instance that ran at that moment, if any, is the only one that it can end
+    assert len(successes) + len(failures or []) == len(params)
+    assert {failure.error.type for failure in failures or []} <= {"KeyboardInterrupt"}
+
+
+REPORTS: list[tuple[Any, Any]] = [
+    (10, None),
+    (math.nan, "nan"),
+    (math.inf, "inf"),
+    (None, "none"),
+    ("most", "text"),
+    (10**400, 7),
+    (20, Mute()),
+]
+
+
+def test_a_report_of_progress_never_ends_its_attempt_whatever_it_says(
+    service: OrchestrationService, launch: Callable[..., None], stores: Stores
+) -> None:
+    @job_name("report")
+    def report(params: dict[str, Any], job: JobContext) -> str:
+        threads = [threading.Thread(target=job.progress, args=report) for report in REPORTS]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for percent, message in REPORTS:
+            job.progress(percent, message)
+        return "reported"
+
+    orchestration = service.kick_off_job("report", [{}])
+    launch(orchestration, jobs=Jobs([report]))
+
+    (outcome,) = stores.event_log.read_outcomes(orchestration.id, 0, 0)
+    assert isinstance(outcome, JobCompleted)
 
 
 @job_name("wait", retry=Retry(max_attempts=3, base_seconds=3_600))

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +14,17 @@ from background_jobs.core.blocks import Block, InstanceRange
 from background_jobs.core.ownership import RangeLost
 from background_jobs.worker import supervisor
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
-from background_jobs.worker.supervisor import OWN_FAILURE, SHARE_LOST, Blame, supervise
+from background_jobs.worker.inner_process import Work, forking
+from background_jobs.worker.supervisor import OWN_FAILURE, SHARE_LOST, Blame, Predecessor, supervise
+
+
+def supervise_work(work: Work) -> int:
+    return supervise(forking(work))
+
+
+def write_blame(path: Path, predecessor: Predecessor) -> None:
+    assert predecessor.blame is not None
+    path.write_text(json.dumps({"launch": predecessor.launch, **asdict(predecessor.blame)}))
 
 
 def test_an_attempt_that_began_while_a_late_one_was_killed_is_not_recorded_as_late(
@@ -37,9 +48,9 @@ def test_an_attempt_that_began_while_a_late_one_was_killed_is_not_recorded_as_la
     monkeypatch.setattr(supervisor, "SharedCurrentAttempt", current_attempt)
     monkeypatch.setattr(os, "kill", kill_a_little_later)
 
-    def work(current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:
-        if blame is not None:
-            blamed.write_text(json.dumps(asdict(blame)))
+    def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
+        if predecessor is not None:
+            write_blame(blamed, predecessor)
             return 0
         current_attempt.publish(CurrentAttempt(1, 1, deadline=time.monotonic() - 60))
         while not killed.exists():
@@ -48,29 +59,29 @@ def test_an_attempt_that_began_while_a_late_one_was_killed_is_not_recorded_as_la
         while True:
             time.sleep(1)
 
-    assert supervise(work) == 0
-    blame = Blame(**json.loads(blamed.read_text()))
-    assert (blame.index, blame.attempt, blame.timed_out) == (2, 1, False)
+    assert supervise_work(work) == 0
+    blame = json.loads(blamed.read_text())
+    assert (blame["index"], blame["attempt"], blame["timed_out"]) == (2, 1, False)
 
 
-@pytest.mark.parametrize("status", [0, 9, OWN_FAILURE, SHARE_LOST])
+@pytest.mark.parametrize("status", [0, 9, OWN_FAILURE, SHARE_LOST, 143, 200])
 def test_a_job_that_ends_its_process_is_blamed_for_it_whatever_the_status(
     tmp_path: Path, status: int
 ) -> None:
     """A job that exits with 0 has returned no result all the same."""
     blamed = tmp_path / "blamed"
 
-    def work(current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:
-        if blame is not None:
-            blamed.write_text(json.dumps(asdict(blame)))
+    def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
+        if predecessor is not None:
+            write_blame(blamed, predecessor)
             return 0
-        current_attempt.publish(CurrentAttempt(7, 1, deadline=float("inf"), launch=3))
+        current_attempt.begin_launch(3)
+        current_attempt.publish(CurrentAttempt(7, 1, deadline=float("inf")))
         os._exit(status)
 
-    assert supervise(work) == 0
-    assert Blame(**json.loads(blamed.read_text())) == Blame(
-        7, 1, f"exit code {status}", timed_out=False, launch=3
-    )
+    assert supervise_work(work) == 0
+    blame = Blame(7, 1, f"exit code {status}", timed_out=False)
+    assert json.loads(blamed.read_text()) == {"launch": 3, **asdict(blame)}
 
 
 RANGE = InstanceRange("billing", "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11", 0, 9)
@@ -81,30 +92,66 @@ def test_a_process_whose_share_belongs_to_another_launch_ends_the_container_and_
 ) -> None:
     processes = tmp_path / "processes"
 
-    def work(current_attempt: SharedCurrentAttempt, _blame: Blame | None) -> int:
+    def work(current_attempt: SharedCurrentAttempt, _predecessor: Predecessor | None) -> int:
         with processes.open("a") as file:
             file.write("one\n")
         # a report of progress finds the range lost, in the midst of an attempt
         current_attempt.publish(CurrentAttempt(7, 1, deadline=float("inf")))
         raise RangeLost(RANGE, Block(RANGE, 3, 1, "launch 1"))
 
-    assert supervise(work) == SHARE_LOST
+    assert supervise_work(work) == SHARE_LOST
     assert processes.read_text() == "one\n"
 
 
 def test_a_job_that_goes_on_after_its_share_was_lost_is_stopped_by_force() -> None:
-    def work(current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:
-        assert blame is None
+    def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
+        assert predecessor is None
         current_attempt.publish(CurrentAttempt(7, 1, deadline=float("inf")))
         threading.Timer(0.1, current_attempt.announce_end, [SHARE_LOST]).start()
         time.sleep(600)
         return 0
 
-    assert supervise(work) == SHARE_LOST
+    assert supervise_work(work) == SHARE_LOST
 
 
-def test_a_container_whose_process_ends_between_two_attempts_is_not_done() -> None:
-    def work(_current_attempt: SharedCurrentAttempt, _blame: Blame | None) -> int:
-        os._exit(0)
+def end_process(_status: int) -> int:
+    os._exit(0)
 
-    assert supervise(work) == OWN_FAILURE
+
+def fail(_status: int) -> int:
+    raise RuntimeError("our own code")
+
+
+@pytest.mark.parametrize("end", [end_process, fail])
+def test_a_process_that_ends_between_two_attempts_is_replaced_and_nobody_is_blamed(
+    tmp_path: Path, end: Callable[[int], int]
+) -> None:
+    """A launch is spent only where nothing runs any more."""
+    predecessors = tmp_path / "predecessors"
+
+    def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
+        with predecessors.open("a") as file:
+            file.write(f"{predecessor}\n")
+        if predecessor is not None and predecessor.launch == 2:
+            return 0
+        current_attempt.begin_launch(predecessor.launch + 1 if predecessor else 0)
+        current_attempt.publish(CurrentAttempt(7, 1, deadline=float("inf")))
+        current_attempt.clear()
+        return end(0)
+
+    assert supervise_work(work) == 0
+    assert predecessors.read_text().splitlines() == [
+        "None",
+        *(str(Predecessor(launch)) for launch in range(3)),
+    ]
+
+
+@pytest.mark.parametrize("end", [end_process, fail])
+def test_a_container_whose_process_ends_before_an_attempt_began_is_not_done(
+    end: Callable[[int], int],
+) -> None:
+    def work(current_attempt: SharedCurrentAttempt, _predecessor: Predecessor | None) -> int:
+        current_attempt.begin_launch(1)
+        return end(0)
+
+    assert supervise_work(work) == OWN_FAILURE

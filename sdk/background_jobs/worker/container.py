@@ -28,7 +28,7 @@ from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.run_queue import QueuedInstance, RunQueue
 from background_jobs.worker.share import AssignedShare
 from background_jobs.worker.stop_signals import StopSignals
-from background_jobs.worker.supervisor import SHARE_LOST, TERMINATED, Blame
+from background_jobs.worker.supervisor import SHARE_LOST, TERMINATED, Blame, Predecessor
 from background_jobs.worker.working_time import WorkingTime, seconds_since_boot
 
 _log = logging.getLogger(__name__)
@@ -43,13 +43,13 @@ class Container:
         settings: ContainerSettings,
         stores: Stores,
         current_attempt: SharedCurrentAttempt,
-        blame: Blame | None = None,
+        predecessor: Predecessor | None = None,
     ) -> None:
         self._jobs = jobs
         self._settings = settings
         self._payloads = stores.payloads
         self._current_attempt = current_attempt
-        self._blame = blame
+        self._blame = predecessor.blame if predecessor else None
         self._share = AssignedShare.from_settings(settings)
         self._log = log_location(settings)
         self._working_time = WorkingTime()
@@ -59,14 +59,24 @@ class Container:
         )
         owned_at = seconds_since_boot()
         self._launch = Launch.begin(
-            self._appender(event_log), settings, self._share, self._log, blame.launch if blame else None
+            self._appender(event_log),
+            settings,
+            self._share,
+            self._log,
+            predecessor.launch if predecessor else None,
         )
+        current_attempt.begin_launch(self._launch.number)
         ranges = self._ranges(stores.block_log)
         self._earlier = self._take_over(ranges) if self._launch.number else EarlierLaunches()
         writer = EventWriter(ranges, owned_at, partial(current_attempt.announce_end, SHARE_LOST))
         self._recorder = EventRecorder(settings.orchestration_id, writer, self._earlier, current_attempt)
         self._stop_signals = StopSignals(
-            event_log, self._started, cancellation, self._working_time, self._recorder.hand_back
+            event_log,
+            self._started,
+            cancellation,
+            self._working_time,
+            self._recorder.hand_back,
+            current_attempt.is_unwatched,
         )
 
     def work(self) -> int:
@@ -134,7 +144,7 @@ class Container:
         self._recorder.record_start(instance.index, number + 1)
         limit = self._stop_signals.limit_attempt(definition.timeout)
         self._current_attempt.publish(
-            CurrentAttempt(instance.index, number + 1, time.monotonic() + limit.seconds, self._launch.number)
+            CurrentAttempt(instance.index, number + 1, time.monotonic() + limit.seconds)
         )
         event = runner.run(attempt, limit)
         self._current_attempt.clear()

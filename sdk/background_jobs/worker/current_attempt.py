@@ -1,16 +1,18 @@
 """What the two processes of a container share: the attempt that runs now, and how our own code ended."""
 
 import mmap
+import os
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
-_RECORD: Final = struct.Struct("=qqdq")
+_RECORD: Final = struct.Struct("=qqdqq")
 _CHECKSUM: Final = struct.Struct("=I")
-_NO_INDEX: Final = -1
+_NONE: Final = -1
 _END: Final = _RECORD.size + _CHECKSUM.size
 """Where the exit status is that our own code announced, plus one; one byte is written at once."""
+SHARED_BYTES: Final = _END + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,33 +23,54 @@ class CurrentAttempt:
     attempt: int
     deadline: float
     """On the monotonic clock, in seconds; infinite where there is no timeout."""
-    launch: int = 0
-    """The launch whose attempt it is."""
+
+
+class _Record(NamedTuple):
+    instance: int
+    attempt: int
+    deadline: float
+    launch: int
+    begun: int
 
 
 class SharedCurrentAttempt:
-    """Written by the process that runs jobs, read by its supervisor; neither needs a system call for it."""
+    """Written by the process that runs jobs, read by its supervisor; neither needs a system call for it.
 
-    def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, _END + 1)
+    *file* is the descriptor of SHARED_BYTES of zeros, where the processes are not forked from one another,
+    and *supervisor* the process that reads, by default the one that makes this object.
+    """
+
+    def __init__(self, file: int = -1, supervisor: int | None = None) -> None:
+        self._memory = mmap.mmap(file, SHARED_BYTES)
+        self._supervisor = os.getpid() if supervisor is None else supervisor
+        self._launch, self._begun = _NONE, 0
+        self.clear()
+
+    def begin_launch(self, launch: int) -> None:
+        """Say as which launch of its share the process works."""
+        self._launch = launch
         self.clear()
 
     def publish(self, current: CurrentAttempt) -> None:
         """Say which attempt is about to run."""
-        self._write(current.index, current.attempt, current.deadline, current.launch)
+        self._begun += 1
+        self._write(current.index, current.attempt, current.deadline)
 
     def clear(self) -> None:
         """Say that no attempt runs."""
-        self._write(_NO_INDEX, 0, 0.0, 0)
+        self._write(_NONE, 0, 0.0)
 
     def read(self) -> CurrentAttempt | None:
         """Return the attempt that runs; None where none does, or where it is being written at this moment."""
-        written = self._memory[:_END]
-        record, checksum = written[: _RECORD.size], written[_RECORD.size :]
-        if _CHECKSUM.pack(crc32(record)) != checksum:
+        record = self._read()
+        if record is None or record.instance == _NONE:
             return None
-        current = CurrentAttempt(*_RECORD.unpack(record))
-        return None if current.index == _NO_INDEX else current
+        return CurrentAttempt(record.instance, record.attempt, record.deadline)
+
+    def read_launch(self) -> int | None:
+        """Return the launch as which the process works; None where no attempt has begun in it."""
+        record = self._read()
+        return record.launch if record is not None and record.begun else None
 
     def announce_end(self, status: int) -> None:
         """Say that our own code ends the process with *status*; a job that ends it cannot say so."""
@@ -57,7 +80,16 @@ class SharedCurrentAttempt:
         """Return the status with which our own code ended the process; None where a job may have ended it."""
         return self._memory[_END] - 1 if self._memory[_END] else None
 
-    def _write(self, index: int, attempt: int, deadline: float, launch: int) -> None:
+    def is_unwatched(self) -> bool:
+        """Tell whether the supervisor of this process is gone."""
+        return self._supervisor not in {os.getpid(), os.getppid()}
+
+    def _read(self) -> _Record | None:
+        written = self._memory[:_END]
+        record, checksum = written[: _RECORD.size], written[_RECORD.size :]
+        return _Record(*_RECORD.unpack(record)) if _CHECKSUM.pack(crc32(record)) == checksum else None
+
+    def _write(self, index: int, attempt: int, deadline: float) -> None:
         # The other process may read after any byte of this, and processors may show the bytes in any order.
-        record = _RECORD.pack(index, attempt, deadline, launch)
+        record = _RECORD.pack(index, attempt, deadline, self._launch, self._begun)
         self._memory[:_END] = record + _CHECKSUM.pack(crc32(record))

@@ -50,21 +50,16 @@ class InstanceRunner:
         self._log = log
 
     def run(self, attempt: Attempt, limit: AttemptLimit) -> JobEvent:
-        """Run *attempt* and return the event of its end; whatever the job raises becomes part of the event.
-
-        Only KeyboardInterrupt is raised.
-        """
+        """Run *attempt* and return the event of its end; what the job raises becomes part of the event."""
         context = attempt.context
         started_at = datetime.now(UTC)
         try:
-            with _interrupt_after(limit.seconds):
+            with _interruptible(), _interrupt_after(limit.seconds):
                 result = self._definition(self._definition.read_params(attempt.params.line), context)
             result_fields = self._results.store(result, context)
         except TimedOut as error:
             return self.decide_after_timeout(attempt, limit, started_at, describe_error(error).traceback)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 -- a job may raise anything, asyncio's own among it
+        except BaseException as error:  # noqa: BLE001 -- a job may raise anything, KeyboardInterrupt among it
             retry_in_seconds = self._retry_in(error, attempt)
             return self.decide_after_failure(attempt, describe_error(error), retry_in_seconds, started_at)
         return JobCompleted(
@@ -129,20 +124,42 @@ def job_errored_event(
 
 
 def describe_error(error: BaseException) -> JobError:
-    """Return *error* as it is stored; the event holds type, message and traceback to their bounds."""
-    lines = traceback.format_exception(type(error), error, _drop_own_frames(error.__traceback__))
+    """Return *error* as it is stored; the event holds type, message and traceback to their bounds.
+
+    An error of a job may raise another one wherever it is looked at; that one is named in its place.
+    """
     return JobError(
         type=class_name(type(error)),
         message=_message_of(error),
-        traceback="".join(lines),
+        traceback=_traceback_of(error),
     )
 
 
 def _message_of(error: BaseException) -> str:
     try:
-        return str(error)
-    except Exception as broken:  # noqa: BLE001 -- whatever its own `__str__` raises
+        # `str(error)` may be of a class of the job's own; this is plain text.
+        return str.__str__(str(error))
+    except BaseException as broken:  # noqa: BLE001 -- whatever its own `__str__` raises
         return f"(its message cannot be made: {class_name(type(broken))})"
+
+
+def _traceback_of(error: BaseException) -> str:
+    trace = _drop_own_frames(error.__traceback__)
+    try:
+        return "".join(traceback.format_exception(type(error), error, trace))
+    except BaseException as broken:  # noqa: BLE001 -- its notes, its causes, or the parts of a SyntaxError
+        note = f"(the rest cannot be made: {class_name(type(broken))})"
+        return "".join([*traceback.format_tb(trace), class_name(type(error)), "\n", note])
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt here, whoever sends it; outside of attempts it does nothing."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -173,5 +190,5 @@ def _drop_own_frames(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _is_own_frame(part: TracebackType) -> bool:
-    module: str = part.tb_frame.f_globals.get("__name__", "")
+    module = str(part.tb_frame.f_globals.get("__name__", ""))
     return module.startswith("background_jobs.") or module == "contextlib"

@@ -9,8 +9,9 @@ from background_jobs.jobs import Jobs
 from background_jobs.settings import ContainerSettings, Settings, is_description_requested
 from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
+from background_jobs.worker.inner_process import forking
 from background_jobs.worker.logs import ContainerLog
-from background_jobs.worker.supervisor import Blame, supervise
+from background_jobs.worker.supervisor import Predecessor, supervise
 
 
 def run_e11_job(jobs: Iterable[object]) -> None:
@@ -30,9 +31,9 @@ def run_e11_job(jobs: Iterable[object]) -> None:
     log = ContainerLog(container)
     log.begin()
 
-    def work(current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:
+    def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
         log.current_attempt = current_attempt
-        return Container(registered, container, Stores.of(settings), current_attempt, blame).work()
+        return Container(registered, container, Stores.of(settings), current_attempt, predecessor).work()
 
-    if status := supervise(work):
+    if status := supervise(forking(work)):
         sys.exit(status)

@@ -1,4 +1,4 @@
-"""What may end the work of a container early: a cancellation, the orchestration's deadline, SIGTERM."""
+"""What may end the work of a container early: a cancellation, a deadline, SIGTERM, a lost outer process."""
 
 import logging
 import os
@@ -23,15 +23,20 @@ _log = logging.getLogger(__name__)
 
 
 class StopSignals:
-    """A context in which a thread watches for reasons to stop; it calls *on_sigterm* when SIGTERM comes."""
+    """A context in which a thread watches for reasons to stop; it calls *on_sigterm* when SIGTERM comes.
 
-    def __init__(
+    Where *is_unwatched* tells that the outer process is gone, the process ends at once: nobody would know of
+    it, and its share is launched again.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- each is another reason to stop
         self,
         event_log: EventLog,
         started: OrchestrationStarted,
         cancellation: OrchestrationCancelled | None,
         working_time: WorkingTime,
         on_sigterm: Callable[[], None],
+        is_unwatched: Callable[[], bool],
     ) -> None:
         self.cancelled = threading.Event()
         self.terminated = False
@@ -40,6 +45,7 @@ class StopSignals:
         self._started = started
         self._working_time = working_time
         self._on_sigterm = on_sigterm
+        self._is_unwatched = is_unwatched
         self._reason = ""
         self._note_cancellation(cancellation)
         self._closed = threading.Event()
@@ -100,6 +106,8 @@ class StopSignals:
         ticks = 0
         while not self._closed.wait(_TICK_SECONDS):
             ticks += 1
+            if self._is_unwatched():
+                os.kill(os.getpid(), signal.SIGKILL)
             if self.terminated:
                 self._on_sigterm()
                 return

@@ -1,18 +1,15 @@
 """The outer process of a container: it runs no jobs, so a job that ends its process cannot end this one."""
 
-import gc
 import logging
 import os
 import select
 import signal
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from background_jobs.core.errors import ShareLost
-from background_jobs.core.ownership import RangeLost
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 
 OWN_FAILURE: Final = 70
@@ -29,10 +26,10 @@ TERMINATED: Final = 128 + signal.SIGTERM
 _LOOK_SECONDS: Final = 0.1
 _TIMEOUT_GRACE_SECONDS: Final = 1.0
 """How long an attempt may take to notice its timeout; code that holds the interpreter never does."""
-_END_GRACE_SECONDS: Final = 1.0
-"""How long a process may take to end that has announced its end; a job that runs may never let it."""
-_SIGTERM_GRACE_SECONDS: Final = 25.0
-"""ECS kills a container 30 seconds after SIGTERM by default."""
+_LOST_GRACE_SECONDS: Final = 1.0
+"""How long a process may take to end whose share was lost; a job that runs may never let it."""
+_END_GRACE_SECONDS: Final = 25.0
+"""How long threads and handlers of atexit may take; ECS kills a container 30 seconds after SIGTERM."""
 _log = logging.getLogger(__name__)
 
 
@@ -44,124 +41,142 @@ class Blame:
     attempt: int
     reason: str
     timed_out: bool
-    launch: int = 0
-    """The launch that ended with the process."""
 
 
-Work = Callable[[SharedCurrentAttempt, Blame | None], int]
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """The process before this one in the same container."""
 
-
-def supervise(work: Work) -> int:
-    """Run *work* in a child process, again as often as a job ends that process; return the exit status.
-
-    *work* gets the shared memory in which to publish its current attempt and, from the second time on, the
-    attempt to blame for the end of the process before. If our own code ends a process, or if it ends while no
-    attempt runs, the container ends with it, and the state machine launches the share again unless the status
-    is 0.
-    """
+    launch: int
+    """As which launch of the share it worked."""
     blame: Blame | None = None
-    while True:
-        child = _Child.fork(work, blame)
-        status, killed_for_timeout = child.wait()
-        if child.terminated:
-            return TERMINATED
-        # A job may end its process with any status, so our own code announces how it ends.
-        if (announced := child.current_attempt.read_end()) is not None:
-            return announced
-        current = child.current_attempt.read()
-        if current is None:
-            return status or OWN_FAILURE
-        # The late attempt may have ended just before the kill. The attempt that began after it lost its
-        # process, but it did not time out.
-        blame = _blame_attempt(current, status, timed_out=current == killed_for_timeout)
-        _log.error("Instance %d ended its process (%s); going on without it", blame.index, blame.reason)
+    """The attempt that ended it; None where it ended between two attempts, or by a failure of our own."""
+
+
+Start = Callable[[SharedCurrentAttempt, Predecessor | None], int]
+"""Starts the process that runs the jobs, and returns its id."""
+
+
+def supervise(start: Start) -> int:
+    """Have a process that *start* starts work through the share; return the exit status of the container.
+
+    The process publishes its current attempt in the memory that *start* is given. When a job has ended the
+    process, or our own code failed in it, another one is started, which is told about its predecessor.
+    Only a process in which no attempt began ends the container, so that a launch is spent for nothing less.
+    """
+    predecessor: Predecessor | None = None
+    with _noting_termination() as termination:
+        while True:
+            current_attempt = SharedCurrentAttempt()
+            child = _Child(start(current_attempt, predecessor), current_attempt)
+            code, killed_for_timeout = child.wait(termination)
+            if termination.requested:
+                return TERMINATED
+            # A job may end its process with any status, so our own code announces how it ends.
+            announced = current_attempt.read_end()
+            if announced not in {None, OWN_FAILURE}:
+                return announced or 0
+            launch = current_attempt.read_launch()
+            if launch is None:
+                return announced or (code if code >= 0 else 128 - code) or OWN_FAILURE
+            current = current_attempt.read() if announced is None else None
+            # The late attempt may have ended just before the kill. The attempt that began after it lost its
+            # process, but it did not time out.
+            blame = (
+                _blame_attempt(current, code, timed_out=current == killed_for_timeout) if current else None
+            )
+            _log.error("%s; another process goes on", _describe_end(blame, code))
+            predecessor = Predecessor(launch, blame)
+
+
+class _Termination:
+    """Whether the container was told to end."""
+
+    requested = False
+
+    def note(self, _number: int, _frame: object) -> None:
+        self.requested = True
+
+
+@contextmanager
+def _noting_termination() -> Iterator[_Termination]:
+    termination = _Termination()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, termination.note) for number in numbers]
+    try:
+        yield termination
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 class _Child:
     """The process that runs the jobs, seen from its parent."""
 
-    def __init__(self, pid: int, alive: int, current_attempt: SharedCurrentAttempt) -> None:
-        self.pid = pid
-        self.current_attempt = current_attempt
-        self.terminated = False
-        self._alive = alive
+    def __init__(self, pid: int, current_attempt: SharedCurrentAttempt) -> None:
+        self._pid = pid
+        self._current_attempt = current_attempt
+        self._late: CurrentAttempt | None = None
+        self._kill_at = float("inf")
+        self._is_told = False
 
-    @classmethod
-    def fork(cls, work: Work, blame: Blame | None) -> "_Child":
-        current_attempt = SharedCurrentAttempt()
-        alive, held_by_child = os.pipe()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # What is imported lives as long as the process; looking for garbage in it costs every instance 8 µs.
-        gc.freeze()
-        pid = os.fork()
-        if pid == 0:
-            os.close(alive)
-            status = _run_work(work, current_attempt, blame)
-            current_attempt.announce_end(status)
-            os._exit(status)
-        os.close(held_by_child)
-        return cls(pid, alive, current_attempt)
+    def wait(self, termination: _Termination) -> tuple[int, CurrentAttempt | None]:
+        """Wait for the child's end; return its exit code, -n after signal n, and the attempt killed as late.
 
-    def wait(self) -> tuple[int, CurrentAttempt | None]:
-        """Wait for the child's end; return its status as a shell does, and the attempt killed as timed out.
-
-        The attempt is None where no attempt was killed.
+        The attempt is None where none was killed.
         """
-        before = signal.signal(signal.SIGTERM, self._forward_signal)
-        late, kill_at = None, float("inf")
+        ended = _open_pidfd(self._pid)
         try:
             while True:
-                # The child holds the other end of the pipe, so `select` returns as soon as the child ends.
-                select.select([self._alive], [], [], _LOOK_SECONDS)
-                pid, wait_status = os.waitpid(self.pid, os.WNOHANG)
+                if ended is None:
+                    time.sleep(_LOOK_SECONDS)
+                else:
+                    select.select([ended], [], [], _LOOK_SECONDS)
+                pid, wait_status = os.waitpid(self._pid, os.WNOHANG)
                 if pid:
-                    code = os.waitstatus_to_exitcode(wait_status)
-                    return (code if code >= 0 else 128 - code), late
-                now, current = time.monotonic(), self.current_attempt.read()
-                if self.current_attempt.read_end() is not None:
-                    kill_at = min(kill_at, now + _END_GRACE_SECONDS)
-                if self.terminated:
-                    kill_at = min(kill_at, now + _SIGTERM_GRACE_SECONDS)
-                if current is not None and now > current.deadline + _TIMEOUT_GRACE_SECONDS:
-                    late, kill_at = current, now
-                if now >= kill_at:
-                    os.kill(self.pid, signal.SIGKILL)
+                    return os.waitstatus_to_exitcode(wait_status), self._late
+                self._end_if_due(termination)
         finally:
-            os.close(self._alive)
-            signal.signal(signal.SIGTERM, before)
+            if ended is not None:
+                os.close(ended)
 
-    def _forward_signal(self, number: int, _frame: object) -> None:
-        self.terminated = True
-        try:
-            os.kill(self.pid, number)
-        except ProcessLookupError:
-            return
+    def _end_if_due(self, termination: _Termination) -> None:
+        now, current = time.monotonic(), self._current_attempt.read()
+        if (end := self._current_attempt.read_end()) is not None:
+            grace = _LOST_GRACE_SECONDS if end == SHARE_LOST else _END_GRACE_SECONDS
+            self._kill_at = min(self._kill_at, now + grace)
+        if termination.requested:
+            self._kill_at = min(self._kill_at, now + _END_GRACE_SECONDS)
+            if not self._is_told:
+                self._is_told = True
+                os.kill(self._pid, signal.SIGTERM)
+        if current is not None and now > current.deadline + _TIMEOUT_GRACE_SECONDS:
+            self._late, self._kill_at = current, now
+        if now >= self._kill_at:
+            os.kill(self._pid, signal.SIGKILL)
 
 
-def _run_work(work: Work, current_attempt: SharedCurrentAttempt, blame: Blame | None) -> int:
+def _open_pidfd(pid: int) -> int | None:
+    """Return a descriptor that becomes readable when the process ends; None on systems that have none."""
     try:
-        return work(current_attempt, blame)
-    except (RangeLost, ShareLost) as lost:
-        _log.error("The container ends: %s", lost)
-        return SHARE_LOST
-    except BaseException:  # noqa: BLE001 -- the edge of the process
-        _log.exception("The container cannot go on")
-        return OWN_FAILURE
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        logging.shutdown()
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
 
 
-def _blame_attempt(current: CurrentAttempt, status: int, *, timed_out: bool) -> Blame:
-    if timed_out:
-        reason = "it was stopped by force, for it did not notice its timeout"
-    elif status > 128:  # noqa: PLR2004 -- the shell's convention
-        number = status - 128
-        reason = f"signal {number}, {signal.strsignal(number)}" + (
-            "; out of memory looks like this" if number == signal.SIGKILL else ""
-        )
-    else:
-        reason = f"exit code {status}"
-    return Blame(current.index, current.attempt, reason, timed_out, current.launch)
+def _blame_attempt(current: CurrentAttempt, code: int, *, timed_out: bool) -> Blame:
+    late = "it was stopped by force, for it did not notice its timeout"
+    return Blame(current.index, current.attempt, late if timed_out else _describe_code(code), timed_out)
+
+
+def _describe_end(blame: Blame | None, code: int) -> str:
+    if blame is None:
+        return f"The process of the jobs ended between two attempts ({_describe_code(code)})"
+    return f"Instance {blame.index} ended its process ({blame.reason})"
+
+
+def _describe_code(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    hint = "; out of memory looks like this" if -code == signal.SIGKILL else ""
+    return f"signal {-code}, {signal.strsignal(-code)}{hint}"
