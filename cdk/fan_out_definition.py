@@ -86,6 +86,7 @@ def fan_out_definition(
                     "params_key.$": "$.params_key",
                     "container_seconds.$": "$.container_seconds",
                     "share.$": "$$.Map.Item.Value",
+                    "left": {"instances": None},
                 },
                 "MaxConcurrencyPath": "$.parallelism",
                 "ToleratedFailurePercentage": 100,
@@ -99,8 +100,11 @@ def fan_out_definition(
             },
             # Mostly the aggregator is done by then, and there is nothing to close.
             "Settle": {"Type": "Wait", "Seconds": 5, "Next": "CloseUnfinished"},
-            "CloseUnfinished": _close(close_unfinished, whole),
-            "CloseAfterError": _close(close_unfinished, whole | {"error.$": "$.error"}),
+            "CloseUnfinished": {**_close(close_unfinished, whole), **_WITHOUT_OUTPUT},
+            "CloseAfterError": {
+                **_close(close_unfinished, whole | {"error.$": "$.error"}),
+                **_WITHOUT_OUTPUT,
+            },
         },
     }
 
@@ -111,19 +115,32 @@ def _share(
     """Return what one child does: run a container until its share is done, or close the share.
 
     A launch that is refused a few times in a row is noted in the log and tried again after a while, until the
-    function gives it up.
+    function gives it up. The budget of lost containers is for launches without progress: where instances got
+    their outcomes since it began, the share is not closed, and what is left gets a whole budget again.
     """
     start = "WhichCapacity" if spot else "RunContainer"
     share = {
         "orchestration_id.$": "$.orchestration_id",
         "indices.$": "$.share.indices",
+        "left_before.$": "$.left.instances",
         "error.$": "$.error",
     }
     states = {
         "RunContainer": _run_container(cluster, network, _ON_DEMAND, _RELAUNCHES),
         "NoteDelay": _note_delay(note_delay),
         "WaitForLaunch": {"Type": "Wait", "SecondsPath": "$.delay.wait_seconds", "Next": start},
-        "CloseShare": _close(close_unfinished, share),
+        "CloseShare": {
+            **_close(close_unfinished, share),
+            "ResultSelector": {"instances.$": "$.Payload.left"},
+            "ResultPath": "$.left",
+            "Next": "IsAnyLeft",
+        },
+        "IsAnyLeft": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.left.instances", "NumericGreaterThan": 0, "Next": start}],
+            "Default": "Done",
+        },
+        "Done": {"Type": "Succeed", "OutputPath": None},
     }
     if not spot:
         return {"StartAt": start, "States": states}
@@ -202,7 +219,6 @@ def _close(function: str, request: Mapping[str, str]) -> _State:
         "Resource": "arn:aws:states:::lambda:invoke",
         "Parameters": {"FunctionName": function, "Payload": dict(request)},
         "Retry": [_retry(_LAMBDA_ERRORS, seconds=2, rate=2.0, longest=60, attempts=10)],
-        **_WITHOUT_OUTPUT,
     }
 
 

@@ -1,4 +1,4 @@
-"""Lambda: gives an outcome to the instances whose container or execution is gone."""
+"""Lambda: gives an outcome to the instances whose container or execution is gone for good."""
 
 from functools import cache, partial
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from background_jobs.aws.stores import Stores
-from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
+from background_jobs.control_plane.close_unfinished import CloseRequest
 from background_jobs.control_plane.function_time import FunctionContext, is_nearly_over
+from background_jobs.control_plane.relaunch_or_close import relaunch_or_close
 from background_jobs.settings import Settings
 
 logger = Logger()
@@ -19,9 +20,9 @@ def _stores() -> Stores:
 
 
 def handler(event: dict[str, Any], context: FunctionContext) -> dict[str, int]:
-    """Close a share, or all that is left of an orchestration; return how many instances were closed."""
+    """Close a share, or all that is left of an orchestration; say how many were closed and how many are left."""
     request = CloseRequest.model_validate(event)
     with logger.append_context_keys(orchestration_id=request.orchestration_id):
-        closed = close_unfinished(request, _stores(), partial(is_nearly_over, context))
-        logger.info("Closed", extra={"indices": str(request.indices or "all"), "closed": closed})
-    return {"closed": closed}
+        closed = relaunch_or_close(request, _stores(), partial(is_nearly_over, context))
+        logger.info("Closed", extra={"indices": str(request.indices or "all"), **closed._asdict()})
+    return closed._asdict()

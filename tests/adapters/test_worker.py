@@ -21,6 +21,7 @@ from background_jobs import JobContext, OrchestrationService, Retry, RetryAfter,
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
+from background_jobs.control_plane.relaunch_or_close import Closed, relaunch_or_close
 from background_jobs.core.events import JobCompleted, JobErrored, log_partition
 from background_jobs.core.given_up import UnreadableRecord
 from background_jobs.jobs import Jobs
@@ -219,6 +220,63 @@ def test_closing_a_share_errors_what_has_no_outcome_and_says_how_the_container_e
     assert failures is not None
     assert (failures[0].index, failures[0].params) == (1, {"n": "die"})
     assert "exit code 137; OutOfMemoryError" in failures[0].error.message
+
+
+LAUNCHES = 5
+"""A budget of the state machine."""
+
+
+def test_a_share_is_launched_as_long_as_it_makes_progress_however_many_instances_end_its_containers(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any], stores: Stores
+) -> None:
+    """The state machine counts launches; what they have achieved is in the log."""
+    dying = {1, 2, 4, 5, 6}
+    params = [{"n": "die" if n in dying else 2 * n} for n in range(8)]
+    orchestration = service.kick_off_job("halve", params, parallelism=1)
+    request = {
+        "orchestration_id": orchestration.id,
+        "indices": "0-7",
+        "error": {"Error": "States.TaskFailed", "Cause": json.dumps(TASK)},
+    }
+
+    def spend_budget() -> bool:
+        for _ in range(LAUNCHES):
+            try:
+                launch(orchestration)
+            except Died:
+                continue
+            return True
+        return False
+
+    rounds, closed = 0, Closed(0, len(params))
+    while not spend_budget():
+        rounds += 1
+        closed = relaunch_or_close(
+            CloseRequest.model_validate({**request, "left_before": closed.left}), stores
+        )
+        assert closed.closed == 0
+        assert closed.left > 0
+
+    assert rounds > 1
+    aggregate()
+    successes, failures = service.get_job_results(orchestration.id, timeout=0)
+    assert {success.index for success in successes} == set(range(8)) - dying
+    assert {failure.index: failure.attempts for failure in failures or []} == dict.fromkeys(dying, 2)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"Error": "States.TaskFailed", "Cause": json.dumps(TASK)},
+        {"Error": "ECS.AmazonECSException", "Cause": "Capacity is unavailable"},
+    ],
+)
+def test_a_share_whose_launches_achieved_nothing_is_closed(
+    service: OrchestrationService, stores: Stores, error: dict[str, str]
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}, {"n": 4}], parallelism=1)
+    request = {"orchestration_id": orchestration.id, "indices": "0-1", "error": error}
+    assert relaunch_or_close(CloseRequest.model_validate(request), stores) == Closed(2, 0)
 
 
 @pytest.mark.parametrize(

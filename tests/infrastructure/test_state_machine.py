@@ -31,6 +31,7 @@ CHILD: Final = {
     "params_key": "orchestrations/x/params.jsonl",
     "container_seconds": 1,
     "share": SHARE,
+    "left": {"instances": None},
 }
 THROTTLED: Final = {
     "error": "ECS.InvalidParameterException",
@@ -40,7 +41,8 @@ REFUSED: Final = {"error": "ECS.AccessDeniedException", "cause": "not authorized
 LOST: Final = {"error": "States.TaskFailed", "cause": '{"TaskArn": "arn", "StopCode": "TaskFailedToStart"}'}
 BROKEN: Final = {"error": "ValueError", "cause": "raised in the function"}
 DONE: Final = {"TaskArn": "arn", "Containers": [{"ExitCode": 0}]}
-CLOSED: Final = {"Payload": {"closed": 1}}
+CLOSED: Final = {"Payload": {"closed": 1, "left": 0}}
+LEFT: Final = {"Payload": {"closed": 0, "left": 3}}
 NOTED: Final = {"Payload": {"wait_seconds": 0}}
 GIVEN_UP: Final = {"error": "LaunchGivenUp", "cause": "Share 0 was delayed 40 times; giving it up."}
 
@@ -171,8 +173,23 @@ def test_an_error_that_waiting_does_not_mend_is_tried_four_times_more_and_then_c
     assert request["Payload"] == {
         "orchestration_id": CHILD["orchestration_id"],
         "indices": "0-0",
+        "left_before": None,
         "error": {"Error": failure["error"], "Cause": failure["cause"]},
     }
+
+
+def test_a_share_that_made_progress_gets_a_whole_budget_of_launches_again(
+    play: Callable[..., Played],
+) -> None:
+    played = play({"RunContainer": [LOST] * 9 + [DONE], "CloseShare": [LEFT, CLOSED]})
+    assert (played["status"], played["output"]) == ("SUCCEEDED", {})
+    assert [len(played["calls"][state]) for state in ("RunContainer", "CloseShare")] == [10, 1]
+
+
+def test_what_is_left_is_told_when_the_share_loses_its_containers_again(play: Callable[..., Played]) -> None:
+    played = play({"RunContainer": [LOST], "CloseShare": [LEFT, CLOSED]})
+    assert [len(played["calls"][state]) for state in ("RunContainer", "CloseShare")] == [10, 2]
+    assert [call["Payload"]["left_before"] for call in played["calls"]["CloseShare"]] == [None, 3]
 
 
 def test_the_budgets_of_launches_and_of_losses_are_apart(play: Callable[..., Played]) -> None:
@@ -258,7 +275,8 @@ def test_the_execution_reads_nothing_but_its_input(definition: dict[str, Any]) -
     fields = set(FanOutInput.model_fields)
     selected = definition["States"]["FanOut"]["ItemSelector"].values()
     reader = definition["States"]["FanOut"]["ItemReader"]["Parameters"].values()
-    paths = {path.removeprefix("$.") for path in (*selected, *reader) if not path.startswith("$$")}
+    texts = [value for value in (*selected, *reader) if isinstance(value, str)]
+    paths = {path.removeprefix("$.") for path in texts if not path.startswith("$$")}
     assert paths | {"parallelism"} <= fields
     assert definition["States"]["FanOut"]["MaxConcurrencyPath"] == "$.parallelism"
 
@@ -299,4 +317,4 @@ def test_an_execution_ends_in_time_and_needs_nothing_of_what_containers_return(
         *definition["States"]["FanOut"]["ItemProcessor"]["States"].values(),
     ]
     results = [state["ResultPath"] for state in states if state["Type"] in ("Task", "Map")]
-    assert {path for path in results if path is not None} == {"$.delay"}
+    assert {path for path in results if path is not None} == {"$.delay", "$.left"}

@@ -62,6 +62,8 @@ class CloseRequest(BaseModel):
     """The service of the orchestration; looked up where it is not given."""
     indices: Annotated[InclusiveRange | None, BeforeValidator(_parse_indices)] = None
     """First and last index of the share, given as ``0-249``; None for the whole orchestration."""
+    left_before: int | None = None
+    """How many instances of the share had no outcome when its launches were counted last; None at first."""
     error: TaskError | None = None
 
 
@@ -158,7 +160,7 @@ class _Closing:
     def _steps(self, part: _Open, owner: str) -> Steps[int]:
         def outcomes(left: Sequence[int], blocks: Sequence[Block]) -> Iterator[bytes]:
             starts = {
-                event.index: event for event in _readable_events(blocks) if isinstance(event, JobStarted)
+                event.index: event for event in readable_events(blocks) if isinstance(event, JobStarted)
             }
             error = _reason(self.failure, part.fault)
             return cut_bodies(
@@ -212,7 +214,8 @@ def _windows(parts: Iterable[_Open]) -> Iterator[list[_Open]]:
         yield window
 
 
-def _readable_events(blocks: Iterable[Block]) -> Iterator[JobEvent]:
+def readable_events(blocks: Iterable[Block]) -> Iterator[JobEvent]:
+    """Yield the events of *blocks*, without what cannot be read."""
     return (event for block in blocks for event in block.readable_events())
 
 
