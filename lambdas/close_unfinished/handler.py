@@ -20,7 +20,7 @@ def _stores() -> Stores:
 
 
 def handler(event: dict[str, Any], context: FunctionContext) -> dict[str, int]:
-    """Close a share, or all that is left of an orchestration; say how many were closed and how many are left."""
+    """Close a share, or all that is left of an orchestration; say how many were closed and how many left."""
     request = CloseRequest.model_validate(event)
     with logger.append_context_keys(orchestration_id=request.orchestration_id):
         closed = relaunch_or_close(request, _stores(), partial(is_nearly_over, context))
