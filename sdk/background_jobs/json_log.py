@@ -1,4 +1,4 @@
-"""Log records as lines of JSON, to be read by machines."""
+"""Log records as lines: of JSON, to be read by machines, or for people."""
 
 import json
 import logging
@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+FOR_PEOPLE: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+"""The format of a line that nobody but people reads."""
 _STANDARD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 

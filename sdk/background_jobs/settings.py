@@ -212,3 +212,12 @@ class ContainerSettings(_FromVariables):
 def is_description_requested() -> bool:
     """Tell whether the job container is only asked which jobs it has (``BACKGROUND_JOBS_DESCRIBE=1``)."""
     return os.environ.get(f"{PREFIX}DESCRIBE") == "1"
+
+
+def hold_share() -> bool:
+    """Tell whether this process was given its share, and not inherited its variables from one that was.
+
+    The first process that asks holds it.
+    """
+    process = str(os.getpid())
+    return os.environ.setdefault(f"{PREFIX}HOLDER", process) == process

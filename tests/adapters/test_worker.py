@@ -8,10 +8,13 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -539,6 +542,114 @@ def test_what_waits_for_its_retry_ends_with_the_orchestration(
     aggregate()
     _, failures = service.get_job_results(orchestration.id, timeout=0)
     assert [failure.error.type for failure in failures or []] == ["OrchestrationTimeout"] * 2
+
+
+CHILDREN: dict[str, tuple[Callable[[], object], int]] = {
+    "returns": (lambda: "from the child", 0),
+    "exits": (lambda: sys.exit(0), 0),
+    "exits with a status": (lambda: sys.exit(7), 7),
+    "exits with a text": (lambda: sys.exit("no"), 1),
+    "raises": (lambda: math.sqrt(-1), 1),
+}
+
+
+def test_a_child_that_a_job_forks_ends_where_the_job_ends_and_never_goes_on_with_the_share(
+    service: OrchestrationService,
+    launch: Callable[..., None],
+    aggregate: Callable[[], Any],
+    tmp_path: Path,
+) -> None:
+    runs = tmp_path / "runs"
+
+    @job_name("forker")
+    def forker(params: dict[str, str], job: JobContext) -> object:
+        with runs.open("a") as file:
+            file.write(f"{os.getpid()} {job.index}\n")
+        if params["child"] not in CHILDREN:
+            return None
+        if (pid := os.fork()) == 0:
+            job.progress(50, "from the child")
+            return CHILDREN[params["child"]][0]()
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    orchestration = service.kick_off_job(
+        "forker", [{"child": child} for child in (*CHILDREN, "none")], parallelism=1
+    )
+    launch(orchestration, jobs=Jobs([forker]))
+    aggregate()
+
+    successes, failures = service.get_job_results(orchestration.id, timeout=0)
+    assert failures is None
+    assert [success.result for success in successes] == [*(status for _, status in CHILDREN.values()), None]
+    assert runs.read_text().split("\n")[:-1] == [f"{os.getpid()} {n}" for n in range(len(CHILDREN) + 1)]
+
+
+LOOPS: "asyncio.Queue[int]" = asyncio.Queue(1)
+FOUND: ContextVar[str] = ContextVar("FOUND", default="nothing")
+
+
+def test_a_client_of_a_module_works_for_all_coroutines_of_a_container_and_nothing_else_is_left(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    """Such a client belongs to the event loop in which it was used first."""
+    left: list[asyncio.Task[None]] = []
+
+    @job_name("client")
+    async def client(params: dict[str, int]) -> list[object]:
+        async def put_later() -> None:
+            await asyncio.sleep(0.01)
+            await LOOPS.put(params["n"])
+
+        putting = asyncio.create_task(put_later())
+        left.append(asyncio.create_task(asyncio.sleep(600)))
+        found = FOUND.get()
+        FOUND.set("something")
+        got = await LOOPS.get()
+        await putting
+        return [got, found, [task.cancelled() for task in left]]
+
+    orchestration = service.kick_off_job("client", [{"n": n} for n in range(3)], parallelism=1)
+    launch(orchestration, jobs=Jobs([client]))
+    aggregate()
+
+    successes, failures = service.get_job_results(orchestration.id, timeout=0)
+    assert failures is None
+    assert [success.result for success in successes] == [
+        [n, "nothing", [True] * n + [False]] for n in range(3)
+    ]
+
+
+def test_what_interrupts_a_coroutine_is_the_failure_of_its_instance_alone(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    ways: dict[str, Callable[[], object]] = {
+        "interrupt": lambda: os.kill(os.getpid(), signal.SIGINT),
+        "exit": lambda: sys.exit(3),
+        "stop": lambda: asyncio.get_running_loop().stop(),
+        "timeout": lambda: None,
+    }
+
+    @job_name("interrupted", timeout=0.5)
+    async def interrupted(params: dict[str, str]) -> str:
+        if params["way"] in ways:
+            ways[params["way"]]()
+            await asyncio.sleep(600)
+        return "well"
+
+    orchestration = service.kick_off_job(
+        "interrupted", [{"way": way} for way in (*ways, "none")], parallelism=1
+    )
+    launch(orchestration, jobs=Jobs([interrupted]))
+    aggregate()
+
+    (success,), failures = service.get_job_results(orchestration.id, timeout=0)
+    assert success.index == len(ways)
+    assert [failure.error.type for failure in failures or []] == [
+        "KeyboardInterrupt",
+        "SystemExit",
+        "RuntimeError",
+        "AttemptTimeout",
+    ]
 
 
 @job_name("fork")

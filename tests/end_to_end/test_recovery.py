@@ -131,15 +131,21 @@ def test_a_container_that_is_killed_is_launched_again_and_goes_on(
     assert count_launches(stores, orchestration, 3) >= 2
 
 
-def test_an_instance_that_keeps_killing_its_container_is_left_out_with_its_params(
-    service: OrchestrationService,
+def test_instances_that_keep_killing_their_container_are_left_out_with_their_params(
+    service: OrchestrationService, stack: LocalStack
 ) -> None:
-    orchestration = service.kick_off_job("kill_container", [{}, {"kills": 99}, {}, {}], parallelism=1)
+    """They kill more containers than the state machine launches for a share that makes no progress."""
+    params = [{}, {"kills": 99}, {}, {"kills": 98}, {"kills": 97}, {}]
+    orchestration = service.kick_off_job("kill_container", params, parallelism=1)
     successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
-    assert [success.index for success in successes] == [0, 2, 3]
+    assert [success.index for success in successes] == [0, 2, 5]
     assert [(f.index, f.params, f.error.type) for f in failures or []] == [
-        (1, {"kills": 99}, "ContainerLost")
+        (1, {"kills": 99}, "ContainerLost"),
+        (3, {"kills": 98}, "ContainerLost"),
+        (4, {"kills": 97}, "ContainerLost"),
     ]
+    # and no process goes on whose outer process was killed
+    until(lambda: not containers(stack.stack_id, orchestration.id))
 
 
 def test_a_container_that_gets_sigterm_hands_its_instance_back_without_an_attempt(

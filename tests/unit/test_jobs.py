@@ -45,14 +45,6 @@ def test_a_function_is_a_job_and_calling_it_stays_a_plain_local_call() -> None:
     assert double({"n": 4}) == 8
 
 
-def test_a_coroutine_is_awaited() -> None:
-    @job_name("later")
-    async def later(params: dict[str, int]) -> int:
-        return params["n"]
-
-    assert run(later, {"n": 4}) == 4
-
-
 def test_params_that_do_not_fit_their_type_are_refused() -> None:
     with pytest.raises(ValidationError, match="name"):
         run(Greet, {"nom": "Ada"})

@@ -12,7 +12,6 @@ import pytest
 
 from background_jobs.core.blocks import Block, InstanceRange
 from background_jobs.core.ownership import RangeLost
-from background_jobs.worker import supervisor
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 from background_jobs.worker.inner_process import Work, forking
 from background_jobs.worker.supervisor import OWN_FAILURE, SHARE_LOST, Blame, Predecessor, supervise
@@ -45,7 +44,6 @@ def test_an_attempt_that_began_while_a_late_one_was_killed_is_not_recorded_as_la
             time.sleep(0.01)
         kill(pid, number)
 
-    monkeypatch.setattr(supervisor, "SharedCurrentAttempt", current_attempt)
     monkeypatch.setattr(os, "kill", kill_a_little_later)
 
     def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
@@ -59,7 +57,7 @@ def test_an_attempt_that_began_while_a_late_one_was_killed_is_not_recorded_as_la
         while True:
             time.sleep(1)
 
-    assert supervise_work(work) == 0
+    assert supervise(forking(work), current_attempt) == 0
     blame = json.loads(blamed.read_text())
     assert (blame["index"], blame["attempt"], blame["timed_out"]) == (2, 1, False)
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from background_jobs.core.errors import InvalidJob
 from background_jobs.jobs import JobContext, Jobs, job_name
+from background_jobs.worker.coroutines import CoroutineRunner
 from background_jobs.worker.main import run_e11_job
 from tests.unit import jobs_for_type_checkers
 
@@ -182,8 +183,9 @@ RUN: dict[str, tuple[Any, Any]] = {
 def run(target: Any) -> object:
     """Run *target* as its container does: a new object of the class, and params from JSON, for each attempt."""
     definition = Jobs([target]).get("x")
-    definition(definition.read_params(b'{"n": 1}'), CONTEXT)
-    return definition(definition.read_params(json.dumps(PARAMS).encode()), CONTEXT)
+    coroutines = CoroutineRunner()
+    coroutines.result_of(definition(definition.read_params(b'{"n": 1}'), CONTEXT))
+    return coroutines.result_of(definition(definition.read_params(json.dumps(PARAMS).encode()), CONTEXT))
 
 
 @pytest.mark.parametrize("kind", RUN)

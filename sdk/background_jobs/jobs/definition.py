@@ -1,6 +1,5 @@
 """Jobs as they are registered: `@job_name`, and the jobs of a service."""
 
-import asyncio
 import inspect
 import json
 import re
@@ -59,12 +58,11 @@ class JobDefinition:
         return json.loads(line) if self.params_type is None else self.params_type.read(line)
 
     def __call__(self, params: object, context: JobContext) -> Any:  # noqa: ANN401 -- see above
-        """Run one instance with *params* as `read_params` returned them; a coroutine is awaited here."""
+        """Run one instance with *params* as `read_params` returned them; it may return a coroutine."""
         run: Callable[..., Any] = self._target
         if inspect.isclass(self._target):
             run = self._target().run  # type: ignore[attr-defined] # checked by read_signature
-        returned = self._signature.call(run, params, context)
-        return asyncio.run(returned) if inspect.iscoroutine(returned) else returned
+        return self._signature.call(run, params, context)
 
     def of(self, target: Callable[..., Any]) -> "JobDefinition":
         """Return the definition of *target*, which bears the mark of this job.

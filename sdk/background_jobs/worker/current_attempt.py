@@ -3,8 +3,11 @@
 import mmap
 import os
 import struct
+import sys
+import tempfile
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple, Self
 from zlib import crc32
 
 _RECORD: Final = struct.Struct("=qqdqq")
@@ -42,9 +45,23 @@ class SharedCurrentAttempt:
 
     def __init__(self, file: int = -1, supervisor: int | None = None) -> None:
         self._memory = mmap.mmap(file, SHARED_BYTES)
+        self.file = file
+        """The descriptor of the memory; -1 where it has none."""
         self._supervisor = os.getpid() if supervisor is None else supervisor
         self._launch, self._begun = _NONE, 0
         self.clear()
+
+    @classmethod
+    def in_file(cls) -> Self:
+        """Return memory with a descriptor, for a child that is not forked; its starter closes it."""
+        if sys.platform == "linux":
+            file = os.memfd_create("current-attempt", 0)
+        else:
+            file, path = tempfile.mkstemp()
+            Path(path).unlink()
+            os.set_inheritable(file, True)  # noqa: FBT003 -- its only way
+        os.ftruncate(file, SHARED_BYTES)
+        return cls(file)
 
     def begin_launch(self, launch: int) -> None:
         """Say as which launch of its share the process works."""

@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import io
 import logging
 import os
 import signal
@@ -49,6 +50,13 @@ def run_to_the_end(
         _finish()
     finally:
         os._exit(status)
+
+
+def print_line_by_line() -> None:
+    """Have every line written when it is printed: a job may end its process before any later moment."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
 
 
 def flush_output() -> None:

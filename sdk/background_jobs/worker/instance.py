@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from background_jobs.core.events import JobAttemptFailed, JobCompleted, JobError, JobErrored, JobEvent
 from background_jobs.core.retry import Retry, class_name, retry_in
 from background_jobs.jobs import JobContext, JobDefinition
+from background_jobs.worker.coroutines import CoroutineRunner
 from background_jobs.worker.earlier_launches import EarlierAttempts
+from background_jobs.worker.forked_children import ending_forked_children
 from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.share import InstanceParams
 
@@ -48,14 +50,15 @@ class InstanceRunner:
         self._retry = retry
         self._results = results
         self._log = log
+        self._coroutines = CoroutineRunner()
 
     def run(self, attempt: Attempt, limit: AttemptLimit) -> JobEvent:
         """Run *attempt* and return the event of its end; what the job raises becomes part of the event."""
         context = attempt.context
         started_at = datetime.now(UTC)
         try:
-            with _interruptible(), _interrupt_after(limit.seconds):
-                result = self._definition(self._definition.read_params(attempt.params.line), context)
+            with ending_forked_children(), _interruptible(), _interrupt_after(limit.seconds):
+                result = self._call(attempt)
             result_fields = self._results.store(result, context)
         except TimedOut as error:
             return self.decide_after_timeout(attempt, limit, started_at, describe_error(error).traceback)
@@ -70,6 +73,10 @@ class InstanceRunner:
             started_at=started_at,
             **result_fields,
         )
+
+    def _call(self, attempt: Attempt) -> Any:  # noqa: ANN401 -- whatever the job returns
+        params = self._definition.read_params(attempt.params.line)
+        return self._coroutines.result_of(self._definition(params, attempt.context))
 
     def decide_after_timeout(
         self, attempt: Attempt, limit: AttemptLimit, started_at: datetime | None = None, trace: str = ""

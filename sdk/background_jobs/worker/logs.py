@@ -5,13 +5,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from background_jobs.core import ids
-from background_jobs.json_log import JsonFormatter
+from background_jobs.json_log import FOR_PEOPLE, JsonFormatter
 from background_jobs.settings import ContainerSettings
 
 if TYPE_CHECKING:
     from background_jobs.worker.current_attempt import SharedCurrentAttempt
-
-_FOR_PEOPLE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class ContainerLog:
@@ -22,11 +20,17 @@ class ContainerLog:
         self.current_attempt: SharedCurrentAttempt | None = None
         """The attempt that runs now, in the process of the jobs; None in the supervisor."""
 
+    @property
+    def is_for_machines(self) -> bool:
+        """Whether the lines are JSON, as they are on ECS."""
+        return bool(self._settings.metadata_uri)
+
     def begin(self) -> None:
         """Log to standard error, unless the user has set up logging in another way."""
         handler = logging.StreamHandler(sys.stderr)
-        on_ecs = bool(self._settings.metadata_uri)
-        handler.setFormatter(JsonFormatter(self.context) if on_ecs else logging.Formatter(_FOR_PEOPLE))
+        handler.setFormatter(
+            JsonFormatter(self.context) if self.is_for_machines else logging.Formatter(FOR_PEOPLE)
+        )
         logging.basicConfig(level=logging.INFO, handlers=[handler])
 
     def context(self) -> dict[str, object]:

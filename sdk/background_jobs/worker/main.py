@@ -1,17 +1,22 @@
 """The whole main of a container: `run_e11_job([...])`."""
 
 import json
+import logging
 import sys
 from collections.abc import Iterable
+from typing import Final
 
 from background_jobs.aws.stores import Stores
 from background_jobs.jobs import Jobs
-from background_jobs.settings import ContainerSettings, Settings, is_description_requested
+from background_jobs.settings import ContainerSettings, Settings, hold_share, is_description_requested
 from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
-from background_jobs.worker.inner_process import forking
+from background_jobs.worker.fresh_process import become_supervisor, find_reason_not_to_fork, receive_handover
+from background_jobs.worker.inner_process import forking, print_line_by_line, run_to_the_end
 from background_jobs.worker.logs import ContainerLog
 from background_jobs.worker.supervisor import Predecessor, supervise
+
+_log: Final = logging.getLogger(__name__)
 
 
 def run_e11_job(jobs: Iterable[object]) -> None:
@@ -20,20 +25,30 @@ def run_e11_job(jobs: Iterable[object]) -> None:
     *jobs* are the classes and functions decorated with `@job_name`. What a job raises becomes the outcome
     of its instance. The jobs run in a child process, so a job that ends its process does not end the
     container. Exits with status 0 when every instance has its outcome in the log, and with 75 when the share
-    belongs to a later launch. Raises InvalidJob, and MissingSettings outside of a container.
+    belongs to a later launch. In a process that a job has made, as a pool of processes does, it does nothing.
+    Raises InvalidJob, and MissingSettings outside of a container.
     """
     registered = Jobs(jobs)
     if is_description_requested():
         registered.read_annotations()
         print(json.dumps({"job_names": registered.names}))  # noqa: T201 -- the stack reads it
         return
+    handover = receive_handover()
+    if handover is None and not hold_share():
+        return
     container, settings = ContainerSettings.from_env(), Settings.from_env()
     log = ContainerLog(container)
     log.begin()
+    print_line_by_line()
 
     def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
         log.current_attempt = current_attempt
         return Container(registered, container, Stores.of(settings), current_attempt, predecessor).work()
 
+    if handover is not None:
+        run_to_the_end(work, handover.current_attempt, handover.predecessor)
+    if reason := find_reason_not_to_fork():
+        _log.info("The jobs' main has opened %s: it is run again, in a process of its own", reason)
+        become_supervisor(log.context() if log.is_for_machines else None)
     if status := supervise(forking(work)):
         sys.exit(status)

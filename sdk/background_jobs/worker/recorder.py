@@ -1,5 +1,6 @@
 """What records the events of the instances, and knows which must be in the log before the work goes on."""
 
+import os
 from datetime import UTC, datetime
 from typing import Final, Self
 
@@ -33,6 +34,7 @@ class EventRecorder:
         self._earlier = earlier
         self._current_attempt = current_attempt
         self._begun = 0
+        self._process = os.getpid()
 
     def __enter__(self) -> Self:
         self._writer.__enter__()
@@ -61,7 +63,9 @@ class EventRecorder:
         self._begun += 1
 
     def record_progress(self, index: int, attempt: int, percent: int, message: str) -> None:
-        """Record how far an attempt is."""
+        """Record how far an attempt is; a process that the job forked records nothing."""
+        if os.getpid() != self._process:
+            return
         self._writer.add(
             JobProgressed(
                 orchestration_id=self._orchestration_id,

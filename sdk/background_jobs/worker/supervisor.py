@@ -57,17 +57,18 @@ Start = Callable[[SharedCurrentAttempt, Predecessor | None], int]
 """Starts the process that runs the jobs, and returns its id."""
 
 
-def supervise(start: Start) -> int:
+def supervise(start: Start, share: Callable[[], SharedCurrentAttempt] = SharedCurrentAttempt) -> int:
     """Have a process that *start* starts work through the share; return the exit status of the container.
 
-    The process publishes its current attempt in the memory that *start* is given. When a job has ended the
-    process, or our own code failed in it, another one is started, which is told about its predecessor.
-    Only a process in which no attempt began ends the container, so that a launch is spent for nothing less.
+    The process publishes its current attempt in the memory that *share* makes and *start* is given. When a
+    job has ended the process, or our own code failed in it, another one is started, which is told about its
+    predecessor. Only a process in which no attempt began ends the container, so that a launch is spent for
+    nothing less.
     """
     predecessor: Predecessor | None = None
     with _noting_termination() as termination:
         while True:
-            current_attempt = SharedCurrentAttempt()
+            current_attempt = share()
             child = _Child(start(current_attempt, predecessor), current_attempt)
             code, killed_for_timeout = child.wait(termination)
             if termination.requested:
@@ -103,6 +104,7 @@ def _noting_termination() -> Iterator[_Termination]:
     termination = _Termination()
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, termination.note) for number in numbers]
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     try:
         yield termination
     finally:

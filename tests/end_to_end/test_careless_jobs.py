@@ -1,0 +1,71 @@
+"""Containers whose jobs have threads and processes of their own, and a main without any guard."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from background_jobs import OrchestrationService
+from background_jobs.aws.stores import Stores
+from background_jobs.core.events import ContainerEnded
+from background_jobs.local_stack import LocalStack
+from tests.offline import until
+
+PATIENCE = 120
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    with LocalStack(jobs=str(Path(__file__).with_name("careless_jobs.py")), containers=2) as stack:
+        yield stack
+
+
+def test_a_thread_that_the_module_of_a_job_has_started_answers_its_job(service: OrchestrationService) -> None:
+    orchestration = service.kick_off_job("ask_thread", [{"n": n} for n in range(3)], parallelism=1)
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    assert failures is None
+    assert [success.result for success in successes] == [0, 1, 4]
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_process_that_a_job_makes_is_no_second_worker(
+    service: OrchestrationService, tmp_path: Path, method: str
+) -> None:
+    """It runs the jobs' main, with the variables of its container."""
+    runs = tmp_path / "runs"
+    params = [{"n": n, "runs": str(runs), "method": method} for n in range(3)]
+    orchestration = service.kick_off_job("ask_process", params, parallelism=1)
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    assert failures is None
+    assert [success.result for success in successes] == [0, 1, 4]
+    assert runs.read_text().split() == ["0", "1", "2"]
+
+
+def test_threads_and_handlers_that_a_job_leaves_behind_get_their_end(
+    service: OrchestrationService, tmp_path: Path
+) -> None:
+    service.kick_off_job("leave", [{"folder": str(tmp_path)}])
+    until(lambda: {path.name for path in tmp_path.iterdir()} == {"thread", "handler"})
+
+
+def test_jobs_that_end_their_process_lose_neither_their_siblings_nor_what_they_printed(
+    service: OrchestrationService, stack: LocalStack
+) -> None:
+    ways = ["", "exit", "kill", "exit", "kill", "exit", ""]
+    orchestration = service.kick_off_job("end", [{"how": way} for way in ways], parallelism=1)
+
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+
+    assert [success.index for success in successes] == [0, 6]
+    assert [(f.index, f.error.type, f.attempts) for f in failures or []] == [
+        (n, "ContainerLost", 2) for n in range(1, 6)
+    ]
+    reasons = ["exit code 70" if way == "exit" else "signal 9" for way in ways[1:6]]
+    assert all(
+        reason in failure.error.message for reason, failure in zip(reasons, failures or [], strict=True)
+    )
+    log = Path((failures or [])[0].log).read_text()
+    assert [log.count(f"last words of {n}") for n in range(1, 6)] == [2] * 5
+    # the first launch has seen it to the end
+    events = Stores.of(stack.settings).event_log.read_all(orchestration.id, len(ways))
+    assert [event.status for event in events if isinstance(event, ContainerEnded)] == [0]
