@@ -55,12 +55,12 @@ def receive_handover() -> Handover | None:
 
 
 def find_reason_not_to_fork() -> str:
-    """Return what this process has that would not work in a fork of it; empty where there is nothing."""
+    """Return what the jobs' main did that would not work in a fork of it; empty where a fork will do."""
     if not sys.executable or getattr(sys, "frozen", False) or not _main_can_be_run_again():
         return ""
-    if (threads := _count_threads()) > 1:
-        return f"{threads - 1} threads"
-    return "an open socket" if _has_socket() else ""
+    if _count_threads() > 1:
+        return "started a thread"
+    return "opened a socket" if _has_socket() else ""
 
 
 def become_supervisor(log_fields: Mapping[str, object] | None) -> NoReturn:

@@ -48,7 +48,7 @@ def run_e11_job(jobs: Iterable[object]) -> None:
     if handover is not None:
         run_to_the_end(work, handover.current_attempt, handover.predecessor)
     if reason := find_reason_not_to_fork():
-        _log.info("The jobs' main has opened %s: it is run again, in a process of its own", reason)
+        _log.info("The jobs' main has %s: it is run again, in a process of its own", reason)
         become_supervisor(log.context() if log.is_for_machines else None)
     if status := supervise(forking(work)):
         sys.exit(status)
