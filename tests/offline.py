@@ -39,6 +39,14 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     raise AssertionError(f"not within {seconds} s: {condition}")
 
 
+def is_running(pid: int) -> bool:
+    """Tell whether a process has not ended; a zombie has."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def containers(stack_id: str, orchestration_id: str) -> list[psutil.Process]:
     """Return the outer processes of the containers that work for an orchestration."""
     found = []

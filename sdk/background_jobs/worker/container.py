@@ -23,12 +23,13 @@ from background_jobs.worker.launch import Append, Launch
 from background_jobs.worker.log_location import log_location
 from background_jobs.worker.owned_ranges import OwnedRanges
 from background_jobs.worker.predecessor import judge_lost_attempt, poison_error
+from background_jobs.worker.process_cleanup import ProcessCleanup
 from background_jobs.worker.recorder import EventRecorder
 from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.run_queue import QueuedInstance, RunQueue
 from background_jobs.worker.share import AssignedShare
 from background_jobs.worker.stop_signals import StopSignals
-from background_jobs.worker.supervisor import SHARE_LOST, TERMINATED, Blame, Predecessor
+from background_jobs.worker.supervisor import REPLACED, SHARE_LOST, TERMINATED, Blame, Predecessor
 from background_jobs.worker.working_time import WorkingTime, seconds_since_boot
 
 _log = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ class Container:
         self._settings = settings
         self._payloads = stores.payloads
         self._current_attempt = current_attempt
-        self._blame = predecessor.blame if predecessor else None
+        self._predecessor = predecessor
+        self._is_to_be_replaced = False
         self._share = AssignedShare.from_settings(settings)
         self._log = log_location(settings)
         self._working_time = WorkingTime()
@@ -93,9 +95,14 @@ class Container:
                 self._error_all(RunQueue(self._queued_instances()), describe_error(refused))
             else:
                 self._run_all(definition)
-        status = TERMINATED if self._stop_signals.terminated else 0
+        status = self._status()
         self._launch.end(status)
         return status
+
+    def _status(self) -> int:
+        if self._stop_signals.terminated:
+            return TERMINATED
+        return REPLACED if self._is_to_be_replaced else 0
 
     def _appender(self, event_log: EventLog) -> Append:
         return lambda event: self._working_time.try_until_over(lambda: event_log.append(event))
@@ -106,19 +113,33 @@ class Container:
         return OwnedRanges(block_log, ranges, self._launch.number, self._working_time)
 
     def _take_over(self, ranges: OwnedRanges) -> EarlierLaunches:
-        return EarlierLaunches.take_over(
-            ranges, self._launch.number, culprit_is_known=self._blame is not None
-        )
+        before = self._predecessor
+        is_known = before is not None and (before.in_order or before.blame is not None)
+        return EarlierLaunches.take_over(ranges, self._launch.number, culprit_is_known=is_known)
 
     def _run_all(self, definition: JobDefinition) -> None:
         retry = self._started.retry or definition.retry
         folder = payload_folder(self._settings.service, self._settings.orchestration_id)
         results = ResultStore(self._payloads, folder, self._working_time)
         runner = InstanceRunner(definition, retry, results, self._log)
-        if self._blame:
-            self._judge_predecessor(runner, definition, self._blame)
+        if self._predecessor and self._predecessor.blame:
+            self._judge_predecessor(runner, definition, self._predecessor.blame)
         run_queue = RunQueue(self._queued_instances())
+        with ProcessCleanup(self._current_attempt.supervisor) as cleanup:
+            self._run_queued(run_queue, runner, definition, cleanup)
+
+    def _run_queued(
+        self,
+        run_queue: RunQueue,
+        runner: InstanceRunner,
+        definition: JobDefinition,
+        cleanup: ProcessCleanup,
+    ) -> None:
         while (instance := run_queue.next(time.time())) and not self._stop_signals.terminated:
+            if cleanup.failed:
+                _log.warning("A fresh process goes on with the share: %s", cleanup.failed)
+                self._is_to_be_replaced = True
+                return
             if error := self._stop_signals.error():
                 run_queue.defer(instance)
                 self._error_all(run_queue, error)
@@ -126,7 +147,7 @@ class Container:
                 run_queue.defer(instance)
                 self._stop_signals.wait(min(instance.due - time.time(), self._stop_signals.seconds_left()))
             else:
-                event = self._run_once(runner, definition, instance)
+                event = cleanup.run(self._run_once, runner, definition, instance)
                 self._recorder.record_end(event)
                 if isinstance(event, JobAttemptFailed):
                     due = event.retry_at.timestamp()

@@ -47,7 +47,7 @@ class SharedCurrentAttempt:
         self._memory = mmap.mmap(file, SHARED_BYTES)
         self.file = file
         """The descriptor of the memory; -1 where it has none."""
-        self._supervisor = os.getpid() if supervisor is None else supervisor
+        self.supervisor: Final = os.getpid() if supervisor is None else supervisor
         self._launch, self._begun = _NONE, 0
         self.clear()
 
@@ -99,7 +99,7 @@ class SharedCurrentAttempt:
 
     def is_unwatched(self) -> bool:
         """Tell whether the supervisor of this process is gone."""
-        return self._supervisor not in {os.getpid(), os.getppid()}
+        return self.supervisor not in {os.getpid(), os.getppid()}
 
     def _read(self) -> _Record | None:
         written = self._memory[:_END]

@@ -16,7 +16,10 @@ from background_jobs.core.limits import LOOK_SECONDS
 from background_jobs.worker.instance import AttemptLimit
 from background_jobs.worker.working_time import WorkingTime
 
-_TIMEOUT: Final = "OrchestrationTimeout"
+_ATTEMPT_TIMEOUT: Final = "AttemptTimeout"
+_ORCHESTRATION_TIMEOUT: Final = "OrchestrationTimeout"
+TIMEOUTS: Final = frozenset({_ATTEMPT_TIMEOUT, _ORCHESTRATION_TIMEOUT})
+"""The types of error of an attempt that took longer than it may."""
 _TICK_SECONDS: Final = 0.2
 _TICKS_PER_LOOK: Final = round(LOOK_SECONDS / _TICK_SECONDS)
 _log = logging.getLogger(__name__)
@@ -56,16 +59,16 @@ class StopSignals:
         if self.cancelled.is_set():
             return JobError(type="Cancelled", message=self._reason or "The orchestration was cancelled.")
         if self.seconds_left() <= 0:
-            return JobError(type=_TIMEOUT, message=self._timeout_message)
+            return JobError(type=_ORCHESTRATION_TIMEOUT, message=self._timeout_message)
         return None
 
     def limit_attempt(self, timeout: float | None) -> AttemptLimit:
         """Return how long an attempt of a job with this *timeout* may take that begins now."""
         left = self.seconds_left()
         if timeout is None or left < timeout:
-            return AttemptLimit(left, _TIMEOUT, self._timeout_message)
+            return AttemptLimit(left, _ORCHESTRATION_TIMEOUT, self._timeout_message)
         message = f"The attempt took longer than its timeout of {timeout:g} s."
-        return AttemptLimit(timeout, "AttemptTimeout", message)
+        return AttemptLimit(timeout, _ATTEMPT_TIMEOUT, message)
 
     def seconds_left(self) -> float:
         """Return how long the orchestration's timeout leaves; infinite where it has none."""

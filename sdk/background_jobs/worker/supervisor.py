@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
+from background_jobs.worker.descendants import adopting_orphans, reap
 
 OWN_FAILURE: Final = 70
 """The exit status where our own code failed, not a job (EX_SOFTWARE)."""
@@ -22,6 +23,8 @@ container and launches the share again, and that launch finds in the log what is
 would take the share for done, while somebody else still works on it.
 """
 TERMINATED: Final = 128 + signal.SIGTERM
+REPLACED: Final = 76
+"""The status of a process that ended between two attempts so that a fresh one goes on with its share."""
 
 _LOOK_SECONDS: Final = 0.1
 _TIMEOUT_GRACE_SECONDS: Final = 1.0
@@ -51,6 +54,8 @@ class Predecessor:
     """As which launch of the share it worked."""
     blame: Blame | None = None
     """The attempt that ended it; None where it ended between two attempts, or by a failure of our own."""
+    in_order: bool = False
+    """Whether all that it did is in the log."""
 
 
 Start = Callable[[SharedCurrentAttempt, Predecessor | None], int]
@@ -66,16 +71,17 @@ def supervise(start: Start, share: Callable[[], SharedCurrentAttempt] = SharedCu
     nothing less.
     """
     predecessor: Predecessor | None = None
-    with _noting_termination() as termination:
+    with _noting_termination() as termination, adopting_orphans() as descendants:
         while True:
             current_attempt = share()
             child = _Child(start(current_attempt, predecessor), current_attempt)
             code, killed_for_timeout = child.wait(termination)
+            descendants.end()
             if termination.requested:
                 return TERMINATED
             # A job may end its process with any status, so our own code announces how it ends.
             announced = current_attempt.read_end()
-            if announced not in {None, OWN_FAILURE}:
+            if announced not in {None, OWN_FAILURE, REPLACED}:
                 return announced or 0
             launch = current_attempt.read_launch()
             if launch is None:
@@ -86,8 +92,9 @@ def supervise(start: Start, share: Callable[[], SharedCurrentAttempt] = SharedCu
             blame = (
                 _blame_attempt(current, code, timed_out=current == killed_for_timeout) if current else None
             )
-            _log.error("%s; another process goes on", _describe_end(blame, code))
-            predecessor = Predecessor(launch, blame)
+            if announced != REPLACED:
+                _log.error("%s; another process goes on", _describe_end(blame, code))
+            predecessor = Predecessor(launch, blame, in_order=announced == REPLACED)
 
 
 class _Termination:
@@ -134,6 +141,7 @@ class _Child:
                     time.sleep(_LOOK_SECONDS)
                 else:
                     select.select([ended], [], [], _LOOK_SECONDS)
+                reap(spared={self._pid})
                 pid, wait_status = os.waitpid(self._pid, os.WNOHANG)
                 if pid:
                     return os.waitstatus_to_exitcode(wait_status), self._late

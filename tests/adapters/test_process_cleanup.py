@@ -1,0 +1,88 @@
+"""What an instance leaves behind does not reach the next: one share, in this process."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from background_jobs import JobContext, OrchestrationService, Retry, job_name
+from background_jobs.jobs import Jobs
+from tests.offline import is_running
+
+
+@job_name("untidy")
+def untidy(params: dict[str, Any], job: JobContext) -> list[object]:
+    """Tell what another instance left, and leave the same."""
+    found = [str(Path.cwd()), os.environ.get("CUSTOMER"), signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN]
+    os.chdir("/proc")
+    os.environ["CUSTOMER"] = "acme"
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    if params["fails"]:
+        raise OSError("away")
+    return found
+
+
+def test_an_instance_finds_nothing_that_another_left_in_the_process(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    params = [{"fails": fails} for fails in (False, True, False)]
+    orchestration = service.kick_off_job("untidy", params, parallelism=1)
+    launch(orchestration, jobs=Jobs([untidy]))
+    aggregate()
+    successes, _ = service.get_job_results(orchestration.id, timeout=0)
+    assert [success.result for success in successes] == [[str(Path.cwd()), None, False]] * 2
+
+
+@job_name("children", timeout=60, retry=Retry(max_attempts=2, base_seconds=0.001))
+def leave_children(params: dict[str, Any], job: JobContext) -> int | None:
+    """Leave a child, or tell whether the one that another attempt left still runs."""
+    pid_file = Path(params["pid"])
+    if job.index == 1 or job.attempt == 2:
+        return is_running(int(pid_file.read_text()))
+    pid_file.write_text(str(os.posix_spawnp("sleep", ["sleep", "600"], os.environ, setsid=True)))
+    if params.get("fails"):
+        raise OSError("away")
+    return None
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_child_ends_with_the_attempt_that_left_it(
+    service: OrchestrationService,
+    launch: Callable[..., None],
+    aggregate: Callable[[], Any],
+    tmp_path: Path,
+    fails: bool,  # noqa: FBT001 -- pytest passes it by name
+) -> None:
+    params = [{"pid": str(tmp_path / "pid"), "fails": fails}] * 2
+    orchestration = service.kick_off_job("children", params, parallelism=1)
+    launch(orchestration, jobs=Jobs([leave_children]))
+    aggregate()
+    successes, _ = service.get_job_results(orchestration.id, timeout=0)
+    assert [success.result for success in successes] == ([False, False] if fails else [None, False])
+
+
+POOL: list[ProcessPoolExecutor] = []
+
+
+@job_name("pool")
+def use_the_pool(params: dict[str, Any]) -> int:
+    if not POOL:
+        POOL.append(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")))
+    return POOL[0].submit(os.getpid).result(60)
+
+
+def test_a_pool_of_processes_may_stay_from_instance_to_instance(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    orchestration = service.kick_off_job("pool", [{}] * 3, parallelism=1)
+    launch(orchestration, jobs=Jobs([use_the_pool]))
+    aggregate()
+    successes, _ = service.get_job_results(orchestration.id, timeout=0)
+    POOL.pop().shutdown()
+    assert len({success.result for success in successes}) == 1
+    assert len(successes) == 3
