@@ -18,7 +18,11 @@ from tests.offline import is_running
 @job_name("untidy")
 def untidy(params: dict[str, Any], job: JobContext) -> list[object]:
     """Tell what another instance left, and leave the same."""
-    found = [str(Path.cwd()), os.environ.get("CUSTOMER"), signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN]
+    found: list[object] = [
+        str(Path.cwd()),
+        os.environ.get("CUSTOMER"),
+        signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN,
+    ]
     os.chdir("/proc")
     os.environ["CUSTOMER"] = "acme"
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
