@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from background_jobs.local_stack.process_runner import ProcessContainer, ProcessContainers, ProcessLauncher
+from tests.offline import is_running
 
 Make = Callable[..., ProcessContainers]
 
@@ -102,3 +103,19 @@ def test_stopping_reaches_the_children_of_the_job(make_containers: Make) -> None
     container.stop(timeout=5)
     psutil.wait_procs([child], timeout=5)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_container_that_is_killed_leaves_no_process_in_a_session_of_its_own(make_containers: Make) -> None:
+    code = (
+        "import subprocess, time; "
+        "print(subprocess.Popen(['sleep', '600'], start_new_session=True).pid, flush=True); time.sleep(600)"
+    )
+    container = run_container(make_containers(code))
+    follow = container.logs(stream=True)
+    assert not isinstance(follow, bytes)
+    pid = int(next(follow))
+
+    container.remove(force=True)
+
+    container.wait()
+    assert not is_running(pid)

@@ -29,12 +29,19 @@ class JobDefinition:
     """
 
     def __init__(
-        self, name: str, target: Callable[..., Any], retry: Retry = ONCE, timeout: float | None = None
+        self,
+        name: str,
+        target: Callable[..., Any],
+        retry: Retry = ONCE,
+        timeout: float | None = None,
+        *,
+        process_per_instance: bool = False,
     ) -> None:
         self.name = name
         self.retry = retry
         self.timeout = timeout
         """Seconds that an attempt may take; None for no limit."""
+        self.process_per_instance = process_per_instance
         self._target = target
         self._signature: Signature = read_signature(name, target)
 
@@ -78,18 +85,30 @@ class JobDefinition:
                 f"A decorator above @job_name({self.name!r}) made {describe(target)} of the class "
                 f"{self._target.__qualname__}: put @job_name({self.name!r}) on top."
             )
-        definition = JobDefinition(self.name, target, self.retry, self.timeout)
+        definition = JobDefinition(
+            self.name,
+            target,
+            self.retry,
+            self.timeout,
+            process_per_instance=self.process_per_instance,
+        )
         setattr(target, _MARK, definition)
         return definition
 
 
 def job_name(
-    name: str, *, retry: Retry | None = None, timeout: float | timedelta | None = None
+    name: str,
+    *,
+    retry: Retry | None = None,
+    timeout: float | timedelta | None = None,
+    process_per_instance: bool = False,
 ) -> Callable[[_T], _T]:
     """Register a class with a `run` method, or a function, as the job *name*.
 
     *retry* says which errors are tried again; without it none are. *timeout* is what one attempt may take,
     in seconds or as a timedelta; it ends sleeping and computing attempts alike (docs/containers.md).
+    *process_per_instance* forks a process for each attempt, for a job whose libraries leak or keep state; it
+    costs some milliseconds, and threads that the module has started do not run there.
 
     `run` takes the params (a dict, or whatever type its annotation names: pydantic validates them) and, if
     it wants one, a JobContext. What it returns is the instance's result, anything that JSON can hold.
@@ -103,10 +122,16 @@ def job_name(
             f"The job {name!r} has retry={describe(retry)}: write retry=Retry(max_attempts=3), "
             "with Retry from background_jobs."
         )
+    if not isinstance(process_per_instance, bool):
+        raise InvalidJob(
+            f"The job {name!r} has process_per_instance={describe(process_per_instance)}: write True or False."
+        )
     seconds = _to_seconds(name, timeout)
 
     def register(target: _T) -> _T:
-        definition = JobDefinition(name, target, retry or ONCE, seconds)
+        definition = JobDefinition(
+            name, target, retry or ONCE, seconds, process_per_instance=process_per_instance
+        )
         try:
             setattr(target, _MARK, definition)
         except (AttributeError, TypeError):

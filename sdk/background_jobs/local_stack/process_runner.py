@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from background_jobs.local_stack.processes import STACK_ID, STACK_PROJECT
+from background_jobs.local_stack.processes import LOG, STACK_ID, STACK_PROJECT, kill_container
 
 _INHERITED: Final = (STACK_ID, STACK_PROJECT, "HOME", "PATH")
 _POLL_SECONDS: Final = 0.05
@@ -192,12 +192,15 @@ class ProcessContainers:
             # boto3 refuses the address of the emulator's credentials; the log is known without its metadata.
             if not name.startswith(("AWS_CONTAINER_", "ECS_CONTAINER_"))
         }
-        return own | self._shared | {"BACKGROUND_JOBS_LOG": str(log)}
+        return own | self._shared | {LOG: str(log)}
 
     def _attend(self, container: ProcessContainer, process: "subprocess.Popen[bytes]") -> None:
         code = process.wait()
         # A real container ends with its first process, and so do the processes that this one started.
         container.remove(force=True)
+        if code < 0:
+            # It was killed, and could not end those that have a session of their own.
+            kill_container(container.log)
         container.exit_code = code if code >= 0 else 128 - code
         container.ended.set()
         self._free.release()

@@ -8,12 +8,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import psutil
 
 STACK_ID: Final = "BACKGROUND_JOBS_STACK_ID"
 """The variable that all processes of a stack inherit, and by which they are found."""
+LOG: Final = "BACKGROUND_JOBS_LOG"
+"""The variable that all processes of a container inherit, and that is its own."""
 
 STACK_PROJECT: Final = "BACKGROUND_JOBS_STACK_PROJECT"
 """The variable that the processes of a stack that stays have beside it: the folder whose stack it is."""
@@ -25,6 +29,14 @@ _ROUNDS: Final = 10
 def find_processes(stack_id: str) -> list[psutil.Process]:
     """Return the processes of a stack, this one left out."""
     return find_marked(STACK_ID, stack_id)
+
+
+def kill_container(log: Path) -> None:
+    """Kill what is left of the container with this log, also in sessions of its own, and wait for the end."""
+    processes = find_marked(LOG, str(log))
+    for process in processes:
+        _tolerate(process.kill)
+    psutil.wait_procs(processes, timeout=_GRACE_SECONDS)
 
 
 def find_marked(variable: str, value: str | None = None) -> list[psutil.Process]:
@@ -44,7 +56,7 @@ def find_marked(variable: str, value: str | None = None) -> list[psutil.Process]
 def end_all(stack_id: str) -> None:
     """End every process of a stack but this one: with SIGTERM, then with SIGKILL, until none is left."""
     for _ in range(_ROUNDS):
-        processes = find_processes(stack_id)
+        processes = _with_children(find_processes(stack_id))
         if not processes:
             return
         for process in processes:
@@ -53,6 +65,16 @@ def end_all(stack_id: str) -> None:
         for process in stubborn:
             _tolerate(process.kill)
         psutil.wait_procs(stubborn, timeout=_GRACE_SECONDS)
+
+
+def _with_children(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Return *processes* and what they started, which may have been given other variables."""
+    found = dict.fromkeys(processes)
+    for process in processes:
+        with suppress(psutil.Error):
+            found |= dict.fromkeys(process.children(recursive=True))
+    found.pop(psutil.Process(), None)
+    return list(found)
 
 
 def start_watchdog(*, in_docker: bool) -> "subprocess.Popen[bytes]":

@@ -33,6 +33,7 @@ from background_jobs.local_stack.stack_check import StackCheck
 from background_jobs.local_stack.substitutions import substitute
 from background_jobs.local_stack.variables import REGION, client_variables
 from background_jobs.settings import Settings
+from background_jobs.worker.descendants import adopting_orphans
 
 ACCOUNT: Final = "000000000000"
 READY: Final = "ready.json"
@@ -86,7 +87,8 @@ def main(options: ServerOptions) -> None:
     containers = ProcessContainers(launcher, variables, options.folder, options.containers)
     runner = ProcessRunner(containers)
     try:
-        asyncio.run(_serve(listeners, options, runner))
+        with adopting_orphans():
+            asyncio.run(_serve(listeners, options, runner))
     finally:
         runner.stop_all()
         end_all(os.environ[STACK_ID])

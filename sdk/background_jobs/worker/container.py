@@ -15,6 +15,7 @@ from background_jobs.core.events import JobAttemptFailed, JobError, JobEvent
 from background_jobs.core.payload_keys import payload_folder
 from background_jobs.jobs import JobContext, JobDefinition, Jobs
 from background_jobs.settings import ContainerSettings
+from background_jobs.worker.attempt_process import AttemptProcessRunner
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 from background_jobs.worker.earlier_launches import EarlierLaunches
 from background_jobs.worker.event_writer import EventWriter
@@ -121,7 +122,8 @@ class Container:
         retry = self._started.retry or definition.retry
         folder = payload_folder(self._settings.service, self._settings.orchestration_id)
         results = ResultStore(self._payloads, folder, self._working_time)
-        runner = InstanceRunner(definition, retry, results, self._log)
+        runner_type = AttemptProcessRunner if definition.process_per_instance else InstanceRunner
+        runner = runner_type(definition, retry, results, self._log)
         if self._predecessor and self._predecessor.blame:
             self._judge_predecessor(runner, definition, self._predecessor.blame)
         run_queue = RunQueue(self._queued_instances())

@@ -29,13 +29,18 @@ class ResultStore:
         """
         if result is None:
             return {}
-        try:
-            plain, document = result_document(result)
-        except InvalidResult as invalid:
-            where = f"{context.job_name}[{context.index}] {context.job_id}"
-            raise InvalidResult(f"{where}: {invalid}") from invalid
+        plain, document = as_document(result, context)
         if len(document) <= INLINE_BYTES:
             return {"result": plain}
         key = f"{self._folder}/results/{context.index:08d}-{sha256(document).hexdigest()}.json"
         self._working_time.try_until_over(lambda: self._payloads.put(key, document))
         return {"result_ref": PayloadRef(key=key)}
+
+
+def as_document(result: object, context: JobContext) -> tuple[Any, bytes]:
+    """Return *result* as plain JSON types and as bytes. Raises InvalidResult, which names the instance."""
+    try:
+        return result_document(result)
+    except InvalidResult as invalid:
+        where = f"{context.job_name}[{context.index}] {context.job_id}"
+        raise InvalidResult(f"{where}: {invalid}") from invalid

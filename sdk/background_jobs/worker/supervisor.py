@@ -176,16 +176,17 @@ def _open_pidfd(pid: int) -> int | None:
 
 def _blame_attempt(current: CurrentAttempt, code: int, *, timed_out: bool) -> Blame:
     late = "it was stopped by force, for it did not notice its timeout"
-    return Blame(current.index, current.attempt, late if timed_out else _describe_code(code), timed_out)
+    return Blame(current.index, current.attempt, late if timed_out else describe_code(code), timed_out)
 
 
 def _describe_end(blame: Blame | None, code: int) -> str:
     if blame is None:
-        return f"The process of the jobs ended between two attempts ({_describe_code(code)})"
+        return f"The process of the jobs ended between two attempts ({describe_code(code)})"
     return f"Instance {blame.index} ended its process ({blame.reason})"
 
 
-def _describe_code(code: int) -> str:
+def describe_code(code: int) -> str:
+    """Return in words how a process ended: with which exit code, or by which signal where it is negative."""
     if code >= 0:
         return f"exit code {code}"
     hint = "; out of memory looks like this" if -code == signal.SIGKILL else ""

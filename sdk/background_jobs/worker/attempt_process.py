@@ -1,0 +1,135 @@
+"""Attempts that run in a process of their own, which is forked for each and ends with it."""
+
+import mmap
+import multiprocessing
+import signal
+import threading
+import time
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from threading import Event
+from typing import Any, Final, cast
+
+from background_jobs.core.events import JobCompleted, JobEvent
+from background_jobs.core.retry import Retry
+from background_jobs.jobs import JobContext, JobDefinition
+from background_jobs.worker.instance import Attempt, AttemptLimit, InstanceRunner, describe_error
+from background_jobs.worker.predecessor import judge_lost_attempt
+from background_jobs.worker.result_store import ResultStore, as_document
+from background_jobs.worker.supervisor import Blame, describe_code
+
+_FORK: Final = multiprocessing.get_context("fork")
+_TIMEOUT_GRACE_SECONDS: Final = 0.5
+"""How long an attempt may take to notice its timeout; then its process is killed."""
+_END_GRACE_SECONDS: Final = 25.0
+"""How long threads and handlers of atexit may take after an attempt."""
+_LOOK_SECONDS: Final = 0.2
+
+
+class AttemptProcessRunner(InstanceRunner):
+    """Runs attempts of one job, one after the other, each in a process of its own.
+
+    The process does nothing but run the job. This one stores what it returns and records what it reports,
+    because the other must not use connections to AWS that both have.
+    """
+
+    def __init__(self, definition: JobDefinition, retry: Retry, results: ResultStore, log: str) -> None:
+        super().__init__(definition, retry, results, log)
+        self._in_child = InstanceRunner(definition, retry, cast("ResultStore", _UnstoredResults()), log)
+
+    def run(self, attempt: Attempt, limit: AttemptLimit) -> JobEvent:
+        """Run *attempt* and return the event of its end, also where it ended its process."""
+        deadline = time.monotonic() + limit.seconds
+        cancelled = _SharedFlag()
+        receiver, sender = _FORK.Pipe(duplex=False)
+        process = _FORK.Process(target=self._run_in_child, args=(attempt, limit, cancelled, sender))
+        process.start()
+        sender.close()
+        with receiver:
+            event = _receive(receiver, process, attempt.context, cancelled, deadline)
+        if event is not None:
+            process.join(max(0.0, min(_END_GRACE_SECONDS, deadline - time.monotonic())))
+        is_late = event is None and process.is_alive()
+        process.kill()
+        process.join()
+        if event is not None:
+            return self._stored(event, attempt)
+        context, reason = attempt.context, describe_code(process.exitcode or 0)
+        blame = Blame(context.index, context.attempt, reason, timed_out=is_late)
+        return judge_lost_attempt(blame, attempt, self, limit)
+
+    def _run_in_child(
+        self, attempt: Attempt, limit: AttemptLimit, cancelled: "_SharedFlag", sender: Connection
+    ) -> None:
+        # The attempt may go on after SIGTERM, as it may where it has no process of its own.
+        signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+        sending = threading.Lock()
+
+        def record(percent: int, message: str) -> None:
+            with sending:
+                sender.send((percent, message))
+
+        context = replace(attempt.context, _cancelled=cast("Event", cancelled), _record=record)
+        event = self._in_child.run(replace(attempt, context=context), limit)
+        with sending:
+            sender.send(event)
+
+    def _stored(self, event: JobEvent, attempt: Attempt) -> JobEvent:
+        if not isinstance(event, JobCompleted):
+            return event
+        try:
+            stored = self._results.store(event.result, attempt.context)
+        except Exception as error:  # noqa: BLE001 -- as where the job has no process of its own
+            return self.decide_after_failure(attempt, describe_error(error), self._retry_in(error, attempt))
+        return event.model_copy(update={"result": None, **stored})
+
+
+class _SharedFlag:
+    """The part of an Event that a JobContext asks, for a process and those that it forks."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 1)
+
+    def set(self) -> None:
+        self._memory[0] = 1
+
+    def is_set(self) -> bool:
+        return self._memory[0] == 1
+
+
+class _UnstoredResults:
+    """Keeps results of any size in their event."""
+
+    @staticmethod
+    def store(result: object, context: JobContext) -> dict[str, Any]:
+        return {} if result is None else {"result": as_document(result, context)[0]}
+
+
+def _receive(
+    receiver: Connection,
+    process: ForkProcess,
+    context: JobContext,
+    cancelled: _SharedFlag,
+    deadline: float,
+) -> JobEvent | None:
+    """Return the event that the process sends last; None where it ended without one, or is late.
+
+    What else it sends is its progress.
+    """
+    while (left := deadline + _TIMEOUT_GRACE_SECONDS - time.monotonic()) > 0:
+        if context.cancelled():
+            cancelled.set()
+        is_alive = process.is_alive()
+        if receiver.poll(min(left, _LOOK_SECONDS) if is_alive else 0):
+            try:
+                message: JobEvent | tuple[int, str] = receiver.recv()
+            except EOFError:
+                process.join(min(left, _END_GRACE_SECONDS))
+                return None
+            if not isinstance(message, tuple):
+                return message
+            context._record(*message)  # noqa: SLF001 -- it has passed the other's throttle
+        elif not is_alive:
+            return None
+    return None
