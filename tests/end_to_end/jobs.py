@@ -81,9 +81,23 @@ def slow(params: dict[str, Any]) -> str:
                 with contextlib.suppress(Exception):  # a job that is deaf to errors
                     time.sleep(600)
         case "native":
-            # Holds the interpreter's lock, so nothing in the process can interrupt it.
-            ctypes.PyDLL(None).sleep(600)
+            # Holds the interpreter's lock, and no signal interrupts it.
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+            ctypes.PyDLL(None).pause()
     return "in time"
+
+
+LEFT_OPEN: list[int] = []
+
+
+@job_name("leak")
+def leak(params: dict[str, Any]) -> int:
+    """Leave all descriptors open that a process may have, or none; return which process this is."""
+    if params.get("leaks"):
+        with contextlib.suppress(OSError):
+            while True:
+                LEFT_OPEN.append(os.dup(0))
+    return os.getpid()
 
 
 @job_name("kill_container")
@@ -164,6 +178,7 @@ if __name__ == "__main__":
             environment,
             flaky,
             slow,
+            leak,
             kill_container,
             patient,
             report,

@@ -77,7 +77,9 @@ def test_a_kick_off_may_override_the_retry_and_waiting_holds_up_nobody(service: 
     assert failure.error.type == "Cancelled"
 
 
-def test_a_timeout_ends_sleeping_swallowing_and_native_code_alike(service: OrchestrationService) -> None:
+def test_a_timeout_ends_sleeping_swallowing_and_native_code_alike(
+    service: OrchestrationService, stores: Stores
+) -> None:
     ways = ["sleep", "swallow", "native", ""]
     orchestration = service.kick_off_job("slow", [{"how": way} for way in ways], parallelism=1)
     successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
@@ -86,6 +88,22 @@ def test_a_timeout_ends_sleeping_swallowing_and_native_code_alike(service: Orche
         (way, "AttemptTimeout") for way in ways[:3]
     ]
     assert "timeout of 1 s" in (failures or [])[0].error.message
+    # nothing but the end of its process ends the native code
+    assert count_launches(stores, orchestration, 4) == 2
+
+
+def test_a_process_whose_descriptors_are_used_up_is_replaced_and_nothing_is_lost(
+    service: OrchestrationService,
+) -> None:
+    params = [{}, {"leaks": True}, {}, {}]
+    orchestration = service.kick_off_job("leak", params, parallelism=1)
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    assert failures is None
+    first, second, third, fourth = (success.result for success in successes)
+    assert first == second != third == fourth
+    assert [success.attempts for success in successes] == [1] * 4
+    history = orchestration.event_history()
+    assert (len(history.launches), history.lost, history.failed_attempts) == (2, 0, 0)
 
 
 def test_the_timeout_of_an_orchestration_ends_what_runs_and_what_waits(
