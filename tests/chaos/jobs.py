@@ -1,28 +1,99 @@
 """The job of the chaos tests; the main of their containers."""
 
+import contextlib
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from background_jobs import job_name, run_e11_job
+
+LEFT_OPEN: list[int] = []
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def fail(_n: int) -> None:
+    raise ValueError
+
+
+def fail_without_words(_n: int) -> None:
+    raise Unprintable
+
+
+def exit_process(_n: int) -> None:
+    os._exit(3)
+
+
+def kill_container(_n: int) -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+def fork(_n: int) -> None:
+    """Make a child that comes back from here, as it does where somebody forgets to end it."""
+    os.fork()
+
+
+def spawn(n: int) -> None:
+    multiprocessing.get_context("spawn").Pool(1).map(abs, [n])
+
+
+def close_output(_n: int) -> None:
+    sys.stdout.close()
+    os.close(2)
+
+
+def leak_descriptors(_n: int) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            LEFT_OPEN.append(os.dup(0))
+
+
+def leave_a_daemon(_n: int) -> None:
+    subprocess.run(["sh", "-c", "setsid sleep 600 >/dev/null 2>&1 &"], check=True)
+
+
+def change_settings(_n: int) -> None:
+    os.chdir("/")
+    os.environ.clear()
+    signal.alarm(1)
+
+
+BAD: Final[dict[int, Callable[[int], None]]] = {
+    100: fail,
+    333: exit_process,
+    600: fail_without_words,
+    666: kill_container,
+}
+"""What some instances do that do not complete."""
+HOSTILE: Final[dict[int, Callable[[int], None]]] = {
+    50: fork,
+    180: spawn,
+    250: close_output,
+    400: leak_descriptors,
+    500: leave_a_daemon,
+    750: change_settings,
+}
+"""What some instances do that complete; the next ones in the same process are to complete too."""
 
 
 @job_name("square")
 def square(params: dict[str, Any]) -> int:
-    """Note that it runs, take a moment, and do as the params say."""
+    """Note that it runs, take a moment, and do what is planned for this instance."""
+    n = int(params["n"])
     with open(params["runs"], "a", buffering=1) as runs:  # noqa: PTH123 -- one line, one write
-        runs.write(f"{params['n']}\n")
+        runs.write(f"{n}\n")
     time.sleep(0.03)
-    match params.get("how"):
-        case "raise":
-            raise ValueError(f"{params['n']} is bad")
-        case "exit":
-            os._exit(3)
-        case "kill container":
-            os.kill(os.getppid(), signal.SIGKILL)
-            time.sleep(60)
-    return int(params["n"]) ** 2
+    (BAD | HOSTILE).get(n, abs)(n)
+    return n**2
 
 
 if __name__ == "__main__":
