@@ -23,7 +23,6 @@ from pathlib import Path
 import pytest
 
 from background_jobs.worker.process_state import ProcessState
-from tests.offline import until
 
 CUSTOMER: contextvars.ContextVar[str] = contextvars.ContextVar("customer", default="nobody")
 
@@ -44,11 +43,10 @@ def change_the_time_zone() -> None:
     time.tzset()
 
 
-def leave_an_alarm_and_block_it() -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM, signal.SIGTERM])
-    signal.setitimer(signal.ITIMER_REAL, 0.001)
-    until(lambda: signal.SIGALRM in signal.sigpending())
-    signal.alarm(1_000)
+def leave_a_signal_that_waits() -> None:
+    """It ends the process as soon as it is no longer blocked."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2, signal.SIGTERM])
+    signal.pthread_kill(threading.get_ident(), signal.SIGUSR2)
 
 
 def leave_a_profiler() -> None:
@@ -96,7 +94,7 @@ ACTS: Acts = {
     ),
     "alarm": (lambda: signal.alarm(1_000), lambda: signal.getitimer(signal.ITIMER_REAL)),
     "blocked signals": (
-        leave_an_alarm_and_block_it,
+        leave_a_signal_that_waits,
         lambda: (signal.pthread_sigmask(signal.SIG_BLOCK, []), signal.sigpending()),
     ),
     "profiler": (

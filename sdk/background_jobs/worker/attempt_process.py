@@ -64,9 +64,11 @@ class AttemptProcessRunner(InstanceRunner):
     ) -> None:
         # The attempt may go on after SIGTERM, as it may where it has no process of its own.
         signal.signal(signal.SIGTERM, lambda _number, _frame: None)
-        sending = threading.Lock()
+        own, sending = multiprocessing.current_process().pid, threading.Lock()
 
         def record(percent: int, message: str) -> None:
+            if multiprocessing.current_process().pid != own:  # a process that the job forked
+                return
             with sending:
                 sender.send((percent, message))
 
