@@ -64,9 +64,14 @@ def test_what_ran_before_the_container_began_is_left_alone() -> None:
 
 
 def test_orphans_that_end_leave_no_zombies(tmp_path: Path) -> None:
+    def is_zombie(process: psutil.Process) -> bool:
+        try:
+            return process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
     def zombies() -> list[psutil.Process]:
-        children = psutil.Process(os.getppid()).children()
-        return [child for child in children if child.status() == psutil.STATUS_ZOMBIE]
+        return [child for child in psutil.Process(os.getppid()).children() if is_zombie(child)]
 
     def work(_shared: SharedCurrentAttempt, _predecessor: Predecessor | None) -> int:
         subprocess.run(["sh", "-c", "for n in 1 2 3 4 5 6; do true & done"], check=True)

@@ -124,7 +124,8 @@ def job_name(
         )
     if not isinstance(process_per_instance, bool):
         raise InvalidJob(
-            f"The job {name!r} has process_per_instance={describe(process_per_instance)}: write True or False."
+            f"The job {name!r} has process_per_instance={describe(process_per_instance)}: "
+            "write True or False."
         )
     seconds = _to_seconds(name, timeout)
 
