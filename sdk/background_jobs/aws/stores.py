@@ -33,15 +33,16 @@ class Stores:
     def of(cls, settings: Settings) -> Self:
         """Open the stores that *settings* name; nothing is called yet."""
         retention = settings.retention
-        block_log = BlockLog(clients.dynamodb(), settings.event_log_table, retention)
-        lookup = ServiceLookup(clients.dynamodb(), settings.event_log_table)
+        dynamodb = clients.of_each_process(clients.dynamodb)
+        block_log = BlockLog(dynamodb, settings.event_log_table, retention)
+        lookup = ServiceLookup(dynamodb, settings.event_log_table)
         return cls(
-            event_log=EventLog(clients.dynamodb(), settings.event_log_table, retention, block_log, lookup),
+            event_log=EventLog(dynamodb, settings.event_log_table, retention, block_log, lookup),
             block_log=block_log,
             service_lookup=lookup,
-            read_model=ReadModelStore(clients.dynamodb(), settings.read_model_table, retention, lookup),
-            history=History(clients.dynamodb(), settings.read_model_table, retention, lookup),
-            schedule_log=ScheduleLog(clients.dynamodb(), settings.event_log_table, retention),
+            read_model=ReadModelStore(dynamodb, settings.read_model_table, retention, lookup),
+            history=History(dynamodb, settings.read_model_table, retention, lookup),
+            schedule_log=ScheduleLog(dynamodb, settings.event_log_table, retention),
             payloads=Payloads(clients.s3, settings.payload_bucket),
             retention=retention,
         )
