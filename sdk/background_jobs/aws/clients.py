@@ -59,6 +59,8 @@ class _ClientOfProcess:
         self._client = client
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever the client has
+        if name.startswith("_"):  # such as pickle and copy look for before there is a client
+            raise AttributeError(name)
         return getattr(self._client(), name)
 
 
