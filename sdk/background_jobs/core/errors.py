@@ -165,6 +165,10 @@ class ScheduleDeclared(BackgroundJobsError):
         )
 
 
+class InvalidTimeRange(BackgroundJobsError):
+    """The moments between which something is asked for are not two of them, in order."""
+
+
 class InvalidToken(BackgroundJobsError):
     """A paging token did not come from the page before."""
 

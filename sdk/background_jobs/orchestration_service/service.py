@@ -7,7 +7,7 @@ from typing import Any, Unpack
 from background_jobs.aws.history import HistoryFilter, HistoryPage
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
-from background_jobs.core.errors import OrchestrationNotFound
+from background_jobs.core.errors import InvalidTimeRange, OrchestrationNotFound
 from background_jobs.core.options import KickOffKeywords, KickOffOptions, RerunKeywords, read_options
 from background_jobs.core.schedules.options import ScheduleKeywords
 from background_jobs.core.statuses import Status
@@ -90,9 +90,11 @@ class OrchestrationService:
         """Return the latest *limit* orchestrations that fit all of the filters, newest first.
 
         *customer* is the value of the tag ``customer``; *since* and *until* are aware datetimes, both
-        included, and bound when they were kicked off. *next_token* is that of the page before. Raises
-        InvalidToken if it is not.
+        included, and bound when they were kicked off. *next_token* is that of the page before.
+
+        Raises InvalidToken if it is not, or InvalidTimeRange.
         """
+        _check_range(since, until)
         now = datetime.now(UTC)
         filters = HistoryFilter(
             job_name=job_name, status=status, customer=customer, since=since, until=min(until or now, now)
@@ -144,3 +146,15 @@ class OrchestrationService:
     def schedule(self, name: str) -> Schedule:
         """Re-attach to a schedule by its name, also to one that is over. Raises ScheduleNotFound."""
         return self._schedules.find(name)
+
+
+def _check_range(since: datetime | None, until: datetime | None) -> None:
+    for name, moment in {"since": since, "until": until}.items():
+        if moment is not None and moment.utcoffset() is None:
+            raise InvalidTimeRange(
+                f"{name}={moment.isoformat()} has no time zone; add tzinfo=UTC, for example."
+            )
+    if since is not None and until is not None and since > until:
+        raise InvalidTimeRange(
+            f"since={since.isoformat()} is later than until={until.isoformat()}, so nothing lies between."
+        )
