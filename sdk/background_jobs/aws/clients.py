@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
+from background_jobs.aws.clock import clock
 from background_jobs.core.errors import InvalidSettings, ServiceUnreachable
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ _C = TypeVar("_C")
 
 @cache
 def _client(service: str) -> Any:  # noqa: ANN401 -- each caller below names its client's type
+    client = _make_client(service)
+    clock.attach(client)
+    return client
+
+
+def _make_client(service: str) -> Any:  # noqa: ANN401 -- the same
     # boto3 takes a quarter of a second to import: only those who call AWS pay for it.
     import boto3
     from botocore.config import Config

@@ -1,10 +1,13 @@
 """The AWS stores that a caller works with, made from its settings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Self
 
 from background_jobs.aws import clients
 from background_jobs.aws.block_log import BlockLog
+from background_jobs.aws.clock import clock
 from background_jobs.aws.event_log import EventLog
 from background_jobs.aws.history import History
 from background_jobs.aws.payloads import Payloads
@@ -28,6 +31,8 @@ class Stores:
     payloads: Payloads
     retention: Retention
     """How long data are kept in them."""
+    clock: Callable[[], datetime] = clock
+    """The time, by AWS's clock."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -99,12 +99,13 @@ def prepare_kick_off(
     """Upload what a kick-off needs, and return the event that will make it real. Raises InvalidParams."""
     with ParamsSpool() as spool:
         spool.fill(params, params_writer(request.definition))
-        started = _event(request, spool, request.new_id(settings), settings)
+        started = _event(request, spool, request.new_id(settings), settings, stores.clock())
         if started.total:
             with spool.manifest(started.orchestration_id, started.parallelism) as manifest:
                 stores.payloads.upload(started.params_key, spool.file)
                 stores.payloads.upload(started.shares_key, manifest)
-    return started
+    # By now AWS has told its time, by which containers measure the timeout.
+    return started.model_copy(update=_times(request.options, stores.clock()))
 
 
 def resolve_job(job: str | Callable[..., Any]) -> tuple[str, JobDefinition | None]:
@@ -116,7 +117,7 @@ def resolve_job(job: str | Callable[..., Any]) -> tuple[str, JobDefinition | Non
 
 
 def _event(
-    request: KickOffRequest, spool: ParamsSpool, orchestration_id: str, settings: Settings
+    request: KickOffRequest, spool: ParamsSpool, orchestration_id: str, settings: Settings, now: datetime
 ) -> OrchestrationStarted:
     options = request.options
     count = shares.share_count(spool.total, options.parallelism, settings.max_parallelism)
@@ -124,10 +125,8 @@ def _event(
     # The digest and the count in the keys decide the bytes of both objects. So a second kick-off under the
     # same idempotency key, whose params may be equal in another order of keys, replaces none by other bytes.
     folder = f"{payload_folder(service, orchestration_id)}/{spool.digest[:16]}"
-    now, timeout = datetime.now(UTC), options.timeout
     return OrchestrationStarted(
         orchestration_id=orchestration_id,
-        at=now,
         job_name=request.job_name,
         service=service,
         total=spool.total,
@@ -136,12 +135,17 @@ def _event(
         params_digest=spool.params_digest,
         shares_key=f"{folder}/shares-{count}.jsonl" if count else "",
         retry=options.retry,
-        deadline=None if timeout is None else now + timedelta(seconds=timeout),
         idempotency_key=options.key,
         tags=dict(options.tags),
         then=options.then,
+        **_times(options, now),
         **_lineage(request, orchestration_id).lineage(),
     )
+
+
+def _times(options: KickOffOptions, now: datetime) -> dict[str, Any]:
+    timeout = options.timeout
+    return {"at": now, "deadline": None if timeout is None else now + timedelta(seconds=timeout)}
 
 
 def _lineage(request: KickOffRequest, orchestration_id: str) -> Lineage:
