@@ -28,7 +28,9 @@ class FreezePoint:
         self._lock = threading.Lock()
         clients._client.cache_clear()
         dynamodb, s3 = clients.dynamodb(), clients.s3()
-        stores = Stores.of(settings)
+        with monkeypatch.context() as here:
+            here.setattr(clients, "of_each_process", lambda client: client())
+            stores = Stores.of(settings)
         self.stores = replace(stores, payloads=Payloads(lambda: s3, settings.payload_bucket))
         clients._client.cache_clear()
         self._clients = (dynamodb, s3)

@@ -142,6 +142,37 @@ def test_orchestrations_are_listed_newest_first_by_name_status_customer_and_time
     assert listed(until=(datetime.now(UTC) - timedelta(days=1)).isoformat()) == []
 
 
+START, END = "0001-01-01T00:00:00+12:00", "9999-12-31T23:59:59-12:00"
+
+
+@pytest.mark.parametrize("other", [{}, {"job_name": "halve"}, {"status": "Errored"}, {"customer": "acme"}])
+def test_the_history_is_asked_for_up_to_the_ends_of_time(
+    client: TestClient, done: str, other: dict[str, str]
+) -> None:
+    def found(**span: str) -> list[str]:
+        answer = client.get("/orchestrations", params={**other, **span}).json()
+        return [view["orchestration_id"] for view in answer["orchestrations"]]
+
+    assert found(since=START) == found(until=END) == found(since=START, until=END) == [done]
+    assert found(until=START) == found(since=END) == found(since=START, until=START) == []
+
+
+@pytest.mark.parametrize(
+    ("span", "message"),
+    [
+        ({"since": "2026-11-24T00:00:00Z", "until": "2026-11-23T00:00:00Z"}, "later than until=2026-11-23"),
+        ({"since": END, "until": START}, "later than until=0001-01-01"),
+        ({"since": "2026-11-24T00:00:00"}, "timezone"),
+    ],
+)
+def test_a_time_range_that_cannot_be_is_refused(
+    client: TestClient, span: dict[str, str], message: str
+) -> None:
+    answer = client.get("/orchestrations", params=span)
+    assert answer.status_code == 422
+    assert message in answer.json()["message"]
+
+
 @pytest.mark.parametrize(
     "filters",
     [{}, {"job_name": "other"}, {"status": "InProgress"}, {"job_name": "other", "status": "InProgress"}],

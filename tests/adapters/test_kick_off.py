@@ -1,12 +1,14 @@
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from background_jobs import OrchestrationService, Stage, job_name
+from background_jobs import OrchestrationService, Retry, Stage, job_name
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import (
@@ -23,6 +25,11 @@ from background_jobs.settings import Settings
 
 class Batch(BaseModel):
     n: int
+
+
+class Choice(BaseModel):
+    regions: set[int]
+    days: dict[str, frozenset[int]] = Field(default_factory=dict, serialization_alias="dates")
 
 
 @job_name("count")
@@ -146,6 +153,79 @@ def test_the_same_key_with_the_same_params_is_the_same_orchestration(
     again = service.kick_off_job("count", [{"n": 1}], key="nightly", parallelism=1)
     assert again.id == first.id
     assert stored(settings) == (1, 2)
+
+
+# Sets of these two numbers keep the order in which they were put in; texts have another order in every process.
+ONE, OTHER = {0, 8}, {8, 0}
+assert list(ONE) != list(OTHER)
+
+
+@pytest.mark.parametrize(
+    ("params", "again"),
+    [
+        ({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}),
+        ({"pair": (1, 2)}, {"pair": [1, 2]}),
+        ({"by_number": {"2": "x", "10": "y"}}, {"by_number": {"10": "y", "2": "x"}}),
+        (Choice(regions=ONE), Choice(regions=OTHER)),
+        (
+            Choice(regions=set(), days={"a": frozenset(ONE)}),
+            Choice(regions=set(), days={"a": frozenset(OTHER)}),
+        ),
+    ],
+)
+def test_the_same_key_with_equal_params_is_the_same_orchestration_however_they_are_written(
+    service: OrchestrationService, stores: Stores, params: Any, again: Any
+) -> None:
+    first = service.kick_off_job("count", [params], key="nightly")
+    started = stores.event_log.read_started(first.id)
+    written = stores.payloads.get(started.params_key)
+    assert service.kick_off_job("count", [again], key="nightly").id == first.id
+    # and the params stay as they were first given
+    assert stores.payloads.get(started.params_key) == written
+
+
+def test_params_arrive_with_their_keys_in_the_order_in_which_they_were_given(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    orchestration = service.kick_off_job("count", [{"b": 1, "a": 2}])
+    started = stores.event_log.read_started(orchestration.id)
+    assert stores.payloads.get(started.params_key) == b'{"b":1,"a":2}\n'
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        Stage("count", params=[{"pair": (1, 2), "day": date(2026, 1, 1), "price": Decimal("1.10")}]),
+        Stage("count", params={"b": {"d": 1.0}, "a": None}),
+        Stage(
+            "count", params=[{"n": 1}], timeout=timedelta(minutes=1), retry=Retry(give_up_on=(LookupError,))
+        ),
+    ],
+)
+def test_the_same_key_with_the_same_stages_is_the_same_orchestration(
+    service: OrchestrationService, stage: Stage
+) -> None:
+    first = service.kick_off_job("count", [{"n": 1}], key="nightly", then=stage)
+    again = service.kick_off_job("count", [{"n": 1}], key="nightly", then=replace(stage))
+    assert again.id == first.id
+
+
+def test_sets_in_the_params_of_a_stage_are_equal_in_any_order(service: OrchestrationService) -> None:
+    first, again = (
+        service.kick_off_job("count", [], key="nightly", then=Stage("count", params=[{"regions": regions}]))
+        for regions in (ONE, OTHER)
+    )
+    assert again.id == first.id
+
+
+@pytest.mark.parametrize("other", [{"n": True}, {"n": 1.0}, {"n": "1"}, {"n": 1, "m": None}])
+def test_the_same_key_with_another_stage_is_refused(
+    service: OrchestrationService, other: dict[str, Any]
+) -> None:
+    """Python takes 1, 1.0 and True for equal, but a job is handed one of them."""
+    service.kick_off_job("count", [], key="nightly", then=Stage("count", params=[{"n": 1}]))
+    with pytest.raises(KickOffConflict, match="differs in: what follows"):
+        service.kick_off_job("count", [], key="nightly", then=Stage("count", params=[other]))
 
 
 def test_the_same_key_with_other_params_is_refused_and_leaves_the_first_alone(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from background_jobs import Failure, Orchestration, OrchestrationService, Status, Success, aio
-from background_jobs.core.errors import InstanceNotFound, InvalidToken
+from background_jobs.core.errors import InstanceNotFound, InvalidTimeRange, InvalidToken
 from background_jobs.settings import Settings
 
 
@@ -100,3 +100,16 @@ def test_the_async_twins_do_the_same(half_done: Orchestration, settings: Setting
         return ended, completed, [summary.orchestration_id for summary in page.summaries]
 
     assert asyncio.run(everything()) == ([0, 1], [0], [half_done.id])
+
+
+def test_a_moment_without_a_time_zone_is_refused(service: OrchestrationService) -> None:
+    with pytest.raises(InvalidTimeRange, match="until=2026-11-24T00:00:00 has no time zone; add tzinfo"):
+        service.history(until=datetime(2026, 11, 24))  # noqa: DTZ001 -- the point
+
+
+def test_dynamodb_is_not_asked_between_a_moment_to_come_and_now(
+    service: OrchestrationService, dynamodb_calls: list[str]
+) -> None:
+    """It refuses such a query (ValidationException)."""
+    assert service.history(job_name="halve", since=datetime.now(UTC) + timedelta(days=1)) == ([], None)
+    assert dynamodb_calls == []

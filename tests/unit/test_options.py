@@ -215,7 +215,7 @@ def test_what_is_none_is_the_default_and_a_span_becomes_seconds() -> None:
         ({"parent_id": "../7c0e"}, "is no id of an orchestration"),
         ({"retry": 3}, "retry=3"),
         ({"then": Stage("load", params=[{"text": "x" * limits.STAGES_BYTES}])}, "65,536 is the most"),
-        ({"then": Stage("load", params=[{"tree": json.loads("[" * 100 + "]" * 100)}])}, "than 100 levels"),
+        ({"then": Stage("load", params=[{"tree": json.loads("[" * 98 + "]" * 98)}])}, "than 100 levels"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused_in_one_sentence(keywords: dict[str, Any], reason: str) -> None:

@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import booleans, dictionaries, floats, integers, lists, none, recursive, text
 
+from background_jobs.cli import json_array
 from background_jobs.cli.params_file import STANDARD_INPUT, Format, InvalidParamsFile, ParamsFile
+from background_jobs.core.errors import InvalidParams
+from background_jobs.core.payloads import params_line
 
 
 @pytest.mark.parametrize(
@@ -19,7 +24,15 @@ from background_jobs.cli.params_file import STANDARD_INPUT, Format, InvalidParam
         ("p.jsonl", "", []),
         ("p.json", '[{"a": 1.5},\n {"item": [{}]}]', [{"a": 1.5}, {"item": [{}]}]),
         ("p.json", "[]", []),
+        ("p.json", '\ufeff [ {"a": "ümlaut"} ]\r\n', [{"a": "ümlaut"}]),
+        ("p.json", f'[{{"n": [{2**63}, {-(10**30)}, 1.0]}}]', [{"n": [2**63, -(10**30), 1.0]}]),
+        ("p.json", r'[{"a": "\ud83d\ude00 \\ud800"}]', [{"a": "\U0001f600 \\ud800"}]),
         ("p.csv", "name,n\nacme,1\n\n", [{"name": "acme", "n": "1"}]),
+        ("p.csv", "name;n\n\n1,5;2\n", [{"name": "1,5", "n": "2"}]),
+        ("p.tsv", 'name\tn\r\n"a\tb"\t1\r\n', [{"name": "a\tb", "n": "1"}]),
+        ("p.csv", '"name, first",n\na,1\n', [{"name, first": "a", "n": "1"}]),
+        ("p.csv", "\nname\na;b\n", [{"name": "a;b"}]),
+        ("p.csv", f"name\n{'x' * 200_000}\n", [{"name": "x" * 200_000}]),
         ("p.csv", '\ufeffname,n\r\n"a, ""b""\r\nc",\r\n', [{"name": 'a, "b"\r\nc', "n": ""}]),
     ],
 )
@@ -39,8 +52,20 @@ def test_params_are_read_as_their_files_name_says(
         ("p.jsonl", "[" * 100_000, "line 1", "not JSON that can be read"),
         ("p.json", '[{"a": 1},\n{"a": 2},\n{b: 3}]', "index 2", "not JSON"),
         ("p.json", '[{"a": 1}', "index 1", "not JSON"),
-        ("p.json", "", "index 0", "not JSON"),
-        ("p.json", '{"item": {"a": 1}}', "p.json", "not an array; add --format jsonl"),
+        ("p.json", "", "index 0", "empty"),
+        ("p.json", " \n", "index 0", "empty"),
+        ("p.json", '[{"a": 1}\n\n{"a": 2}]', "line 3, index 1", "not JSON: a comma is missing"),
+        ("p.json", '[{"a": 1},\n]', "line 2, index 1", "not JSON: a comma stands before the end"),
+        ("p.json", '[{"a": 1}]\n[]', "line 2, index 1", "not JSON: something follows the array"),
+        ("p.json", '[{"a": "b]', "line 1, index 0", "not JSON: Unterminated string"),
+        ("p.json", b'[{"a": "\xff"}]', "line 1, index 0", "not UTF-8"),
+        ("p.json", "[" * 100_000, "line 1, index 0", "not JSON that can be read"),
+        ("p.json", '[{"a": 1}]'.encode("utf-16"), "p.json", "its text is UTF-16"),
+        ("p.jsonl", '{"a": 1}'.encode("utf-16-le"), "p.jsonl", "its text is UTF-16"),
+        ("p.csv", "a;b,c\n", "line 1", "the header row has commas and semicolons"),
+        ("p.csv", "a|b\n1|2\n", "line 1", "the columns are separated by '|'"),
+        ("p.csv", f"a\n{'x' * 2_000_000}\n", "line 2", "not CSV: field larger"),
+        ("p.json", '{"item": {"a": 1}}', "line 1, index 0", "not an array; add --format jsonl"),
         ("p.csv", "a,b\n1,2\n1,2,3\n", "line 3", "3 fields under a header row of 2"),
         ("p.csv", 'a,b\n1,"2\n', "line 2", "not CSV"),
         ("p.csv", "a,a\n1,2\n", "line 1", "not a header row"),
@@ -100,3 +125,35 @@ def test_a_number_is_the_same_in_every_format(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text(json.dumps([{"n": numbers}]))
     (tmp_path / "p.jsonl").write_text(json.dumps({"n": numbers}))
     assert list(ParamsFile(tmp_path / "p.json")) == list(ParamsFile(tmp_path / "p.jsonl"))
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json"])
+def test_half_a_surrogate_is_handed_on_for_the_kick_off_to_refuse(tmp_path: Path, suffix: str) -> None:
+    line = r'{"a": "\ud800"}'
+    (tmp_path / f"p.{suffix}").write_text(f"[{line}]" if suffix == "json" else line)
+    (params,) = ParamsFile(tmp_path / f"p.{suffix}")
+    with pytest.raises(InvalidParams, match="cannot be written as JSON"):
+        params_line(0, params)
+
+
+@given(
+    documents=lists(
+        recursive(
+            none() | booleans() | integers() | floats(allow_nan=False) | text(),
+            lambda inner: lists(inner, max_size=3) | dictionaries(text(), inner, max_size=3),
+            max_leaves=8,
+        ),
+        max_size=5,
+    ),
+    bytes_at_once=integers(1, 40),
+    indent=none() | integers(0, 2),
+    ensure_ascii=booleans(),
+)
+def test_an_array_is_read_as_a_whole_document_would_be_wherever_its_pieces_end(
+    documents: list[Any], bytes_at_once: int, indent: int | None, *, ensure_ascii: bool
+) -> None:
+    document = json.dumps(documents, indent=indent, ensure_ascii=ensure_ascii).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_array, "_CHUNK_BYTES", bytes_at_once)
+        values = [item.value for item in json_array.ArrayReader(io.BytesIO(document))]
+    assert repr(values) == repr(json.loads(document))

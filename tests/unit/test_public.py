@@ -24,7 +24,7 @@ def test_a_name_that_is_not_public_is_no_attribute() -> None:
     ("statement", "heavy"),
     [
         ("import background_jobs", "pydantic boto3 rich"),
-        ("import background_jobs.cli.main", "pydantic boto3 rich psutil ijson"),
+        ("import background_jobs.cli.main", "pydantic boto3 rich psutil"),
         ("from background_jobs import OrchestrationService", "boto3 rich"),
     ],
 )

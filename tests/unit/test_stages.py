@@ -1,5 +1,7 @@
 """What follows an orchestration: where the params of the next stage come from."""
 
+import math
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +9,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from background_jobs import Retry, Stage
+from background_jobs.core.errors import InvalidParams
+from background_jobs.core.payloads import params_line
 from background_jobs.core.stages import MissingReference, fill_params
 
 
@@ -74,3 +78,12 @@ def test_a_stage_reads_back_from_its_json_with_everything_that_follows() -> None
     )
     assert adapter.validate_json(adapter.dump_json(stage)) == stage
     assert stage.depth == 2
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_params_that_json_cannot_hold_are_refused_in_the_words_of_a_kick_off(number: float) -> None:
+    with pytest.raises(InvalidParams) as refused:
+        params_line(0, {"n": number})
+    words = refused.value.reason.rpartition(": ")[2].rstrip(".")
+    with pytest.raises(ValidationError, match=re.escape(words)):
+        Stage("load", params=[{"n": number}])

@@ -13,7 +13,7 @@ from background_jobs.core.read_model import ReadModel, Summary
 from background_jobs.core.views import stream_events
 from background_jobs.orchestration_service.deadlines import Deadline
 from background_jobs.orchestration_service.steps import run_steps, run_steps_async
-from background_jobs.orchestration_service.streaming import follow_stream
+from background_jobs.orchestration_service.streaming import StreamReader, follow_stream
 from tests.unit.histories import ORCHESTRATION_ID
 
 HEARTBEATS = 300
@@ -54,12 +54,12 @@ def url() -> Iterator[str]:
 
 
 def watch(url: str) -> None:
-    list(run_steps(follow_stream(ORCHESTRATION_ID, url, Deadline.after(1, ORCHESTRATION_ID))))
+    list(run_steps(follow_stream(StreamReader(ORCHESTRATION_ID, url), Deadline.after(1, ORCHESTRATION_ID))))
 
 
 def await_watching(url: str) -> None:
     async def follow() -> None:
-        steps = follow_stream(ORCHESTRATION_ID, url, Deadline.after(1, ORCHESTRATION_ID))
+        steps = follow_stream(StreamReader(ORCHESTRATION_ID, url), Deadline.after(1, ORCHESTRATION_ID))
         async for _ in run_steps_async(steps):
             pass
 

@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from itertools import groupby, islice
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from background_jobs.aws.block_items import block_in_place, item_of_block
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.log_items import KEY_IS_FREE
+from background_jobs.aws.thread_pool import ThreadPool
 from background_jobs.aws.throttling import outlast_throttling
 from background_jobs.aws.transactions import CONDITION_FAILED, cancellation_reasons
 from background_jobs.core.blocks import BLOCK_SORT, Block, InstanceRange, InvalidBlock
@@ -172,7 +172,7 @@ class BlockLog:
         if len(ahead) <= 1:
             yield from map(read, ahead)
             return
-        with ThreadPoolExecutor(_READERS) as pool:
+        with ThreadPool(_READERS) as pool:
             reading = deque(pool.submit(read, part) for part in ahead)
             while reading:
                 answer = reading.popleft().result()

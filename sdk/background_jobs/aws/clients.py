@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
+from background_jobs.aws.clock import clock
 from background_jobs.core.errors import InvalidSettings, ServiceUnreachable
 
 if TYPE_CHECKING:
+    from boto3.s3.transfer import TransferConfig
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
@@ -24,10 +26,17 @@ OTHER_STACK: Final = "OtherOfflineStack"
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_C = TypeVar("_C")
 
 
 @cache
 def _client(service: str) -> Any:  # noqa: ANN401 -- each caller below names its client's type
+    client = _make_client(service)
+    clock.attach(client)
+    return client
+
+
+def _make_client(service: str) -> Any:  # noqa: ANN401 -- the same
     # boto3 takes a quarter of a second to import: only those who call AWS pay for it.
     import boto3
     from botocore.config import Config
@@ -42,6 +51,32 @@ def _client(service: str) -> Any:  # noqa: ANN401 -- each caller below names its
         max_pool_connections=32,
     )
     return boto3.Session().client(service, config=config)
+
+
+# Processes that share a connection read each other's answers, so a forked one makes clients of its own.
+os.register_at_fork(after_in_child=_client.cache_clear)
+
+
+class _ClientOfProcess:
+    """Stands for the client of the process that uses it, whichever process made this object."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: Callable[[], object]) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever the client has
+        if name.startswith("_"):  # such as pickle and copy look for before there is a client
+            raise AttributeError(name)
+        return getattr(self._client(), name)
+
+
+def of_each_process(client: Callable[[], _C]) -> _C:
+    """Return *client*, a function of this module, as one client that may be used before and after a fork.
+
+    It is made when it is used first.
+    """
+    return cast("_C", _ClientOfProcess(client))
 
 
 def _localstack_session() -> Any:  # noqa: ANN401 -- the package has no types
@@ -95,6 +130,13 @@ def scheduler() -> "EventBridgeSchedulerClient":
 def sqs() -> "SQSClient":
     """Return this process's client of SQS."""
     return cast("SQSClient", _client("sqs"))
+
+
+def transfer_without_threads() -> "TransferConfig":
+    """Return the configuration with which an upload to S3 is made by the thread that asks for it."""
+    from boto3.s3.transfer import TransferConfig
+
+    return TransferConfig(use_threads=False)
 
 
 def signed_headers(method: str, url: str, body: bytes) -> dict[str, str]:

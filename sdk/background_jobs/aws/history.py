@@ -43,6 +43,8 @@ _BATCH_GET: Final = 100
 _LONGEST_KEY: Final = 2_048
 """Bytes of a partition key."""
 _FILTERED_PAGE: Final = 1_000
+_BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before every orchestration; calculations with the ends of time overflow."""
 _POSITION: Final = TypeAdapter(dict[str, str])
 
 
@@ -55,6 +57,11 @@ class HistoryFilter:
     customer: str | None = None
     since: datetime | None = None
     until: datetime
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether no orchestration can fit: nothing was started before there was AWS."""
+        return self.until < max(_BEGINNING, self.since or _BEGINNING)
 
     def index(self, start: Mapping[str, str] | None, oldest: datetime) -> tuple[str, Iterable[str]]:
         """Return the index that answers best, and the partitions to ask, newest first."""
@@ -104,6 +111,8 @@ class History:
 
         Raises InvalidToken if *after* did not come from here.
         """
+        if history_filter.is_empty:
+            return HistoryPage([], None)
         entries = list(islice(self._entries(history_filter, _position(after), limit + 1), limit + 1))
         summaries = self._read([entry[PARTITION_KEY]["S"] for entry in entries[:limit]])
         return HistoryPage(summaries, _token(entries[limit - 1]) if len(entries) > limit else None)
@@ -139,7 +148,7 @@ class History:
                 ExpressionAttributeValues={
                     **values,
                     ":partition": {"S": partition},
-                    ":since": {"S": _sortable(history_filter.since or datetime.min.replace(tzinfo=UTC))},
+                    ":since": {"S": _sortable(max(_BEGINNING, history_filter.since or _BEGINNING))},
                     ":until": {"S": _sortable(history_filter.until)},
                 },
                 ScanIndexForward=False,
@@ -224,7 +233,7 @@ def _weeks(newest: str, oldest: str) -> Iterator[str]:
 
 
 def _sortable(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds") if at.year > 1 else "0"
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _token(entry: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
-from background_jobs.aws.clients import reaching_aws
+from background_jobs.aws.clients import reaching_aws, transfer_without_threads
 from background_jobs.core.errors import PayloadNotFound
 
 if TYPE_CHECKING:
@@ -26,7 +26,12 @@ class Payloads:
     def upload(self, key: str, file: IO[bytes]) -> None:
         """Store everything in *file*, from its start, and close it; beyond 8 MB in parts."""
         file.seek(0)
-        self._s3.upload_fileobj(file, self.bucket, key)
+        try:
+            self._s3.upload_fileobj(file, self.bucket, key)
+        except RuntimeError:
+            # Python starts no threads in `atexit` handlers and in threads that outlive the main one.
+            file.seek(0)
+            self._s3.upload_fileobj(file, self.bucket, key, Config=transfer_without_threads())
 
     @reaching_aws
     def put(self, key: str, document: bytes) -> None:

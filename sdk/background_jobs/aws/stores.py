@@ -1,10 +1,13 @@
 """The AWS stores that a caller works with, made from its settings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Self
 
 from background_jobs.aws import clients
 from background_jobs.aws.block_log import BlockLog
+from background_jobs.aws.clock import clock
 from background_jobs.aws.event_log import EventLog
 from background_jobs.aws.history import History
 from background_jobs.aws.payloads import Payloads
@@ -28,20 +31,23 @@ class Stores:
     payloads: Payloads
     retention: Retention
     """How long data are kept in them."""
+    clock: Callable[[], datetime] = clock
+    """The time, by AWS's clock."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Open the stores that *settings* name; nothing is called yet."""
         retention = settings.retention
-        block_log = BlockLog(clients.dynamodb(), settings.event_log_table, retention)
-        lookup = ServiceLookup(clients.dynamodb(), settings.event_log_table)
+        dynamodb = clients.of_each_process(clients.dynamodb)
+        block_log = BlockLog(dynamodb, settings.event_log_table, retention)
+        lookup = ServiceLookup(dynamodb, settings.event_log_table)
         return cls(
-            event_log=EventLog(clients.dynamodb(), settings.event_log_table, retention, block_log, lookup),
+            event_log=EventLog(dynamodb, settings.event_log_table, retention, block_log, lookup),
             block_log=block_log,
             service_lookup=lookup,
-            read_model=ReadModelStore(clients.dynamodb(), settings.read_model_table, retention, lookup),
-            history=History(clients.dynamodb(), settings.read_model_table, retention, lookup),
-            schedule_log=ScheduleLog(clients.dynamodb(), settings.event_log_table, retention),
+            read_model=ReadModelStore(dynamodb, settings.read_model_table, retention, lookup),
+            history=History(dynamodb, settings.read_model_table, retention, lookup),
+            schedule_log=ScheduleLog(dynamodb, settings.event_log_table, retention),
             payloads=Payloads(clients.s3, settings.payload_bucket),
             retention=retention,
         )

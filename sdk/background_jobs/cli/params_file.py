@@ -1,5 +1,6 @@
 """Params from a file or standard input, one by one, and where in it each of them stands."""
 
+import codecs
 import csv
 import json
 import sys
@@ -10,7 +11,9 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Final
 
+from background_jobs.cli.json_array import ArrayReader, InvalidArray
 from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.limits import INSTANCE_PARAMS_BYTES
 
 STANDARD_INPUT: Final = Path("-")
 
@@ -28,7 +31,12 @@ _FORMATS: Final = {
     ".ndjson": Format.JSONL,
     ".json": Format.JSON,
     ".csv": Format.CSV,
+    ".tsv": Format.CSV,
 }
+
+
+_DELIMITERS: Final = {"commas": ",", "semicolons": ";", "tabs": "\t"}
+_ENCODINGS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class InvalidParamsFile(BackgroundJobsError):
@@ -48,7 +56,7 @@ class ParamsFile:
     def __init__(self, path: Path, written_as: Format | None = None) -> None:
         self.name = "standard input" if path == STANDARD_INPUT else str(path)
         self.place = self.name
-        """The place of the params read last: ``params.csv, line 7``, or ``params.json, index 3``."""
+        """The place of the params read last: ``params.csv, line 7``, or ``params.json, line 9, index 3``."""
         self.count = 0
         self._path = path
         self._format = written_as or _FORMATS.get(path.suffix.lower())
@@ -66,17 +74,25 @@ class ParamsFile:
                 yield from self._read(file)
 
     def _read(self, file: BufferedReader) -> Iterator[Any]:
+        self._check_encoding(file)
         readers = {Format.JSONL: self._json_lines, Format.JSON: self._json_array, Format.CSV: self._rows}
         for params in readers[self._format or _guess_format(file)](file):
             self.count += 1
             yield params
 
+    def _check_encoding(self, file: BufferedReader) -> None:
+        """Skip the byte order mark with which spreadsheets begin a file. Raises InvalidParamsFile."""
+        head = file.peek(4)[:4]
+        if head.startswith(_ENCODINGS) or b"\0" in head:
+            raise self._error("its text is UTF-16 or UTF-32; save it as UTF-8")
+        if head.startswith(codecs.BOM_UTF8):
+            file.read(len(codecs.BOM_UTF8))
+
     def _lines(self, file: IO[bytes]) -> Iterator[str]:
         for number, line in enumerate(file, start=1):
             self.place = f"{self.name}, line {number}"
             try:
-                # Spreadsheets begin a file with a byte order mark.
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+                yield line.decode()
             except UnicodeDecodeError:
                 raise self._error("not UTF-8") from None
 
@@ -92,22 +108,19 @@ class ParamsFile:
                     raise self._error(f"not JSON that can be read: {invalid}") from None
 
     def _json_array(self, file: IO[bytes]) -> Iterator[Any]:
-        import ijson
-
         try:
-            events = ijson.parse(file, use_float=True)
-            first = next(events)
-            if first[1] != "start_array":
-                raise self._error("not an array; add --format jsonl if it holds one object a line")
-            for params in ijson.items(chain([first], events), "item"):
-                self.place = f"{self.name}, index {self.count}"
-                yield params
-        except ijson.JSONError as invalid:
-            self.place = f"{self.name}, index {self.count}"
-            raise self._error(f"not JSON: {str(invalid).splitlines()[0]}") from None
+            for item in ArrayReader(file):
+                self.place = f"{self.name}, line {item.line}, index {self.count}"
+                yield item.value
+        except InvalidArray as invalid:
+            self.place = f"{self.name}, line {invalid.line}, index {self.count}"
+            raise self._error(invalid.reason) from None
 
     def _rows(self, file: IO[bytes]) -> Iterator[dict[str, str]]:
-        rows = csv.reader(self._lines(file), strict=True)
+        lines = self._lines(file)
+        first = next(filter(str.strip, lines), "")
+        csv.field_size_limit(INSTANCE_PARAMS_BYTES)
+        rows = csv.reader(chain([first], lines), strict=True, delimiter=self._choose_delimiter(first))
         try:
             header = next(rows, [])
             if not all(header) or len(set(header)) < len(header) or not header:
@@ -118,6 +131,19 @@ class ParamsFile:
                 yield dict(zip(header, row, strict=True))
         except csv.Error as invalid:
             raise self._error(f"not CSV: {invalid}") from None
+
+    def _choose_delimiter(self, header: str) -> str:
+        """Return what separates the columns of *header*: commas, or semicolons as spreadsheets also write."""
+        unquoted = "".join(header.split('"')[::2])
+        used = [name for name, sign in _DELIMITERS.items() if sign in unquoted]
+        if len(used) > 1:
+            raise self._error(
+                f"the header row has {' and '.join(used)}; separate its columns by one of them, and put a "
+                "name that contains the other into quotes"
+            )
+        if not used and "|" in unquoted:
+            raise self._error("the columns are separated by '|'; use commas, semicolons or tabs")
+        return _DELIMITERS[used[0]] if used else ","
 
     def _error(self, reason: str) -> InvalidParamsFile:
         return InvalidParamsFile(self.place, reason)

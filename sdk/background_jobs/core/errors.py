@@ -4,7 +4,16 @@ from collections.abc import Iterable, Mapping
 
 
 class BackgroundJobsError(Exception):
-    """The parent of every error of this package."""
+    """The parent of every error of this package; each can be pickled and copied."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # By default an error is made again from its message, but most of ours are made from their values.
+        return _remake, (type(self), self.args), vars(self)
+
+
+def _remake(kind: type[BackgroundJobsError], args: tuple[object, ...]) -> BackgroundJobsError:
+    """Return an error of *kind* with these *args*, among them its message, and without its values."""
+    return kind.__new__(kind, *args)
 
 
 class MissingSettings(BackgroundJobsError):
@@ -154,6 +163,10 @@ class ScheduleDeclared(BackgroundJobsError):
             f"The schedule {name!r} is declared in the stack: change or remove it there, and deploy. "
             "It may be paused and resumed."
         )
+
+
+class InvalidTimeRange(BackgroundJobsError):
+    """The moments between which something is asked for are not two of them, in order."""
 
 
 class InvalidToken(BackgroundJobsError):

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_jsonable_python
 
+from background_jobs.core.canonical import sort_sets
 from background_jobs.core.errors import InvalidParams, InvalidResult
 from background_jobs.core.json_faults import (
     explain_unwritable,
@@ -86,7 +87,7 @@ def plain_json(value: object) -> Any:  # noqa: ANN401 -- any JSON
         raise ValueError(f"it cannot be written as JSON: {why}") from reason
     if fault := find_loss(value, plain):
         raise ValueError(fault)
-    return from_json(document)
+    return sort_sets(value, from_json(document))
 
 
 def is_too_deep(value: object, document: bytes) -> bool:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic_core import from_json, to_json
 
+from background_jobs.core.canonical import sort_sets
 from background_jobs.core.errors import InvalidJob, InvalidParams
 from background_jobs.core.json_faults import explain_unwritable
 from background_jobs.core.json_places import Part, are_equal, describe, find_difference, is_dataclass, walk
@@ -108,7 +109,7 @@ def _write_model(index: int, model: object, job_type: ParamsType | None) -> byte
 def _write_equal(index: int, model: object, job_type: ParamsType | None, *, by_alias: bool) -> bytes:
     """Write *model*, read it back as its job will, and raise InvalidParams unless the two are equal."""
     own_type = _own_type(index, type(model))
-    line = params_line(index, _to_plain(index, model, own_type, by_alias=by_alias))
+    line = params_line(index, sort_sets(model, _to_plain(index, model, own_type, by_alias=by_alias)))
     try:
         arrived = (job_type or own_type).read_at(index, line)
         if job_type is not None and isinstance(arrived, dict):

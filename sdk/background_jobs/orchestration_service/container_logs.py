@@ -79,7 +79,7 @@ class LogStream:
     def __init__(self, location: str) -> None:
         self._location = location
         self._token = ""
-        self._logs = Logs(clients.logs())
+        self._logs = Logs(clients.of_each_process(clients.logs))
 
     def new_lines(self, *, to_the_end: bool) -> Iterator[LogLine]:
         """Yield the lines since the last call. Raises LogNotFound."""

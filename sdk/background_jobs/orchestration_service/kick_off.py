@@ -4,13 +4,14 @@ import re
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids, limits
 from background_jobs.core.bounds import SERVICE_NAME
+from background_jobs.core.canonical import canonical_json
 from background_jobs.core.containers import shares
 from background_jobs.core.errors import (
     InvalidKickOff,
@@ -98,12 +99,13 @@ def prepare_kick_off(
     """Upload what a kick-off needs, and return the event that will make it real. Raises InvalidParams."""
     with ParamsSpool() as spool:
         spool.fill(params, params_writer(request.definition))
-        started = _event(request, spool, request.new_id(settings), settings)
+        started = _event(request, spool, request.new_id(settings), settings, stores.clock())
         if started.total:
             with spool.manifest(started.orchestration_id, started.parallelism) as manifest:
                 stores.payloads.upload(started.params_key, spool.file)
                 stores.payloads.upload(started.shares_key, manifest)
-    return started
+    # By now AWS has told its time, by which containers measure the timeout.
+    return started.model_copy(update=_times(request.options, stores.clock()))
 
 
 def resolve_job(job: str | Callable[..., Any]) -> tuple[str, JobDefinition | None]:
@@ -115,32 +117,35 @@ def resolve_job(job: str | Callable[..., Any]) -> tuple[str, JobDefinition | Non
 
 
 def _event(
-    request: KickOffRequest, spool: ParamsSpool, orchestration_id: str, settings: Settings
+    request: KickOffRequest, spool: ParamsSpool, orchestration_id: str, settings: Settings, now: datetime
 ) -> OrchestrationStarted:
     options = request.options
     count = shares.share_count(spool.total, options.parallelism, settings.max_parallelism)
     service = request.service(settings)
-    # The digest and the count in the keys decide the contents of both objects. So a second kick-off under the
-    # same idempotency key either writes the same bytes again, or other objects.
+    # The digest and the count in the keys decide the bytes of both objects. So a second kick-off under the
+    # same idempotency key, whose params may be equal in another order of keys, replaces none by other bytes.
     folder = f"{payload_folder(service, orchestration_id)}/{spool.digest[:16]}"
-    now, timeout = datetime.now(UTC), options.timeout
     return OrchestrationStarted(
         orchestration_id=orchestration_id,
-        at=now,
         job_name=request.job_name,
         service=service,
         total=spool.total,
         parallelism=max(1, count),
         params_key=f"{folder}/params.jsonl" if count else "",
-        params_digest=spool.digest,
+        params_digest=spool.params_digest,
         shares_key=f"{folder}/shares-{count}.jsonl" if count else "",
         retry=options.retry,
-        deadline=None if timeout is None else now + timedelta(seconds=timeout),
         idempotency_key=options.key,
         tags=dict(options.tags),
         then=options.then,
+        **_times(options, now),
         **_lineage(request, orchestration_id).lineage(),
     )
+
+
+def _times(options: KickOffOptions, now: datetime) -> dict[str, Any]:
+    timeout = options.timeout
+    return {"at": now, "deadline": None if timeout is None else now + timedelta(seconds=timeout)}
 
 
 def _lineage(request: KickOffRequest, orchestration_id: str) -> Lineage:
@@ -153,10 +158,17 @@ def _lineage(request: KickOffRequest, orchestration_id: str) -> Lineage:
 
 def _append(started: OrchestrationStarted, stores: Stores) -> None:
     holder = stores.event_log.append_kick_off(started)
-    fields = _COMPARED.items()
-    differences = [text for name, text in fields if getattr(holder, name) != getattr(started, name)]
-    if differences:
+    if holder is not started and (differences := _differences(holder, started)):
         raise KickOffConflict(started.orchestration_id, started.idempotency_key or "", differences)
+
+
+def _differences(holder: OrchestrationStarted, started: OrchestrationStarted) -> list[str]:
+    """Return in what *started* differs from *holder*, which was read from the log."""
+    written = OrchestrationStarted.model_validate_json(started.model_dump_json(exclude_none=True))
+    one, other = (event.model_dump(mode="json", include=set(_COMPARED)) for event in (holder, written))
+    return [
+        text for name, text in _COMPARED.items() if canonical_json(one[name]) != canonical_json(other[name])
+    ]
 
 
 def params_writer(definition: JobDefinition | None) -> Callable[[int, object], bytes]:

@@ -158,7 +158,7 @@ class Orchestration:
         """
         if self.done():
             return Cancellation.ALREADY_DONE
-        event = OrchestrationCancelled(orchestration_id=self.id, at=datetime.now(UTC), reason=reason)
+        event = OrchestrationCancelled(orchestration_id=self.id, at=self._stores.clock(), reason=reason)
         try:
             self._stores.event_log.append(event)
         except EventConflict:

@@ -58,9 +58,9 @@ class OrchestrationSteps:
         """Emit an update now and whenever something changed, until the end."""
         deadline = Deadline.after(timeout, self._id)
         if self._api_url and streaming_is_installed():
-            from background_jobs.orchestration_service.streaming import follow_stream  # noqa: PLC0415 -- an extra
+            from background_jobs.orchestration_service.streaming import follow_api  # noqa: PLC0415 -- an extra
 
-            return follow_stream(self._id, self._api_url, deadline)
+            return follow_api(self._id, self._api_url, self._stores, deadline)
         return follow_read_model(self._id, self._stores, deadline)
 
     def as_completed(self, timeout: float | timedelta | None) -> Steps[Success | Failure]:

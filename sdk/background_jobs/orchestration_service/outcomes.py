@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
 from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.stores import Stores
+from background_jobs.aws.thread_pool import ThreadPool
 from background_jobs.core.events import (
     JobCompleted,
     JobErrored,
@@ -79,7 +79,7 @@ def outcomes_from_events(
         outcome = outcome_from_event(event, started.job_name, instance_params, stores.payloads)
         return outcome if index == event.index else replace(outcome, index=index)
 
-    with ThreadPoolExecutor(_FETCHERS) as pool:
+    with ThreadPool(_FETCHERS) as pool:
         while batch := list(islice(triples, _BATCH)):
             is_large = any(isinstance(event, JobCompleted) and event.result_ref for _, event, _ in batch)
             yield from (pool.map if is_large else map)(to_outcome, batch)

@@ -3,7 +3,6 @@
 import time
 import uuid
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Final, Unpack
 
 from background_jobs.aws.stores import Stores
@@ -55,7 +54,7 @@ def rerun(
     request.refuse(settings)
     event = RerunRequested(
         orchestration_id=orchestration_id,
-        at=datetime.now(UTC),
+        at=stores.clock(),
         rerun_id=request.new_id(settings),
         only=options.only,
     )

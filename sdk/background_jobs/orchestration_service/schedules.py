@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -12,6 +10,7 @@ from pydantic import ValidationError
 from background_jobs.aws import clients
 from background_jobs.aws.scheduler import Scheduler
 from background_jobs.aws.stores import Stores
+from background_jobs.aws.thread_pool import ThreadPool
 from background_jobs.core.errors import InvalidSchedule, MissingSettings, ScheduleDeclared, ScheduleNotFound
 from background_jobs.core.limits import SCHEDULE_PARAMS_BYTES
 from background_jobs.core.options import OccurrenceOptions, check_keywords, read_options
@@ -51,6 +50,9 @@ class Schedules:
         self._settings = settings
         self._stores = stores
         self._clock = clock
+        self._scheduler = Scheduler(
+            clients.of_each_process(clients.scheduler), schedule_group(settings.environment)
+        )
         self.occurrence_runner = occurrence_runner or OccurrenceRunner.from_settings(settings, stores, clock)
 
     def define(
@@ -89,7 +91,7 @@ class Schedules:
     def all(self) -> list[Schedule]:
         """Return all schedules that there are, by name."""
         names = self._scheduler.names()
-        with ThreadPoolExecutor(_READERS) as pool:
+        with ThreadPool(_READERS) as pool:
             schedules = list(pool.map(self._scheduler.get, names))
         return [self._deployed_handle(deployed) for deployed in schedules if deployed is not None]
 
@@ -105,11 +107,6 @@ class Schedules:
             if isinstance(change, ScheduleDefined | ScheduleResumed):
                 return self._handle(change.definition, ScheduleState.OVER)
         raise ScheduleNotFound(name)
-
-    @cached_property
-    def _scheduler(self) -> Scheduler:
-        # Most callers have no schedules, and a client takes long to make.
-        return Scheduler(clients.scheduler(), schedule_group(self._settings.environment))
 
     def _read_options(self, name: str, keywords: ScheduleKeywords) -> ScheduleOptions:
         """Return the checked options of schedule *name*. Raises InvalidSchedule or InvalidKickOff."""

@@ -1,13 +1,13 @@
 """The caller's service: one call kicks off an orchestration, another brings its results."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
-from typing import Any, Unpack
+from datetime import datetime, timedelta
+from typing import Any, Final, Unpack
 
 from background_jobs.aws.history import HistoryFilter, HistoryPage
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
-from background_jobs.core.errors import OrchestrationNotFound
+from background_jobs.core.errors import InvalidTimeRange, OrchestrationNotFound
 from background_jobs.core.options import KickOffKeywords, KickOffOptions, RerunKeywords, read_options
 from background_jobs.core.schedules.options import ScheduleKeywords
 from background_jobs.core.statuses import Status
@@ -19,6 +19,9 @@ from background_jobs.orchestration_service.pipeline import Pipeline
 from background_jobs.orchestration_service.schedule import Schedule
 from background_jobs.orchestration_service.schedules import Schedules
 from background_jobs.settings import Settings
+
+_CLOCKS_DIFFER_BY: Final = timedelta(hours=1)
+"""More than clocks differ: AWS refuses calls of machines whose clock is wrong by a quarter of an hour."""
 
 
 class OrchestrationService:
@@ -90,12 +93,19 @@ class OrchestrationService:
         """Return the latest *limit* orchestrations that fit all of the filters, newest first.
 
         *customer* is the value of the tag ``customer``; *since* and *until* are aware datetimes, both
-        included, and bound when they were kicked off. *next_token* is that of the page before. Raises
-        InvalidToken if it is not.
+        included, and bound when they were kicked off. *next_token* is that of the page before.
+
+        Raises InvalidToken if it is not, or InvalidTimeRange.
         """
-        now = datetime.now(UTC)
+        _check_range(since, until)
+        # What callers kicked off whose clocks are ahead is in the history as well.
+        latest = self._stores.clock() + _CLOCKS_DIFFER_BY
         filters = HistoryFilter(
-            job_name=job_name, status=status, customer=customer, since=since, until=min(until or now, now)
+            job_name=job_name,
+            status=status,
+            customer=customer,
+            since=since,
+            until=min(until or latest, latest),
         )
         return self._stores.history.page(filters, limit=limit, after=next_token)
 
@@ -144,3 +154,15 @@ class OrchestrationService:
     def schedule(self, name: str) -> Schedule:
         """Re-attach to a schedule by its name, also to one that is over. Raises ScheduleNotFound."""
         return self._schedules.find(name)
+
+
+def _check_range(since: datetime | None, until: datetime | None) -> None:
+    for name, moment in {"since": since, "until": until}.items():
+        if moment is not None and moment.utcoffset() is None:
+            raise InvalidTimeRange(
+                f"{name}={moment.isoformat()} has no time zone; add tzinfo=UTC, for example."
+            )
+    if since is not None and until is not None and since > until:
+        raise InvalidTimeRange(
+            f"since={since.isoformat()} is later than until={until.isoformat()}, so nothing lies between."
+        )

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -10,9 +11,51 @@ import httpx2
 from httpx2 import ServerSentEvent
 
 from background_jobs.aws import clients
+from background_jobs.core.errors import ServiceUnreachable
 from background_jobs.orchestration_service.steps import Task
 
 _CONNECT_SECONDS: Final = 10.0
+_TEMPORARY: Final = frozenset({429, 500, 502, 503, 504})
+_FORBIDDEN: Final = frozenset({401, 403})
+
+
+class RefusedForNow(Exception):
+    """The API, or what stands before it, answered that it cannot serve the stream at this moment."""
+
+    def __init__(self, answer: str, retry_after: float) -> None:
+        self.retry_after = retry_after
+        """How many seconds it asks to wait; 0 where it does not say."""
+        super().__init__(answer, retry_after)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def check_answer(response: httpx2.Response) -> None:
+    """Raise RefusedForNow or ServiceUnreachable if *response* is an error."""
+    if not response.is_error:
+        return
+    answer = f"it answered {response.status_code} {response.reason_phrase}"
+    if response.status_code in _TEMPORARY:
+        raise RefusedForNow(answer, _read_retry_after(response.headers))
+    hint = "Check your permissions" if response.status_code in _FORBIDDEN else "Check BACKGROUND_JOBS_API_URL"
+    raise ServiceUnreachable(
+        f"The progress API cannot be read at {response.url}: {answer}. {hint}; "
+        "without BACKGROUND_JOBS_API_URL, the read model is watched."
+    )
+
+
+def _read_retry_after(headers: Mapping[str, str]) -> float:
+    """Return the seconds of the header Retry-After, which may also be a date by the clock of the server."""
+    text = headers.get("retry-after", "0")
+    try:
+        return float(text) if text.isdecimal() else _seconds_between(headers["date"], text)
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+
+
+def _seconds_between(first: str, second: str) -> float:
+    return (parsedate_to_datetime(second) - parsedate_to_datetime(first)).total_seconds()
 
 
 class Signature(httpx2.Auth):

@@ -1,28 +1,40 @@
 """Following an orchestration over the server-sent events of the progress API."""
 
+import logging
 import time
+from functools import partial
 from typing import Any, Final
 
 import httpx2
 from httpx2 import ServerSentEvent
 
+from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import OrchestrationNotFound, ServiceUnreachable
 from background_jobs.core.read_model import Advance, Summary, Transition
 from background_jobs.core.statuses import LETTERS, State, rank_of
 from background_jobs.core.views import stream_events
 from background_jobs.core.views.orchestration import OrchestrationView
 from background_jobs.orchestration_service.deadlines import Deadline
-from background_jobs.orchestration_service.steps import Emit, Pause, Steps
-from background_jobs.orchestration_service.stream_connection import StreamConnection
-from background_jobs.orchestration_service.watching import Update
+from background_jobs.orchestration_service.steps import Emit, Pause, Steps, call
+from background_jobs.orchestration_service.stream_connection import (
+    RefusedForNow,
+    StreamConnection,
+    check_answer,
+)
+from background_jobs.orchestration_service.watching import Update, follow_read_model
 
 SILENCE_SECONDS: Final = 45.0
 """Heartbeats come every 15 seconds; a stream that is silent for longer is dead."""
 GIVE_UP_SECONDS: Final = 60.0
-"""How long the API may be out of reach before watching gives up."""
+"""How long the API may be out of reach before the read model is watched instead."""
 _NOT_FOUND: Final = 404
 _NO_CONTENT: Final = 204
 _LONGEST_WAIT: Final = 5.0
+_log = logging.getLogger(__name__)
+
+
+class StreamLost(ServiceUnreachable):
+    """The API has been out of reach for longer than watching waits."""
 
 
 class StreamReader:
@@ -43,14 +55,13 @@ class StreamReader:
         return {"Last-Event-ID": self._last_event_id} if self._last_event_id else {}
 
     def accept(self, response: httpx2.Response) -> bool:
-        """Tell whether *response* is a stream to read. Raises OrchestrationNotFound or ServiceUnreachable."""
+        """Tell whether *response* is a stream to read.
+
+        Raises OrchestrationNotFound, ServiceUnreachable, or RefusedForNow.
+        """
         if response.status_code == _NOT_FOUND:
             raise OrchestrationNotFound(self._orchestration_id)
-        if response.is_error:
-            raise ServiceUnreachable(
-                f"The progress API at {self.url} answered {response.status_code} {response.reason_phrase}. "
-                "Check your permissions; without BACKGROUND_JOBS_API_URL, the read model is watched."
-            )
+        check_answer(response)
         self._lost_at = None
         self.done = response.status_code == _NO_CONTENT
         return not self.done
@@ -58,17 +69,19 @@ class StreamReader:
     def choose_pause(self, lost: Exception, deadline: Deadline) -> float:
         """Return how many seconds to wait before the next connection, after one that was *lost*.
 
-        Raises TimeoutError or ServiceUnreachable.
+        Raises TimeoutError or StreamLost.
         """
         deadline.check(self._summary)
         now = time.monotonic()
         self._lost_at = self._lost_at or now
         if now - self._lost_at > GIVE_UP_SECONDS:
-            raise ServiceUnreachable(
-                f"The progress API at {self.url} did not answer for {GIVE_UP_SECONDS:g} s: {lost}. Check "
-                "BACKGROUND_JOBS_API_URL; without it, the read model is watched."
+            raise StreamLost(
+                f"The progress API at {self.url} did not answer for {GIVE_UP_SECONDS:g} s: {lost}. "
+                "Check BACKGROUND_JOBS_API_URL."
             ) from lost
-        return deadline.cap(min(_LONGEST_WAIT, self._retry_seconds))
+        asked_for = lost.retry_after if isinstance(lost, RefusedForNow) else 0.0
+        pause = max(min(_LONGEST_WAIT, self._retry_seconds), min(GIVE_UP_SECONDS, asked_for))
+        return deadline.cap(pause)
 
     def read_update(self, event: ServerSentEvent) -> Update | None:
         """Return the update that *event* carries; None if it carries none."""
@@ -120,17 +133,40 @@ class StreamReader:
         return self._summary
 
 
-def follow_stream(orchestration_id: str, api_url: str, deadline: Deadline) -> Steps[Update]:
-    """Emit the updates of a stream until the orchestration is done, reconnecting as often as it takes.
+def follow_api(orchestration_id: str, api_url: str, stores: Stores, deadline: Deadline) -> Steps[Update]:
+    """Emit the updates of the API's stream; once the API is out of reach for long, those of the read model.
 
     Raises OrchestrationNotFound, TimeoutError, or ServiceUnreachable.
     """
     reader = StreamReader(orchestration_id, api_url)
+    try:
+        yield from follow_stream(reader, deadline)
+    except StreamLost as lost:
+        yield from call(partial(_check_read_model, orchestration_id, stores, lost))
+        _log.warning("%s The read model is watched instead.", lost)
+        yield from follow_read_model(orchestration_id, stores, deadline, after=reader.summary)
+
+
+def _check_read_model(orchestration_id: str, stores: Stores, lost: StreamLost) -> None:
+    """Raise ServiceUnreachable if this caller cannot read the read model either."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 -- slow to import
+
+    try:
+        stores.read_model.read_summary(orchestration_id)
+    except (BotoCoreError, ClientError, ServiceUnreachable) as error:
+        raise ServiceUnreachable(f"{lost} The read model cannot be read either: {error}") from error
+
+
+def follow_stream(reader: StreamReader, deadline: Deadline) -> Steps[Update]:
+    """Emit the updates of a stream until the orchestration is done, reconnecting as often as it takes.
+
+    Raises OrchestrationNotFound, TimeoutError, ServiceUnreachable, or StreamLost.
+    """
     connection = StreamConnection(reader.url)
     while not reader.done:
         try:
             yield from _follow_connection(connection, reader, deadline)
-        except httpx2.TransportError as lost:
+        except (httpx2.TransportError, RefusedForNow) as lost:
             yield from connection.close()
             yield Pause(reader.choose_pause(lost, deadline))
         else:

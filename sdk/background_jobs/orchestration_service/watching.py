@@ -52,14 +52,19 @@ def wait_until_final(orchestration_id: str, stores: Stores, deadline: Deadline) 
         yield Pause(deadline.choose_pause())
 
 
-def follow_read_model(orchestration_id: str, stores: Stores, deadline: Deadline) -> Steps[Update]:
+def follow_read_model(
+    orchestration_id: str, stores: Stores, deadline: Deadline, after: Summary | None = None
+) -> Steps[Update]:
     """Emit an update now and whenever something changed, until all instances are final.
 
-    Raises OrchestrationNotFound or TimeoutError.
+    With *after*, only what has changed since then is emitted. Raises OrchestrationNotFound or TimeoutError.
     """
-    update = yield from call(lambda: read_first_update(orchestration_id, stores))
-    yield Emit(update)
-    summary = update.summary
+    if after is not None and after.total is not None:
+        summary = after
+    else:
+        update = yield from call(lambda: read_first_update(orchestration_id, stores))
+        yield Emit(update)
+        summary = update.summary
     while not summary.all_final:
         deadline.check(summary)
         yield Pause(deadline.choose_pause())

@@ -32,6 +32,7 @@ _STATUSES: Final[dict[type[errors.BackgroundJobsError], int]] = {
     errors.InvalidKickOff: 422,
     errors.InvalidParams: 422,
     errors.InvalidSchedule: 422,
+    errors.InvalidTimeRange: 422,
     errors.InvalidToken: 422,
     errors.UnknownJobName: 422,
     errors.UnreadableEvent: 500,

@@ -60,6 +60,8 @@ class Container:
         self._started, cancellation = self._working_time.try_until_over(
             lambda: event_log.read_started_and_cancelled(settings.orchestration_id)
         )
+        self._clock = stores.clock
+        self._working_time.note_deadline(self._started.deadline, self._clock())
         owned_at = seconds_since_boot()
         self._launch = Launch.begin(
             self._appender(event_log),
@@ -137,7 +139,7 @@ class Container:
         definition: JobDefinition,
         cleanup: ProcessCleanup,
     ) -> None:
-        while (instance := run_queue.next(time.time())) and not self._stop_signals.terminated:
+        while (instance := run_queue.next(time.monotonic())) and not self._stop_signals.terminated:
             if cleanup.failed:
                 _log.warning("A fresh process goes on with the share: %s", cleanup.failed)
                 self._is_to_be_replaced = True
@@ -145,14 +147,16 @@ class Container:
             if error := self._stop_signals.error():
                 run_queue.defer(instance)
                 self._error_all(run_queue, error)
-            elif instance.due > time.time():
+            elif instance.due > time.monotonic():
                 run_queue.defer(instance)
-                self._stop_signals.wait(min(instance.due - time.time(), self._stop_signals.seconds_left()))
+                self._stop_signals.wait(
+                    min(instance.due - time.monotonic(), self._stop_signals.seconds_left())
+                )
             else:
                 event = cleanup.run(self._run_once, runner, definition, instance)
                 self._recorder.record_end(event)
                 if isinstance(event, JobAttemptFailed):
-                    due = event.retry_at.timestamp()
+                    due = time.monotonic() + (event.retry_at - event.at).total_seconds()
                     run_queue.defer(QueuedInstance(due, instance.index, instance.params))
 
     def _run_once(
@@ -190,8 +194,12 @@ class Container:
     def _queued_instances(self) -> Iterator[QueuedInstance]:
         for index, params in self._share.read_params(self._payloads):
             if self._earlier.is_unfinished(index):
-                retry_at = self._earlier.attempts(index).retry_at if self._earlier.launch else None
-                yield QueuedInstance(retry_at.timestamp() if retry_at else 0.0, index, params)
+                wait = (
+                    self._earlier.attempts(index).seconds_to_retry(self._clock())
+                    if self._earlier.launch
+                    else 0.0
+                )
+                yield QueuedInstance(time.monotonic() + wait if wait > 0 else 0.0, index, params)
 
     def _attempt(self, instance: QueuedInstance, number: int) -> Attempt:
         orchestration_id = self._settings.orchestration_id

@@ -51,10 +51,12 @@ class EarlierAttempts:
         """Tell whether the instance ended its process so often that it is to be left out."""
         return self.losses >= LOSSES_OF_A_POISON
 
-    @property
-    def retry_at(self) -> datetime | None:
-        """Return when the next attempt is due; None for now."""
-        return max((failure.retry_at for failure in self.failures), default=None)
+    def seconds_to_retry(self, now: datetime) -> float:
+        """Return how long the next attempt is to wait: no longer than was decided, whatever clocks say."""
+        last = max(self.failures, key=lambda failure: failure.retry_at, default=None)
+        if last is None:
+            return 0.0
+        return min(last.retry_at - now, last.retry_at - last.at).total_seconds()
 
     def last_failures(self) -> tuple[FailedAttempt, ...]:
         """Return the last ten failed attempts as an outcome keeps them, oldest first."""

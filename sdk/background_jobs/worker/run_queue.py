@@ -12,7 +12,7 @@ class QueuedInstance:
     """An instance that is to run, at *due* or later."""
 
     due: float
-    """Seconds since the epoch."""
+    """Seconds on the monotonic clock; 0 for at once."""
     index: int
     params: InstanceParams = field(compare=False)
 

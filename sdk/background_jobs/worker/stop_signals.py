@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Self
 
@@ -72,8 +71,7 @@ class StopSignals:
 
     def seconds_left(self) -> float:
         """Return how long the orchestration's timeout leaves; infinite where it has none."""
-        deadline = self._started.deadline
-        return float("inf") if deadline is None else (deadline - datetime.now(UTC)).total_seconds()
+        return self._working_time.seconds_to_deadline()
 
     @property
     def _timeout_message(self) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final, TypeVar
 
 from background_jobs.aws.throttling import outlast_throttling
@@ -23,10 +24,23 @@ class WorkingTime:
 
     def __init__(self) -> None:
         self._end = time.monotonic() + CONTAINER_SECONDS
+        self._deadline = float("inf")
 
     def is_over(self) -> bool:
         """Tell whether the container is to try nothing once more."""
         return time.monotonic() > self._end
+
+    def note_deadline(self, deadline: datetime | None, now: datetime) -> None:
+        """Note when the timeout of the orchestration ends, and what time it is by the same clock.
+
+        From here on the time is measured by a clock that nobody sets.
+        """
+        if deadline is not None:
+            self._deadline = seconds_since_boot() + (deadline - now).total_seconds()
+
+    def seconds_to_deadline(self) -> float:
+        """Return how long the orchestration's timeout leaves; infinite where it has none."""
+        return self._deadline - seconds_since_boot()
 
     def shorten(self) -> None:
         """Note that SIGTERM came; a signal handler may call this."""

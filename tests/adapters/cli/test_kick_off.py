@@ -50,7 +50,7 @@ def test_params_come_from_standard_input_and_a_key_finds_the_first_kick_off() ->
     [
         ('{"n": 2}\n\n[3]\n', "standard input, line 3: they must be a JSON object"),
         ('{"n": 2}\n{"n": NaN}\n', "standard input, line 2: they cannot be written as JSON"),
-        ('[{"n": 2}, 3]', "standard input, index 1: they must be a JSON object"),
+        ('[{"n": 2}, 3]', "standard input, line 1, index 1: they must be a JSON object"),
         ('{"n": 2}\n{"n": }\n', "standard input, line 2: not JSON"),
     ],
 )

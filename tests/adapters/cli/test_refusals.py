@@ -28,6 +28,8 @@ from tests.adapters.cli.commands import UNKNOWN, run
         (["logs", UNKNOWN, "--follow"], "It needs --index"),
         (["list", "--since", "yesterday"], "'yesterday' is no moment"),
         (["list", "--since", "9999-12-31T23:59:59-12:00"], "is no moment"),
+        (["list", "--since", "0001-01-01T00:00:00+12:00"], "is no moment"),
+        (["list", "--since", "2026-11-24", "--until", "2026-11-23"], "later than until="),
         (["list", "--next-token", "made-up"], "This is no token of a page before"),
         (["list", "--status", "lost"], "'lost' is not one of"),
         (["results", UNKNOWN, "--limit", "0"], "greater than or equal to 1"),

@@ -52,7 +52,7 @@ class OrchestrationStarted(LogEvent, Lineage):
     params_key: str = ""
     """The object of params, one JSON object a line; empty when there are none."""
     params_digest: str
-    """SHA-256 of that object, as hexadecimal digits."""
+    """SHA-256 of the params in canonical JSON (keys sorted), one a line, as hexadecimal digits."""
     shares_key: str = ""
     """The manifest that the state machine fans out over, one share a line; empty when there are none."""
     retry: Retry | None = None
