@@ -46,7 +46,6 @@ class ControlPlane(Construct):
         )
         self.stream.keep_what_fails(self.end_orchestration)
         self.fan_out.end_by(self.end_orchestration, shared.bus)
-        services.tell_of_failed_starts(self.note_delay)
 
         storage = shared.storage
         storage.grant_aggregate(self.aggregate_jobs)

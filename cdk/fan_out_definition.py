@@ -4,9 +4,10 @@ What no Catch can name (States.Runtime, States.DataLimitExceeded) fails a child 
 closed after the Map, which tolerates every child's failure, the second by end_orchestration.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
+from background_jobs.core.containers.relaunch import THROTTLE_RETRY, Tries
 from background_jobs.core.containers.variables import (
     CONTAINER_NAME,
     JOB_ID,
@@ -23,35 +24,25 @@ LABEL: Final = "Shares"
 
 _State = dict[str, Any]
 _DAY: Final = 86_400
-_EXECUTION_SECONDS: Final = 14 * _DAY
-"""Longer than any job takes; it ends those that hang."""
+_EXECUTION_SECONDS: Final = 364 * _DAY
+"""What waits for capacity waits as long as Step Functions lets an execution live, which is a year."""
 
-_LAUNCH_ERRORS: Final = [
+_THROTTLED: Final = [
     "ECS.AmazonECSException",
-    # ECS reports an exhausted quota of tasks or vCPUs under this name.
-    "ECS.ClientException",
     # ECS reports throttling of EC2, which RunTask calls, under this name.
     "ECS.InvalidParameterException",
     "ECS.ServerException",
     "ECS.ThrottlingException",
-    # RunTask answered without a task; mostly because there was no capacity.
-    "AmazonECS.Unknown",
 ]
+"""The names under which a launch is throttled, most often; a quota or no capacity has others."""
 _LAMBDA_ERRORS: Final = [
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
     # Exceptions of the function, and all other errors except States.Timeout.
     "States.TaskFailed",
 ]
-_QUICK_LAUNCHES: Final = 3
-"""How often a refused launch is tried again before the delay is noted."""
-_RELAUNCHES: Final = 4
-_SPOT_RELAUNCHES: Final = 12
-"""More often on Spot, because AWS takes containers back that did nothing wrong."""
-
 _ON_DEMAND: Final = {"LaunchType": "FARGATE"}
 _ON_SPOT: Final = {"CapacityProviderStrategy": [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]}
 
@@ -87,6 +78,7 @@ def fan_out_definition(
                     "container_seconds.$": "$.container_seconds",
                     "share.$": "$$.Map.Item.Value",
                     "left": {"instances": None},
+                    "delay": {"given_up": False, "tries": Tries().model_dump(mode="json")},
                 },
                 "MaxConcurrencyPath": "$.parallelism",
                 "ToleratedFailurePercentage": 100,
@@ -114,11 +106,10 @@ def _share(
 ) -> _State:
     """Return what one child does: run a container until its share is done, or close the share.
 
-    A launch that is refused a few times in a row is noted in the log and tried again after a while, until the
-    function gives it up. The budget of lost containers is for launches without progress: where instances got
-    their outcomes since it began, the share is not closed, and what is left gets a whole budget again.
+    Whatever fails is reported to the function `note_delay`, which says when to launch again, or to give up.
+    The budget of lost containers is for launches without progress: where instances got their outcomes since it
+    began, the share is not closed, and what is left gets a whole budget again.
     """
-    start = "WhichCapacity" if spot else "RunContainer"
     share = {
         "orchestration_id.$": "$.orchestration_id",
         "indices.$": "$.share.indices",
@@ -126,9 +117,10 @@ def _share(
         "error.$": "$.error",
     }
     states = {
-        "RunContainer": _run_container(cluster, network, _ON_DEMAND, _RELAUNCHES),
+        "Launch": _launch(spot=spot),
+        "RunContainer": _run_container(cluster, network, _ON_DEMAND),
         "NoteDelay": _note_delay(note_delay),
-        "WaitForLaunch": {"Type": "Wait", "SecondsPath": "$.delay.wait_seconds", "Next": start},
+        "WaitForLaunch": {"Type": "Wait", "SecondsPath": "$.delay.wait_seconds", "Next": "Launch"},
         "CloseShare": {
             **_close(close_unfinished, share),
             "ResultSelector": {"instances.$": "$.Payload.left"},
@@ -137,26 +129,38 @@ def _share(
         },
         "IsAnyLeft": {
             "Type": "Choice",
-            "Choices": [{"Variable": "$.left.instances", "NumericGreaterThan": 0, "Next": start}],
+            "Choices": [{"Variable": "$.left.instances", "NumericGreaterThan": 0, "Next": "RenewBudget"}],
             "Default": "Done",
         },
+        "RenewBudget": _renew_budget(),
         "Done": {"Type": "Succeed", "OutputPath": None},
     }
-    if not spot:
-        return {"StartAt": start, "States": states}
-    # LaunchType and CapacityProviderStrategy exclude each other, and no path can stand for either.
-    choice = {
-        "Type": "Choice",
-        "Choices": [{"Variable": "$.spot", "BooleanEquals": True, "Next": "RunOnSpot"}],
-        "Default": "RunContainer",
+    if spot:
+        states["RunOnSpot"] = _run_container(cluster, network, _ON_SPOT)
+    # A first launch has nothing to choose where there is no Spot, and each transition costs.
+    return {"StartAt": "Launch" if spot else "RunContainer", "States": states}
+
+
+def _launch(*, spot: bool) -> _State:
+    choices = [{"Variable": "$.delay.given_up", "BooleanEquals": True, "Next": "CloseShare"}]
+    if spot:
+        # LaunchType and CapacityProviderStrategy exclude each other, and no path can stand for either.
+        choices.append({"Variable": "$.spot", "BooleanEquals": True, "Next": "RunOnSpot"})
+    return {"Type": "Choice", "Choices": choices, "Default": "RunContainer"}
+
+
+def _renew_budget() -> _State:
+    """Return the state that forgets the losses of a share, and nothing else of its launches."""
+    tries = {f"{name}.$": f"$.delay.tries.{name}" for name in Tries.model_fields if name != "losses"}
+    return {
+        "Type": "Pass",
+        "Parameters": {"given_up": False, "tries": {**tries, "losses": 0}},
+        "ResultPath": "$.delay",
+        "Next": "Launch",
     }
-    states["RunOnSpot"] = _run_container(cluster, network, _ON_SPOT, _SPOT_RELAUNCHES)
-    return {"StartAt": start, "States": {"WhichCapacity": choice, **states}}
 
 
-def _run_container(
-    cluster: str, network: Mapping[str, Any], capacity: Mapping[str, Any], relaunches: int
-) -> _State:
+def _run_container(cluster: str, network: Mapping[str, Any], capacity: Mapping[str, Any]) -> _State:
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::ecs:runTask.sync",
@@ -169,11 +173,15 @@ def _run_container(
             "Overrides": {"ContainerOverrides": [{"Name": CONTAINER_NAME, "Environment": _injected()}]},
         },
         "Retry": [
-            _retry(_LAUNCH_ERRORS, seconds=2, rate=2.0, longest=20, attempts=_QUICK_LAUNCHES),
-            # A wildcard matches all other errors of a task, which are lost containers; so it comes last.
-            _retry(["States.TaskFailed"], seconds=1, rate=2.0, longest=20, attempts=relaunches),
+            _retry(
+                _THROTTLED,
+                seconds=int(THROTTLE_RETRY.base_seconds),
+                rate=THROTTLE_RETRY.factor,
+                longest=int(THROTTLE_RETRY.max_seconds),
+                attempts=THROTTLE_RETRY.max_attempts - 1,
+            )
         ],
-        "Catch": [_catch("NoteDelay", _LAUNCH_ERRORS), _catch("CloseShare")],
+        "Catch": [_catch("NoteDelay")],
         **_WITHOUT_OUTPUT,
     }
 
@@ -182,19 +190,22 @@ def _note_delay(function: str) -> _State:
     report = {
         "orchestration_id.$": "$.orchestration_id",
         "share.$": "$.share.share",
+        "spot.$": "$.spot",
         "error.$": "$.error",
+        "tries.$": "$.delay.tries",
     }
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
         "Parameters": {"FunctionName": function, "Payload": report},
-        "Retry": [
-            {"ErrorEquals": ["LaunchGivenUp"], "MaxAttempts": 0},
-            _retry(_LAMBDA_ERRORS, seconds=2, rate=2.0, longest=60, attempts=10),
-        ],
+        "Retry": _lambda_retries(),
         # The error of the launch is kept, because the share is closed with it.
         "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "CloseShare"}],
-        "ResultSelector": {"wait_seconds.$": "$.Payload.wait_seconds"},
+        "ResultSelector": {
+            "given_up.$": "$.Payload.given_up",
+            "wait_seconds.$": "$.Payload.wait_seconds",
+            "tries.$": "$.Payload.tries",
+        },
         "ResultPath": "$.delay",
         "Next": "WaitForLaunch",
     }
@@ -218,8 +229,16 @@ def _close(function: str, request: Mapping[str, str]) -> _State:
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
         "Parameters": {"FunctionName": function, "Payload": dict(request)},
-        "Retry": [_retry(_LAMBDA_ERRORS, seconds=2, rate=2.0, longest=60, attempts=10)],
+        "Retry": _lambda_retries(),
     }
+
+
+def _lambda_retries() -> list[dict[str, Any]]:
+    """Return how a function is called again: for long where others use up the account's concurrency."""
+    return [
+        _retry(["Lambda.TooManyRequestsException"], seconds=2, rate=2.0, longest=120, attempts=100),
+        _retry(_LAMBDA_ERRORS, seconds=2, rate=2.0, longest=60, attempts=10),
+    ]
 
 
 def _retry(errors: list[str], *, seconds: int, rate: float, longest: int, attempts: int) -> dict[str, Any]:
@@ -233,8 +252,8 @@ def _retry(errors: list[str], *, seconds: int, rate: float, longest: int, attemp
     }
 
 
-def _catch(state: str, errors: Sequence[str] = ("States.ALL",)) -> dict[str, Any]:
-    return {"ErrorEquals": list(errors), "ResultPath": "$.error", "Next": state}
+def _catch(state: str) -> dict[str, Any]:
+    return {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": state}
 
 
 _WITHOUT_OUTPUT: Final = {"ResultPath": None, "OutputPath": None, "End": True}

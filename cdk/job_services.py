@@ -2,10 +2,7 @@
 
 from aws_cdk import Stack
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from background_jobs.core.containers.variables import task_family
@@ -46,14 +43,6 @@ class JobServices(Construct):
         for family in self._definitions:
             acknowledge_wildcard(stack, family, "Each deployment makes another revision.")
         acknowledge_wildcard(stack, self._tasks, "The names of tasks are made by ECS.")
-
-    def tell_of_failed_starts(self, function: lambda_.IFunction) -> None:
-        """Tell *function* of tasks that could not start: an image that cannot be pulled, for one."""
-        failed = {"clusterArn": [self.cluster_arn], "stopCode": ["TaskFailedToStart"]}
-        pattern = events.EventPattern(
-            source=["aws.ecs"], detail_type=["ECS Task State Change"], detail=failed
-        )
-        events.Rule(self, "FailedStarts", event_pattern=pattern, targets=[targets.LambdaFunction(function)])
 
     def grant_stop(self, to: iam.IGrantable) -> None:
         """Let *to* find and stop tasks of this cluster."""

@@ -1,34 +1,58 @@
-"""Refused launches, over moto: the events that record them, and how long launches are tried."""
+"""Launches that failed, over moto: what the log says of them, and what the state machine is told to do."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from background_jobs import OrchestrationService
-from background_jobs.aws import clients
+from background_jobs import Orchestration, OrchestrationService
 from background_jobs.aws.stores import Stores
-from background_jobs.control_plane.note_delay import DelayReport, LaunchGivenUp, note_delay
-from background_jobs.core.containers.delays import MOST_DELAYS
-from tests.unit.histories import at
+from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
+from background_jobs.control_plane.note_delay import DelayAnswer, DelayReport, note_delay
+from background_jobs.control_plane.note_stalls import note_stalls
+from background_jobs.core.containers.relaunch import Tries
+from background_jobs.core.errors import OrchestrationNotFound
+from background_jobs.core.events import JobErrored
+from tests.memory import append_events
+from tests.unit.histories import at, container_started
+
+VCPUS = "You've reached the limit on the number of vCPUs you can run concurrently"
+WEEK = timedelta(days=7)
 
 
-def report(orchestration_id: str, cause: str, share: int = 0) -> DelayReport:
-    return DelayReport.model_validate(
-        {
-            "orchestration_id": orchestration_id,
-            "share": str(share),
-            "error": {"Error": "ECS.ClientException", "Cause": cause},
-        }
-    )
+class StateMachine:
+    """The part of the state machine that reports launches of one share, and keeps the answers."""
+
+    def __init__(
+        self, orchestration: Orchestration, stores: Stores, *, share: int = 0, spot: bool = False
+    ) -> None:
+        self._orchestration, self._stores = orchestration, stores
+        self._share, self._spot = share, spot
+        self.tries: Any = {}
+
+    def report(self, cause: str, now: datetime, *, error: str = "ECS.ClientException") -> DelayAnswer:
+        report = DelayReport.model_validate(
+            {
+                "orchestration_id": self._orchestration.id,
+                "share": str(self._share),
+                "spot": self._spot,
+                "error": {"Error": error, "Cause": cause},
+                "tries": self.tries,
+            }
+        )
+        answer = note_delay(report, self._stores, now, draw=0.5)
+        self.tries = answer.model_dump(mode="json")["tries"]
+        return answer
 
 
 def test_a_refused_launch_says_why_its_instances_wait(
     service: OrchestrationService, stores: Stores, aggregate: Callable[[], list[Any]]
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": n} for n in range(4)], parallelism=2)
-    for minute, cause in enumerate(["Rate exceeded", "Capacity is unavailable at this time"]):
-        note_delay(report(orchestration.id, cause), stores, at(60 * minute), draw=0.5)
+    machine = StateMachine(orchestration, stores)
+    machine.report("Rate exceeded", at(0))
+    machine.report("Capacity is unavailable at this time", at(60))
     assert aggregate() == []
 
     delayed, other = sorted(orchestration.waits(), key=lambda wait: wait.reason)
@@ -37,57 +61,133 @@ def test_a_refused_launch_says_why_its_instances_wait(
     assert (other.reason, other.instances) == ("waiting for launch", 2)
 
 
-def test_tries_become_rarer_and_end(service: OrchestrationService, stores: Stores) -> None:
+@pytest.mark.parametrize(
+    ("spot", "quota"),
+    [
+        (False, '"Fargate On-Demand vCPU resource count" (L-3032A538)'),
+        (True, '"Fargate Spot vCPU resource count" (L-36FBB829)'),
+    ],
+)
+def test_what_waits_for_a_quota_says_which_one_to_raise_everywhere(
+    service: OrchestrationService,
+    stores: Stores,
+    aggregate: Callable[[], list[Any]],
+    *,
+    spot: bool,
+    quota: str,
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": n} for n in range(4)], parallelism=2)
+    for share in range(2):
+        # AWS's messages end with the id of the request, so that no two are the same
+        machine = StateMachine(orchestration, stores, share=share, spot=spot)
+        machine.report(f"{VCPUS} (Request ID: {share})", at(share))
+    aggregate()
+
+    (wait,) = orchestration.waits()
+    assert (wait.reason, wait.shares, wait.instances, wait.since) == ("a quota is reached", 2, 4, at(0))
+    assert quota in wait.advice
+    assert any(quota in entry.detail for entry in orchestration.event_history().timeline)
+
+    note_stalls(stores, datetime.now(UTC) + timedelta(hours=2), timedelta(hours=1))
+    (stalled,) = (
+        e for e in stores.event_log.read_orchestration(orchestration.id) if e.type == "OrchestrationStalled"
+    )
+    assert all(
+        "4 instances: a quota is reached, since" in reason and quota in reason for reason in stalled.reasons
+    )
+
+
+def test_a_launch_is_waited_for_as_long_as_it_takes(service: OrchestrationService, stores: Stores) -> None:
+    # given a share that waited for two months
     orchestration = service.kick_off_job("halve", [{"n": 2}])
-    waits = [
-        note_delay(report(orchestration.id, "Rate exceeded"), stores, at(n), draw=0.9)
-        for n in range(MOST_DELAYS)
-    ]
+    machine = StateMachine(orchestration, stores)
+    machine.tries = Tries(waits=900).model_dump(mode="json")
+    # when it is refused once more, then it is tried again, and the log has grown by one event at the most
+    answers = [machine.report(VCPUS, at(n)) for n in range(20)]
+    assert not any(answer.given_up for answer in answers)
+    assert len(stores.event_log.read_containers(orchestration.id).delays) == 1
+
+
+def test_tries_become_rarer(service: OrchestrationService, stores: Stores) -> None:
+    machine = StateMachine(service.kick_off_job("halve", [{"n": 2}]), stores)
+    waits = [machine.report(VCPUS, at(n)).wait_seconds for n in range(20)]
     assert waits == sorted(waits)
-    assert (waits[0], waits[-1]) == (10, 217)
-    with pytest.raises(LaunchGivenUp):
-        note_delay(report(orchestration.id, "Rate exceeded"), stores, at(99), draw=0)
+    assert (waits[0], waits[-1]) == (11, 601)
 
 
-def test_a_report_reads_the_delays_of_its_own_share_alone(
+def test_a_launch_waits_no_longer_than_the_orchestration(
     service: OrchestrationService, stores: Stores
 ) -> None:
-    # given an orchestration with many containers and delays
-    orchestration = service.kick_off_job("halve", [{"n": n} for n in range(50)], parallelism=50)
-    for share in range(50):
-        note_delay(report(orchestration.id, "Rate exceeded", share), stores, at(0), draw=0)
-        note_delay(report(orchestration.id, "Rate exceeded", share), stores, at(1), draw=0)
+    # given an orchestration with a timeout, which is nearly over
+    orchestration = service.kick_off_job("halve", [{"n": 2}], timeout=timedelta(hours=1))
+    started = stores.event_log.read_started(orchestration.id)
+    assert started.deadline is not None
+    machine = StateMachine(orchestration, stores)
+    machine.tries = Tries(waits=20).model_dump(mode="json")
+    # when the next launch would come after the deadline, then the share waits for that, and is closed
+    answer = machine.report(VCPUS, started.deadline - timedelta(seconds=30))
+    assert (answer.given_up, answer.wait_seconds) == (True, 30)
+    assert machine.report(VCPUS, started.deadline).given_up
 
-    # when one of them is delayed again
-    answers: list[Any] = []
-    clients.dynamodb().meta.events.register(
-        "after-call.dynamodb.Query", lambda parsed, **_: answers.append(parsed)
+
+def test_what_waited_until_the_deadline_says_so_and_what_for(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}], timeout=timedelta(microseconds=1))
+    error = {"Error": "ECS.ClientException", "Cause": VCPUS}
+    close_unfinished(
+        CloseRequest.model_validate({"orchestration_id": orchestration.id, "indices": "0-0", "error": error}),
+        stores,
     )
-    note_delay(report(orchestration.id, "Rate exceeded", 7), stores, at(2), draw=0)
-
-    # then what is read does not grow with the others
-    assert sum(answer["ScannedCount"] for answer in answers) == 2
-    delays = stores.event_log.read_containers(orchestration.id).delays
-    assert [delay.number for delay in delays if delay.share == 7] == [0, 1, 2]
+    (outcome,) = stores.event_log.read_outcomes(orchestration.id, 0, 0)
+    assert isinstance(outcome, JobErrored)
+    assert outcome.error.type == "OrchestrationTimeout"
+    assert VCPUS in outcome.error.message
 
 
-def test_a_task_that_could_not_start_is_known_by_what_was_injected() -> None:
-    task = {
-        "stopCode": "TaskFailedToStart",
-        "stoppedReason": "CannotPullContainerError: pull image manifest has been retried 7 time(s)",
-        "overrides": {
-            "containerOverrides": [
-                {
-                    "name": "job",
-                    "environment": [
-                        {"name": "ORCHESTRATION_ID", "value": "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11"},
-                        {"name": "JOB_SHARE", "value": "7"},
-                    ],
-                }
-            ]
-        },
-    }
-    found = DelayReport.from_task(task)
-    assert found is not None
-    assert (found.share, found.error.error) == (7, "TaskFailedToStart")
-    assert DelayReport.from_task({"overrides": {"containerOverrides": [{"name": "other"}]}}) is None
+def test_nothing_is_launched_for_an_orchestration_that_was_cancelled(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    orchestration.cancel("wrong month")
+    assert StateMachine(orchestration, stores).report(VCPUS, at(0)).given_up
+    assert stores.event_log.read_containers(orchestration.id).delays == []
+
+
+@pytest.mark.parametrize("error", ["States.TaskFailed", "States.Timeout"])
+def test_a_lost_container_is_launched_again_at_once_and_so_is_one_that_worked_for_a_week(
+    service: OrchestrationService, stores: Stores, error: str
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    started = container_started().model_copy(update={"orchestration_id": orchestration.id, "at": at(-60)})
+    append_events(stores, started)
+    machine = StateMachine(orchestration, stores)
+    answers = [machine.report('{"TaskArn": "arn"}', at(n), error=error) for n in range(5)]
+    assert [answer.given_up for answer in answers] == [False] * 4 + [True]
+    assert max(answer.wait_seconds for answer in answers) <= 20
+    # a container that had started waits again
+    (wait,) = orchestration.waits()
+    assert (wait.reason, wait.since) == ("the container was lost", at(0))
+
+
+def test_a_container_that_passed_the_timeout_of_its_orchestration_is_not_launched_again(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}], timeout=timedelta(hours=1))
+    later = datetime.now(UTC) + timedelta(hours=1, minutes=5)
+    assert StateMachine(orchestration, stores).report("", later, error="States.Timeout").given_up
+
+
+def test_a_report_that_comes_twice_is_noted_once(service: OrchestrationService, stores: Stores) -> None:
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    for moment in range(2):
+        StateMachine(orchestration, stores).report(VCPUS, at(moment))
+    assert len(stores.event_log.read_containers(orchestration.id).delays) == 1
+
+
+def test_a_report_of_an_orchestration_that_is_not_there_fails(stores: Stores) -> None:
+    report = DelayReport.model_validate(
+        {"orchestration_id": "gone", "share": 0, "spot": False, "error": {"Error": "ECS.ServerException"}}
+    )
+    with pytest.raises(OrchestrationNotFound):
+        note_delay(report, stores, at(0), draw=0)

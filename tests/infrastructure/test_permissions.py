@@ -59,7 +59,6 @@ EXPLAINED: Final = {
     ("FunctionsEndOrchestrationRole", "ecs:StopTask"): "the same; offline, StopExecution stops them all",
     ("*", "s3:AbortMultipartUpload"): "only when an upload in parts fails",
     ("FunctionsKickOffJobRole", "dynamodb:GetItem"): "of the read model, only after a rerun in a pipeline",
-    ("FunctionsNoteDelayRole", "dynamodb:GetItem"): "of the log, only when two note the same at once",
     ("FunctionsNoteStallsRole", "dynamodb:*"): "it does more than list only where something stands still",
     ("KickOffsSchedulesRole", "*"): "Scheduler itself invokes the function, and hands over what it could not",
     ("*", "s3:ListBucket"): "without it, S3 denies access to an object that has expired, and says no more",

@@ -6,6 +6,7 @@ it looks for TimeoutSecondsPath in the Parameters, where AWS looks in the input,
 """
 
 import json
+import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,8 @@ from typing import Any, Final
 import pytest
 
 from background_jobs.aws.state_machine import FanOutInput
+from background_jobs.core.containers.delays import DelayReason
+from background_jobs.core.containers.relaunch import Tries, decide_relaunch
 from background_jobs.core.containers.shares import cut_shares
 from background_jobs.core.containers.variables import CONTAINER_NAME
 from background_jobs.settings import ContainerSettings
@@ -32,6 +35,7 @@ CHILD: Final = {
     "container_seconds": 1,
     "share": SHARE,
     "left": {"instances": None},
+    "delay": {"given_up": False, "tries": Tries().model_dump(mode="json")},
 }
 THROTTLED: Final = {
     "error": "ECS.InvalidParameterException",
@@ -43,8 +47,13 @@ BROKEN: Final = {"error": "ValueError", "cause": "raised in the function"}
 DONE: Final = {"TaskArn": "arn", "Containers": [{"ExitCode": 0}]}
 CLOSED: Final = {"Payload": {"closed": 1, "left": 0}}
 LEFT: Final = {"Payload": {"closed": 0, "left": 3}}
-NOTED: Final = {"Payload": {"wait_seconds": 0}}
-GIVEN_UP: Final = {"error": "LaunchGivenUp", "cause": "Share 0 was delayed 40 times; giving it up."}
+QUOTA: Final = {"error": "ECS.ClientException", "cause": "You've reached the limit on the number of vCPUs"}
+NO_CAPACITY: Final = {"error": "AmazonECS.Unknown", "cause": '{"Failures": [{"Reason": "RESOURCE:CPU"}]}'}
+NOTED: Final = {
+    "Payload": {"given_up": False, "wait_seconds": 0, "tries": {**Tries().model_dump(), "waits": 7}}
+}
+GIVEN_UP: Final = {"Payload": {"given_up": True, "wait_seconds": 0, "tries": Tries().model_dump()}}
+SPENT: Final = {"waits": 9, "refusals": 1, "losses": 5, "notes": 4, "noted": DelayReason.LOST}
 
 Played = dict[str, Any]
 
@@ -131,44 +140,45 @@ def test_a_child_asks_for_the_container_of_its_share(play: Callable[..., Played]
     assert all(isinstance(value, str) for value in variables.values()), "ECS takes text only"
 
 
-def test_a_throttled_launch_is_noted_and_tried_again_whatever_name_the_throttle_has(
-    play: Callable[..., Played],
-) -> None:
-    names = ["ECS.AmazonECSException", "ECS.ThrottlingException", "AmazonECS.Unknown", "ECS.ServerException"]
-    others = [{"error": name, "cause": "Rate exceeded"} for name in names]
-    played = play({"RunContainer": [THROTTLED] * 20 + others + [DONE], "CloseShare": [CLOSED]})
-    assert played["status"] == "SUCCEEDED"
-    # four quick tries before each delay is recorded
-    states = ("RunContainer", "NoteDelay", "CloseShare")
-    assert [len(played["calls"][state]) for state in states] == [25, 6, 0]
-    assert played["calls"]["NoteDelay"][0]["Payload"] == {
-        "orchestration_id": CHILD["orchestration_id"],
-        "share": "0",
-        "error": {"Error": THROTTLED["error"], "Cause": THROTTLED["cause"]},
-    }
+def calls(played: Played, *states: str) -> list[int]:
+    return [len(played["calls"][state]) for state in states]
 
 
-def test_a_launch_that_is_given_up_ends_in_closing_with_the_error_of_the_launch(
-    play: Callable[..., Played],
-) -> None:
-    script = {"RunContainer": [THROTTLED], "NoteDelay": [NOTED, NOTED, GIVEN_UP], "CloseShare": [CLOSED]}
-    played = play(script)
-    assert [len(played["calls"][state]) for state in ("RunContainer", "NoteDelay")] == [12, 3]
-    (request,) = played["calls"]["CloseShare"]
-    assert request["Payload"]["error"] == {"Error": THROTTLED["error"], "Cause": THROTTLED["cause"]}
-
-
-def test_a_delay_that_cannot_be_noted_ends_in_closing_after_some_tries(play: Callable[..., Played]) -> None:
-    played = play({"RunContainer": [THROTTLED], "NoteDelay": [BROKEN], "CloseShare": [CLOSED]})
-    assert [len(played["calls"][state]) for state in ("NoteDelay", "CloseShare")] == [11, 1]
-
-
-@pytest.mark.parametrize("failure", [LOST, REFUSED], ids=["lost or not startable", "refused for good"])
-def test_an_error_that_waiting_does_not_mend_is_tried_four_times_more_and_then_closed(
+@pytest.mark.parametrize("failure", [QUOTA, NO_CAPACITY, THROTTLED], ids=["quota", "capacity", "throttled"])
+def test_a_launch_is_tried_for_as_long_as_the_function_says(
     play: Callable[..., Played], failure: Mapping[str, str]
 ) -> None:
-    played = play({"RunContainer": [failure], "CloseShare": [CLOSED]})
-    assert (played["status"], len(played["calls"]["RunContainer"])) == ("SUCCEEDED", 5)
+    played = play({"RunContainer": [failure] * 60 + [DONE], "CloseShare": [CLOSED]})
+    assert (played["status"], *calls(played, "RunContainer", "CloseShare")) == ("SUCCEEDED", 61, 0)
+    first, second = played["calls"]["NoteDelay"][:2]
+    assert first["Payload"] == {
+        "orchestration_id": CHILD["orchestration_id"],
+        "share": "0",
+        "spot": False,
+        "error": {"Error": failure["error"], "Cause": failure["cause"]},
+        "tries": Tries().model_dump(mode="json"),
+    }
+    assert second["Payload"]["tries"]["waits"] == 7, "each report has what the answer before said"
+
+
+def test_a_throttled_launch_is_tried_again_before_the_function_is_asked_and_a_quota_is_not(
+    play: Callable[..., Played],
+) -> None:
+    played = play({"RunContainer": [THROTTLED] * 2 + [DONE], "CloseShare": [CLOSED]})
+    assert calls(played, "RunContainer", "NoteDelay") == [3, 0]
+    played = play({"RunContainer": [QUOTA] * 2 + [DONE], "CloseShare": [CLOSED]})
+    assert calls(played, "RunContainer", "NoteDelay") == [3, 2]
+
+
+@pytest.mark.parametrize(
+    "failure", [QUOTA, REFUSED, LOST], ids=["past its deadline", "refused for good", "lost too often"]
+)
+def test_a_launch_that_is_given_up_ends_in_closing_with_the_error_of_the_launch(
+    play: Callable[..., Played], failure: Mapping[str, str]
+) -> None:
+    script = {"RunContainer": [failure], "NoteDelay": [NOTED, NOTED, GIVEN_UP], "CloseShare": [CLOSED]}
+    played = play(script)
+    assert (played["status"], *calls(played, "RunContainer", "NoteDelay")) == ("SUCCEEDED", 3, 3)
     (request,) = played["calls"]["CloseShare"]
     assert request["Payload"] == {
         "orchestration_id": CHILD["orchestration_id"],
@@ -181,29 +191,61 @@ def test_an_error_that_waiting_does_not_mend_is_tried_four_times_more_and_then_c
 def test_a_share_that_made_progress_gets_a_whole_budget_of_launches_again(
     play: Callable[..., Played],
 ) -> None:
-    played = play({"RunContainer": [LOST] * 9 + [DONE], "CloseShare": [LEFT, CLOSED]})
-    assert (played["status"], played["output"]) == ("SUCCEEDED", {})
-    assert [len(played["calls"][state]) for state in ("RunContainer", "CloseShare")] == [10, 1]
-
-
-def test_what_is_left_is_told_when_the_share_loses_its_containers_again(play: Callable[..., Played]) -> None:
-    played = play({"RunContainer": [LOST], "CloseShare": [LEFT, CLOSED]})
-    assert [len(played["calls"][state]) for state in ("RunContainer", "CloseShare")] == [10, 2]
+    spent = {"Payload": {"given_up": True, "wait_seconds": 0, "tries": SPENT}}
+    script = {"RunContainer": [LOST], "NoteDelay": [spent, spent], "CloseShare": [LEFT, CLOSED]}
+    played = play(script)
+    assert (played["status"], *calls(played, "RunContainer", "CloseShare")) == ("SUCCEEDED", 2, 2)
     assert [call["Payload"]["left_before"] for call in played["calls"]["CloseShare"]] == [None, 3]
+    # what it waited for is remembered, for the history of the child is no longer than before
+    assert played["calls"]["NoteDelay"][1]["Payload"]["tries"] == {**SPENT, "losses": 0}
 
 
-def test_the_budgets_of_launches_and_of_losses_are_apart(play: Callable[..., Played]) -> None:
-    played = play({"RunContainer": [THROTTLED] * 10 + [LOST] * 4 + [DONE], "CloseShare": [CLOSED]})
-    assert [len(played["calls"][state]) for state in ("RunContainer", "CloseShare")] == [15, 0]
+def test_a_delay_that_cannot_be_noted_ends_in_closing_after_some_tries(play: Callable[..., Played]) -> None:
+    played = play({"RunContainer": [THROTTLED], "NoteDelay": [BROKEN], "CloseShare": [CLOSED]})
+    assert calls(played, "NoteDelay", "CloseShare") == [11, 1]
 
 
-def test_a_container_that_runs_for_too_long_is_closed_and_not_launched_again(
+def test_functions_are_waited_for_while_the_account_has_no_concurrency_left(
     play: Callable[..., Played],
 ) -> None:
-    played = play({"RunContainer": ["never"], "CloseShare": [CLOSED]}, container_seconds=1)
-    assert len(played["calls"]["RunContainer"]) == 1
-    (request,) = played["calls"]["CloseShare"]
-    assert request["Payload"]["error"]["Error"] == "States.Timeout"
+    busy = {"error": "Lambda.TooManyRequestsException", "cause": "Rate Exceeded"}
+    script = {"RunContainer": [QUOTA, DONE], "NoteDelay": [busy] * 50 + [NOTED], "CloseShare": [CLOSED]}
+    played = play(script)
+    assert (played["status"], *calls(played, "RunContainer", "CloseShare")) == ("SUCCEEDED", 2, 0)
+
+
+def test_a_container_that_reached_its_longest_time_is_launched_again(play: Callable[..., Played]) -> None:
+    played = play(
+        {"RunContainer": ["never", DONE], "NoteDelay": [NOTED], "CloseShare": [CLOSED]}, container_seconds=1
+    )
+    assert calls(played, "RunContainer", "CloseShare") == [2, 0]
+    (report,) = played["calls"]["NoteDelay"]
+    assert report["Payload"]["error"]["Error"] == "States.Timeout"
+
+
+@pytest.mark.parametrize("throttled_first", [False, True])
+def test_the_history_of_a_child_has_room_for_a_year_of_waiting(
+    definition: dict[str, Any], *, throttled_first: bool
+) -> None:
+    """Step Functions ends an execution at 25,000 events, or after a year ("Service quotas" of its guide).
+
+    A task has five events (entered, scheduled, started, failed or succeeded, exited) and three more for each
+    Retry; Wait and Choice have two each. A child never leaves the circle of these four states while it waits.
+    """
+    states = definition["States"]["FanOut"]["ItemProcessor"]["States"]
+    circle = ("Launch", "RunContainer", "NoteDelay", "WaitForLaunch")
+    assert [states[state].get("Next") for state in circle[2:]] == ["WaitForLaunch", "Launch"]
+    retries = sum(retry["MaxAttempts"] for retry in states["RunContainer"]["Retry"]) * throttled_first
+    events = sum(5 if states[state]["Type"] == "Task" else 2 for state in circle) + 3 * retries
+    draw = random.Random(5)
+    for _ in range(20):
+        tries, waited, used = Tries(), 0, 0
+        while waited < definition["TimeoutSeconds"]:
+            seconds, tries, _ = decide_relaunch(DelayReason.QUOTA, tries, spot=False, draw=draw.random())
+            assert seconds is not None
+            waited, used = waited + seconds, used + events
+        # what is left is for lost containers, and for functions that are called again
+        assert used < 24_000
 
 
 @pytest.mark.parametrize("error", ["States.Runtime", "States.DataLimitExceeded"])
@@ -220,24 +262,27 @@ def test_an_error_that_no_catch_can_match_fails_the_child_only(
 
 def test_closing_is_tried_again_when_the_function_fails(play: Callable[..., Played]) -> None:
     busy = {"error": "Lambda.TooManyRequestsException", "cause": "Rate Exceeded"}
-    played = play({"RunContainer": [REFUSED], "CloseShare": [busy, BROKEN, BROKEN, CLOSED]})
+    script = {"RunContainer": [REFUSED], "NoteDelay": [GIVEN_UP]}
+    played = play(script | {"CloseShare": [busy, BROKEN, BROKEN, CLOSED]})
     assert (played["status"], len(played["calls"]["CloseShare"])) == ("SUCCEEDED", 4)
 
 
 def test_a_child_fails_when_its_share_cannot_be_closed(play: Callable[..., Played]) -> None:
-    played = play({"RunContainer": [REFUSED], "CloseShare": [BROKEN]})
+    played = play({"RunContainer": [REFUSED], "NoteDelay": [GIVEN_UP], "CloseShare": [BROKEN]})
     assert (played["status"], len(played["calls"]["CloseShare"])) == ("FAILED", 11)
 
 
-def test_a_service_on_spot_asks_for_spot_and_is_launched_again_more_often(
+def test_a_service_on_spot_asks_for_spot_and_nothing_else(
     play: Callable[..., Played], definition: dict[str, Any]
 ) -> None:
     if "RunOnSpot" not in definition["States"]["FanOut"]["ItemProcessor"]["States"]:
         played = play({"RunContainer": [DONE], "CloseShare": [CLOSED]}, spot=True)
         assert len(played["calls"]["RunContainer"]) == 1, "an environment without such services does not look"
         return
-    played = play({"RunOnSpot": [LOST], "RunContainer": [DONE], "CloseShare": [CLOSED]}, spot=True)
-    assert [len(played["calls"][s]) for s in ("RunOnSpot", "RunContainer", "CloseShare")] == [13, 0, 1]
+    script = {"RunOnSpot": [LOST], "NoteDelay": [NOTED, GIVEN_UP], "RunContainer": [DONE]}
+    played = play(script | {"CloseShare": [CLOSED]}, spot=True)
+    assert calls(played, "RunOnSpot", "RunContainer", "CloseShare") == [2, 0, 1]
+    assert played["calls"]["NoteDelay"][0]["Payload"]["spot"] is True
     request = played["calls"]["RunOnSpot"][0]
     assert request["CapacityProviderStrategy"] == [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]
     assert "LaunchType" not in request, "ECS takes the one or the other"
@@ -262,6 +307,7 @@ def test_after_all_shares_the_rest_is_closed_whatever_their_containers_returned(
 def test_a_fan_out_that_fails_as_a_whole_is_closed_with_its_reason(play: Callable[..., Played]) -> None:
     script = {
         "RunContainer": [REFUSED],
+        "NoteDelay": [GIVEN_UP],
         "CloseShare": [BROKEN],
         "CloseUnfinished": [],
         "CloseAfterError": [CLOSED],
@@ -275,8 +321,7 @@ def test_the_execution_reads_nothing_but_its_input(definition: dict[str, Any]) -
     fields = set(FanOutInput.model_fields)
     selected = definition["States"]["FanOut"]["ItemSelector"].values()
     reader = definition["States"]["FanOut"]["ItemReader"]["Parameters"].values()
-    texts = [value for value in (*selected, *reader) if isinstance(value, str)]
-    paths = {path.removeprefix("$.") for path in texts if not path.startswith("$$")}
+    paths = {path.removeprefix("$.") for path in (*selected, *reader) if str(path)[:2] == "$."}
     assert paths | {"parallelism"} <= fields
     assert definition["States"]["FanOut"]["MaxConcurrencyPath"] == "$.parallelism"
 
@@ -300,12 +345,10 @@ def test_every_retry_is_spread_at_random_and_bounded(definition: dict[str, Any])
         assert retry["MaxDelaySeconds"] <= 120
     for task in (task for task in tasks if "runTask" in task["Resource"]):
         assert task["TimeoutSecondsPath"] == "$.container_seconds"
-        launch, lost = task["Retry"]
-        # the wildcard matches every error, so it comes last
-        assert lost["ErrorEquals"] == ["States.TaskFailed"]
-        assert "States.TaskFailed" not in launch["ErrorEquals"]
-        refused, _ = task["Catch"]
-        assert (refused["ErrorEquals"], refused["Next"]) == (launch["ErrorEquals"], "NoteDelay")
+        # one function judges every failure
+        assert task["Catch"] == [
+            {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "NoteDelay"}
+        ]
 
 
 def test_an_execution_ends_in_time_and_needs_nothing_of_what_containers_return(

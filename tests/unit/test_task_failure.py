@@ -71,7 +71,7 @@ def test_our_container_is_told_apart_from_those_that_aws_adds() -> None:
         (
             "ECS.ClientException",
             "You've reached the limit on the number of vCPUs you can run concurrently (Service: AmazonECS)",
-            "have the account's quota of Fargate vCPUs raised",
+            'have the quota "Fargate On-Demand vCPU resource count" (L-3032A538;',
         ),
         ("ECS.AccessDeniedException", "User is not authorized to perform: ecs:RunTask", "deploy the stack again"),
         ("States.ItemReaderFailed", "", "States.ItemReaderFailed"),

@@ -52,10 +52,30 @@ def test_a_delay_is_over_once_the_container_has_started() -> None:
     (wait,) = waits(
         [5],
         shares=1,
-        launched=[container_started(share=0)],
+        launched=[container_started(share=0).model_copy(update={"at": at(60)})],
         delays=[share_delayed(0, 0, DelayReason.CAPACITY, 30)],
     )
     assert wait.reason == QUEUED
+
+
+def test_a_share_whose_container_was_lost_waits_since_then() -> None:
+    (wait,) = waits(
+        [5],
+        shares=1,
+        launched=[container_started(share=0).model_copy(update={"at": at(60)})],
+        delays=[
+            share_delayed(0, 0, DelayReason.CAPACITY, 30),
+            share_delayed(0, 1, DelayReason.LOST, 90),
+            share_delayed(0, 2, DelayReason.CAPACITY, 95),
+        ],
+    )
+    assert (wait.reason, wait.since, wait.detail) == ("no capacity", at(90), "report 2")
+
+
+def test_shares_that_wait_for_one_reason_are_one_group_whatever_aws_said_to_each() -> None:
+    delays = [share_delayed(share, 0, DelayReason.QUOTA, share) for share in range(5)]
+    (wait,) = waits(list(range(10)), shares=5, launched=[], delays=delays)
+    assert (wait.shares, wait.instances, wait.since) == (5, 10, at(0))
 
 
 def test_no_wait_is_reported_where_no_instance_waits() -> None:

@@ -43,7 +43,6 @@ from background_jobs.core.events import (
     OrchestrationEvent,
     OrchestrationStarted,
     RerunRequested,
-    ShareDelayed,
     StageSkipped,
     log_partition,
 )
@@ -144,6 +143,13 @@ class EventLog:
                 return event, cancellation
         return self.read_started(orchestration_id), cancellation
 
+    def read_started_and_end(
+        self, orchestration_id: str
+    ) -> tuple[OrchestrationStarted, OrchestrationCancelled | OrchestrationCompleted | None]:
+        """Return the kick-off, and the cancellation or completion, if any. Raises OrchestrationNotFound."""
+        started, cancellation = self.read_started_and_cancelled(orchestration_id)
+        return started, cancellation or self.read_completed(orchestration_id)
+
     def read_outcomes(self, orchestration_id: str, first: int, last: int) -> Iterator[JobOutcome]:
         """Yield the outcomes of instances *first* to *last*, in the order of their indices."""
         return self._read_kind(orchestration_id, _pieces(first, last), JobCompleted, JobErrored)
@@ -197,12 +203,6 @@ class EventLog:
     def read_containers(self, orchestration_id: str) -> Containers:
         """Return the launches and ends of containers, and the delays of launches."""
         return Containers.among(self._query(orchestration_id, "container#", "delay#~"))
-
-    def read_delays(self, orchestration_id: str, share: int) -> list[ShareDelayed]:
-        """Return the delays of one share, oldest first; none of the others is read."""
-        prefix = f"delay#{share:05d}#"
-        events = self._query(orchestration_id, prefix, f"{prefix}~")
-        return [event for event in events if isinstance(event, ShareDelayed)]
 
     def read_launches(self, orchestration_id: str) -> list[ContainerStarted]:
         """Return the launches of all containers, by share and launch."""

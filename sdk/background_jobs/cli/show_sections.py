@@ -91,7 +91,7 @@ def _draw_waits(waits: Iterable[Wait]) -> Table:
             Text(f"{wait.instances:,} wait", drawing.STYLES["waiting"]),
             printable(wait.reason),
             f"since {drawing.format_time(wait.since)}",
-            printable(wait.detail),
+            printable(". ".join(filter(None, (wait.detail.rstrip("."), wait.advice)))),
         )
         for wait in waits
     )

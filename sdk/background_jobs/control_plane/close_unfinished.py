@@ -30,7 +30,7 @@ from background_jobs.core.events import (
 from background_jobs.core.limits import TRANSACTION_ITEMS
 from background_jobs.core.ownership import Steps, close, without_gaps
 from background_jobs.core.ranges import InclusiveRange
-from background_jobs.core.task_failure import task_failure
+from background_jobs.core.task_failure import ORCHESTRATION_TIMEOUT, task_failure
 from background_jobs.orchestration_service.stored_params import ParamsReader, StoredParams
 
 UNREADABLE: Final = "UnreadableOutcome"
@@ -162,7 +162,7 @@ class _Closing:
             starts = {
                 event.index: event for event in readable_events(blocks) if isinstance(event, JobStarted)
             }
-            error = _reason(self.failure, part.fault)
+            error = _reason(self.failure, part.fault, self.started)
             return cut_bodies(
                 self._outcome(index, error, part.params[index], starts.get(index)) for index in left
             )
@@ -224,7 +224,7 @@ def _locate(block: Block, faults: Sequence[str]) -> str:
     return f"{block.key.sort} in {block.key.partition}: {faults[0]}" if faults else ""
 
 
-def _reason(failure: TaskError | None, fault: str) -> JobError:
+def _reason(failure: TaskError | None, fault: str, started: OrchestrationStarted) -> JobError:
     if failure is None and fault:
         return JobError(
             type=UNREADABLE,
@@ -239,4 +239,8 @@ def _reason(failure: TaskError | None, fault: str) -> JobError:
         )
     if failure.error in _OWN_ERRORS:
         return JobError(type=failure.error, message=failure.cause)
-    return task_failure(failure.error, failure.cause)
+    error = task_failure(failure.error, failure.cause)
+    if started.deadline is None or datetime.now(UTC) < started.deadline:
+        return error
+    ended = f"The orchestration's timeout ended at {started.deadline}."
+    return JobError(type=ORCHESTRATION_TIMEOUT, message=f"{ended} {error.message}")

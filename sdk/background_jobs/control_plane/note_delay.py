@@ -1,95 +1,73 @@
-"""Launches that AWS refuses for now: noted in the log, and tried again after a while."""
+"""Launches that failed: whether to launch again, when, and what the log says of it."""
 
-from collections.abc import Mapping
+import math
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel
 
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import TaskError
-from background_jobs.core.containers.delays import DELAYS, MOST_DELAYS, delay_reason
-from background_jobs.core.containers.variables import JOB_SHARE, ORCHESTRATION_ID
-from background_jobs.core.errors import BackgroundJobsError, EventConflict
+from background_jobs.core.containers.advice import advise
+from background_jobs.core.containers.delays import DelayReason, delay_reason
+from background_jobs.core.containers.relaunch import Tries, decide_relaunch
+from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import ShareDelayed
-from background_jobs.core.retry import retry_delay
-
-
-class LaunchGivenUp(BackgroundJobsError):
-    """A share could not be launched for so long that it is closed instead."""
-
-    def __init__(self, orchestration_id: str, share: int) -> None:
-        self.orchestration_id, self.share = orchestration_id, share
-        super().__init__(
-            f"Share {share} of {orchestration_id} was delayed {MOST_DELAYS} times; it is given up."
-        )
+from background_jobs.core.task_failure import NOT_LAUNCHED, read_failure
 
 
 class DelayReport(BaseModel):
-    """A launch that was refused, as the state machine reports it."""
+    """A launch that failed, as the state machine reports it."""
 
     orchestration_id: str
     share: int
+    spot: bool = False
+    """Whether the share runs on Fargate Spot."""
     error: TaskError
-
-    @classmethod
-    def from_task(cls, detail: Mapping[str, Any]) -> "DelayReport | None":
-        """Report a task that could not start, as ECS describes it; None if it is none of ours."""
-        variables = {
-            variable["name"]: variable.get("value")
-            for override in detail.get("overrides", {}).get("containerOverrides", [])
-            for variable in override.get("environment", [])
-        }
-        if not {ORCHESTRATION_ID, JOB_SHARE} <= variables.keys():
-            return None
-        error = TaskError(Error=detail.get("stopCode", ""), Cause=detail.get("stoppedReason", ""))
-        return cls(
-            orchestration_id=variables[ORCHESTRATION_ID],
-            share=variables[JOB_SHARE],
-            error=error,
-        )
+    tries: Tries = Tries()
+    """What the answer to the report before said."""
 
 
-class TaskStateChange(BaseModel):
-    """A task that could not start, as EventBridge delivers it from ECS."""
+class DelayAnswer(BaseModel):
+    """What the state machine does after *wait_seconds*; it gives *tries* back with its next report."""
 
-    detail_type: Literal["ECS Task State Change"] = Field(alias="detail-type")
-    detail: dict[str, Any]
+    given_up: bool
+    """Whether the share is closed instead of launched again."""
+    wait_seconds: int
+    tries: Tries
 
 
-_INVOCATION: Final[TypeAdapter[DelayReport | TaskStateChange]] = TypeAdapter(DelayReport | TaskStateChange)
+def note_delay(report: DelayReport, stores: Stores, now: datetime, *, draw: float) -> DelayAnswer:
+    """Decide when a share is launched again, and append why it waits if that is news.
 
-
-def parse_delay(event: Mapping[str, Any]) -> DelayReport | None:
-    """Return what the state machine or ECS reports; None if it is of a task that is none of ours.
-
-    Raises pydantic.ValidationError if *event* is from neither.
+    *draw* is uniform in [0, 1). It is given up where the orchestration is cancelled, completed or past its
+    deadline, too: an aborted Map Run may live on.
     """
-    match _INVOCATION.validate_python(event):
-        case TaskStateChange(detail=detail):
-            return DelayReport.from_task(detail)
-        case DelayReport() as report:
-            return report
+    started, end = stores.event_log.read_started_and_end(report.orchestration_id)
+    left = (started.deadline - now).total_seconds() if started.deadline else float("inf")
+    if end is not None or left <= 0:
+        return DelayAnswer(given_up=True, wait_seconds=0, tries=report.tries)
+    failure = read_failure(report.error.error, report.error.cause)
+    reason = delay_reason(failure.reason) if failure.kind == NOT_LAUNCHED else DelayReason.LOST
+    decision = decide_relaunch(reason, report.tries, spot=report.spot, draw=draw)
+    if decision.wait_seconds is None:
+        return DelayAnswer(given_up=True, wait_seconds=0, tries=decision.tries)
+    if decision.is_news:
+        event = _delay_event(report, reason, failure.reason, now)
+        with suppress(EventConflict):  # the same report came twice
+            stores.event_log.append(event)
+    if decision.wait_seconds >= left:
+        return DelayAnswer(given_up=True, wait_seconds=math.ceil(left), tries=decision.tries)
+    return DelayAnswer(given_up=False, wait_seconds=decision.wait_seconds, tries=decision.tries)
 
 
-def note_delay(report: DelayReport, stores: Stores, now: datetime, *, draw: float) -> int:
-    """Append why a share cannot be launched, and return after how many seconds to try again.
-
-    *draw* is uniform in [0, 1). Raises LaunchGivenUp once that happened too often.
-    """
-    number = len(stores.event_log.read_delays(report.orchestration_id, report.share))
-    if number >= MOST_DELAYS:
-        raise LaunchGivenUp(report.orchestration_id, report.share)
-    cause = f"{report.error.error}: {report.error.cause}"
-    event = ShareDelayed(
+def _delay_event(report: DelayReport, reason: DelayReason, detail: str, now: datetime) -> ShareDelayed:
+    return ShareDelayed(
         orchestration_id=report.orchestration_id,
         at=now,
         share=report.share,
-        number=number,
-        reason=delay_reason(cause),
-        detail=cause,
+        number=report.tries.notes,
+        reason=reason,
+        detail=detail,
+        advice=advise(detail, spot=report.spot),
     )
-    with suppress(EventConflict):  # the same report came twice at once
-        stores.event_log.append(event)
-    return round(1 + retry_delay(number + 1, DELAYS, draw=draw))

@@ -1,14 +1,16 @@
 """The decision whether a share that has lost its containers is launched again, or closed."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished, readable_events
 from background_jobs.core.blocks import ranges_of_share, unfinished
 from background_jobs.core.ownership import without_gaps
 from background_jobs.core.ranges import InclusiveRange
-from background_jobs.core.task_failure import LOST, task_failure
+from background_jobs.core.task_failure import LOST, TIMED_OUT, task_failure
+
+_LAUNCHED: Final = (LOST, TIMED_OUT)
 
 
 class Closed(NamedTuple):
@@ -29,7 +31,7 @@ def relaunch_or_close(
     any outcome say that none can be had. See `close_unfinished`.
     """
     indices, error = request.indices, request.error
-    if indices is not None and error is not None and task_failure(error.error, error.cause).type == LOST:
+    if indices is not None and error is not None and task_failure(error.error, error.cause).type in _LAUNCHED:
         left = _count_unfinished(request, indices, stores, is_over)
         if left < (len(indices.numbers()) if request.left_before is None else request.left_before):
             return Closed(0, left)

@@ -73,6 +73,9 @@ LOOK_SECONDS: Final = 2.0
 CONTAINER_SECONDS: Final = TIMEOUT_SECONDS
 """How long a container may work; its task is stopped then."""
 
+RELAUNCHES: Final = 4
+"""How often a share is launched again whose container was lost, or worked for that long."""
+
 STREAM_BATCH: Final = 1_000
 """Records that the aggregator is handed at once, at most."""
 

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from background_jobs.core.containers.advice import advise
 from background_jobs.core.containers.variables import CONTAINER_NAME
 from background_jobs.core.events import JobError
 from background_jobs.core.limits import ERROR_MESSAGE_CHARACTERS
@@ -12,46 +13,55 @@ from background_jobs.core.payloads import bounded
 NOT_LAUNCHED: Final = "NotLaunched"
 LOST: Final = "ContainerLost"
 TIMED_OUT: Final = "ContainerTimeout"
+ORCHESTRATION_TIMEOUT: Final = "OrchestrationTimeout"
+"""The types of the errors of instances whose container failed, or had no time left."""
 
 _NEVER_STARTED: Final = "TaskFailedToStart"
-_ADVICE: Final = {
-    "OutOfMemoryError": "Give the service more memory_mib, or each instance less to do.",
-    "CannotPullContainer": "Check that the image exists, and that the service's network and its execution "
-    "role reach the registry.",
-    "ResourceInitializationError": "Check that the service's network and its execution role reach its "
-    "secrets and its log.",
-    "exec format error": "The image is built for another architecture than the service's arm64 says.",
-    "SpotInterruption": "AWS took its spare capacity back; without spot it does not.",
-    "AccessDenied": "The state machine's role may not do this; deploy the stack again.",
-    "Rate exceeded": "Use less parallelism, or have the account's quota raised.",
-    "reached the limit": "Use less parallelism, or have the account's quota of Fargate vCPUs raised.",
-    "Capacity is unavailable": "Use more subnets, or another size.",
-}
-"""The advice to users, by a part of AWS's message."""
+
+
+class TaskFailure(NamedTuple):
+    """How a task of ECS failed."""
+
+    kind: str
+    """NOT_LAUNCHED, LOST or TIMED_OUT."""
+    reason: str
+    """What AWS said of it."""
+    is_refusal: bool = False
+    """Whether ECS launched no task at all."""
 
 
 def task_failure(error: str, cause: str) -> JobError:
-    """Return why a container failed, from the name and cause of a state's error.
+    """Return the error of the instances of a container that failed; for the arguments see `read_failure`."""
+    failure = read_failure(error, cause)
+    if failure.kind == TIMED_OUT:
+        return JobError(type=TIMED_OUT, message=failure.reason)
+    if failure.kind == LOST:
+        text = "The container ended before this instance had an outcome, on its last launch"
+    elif failure.is_refusal:
+        text = "No container could be launched"
+    else:
+        text = "The container could not start, on its last launch"
+    message = f"{text}: {failure.reason}"
+    bounded_message = bounded(message.strip().rstrip("."), ERROR_MESSAGE_CHARACTERS)
+    return JobError(type=failure.kind, message=f"{bounded_message}. {advise(message)}".strip())
+
+
+def read_failure(error: str, cause: str) -> TaskFailure:
+    """Return how a task failed, from the name and cause of a state's error.
 
     The cause of States.TaskFailed is the ECS task as JSON, its names in PascalCase; that of a launch that
     was refused is text, or the failures that RunTask returned.
     """
     document = _document(cause)
     if error == "States.Timeout":
-        message = "The container ran for longer than it may, and was stopped."
-        return JobError(type=TIMED_OUT, message=message)
+        return TaskFailure(TIMED_OUT, "The container ran for longer than it may, and was stopped.")
     if "TaskArn" not in document:
         refusals = [
             _join(failure.get("Reason"), failure.get("Detail")) for failure in document.get("Failures", [])
         ]
-        reason = "; ".join(refusals) or cause
-        return _error(NOT_LAUNCHED, f"No container could be launched: {error}: {reason}")
-    reason = _end_reason(document)
-    if document.get("StopCode") == _NEVER_STARTED:
-        return _error(NOT_LAUNCHED, f"The container could not start, on its last launch: {reason}")
-    return _error(
-        LOST, f"The container ended before this instance had an outcome, on its last launch: {reason}"
-    )
+        return TaskFailure(NOT_LAUNCHED, f"{error}: {'; '.join(refusals) or cause}", is_refusal=True)
+    kind = NOT_LAUNCHED if document.get("StopCode") == _NEVER_STARTED else LOST
+    return TaskFailure(kind, _end_reason(document))
 
 
 def _document(cause: str) -> Mapping[str, Any]:
@@ -73,9 +83,3 @@ def _end_reason(task: Mapping[str, Any]) -> str:
 
 def _join(*parts: str | None) -> str:
     return ": ".join(filter(None, parts))
-
-
-def _error(kind: str, message: str) -> JobError:
-    bounded_message = bounded(message.strip().rstrip("."), ERROR_MESSAGE_CHARACTERS)
-    advice = next((advice for part, advice in _ADVICE.items() if part in message), "")
-    return JobError(type=kind, message=f"{bounded_message}. {advice}".strip())

@@ -12,12 +12,12 @@ from typing import Final, Self
 from background_jobs.aws.event_log import EventLog
 from background_jobs.core.events import JobError, OrchestrationCancelled, OrchestrationStarted
 from background_jobs.core.limits import LOOK_SECONDS
+from background_jobs.core.task_failure import ORCHESTRATION_TIMEOUT
 from background_jobs.worker.instance import AttemptLimit
 from background_jobs.worker.working_time import WorkingTime
 
 _ATTEMPT_TIMEOUT: Final = "AttemptTimeout"
-_ORCHESTRATION_TIMEOUT: Final = "OrchestrationTimeout"
-TIMEOUTS: Final = frozenset({_ATTEMPT_TIMEOUT, _ORCHESTRATION_TIMEOUT})
+TIMEOUTS: Final = frozenset({_ATTEMPT_TIMEOUT, ORCHESTRATION_TIMEOUT})
 """The types of error of an attempt that took longer than it may."""
 _TICK_SECONDS: Final = 0.2
 _TICKS_PER_LOOK: Final = round(LOOK_SECONDS / _TICK_SECONDS)
@@ -58,14 +58,14 @@ class StopSignals:
         if self.cancelled.is_set():
             return JobError(type="Cancelled", message=self._reason or "The orchestration was cancelled.")
         if self.seconds_left() <= 0:
-            return JobError(type=_ORCHESTRATION_TIMEOUT, message=self._timeout_message)
+            return JobError(type=ORCHESTRATION_TIMEOUT, message=self._timeout_message)
         return None
 
     def limit_attempt(self, timeout: float | None) -> AttemptLimit:
         """Return how long an attempt of a job with this *timeout* may take that begins now."""
         left = self.seconds_left()
         if timeout is None or left < timeout:
-            return AttemptLimit(left, _ORCHESTRATION_TIMEOUT, self._timeout_message)
+            return AttemptLimit(left, ORCHESTRATION_TIMEOUT, self._timeout_message)
         message = f"The attempt took longer than its timeout of {timeout:g} s."
         return AttemptLimit(timeout, _ATTEMPT_TIMEOUT, message)
 

@@ -165,7 +165,10 @@ class ContainerEnded(LogEvent):
 
 
 class ShareDelayed(LogEvent):
-    """The container of a share could not be launched for now; it is tried again."""
+    """The container of a share could not be launched for now, or was lost; it is tried again.
+
+    It is not appended for each try, but when the reason is another than before.
+    """
 
     type: Literal["ShareDelayed"] = "ShareDelayed"
     share: int
@@ -174,6 +177,8 @@ class ShareDelayed(LogEvent):
     reason: DelayReason
     detail: Note
     """What AWS said."""
+    advice: Note = ""
+    """What the user can do about it; empty where nothing is known."""
 
     @property
     def sort_key(self) -> str:

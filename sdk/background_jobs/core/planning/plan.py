@@ -168,7 +168,6 @@ def _demand(work: Workload) -> Demand:
         used=estimate_footprint(work.run()),
         size=work.size,
         share=work.share,
-        launch_seconds=duration.launch,
         seconds=duration.seconds,
     )
 

@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from background_jobs.core.containers.delays import DELAYS, MOST_DELAYS
 from background_jobs.core.containers.variables import (
     CONTAINER_NAME,
     JOB_ID,
@@ -29,7 +28,6 @@ from background_jobs.core.planning.blocks_written import FASTEST_INSTANCE
 from background_jobs.core.planning.fargate import START_SECONDS, TaskSize, at_once
 from background_jobs.core.planning.footprint import TRANSACTION, Footprint, Run
 from background_jobs.core.ranges import InclusiveRange
-from background_jobs.core.retry import retry_delay
 
 NEW_ACCOUNT_VCPUS: Final = 6
 """Fargate vCPUs at once, on demand and Spot each, until AWS has raised the quota; the console shows yours."""
@@ -40,12 +38,6 @@ _PARTITION_UNITS: Final = 1_000
 _NEW_TABLE_UNITS: Final = 4_000
 _WARM: Final = "set warm_throughput of the environment, or writes wait while they are throttled"
 _PAYLOAD_BYTES: Final = 256 * 1024
-_HISTORY_EVENTS: Final = 25_000
-_LAUNCH_TRIES: Final = 4 * MOST_DELAYS
-_LAUNCH_SECONDS: Final = sum(retry_delay(n, DELAYS, draw=0.5) for n in range(1, MOST_DELAYS + 1))
-"""How long the state machine tries a refused launch, in seconds, on average."""
-_CONTAINER_TRIES: Final = 4
-_EVENTS_PER_TRY: Final = 5
 _JOB_NAME: Final = "j" * 64
 _SERVICE: Final = "s" * SERVICE_NAME_CHARACTERS
 _ID: Final = "7c0e0b9a-0f0f-4c0e-9d6e-6b6a6f6f6273"
@@ -59,7 +51,6 @@ class Demand(NamedTuple):
     size: TaskSize
     share: int
     """Instances in the fullest container."""
-    launch_seconds: float
     seconds: float
     """From kick-off to completion."""
 
@@ -91,11 +82,9 @@ def headroom(demand: Demand, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> tuple[
     """Return what *demand* uses of each limit, the fullest first."""
     uses = (
         _vcpus(demand, vcpu_quota),
-        _launches(demand),
         _children(demand),
         _overrides(demand),
         _execution_payload(),
-        _history(),
         _container_time(demand),
         _log_partition(demand),
         _log_table(demand),
@@ -107,22 +96,13 @@ def headroom(demand: Demand, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> tuple[
 
 
 def _vcpus(demand: Demand, quota: float) -> QuotaUse:
-    kind = "Spot" if demand.size.spot else "On-Demand"
+    kind, code = ("Spot", "L-36FBB829") if demand.size.spot else ("On-Demand", "L-3032A538")
     return QuotaUse(
         name=f"Fargate {kind} vCPUs",
         used=at_once(demand.run.containers, max(START_SECONDS) + demand.run.share_seconds)
         * demand.size.vcpus,
         limit=quota,
-        advice="have it raised (Service Quotas); launches above it are tried for an hour, then given up",
-    )
-
-
-def _launches(demand: Demand) -> QuotaUse:
-    return QuotaUse(
-        name="Seconds of launching, at 20 calls a second",
-        used=demand.launch_seconds,
-        limit=_LAUNCH_SECONDS,
-        advice="use fewer containers: launches beyond it are given up",
+        advice=f"have it raised (Service Quotas, {code}); containers above it wait for those before them",
     )
 
 
@@ -164,14 +144,6 @@ def _execution_payload() -> QuotaUse:
     """Return what the input of the execution takes; its output is empty, whatever the fan-out."""
     ids_and_keys = 1_024
     return QuotaUse(name="Bytes of Step Functions input", used=ids_and_keys, limit=_PAYLOAD_BYTES)
-
-
-def _history() -> QuotaUse:
-    return QuotaUse(
-        name="Events in a child's history, all retries spent",
-        used=_EVENTS_PER_TRY * (_LAUNCH_TRIES + _CONTAINER_TRIES + 1),
-        limit=_HISTORY_EVENTS,
-    )
 
 
 def _container_time(demand: Demand) -> QuotaUse:

@@ -137,5 +137,6 @@ def _describe(event: OrchestrationEvent) -> str:  # noqa: PLR0911 -- a sentence 
         case ContainerEnded():
             return f"share {event.share}: exit status {event.status}"
         case ShareDelayed():
-            return f"share {event.share}: {event.reason} ({event.detail})"
+            advice = f". {event.advice}" if event.advice else ""
+            return f"share {event.share}: {event.reason} ({event.detail}){advice}"
     assert_never(event)

@@ -90,6 +90,7 @@ interface Wait {
   instances: number;
   since: string;
   detail: string;
+  advice: string;
 }
 
 interface ParamInCommon {

@@ -82,7 +82,7 @@ export class PipelineAndWaits {
   showWaits(waits) {
     this.waits.hidden = !waits.length;
     this.waits.replaceChildren(
-      ...waits.map(({ reason, instances, since, detail }) => {
+      ...waits.map(({ reason, instances, since, detail, advice }) => {
         const line = h(
           "li",
           {},
@@ -90,6 +90,7 @@ export class PipelineAndWaits {
           ` ${reason}, since ${ago(since)}`,
         );
         if (detail) line.append(h("span", { class: "muted" }, ` · ${detail}`));
+        if (advice) line.append(` · ${advice}`);
         return line;
       }),
     );
