@@ -112,7 +112,7 @@ def test_tries_become_rarer(service: OrchestrationService, stores: Stores) -> No
     machine = StateMachine(service.kick_off_job("halve", [{"n": 2}]), stores)
     waits = [machine.report(VCPUS, at(n)).wait_seconds for n in range(20)]
     assert waits == sorted(waits)
-    assert (waits[0], waits[-1]) == (11, 601)
+    assert (waits[0], waits[-1]) == (11, 301)
 
 
 def test_a_launch_waits_no_longer_than_the_orchestration(

@@ -2,7 +2,7 @@
 
 What mends itself, or is mended by somebody who has a quota raised, is waited for without an end of its own.
 What does not is given up after a few launches. A child of Step Functions has a history of 25,000 events, and
-may live for a year: so the tries become rarer from the third day on, such that they last for that year.
+may live for a year: so the tries become rarer from the second day on, such that they last for that year.
 
 Source: the Step Functions developer guide, "Quotas related to state machine executions".
 """
@@ -32,11 +32,11 @@ _MOST_LAUNCHES: Final = {DelayReason.IMAGE: 3, DelayReason.REFUSED: 3, DelayReas
 """How often a launch is tried in vain that waiting does not mend."""
 _REFUSED: Final = Retry(base_seconds=10, max_seconds=60)
 _LOST: Final = Retry(base_seconds=1, max_seconds=20)
-_WAITING: Final = Retry(base_seconds=20, factor=1.5, max_seconds=1_200)
-_STEADY_WAITS: Final = 432
-"""As many waits as make three days, on average."""
+_WAITING: Final = Retry(base_seconds=20, factor=1.5, max_seconds=600)
+_STEADY_WAITS: Final = 288
+"""As many waits as make a day, on average."""
 _GROWTH: Final = 1.0085
-"""By how much each wait is longer after these: it is hourly after a week, and six-hourly after a month."""
+"""By how much each wait is longer after these: half an hour after three days, six hours after a month."""
 _MOST_NOTES: Final = 50
 
 
@@ -73,7 +73,7 @@ def decide_relaunch(reason: DelayReason, tries: Tries, *, spot: bool, draw: floa
     *spot* says whether the share runs on Fargate Spot; *draw* is uniform in [0, 1).
 
     >>> decide_relaunch(DelayReason.QUOTA, Tries(waits=100), spot=False, draw=0.5).wait_seconds
-    601
+    301
     >>> decide_relaunch(DelayReason.IMAGE, Tries(refusals=2), spot=False, draw=0.5).wait_seconds is None
     True
     """
