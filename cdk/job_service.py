@@ -1,12 +1,13 @@
 """One service: its task definition, its two roles and its log."""
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, Aws, Stack
+from aws_cdk import Arn, ArnComponents, ArnFormat, Aws, Duration, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk.aws_ecr_assets import Platform
 from constructs import Construct
 
 from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
+from background_jobs.core.limits import STOP_SECONDS
 from background_jobs.settings import PREFIX, Settings
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.service_config import EcrImage, ServiceConfig
@@ -73,6 +74,7 @@ class JobService(Construct):
             environment=config.variables | settings.to_env() | size | {"AWS_REGION": Aws.REGION},
             logging=ecs.LogDrivers.aws_logs(log_group=self.log, stream_prefix=config.name),
             readonly_root_filesystem=True,
+            stop_timeout=Duration.seconds(STOP_SECONDS),
         )
         # The only folder that can be written; its permissions are those of the image's VOLUME.
         definition.add_volume(name=_SCRATCH)

@@ -194,6 +194,8 @@ def test_a_service_is_what_it_was_configured_to_be(synthesized: Synthesize) -> N
     (container,) = task["ContainerDefinitions"]
     assert container["Name"] == CONTAINER_NAME
     assert container["ReadonlyRootFilesystem"] is True
+    # what Fargate allows at most, and what Spot gives notice of
+    assert container["StopTimeout"] == 120
     assert {"Name": "LOG_LEVEL", "Value": "DEBUG"} in container["Environment"]
     assert container["Secrets"] == [{"Name": name, "ValueFrom": arn} for name, arn in BILLING.secrets.items()]
 

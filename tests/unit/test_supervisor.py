@@ -1,12 +1,15 @@
 """Which instance the outer process of a container records for the end of the inner one."""
 
+import itertools
 import json
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -153,3 +156,42 @@ def test_a_container_whose_process_ends_before_an_attempt_began_is_not_done(
         return end(0)
 
     assert supervise_work(work) == OWN_FAILURE
+
+
+def test_a_job_has_almost_all_of_the_two_minutes_of_spot_and_is_stopped_before_ecs_does_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """ECS sends SIGTERM, and SIGKILL after the stop timeout of at most 120 s (`stopTimeout` in its API)."""
+    # given a job that takes no notice of SIGTERM, on a clock of which each look takes five seconds
+    kill, now, signals = os.kill, itertools.count(0, 5), list[tuple[int, int]]()
+    at = 0
+
+    def clock() -> int:
+        nonlocal at
+        at = next(now)
+        if at == 0:
+            kill(os.getpid(), signal.SIGTERM)
+        return at
+
+    def recorded(pid: int, number: int) -> None:
+        signals.append((number, at))
+        kill(pid, number)
+
+    monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(os, "kill", recorded)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def work(_current_attempt: SharedCurrentAttempt, _predecessor: Predecessor | None) -> int:
+        threading.Event().wait()
+        return 0
+
+    # when SIGTERM comes
+    try:
+        assert supervise_work(work) == supervisor.TERMINATED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    # then it is killed just before two minutes are over
+    assert signals[0] == (signal.SIGTERM, 0)
+    assert signals[1][0] == signal.SIGKILL
+    assert 110 <= signals[1][1] < 120

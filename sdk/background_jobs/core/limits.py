@@ -73,6 +73,9 @@ LOOK_SECONDS: Final = 2.0
 CONTAINER_SECONDS: Final = TIMEOUT_SECONDS
 """How long a container may work; its task is stopped then."""
 
+STOP_SECONDS: Final = 120
+"""From SIGTERM to the end of a container by force: Spot gives notice of so much, and ECS allows no more."""
+
 RELAUNCHES: Final = 4
 """How often a share is launched again whose container was lost, or worked for that long."""
 

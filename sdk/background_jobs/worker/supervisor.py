@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from background_jobs.core.limits import STOP_SECONDS
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 from background_jobs.worker.descendants import adopting_orphans, reap
 
@@ -32,7 +33,9 @@ _TIMEOUT_GRACE_SECONDS: Final = 1.0
 _LOST_GRACE_SECONDS: Final = 1.0
 """How long a process may take to end whose share was lost; a job that runs may never let it."""
 _END_GRACE_SECONDS: Final = 25.0
-"""How long threads and handlers of atexit may take; ECS kills a container 30 seconds after SIGTERM."""
+"""How long threads and handlers of atexit may take."""
+_SIGTERM_GRACE_SECONDS: Final = STOP_SECONDS - 5.0
+"""How long the job may go on after SIGTERM; a little later ECS kills the container."""
 _log = logging.getLogger(__name__)
 
 
@@ -156,7 +159,7 @@ class _Child:
             grace = _LOST_GRACE_SECONDS if end == SHARE_LOST else _END_GRACE_SECONDS
             self._kill_at = min(self._kill_at, now + grace)
         if termination.requested:
-            self._kill_at = min(self._kill_at, now + _END_GRACE_SECONDS)
+            self._kill_at = min(self._kill_at, now + _SIGTERM_GRACE_SECONDS)
             if not self._is_told:
                 self._is_told = True
                 os.kill(self._pid, signal.SIGTERM)

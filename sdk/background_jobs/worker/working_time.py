@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from background_jobs.aws.throttling import outlast_throttling
-from background_jobs.core.limits import CONTAINER_SECONDS
+from background_jobs.core.limits import CONTAINER_SECONDS, STOP_SECONDS
 
 _T = TypeVar("_T")
-_SIGTERM_SECONDS: Final = 20.0
+_SIGTERM_SECONDS: Final = STOP_SECONDS - 10.0
 """How long a container goes on trying after SIGTERM; a little later it is killed."""
 _CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
