@@ -18,14 +18,12 @@ from background_jobs.core.containers.variables import (
     JOB_SHARE,
     ORCHESTRATION_ID,
 )
+from background_jobs.core.limits import DAY_SECONDS, EXECUTION_DAYS
 
 LABEL: Final = "Shares"
 """The Distributed Map's name in the ARNs of its children."""
 
 _State = dict[str, Any]
-_DAY: Final = 86_400
-_EXECUTION_SECONDS: Final = 364 * _DAY
-"""What waits for capacity waits as long as Step Functions lets an execution live, which is a year."""
 
 _THROTTLED: Final = [
     "ECS.AmazonECSException",
@@ -58,7 +56,7 @@ def fan_out_definition(
     whole = {"orchestration_id.$": "$.orchestration_id"}
     return {
         "Comment": "One container for each share of an orchestration",
-        "TimeoutSeconds": _EXECUTION_SECONDS,
+        "TimeoutSeconds": EXECUTION_DAYS * DAY_SECONDS,
         "StartAt": "FanOut",
         "States": {
             "FanOut": {
@@ -107,8 +105,8 @@ def _share(
     """Return what one child does: run a container until its share is done, or close the share.
 
     Whatever fails is reported to the function `note_delay`, which says when to launch again, or to give up.
-    The budget of lost containers is for launches without progress: where instances got their outcomes since it
-    began, the share is not closed, and what is left gets a whole budget again.
+    The budget of lost containers is for launches without progress: where instances got their outcomes since
+    it began, the share is not closed, and what is left gets a whole budget again.
     """
     share = {
         "orchestration_id.$": "$.orchestration_id",

@@ -291,3 +291,29 @@ def test_an_unknown_id_is_explained(service: OrchestrationService, name: str) ->
 def test_a_job_name_that_no_job_can_have_is_refused(service: OrchestrationService, name: str) -> None:
     with pytest.raises(InvalidKickOff, match="1 to 80 characters"):
         service.kick_off_job(name, [{}])
+
+
+def test_what_cannot_end_is_refused_before_anything_is_stored(
+    service: OrchestrationService, settings: Settings
+) -> None:
+    # given a job of which a hundred instances would take longer in one container than anything of it is kept
+    @job_name("census", expected=timedelta(days=1))
+    def census(params: dict[str, int]) -> None:
+        pass
+
+    # when it is kicked off, then it is refused with what to do, and in as many containers it is not
+    params = [{"n": n} for n in range(100)]
+    with pytest.raises(
+        InvalidKickOff, match=r"1 container busy for 100 days.* 90 at the most.* Use 2 containers or more"
+    ):
+        service.kick_off_job(census, params, parallelism=1)
+    assert clients.s3().list_objects_v2(Bucket=settings.payload_bucket)["KeyCount"] == 0
+    assert service.kick_off_job(census, params, parallelism=2).id
+
+
+def test_a_longest_attempt_says_nothing_of_how_long_it_takes(service: OrchestrationService) -> None:
+    @job_name("census", timeout=timedelta(days=7))
+    def census(params: dict[str, int]) -> None:
+        pass
+
+    assert service.kick_off_job(census, [{"n": n} for n in range(100)], parallelism=1).id

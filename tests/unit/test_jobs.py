@@ -105,7 +105,8 @@ def test_an_unknown_name_is_answered_with_those_that_exist() -> None:
         Jobs([Greet, double]).get("doubel")
 
 
-@pytest.mark.parametrize("timeout", [0, -1, timedelta(days=8)])
-def test_a_timeout_that_cannot_be_is_refused_where_it_is_written(timeout: float | timedelta) -> None:
-    with pytest.raises(InvalidJob, match="must be above 0, and at most 7 days"):
-        job_name("count", timeout=timeout)
+@pytest.mark.parametrize("seconds", [0, -1, timedelta(days=8)])
+def test_a_timeout_that_cannot_be_is_refused_where_it_is_written(seconds: float | timedelta) -> None:
+    for option in ("timeout", "expected"):
+        with pytest.raises(InvalidJob, match=rf"{option}=.* must be above 0, and at most 7 days"):
+            job_name("count", **{option: seconds})  # type: ignore[arg-type] # the names of two options

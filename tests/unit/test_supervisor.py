@@ -15,6 +15,7 @@ import pytest
 
 from background_jobs.core.blocks import Block, InstanceRange
 from background_jobs.core.ownership import RangeLost
+from background_jobs.worker import supervisor
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 from background_jobs.worker.inner_process import Work, forking
 from background_jobs.worker.supervisor import OWN_FAILURE, SHARE_LOST, Blame, Predecessor, supervise

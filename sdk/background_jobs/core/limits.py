@@ -76,6 +76,9 @@ CONTAINER_SECONDS: Final = TIMEOUT_SECONDS
 STOP_SECONDS: Final = 120
 """From SIGTERM to the end of a container by force: Spot gives notice of so much, and ECS allows no more."""
 
+EXECUTION_DAYS: Final = 364
+"""How long an orchestration may take: Step Functions ends every execution after a year."""
+
 RELAUNCHES: Final = 4
 """How often a share is launched again whose container was lost, or worked for that long."""
 

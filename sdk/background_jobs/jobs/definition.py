@@ -28,7 +28,7 @@ class JobDefinition:
     Raises InvalidJob if *target* cannot be a job.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- a job, and one argument for each of its options
         self,
         name: str,
         target: Callable[..., Any],
@@ -36,12 +36,15 @@ class JobDefinition:
         timeout: float | None = None,
         *,
         process_per_instance: bool = False,
+        expected: float | None = None,
     ) -> None:
         self.name = name
         self.retry = retry
         self.timeout = timeout
         """Seconds that an attempt may take; None for no limit."""
         self.process_per_instance = process_per_instance
+        self.expected = expected
+        """Seconds that an instance takes, more or less; None if the job does not say."""
         self._target = target
         self._signature: Signature = read_signature(name, target)
 
@@ -91,6 +94,7 @@ class JobDefinition:
             self.retry,
             self.timeout,
             process_per_instance=self.process_per_instance,
+            expected=self.expected,
         )
         setattr(target, _MARK, definition)
         return definition
@@ -102,11 +106,13 @@ def job_name(
     retry: Retry | None = None,
     timeout: float | timedelta | None = None,
     process_per_instance: bool = False,
+    expected: float | timedelta | None = None,
 ) -> Callable[[_T], _T]:
     """Register a class with a `run` method, or a function, as the job *name*.
 
     *retry* says which errors are tried again; without it none are. *timeout* is what one attempt may take,
     in seconds or as a timedelta; it ends sleeping and computing attempts alike (docs/containers.md).
+    *expected* is how long an instance takes, more or less: a kick-off that could not end is refused then.
     *process_per_instance* forks a process for each attempt, for a job whose libraries leak or keep state; it
     costs some milliseconds, and threads that the module has started do not run there.
 
@@ -127,11 +133,18 @@ def job_name(
             f"The job {name!r} has process_per_instance={describe(process_per_instance)}: "
             "write True or False."
         )
-    seconds = _to_seconds(name, timeout)
+
+    seconds = _to_seconds(name, "timeout", timeout)
+    expected_seconds = _to_seconds(name, "expected", expected)
 
     def register(target: _T) -> _T:
         definition = JobDefinition(
-            name, target, retry or ONCE, seconds, process_per_instance=process_per_instance
+            name,
+            target,
+            retry or ONCE,
+            seconds,
+            process_per_instance=process_per_instance,
+            expected=expected_seconds,
         )
         try:
             setattr(target, _MARK, definition)
@@ -195,19 +208,19 @@ def _refuse_name(name: object) -> None:
         )
 
 
-def _to_seconds(name: str, timeout: object) -> float | None:
-    """Return *timeout* in seconds; None for none. Raises InvalidJob."""
-    if timeout is None:
+def _to_seconds(name: str, option: str, value: object) -> float | None:
+    """Return *value* in seconds; None for none. Raises InvalidJob."""
+    if value is None:
         return None
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise InvalidJob(
-            f"The job {name!r} has timeout={describe(timeout)}: write it in seconds, as in timeout=90, "
+            f"The job {name!r} has {option}={describe(value)}: write it in seconds, as in {option}=90, "
             "or as a timedelta."
         )
     if not 0 < seconds <= limits.TIMEOUT_SECONDS:
         raise InvalidJob(
-            f"The job {name!r} has a timeout of {seconds} s; it must be above 0, and at most "
+            f"The job {name!r} has {option}={seconds} s; it must be above 0, and at most "
             f"{limits.TIMEOUT_DAYS} days."
         )
     return seconds

@@ -23,6 +23,7 @@ from background_jobs.core.lineage import Lineage
 from background_jobs.core.options import KickOffOptions, explain_parallelism, explain_service
 from background_jobs.core.payload_keys import payload_folder
 from background_jobs.core.payloads import storable
+from background_jobs.core.planning.endless import explain_endless
 from background_jobs.core.stages import walk_stages
 from background_jobs.core.typed_params import write_params
 from background_jobs.jobs import JobDefinition, find_definition
@@ -96,16 +97,30 @@ def kick_off(request: KickOffRequest, params: Iterable[object], stores: Stores, 
 def prepare_kick_off(
     request: KickOffRequest, params: Iterable[object], stores: Stores, settings: Settings
 ) -> OrchestrationStarted:
-    """Upload what a kick-off needs, and return the event that will make it real. Raises InvalidParams."""
+    """Upload what a kick-off needs, and return the event that will make it real.
+
+    Raises InvalidParams, or InvalidKickOff if the orchestration could not end.
+    """
     with ParamsSpool() as spool:
         spool.fill(params, params_writer(request.definition))
         started = _event(request, spool, request.new_id(settings), settings, stores.clock())
+        _refuse_endless(started, request.definition, settings)
         if started.total:
             with spool.manifest(started.orchestration_id, started.parallelism) as manifest:
                 stores.payloads.upload(started.params_key, spool.file)
                 stores.payloads.upload(started.shares_key, manifest)
     # By now AWS has told its time, by which containers measure the timeout.
     return started.model_copy(update=_times(request.options, stores.clock()))
+
+
+def _refuse_endless(
+    started: OrchestrationStarted, definition: JobDefinition | None, settings: Settings
+) -> None:
+    if definition is not None and definition.expected is not None:
+        kept = settings.retention.of(started.service)
+        reason = explain_endless(started.total, started.parallelism, definition.expected, kept)
+        if reason is not None:
+            raise InvalidKickOff(reason)
 
 
 def resolve_job(job: str | Callable[..., Any]) -> tuple[str, JobDefinition | None]:

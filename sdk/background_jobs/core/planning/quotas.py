@@ -151,7 +151,7 @@ def _container_time(demand: Demand) -> QuotaUse:
         name="Seconds of one container",
         used=demand.share * demand.run.instance_seconds,
         limit=CONTAINER_SECONDS,
-        advice="use more containers: this one is stopped when its time is over",
+        advice="use more containers: this one is stopped then, and launched again four times",
     )
 
 

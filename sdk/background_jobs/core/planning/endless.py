@@ -1,0 +1,29 @@
+"""Orchestrations that cannot end: their containers would need longer than anything of them is kept."""
+
+import math
+from datetime import timedelta
+
+from background_jobs.core.limits import DAY_SECONDS, EXECUTION_DAYS
+from background_jobs.core.wording import count_of
+
+
+def explain_endless(total: int, containers: int, expected: float, kept: timedelta) -> str | None:
+    """Return why *total* instances of *expected* seconds cannot end in so many containers; None if they can.
+
+    A run ends with its execution at the latest, or when what it has *kept* is removed.
+
+    >>> quarter = timedelta(days=90)
+    >>> explain_endless(100_000, 40, 3_600, quarter) is None, explain_endless(100_000, 50, 3_600, quarter) is None
+    (False, True)
+    """
+    longest = min(kept, timedelta(days=EXECUTION_DAYS))
+    seconds = math.ceil(total / containers) * expected
+    if seconds <= longest.total_seconds():
+        return None
+    needed = math.ceil(total / max(1, longest.total_seconds() // expected))
+    return (
+        f"{total:,} instances of {timedelta(seconds=expected)} each, as the job expects, would keep "
+        f"{count_of(containers, 'container')} busy for {seconds / DAY_SECONDS:,.0f} days, and a run has "
+        f"{longest.days} at the most (retention_days, or a year). Use {needed:,} containers or more "
+        "(parallelism, and max_parallelism of the environment), or several orchestrations."
+    )
