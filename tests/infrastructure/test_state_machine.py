@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import botocore.session
 import pytest
+from botocore.validate import ParamValidator
 
 from background_jobs.aws.state_machine import FanOutInput
 from background_jobs.core.containers.delays import DelayReason
@@ -159,6 +161,29 @@ def test_a_launch_is_tried_for_as_long_as_the_function_says(
         "tries": Tries().model_dump(mode="json"),
     }
     assert second["Payload"]["tries"]["waits"] == 7, "each report has what the answer before said"
+
+
+def camel(value: Any) -> Any:
+    """Spell the names of a request as ECS does; Step Functions begins them with a capital."""
+    if isinstance(value, list):
+        return [camel(item) for item in value]
+    if isinstance(value, dict):
+        return {name[0].lower() + name[1:]: camel(item) for name, item in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("spot", [False, True])
+def test_a_launch_is_a_request_as_botocore_knows_it(
+    play: Callable[..., Played], definition: dict[str, Any], *, spot: bool
+) -> None:
+    state = "RunOnSpot" if spot else "RunContainer"
+    if state not in definition["States"]["FanOut"]["ItemProcessor"]["States"]:
+        return
+    played = play({state: [DONE], "CloseShare": [CLOSED]}, spot=spot)
+    model = botocore.session.get_session().get_service_model("ecs").operation_model("RunTask")
+    assert model.input_shape is not None
+    report = ParamValidator().validate(camel(played["calls"][state][0]), model.input_shape)
+    assert not report.has_errors(), report.generate_report()
 
 
 def test_a_throttled_launch_is_tried_again_before_the_function_is_asked_and_a_quota_is_not(

@@ -5,9 +5,13 @@ which Step Functions passes a task on as the cause of States.TaskFailed.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import botocore.session
 import pytest
+from botocore.model import ListShape, Shape, StructureShape
 
 from background_jobs.core.task_failure import task_failure
 
@@ -92,3 +96,23 @@ def test_a_container_that_ran_for_too_long_is_no_failed_launch() -> None:
 
 def test_a_cause_of_any_length_is_bounded() -> None:
     assert len(task_failure("ECS.ServerException", "x" * 30_000).message) < 3_000
+
+
+def unknown_names(value: Any, shape: Shape, place: str = "Task") -> Iterator[str]:
+    """Yield the names in a document that botocore's shape does not have; it begins them with a small letter."""
+    if isinstance(shape, ListShape):
+        for item in value:
+            yield from unknown_names(item, shape.member, place)
+    elif isinstance(shape, StructureShape):
+        for name, item in value.items():
+            member = shape.members.get(name[0].lower() + name[1:])
+            if member is None:
+                yield f"{place}.{name}"
+            else:
+                yield from unknown_names(item, member, f"{place}.{name}")
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.json")), ids=lambda path: path.stem)
+def test_the_samples_have_no_field_that_a_task_has_not(sample: Path) -> None:
+    shape = botocore.session.get_session().get_service_model("ecs").shape_for("Task")
+    assert list(unknown_names(json.loads(sample.read_text()), shape)) == []
