@@ -160,18 +160,19 @@ def test_a_container_whose_process_ends_before_an_attempt_began_is_not_done(
 
 
 def test_a_job_has_almost_all_of_the_two_minutes_of_spot_and_is_stopped_before_ecs_does_it(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ECS sends SIGTERM, and SIGKILL after the stop timeout of at most 120 s (`stopTimeout` in its API)."""
     # given a job that takes no notice of SIGTERM, on a clock of which each look takes five seconds
     kill, now, signals = os.kill, itertools.count(0, 5), list[tuple[int, int]]()
-    at = 0
+    at, running = 0, tmp_path / "running"
 
     def clock() -> int:
         nonlocal at
-        at = next(now)
-        if at == 0:
-            kill(os.getpid(), signal.SIGTERM)
+        if running.exists():
+            at = next(now)
+            if at == 0:
+                kill(os.getpid(), signal.SIGTERM)
         return at
 
     def recorded(pid: int, number: int) -> None:
@@ -180,19 +181,17 @@ def test_a_job_has_almost_all_of_the_two_minutes_of_spot_and_is_stopped_before_e
 
     monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=clock))
     monkeypatch.setattr(os, "kill", recorded)
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def work(_current_attempt: SharedCurrentAttempt, _predecessor: Predecessor | None) -> int:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        running.touch()
         threading.Event().wait()
         return 0
 
     # when SIGTERM comes
-    try:
-        assert supervise_work(work) == supervisor.TERMINATED
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    assert supervise_work(work) == supervisor.TERMINATED
 
-    # then it is killed just before two minutes are over
+    # then it is told at once, and killed just before two minutes are over
     assert signals[0] == (signal.SIGTERM, 0)
     assert signals[1][0] == signal.SIGKILL
     assert 110 <= signals[1][1] < 120

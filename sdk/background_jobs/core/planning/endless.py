@@ -12,9 +12,8 @@ def explain_endless(total: int, containers: int, expected: float, kept: timedelt
 
     A run ends with its execution at the latest, or when what it has *kept* is removed.
 
-    >>> quarter = timedelta(days=90)
-    >>> explain_endless(100_000, 40, 3_600, quarter) is None, explain_endless(100_000, 50, 3_600, quarter) is None
-    (False, True)
+    >>> [explain_endless(100_000, count, 3_600, timedelta(days=90)) is None for count in (40, 50)]
+    [False, True]
     """
     longest = min(kept, timedelta(days=EXECUTION_DAYS))
     seconds = math.ceil(total / containers) * expected
