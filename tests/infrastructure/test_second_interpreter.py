@@ -112,7 +112,7 @@ def test_a_child_goes_round_until_its_container_runs(play: Play) -> None:
 
 def test_a_child_that_is_given_up_closes_its_share_with_the_error_of_the_launch(play: Play) -> None:
     played = play({"RunContainer": [QUOTA], "NoteDelay": [GIVEN_UP], "CloseShare": [CLOSED]})
-    assert visited(played.events) == [*CIRCLE, "Launch", "CloseShare"]
+    assert visited(played.events) == [*CIRCLE, "Launch", "CloseShare", "IsAnyLeft", "Done"]
     *_, closing = (event for event in played.events if event["type"] == "TaskScheduled")
     request = json.loads(closing["taskScheduledEventDetails"]["parameters"])["Payload"]
     assert request["error"] == {"Error": QUOTA["error"], "Cause": QUOTA["cause"]}

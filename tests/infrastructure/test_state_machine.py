@@ -150,8 +150,8 @@ def calls(played: Played, *states: str) -> list[int]:
 def test_a_launch_is_tried_for_as_long_as_the_function_says(
     play: Callable[..., Played], failure: Mapping[str, str]
 ) -> None:
-    played = play({"RunContainer": [failure] * 60 + [DONE], "CloseShare": [CLOSED]})
-    assert (played["status"], *calls(played, "RunContainer", "CloseShare")) == ("SUCCEEDED", 61, 0)
+    played = play({"RunContainer": [failure] * 30 + [DONE], "CloseShare": [CLOSED]})
+    assert (played["status"], *calls(played, "RunContainer", "CloseShare")) == ("SUCCEEDED", 31, 0)
     first, second = played["calls"]["NoteDelay"][:2]
     assert first["Payload"] == {
         "orchestration_id": CHILD["orchestration_id"],
