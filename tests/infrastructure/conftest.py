@@ -36,7 +36,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
 
 def of_type(template: Template, kind: str) -> list[dict[str, Any]]:
     """Return the properties of every resource of one type."""
-    return [r["Properties"] for r in template["Resources"].values() if r["Type"] == kind]
+    return [r.get("Properties", {}) for r in template["Resources"].values() if r["Type"] == kind]
 
 
 def text_of(value: str | dict[str, Any]) -> str:
