@@ -61,6 +61,7 @@ class EnvironmentDashboard(Construct):
                 Metric.LAUNCHES_REFUSED,
                 Metric.ORCHESTRATIONS_STALLED,
                 Metric.EVENTS_REPLACED,
+                Metric.RECORDS_FAILED,
             ),
             _widget("Functions", of_all(functions.all, "Errors"), of_all(functions.all, "Throttles")),
             _widget(

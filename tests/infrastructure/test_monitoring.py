@@ -82,6 +82,23 @@ def test_alarms_notify_the_configured_address(synthesized: Synthesize, notify: s
         ]
 
 
+def test_whoever_follows_the_stream_is_watched_for_falling_behind_and_for_failing(template: Template) -> None:
+    # given functions that tell Lambda which records failed, so that none counts as an error of theirs
+    mappings = of_type(template, "AWS::Lambda::EventSourceMapping")
+    followers = {text_of(mapping["FunctionName"]) for mapping in mappings}
+    assert {tuple(mapping["FunctionResponseTypes"]) for mapping in mappings} == {("ReportBatchItemFailures",)}
+
+    # then an alarm rings for each that is given old records, and for records that any of them did not take
+    old = [alarm for alarm in alarms(template) if alarm.get("MetricName") == "IteratorAge"]
+    assert {text_of(alarm["Dimensions"][0]["Value"]) for alarm in old} == followers
+    (failing,) = [alarm for alarm in alarms(template) if alarm.get("MetricName") == Metric.RECORDS_FAILED]
+    assert failing["Namespace"] == metric_namespace("prod")
+
+    # and within ten minutes
+    for alarm in (*old, failing):
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= 600
+
+
 def policy_of_topic(template: Template, topic: str) -> list[dict[str, Any]]:
     """Return the statements that SNS holds publishers to, with the names of resources for their ARNs."""
     return [
