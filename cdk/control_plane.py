@@ -45,8 +45,9 @@ class ControlPlane(Construct):
             self.aggregate_jobs, batch_size=STREAM_BATCH, window=Duration.seconds(STREAM_WINDOW_SECONDS)
         )
         self.stream.keep_what_fails(self.end_orchestration)
-        self.fan_out.end_by(self.end_orchestration, shared.bus)
-        services.tell_of_failed_starts(self.note_delay)
+        self.stream.keep_what_fails(self.note_delay)
+        self.fan_out.end_by(self.end_orchestration, shared.bus, self.stream.end)
+        services.tell_of_failed_starts(self.note_delay, self.stream.end)
 
         storage = shared.storage
         storage.grant_aggregate(self.aggregate_jobs)

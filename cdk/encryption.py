@@ -31,6 +31,7 @@ class CustomerKey(Construct):
         )
         self._let_services_use_it_for_callers()
         self._let_logs_use_it()
+        self._let_rules_use_it()
 
     def _let_services_use_it_for_callers(self) -> None:
         services = [f"{service}.{Aws.REGION}.amazonaws.com" for service in _STORING]
@@ -53,5 +54,20 @@ class CustomerKey(Construct):
                 actions=list(_USE),
                 resources=["*"],
                 conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+            )
+        )
+
+    def _let_rules_use_it(self) -> None:
+        """Let EventBridge put what it could not deliver into the queue under this key.
+
+        Its calls of KMS carry no account and no ARN that a condition could name; the queue's own policy lets
+        in rules of this account only. Source: Amazon SQS Developer Guide, "Key management", "Configuring KMS
+        permissions for AWS services".
+        """
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=["*"],
             )
         )

@@ -3,15 +3,16 @@
 from aws_cdk import Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from background_jobs.core.containers.variables import task_family
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.job_service import JobService
 from cdk.network import Network
+from cdk.rule_targets import function_target
 from cdk.shared import SharedResources
 
 
@@ -47,13 +48,15 @@ class JobServices(Construct):
             acknowledge_wildcard(stack, family, "Each deployment makes another revision.")
         acknowledge_wildcard(stack, self._tasks, "The names of tasks are made by ECS.")
 
-    def tell_of_failed_starts(self, function: lambda_.IFunction) -> None:
+    def tell_of_failed_starts(self, function: lambda_.IFunction, failures: sqs.IQueue) -> None:
         """Tell *function* of tasks that could not start: an image that cannot be pulled, for one."""
         failed = {"clusterArn": [self.cluster_arn], "stopCode": ["TaskFailedToStart"]}
         pattern = events.EventPattern(
             source=["aws.ecs"], detail_type=["ECS Task State Change"], detail=failed
         )
-        events.Rule(self, "FailedStarts", event_pattern=pattern, targets=[targets.LambdaFunction(function)])
+        events.Rule(
+            self, "FailedStarts", event_pattern=pattern, targets=[function_target(function, failures)]
+        )
 
     def grant_stop(self, to: iam.IGrantable) -> None:
         """Let *to* find and stop tasks of this cluster."""

@@ -4,7 +4,6 @@ from typing import Final
 
 from aws_cdk import Aws, CfnResource, Stack
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
@@ -18,6 +17,7 @@ from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.settings import Settings
 from cdk.acknowledgements import acknowledge_wildcard
 from cdk.config import EnvironmentConfig
+from cdk.rule_targets import function_target
 from cdk.shared import SharedResources
 
 _SERVICE: Final = "scheduler.amazonaws.com"
@@ -53,7 +53,7 @@ class Schedules(Construct):
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[failures.queue_arn])
         )
         self._target = Target(kick_off_job.function_arn, self._role.role_arn, failures.queue_arn)
-        self._start_what_waits(kick_off_job, shared.bus)
+        self._start_what_waits(kick_off_job, shared.bus, failures)
         self._declare(config)
 
     def with_schedules(self, settings: Settings) -> Settings:
@@ -100,7 +100,9 @@ class Schedules(Construct):
         names = [f"scheduler:{action}" for action in actions]
         to.grant_principal.add_to_principal_policy(iam.PolicyStatement(actions=names, resources=[schedules]))
 
-    def _start_what_waits(self, kick_off_job: lambda_.IFunction, bus: events.IEventBus) -> None:
+    def _start_what_waits(
+        self, kick_off_job: lambda_.IFunction, bus: events.IEventBus, failures: sqs.IQueue
+    ) -> None:
         """Tell the function when a run of a schedule completed: another may wait for it."""
         invocation = ScheduleRunCompleted(
             schedule=events.EventField.from_path(f"$.detail.tags.{SCHEDULE_TAG}")
@@ -115,8 +117,10 @@ class Schedules(Construct):
                 detail={"tags": {SCHEDULE_TAG: events.Match.exists()}},
             ),
             targets=[
-                targets.LambdaFunction(
-                    kick_off_job, event=events.RuleTargetInput.from_object(invocation.to_input())
+                function_target(
+                    kick_off_job,
+                    failures,
+                    event=events.RuleTargetInput.from_object(invocation.to_input()),
                 )
             ],
         )

@@ -49,6 +49,14 @@ def text_of(value: str | dict[str, Any]) -> str:
     return str(value)
 
 
+def resolved(statement: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the conditions of a statement, with the names of resources in place of their deployed values."""
+    return {
+        operator: {key: text_of(value) for key, value in keys.items()}
+        for operator, keys in statement.get("Condition", {}).items()
+    }
+
+
 @pytest.fixture(scope="session")
 def template(synthesized: Synthesize) -> dict[str, Any]:
     """The template of the environment `prod`."""

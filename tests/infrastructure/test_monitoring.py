@@ -11,7 +11,7 @@ from cdk.environment_loading import load_environment
 from cdk.metrics import COUNTED_FROM_LOGS
 from cdk.service_config import REPOSITORY
 from cdk.synthesis import add_stack, build_layer, use_bundled_node
-from tests.infrastructure.conftest import Synthesize, Template, of_type, text_of
+from tests.infrastructure.conftest import Synthesize, Template, of_type, resolved, text_of
 from tests.infrastructure.policies import Request, lets, listed
 
 RUNBOOK: Final = (REPOSITORY / "docs" / "runbook.md").read_text()
@@ -105,10 +105,7 @@ def policy_of_topic(template: Template, topic: str) -> list[dict[str, Any]]:
         {
             **statement,
             "Resource": [text_of(resource) for resource in listed(statement["Resource"])],
-            "Condition": {
-                operator: {key: text_of(value) for key, value in keys.items()}
-                for operator, keys in statement.get("Condition", {}).items()
-            },
+            "Condition": resolved(statement),
         }
         for policy in of_type(template, "AWS::SNS::TopicPolicy")
         if topic in [text_of(name) for name in policy["Topics"]]

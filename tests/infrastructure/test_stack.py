@@ -15,7 +15,8 @@ from cdk.environment_loading import load_environment
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.offline_template import offline_template
 from cdk.service_config import Permission, ServiceConfig
-from tests.infrastructure.conftest import Synthesize, Template, of_type, text_of
+from tests.infrastructure.conftest import Synthesize, Template, of_type, resolved, text_of
+from tests.infrastructure.policies import Request, lets
 
 BILLING = ServiceConfig(
     name="billing",
@@ -333,13 +334,14 @@ def test_a_customer_key_encrypts_all_that_is_stored(synthesized: Synthesize) -> 
 
 def test_a_customer_key_is_used_through_the_services_that_store_only(synthesized: Synthesize) -> None:
     (key,) = of_type(synthesized(environment(customer_key=True)), "AWS::KMS::Key")
-    root, through, logs = key["KeyPolicy"]["Statement"]
+    root, through, logs, rules = key["KeyPolicy"]["Statement"]
     assert text_of(root["Principal"]["AWS"]).endswith(":root")
     condition = through["Condition"]["StringEquals"]
     assert [text_of(name).split(".")[0] for name in condition["kms:ViaService"]] == ["dynamodb", "s3", "sqs"]
     assert condition["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
     assert text_of(logs["Principal"]["Service"]).startswith("logs.")
-    assert not [a for s in (through, logs) for a in s["Action"] if "*" in a]
+    assert rules["Principal"] == {"Service": "events.amazonaws.com"}
+    assert not [a for s in (through, logs, rules) for a in s["Action"] if "*" in a]
 
 
 def test_retention_and_sizes_are_those_of_the_environment(synthesized: Synthesize) -> None:
@@ -377,7 +379,9 @@ def test_stream_mappings_give_poison_records_up_and_keep_them(template: Template
     for mapping in mappings:
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         assert mapping["BisectBatchOnFunctionError"] is True
-        assert mapping["MaximumRetryAttempts"] < 10_000
+        # a number of retries may be spent in minutes; the record's age ends them, before the stream forgets it
+        assert mapping.get("MaximumRetryAttempts", -1) == -1
+        assert 3_600 <= mapping["MaximumRecordAgeInSeconds"] < 86_400
         assert "OnFailure" in mapping["DestinationConfig"]
     # and what they can never read, they send there themselves
     (queue,) = [name for name, r in template["Resources"].items() if r["Type"] == "AWS::SQS::Queue"]
@@ -420,7 +424,37 @@ def test_events_that_the_bus_could_not_deliver_are_kept_too(template: Template) 
     invoked = of_type(template, "AWS::Lambda::EventInvokeConfig")
     assert all("OnFailure" in config["DestinationConfig"] for config in invoked)
     names = sorted(text_of(config["FunctionName"])[: len("FunctionsKickOff")] for config in invoked)
-    assert names == ["FunctionsEndOrch", "FunctionsKickOff"]
+    assert names == ["FunctionsEndOrch", "FunctionsKickOff", "FunctionsNoteDel"]
+
+
+def test_what_a_rule_cannot_deliver_goes_to_the_queue_that_has_an_alarm(template: Template) -> None:
+    # given every rule of the stack
+    rules = of_type(template, "AWS::Events::Rule")
+    assert len(rules) == 6
+    # then each of its targets has the failure queue for what it cannot be handed
+    queues = {text_of(t["DeadLetterConfig"]["Arn"]) for rule in rules for t in rule["Targets"]}
+    ((queue, _),) = [(n, r) for n, r in template["Resources"].items() if r["Type"] == "AWS::SQS::Queue"]
+    assert queues == {queue}
+    # and that queue takes it from rules of this account
+    policy = [
+        statement | {"Resource": text_of(statement["Resource"]), "Condition": resolved(statement)}
+        for made in of_type(template, "AWS::SQS::QueuePolicy")
+        for statement in made["PolicyDocument"]["Statement"]
+    ]
+    rule = "arn:AWS::Partition:events:AWS::Region:AWS::AccountId:rule/any"
+    here = {"aws:SourceAccount": ["AWS::AccountId"], "aws:SourceArn": [rule], "aws:SecureTransport": ["true"]}
+    elsewhere = here | {"aws:SourceAccount": ["210987654321"]}
+    for context, expected in ((here, True), (elsewhere, False)):
+        request = Request("sqs:SendMessage", queue, context)
+        assert lets(policy, "events.amazonaws.com", request) is expected
+    # and its alarm rings for the first message
+    (alarm,) = [
+        a
+        for a in of_type(template, "AWS::CloudWatch::Alarm")
+        if a.get("MetricName") == "ApproximateNumberOfMessagesVisible"
+    ]
+    assert text_of(alarm["Dimensions"][0]["Value"]) == queue
+    assert alarm["Threshold"] == 1
 
 
 @pytest.mark.parametrize("name", ["dev", "prod", "local"])
