@@ -79,6 +79,11 @@ class EnvironmentConfig(BaseModel):
         return tuple(sorted({job for service in self.services for job in service.jobs}))
 
     @property
+    def on_spot(self) -> tuple[str, ...]:
+        """Return the services that run on Fargate Spot."""
+        return tuple(service.name for service in self.services if service.spot)
+
+    @property
     def retention(self) -> Retention:
         """Return for how many days the data of each service is kept."""
         own = {service.name: service.retention_days for service in self.services}

@@ -27,6 +27,7 @@ class ControlPlane(Construct):
         functions: Functions,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._lists_in_file = shared.config.bundled
         self.start_orchestration = functions.function("start_orchestration", seconds=30)
         self.aggregate_jobs = functions.function("aggregate_jobs", seconds=120)
         self.close_unfinished = functions.function("close_unfinished", seconds=900)
@@ -74,5 +75,6 @@ class ControlPlane(Construct):
             cluster_arn=services.cluster_arn,
             spot_services=services.on_spot,
         )
-        for name, value in execution.to_env().items():
+        variables = execution.scalars_to_env() if self._lists_in_file else execution.to_env()
+        for name, value in variables.items():
             function.add_environment(name, value)

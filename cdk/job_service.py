@@ -15,6 +15,37 @@ from cdk.shared import SharedResources
 _SCRATCH = "scratch"
 
 
+def role_path(environment: str) -> str:
+    """Return the path of the roles that containers of *environment* have in this region."""
+    return f"/background-jobs/{environment}/{Aws.REGION}/"
+
+
+def _settings_of(settings: Settings, service: str) -> Settings:
+    """Return the settings of containers of *service*, which kick nothing off and keep their own data only."""
+    days = {name: days for name, days in settings.service_retention_days.items() if name == service}
+    return settings.model_copy(
+        update={
+            "service": service,
+            "service_names": (),
+            "job_names": (),
+            "service_retention_days": days,
+        }
+    )
+
+
+def _keep_policy_in(role: iam.Role) -> None:
+    """Have the statements of *role* in the role itself, instead of in a resource of their own.
+
+    A stack has 500 resources at most, and each service would take two more of them. Source: AWS
+    CloudFormation User Guide, "CloudFormation quotas".
+    """
+    policy = role.node.try_find_child("DefaultPolicy")
+    resource = role.node.default_child
+    if isinstance(policy, iam.Policy) and isinstance(resource, iam.CfnRole):
+        resource.policies = [iam.CfnRole.PolicyProperty(policy_name="Jobs", policy_document=policy.document)]
+        role.node.try_remove_child("DefaultPolicy")
+
+
 class JobService(Construct):
     """The task definition of a service, under its conventional family name.
 
@@ -27,13 +58,16 @@ class JobService(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         tasks = iam.ServicePrincipal("ecs-tasks.amazonaws.com")
-        self.task_role = iam.Role(self, "TaskRole", assumed_by=tasks)
-        self.execution_role = iam.Role(self, "ExecutionRole", assumed_by=tasks)
+        path = role_path(shared.config.environment)
+        self.task_role = iam.Role(self, "TaskRole", assumed_by=tasks, path=path)
+        self.execution_role = iam.Role(self, "ExecutionRole", assumed_by=tasks, path=path)
         self.log = shared.logs.group(self, "Log")
         shared.storage.grant_work(self.task_role, config.name)
         self._permit(config)
         self._let_read_secrets(config)
-        self._define(config, shared.settings.model_copy(update={"service": config.name}))
+        self._define(config, _settings_of(shared.settings, config.name))
+        for role in (self.task_role, self.execution_role):
+            _keep_policy_in(role)
 
     def _permit(self, config: ServiceConfig) -> None:
         for permission in config.permissions:

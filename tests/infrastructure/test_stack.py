@@ -8,14 +8,22 @@ from moto.events.models import EventPattern
 from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
 from background_jobs.core.tables import HISTORY_INDEXES
 from background_jobs.local_stack.package_data import TEMPLATE
-from background_jobs.settings import ApiSettings, ExecutionSettings, Settings
+from background_jobs.settings import SETTINGS_FILE, ApiSettings, ExecutionSettings, Settings
 from cdk.config import EnvironmentConfig
 from cdk.dependencies import PYTHON
 from cdk.environment_loading import load_environment
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.offline_template import offline_template
 from cdk.service_config import Permission, ServiceConfig
-from tests.infrastructure.conftest import Synthesize, Template, of_type, resolved, text_of
+from tests.infrastructure.conftest import (
+    Synthesize,
+    Template,
+    of_type,
+    resolved,
+    statements_of,
+    text_of,
+    unpacked_settings,
+)
 from tests.infrastructure.policies import Request, lets
 
 BILLING = ServiceConfig(
@@ -46,8 +54,8 @@ def environment(**fields: Any) -> EnvironmentConfig:
 def statements(template: Template, within: str = "") -> Iterator[dict[str, Any]]:
     """Yield the statements of every policy whose place in the stack has *within* in it."""
     for name, resource in template["Resources"].items():
-        if resource["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy") and within in name:
-            yield from resource["Properties"]["PolicyDocument"]["Statement"]
+        if within in name:
+            yield from statements_of(resource)
 
 
 def actions(statement: dict[str, Any]) -> list[str]:
@@ -105,14 +113,24 @@ def test_the_state_machine_runs_the_tasks_of_its_own_services_in_its_own_cluster
 ) -> None:
     template = synthesized(environment(services=(BILLING, ServiceConfig(name="reports", image="reports"))))
     (run,) = allowing(template, "ecs:RunTask")
-    assert [arn.rsplit("/", 1)[1] for arn in resources(run)] == [
-        f"{task_family('prod', name)}:*" for name in ("billing", "reports")
-    ]
+    assert [arn.rsplit("/", 1)[1] for arn in resources(run)] == [f"{task_family('prod', '*')}:*"]
     assert list(run["Condition"]["ArnEquals"]) == ["ecs:cluster"]
     (pass_role,) = allowing(template, "iam:PassRole", within="StateMachine")
-    assert all("Role" in arn and "*" not in arn for arn in resources(pass_role))
-    assert len(resources(pass_role)) == 4
+    (passed,) = resources(pass_role)
+    path = passed.partition(":role")[2].removesuffix("*")
+    assert path == "/background-jobs/prod/AWS::Region/"
+    paths = {
+        text_of(role["Path"])
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::IAM::Role" and "Path" in (role := resource["Properties"])
+    }
+    assert paths == {path}
     assert pass_role["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+
+
+def found_by(variables: dict[str, Any]) -> dict[str, str]:
+    """Return the variables of a process, without the file that is beside it only where it runs."""
+    return {name: text_of(value) for name, value in variables.items() if name != SETTINGS_FILE}
 
 
 def test_every_function_and_container_finds_all_its_settings(template: Template) -> None:
@@ -122,12 +140,12 @@ def test_every_function_and_container_finds_all_its_settings(template: Template)
     processes = [function["Environment"]["Variables"] for function in functions]
     processes.append({variable["Name"]: variable["Value"] for variable in container["Environment"]})
     for variables in processes:
-        plain = {name: text_of(value) for name, value in variables.items()}
+        plain = found_by(variables)
         assert Settings.from_env(plain).environment == "prod"
     executing = [e for e in processes if "BACKGROUND_JOBS_STATE_MACHINE_ARN" in e]
     assert len(executing) == 2
     for variables in executing:
-        plain = {name: text_of(value) for name, value in variables.items()}
+        plain = found_by(variables)
         assert ExecutionSettings.from_env(plain).spot_services == ()
     following = [v for v in processes if "BACKGROUND_JOBS_FAILURE_QUEUE" in v]
     assert len(following) == 2
@@ -137,7 +155,7 @@ def test_every_function_and_container_finds_all_its_settings(template: Template)
 def test_every_function_runs_on_the_python_that_its_layer_is_built_for(template: Template) -> None:
     functions = of_type(template, "AWS::Lambda::Function")
     assert {(f["Runtime"], *f["Architectures"]) for f in functions} == {(f"python{PYTHON}", "arm64")}
-    (layer,) = of_type(template, "AWS::Lambda::LayerVersion")
+    (layer,) = [x for x in of_type(template, "AWS::Lambda::LayerVersion") if "CompatibleRuntimes" in x]
     assert layer["CompatibleRuntimes"] == [f"python{PYTHON}"]
 
 
@@ -167,7 +185,7 @@ def test_the_api_takes_signed_requests_only_and_streams_for_as_long_as_a_functio
     (function,) = [
         f for f in of_type(template, "AWS::Lambda::Function") if f["Handler"] == "progress_api/run.sh"
     ]
-    api = ApiSettings.from_env(function["Environment"]["Variables"])
+    api = ApiSettings.from_env(found_by(function["Environment"]["Variables"]))
     assert api.stream_seconds is not None
     assert api.stream_seconds < function["Timeout"]
     assert api.json_log
@@ -228,12 +246,8 @@ def test_a_service_on_spot_is_known_to_whoever_starts_executions(synthesized: Sy
     template = synthesized(environment(services=(BILLING, ServiceConfig(name="reports", image="reports"))))
     (cluster,) = of_type(template, "AWS::ECS::Cluster")
     assert cluster["CapacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
-    known = {
-        f["Environment"]["Variables"].get("BACKGROUND_JOBS_SPOT_SERVICES")
-        for f in of_type(template, "AWS::Lambda::Function")
-        if f["Handler"] == "start_orchestration.handler.handler"
-    }
-    assert known == {"billing"}
+    (layer,) = unpacked_settings(template).glob("*.json")
+    assert json.loads(layer.read_text())["BACKGROUND_JOBS_SPOT_SERVICES"] == "billing"
 
 
 def awsvpc(template: Template) -> dict[str, Any]:
