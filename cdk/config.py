@@ -56,6 +56,8 @@ class EnvironmentConfig(BaseModel):
     """Of each function; Lambda gives CPU in proportion."""
     user_pool_arn: str | None = None
     """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""
+    user_pool_scopes: bool = False
+    """Whether a token must have a scope: ``background-jobs-<environment>/read``, or ``/write`` for the rest."""
     api_access_log: bool = False
     """Keep an access log of the API; for this, the account's settings of API Gateway need a role."""
     warm_throughput: int | None = Field(default=None, ge=4_000)
@@ -135,6 +137,10 @@ class EnvironmentConfig(BaseModel):
         if self.notify and not _NOTIFY.fullmatch(self.notify):
             raise ValueError(
                 f"notify={self.notify!r} is neither an e-mail address nor the ARN of an SNS topic"
+            )
+        if self.user_pool_scopes and self.user_pool_arn is None:
+            raise ValueError(
+                f"environment {self.environment!r}: user_pool_scopes needs the pool; set user_pool_arn"
             )
         if self.notify and not self.monitored:
             raise ValueError(

@@ -20,6 +20,21 @@ def role_path(environment: str) -> str:
     return f"/background-jobs/{environment}/{Aws.REGION}/"
 
 
+def _tasks_of_here(stack: Stack) -> iam.ServicePrincipal:
+    """Return ECS, as far as it acts for tasks of this account and region.
+
+    A single cluster cannot be named. Source: Amazon ECS Developer Guide, "Amazon ECS task IAM role".
+    """
+    tasks = stack.format_arn(service="ecs", resource="*", arn_format=ArnFormat.NO_RESOURCE_NAME)
+    return iam.ServicePrincipal(
+        "ecs-tasks.amazonaws.com",
+        conditions={
+            "ArnLike": {"aws:SourceArn": tasks},
+            "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+        },
+    )
+
+
 def _settings_of(settings: Settings, service: str) -> Settings:
     """Return the settings of containers of *service*, which kick nothing off and keep their own data only."""
     days = {name: days for name, days in settings.service_retention_days.items() if name == service}
@@ -57,7 +72,7 @@ class JobService(Construct):
         self, scope: Construct, construct_id: str, *, shared: SharedResources, config: ServiceConfig
     ) -> None:
         super().__init__(scope, construct_id)
-        tasks = iam.ServicePrincipal("ecs-tasks.amazonaws.com")
+        tasks = _tasks_of_here(Stack.of(self))
         path = role_path(shared.config.environment)
         self.task_role = iam.Role(self, "TaskRole", assumed_by=tasks, path=path)
         self.execution_role = iam.Role(self, "ExecutionRole", assumed_by=tasks, path=path)

@@ -42,9 +42,7 @@ class Schedules(Construct):
         self._role = iam.Role(
             self,
             "Role",
-            assumed_by=iam.ServicePrincipal(
-                _SERVICE, conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
-            ),
+            assumed_by=_scheduler_of_group(Stack.of(self), schedule_group(config.environment)),
         )
         self._role.add_to_policy(
             iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[kick_off_job.function_arn])
@@ -135,3 +133,18 @@ class Schedules(Construct):
                 properties=scheduler_properties(definition, schedule_group(config.environment), self._target),
             )
             schedule.add_dependency(self._group)
+
+
+def _scheduler_of_group(stack: Stack, group: str) -> iam.ServicePrincipal:
+    """Return Scheduler, as far as it acts for schedules of *group*; a single schedule cannot be named.
+
+    Source: EventBridge Scheduler User Guide, "Confused deputy prevention".
+    """
+    arn = stack.format_arn(service="scheduler", resource="schedule-group", resource_name=group)
+    return iam.ServicePrincipal(
+        _SERVICE,
+        conditions={
+            "ArnEquals": {"aws:SourceArn": arn},
+            "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+        },
+    )

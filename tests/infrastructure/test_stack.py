@@ -6,6 +6,7 @@ import pytest
 from moto.events.models import EventPattern
 
 from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
+from background_jobs.core.schedules.definition import schedule_group
 from background_jobs.core.tables import HISTORY_INDEXES
 from background_jobs.local_stack.package_data import TEMPLATE
 from background_jobs.settings import SETTINGS_FILE, ApiSettings, ExecutionSettings, Settings
@@ -203,6 +204,58 @@ def test_a_user_pool_lets_holders_of_its_tokens_call_the_api(synthesized: Synthe
     template = synthesized(environment(user_pool_arn=pool))
     kinds = {method["AuthorizationType"] for method in of_type(template, "AWS::ApiGateway::Method")}
     assert kinds == {"COGNITO_USER_POOLS"}
+
+
+def test_reading_and_kicking_off_need_scopes_of_their_own_where_the_environment_asks_for_them(
+    synthesized: Synthesize,
+) -> None:
+    pool = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_a1b2c3"
+    template = synthesized(environment(user_pool_arn=pool, user_pool_scopes=True))
+    # given the scopes that the stack adds to the pool
+    (server,) = of_type(template, "AWS::Cognito::UserPoolResourceServer")
+    made = {f"{server['Identifier']}/{scope['ScopeName']}" for scope in server["Scopes"]}
+    # then reading takes either of them, and all else the one for writing
+    read, write = "background-jobs-prod/read", "background-jobs-prod/write"
+    assert made == {read, write}
+    found = {
+        (method["HttpMethod"], tuple(sorted(method["AuthorizationScopes"])))
+        for method in of_type(template, "AWS::ApiGateway::Method")
+    }
+    assert found == {
+        ("GET", (read, write)),
+        ("HEAD", (read, write)),
+        ("POST", (write,)),
+        ("PUT", (write,)),
+        ("DELETE", (write,)),
+    }
+
+
+def test_scopes_without_a_user_pool_are_refused() -> None:
+    with pytest.raises(ValueError, match="user_pool_scopes needs the pool; set user_pool_arn"):
+        environment(user_pool_scopes=True)
+
+
+def test_roles_are_assumed_for_this_accounts_tasks_and_this_environments_schedules_only(
+    template: Template,
+) -> None:
+    trust: dict[str, set[str]] = {}
+    for role in of_type(template, "AWS::IAM::Role"):
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]:
+            for keys in resolved(statement).values():
+                for key, value in keys.items():
+                    trust.setdefault(f"{text_of(statement['Principal']['Service'])} {key}", set()).add(value)
+    here = "AWS::Region:AWS::AccountId"
+    assert trust == {
+        "ecs-tasks.amazonaws.com aws:SourceAccount": {"AWS::AccountId"},
+        "ecs-tasks.amazonaws.com aws:SourceArn": {f"arn:AWS::Partition:ecs:{here}:*"},
+        # CDK's own
+        "states.amazonaws.com aws:SourceAccount": {"AWS::AccountId"},
+        "states.amazonaws.com aws:SourceArn": {f"arn:AWS::Partition:states:{here}:stateMachine:*"},
+        "scheduler.amazonaws.com aws:SourceAccount": {"AWS::AccountId"},
+        "scheduler.amazonaws.com aws:SourceArn": {
+            f"arn:AWS::Partition:scheduler:{here}:schedule-group/{schedule_group('prod')}"
+        },
+    }
 
 
 def test_a_service_is_what_it_was_configured_to_be(synthesized: Synthesize) -> None:
