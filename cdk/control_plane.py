@@ -61,6 +61,7 @@ class ControlPlane(Construct):
     def _let_start(self, function: lambda_.Function, services: JobServices) -> None:
         self._give_arns(function, services)
         self.fan_out.grant_start(function)
+        services.grant_find_revision(function)
 
     def _let_end(self, function: lambda_.Function, services: JobServices, storage: Storage) -> None:
         self._give_arns(function, services)

@@ -1,9 +1,11 @@
 """The customer key: one KMS key for what an environment stores, used through the services that store it."""
 
-from aws_cdk import Aws, RemovalPolicy, Stack
+from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
+
+from cdk.removal import removal_policy
 
 _STORING = ("dynamodb", "s3", "sqs")
 _USE = (
@@ -27,7 +29,7 @@ class CustomerKey(Construct):
             "Key",
             description=f"What {Stack.of(self).stack_name} stores",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN if keep_data else RemovalPolicy.DESTROY,
+            removal_policy=removal_policy(keep_data=keep_data),
         )
         self._let_services_use_it_for_callers()
         self._let_logs_use_it()

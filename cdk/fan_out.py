@@ -39,7 +39,7 @@ class FanOut(Construct):
         functions: ShareFunctions,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.log = shared.logs.group(self, "Log")
+        self.log = shared.logs.vended_group(self, "Log", "states")
         definition = fan_out_definition(
             cluster=services.cluster_arn,
             network=services.network.awsvpc,

@@ -56,7 +56,7 @@ class Functions(Construct):
         self._layers.append(moved.layer)
         self._settings = settings.scalars_to_env() | moved.variables
 
-    def function(
+    def function(  # noqa: PLR0913 -- what differs between functions
         self,
         name: str,
         *,
@@ -64,8 +64,12 @@ class Functions(Construct):
         handler: str | None = None,
         layers: Sequence[lambda_.ILayerVersion] = (),
         variables: Mapping[str, str] | None = None,
+        concurrency: int | None = None,
     ) -> lambda_.Function:
-        """Make the function whose code is in ``lambdas/<name>``, with a log and a role of its own."""
+        """Make the function whose code is in ``lambdas/<name>``, with a log and a role of its own.
+
+        It runs at most *concurrency* times at once, if that is given.
+        """
         title = "".join(part.capitalize() for part in name.split("_"))
         log = self._shared.logs.group(self, f"{title}Log")
         function = lambda_.Function(
@@ -86,6 +90,7 @@ class Functions(Construct):
             },
             memory_size=self._shared.config.function_memory_mib,
             timeout=Duration.seconds(seconds),
+            reserved_concurrent_executions=concurrency,
             tracing=lambda_.Tracing.ACTIVE,
             log_group=log,
             role=self._role(title, log),

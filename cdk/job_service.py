@@ -1,6 +1,6 @@
 """One service: its task definition, its two roles and its log."""
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, Aws, Stack
+from aws_cdk import Annotations, Arn, ArnComponents, ArnFormat, Aws, CfnDeletionPolicy, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk.aws_ecr_assets import Platform
@@ -9,6 +9,7 @@ from constructs import Construct
 from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
 from background_jobs.settings import PREFIX, Settings
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
+from cdk.builder import explain_foreign_build
 from cdk.service_config import EcrImage, ServiceConfig
 from cdk.shared import SharedResources
 
@@ -115,6 +116,11 @@ class JobService(Construct):
             task_role=self.task_role,
             execution_role=self.execution_role,
         )
+        # A deployment would deregister the revision that it replaces, and orchestrations that began with it
+        # could launch no container any more.
+        if isinstance(resource := definition.node.default_child, ecs.CfnTaskDefinition):
+            resource.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
+            resource.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE
         size = {f"{PREFIX}CPU": str(config.cpu), f"{PREFIX}MEMORY_MIB": str(config.memory_mib)}
         container = definition.add_container(
             CONTAINER_NAME,
@@ -141,6 +147,8 @@ class JobService(Construct):
     def _image(self, config: ServiceConfig) -> ecs.ContainerImage:
         if config.folder is not None:
             platform = Platform.LINUX_ARM64 if config.arm64 else Platform.LINUX_AMD64
+            if problem := explain_foreign_build(arm64=config.arm64):
+                Annotations.of(self).add_warning(f"Service {config.name!r}: {problem}")
             self._acknowledge_token()
             return ecs.ContainerImage.from_asset(
                 str(config.folder), file=config.dockerfile, platform=platform

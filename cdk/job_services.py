@@ -25,9 +25,9 @@ class JobServices(Construct):
         self.network = Network(self, "Network", config=config)
         self.on_spot = config.on_spot
         # CDK's own construct would make a VPC even if only subnets are configured.
-        # Capacity providers need ECS's own role, which a new account gets with its first cluster only.
-        capacity = ["FARGATE", "FARGATE_SPOT"] if self.on_spot else None
-        self._cluster = ecs.CfnCluster(self, "Cluster", capacity_providers=capacity)
+        self._cluster = ecs.CfnCluster(self, "Cluster")
+        if self.on_spot:
+            self._associate_spot()
         acknowledge(self._cluster, "ECS4", "The event log and our metrics tell about each container.")
         self.cluster_arn = self._cluster.attr_arn
         self.services = [
@@ -52,6 +52,21 @@ class JobServices(Construct):
         )
         acknowledge_wildcard(stack, self._tasks, "The names of tasks are made by ECS.")
 
+    def _associate_spot(self) -> None:
+        """Give the cluster its capacity providers after it was made, in a call of its own.
+
+        They need ECS's own role (AWSServiceRoleForECS), which ECS makes with the first cluster of an account.
+        A cluster that is made with them fails there. Source: Amazon ECS Developer Guide, "Using
+        service-linked roles for Amazon ECS".
+        """
+        ecs.CfnClusterCapacityProviderAssociations(
+            self,
+            "Capacity",
+            cluster=self._cluster.ref,
+            capacity_providers=["FARGATE", "FARGATE_SPOT"],
+            default_capacity_provider_strategy=[],
+        )
+
     def tell_of_failed_starts(self, function: lambda_.IFunction, failures: sqs.IQueue) -> None:
         """Tell *function* of tasks that could not start: an image that cannot be pulled, for one."""
         failed = {"clusterArn": [self.cluster_arn], "stopCode": ["TaskFailedToStart"]}
@@ -61,6 +76,11 @@ class JobServices(Construct):
         events.Rule(
             self, "FailedStarts", event_pattern=pattern, targets=[function_target(function, failures)]
         )
+
+    def grant_find_revision(self, to: iam.IGrantable) -> None:
+        """Let *to* find the latest revision of a task definition."""
+        # It cannot be allowed by resource.
+        _allow(to, ["ecs:DescribeTaskDefinition"], ["*"])
 
     def grant_stop(self, to: iam.IGrantable) -> None:
         """Let *to* find and stop tasks of this cluster."""

@@ -21,7 +21,11 @@ _LONGEST: Final = Duration.minutes(15)
 _STREAM_SECONDS: Final = 14 * 60
 """A stream ends by itself before its function would be ended, and is resumed on the next."""
 _PADDING_BYTES: Final = 100_000
-"""Lambda buffers up to as many bytes, and has no flush."""
+"""Lambda buffers up to as many bytes, and has no flush: so many follow each event, and each heartbeat.
+
+A watcher of something quiet is sent 400 KB a minute. Without that it would hear nothing, connect again, and
+leave an invocation behind that goes on to its end.
+"""
 _POLL_SECONDS: Final = 1.0
 """Padded events are large, so they are sent less often."""
 _READING: Final = ("GET", "HEAD")
@@ -42,7 +46,7 @@ class ProgressApi(Construct):
         self, scope: Construct, construct_id: str, *, shared: SharedResources, functions: Functions
     ) -> None:
         super().__init__(scope, construct_id)
-        self.function = self._function(functions)
+        self.function = self._function(functions, shared.config)
         shared.storage.grant_call(self.function)
         self.api = apigateway.RestApi(
             self,
@@ -75,9 +79,9 @@ class ProgressApi(Construct):
         if shared.config.user_pool_arn is None:
             acknowledge(self.api, "COG4", "Callers sign their requests (SigV4), and IAM authorises them.")
 
-    def _function(self, functions: Functions) -> lambda_.Function:
+    def _function(self, functions: Functions, config: EnvironmentConfig) -> lambda_.Function:
         adapter = lambda_.LayerVersion.from_layer_version_arn(
-            self, "WebAdapter", _ADAPTER.format(region=Stack.of(self).region)
+            self, "WebAdapter", config.web_adapter_layer or _ADAPTER.format(region=Stack.of(self).region)
         )
         streaming = ApiSettings(
             stream_poll_seconds=_POLL_SECONDS,
@@ -91,6 +95,7 @@ class ProgressApi(Construct):
             "progress_api",
             handler="progress_api/run.sh",
             seconds=900,
+            concurrency=config.api_concurrency,
             layers=[adapter],
             variables=streaming.to_env()
             | {
@@ -104,7 +109,7 @@ class ProgressApi(Construct):
     def _access_log(self, shared: SharedResources) -> apigateway.IAccessLogDestination | None:
         if not shared.config.api_access_log:
             return None
-        return apigateway.LogGroupLogDestination(shared.logs.group(self, "AccessLog"))
+        return apigateway.LogGroupLogDestination(shared.logs.vended_group(self, "AccessLog", "apis"))
 
     def _add_methods(self, config: EnvironmentConfig) -> None:
         """Let holders of a token of the user pool call, or else callers that IAM allows."""

@@ -11,6 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from background_jobs.aws import clients
 from background_jobs.aws.failure_queue import FailureQueue
 from background_jobs.aws.state_machine import StateMachine
+from background_jobs.aws.task_definitions import TaskDefinitions
 from background_jobs.control_plane.start_orchestration import start_orchestration
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.core.events import Event
@@ -24,10 +25,10 @@ copy_config_to_registered_loggers(source_logger=logger, include={"background_job
 
 
 @cache
-def _parts() -> tuple[Settings, ExecutionSettings, StateMachine]:
+def _parts() -> tuple[Settings, ExecutionSettings, StateMachine, TaskDefinitions]:
     execution = ExecutionSettings.from_env()
     state_machine = StateMachine(clients.stepfunctions(), execution.state_machine_arn)
-    return Settings.from_env(), execution, state_machine
+    return Settings.from_env(), execution, state_machine, TaskDefinitions(clients.ecs())
 
 
 def _start(service: str, orchestration_id: str, events: Sequence[Event]) -> None:

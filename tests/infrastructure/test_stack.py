@@ -103,6 +103,7 @@ def test_every_resource_that_is_a_wildcard_is_one_that_aws_cannot_name(template:
     traces_and_logs = ("logs", "xray")
     assert {action for action in anything if action.split(":")[0] not in traces_and_logs} == {
         "dynamodb:ListStreams",
+        "ecs:DescribeTaskDefinition",
         "ecr:GetAuthorizationToken",
         "ecs:ListTasks",
         "scheduler:ListSchedules",
@@ -190,6 +191,20 @@ def test_the_api_takes_signed_requests_only_and_streams_for_as_long_as_a_functio
     assert api.stream_seconds is not None
     assert api.stream_seconds < function["Timeout"]
     assert api.json_log
+
+
+def test_watchers_cannot_take_the_concurrency_of_all_other_functions(
+    synthesized: Synthesize, template: Template
+) -> None:
+    reserved = {
+        f["Handler"]: f["ReservedConcurrentExecutions"]
+        for f in of_type(template, "AWS::Lambda::Function")
+        if "ReservedConcurrentExecutions" in f
+    }
+    assert reserved == {"progress_api/run.sh": load_environment("prod").api_concurrency}
+    # and a new account, which has none to reserve, can do without
+    functions = of_type(synthesized(load_environment("dev")), "AWS::Lambda::Function")
+    assert all("ReservedConcurrentExecutions" not in function for function in functions)
 
 
 def test_the_api_keeps_an_access_log_where_the_account_lets_it(synthesized: Synthesize) -> None:
@@ -297,8 +312,6 @@ def test_who_reads_payloads_can_tell_an_expired_one_from_a_forbidden_one(templat
 
 def test_a_service_on_spot_is_known_to_whoever_starts_executions(synthesized: Synthesize) -> None:
     template = synthesized(environment(services=(BILLING, ServiceConfig(name="reports", image="reports"))))
-    (cluster,) = of_type(template, "AWS::ECS::Cluster")
-    assert cluster["CapacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
     (layer,) = unpacked_settings(template).glob("*.json")
     assert json.loads(layer.read_text())["BACKGROUND_JOBS_SPOT_SERVICES"] == "billing"
 
@@ -344,7 +357,7 @@ def test_an_existing_network_can_be_used(synthesized: Synthesize) -> None:
 
 
 def test_data_outlives_the_stack_where_it_is_to_be_kept(synthesized: Synthesize) -> None:
-    for keep, policy in ((True, "Retain"), (False, "Delete")):
+    for keep, policy in ((True, "RetainExceptOnCreate"), (False, "Delete")):
         template = synthesized(environment(keep_data=keep, customer_key=True))
         kept = [
             resource["DeletionPolicy"]
