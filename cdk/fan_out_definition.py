@@ -165,6 +165,7 @@ def _run_container(
             **capacity,
             "Cluster": cluster,
             "TaskDefinition.$": "$.task_definition",
+            "PropagateTags": "TASK_DEFINITION",
             "NetworkConfiguration": {"AwsvpcConfiguration": dict(network)},
             "Overrides": {"ContainerOverrides": [{"Name": CONTAINER_NAME, "Environment": _injected()}]},
         },

@@ -1,6 +1,6 @@
 """One service: its task definition, its two roles and its log."""
 
-from aws_cdk import Annotations, Arn, ArnComponents, ArnFormat, Aws, CfnDeletionPolicy, Stack
+from aws_cdk import Annotations, Arn, ArnComponents, ArnFormat, Aws, CfnDeletionPolicy, Size, Stack, Tags
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk.aws_ecr_assets import Platform
@@ -13,7 +13,11 @@ from cdk.builder import explain_foreign_build
 from cdk.service_config import EcrImage, ServiceConfig
 from cdk.shared import SharedResources
 
+SERVICE_TAG = "background-jobs:service"
+ENVIRONMENT_TAG = "background-jobs:environment"
+"""The tags of each task; activated as cost allocation tags, they tell what each service costs."""
 _SCRATCH = "scratch"
+_LOG_BUFFER_MIB = 25
 
 
 def role_path(environment: str) -> str:
@@ -115,7 +119,10 @@ class JobService(Construct):
             ),
             task_role=self.task_role,
             execution_role=self.execution_role,
+            ephemeral_storage_gib=config.ephemeral_storage_gib,
         )
+        Tags.of(definition).add(SERVICE_TAG, config.name)
+        Tags.of(definition).add(ENVIRONMENT_TAG, settings.environment)
         # A deployment would deregister the revision that it replaces, and orchestrations that began with it
         # could launch no container any more.
         if isinstance(resource := definition.node.default_child, ecs.CfnTaskDefinition):
@@ -126,7 +133,8 @@ class JobService(Construct):
             CONTAINER_NAME,
             image=self._image(config),
             environment=config.variables | settings.to_env() | size | {"AWS_REGION": Aws.REGION},
-            logging=ecs.LogDrivers.aws_logs(log_group=self.log, stream_prefix=config.name),
+            logging=self._log_driver(config),
+            linux_parameters=self._linux(config),
             readonly_root_filesystem=True,
         )
         # The only folder that can be written; its permissions are those of the image's VOLUME.
@@ -136,6 +144,24 @@ class JobService(Construct):
         )
         self._inject(config, definition)
         acknowledge(definition, "ECS2", "They are settings; what is secret comes from `secrets`.")
+
+    def _log_driver(self, config: ServiceConfig) -> ecs.LogDriver:
+        """Return the log driver, with its mode: what ECS takes without one is a setting of the account.
+
+        Source: Amazon ECS Developer Guide, "Default log driver mode".
+        """
+        waits = config.log_mode == "blocking"
+        return ecs.LogDrivers.aws_logs(
+            log_group=self.log,
+            stream_prefix=config.name,
+            mode=ecs.AwsLogDriverMode.BLOCKING if waits else ecs.AwsLogDriverMode.NON_BLOCKING,
+            max_buffer_size=None if waits else Size.mebibytes(_LOG_BUFFER_MIB),
+        )
+
+    def _linux(self, config: ServiceConfig) -> ecs.LinuxParameters | None:
+        if not config.init_process:
+            return None
+        return ecs.LinuxParameters(self, "Linux", init_process_enabled=True)
 
     def _inject(self, config: ServiceConfig, definition: ecs.FargateTaskDefinition) -> None:
         """Have ECS put the secrets into variables; CDK's own method would grant more than reading them."""

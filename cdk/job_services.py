@@ -101,6 +101,8 @@ class JobServices(Construct):
         passed_to_ecs = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
         _allow(to, ["ecs:RunTask"], [self._definitions], self._in_this_cluster)
         _allow(to, ["ecs:StopTask", "ecs:DescribeTasks"], [self._tasks])
+        # A task that is made with tags is authorised as tagging, too.
+        _allow(to, ["ecs:TagResource"], [self._tasks], {"StringEquals": {"ecs:CreateAction": "RunTask"}})
         _allow(to, ["iam:PassRole"], [self._roles], passed_to_ecs)
         # Step Functions uses this rule to learn that a task of `runTask.sync` has stopped.
         _allow(to, ["events:PutTargets", "events:PutRule", "events:DescribeRule"], [rule])

@@ -285,6 +285,37 @@ def test_a_service_is_what_it_was_configured_to_be(synthesized: Synthesize) -> N
     assert container["Secrets"] == [{"Name": name, "ValueFrom": arn} for name, arn in BILLING.secrets.items()]
 
 
+def test_a_service_has_the_disk_the_init_process_and_the_log_mode_that_it_asks_for(
+    synthesized: Synthesize,
+) -> None:
+    asking = BILLING.model_copy(
+        update={"ephemeral_storage_gib": 100, "init_process": True, "log_mode": "blocking"}
+    )
+    for service, disk, init, mode in ((BILLING, None, None, "non-blocking"), (asking, 100, True, "blocking")):
+        (task,) = of_type(synthesized(environment(services=(service,))), "AWS::ECS::TaskDefinition")
+        (container,) = task["ContainerDefinitions"]
+        assert task.get("EphemeralStorage", {}).get("SizeInGiB") == disk
+        assert container.get("LinuxParameters", {}).get("InitProcessEnabled") == init
+        assert container["LogConfiguration"]["Options"]["mode"] == mode
+
+
+@pytest.mark.parametrize("fields", [{"ephemeral_storage_gib": 20}, {"log_mode": "sometimes"}])
+def test_what_fargate_does_not_offer_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        ServiceConfig(name="billing", image="b", **fields)
+
+
+def test_tasks_have_the_tags_that_tell_what_each_service_costs(template: Template) -> None:
+    (task,) = of_type(template, "AWS::ECS::TaskDefinition")
+    tags = {tag["Key"]: tag["Value"] for tag in task["Tags"]}
+    assert tags == {"background-jobs:service": "default", "background-jobs:environment": "prod"}
+    # a task takes them from its definition only where the launch says so, and where tagging is allowed
+    (machine,) = of_type(template, "AWS::StepFunctions::StateMachine")
+    assert '"PropagateTags": "TASK_DEFINITION"' in text_of(machine["DefinitionString"])
+    (tagging,) = allowing(template, "ecs:TagResource")
+    assert tagging["Condition"] == {"StringEquals": {"ecs:CreateAction": "RunTask"}}
+
+
 def test_each_service_has_roles_of_its_own_that_allow_what_it_needs(synthesized: Synthesize) -> None:
     other = ServiceConfig(name="reports", image="reports")
     template = synthesized(environment(services=(BILLING, other)))
