@@ -1,4 +1,4 @@
-"""The CDK app: `npx aws-cdk@2.1148.1 deploy -c environment=prod`."""
+"""The CDK app: `npx aws-cdk@2.1148.1 deploy -c environment=prod`; `-c first=yes` for the first time."""
 
 import sys
 
@@ -16,6 +16,8 @@ def main() -> None:
     app = App()
     check_rules(app)
     config = load_environment(app.node.try_get_context("environment") or "dev")
+    if app.node.try_get_context("first"):
+        config = config.model_copy(update={"protected": False})
     add_stack(app, config, build_layer(config))
     app.synth()
 

@@ -13,6 +13,7 @@ from cdk.functions import Functions
 from cdk.metrics import PERIOD, of_all, own_metric
 
 _BEHIND: Final = Duration.minutes(1)
+_MINUTE: Final = Duration.minutes(1)
 
 
 class Alarms(Construct):
@@ -36,15 +37,7 @@ class Alarms(Construct):
             "Events were given up, and orchestrations may wait for them",
             given_up.metric_approximate_number_of_messages_visible(statistic="Maximum", period=PERIOD),
         )
-        self._alarm(
-            "AggregatorBehind",
-            "The read model is more than a minute behind the event log",
-            control_plane.aggregate_jobs.metric(
-                "IteratorAge", statistic="Maximum", period=Duration.minutes(1)
-            ),
-            threshold=_BEHIND.to_milliseconds(),
-            periods=5,
-        )
+        self._watch_stream(environment, control_plane)
         self._alarm(
             "OrchestrationsStalled",
             "Orchestrations are not done, and nothing in them has moved for too long",
@@ -74,8 +67,44 @@ class Alarms(Construct):
             periods=3,
         )
 
-    def _alarm(
-        self, name: str, message: str, metric: cloudwatch.IMetric, *, threshold: float = 1, periods: int = 1
+    def _watch_stream(self, environment: str, control_plane: ControlPlane) -> None:
+        """Watch both functions that follow the stream.
+
+        What they ask to be given again counts as no error of a function: with partial batch responses,
+        Lambda's `Errors` stays 0 whatever they answer. Source: AWS Lambda Developer Guide, "Configuring
+        partial batch response with DynamoDB and Lambda".
+        """
+        for name, message, function in (
+            (
+                "AggregatorBehind",
+                "The read model is more than a minute behind the event log",
+                control_plane.aggregate_jobs,
+            ),
+            (
+                "StartsBehind",
+                "Orchestrations that were kicked off more than a minute ago have no execution",
+                control_plane.start_orchestration,
+            ),
+        ):
+            age = function.metric("IteratorAge", statistic="Maximum", period=_MINUTE)
+            # Lambda makes pauses between retries, so there need not be a value for every minute.
+            self._alarm(name, message, age, threshold=_BEHIND.to_milliseconds(), periods=5, breaching=3)
+        self._alarm(
+            "RecordsFail",
+            "Functions have failed on records of the event log for ten minutes",
+            own_metric(environment, Metric.RECORDS_FAILED, "Sum"),
+            periods=2,
+        )
+
+    def _alarm(  # noqa: PLR0913 -- what an alarm is
+        self,
+        name: str,
+        message: str,
+        metric: cloudwatch.IMetric,
+        *,
+        threshold: float = 1,
+        periods: int = 1,
+        breaching: int | None = None,
     ) -> None:
         alarm = cloudwatch.Alarm(
             self,
@@ -83,6 +112,7 @@ class Alarms(Construct):
             metric=metric,
             threshold=threshold,
             evaluation_periods=periods,
+            datapoints_to_alarm=breaching,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             alarm_description=f"{message}; see docs/runbook.md#{runbook_anchor(name)}",
         )

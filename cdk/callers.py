@@ -1,10 +1,15 @@
 """Policies to attach to the roles and users of an environment's callers and operators."""
 
+from collections.abc import Iterable
+
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from cdk.acknowledgements import acknowledge_wildcard
+from cdk.event_stream import EventStream
+from cdk.functions import Functions
 from cdk.progress_api import ProgressApi
 from cdk.schedules import Schedules
 from cdk.shared import SharedResources
@@ -12,12 +17,12 @@ from cdk.storage import Storage
 
 
 class Callers(Construct):
-    """Callers kick off, schedule and follow jobs, and read outcomes; operators may also rebuild.
+    """Callers kick off, schedule and follow jobs, and read outcomes; operators may rebuild and redrive.
 
     There is a policy for callers of the whole environment, and one for those of each service.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what callers and operators use
         self,
         scope: Construct,
         construct_id: str,
@@ -25,6 +30,8 @@ class Callers(Construct):
         shared: SharedResources,
         schedules: Schedules,
         progress_api: ProgressApi,
+        stream: EventStream,
+        functions: Functions,
     ) -> None:
         super().__init__(scope, construct_id)
         storage = shared.storage
@@ -32,13 +39,15 @@ class Callers(Construct):
             self, "Policy", description="May kick off jobs, follow them, and read what came of them"
         )
         self.operators = iam.ManagedPolicy(
-            self, "Operators", description="May put a read model right (background-jobs rebuild)"
+            self, "Operators", description="May rebuild read models, and redrive what functions did not take"
         )
         self.of_services = {
             service.name: self._callers_of(service.name, storage) for service in shared.config.services
         }
         storage.grant_call(self.callers)
         storage.grant_rebuild(self.operators)
+        stream.grant_redrive(self.operators)
+        self._let_redrive([f for f in functions.all if f is not progress_api.function])
         for manager in (self.callers, progress_api.function):
             schedules.grant_manage(manager)
             schedules.grant_make(manager)
@@ -53,6 +62,10 @@ class Callers(Construct):
         acknowledge_wildcard(
             Stack.of(self), every_method, "Callers may use all of the API, and of this API only."
         )
+
+    def _let_redrive(self, functions: Iterable[lambda_.Function]) -> None:
+        arns = [function.function_arn for function in functions]
+        self.operators.add_statements(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=arns))
 
     def _callers_of(self, service: str, storage: Storage) -> iam.ManagedPolicy:
         """Make a policy for callers of one service, who use neither the API, the history nor schedules."""

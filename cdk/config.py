@@ -27,6 +27,8 @@ LOG_RETENTIONS: Final = {
     3653: "TEN_YEARS",
 }
 """For how many days CloudWatch can keep a log, and what CDK calls that."""
+_OTHER_PARTITIONS: Final = ("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")
+"""How the names of regions outside of the partition `aws` begin."""
 _NOTIFY: Final = re.compile(r"arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -54,8 +56,15 @@ class EnvironmentConfig(BaseModel):
     log_days: int = 30
     function_memory_mib: int = Field(default=1024, ge=128, le=10_240)
     """Of each function; Lambda gives CPU in proportion."""
+    api_concurrency: int | None = Field(default=100, ge=1)
+    """How many requests and streams the progress API serves at once, so that it leaves the rest to others.
+
+    None for no limit: an account that has fewer than so many and 100 more, as new ones do, can reserve none.
+    """
     user_pool_arn: str | None = None
     """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""
+    user_pool_scopes: bool = False
+    """Whether a token must have a scope: ``background-jobs-<environment>/read``, or ``…/write``."""
     api_access_log: bool = False
     """Keep an access log of the API; for this, the account's settings of API Gateway need a role."""
     warm_throughput: int | None = Field(default=None, ge=4_000)
@@ -64,6 +73,10 @@ class EnvironmentConfig(BaseModel):
     """Encrypt tables, bucket, logs and queue under a KMS key of the environment's own."""
     keep_data: bool = True
     """Whether tables, bucket and key outlive the stack and are protected from deletion."""
+    web_adapter_layer: str | None = Field(default=None, pattern=r"^arn:[a-z-]+:lambda:\S+:layer:\S+:\d+$")
+    """The layer of AWS Lambda Web Adapter for arm64; None for AWS's own, in partition `aws` only."""
+    protected: bool = True
+    """Whether what is kept is protected from deletion; not in a first deployment, which may fail."""
     monitored: bool = True
     """Whether there are alarms and a dashboard."""
     notify: str | None = None
@@ -77,6 +90,16 @@ class EnvironmentConfig(BaseModel):
         if not all(service.jobs for service in self.services):
             return ()
         return tuple(sorted({job for service in self.services for job in service.jobs}))
+
+    @property
+    def deletion_protection(self) -> bool:
+        """Return whether stack and tables refuse to be deleted."""
+        return self.keep_data and self.protected
+
+    @property
+    def on_spot(self) -> tuple[str, ...]:
+        """Return the services that run on Fargate Spot."""
+        return tuple(service.name for service in self.services if service.spot)
 
     @property
     def retention(self) -> Retention:
@@ -122,6 +145,19 @@ class EnvironmentConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _has_web_adapter(self) -> Self:
+        """Refuse partitions in which AWS publishes no layer for arm64.
+
+        Source: aws/aws-lambda-web-adapter on GitHub: issue 277 for GovCloud; the README for China, x86 only.
+        """
+        if self.region and self.region.startswith(_OTHER_PARTITIONS) and self.web_adapter_layer is None:
+            raise ValueError(
+                f"environment {self.environment!r}: AWS publishes no Lambda Web Adapter for arm64 in "
+                f"{self.region}; publish LambdaAdapterLayerArm64 there, and name it with web_adapter_layer"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _is_offered(self) -> Self:
         if self.log_days not in LOG_RETENTIONS:
             raise ValueError(
@@ -130,6 +166,10 @@ class EnvironmentConfig(BaseModel):
         if self.notify and not _NOTIFY.fullmatch(self.notify):
             raise ValueError(
                 f"notify={self.notify!r} is neither an e-mail address nor the ARN of an SNS topic"
+            )
+        if self.user_pool_scopes and self.user_pool_arn is None:
+            raise ValueError(
+                f"environment {self.environment!r}: user_pool_scopes needs the pool; set user_pool_arn"
             )
         if self.notify and not self.monitored:
             raise ValueError(

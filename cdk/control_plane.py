@@ -27,6 +27,7 @@ class ControlPlane(Construct):
         functions: Functions,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._lists_in_file = shared.config.bundled
         self.start_orchestration = functions.function("start_orchestration", seconds=30)
         self.aggregate_jobs = functions.function("aggregate_jobs", seconds=120)
         self.close_unfinished = functions.function("close_unfinished", seconds=900)
@@ -45,7 +46,7 @@ class ControlPlane(Construct):
             self.aggregate_jobs, batch_size=STREAM_BATCH, window=Duration.seconds(STREAM_WINDOW_SECONDS)
         )
         self.stream.keep_what_fails(self.end_orchestration)
-        self.fan_out.end_by(self.end_orchestration, shared.bus)
+        self.fan_out.end_by(self.end_orchestration, shared.bus, self.stream.end)
 
         storage = shared.storage
         storage.grant_aggregate(self.aggregate_jobs)
@@ -58,6 +59,7 @@ class ControlPlane(Construct):
     def _let_start(self, function: lambda_.Function, services: JobServices) -> None:
         self._give_arns(function, services)
         self.fan_out.grant_start(function)
+        services.grant_find_revision(function)
 
     def _let_end(self, function: lambda_.Function, services: JobServices, storage: Storage) -> None:
         self._give_arns(function, services)
@@ -72,5 +74,6 @@ class ControlPlane(Construct):
             cluster_arn=services.cluster_arn,
             spot_services=services.on_spot,
         )
-        for name, value in execution.to_env().items():
+        variables = execution.scalars_to_env() if self._lists_in_file else execution.to_env()
+        for name, value in variables.items():
             function.add_environment(name, value)

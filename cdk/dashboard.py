@@ -1,6 +1,6 @@
 """The dashboard of an environment: what was done, what waits, and what goes wrong."""
 
-from aws_cdk import Stack
+from aws_cdk import Aws, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
@@ -34,7 +34,9 @@ class EnvironmentDashboard(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._environment = environment
-        dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=Stack.of(self).stack_name)
+        # An account has one list of dashboards for all its regions.
+        name = f"{Stack.of(self).stack_name}-{Aws.REGION}"
+        dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=name)
         dashboard.add_widgets(
             self._graph("Instances", "Sum", Metric.INSTANCES_COMPLETED, Metric.INSTANCES_ERRORED),
             self._graph("Orchestrations", "Sum", Metric.ORCHESTRATIONS_COMPLETED),
@@ -61,6 +63,7 @@ class EnvironmentDashboard(Construct):
                 Metric.LAUNCHES_REFUSED,
                 Metric.ORCHESTRATIONS_STALLED,
                 Metric.EVENTS_REPLACED,
+                Metric.RECORDS_FAILED,
             ),
             _widget("Functions", of_all(functions.all, "Errors"), of_all(functions.all, "Throttles")),
             _widget(

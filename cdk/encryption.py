@@ -1,9 +1,11 @@
 """The customer key: one KMS key for what an environment stores, used through the services that store it."""
 
-from aws_cdk import Aws, RemovalPolicy, Stack
+from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
+
+from cdk.removal import removal_policy
 
 _STORING = ("dynamodb", "s3", "sqs")
 _USE = (
@@ -27,10 +29,11 @@ class CustomerKey(Construct):
             "Key",
             description=f"What {Stack.of(self).stack_name} stores",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN if keep_data else RemovalPolicy.DESTROY,
+            removal_policy=removal_policy(keep_data=keep_data),
         )
         self._let_services_use_it_for_callers()
         self._let_logs_use_it()
+        self._let_rules_use_it()
 
     def _let_services_use_it_for_callers(self) -> None:
         services = [f"{service}.{Aws.REGION}.amazonaws.com" for service in _STORING]
@@ -53,5 +56,20 @@ class CustomerKey(Construct):
                 actions=list(_USE),
                 resources=["*"],
                 conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+            )
+        )
+
+    def _let_rules_use_it(self) -> None:
+        """Let EventBridge put what it could not deliver into the queue under this key.
+
+        Its calls of KMS carry no account and no ARN that a condition could name; the queue's own policy lets
+        in rules of this account only. Source: Amazon SQS Developer Guide, "Key management", "Configuring KMS
+        permissions for AWS services".
+        """
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=["*"],
             )
         )

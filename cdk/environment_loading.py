@@ -1,5 +1,7 @@
 """Finding the configuration of an environment by its name; environments.py has them all."""
 
+from collections.abc import Iterable
+
 from pydantic import ValidationError
 
 from cdk.config import EnvironmentConfig
@@ -21,8 +23,22 @@ def load_environment(name: str) -> EnvironmentConfig:
     by_name = {config.environment: config for config in ENVIRONMENTS}
     if len(by_name) < len(ENVIRONMENTS):
         raise InvalidEnvironment("environments.py: two environments have the same name.")
+    _refuse_shared_bus(ENVIRONMENTS)
     if name not in by_name:
         raise InvalidEnvironment(
             f"There is no environment {name!r}; environments.py has: {', '.join(by_name)}."
         )
     return by_name[name]
+
+
+def _refuse_shared_bus(environments: Iterable[EnvironmentConfig]) -> None:
+    """Refuse two environments that would be deployed with one bus; those of an emulator are by themselves."""
+    first: dict[tuple[str | None, str | None, str], str] = {}
+    for config in environments:
+        place = (config.account, config.region, config.event_bus)
+        if config.bundled and (other := first.setdefault(place, config.environment)) != config.environment:
+            raise InvalidEnvironment(
+                f"environments.py: {other!r} and {config.environment!r} have the same event_bus "
+                f"{config.event_bus!r} in one account and region, where a name can be taken once; give one "
+                "of them another, or an account or region of its own."
+            )

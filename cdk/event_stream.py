@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from aws_cdk import Duration
+from aws_cdk import Aws, Duration, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_sqs as sqs
@@ -14,7 +15,6 @@ from background_jobs.settings import StreamSettings
 from cdk.acknowledgements import acknowledge
 from cdk.shared import SharedResources
 
-_RETRIES: Final = 100
 _RECORD_AGE: Final = Duration.hours(12)
 """Half of the stream's retention: what cannot be handled goes to the queue while later records still exist.
 
@@ -42,10 +42,26 @@ class EventStream(Construct):
             enforce_ssl=True,
             retention_period=Duration.days(14),
         )
+        self._let_rules_send()
         acknowledge(self.given_up, "SQS3", "It is itself where failed records end up.")
         # Imported by its ARN, so that CDK adds no grants on the key for senders: the key's own policy
         # lets senders use it through SQS.
         self.end = sqs.Queue.from_queue_arn(self, "End", self.given_up.queue_arn)
+
+    def _let_rules_send(self) -> None:
+        """Let the rules of this account send what they could not deliver, in one statement for all."""
+        rules = Stack.of(self).format_arn(service="events", resource="rule", resource_name="*")
+        self.given_up.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[self.given_up.queue_arn],
+                conditions={
+                    "ArnLike": {"aws:SourceArn": rules},
+                    "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                },
+            )
+        )
 
     def feed_appended(self, function: lambda_.Function, *, batch_size: int, kind: str) -> None:
         """Feed *function* with the events of one kind, as they are appended."""
@@ -76,6 +92,7 @@ class EventStream(Construct):
         *patterns: Mapping[str, Any],
         window: Duration | None = None,
     ) -> None:
+        # Without a number of retries: a hundred may be spent in minutes, while something is being mended.
         source = DynamoEventSource(
             self._event_log.table,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
@@ -84,13 +101,31 @@ class EventStream(Construct):
             filters=[lambda_.FilterCriteria.filter(pattern) for pattern in patterns],
             report_batch_item_failures=True,
             bisect_batch_on_error=True,
-            retry_attempts=_RETRIES,
             max_record_age=_RECORD_AGE,
             on_failure=SqsDlq(self.end),
         )
         function.add_event_source(source)
         for name, value in StreamSettings(failure_queue=self.given_up.queue_url).to_env().items():
             function.add_environment(name, value)
+
+    def grant_redrive(self, to: iam.IGrantable) -> None:
+        """Let *to* take what was given up out of the queue, and read records of the stream again."""
+        for statement in (
+            iam.PolicyStatement(
+                actions=[
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueUrl",
+                    "sqs:ReceiveMessage",
+                ],
+                resources=[self.given_up.queue_arn],
+            ),
+            iam.PolicyStatement(
+                actions=["dynamodb:GetRecords", "dynamodb:GetShardIterator"],
+                resources=[str(self._event_log.table.table_stream_arn)],
+            ),
+        ):
+            to.grant_principal.add_to_principal_policy(statement)
 
     def keep_what_fails(self, function: lambda_.Function) -> None:
         """Keep events of the bus on which *function* failed, and events that never reached it."""

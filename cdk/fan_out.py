@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -15,9 +15,8 @@ from background_jobs.core.bus import CANCELLED_DETAIL_TYPE, EVENT_SOURCE
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.fan_out_definition import LABEL, fan_out_definition
 from cdk.job_services import JobServices
+from cdk.rule_targets import function_target
 from cdk.shared import SharedResources
-
-_END_ATTEMPTS = 20
 
 
 class ShareFunctions(NamedTuple):
@@ -40,7 +39,7 @@ class FanOut(Construct):
         functions: ShareFunctions,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.log = shared.logs.group(self, "Log")
+        self.log = shared.logs.vended_group(self, "Log", "states")
         definition = fan_out_definition(
             cluster=services.cluster_arn,
             network=services.network.awsvpc,
@@ -100,9 +99,9 @@ class FanOut(Construct):
         policy.attach_to_role(machine.role)
         acknowledge_wildcard(policy, children, "The names of children are made by Step Functions.")
 
-    def end_by(self, function: lambda_.IFunction, bus: events.IEventBus) -> None:
+    def end_by(self, function: lambda_.IFunction, bus: events.IEventBus, failures: sqs.IQueue) -> None:
         """Invoke *function* for cancelled orchestrations, and for executions that did not succeed."""
-        target = targets.LambdaFunction(function, retry_attempts=_END_ATTEMPTS)
+        target = function_target(function, failures)
         ended = {
             "stateMachineArn": [self.state_machine.state_machine_arn],
             "status": ["FAILED", "TIMED_OUT", "ABORTED"],

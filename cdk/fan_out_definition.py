@@ -167,6 +167,7 @@ def _run_container(cluster: str, network: Mapping[str, Any], capacity: Mapping[s
             **capacity,
             "Cluster": cluster,
             "TaskDefinition.$": "$.task_definition",
+            "PropagateTags": "TASK_DEFINITION",
             "NetworkConfiguration": {"AwsvpcConfiguration": dict(network)},
             "Overrides": {"ContainerOverrides": [{"Name": CONTAINER_NAME, "Environment": _injected()}]},
         },

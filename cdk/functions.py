@@ -13,6 +13,7 @@ from constructs import Construct
 
 from background_jobs.core.metrics import METRIC_SERVICE, metric_namespace
 from cdk.acknowledgements import acknowledge_wildcard
+from cdk.settings_layer import SettingsLayer
 from cdk.shared import SharedResources
 
 _RUNTIME: Final = lambda_.Runtime.PYTHON_3_14
@@ -43,8 +44,19 @@ class Functions(Construct):
             compatible_runtimes=[_RUNTIME],
         )
         self._shared = shared
+        self._layers: list[lambda_.ILayerVersion] = [self._layer]
+        self._settings = shared.settings.to_env()
+        if shared.config.bundled:
+            self._move_lists()
 
-    def function(
+    def _move_lists(self) -> None:
+        """Put the settings that grow into a layer; an emulator's functions need none, and have no limit."""
+        settings = self._shared.settings
+        moved = SettingsLayer(self, "Settings", settings=settings, spot=self._shared.config.on_spot)
+        self._layers.append(moved.layer)
+        self._settings = settings.scalars_to_env() | moved.variables
+
+    def function(  # noqa: PLR0913 -- what differs between functions
         self,
         name: str,
         *,
@@ -52,8 +64,12 @@ class Functions(Construct):
         handler: str | None = None,
         layers: Sequence[lambda_.ILayerVersion] = (),
         variables: Mapping[str, str] | None = None,
+        concurrency: int | None = None,
     ) -> lambda_.Function:
-        """Make the function whose code is in ``lambdas/<name>``, with a log and a role of its own."""
+        """Make the function whose code is in ``lambdas/<name>``, with a log and a role of its own.
+
+        It runs at most *concurrency* times at once, if that is given.
+        """
         title = "".join(part.capitalize() for part in name.split("_"))
         log = self._shared.logs.group(self, f"{title}Log")
         function = lambda_.Function(
@@ -63,9 +79,9 @@ class Functions(Construct):
             architecture=lambda_.Architecture.ARM_64,
             handler=handler or f"{name}.handler.handler",
             code=self._code,
-            layers=[self._layer, *layers],
+            layers=[*self._layers, *layers],
             environment={
-                **self._shared.settings.to_env(),
+                **self._settings,
                 "POWERTOOLS_SERVICE_NAME": METRIC_SERVICE,
                 "POWERTOOLS_METRICS_NAMESPACE": metric_namespace(self._shared.config.environment),
                 # The name of the caller in user agents, for example in CloudTrail.
@@ -74,6 +90,7 @@ class Functions(Construct):
             },
             memory_size=self._shared.config.function_memory_mib,
             timeout=Duration.seconds(seconds),
+            reserved_concurrent_executions=concurrency,
             tracing=lambda_.Tracing.ACTIVE,
             log_group=log,
             role=self._role(title, log),

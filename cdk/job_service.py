@@ -1,6 +1,17 @@
 """One service: its task definition, its two roles and its log."""
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, Aws, Duration, Stack
+from aws_cdk import (
+    Annotations,
+    Arn,
+    ArnComponents,
+    ArnFormat,
+    Aws,
+    CfnDeletionPolicy,
+    Duration,
+    Size,
+    Stack,
+    Tags,
+)
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk.aws_ecr_assets import Platform
@@ -10,10 +21,61 @@ from background_jobs.core.containers.variables import CONTAINER_NAME, task_famil
 from background_jobs.core.limits import STOP_SECONDS
 from background_jobs.settings import PREFIX, Settings
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
+from cdk.builder import explain_foreign_build
 from cdk.service_config import EcrImage, ServiceConfig
 from cdk.shared import SharedResources
 
+SERVICE_TAG = "background-jobs:service"
+ENVIRONMENT_TAG = "background-jobs:environment"
+"""The tags of each task; activated as cost allocation tags, they tell what each service costs."""
 _SCRATCH = "scratch"
+_LOG_BUFFER_MIB = 25
+
+
+def role_path(environment: str) -> str:
+    """Return the path of the roles that containers of *environment* have in this region."""
+    return f"/background-jobs/{environment}/{Aws.REGION}/"
+
+
+def _tasks_of_here(stack: Stack) -> iam.ServicePrincipal:
+    """Return ECS, as far as it acts for tasks of this account and region.
+
+    A single cluster cannot be named. Source: Amazon ECS Developer Guide, "Amazon ECS task IAM role".
+    """
+    tasks = stack.format_arn(service="ecs", resource="*", arn_format=ArnFormat.NO_RESOURCE_NAME)
+    return iam.ServicePrincipal(
+        "ecs-tasks.amazonaws.com",
+        conditions={
+            "ArnLike": {"aws:SourceArn": tasks},
+            "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+        },
+    )
+
+
+def _settings_of(settings: Settings, service: str) -> Settings:
+    """Return the settings of containers of *service*, which kick nothing off and keep their own data only."""
+    days = {name: days for name, days in settings.service_retention_days.items() if name == service}
+    return settings.model_copy(
+        update={
+            "service": service,
+            "service_names": (),
+            "job_names": (),
+            "service_retention_days": days,
+        }
+    )
+
+
+def _keep_policy_in(role: iam.Role) -> None:
+    """Have the statements of *role* in the role itself, instead of in a resource of their own.
+
+    A stack has 500 resources at most, and each service would take two more of them. Source: AWS
+    CloudFormation User Guide, "CloudFormation quotas".
+    """
+    policy = role.node.try_find_child("DefaultPolicy")
+    resource = role.node.default_child
+    if isinstance(policy, iam.Policy) and isinstance(resource, iam.CfnRole):
+        resource.policies = [iam.CfnRole.PolicyProperty(policy_name="Jobs", policy_document=policy.document)]
+        role.node.try_remove_child("DefaultPolicy")
 
 
 class JobService(Construct):
@@ -27,14 +89,17 @@ class JobService(Construct):
         self, scope: Construct, construct_id: str, *, shared: SharedResources, config: ServiceConfig
     ) -> None:
         super().__init__(scope, construct_id)
-        tasks = iam.ServicePrincipal("ecs-tasks.amazonaws.com")
-        self.task_role = iam.Role(self, "TaskRole", assumed_by=tasks)
-        self.execution_role = iam.Role(self, "ExecutionRole", assumed_by=tasks)
+        tasks = _tasks_of_here(Stack.of(self))
+        path = role_path(shared.config.environment)
+        self.task_role = iam.Role(self, "TaskRole", assumed_by=tasks, path=path)
+        self.execution_role = iam.Role(self, "ExecutionRole", assumed_by=tasks, path=path)
         self.log = shared.logs.group(self, "Log")
         shared.storage.grant_work(self.task_role, config.name)
         self._permit(config)
         self._let_read_secrets(config)
-        self._define(config, shared.settings.model_copy(update={"service": config.name}))
+        self._define(config, _settings_of(shared.settings, config.name))
+        for role in (self.task_role, self.execution_role):
+            _keep_policy_in(role)
 
     def _permit(self, config: ServiceConfig) -> None:
         for permission in config.permissions:
@@ -66,13 +131,22 @@ class JobService(Construct):
             ),
             task_role=self.task_role,
             execution_role=self.execution_role,
+            ephemeral_storage_gib=config.ephemeral_storage_gib,
         )
+        Tags.of(definition).add(SERVICE_TAG, config.name)
+        Tags.of(definition).add(ENVIRONMENT_TAG, settings.environment)
+        # A deployment would deregister the revision that it replaces, and orchestrations that began with it
+        # could launch no container any more.
+        if isinstance(resource := definition.node.default_child, ecs.CfnTaskDefinition):
+            resource.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
+            resource.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE
         size = {f"{PREFIX}CPU": str(config.cpu), f"{PREFIX}MEMORY_MIB": str(config.memory_mib)}
         container = definition.add_container(
             CONTAINER_NAME,
             image=self._image(config),
             environment=config.variables | settings.to_env() | size | {"AWS_REGION": Aws.REGION},
-            logging=ecs.LogDrivers.aws_logs(log_group=self.log, stream_prefix=config.name),
+            logging=self._log_driver(config),
+            linux_parameters=self._linux(config),
             readonly_root_filesystem=True,
             stop_timeout=Duration.seconds(STOP_SECONDS),
         )
@@ -84,6 +158,24 @@ class JobService(Construct):
         self._inject(config, definition)
         acknowledge(definition, "ECS2", "They are settings; what is secret comes from `secrets`.")
 
+    def _log_driver(self, config: ServiceConfig) -> ecs.LogDriver:
+        """Return the log driver, with its mode: what ECS takes without one is a setting of the account.
+
+        Source: Amazon ECS Developer Guide, "Default log driver mode".
+        """
+        waits = config.log_mode == "blocking"
+        return ecs.LogDrivers.aws_logs(
+            log_group=self.log,
+            stream_prefix=config.name,
+            mode=ecs.AwsLogDriverMode.BLOCKING if waits else ecs.AwsLogDriverMode.NON_BLOCKING,
+            max_buffer_size=None if waits else Size.mebibytes(_LOG_BUFFER_MIB),
+        )
+
+    def _linux(self, config: ServiceConfig) -> ecs.LinuxParameters | None:
+        if not config.init_process:
+            return None
+        return ecs.LinuxParameters(self, "Linux", init_process_enabled=True)
+
     def _inject(self, config: ServiceConfig, definition: ecs.FargateTaskDefinition) -> None:
         """Have ECS put the secrets into variables; CDK's own method would grant more than reading them."""
         secrets = [{"Name": name, "ValueFrom": arn} for name, arn in config.secrets.items()]
@@ -94,6 +186,8 @@ class JobService(Construct):
     def _image(self, config: ServiceConfig) -> ecs.ContainerImage:
         if config.folder is not None:
             platform = Platform.LINUX_ARM64 if config.arm64 else Platform.LINUX_AMD64
+            if problem := explain_foreign_build(arm64=config.arm64):
+                Annotations.of(self).add_warning(f"Service {config.name!r}: {problem}")
             self._acknowledge_token()
             return ecs.ContainerImage.from_asset(
                 str(config.folder), file=config.dockerfile, platform=platform

@@ -7,7 +7,7 @@ from constructs import Construct
 
 from background_jobs.core.containers.variables import task_family
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
-from cdk.job_service import JobService
+from cdk.job_service import JobService, role_path
 from cdk.network import Network
 from cdk.shared import SharedResources
 
@@ -19,30 +19,54 @@ class JobServices(Construct):
         super().__init__(scope, construct_id)
         config = shared.config
         self.network = Network(self, "Network", config=config)
-        self.on_spot = tuple(service.name for service in config.services if service.spot)
+        self.on_spot = config.on_spot
         # CDK's own construct would make a VPC even if only subnets are configured.
-        # Capacity providers need ECS's own role, which a new account gets with its first cluster only.
-        capacity = ["FARGATE", "FARGATE_SPOT"] if self.on_spot else None
-        self._cluster = ecs.CfnCluster(self, "Cluster", capacity_providers=capacity)
+        self._cluster = ecs.CfnCluster(self, "Cluster")
+        if self.on_spot:
+            self._associate_spot()
         acknowledge(self._cluster, "ECS4", "The event log and our metrics tell about each container.")
         self.cluster_arn = self._cluster.attr_arn
         self.services = [
             JobService(self, service.name, shared=shared, config=service) for service in config.services
         ]
         stack = Stack.of(self)
-        self._definitions = [
-            stack.format_arn(
-                service="ecs",
-                resource="task-definition",
-                resource_name=f"{task_family(config.environment, service.name)}:*",
-            )
-            for service in config.services
-        ]
+        self._roles = stack.format_arn(
+            service="iam", region="", resource="role", resource_name=f"{role_path(config.environment)[1:]}*"
+        )
+        self._definitions = stack.format_arn(
+            service="ecs",
+            resource="task-definition",
+            resource_name=f"{task_family(config.environment, '*')}:*",
+        )
         self._tasks = stack.format_arn(service="ecs", resource="task", resource_name=f"{self._cluster.ref}/*")
         self._in_this_cluster = {"ArnEquals": {"ecs:cluster": self.cluster_arn}}
-        for family in self._definitions:
-            acknowledge_wildcard(stack, family, "Each deployment makes another revision.")
+        acknowledge_wildcard(
+            stack, self._definitions, "Each deployment makes another revision; names would fill a policy."
+        )
+        acknowledge_wildcard(
+            stack, self._roles, "The path has the roles of this environment only; names would fill a policy."
+        )
         acknowledge_wildcard(stack, self._tasks, "The names of tasks are made by ECS.")
+
+    def _associate_spot(self) -> None:
+        """Give the cluster its capacity providers after it was made, in a call of its own.
+
+        They need ECS's own role (AWSServiceRoleForECS), which ECS makes with the first cluster of an account.
+        A cluster that is made with them fails there. Source: Amazon ECS Developer Guide, "Using
+        service-linked roles for Amazon ECS".
+        """
+        ecs.CfnClusterCapacityProviderAssociations(
+            self,
+            "Capacity",
+            cluster=self._cluster.ref,
+            capacity_providers=["FARGATE", "FARGATE_SPOT"],
+            default_capacity_provider_strategy=[],
+        )
+
+    def grant_find_revision(self, to: iam.IGrantable) -> None:
+        """Let *to* find the latest revision of a task definition."""
+        # It cannot be allowed by resource.
+        _allow(to, ["ecs:DescribeTaskDefinition"], ["*"])
 
     def grant_stop(self, to: iam.IGrantable) -> None:
         """Let *to* find and stop tasks of this cluster."""
@@ -51,17 +75,21 @@ class JobServices(Construct):
         _allow(to, ["ecs:StopTask", "ecs:DescribeTasks"], [self._tasks])
 
     def grant_run(self, to: iam.IGrantable) -> None:
-        """Let *to* run, watch and stop tasks of these services in this cluster, and pass them their roles."""
+        """Let *to* run, watch and stop tasks of these services in this cluster, and pass them their roles.
+
+        By prefix and path, whatever the number of services: all inline policies of a role have 10,240
+        characters, and a managed one has 6,144. An environment whose name begins with this one's has the same
+        prefix, but neither the cluster nor the path. Source: IAM User Guide, "IAM and AWS STS quotas".
+        """
         rule = Stack.of(self).format_arn(
             service="events", resource="rule", resource_name="StepFunctionsGetEventsForECSTaskRule"
         )
-        roles = [
-            role.role_arn for service in self.services for role in (service.task_role, service.execution_role)
-        ]
         passed_to_ecs = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
-        _allow(to, ["ecs:RunTask"], self._definitions, self._in_this_cluster)
+        _allow(to, ["ecs:RunTask"], [self._definitions], self._in_this_cluster)
         _allow(to, ["ecs:StopTask", "ecs:DescribeTasks"], [self._tasks])
-        _allow(to, ["iam:PassRole"], roles, passed_to_ecs)
+        # A task that is made with tags is authorised as tagging, too.
+        _allow(to, ["ecs:TagResource"], [self._tasks], {"StringEquals": {"ecs:CreateAction": "RunTask"}})
+        _allow(to, ["iam:PassRole"], [self._roles], passed_to_ecs)
         # Step Functions uses this rule to learn that a task of `runTask.sync` has stopped.
         _allow(to, ["events:PutTargets", "events:PutRule", "events:DescribeRule"], [rule])
 

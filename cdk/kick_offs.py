@@ -25,7 +25,9 @@ class KickOffs(Construct):
         self.function = functions.function("kick_off_job", seconds=900)
         shared.storage.grant_kick_off(self.function)
         stream.keep_what_fails(self.function)
-        self.next_stages = NextStages(self, "NextStages", bus=shared.bus, kick_off_job=self.function)
+        self.next_stages = NextStages(
+            self, "NextStages", bus=shared.bus, kick_off_job=self.function, failures=stream.end
+        )
         self.schedules = Schedules(
             self, "Schedules", shared=shared, kick_off_job=self.function, failures=stream.end
         )

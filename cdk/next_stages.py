@@ -4,26 +4,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from background_jobs.core.completion import JobCompletedEvent, OrchestrationOutcome
 from background_jobs.core.invocations import StartStage
 from background_jobs.core.stages import Stage
+from cdk.rule_targets import function_target
 
 
 class NextStages(Construct):
     """Rules on the bus that start stages."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, bus: events.IEventBus, kick_off_job: lambda_.IFunction
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        bus: events.IEventBus,
+        kick_off_job: lambda_.IFunction,
+        failures: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
         self._bus = bus
         self._kick_off_job = kick_off_job
+        self._failures = failures
         pattern = JobCompletedEvent.pattern() | {"detail": {"stages_left": [{"numeric": [">", 0]}]}}
-        self._rule("NextStage", pattern, targets.LambdaFunction(kick_off_job))
+        self._rule("NextStage", pattern, function_target(kick_off_job, failures))
 
     def on_job_completed(
         self,
@@ -58,8 +66,10 @@ class NextStages(Construct):
             rule=construct_id,
             stage=stage,
         )
-        target = targets.LambdaFunction(
-            self._kick_off_job, event=events.RuleTargetInput.from_object(invocation.to_input())
+        target = function_target(
+            self._kick_off_job,
+            self._failures,
+            event=events.RuleTargetInput.from_object(invocation.to_input()),
         )
         return self.on_job_completed(construct_id, target, job_name=job_name, outcome=outcome, tags=tags)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -12,6 +12,7 @@ from constructs import Construct
 from background_jobs.core.payload_keys import PAYLOADS, payload_prefix
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.config import EnvironmentConfig
+from cdk.removal import removal_policy
 
 _KEYS: Final = f"{PAYLOADS}*"
 _SCHEDULED_KEYS: Final = "schedules/*"
@@ -44,7 +45,9 @@ class PayloadBucket(Construct):
                 *_expirations(config),
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
             ],
-            removal_policy=RemovalPolicy.RETAIN if config.keep_data else RemovalPolicy.DESTROY,
+            removal_policy=removal_policy(keep_data=config.keep_data),
+            # CloudFormation deletes no bucket that has objects. An emulator cannot run what empties it.
+            auto_delete_objects=config.bundled and not config.keep_data,
         )
         acknowledge(
             self.bucket, "S1", "CloudTrail's data events tell who read an object, where that must be known."

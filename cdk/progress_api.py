@@ -1,6 +1,6 @@
 """The progress API: a function that streams, behind API Gateway."""
 
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
@@ -10,6 +10,7 @@ from constructs import Construct
 
 from background_jobs.settings import ApiSettings
 from cdk.acknowledgements import acknowledge
+from cdk.config import EnvironmentConfig
 from cdk.functions import Functions
 from cdk.shared import SharedResources
 
@@ -20,9 +21,22 @@ _LONGEST: Final = Duration.minutes(15)
 _STREAM_SECONDS: Final = 14 * 60
 """A stream ends by itself before its function would be ended, and is resumed on the next."""
 _PADDING_BYTES: Final = 100_000
-"""Lambda buffers up to as many bytes, and has no flush."""
+"""Lambda buffers up to as many bytes, and has no flush: so many follow each event, and each heartbeat.
+
+A watcher of something quiet is sent 400 KB a minute. Without that it would hear nothing, connect again, and
+leave an invocation behind that goes on to its end.
+"""
 _POLL_SECONDS: Final = 1.0
 """Padded events are large, so they are sent less often."""
+_READING: Final = ("GET", "HEAD")
+_WRITING: Final = ("POST", "PUT", "DELETE")
+
+
+class Scopes(NamedTuple):
+    """The scopes that an access token may have, in full; who may write may read, too."""
+
+    read: str
+    write: str
 
 
 class ProgressApi(Construct):
@@ -32,17 +46,12 @@ class ProgressApi(Construct):
         self, scope: Construct, construct_id: str, *, shared: SharedResources, functions: Functions
     ) -> None:
         super().__init__(scope, construct_id)
-        self.function = self._function(functions)
+        self.function = self._function(functions, shared.config)
         shared.storage.grant_call(self.function)
-        user_pool_arn = shared.config.user_pool_arn
         self.api = apigateway.RestApi(
             self,
             "Api",
             rest_api_name=f"{Stack.of(self).stack_name}-progress",
-            default_integration=apigateway.LambdaIntegration(
-                self.function, response_transfer_mode=apigateway.ResponseTransferMode.STREAM, timeout=_LONGEST
-            ),
-            default_method_options=self._method_options(user_pool_arn),
             deploy_options=apigateway.StageOptions(
                 stage_name="v1",
                 throttling_rate_limit=200,
@@ -53,18 +62,26 @@ class ProgressApi(Construct):
             cloud_watch_role=False,
             endpoint_types=[apigateway.EndpointType.REGIONAL],
         )
-        self.api.root.add_proxy()
+        self._integration = apigateway.LambdaIntegration(
+            self.function,
+            response_transfer_mode=apigateway.ResponseTransferMode.STREAM,
+            timeout=_LONGEST,
+            # One permission for all methods: the policy of a function has 20 KB.
+            scope_permission_to_method=False,
+        )
+        self._resources = (self.api.root, self.api.root.add_resource("{proxy+}"))
+        self._add_methods(shared.config)
         acknowledge(self.api, "APIG2", "The application validates every request, and says what is wrong.")
         acknowledge(self.api, "APIG3", "IAM or a user pool authorises callers; add a firewall of yours.")
         acknowledge(self.api, "APIG6", "API Gateway's own log would hold what is sent.")
         if not shared.config.api_access_log:
             acknowledge(self.api, "APIG1", "It would need a role in the settings of the whole account.")
-        if user_pool_arn is None:
+        if shared.config.user_pool_arn is None:
             acknowledge(self.api, "COG4", "Callers sign their requests (SigV4), and IAM authorises them.")
 
-    def _function(self, functions: Functions) -> lambda_.Function:
+    def _function(self, functions: Functions, config: EnvironmentConfig) -> lambda_.Function:
         adapter = lambda_.LayerVersion.from_layer_version_arn(
-            self, "WebAdapter", _ADAPTER.format(region=Stack.of(self).region)
+            self, "WebAdapter", config.web_adapter_layer or _ADAPTER.format(region=Stack.of(self).region)
         )
         streaming = ApiSettings(
             stream_poll_seconds=_POLL_SECONDS,
@@ -78,6 +95,7 @@ class ProgressApi(Construct):
             "progress_api",
             handler="progress_api/run.sh",
             seconds=900,
+            concurrency=config.api_concurrency,
             layers=[adapter],
             variables=streaming.to_env()
             | {
@@ -91,14 +109,47 @@ class ProgressApi(Construct):
     def _access_log(self, shared: SharedResources) -> apigateway.IAccessLogDestination | None:
         if not shared.config.api_access_log:
             return None
-        return apigateway.LogGroupLogDestination(shared.logs.group(self, "AccessLog"))
+        return apigateway.LogGroupLogDestination(shared.logs.vended_group(self, "AccessLog", "apis"))
 
-    def _method_options(self, user_pool_arn: str | None) -> apigateway.MethodOptions:
-        """Return who may call: holders of a token of the user pool, or else callers that IAM allows."""
-        if user_pool_arn is None:
-            return apigateway.MethodOptions(authorization_type=apigateway.AuthorizationType.IAM)
-        pool = cognito.UserPool.from_user_pool_arn(self, "UserPool", user_pool_arn)
-        return apigateway.MethodOptions(
-            authorization_type=apigateway.AuthorizationType.COGNITO,
-            authorizer=apigateway.CognitoUserPoolsAuthorizer(self, "Tokens", cognito_user_pools=[pool]),
-        )
+    def _add_methods(self, config: EnvironmentConfig) -> None:
+        """Let holders of a token of the user pool call, or else callers that IAM allows."""
+        if config.user_pool_arn is None:
+            self._add_any_method(authorization_type=apigateway.AuthorizationType.IAM)
+            return
+        pool = cognito.UserPool.from_user_pool_arn(self, "UserPool", config.user_pool_arn)
+        tokens = apigateway.CognitoUserPoolsAuthorizer(self, "Tokens", cognito_user_pools=[pool])
+        if config.user_pool_scopes:
+            self._add_scoped_methods(tokens, _scopes(self, pool, config.environment))
+        else:
+            self._add_any_method(authorizer=tokens)
+
+    def _add_any_method(self, **authorization: Any) -> None:  # noqa: ANN401 -- options of CDK
+        for resource in self._resources:
+            resource.add_method("ANY", self._integration, **authorization)
+
+    def _add_scoped_methods(self, tokens: apigateway.IAuthorizer, scopes: Scopes) -> None:
+        """Ask for a scope; only access tokens have scopes, so that others are refused.
+
+        Source: Amazon API Gateway Developer Guide, "Control access to REST APIs using Amazon
+        Cognito user pools".
+        """
+        for resource in self._resources:
+            for method in (*_READING, *_WRITING):
+                needed = [scopes.write] if method in _WRITING else [scopes.read, scopes.write]
+                resource.add_method(method, self._integration, authorizer=tokens, authorization_scopes=needed)
+
+
+def _scopes(scope: Construct, pool: cognito.IUserPool, environment: str) -> Scopes:
+    """Add the scopes to *pool*; its clients may then be allowed to ask for them."""
+    server = f"background-jobs-{environment}"
+    cognito.UserPoolResourceServer(
+        scope,
+        "Scopes",
+        user_pool=pool,
+        identifier=server,
+        scopes=[
+            cognito.ResourceServerScope(scope_name="read", scope_description="Follow jobs, read outcomes"),
+            cognito.ResourceServerScope(scope_name="write", scope_description="Kick off, cancel, schedule"),
+        ],
+    )
+    return Scopes(f"{server}/read", f"{server}/write")

@@ -4,7 +4,6 @@ from typing import Final
 
 from aws_cdk import Aws, CfnResource, Stack
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
@@ -18,6 +17,7 @@ from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.settings import Settings
 from cdk.acknowledgements import acknowledge_wildcard
 from cdk.config import EnvironmentConfig
+from cdk.rule_targets import function_target
 from cdk.shared import SharedResources
 
 _SERVICE: Final = "scheduler.amazonaws.com"
@@ -42,9 +42,7 @@ class Schedules(Construct):
         self._role = iam.Role(
             self,
             "Role",
-            assumed_by=iam.ServicePrincipal(
-                _SERVICE, conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
-            ),
+            assumed_by=_scheduler_of_group(Stack.of(self), schedule_group(config.environment)),
         )
         self._role.add_to_policy(
             iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[kick_off_job.function_arn])
@@ -53,7 +51,7 @@ class Schedules(Construct):
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[failures.queue_arn])
         )
         self._target = Target(kick_off_job.function_arn, self._role.role_arn, failures.queue_arn)
-        self._start_what_waits(kick_off_job, shared.bus)
+        self._start_what_waits(kick_off_job, shared.bus, failures)
         self._declare(config)
 
     def with_schedules(self, settings: Settings) -> Settings:
@@ -100,7 +98,9 @@ class Schedules(Construct):
         names = [f"scheduler:{action}" for action in actions]
         to.grant_principal.add_to_principal_policy(iam.PolicyStatement(actions=names, resources=[schedules]))
 
-    def _start_what_waits(self, kick_off_job: lambda_.IFunction, bus: events.IEventBus) -> None:
+    def _start_what_waits(
+        self, kick_off_job: lambda_.IFunction, bus: events.IEventBus, failures: sqs.IQueue
+    ) -> None:
         """Tell the function when a run of a schedule completed: another may wait for it."""
         invocation = ScheduleRunCompleted(
             schedule=events.EventField.from_path(f"$.detail.tags.{SCHEDULE_TAG}")
@@ -115,8 +115,10 @@ class Schedules(Construct):
                 detail={"tags": {SCHEDULE_TAG: events.Match.exists()}},
             ),
             targets=[
-                targets.LambdaFunction(
-                    kick_off_job, event=events.RuleTargetInput.from_object(invocation.to_input())
+                function_target(
+                    kick_off_job,
+                    failures,
+                    event=events.RuleTargetInput.from_object(invocation.to_input()),
                 )
             ],
         )
@@ -131,3 +133,18 @@ class Schedules(Construct):
                 properties=scheduler_properties(definition, schedule_group(config.environment), self._target),
             )
             schedule.add_dependency(self._group)
+
+
+def _scheduler_of_group(stack: Stack, group: str) -> iam.ServicePrincipal:
+    """Return Scheduler, as far as it acts for schedules of *group*; a single schedule cannot be named.
+
+    Source: EventBridge Scheduler User Guide, "Confused deputy prevention".
+    """
+    arn = stack.format_arn(service="scheduler", resource="schedule-group", resource_name=group)
+    return iam.ServicePrincipal(
+        _SERVICE,
+        conditions={
+            "ArnEquals": {"aws:SourceArn": arn},
+            "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+        },
+    )

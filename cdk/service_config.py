@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -56,6 +56,12 @@ class ServiceConfig(BaseModel):
     arm64: bool = True
     spot: bool = False
     """Run on Fargate Spot: far cheaper, and AWS may take a container back, which is launched again."""
+    ephemeral_storage_gib: int | None = Field(default=None, ge=21, le=200)
+    """The disk of a container, which ``/tmp`` is on; None for the 20 GiB that cost nothing."""
+    init_process: bool = False
+    """Run the container under an init process, which reaps children that jobs leave behind."""
+    log_mode: Literal["non-blocking", "blocking"] = "non-blocking"
+    """What happens while CloudWatch takes no logs: lines beyond a buffer are lost, or whoever logs waits."""
     variables: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)
     """By variable, the ARN of a secret of Secrets Manager or of a parameter of SSM."""

@@ -43,9 +43,15 @@ class BackgroundJobsStack(Stack):
         )
         self.on_job_completed = kick_offs.next_stages.on_job_completed
         self.start_after = kick_offs.next_stages.start_after
-        Stalls(self, "Stalls", shared=shared, functions=functions)
+        Stalls(self, "Stalls", shared=shared, functions=functions, failures=control_plane.stream.end)
         callers = Callers(
-            self, "Callers", shared=shared, schedules=kick_offs.schedules, progress_api=progress_api
+            self,
+            "Callers",
+            shared=shared,
+            schedules=kick_offs.schedules,
+            progress_api=progress_api,
+            stream=control_plane.stream,
+            functions=functions,
         )
         if config.monitored:
             Monitoring(

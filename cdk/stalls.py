@@ -4,11 +4,12 @@ from typing import Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from background_jobs.settings import StallSettings
 from cdk.functions import Functions
+from cdk.rule_targets import function_target
 from cdk.shared import SharedResources
 
 _EVERY: Final = Duration.minutes(5)
@@ -18,7 +19,13 @@ class Stalls(Construct):
     """Notes stalled orchestrations in the log; the aggregator publishes them on the bus."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, shared: SharedResources, functions: Functions
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        shared: SharedResources,
+        functions: Functions,
+        failures: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
         settings = StallSettings(stalled_after_seconds=shared.config.stalled_after_seconds)
@@ -29,5 +36,6 @@ class Stalls(Construct):
             self,
             "Look",
             schedule=events.Schedule.rate(_EVERY),
-            targets=[targets.LambdaFunction(function, retry_attempts=0)],
+            # The next look is soon enough; that none reaches the function is to be heard of.
+            targets=[function_target(function, failures, attempts=0)],
         )

@@ -38,7 +38,9 @@ def add_stack(app: "App", config: EnvironmentConfig, dependencies: Path) -> "Bac
         assets=FunctionAssets(code=REPOSITORY / "lambdas", dependencies=dependencies),
         description=f"Background Job Service, environment {config.environment}",
         env=Environment(account=config.account, region=config.region),
-        termination_protection=config.keep_data,
+        termination_protection=config.deletion_protection,
+        # CloudFormation takes 1 MB, of which indentation would be a quarter.
+        suppress_template_indentation=True,
         # The rule needs a parameter of a bootstrapped account; without it, the deployment fails by itself.
         synthesizer=DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
     )

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -11,6 +10,7 @@ from constructs import Construct
 
 from background_jobs.core.tables import IndexSchema, TableSchema
 from cdk.config import EnvironmentConfig
+from cdk.removal import removal_policy
 
 
 def make_table(
@@ -34,8 +34,8 @@ def make_table(
         point_in_time_recovery_specification=recovery,
         warm_throughput=dynamodb.WarmThroughput(write_units_per_second=warm) if warm else None,
         encryption_key=key,
-        deletion_protection=config.keep_data,
-        removal_policy=RemovalPolicy.RETAIN if config.keep_data else RemovalPolicy.DESTROY,
+        deletion_protection=config.deletion_protection,
+        removal_policy=removal_policy(keep_data=config.keep_data),
     )
     for index in schema.indexes:
         _add_index(table, index)

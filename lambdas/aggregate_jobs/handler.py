@@ -62,4 +62,8 @@ def handler(event: dict[str, Any], context: FunctionContext) -> dict[str, Any]:
     if changes:
         metrics.add_metric(Metric.EVENTS_REPLACED, MetricUnit.Count, changes)
         metrics.flush_metrics()
-    return handle_records(event["Records"], partial(_aggregate, context), _give_up)
+    answer = handle_records(event["Records"], partial(_aggregate, context), _give_up)
+    if failed := len(answer["batchItemFailures"]):
+        metrics.add_metric(Metric.RECORDS_FAILED, MetricUnit.Count, failed)
+        metrics.flush_metrics()
+    return answer

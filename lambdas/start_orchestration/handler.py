@@ -4,27 +4,31 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+from aws_lambda_powertools.metrics import MetricUnit
 
 from background_jobs.aws import clients
 from background_jobs.aws.failure_queue import FailureQueue
 from background_jobs.aws.state_machine import StateMachine
+from background_jobs.aws.task_definitions import TaskDefinitions
 from background_jobs.control_plane.start_orchestration import start_orchestration
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.core.events import Event
 from background_jobs.core.given_up import UnreadableRecord
+from background_jobs.core.metrics import Metric
 from background_jobs.settings import ExecutionSettings, Settings, StreamSettings
 
 logger = Logger()
+metrics = Metrics()
 copy_config_to_registered_loggers(source_logger=logger, include={"background_jobs"})
 
 
 @cache
-def _parts() -> tuple[Settings, ExecutionSettings, StateMachine]:
+def _parts() -> tuple[Settings, ExecutionSettings, StateMachine, TaskDefinitions]:
     execution = ExecutionSettings.from_env()
     state_machine = StateMachine(clients.stepfunctions(), execution.state_machine_arn)
-    return Settings.from_env(), execution, state_machine
+    return Settings.from_env(), execution, state_machine, TaskDefinitions(clients.ecs())
 
 
 def _start(service: str, orchestration_id: str, events: Sequence[Event]) -> None:
@@ -38,4 +42,8 @@ def _give_up(record: UnreadableRecord) -> None:
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Start the orchestrations of one batch of records; return the records that are to be delivered again."""
-    return handle_records(event["Records"], _start, _give_up)
+    answer = handle_records(event["Records"], _start, _give_up)
+    if failed := len(answer["batchItemFailures"]):
+        metrics.add_metric(Metric.RECORDS_FAILED, MetricUnit.Count, failed)
+        metrics.flush_metrics()
+    return answer

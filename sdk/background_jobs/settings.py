@@ -1,7 +1,9 @@
 """The only reader of variables: each setting is named once, for the stack and for the code."""
 
+import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -21,6 +23,12 @@ from background_jobs.core.limits import DEFAULT_PARALLELISM
 from background_jobs.core.retention import Retention
 
 PREFIX: Final = "BACKGROUND_JOBS_"
+SETTINGS_FILE: Final = f"{PREFIX}SETTINGS_FILE"
+"""The variable that names a JSON file with further variables, where all of them are more than may be set.
+
+A function of Lambda has 4 KB for its variables, which the names of some 150 jobs fill. What is set counts
+before what is in the file.
+"""
 
 
 def _split_names(value: object) -> object:
@@ -39,6 +47,18 @@ def _join(value: object) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
+def _with_file(variables: Mapping[str, str]) -> Mapping[str, str]:
+    """Return *variables* with those of the settings file, if they name one. Raises InvalidSettings."""
+    path = variables.get(SETTINGS_FILE)
+    if not path:
+        return variables
+    try:
+        stored: dict[str, str] = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as unreadable:
+        raise InvalidSettings(SETTINGS_FILE, path, f"it cannot be read: {unreadable}") from unreadable
+    return stored | dict(variables)
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
 Days = Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_split_days)]
 
@@ -52,7 +72,7 @@ class _FromVariables(BaseModel):
 
         Raises MissingSettings, which names every absent one, or InvalidSettings.
         """
-        variables = os.environ if environ is None else environ
+        variables = _with_file(os.environ if environ is None else environ)
         names = {field: cls._variable(field) for field in cls.model_fields}
         present = {field: variables[name] for field, name in names.items() if variables.get(name)}
         try:
@@ -68,10 +88,22 @@ class _FromVariables(BaseModel):
 
     def to_env(self) -> dict[str, str]:
         """Return the variables from which `from_env` makes these settings again."""
+        return self.scalars_to_env() | self.lists_to_env()
+
+    def scalars_to_env(self) -> dict[str, str]:
+        """Return the variables whose size does not grow with an environment's services and jobs."""
         return {
             self._variable(field): _join(value)
             for field in type(self).model_fields
-            if (value := getattr(self, field)) not in (None, (), {})
+            if (value := getattr(self, field)) is not None and not isinstance(value, tuple | dict)
+        }
+
+    def lists_to_env(self) -> dict[str, str]:
+        """Return the variables that grow: names, and what is by name. They may be in the file instead."""
+        return {
+            self._variable(field): _join(value)
+            for field in type(self).model_fields
+            if (value := getattr(self, field)) and isinstance(value, tuple | dict)
         }
 
     @classmethod

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from background_jobs import OrchestrationService
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.core.events import JobProgressed
+from background_jobs.progress_api import stream
 from background_jobs.progress_api.hub import Hub, Position
 from background_jobs.settings import ApiSettings
 from tests.memory import append_events
@@ -76,6 +78,22 @@ def test_a_stream_ends_before_its_function_would_and_is_padded_past_the_buffer(
 
     assert names([snapshot]) == ["snapshot"]
     assert len(snapshot.rpartition(b"\n: ")[2]) > 1_000
+
+
+def test_heartbeats_are_padded_as_events_are(
+    service: OrchestrationService, stores: Stores, aggregate: Callable[[], list[Any]]
+) -> None:
+    # given a buffer that holds back what is short
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    aggregate()
+    hub = Hub(stores, ApiSettings(stream_padding_bytes=1_000))
+    request: Any = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(service=service, hub=hub)))
+    # when somebody watches while nothing happens
+    response: Any = asyncio.run(stream.events(orchestration.id, request))
+    # then what shows that the connection lives is as long as an event
+    heartbeat = response.ping_message_factory().encode()
+    assert names([heartbeat]) == ["heartbeat"]
+    assert len(heartbeat.rpartition(b"\n: ")[2]) > 1_000
 
 
 def test_progress_that_was_cut_off_comes_without_its_transitions(

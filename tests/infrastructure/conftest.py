@@ -10,6 +10,7 @@ import pytest
 
 from cdk.config import EnvironmentConfig
 from cdk.environment_loading import load_environment
+from cdk.service_config import REPOSITORY
 from cdk.synthesis import synthesize, use_bundled_node
 from tests.node import PackagesNotInstalled, install_packages
 
@@ -36,7 +37,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
 
 def of_type(template: Template, kind: str) -> list[dict[str, Any]]:
     """Return the properties of every resource of one type."""
-    return [r["Properties"] for r in template["Resources"].values() if r["Type"] == kind]
+    return [r.get("Properties", {}) for r in template["Resources"].values() if r["Type"] == kind]
 
 
 def text_of(value: str | dict[str, Any]) -> str:
@@ -47,6 +48,34 @@ def text_of(value: str | dict[str, Any]) -> str:
         case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
             return name
     return str(value)
+
+
+def statements_of(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a policy allows, or what a role allows by itself; nothing of any other resource."""
+    properties = resource.get("Properties", {})
+    match resource["Type"]:
+        case "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy":
+            documents = [properties["PolicyDocument"]]
+        case "AWS::IAM::Role":
+            documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+        case _:
+            documents = []
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def unpacked_settings(template: Template) -> Path:
+    """Return the folder from which the layer with the settings of an environment is made."""
+    told = [str(layer.get("Description", "")) for layer in of_type(template, "AWS::Lambda::LayerVersion")]
+    (name,) = [text.removeprefix("Settings ") for text in told if text.startswith("Settings ")]
+    return REPOSITORY / "build" / "settings" / name
+
+
+def resolved(statement: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the conditions of a statement, with the names of resources in place of their deployed values."""
+    return {
+        operator: {key: text_of(value) for key, value in keys.items()}
+        for operator, keys in statement.get("Condition", {}).items()
+    }
 
 
 @pytest.fixture(scope="session")

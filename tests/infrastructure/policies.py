@@ -26,6 +26,17 @@ def allows(statements: Iterable[Statement], request: Request) -> bool:
     return effects == {"Allow"}
 
 
+def lets(policy: Iterable[Statement], principal: str, request: Request) -> bool:
+    """Tell whether the policy of a resource lets the service *principal* make *request*."""
+    return allows((s for s in policy if _is_principal(s["Principal"], principal)), request)
+
+
+def _is_principal(allowed: str | Mapping[str, Any], principal: str) -> bool:
+    if isinstance(allowed, str):
+        return allowed == "*"
+    return "*" in listed(allowed.get("AWS", [])) or principal in listed(allowed.get("Service", []))
+
+
 def listed(value: Any) -> list[Any]:
     """Return what may be a list or a single value as a list."""
     return value if isinstance(value, list) else [value]
@@ -68,6 +79,7 @@ def _equals(value: str, expected: str) -> bool:
 
 
 _COMPARISONS: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "Bool": _equals,
     "StringEquals": _equals,
     "StringLike": _like,
     "ArnEquals": _like,

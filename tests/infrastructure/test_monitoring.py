@@ -10,7 +10,9 @@ from background_jobs.core.metrics import FEED_LAG_FIELD, METRIC_SERVICE, Metric,
 from cdk.environment_loading import load_environment
 from cdk.metrics import COUNTED_FROM_LOGS
 from cdk.service_config import REPOSITORY
-from tests.infrastructure.conftest import Synthesize, Template, of_type, text_of
+from cdk.synthesis import add_stack, build_layer, use_bundled_node
+from tests.infrastructure.conftest import Synthesize, Template, of_type, resolved, text_of
+from tests.infrastructure.policies import Request, lets, listed
 
 RUNBOOK: Final = (REPOSITORY / "docs" / "runbook.md").read_text()
 
@@ -78,6 +80,77 @@ def test_alarms_notify_the_configured_address(synthesized: Synthesize, notify: s
         assert [(subscription["Protocol"], subscription["Endpoint"]) for subscription in subscriptions] == [
             ("email", notify)
         ]
+
+
+def test_whoever_follows_the_stream_is_watched_for_falling_behind_and_for_failing(template: Template) -> None:
+    # given functions that tell Lambda which records failed, so that none counts as an error of theirs
+    mappings = of_type(template, "AWS::Lambda::EventSourceMapping")
+    followers = {text_of(mapping["FunctionName"]) for mapping in mappings}
+    assert {tuple(mapping["FunctionResponseTypes"]) for mapping in mappings} == {("ReportBatchItemFailures",)}
+
+    # then an alarm rings for each that is given old records, and for records that any of them did not take
+    old = [alarm for alarm in alarms(template) if alarm.get("MetricName") == "IteratorAge"]
+    assert {text_of(alarm["Dimensions"][0]["Value"]) for alarm in old} == followers
+    (failing,) = [alarm for alarm in alarms(template) if alarm.get("MetricName") == Metric.RECORDS_FAILED]
+    assert failing["Namespace"] == metric_namespace("prod")
+
+    # and within ten minutes
+    for alarm in (*old, failing):
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= 600
+
+
+def policy_of_topic(template: Template, topic: str) -> list[dict[str, Any]]:
+    """Return the statements that SNS holds publishers to, with the names of resources for their ARNs."""
+    return [
+        {
+            **statement,
+            "Resource": [text_of(resource) for resource in listed(statement["Resource"])],
+            "Condition": resolved(statement),
+        }
+        for policy in of_type(template, "AWS::SNS::TopicPolicy")
+        if topic in [text_of(name) for name in policy["Topics"]]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+@pytest.mark.parametrize("customer_key", [False, True])
+def test_the_topic_of_an_alarm_lets_cloudwatch_of_this_account_publish_and_nobody_else(
+    synthesized: Synthesize, *, customer_key: bool
+) -> None:
+    # given an environment that mails its alarms
+    config = load_environment("prod").model_copy(
+        update={"notify": "ops@example.com", "customer_key": customer_key}
+    )
+    template = synthesized(config)
+    # when each alarm is followed to its topic, and the topic to its policy
+    topics = {text_of(action) for alarm in alarms(template) for action in alarm["AlarmActions"]}
+    (topic,) = topics
+    policy = policy_of_topic(template, topic)
+    here = {"aws:SourceAccount": ["AWS::AccountId"], "aws:SecureTransport": ["true"]}
+
+    def may(principal: str, **context: list[str]) -> bool:
+        return lets(policy, principal, Request("sns:Publish", topic, here | context))
+
+    # then CloudWatch may publish, in a policy that replaces SNS's own
+    assert may("cloudwatch.amazonaws.com")
+    assert not may("s3.amazonaws.com")
+    assert not may("cloudwatch.amazonaws.com", **{"aws:SourceAccount": ["210987654321"]})
+    assert not may("cloudwatch.amazonaws.com", **{"aws:SecureTransport": ["false"]})
+    # and no key stands in its way, for CloudWatch may not use those of AWS
+    assert all("KmsMasterKeyId" not in made for made in of_type(template, "AWS::SNS::Topic"))
+
+
+def test_what_the_policy_of_a_topic_that_is_handed_in_needs_is_said_while_synthesizing() -> None:
+    use_bundled_node()
+    from aws_cdk import App
+    from aws_cdk.assertions import Annotations, Match
+
+    topic = "arn:aws:sns:eu-central-1:123456789012:ops"
+    config = load_environment("local").model_copy(update={"notify": topic, "monitored": True})
+    stack = add_stack(App(analytics_reporting=False), config, build_layer(config))
+    said = Annotations.from_stack(stack).find_info("*", Match.any_value())
+    (needs,) = [str(info.entry.data) for info in said if topic in str(info.entry.data)]
+    assert "sns:Publish to cloudwatch.amazonaws.com" in needs
 
 
 def test_monitoring_can_be_left_out(synthesized: Synthesize) -> None:

@@ -19,7 +19,7 @@ from background_jobs.core.events import (
 from background_jobs.core.given_up import UnreadableRecord  # noqa: TC001 -- as the imports around it
 from background_jobs.core.payload_keys import payload_folder
 from cdk.service_config import ServiceConfig
-from tests.infrastructure.conftest import Synthesize, Template, text_of
+from tests.infrastructure.conftest import Synthesize, Template, statements_of, text_of
 from tests.infrastructure.policies import LEADING_KEYS, Request, allows, listed
 from tests.infrastructure.test_stack import BILLING, environment
 
@@ -84,8 +84,8 @@ def policy_of(template: Template, holder: str) -> list[dict[str, Any]]:
             "Resource": [text_of(r) for r in listed(statement["Resource"])],
         }
         for name, resource in template["Resources"].items()
-        if resource["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy") and holder in name
-        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+        if holder in name
+        for statement in statements_of(resource)
     ]
     assert found, holder
     return found

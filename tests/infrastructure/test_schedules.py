@@ -13,7 +13,7 @@ from background_jobs.core.stages import Stage
 from background_jobs.core.tags import SCHEDULE_TAG
 from cdk.environment_loading import load_environment
 from cdk.schedule_config import ScheduleConfig
-from tests.infrastructure.conftest import Synthesize, Template, of_type
+from tests.infrastructure.conftest import Synthesize, Template, of_type, resolved
 from tests.infrastructure.test_stack import actions, statements
 
 
@@ -30,7 +30,8 @@ def test_scheduler_may_invoke_one_function_and_who_makes_schedules_may_pass_its_
     assert group["Name"] == schedule_group("prod")
     (role,) = [r for r in of_type(template, "AWS::IAM::Role") if "scheduler.amazonaws.com" in json.dumps(r)]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
-    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    assert resolved(trust)["StringEquals"] == {"aws:SourceAccount": "AWS::AccountId"}
+    assert resolved(trust)["ArnEquals"]["aws:SourceArn"].endswith(f":schedule-group/{group['Name']}")
     passing = [
         s["Condition"]["StringEquals"]["iam:PassedToService"]
         for s in statements(template)

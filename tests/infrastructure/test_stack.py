@@ -6,16 +6,26 @@ import pytest
 from moto.events.models import EventPattern
 
 from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
+from background_jobs.core.schedules.definition import schedule_group
 from background_jobs.core.tables import HISTORY_INDEXES
 from background_jobs.local_stack.package_data import TEMPLATE
-from background_jobs.settings import ApiSettings, ExecutionSettings, Settings
+from background_jobs.settings import SETTINGS_FILE, ApiSettings, ExecutionSettings, Settings
 from cdk.config import EnvironmentConfig
 from cdk.dependencies import PYTHON
 from cdk.environment_loading import load_environment
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.offline_template import offline_template
 from cdk.service_config import Permission, ServiceConfig
-from tests.infrastructure.conftest import Synthesize, Template, of_type, text_of
+from tests.infrastructure.conftest import (
+    Synthesize,
+    Template,
+    of_type,
+    resolved,
+    statements_of,
+    text_of,
+    unpacked_settings,
+)
+from tests.infrastructure.policies import Request, lets
 
 BILLING = ServiceConfig(
     name="billing",
@@ -45,8 +55,8 @@ def environment(**fields: Any) -> EnvironmentConfig:
 def statements(template: Template, within: str = "") -> Iterator[dict[str, Any]]:
     """Yield the statements of every policy whose place in the stack has *within* in it."""
     for name, resource in template["Resources"].items():
-        if resource["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy") and within in name:
-            yield from resource["Properties"]["PolicyDocument"]["Statement"]
+        if within in name:
+            yield from statements_of(resource)
 
 
 def actions(statement: dict[str, Any]) -> list[str]:
@@ -93,6 +103,7 @@ def test_every_resource_that_is_a_wildcard_is_one_that_aws_cannot_name(template:
     traces_and_logs = ("logs", "xray")
     assert {action for action in anything if action.split(":")[0] not in traces_and_logs} == {
         "dynamodb:ListStreams",
+        "ecs:DescribeTaskDefinition",
         "ecr:GetAuthorizationToken",
         "ecs:ListTasks",
         "scheduler:ListSchedules",
@@ -104,14 +115,24 @@ def test_the_state_machine_runs_the_tasks_of_its_own_services_in_its_own_cluster
 ) -> None:
     template = synthesized(environment(services=(BILLING, ServiceConfig(name="reports", image="reports"))))
     (run,) = allowing(template, "ecs:RunTask")
-    assert [arn.rsplit("/", 1)[1] for arn in resources(run)] == [
-        f"{task_family('prod', name)}:*" for name in ("billing", "reports")
-    ]
+    assert [arn.rsplit("/", 1)[1] for arn in resources(run)] == [f"{task_family('prod', '*')}:*"]
     assert list(run["Condition"]["ArnEquals"]) == ["ecs:cluster"]
     (pass_role,) = allowing(template, "iam:PassRole", within="StateMachine")
-    assert all("Role" in arn and "*" not in arn for arn in resources(pass_role))
-    assert len(resources(pass_role)) == 4
+    (passed,) = resources(pass_role)
+    path = passed.partition(":role")[2].removesuffix("*")
+    assert path == "/background-jobs/prod/AWS::Region/"
+    paths = {
+        text_of(role["Path"])
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::IAM::Role" and "Path" in (role := resource["Properties"])
+    }
+    assert paths == {path}
     assert pass_role["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+
+
+def found_by(variables: dict[str, Any]) -> dict[str, str]:
+    """Return the variables of a process, without the file that is beside it only where it runs."""
+    return {name: text_of(value) for name, value in variables.items() if name != SETTINGS_FILE}
 
 
 def test_every_function_and_container_finds_all_its_settings(template: Template) -> None:
@@ -121,12 +142,12 @@ def test_every_function_and_container_finds_all_its_settings(template: Template)
     processes = [function["Environment"]["Variables"] for function in functions]
     processes.append({variable["Name"]: variable["Value"] for variable in container["Environment"]})
     for variables in processes:
-        plain = {name: text_of(value) for name, value in variables.items()}
+        plain = found_by(variables)
         assert Settings.from_env(plain).environment == "prod"
     executing = [e for e in processes if "BACKGROUND_JOBS_STATE_MACHINE_ARN" in e]
     assert len(executing) == 2
     for variables in executing:
-        plain = {name: text_of(value) for name, value in variables.items()}
+        plain = found_by(variables)
         assert ExecutionSettings.from_env(plain).spot_services == ()
     following = [v for v in processes if "BACKGROUND_JOBS_FAILURE_QUEUE" in v]
     assert len(following) == 2
@@ -136,7 +157,7 @@ def test_every_function_and_container_finds_all_its_settings(template: Template)
 def test_every_function_runs_on_the_python_that_its_layer_is_built_for(template: Template) -> None:
     functions = of_type(template, "AWS::Lambda::Function")
     assert {(f["Runtime"], *f["Architectures"]) for f in functions} == {(f"python{PYTHON}", "arm64")}
-    (layer,) = of_type(template, "AWS::Lambda::LayerVersion")
+    (layer,) = [x for x in of_type(template, "AWS::Lambda::LayerVersion") if "CompatibleRuntimes" in x]
     assert layer["CompatibleRuntimes"] == [f"python{PYTHON}"]
 
 
@@ -166,10 +187,24 @@ def test_the_api_takes_signed_requests_only_and_streams_for_as_long_as_a_functio
     (function,) = [
         f for f in of_type(template, "AWS::Lambda::Function") if f["Handler"] == "progress_api/run.sh"
     ]
-    api = ApiSettings.from_env(function["Environment"]["Variables"])
+    api = ApiSettings.from_env(found_by(function["Environment"]["Variables"]))
     assert api.stream_seconds is not None
     assert api.stream_seconds < function["Timeout"]
     assert api.json_log
+
+
+def test_watchers_cannot_take_the_concurrency_of_all_other_functions(
+    synthesized: Synthesize, template: Template
+) -> None:
+    reserved = {
+        f["Handler"]: f["ReservedConcurrentExecutions"]
+        for f in of_type(template, "AWS::Lambda::Function")
+        if "ReservedConcurrentExecutions" in f
+    }
+    assert reserved == {"progress_api/run.sh": load_environment("prod").api_concurrency}
+    # and a new account, which has none to reserve, can do without
+    functions = of_type(synthesized(load_environment("dev")), "AWS::Lambda::Function")
+    assert all("ReservedConcurrentExecutions" not in function for function in functions)
 
 
 def test_the_api_keeps_an_access_log_where_the_account_lets_it(synthesized: Synthesize) -> None:
@@ -186,6 +221,58 @@ def test_a_user_pool_lets_holders_of_its_tokens_call_the_api(synthesized: Synthe
     assert kinds == {"COGNITO_USER_POOLS"}
 
 
+def test_reading_and_kicking_off_need_scopes_of_their_own_where_the_environment_asks_for_them(
+    synthesized: Synthesize,
+) -> None:
+    pool = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_a1b2c3"
+    template = synthesized(environment(user_pool_arn=pool, user_pool_scopes=True))
+    # given the scopes that the stack adds to the pool
+    (server,) = of_type(template, "AWS::Cognito::UserPoolResourceServer")
+    made = {f"{server['Identifier']}/{scope['ScopeName']}" for scope in server["Scopes"]}
+    # then reading takes either of them, and all else the one for writing
+    read, write = "background-jobs-prod/read", "background-jobs-prod/write"
+    assert made == {read, write}
+    found = {
+        (method["HttpMethod"], tuple(sorted(method["AuthorizationScopes"])))
+        for method in of_type(template, "AWS::ApiGateway::Method")
+    }
+    assert found == {
+        ("GET", (read, write)),
+        ("HEAD", (read, write)),
+        ("POST", (write,)),
+        ("PUT", (write,)),
+        ("DELETE", (write,)),
+    }
+
+
+def test_scopes_without_a_user_pool_are_refused() -> None:
+    with pytest.raises(ValueError, match="user_pool_scopes needs the pool; set user_pool_arn"):
+        environment(user_pool_scopes=True)
+
+
+def test_roles_are_assumed_for_this_accounts_tasks_and_this_environments_schedules_only(
+    template: Template,
+) -> None:
+    trust: dict[str, set[str]] = {}
+    for role in of_type(template, "AWS::IAM::Role"):
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]:
+            for keys in resolved(statement).values():
+                for key, value in keys.items():
+                    trust.setdefault(f"{text_of(statement['Principal']['Service'])} {key}", set()).add(value)
+    here = "AWS::Region:AWS::AccountId"
+    assert trust == {
+        "ecs-tasks.amazonaws.com aws:SourceAccount": {"AWS::AccountId"},
+        "ecs-tasks.amazonaws.com aws:SourceArn": {f"arn:AWS::Partition:ecs:{here}:*"},
+        # CDK's own
+        "states.amazonaws.com aws:SourceAccount": {"AWS::AccountId"},
+        "states.amazonaws.com aws:SourceArn": {f"arn:AWS::Partition:states:{here}:stateMachine:*"},
+        "scheduler.amazonaws.com aws:SourceAccount": {"AWS::AccountId"},
+        "scheduler.amazonaws.com aws:SourceArn": {
+            f"arn:AWS::Partition:scheduler:{here}:schedule-group/{schedule_group('prod')}"
+        },
+    }
+
+
 def test_a_service_is_what_it_was_configured_to_be(synthesized: Synthesize) -> None:
     (task,) = of_type(synthesized(environment()), "AWS::ECS::TaskDefinition")
     assert task["Family"] == task_family("prod", "billing")
@@ -198,6 +285,37 @@ def test_a_service_is_what_it_was_configured_to_be(synthesized: Synthesize) -> N
     assert container["StopTimeout"] == 120
     assert {"Name": "LOG_LEVEL", "Value": "DEBUG"} in container["Environment"]
     assert container["Secrets"] == [{"Name": name, "ValueFrom": arn} for name, arn in BILLING.secrets.items()]
+
+
+def test_a_service_has_the_disk_the_init_process_and_the_log_mode_that_it_asks_for(
+    synthesized: Synthesize,
+) -> None:
+    asking = BILLING.model_copy(
+        update={"ephemeral_storage_gib": 100, "init_process": True, "log_mode": "blocking"}
+    )
+    for service, disk, init, mode in ((BILLING, None, None, "non-blocking"), (asking, 100, True, "blocking")):
+        (task,) = of_type(synthesized(environment(services=(service,))), "AWS::ECS::TaskDefinition")
+        (container,) = task["ContainerDefinitions"]
+        assert task.get("EphemeralStorage", {}).get("SizeInGiB") == disk
+        assert container.get("LinuxParameters", {}).get("InitProcessEnabled") == init
+        assert container["LogConfiguration"]["Options"]["mode"] == mode
+
+
+@pytest.mark.parametrize("fields", [{"ephemeral_storage_gib": 20}, {"log_mode": "sometimes"}])
+def test_what_fargate_does_not_offer_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        ServiceConfig(name="billing", image="b", **fields)
+
+
+def test_tasks_have_the_tags_that_tell_what_each_service_costs(template: Template) -> None:
+    (task,) = of_type(template, "AWS::ECS::TaskDefinition")
+    tags = {tag["Key"]: tag["Value"] for tag in task["Tags"]}
+    assert tags == {"background-jobs:service": "default", "background-jobs:environment": "prod"}
+    # a task takes them from its definition only where the launch says so, and where tagging is allowed
+    (machine,) = of_type(template, "AWS::StepFunctions::StateMachine")
+    assert '"PropagateTags": "TASK_DEFINITION"' in text_of(machine["DefinitionString"])
+    (tagging,) = allowing(template, "ecs:TagResource")
+    assert tagging["Condition"] == {"StringEquals": {"ecs:CreateAction": "RunTask"}}
 
 
 def test_each_service_has_roles_of_its_own_that_allow_what_it_needs(synthesized: Synthesize) -> None:
@@ -227,14 +345,8 @@ def test_who_reads_payloads_can_tell_an_expired_one_from_a_forbidden_one(templat
 
 def test_a_service_on_spot_is_known_to_whoever_starts_executions(synthesized: Synthesize) -> None:
     template = synthesized(environment(services=(BILLING, ServiceConfig(name="reports", image="reports"))))
-    (cluster,) = of_type(template, "AWS::ECS::Cluster")
-    assert cluster["CapacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
-    known = {
-        f["Environment"]["Variables"].get("BACKGROUND_JOBS_SPOT_SERVICES")
-        for f in of_type(template, "AWS::Lambda::Function")
-        if f["Handler"] == "start_orchestration.handler.handler"
-    }
-    assert known == {"billing"}
+    (layer,) = unpacked_settings(template).glob("*.json")
+    assert json.loads(layer.read_text())["BACKGROUND_JOBS_SPOT_SERVICES"] == "billing"
 
 
 def awsvpc(template: Template) -> dict[str, Any]:
@@ -278,7 +390,7 @@ def test_an_existing_network_can_be_used(synthesized: Synthesize) -> None:
 
 
 def test_data_outlives_the_stack_where_it_is_to_be_kept(synthesized: Synthesize) -> None:
-    for keep, policy in ((True, "Retain"), (False, "Delete")):
+    for keep, policy in ((True, "RetainExceptOnCreate"), (False, "Delete")):
         template = synthesized(environment(keep_data=keep, customer_key=True))
         kept = [
             resource["DeletionPolicy"]
@@ -335,13 +447,14 @@ def test_a_customer_key_encrypts_all_that_is_stored(synthesized: Synthesize) -> 
 
 def test_a_customer_key_is_used_through_the_services_that_store_only(synthesized: Synthesize) -> None:
     (key,) = of_type(synthesized(environment(customer_key=True)), "AWS::KMS::Key")
-    root, through, logs = key["KeyPolicy"]["Statement"]
+    root, through, logs, rules = key["KeyPolicy"]["Statement"]
     assert text_of(root["Principal"]["AWS"]).endswith(":root")
     condition = through["Condition"]["StringEquals"]
     assert [text_of(name).split(".")[0] for name in condition["kms:ViaService"]] == ["dynamodb", "s3", "sqs"]
     assert condition["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
     assert text_of(logs["Principal"]["Service"]).startswith("logs.")
-    assert not [a for s in (through, logs) for a in s["Action"] if "*" in a]
+    assert rules["Principal"] == {"Service": "events.amazonaws.com"}
+    assert not [a for s in (through, logs, rules) for a in s["Action"] if "*" in a]
 
 
 def test_retention_and_sizes_are_those_of_the_environment(synthesized: Synthesize) -> None:
@@ -379,7 +492,9 @@ def test_stream_mappings_give_poison_records_up_and_keep_them(template: Template
     for mapping in mappings:
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         assert mapping["BisectBatchOnFunctionError"] is True
-        assert mapping["MaximumRetryAttempts"] < 10_000
+        # a number of retries may be spent in minutes; the record's age ends them, before the stream forgets it
+        assert mapping.get("MaximumRetryAttempts", -1) == -1
+        assert 3_600 <= mapping["MaximumRecordAgeInSeconds"] < 86_400
         assert "OnFailure" in mapping["DestinationConfig"]
     # and what they can never read, they send there themselves
     (queue,) = [name for name, r in template["Resources"].items() if r["Type"] == "AWS::SQS::Queue"]
@@ -422,7 +537,37 @@ def test_events_that_the_bus_could_not_deliver_are_kept_too(template: Template) 
     invoked = of_type(template, "AWS::Lambda::EventInvokeConfig")
     assert all("OnFailure" in config["DestinationConfig"] for config in invoked)
     names = sorted(text_of(config["FunctionName"])[: len("FunctionsKickOff")] for config in invoked)
-    assert names == ["FunctionsEndOrch", "FunctionsKickOff"]
+    assert names == ["FunctionsEndOrch", "FunctionsKickOff", "FunctionsNoteDel"]
+
+
+def test_what_a_rule_cannot_deliver_goes_to_the_queue_that_has_an_alarm(template: Template) -> None:
+    # given every rule of the stack
+    rules = of_type(template, "AWS::Events::Rule")
+    assert len(rules) == 6
+    # then each of its targets has the failure queue for what it cannot be handed
+    queues = {text_of(t["DeadLetterConfig"]["Arn"]) for rule in rules for t in rule["Targets"]}
+    ((queue, _),) = [(n, r) for n, r in template["Resources"].items() if r["Type"] == "AWS::SQS::Queue"]
+    assert queues == {queue}
+    # and that queue takes it from rules of this account
+    policy = [
+        statement | {"Resource": text_of(statement["Resource"]), "Condition": resolved(statement)}
+        for made in of_type(template, "AWS::SQS::QueuePolicy")
+        for statement in made["PolicyDocument"]["Statement"]
+    ]
+    rule = "arn:AWS::Partition:events:AWS::Region:AWS::AccountId:rule/any"
+    here = {"aws:SourceAccount": ["AWS::AccountId"], "aws:SourceArn": [rule], "aws:SecureTransport": ["true"]}
+    elsewhere = here | {"aws:SourceAccount": ["210987654321"]}
+    for context, expected in ((here, True), (elsewhere, False)):
+        request = Request("sqs:SendMessage", queue, context)
+        assert lets(policy, "events.amazonaws.com", request) is expected
+    # and its alarm rings for the first message
+    (alarm,) = [
+        a
+        for a in of_type(template, "AWS::CloudWatch::Alarm")
+        if a.get("MetricName") == "ApproximateNumberOfMessagesVisible"
+    ]
+    assert text_of(alarm["Dimensions"][0]["Value"]) == queue
+    assert alarm["Threshold"] == 1
 
 
 @pytest.mark.parametrize("name", ["dev", "prod", "local"])

@@ -1,9 +1,12 @@
 """Settings from variables and from the outputs of a stack, and what is said of those that are missing."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from background_jobs.core.errors import InvalidSettings, MissingSettings
-from background_jobs.settings import ContainerSettings, Settings
+from background_jobs.settings import SETTINGS_FILE, ContainerSettings, Settings
 
 SETTINGS = Settings(
     environment="test",
@@ -47,3 +50,21 @@ def test_a_container_names_its_variables_as_the_state_machine_does() -> None:
             dict.fromkeys(("JOB_NAME", "ORCHESTRATION_ID", "JOB_ID", "JOB_PARAMS_KEY"), "x")
             | {"JOB_SHARE": "0", "JOB_INDICES": "7", "JOB_PARAMS_BYTES": "0-1"}
         )
+
+
+def test_settings_that_are_too_many_for_variables_are_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "background-jobs.json"
+    file.write_text(json.dumps(SETTINGS.lists_to_env()))
+    variables = SETTINGS.scalars_to_env() | {SETTINGS_FILE: str(file)}
+    assert Settings.from_env(variables) == SETTINGS
+    # and what is set counts first
+    assert Settings.from_env(variables | {"BACKGROUND_JOBS_JOB_NAMES": "c"}).job_names == ("c",)
+
+
+@pytest.mark.parametrize("text", [None, "no JSON"])
+def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "background-jobs.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(InvalidSettings, match=r"BACKGROUND_JOBS_SETTINGS_FILE=.*cannot be read"):
+        Settings.from_env(SETTINGS.to_env() | {SETTINGS_FILE: str(file)})

@@ -139,6 +139,16 @@ def transfer_without_threads() -> "TransferConfig":
     return TransferConfig(use_threads=False)
 
 
+def functions() -> Any:  # noqa: ANN401 -- its types are not installed
+    """Return this process's client of Lambda."""
+    return _client("lambda")
+
+
+def dynamodb_streams() -> Any:  # noqa: ANN401 -- its types are not installed
+    """Return this process's client of the streams of DynamoDB."""
+    return _client("dynamodbstreams")
+
+
 def signed_headers(method: str, url: str, body: bytes) -> dict[str, str]:
     """Return the headers that sign a request to API Gateway (SigV4). Raises ServiceUnreachable."""
     import boto3

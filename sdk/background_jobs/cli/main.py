@@ -15,6 +15,7 @@ from background_jobs.cli.list_orchestrations import list_orchestrations
 from background_jobs.cli.logs import logs
 from background_jobs.cli.plan import plan
 from background_jobs.cli.rebuild import rebuild
+from background_jobs.cli.redrive import redrive
 from background_jobs.cli.rerun import rerun
 from background_jobs.cli.results import results
 from background_jobs.cli.schema import schema
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 app.command("kick-off")(kick_off)
 app.command("list")(list_orchestrations)
-for command in (watch, show, results, failures, logs, cancel, rerun, rebuild, plan, schema):
+for command in (watch, show, results, failures, logs, cancel, rerun, rebuild, redrive, plan, schema):
     app.command()(command)
 app.add_typer(local.app, name="local")
 app.add_typer(schedules.app, name="schedule")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from background_jobs.aws.state_machine import FanOutInput, StateMachine
+from background_jobs.aws.task_definitions import TaskDefinitions
 from background_jobs.core.containers.variables import task_family
 from background_jobs.core.events import Event, OrchestrationStarted
 from background_jobs.core.limits import CONTAINER_SECONDS
@@ -16,9 +17,16 @@ _DEADLINE_GRACE_SECONDS: Final = 300
 
 
 def start_orchestration(
-    events: Sequence[Event], settings: Settings, execution: ExecutionSettings, state_machine: StateMachine
+    events: Sequence[Event],
+    settings: Settings,
+    execution: ExecutionSettings,
+    state_machine: StateMachine,
+    task_definitions: TaskDefinitions,
 ) -> None:
     """Start an execution for each OrchestrationStarted among *events*; starting twice is harmless.
+
+    All its containers run the revision of the task definition that is the latest now: a deployment meanwhile
+    changes neither the image nor the jobs of what runs.
 
     An orchestration without instances needs no execution: the aggregator completes it.
     """
@@ -30,7 +38,7 @@ def start_orchestration(
                     service=event.service,
                     orchestration_id=event.orchestration_id,
                     job_name=event.job_name,
-                    task_definition=task_family(settings.environment, event.service),
+                    task_definition=task_definitions.latest(task_family(settings.environment, event.service)),
                     spot=event.service in execution.spot_services,
                     bucket=settings.payload_bucket,
                     params_key=event.params_key,

@@ -34,6 +34,8 @@ class Metric(StrEnum):
     """Orchestrations in which nothing has moved for too long."""
     EVENTS_REPLACED = "EventsReplaced"
     """Items of the event log that somebody replaced or removed, though it is append-only."""
+    RECORDS_FAILED = "RecordsFailed"
+    """Portions of the event log's stream that a function asked to be given again, each time it did."""
     LAUNCHES_REFUSED = "LaunchesRefused"
     """Calls in which ECS refused to launch a container; counted from the state machine's log."""
 
@@ -45,6 +47,7 @@ COUNTS: Final = frozenset(
         Metric.ORCHESTRATIONS_COMPLETED,
         Metric.ORCHESTRATIONS_STALLED,
         Metric.EVENTS_REPLACED,
+        Metric.RECORDS_FAILED,
         Metric.LAUNCHES_REFUSED,
     }
 )

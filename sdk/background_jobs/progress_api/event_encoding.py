@@ -43,3 +43,21 @@ def encode_event(
 ) -> bytes:
     """Return one server-sent event; *retry* is in milliseconds."""
     return ServerSentEvent(data.model_dump_json(), event=name, id=event_id, retry=retry).encode()
+
+
+def make_padding(length: int) -> bytes:
+    """Return a comment of *length* bytes to follow each event, or nothing if *length* is 0."""
+    # It has no empty line after it, which some readers would take for an event.
+    return b": " + b" " * length + b"\r\n" if length else b""
+
+
+class Heartbeat(ServerSentEvent):
+    """The event that shows that a connection is alive; padded as others are, or a buffer would hold it."""
+
+    def __init__(self, padding: bytes) -> None:
+        super().__init__("{}", event=stream_events.HEARTBEAT)
+        self._padding = padding
+
+    def encode(self) -> bytes:
+        """Return the bytes of the event and its padding."""
+        return super().encode() + self._padding

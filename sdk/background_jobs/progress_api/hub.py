@@ -17,7 +17,12 @@ from background_jobs.core.metrics import FEED_LAG_FIELD
 from background_jobs.core.read_model import FeedItem, ReadModel, Summary
 from background_jobs.core.views import stream_events
 from background_jobs.core.views.orchestration import OrchestrationView
-from background_jobs.progress_api.event_encoding import encode_event, encode_progress, encode_versions
+from background_jobs.progress_api.event_encoding import (
+    encode_event,
+    encode_progress,
+    encode_versions,
+    make_padding,
+)
 from background_jobs.settings import ApiSettings
 
 RETRY_MILLISECONDS: Final = 1_000
@@ -170,6 +175,8 @@ class Hub:
         self._stores = stores
         self._api = api
         self._polls: dict[str, Poll] = {}
+        self.padding = make_padding(api.stream_padding_bytes)
+        """What follows each event of a stream, heartbeats included."""
 
     @asynccontextmanager
     async def _join_poll(self, orchestration_id: str) -> AsyncIterator[Poll]:
@@ -189,9 +196,7 @@ class Hub:
 
     async def events(self, orchestration_id: str, position: Position | None) -> AsyncIterator[bytes]:
         """Yield the events after *position*, or a snapshot first; end when the orchestration does."""
-        # This comment has no empty line after it, which some readers would take for an event.
-        padding = b": " + b" " * self._api.stream_padding_bytes + b"\r\n"
-        padding = padding if self._api.stream_padding_bytes else b""
+        padding = self.padding
         ends_at = time.monotonic() + (self._api.stream_seconds or float("inf"))
         async with self._join_poll(orchestration_id) as poll:
             if position is None:

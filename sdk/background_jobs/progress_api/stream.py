@@ -4,9 +4,10 @@ import asyncio
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Request, Response
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse
 
 from background_jobs.core.views import stream_events
+from background_jobs.progress_api.event_encoding import Heartbeat
 from background_jobs.progress_api.hub import Position
 from background_jobs.progress_api.models import OrchestrationId
 
@@ -50,6 +51,6 @@ async def events(
         hub.events(orchestration_id, position),
         ping=stream_events.HEARTBEAT_SECONDS,
         send_timeout=SEND_SECONDS,
-        ping_message_factory=lambda: ServerSentEvent("{}", event=stream_events.HEARTBEAT),
+        ping_message_factory=lambda: Heartbeat(hub.padding),
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )

@@ -1,0 +1,80 @@
+"""The messages of the failure queue in SQS, to be sent again where they came from."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from background_jobs.aws.clients import reaching_aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+_AT_ONCE: Final = 10
+"""SQS hands out no more."""
+_HIDDEN_SECONDS: Final = 900
+"""For how long a message is nobody else's: as long as a function may run."""
+
+
+class FailureMessage(NamedTuple):
+    """One message, and the receipt with which it is deleted."""
+
+    id: str
+    body: str
+    attributes: dict[str, str]
+    receipt: str
+
+
+class FailureMessages:
+    """The queue *arn*, read to its end."""
+
+    def __init__(self, sqs: "SQSClient", arn: str) -> None:
+        self._sqs = sqs
+        self._arn = arn
+
+    @reaching_aws
+    def receive(self) -> list[FailureMessage]:
+        """Return all messages that are there, each once; `release` those that are to stay."""
+        url = self._url()
+        messages: dict[str, FailureMessage] = {}
+        for received in self._receive_all(url):
+            if received.id in messages:
+                break
+            messages[received.id] = received
+        return list(messages.values())
+
+    def _receive_all(self, url: str) -> Iterator[FailureMessage]:
+        while True:
+            answer = self._sqs.receive_message(
+                QueueUrl=url,
+                MaxNumberOfMessages=_AT_ONCE,
+                MessageAttributeNames=["All"],
+                VisibilityTimeout=_HIDDEN_SECONDS,
+                # Without a wait, SQS asks a few of its servers only, and misses messages.
+                WaitTimeSeconds=1,
+            )
+            messages = answer.get("Messages", [])
+            if not messages:
+                return
+            for message in messages:
+                attributes = {
+                    name: value.get("StringValue", "")
+                    for name, value in message.get("MessageAttributes", {}).items()
+                }
+                yield FailureMessage(
+                    message["MessageId"], message["Body"], attributes, message["ReceiptHandle"]
+                )
+
+    @reaching_aws
+    def delete(self, message: FailureMessage) -> None:
+        """Delete a message whose work is done."""
+        self._sqs.delete_message(QueueUrl=self._url(), ReceiptHandle=message.receipt)
+
+    @reaching_aws
+    def release(self, message: FailureMessage) -> None:
+        """Leave a message in the queue, for others to see at once."""
+        self._sqs.change_message_visibility(
+            QueueUrl=self._url(), ReceiptHandle=message.receipt, VisibilityTimeout=0
+        )
+
+    def _url(self) -> str:
+        *_, account, name = self._arn.split(":")
+        return self._sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]

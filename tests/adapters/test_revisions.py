@@ -1,0 +1,57 @@
+"""Which revision of its task definition an orchestration runs, whatever is deployed meanwhile."""
+
+from typing import Any
+
+from background_jobs.aws import clients
+from background_jobs.aws.state_machine import FanOutInput, StateMachine
+from background_jobs.aws.task_definitions import TaskDefinitions
+from background_jobs.control_plane.start_orchestration import start_orchestration
+from background_jobs.core.containers.variables import task_family
+from background_jobs.settings import ExecutionSettings, Settings
+from tests.unit.histories import started
+
+EXECUTION = ExecutionSettings(state_machine_arn="machine", cluster_arn="cluster")
+
+
+class Started(StateMachine):
+    """Keeps the inputs of executions."""
+
+    def __init__(self) -> None:
+        self.inputs: list[FanOutInput] = []
+
+    def start(self, fan_out: FanOutInput) -> None:
+        self.inputs.append(fan_out)
+
+
+def deploy(settings: Settings, image: str) -> None:
+    containers: Any = [{"name": "job", "image": image, "memory": 512}]
+    family = task_family(settings.environment, "default")
+    clients.ecs().register_task_definition(family=family, containerDefinitions=containers)
+
+
+def start(settings: Settings) -> str:
+    machine = Started()
+    start_orchestration([started(3)], settings, EXECUTION, machine, TaskDefinitions(clients.ecs()))
+    (fan_out,) = machine.inputs
+    return fan_out.task_definition
+
+
+def test_an_orchestration_keeps_the_revision_that_was_the_latest_when_it_began(settings: Settings) -> None:
+    # given an orchestration that began after a deployment
+    deploy(settings, "jobs:1")
+    deploy(settings, "jobs:2")
+    first = start(settings)
+    # when another image is deployed while it runs
+    deploy(settings, "jobs:3")
+    # then its state machine launches the image that it began with, and that of a later one the new one
+    images = [
+        clients.ecs().describe_task_definition(taskDefinition=revision)["taskDefinition"][
+            "containerDefinitions"
+        ][0]["image"]
+        for revision in (first, start(settings))
+    ]
+    assert images == ["jobs:2", "jobs:3"]
+
+
+def test_a_service_that_is_not_deployed_is_left_to_its_launch_to_refuse(settings: Settings) -> None:
+    assert start(settings) == task_family(settings.environment, "default")
