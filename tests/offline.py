@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import psutil
 import pytest
 
@@ -21,6 +22,7 @@ def become_caller(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Orchest
     for name, value in stack.variables.items():
         monkeypatch.setenv(name, value)
     clients._client.cache_clear()
+    boto3.setup_default_session()
     return OrchestrationService()
 
 
