@@ -1,6 +1,7 @@
 """What can never be read: its orchestration ends, everybody says so, and nobody else waits for it."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -200,8 +201,12 @@ def stages_body(count: int) -> str:
 def client(settings: Settings) -> Iterator[TestClient]:
     api = create_app(settings, ApiSettings(allowed_hosts=("testserver",)))
     headers = {"content-type": "application/json"}
+    # how deep a document can be parsed depends on it, and other tests may have raised it
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
     with TestClient(api, raise_server_exceptions=False, headers=headers) as client:
         yield client
+    sys.setrecursionlimit(limit)
 
 
 def test_the_api_refuses_what_cannot_be_stored_and_never_fails(client: TestClient) -> None:
