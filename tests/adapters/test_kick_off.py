@@ -291,3 +291,11 @@ def test_an_unknown_id_is_explained(service: OrchestrationService, name: str) ->
 def test_a_job_name_that_no_job_can_have_is_refused(service: OrchestrationService, name: str) -> None:
     with pytest.raises(InvalidKickOff, match="1 to 80 characters"):
         service.kick_off_job(name, [{}])
+
+
+@pytest.mark.parametrize("params", [{"n": 1}, "n", None, 5])
+def test_params_that_are_no_list_start_nothing_and_are_shown_as_one(
+    service: OrchestrationService, params: Any
+) -> None:
+    with pytest.raises(InvalidKickOff, match=r"params=.* into a list"):
+        service.kick_off_job("double", params)

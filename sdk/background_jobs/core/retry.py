@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from math import nan
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -54,14 +55,18 @@ ONCE = Retry(max_attempts=1)
 class RetryAfter(Exception):
     """Raised by a job: try this instance again after *seconds*, whatever the backoff says.
 
-    A timedelta will do, and a time in the past means at once. With a wait of more than a day, which is no
-    wait but a time or a mistake, the instance gives up.
+    A timedelta will do, and a time in the past means at once. With a wait of more than a day, or with what is
+    no wait but a time or a mistake, the instance gives up.
     """
 
     def __init__(self, seconds: float | timedelta) -> None:
-        self.seconds = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
         # Pickle makes an exception again from its arguments.
-        super().__init__(self.seconds)
+        super().__init__(seconds)
+        span = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
+        try:
+            self.seconds = float(span)
+        except (TypeError, ValueError, OverflowError):
+            self.seconds = nan
 
     @property
     def wait(self) -> float | None:
@@ -73,7 +78,7 @@ class RetryAfter(Exception):
         """Say what was asked for, and what is wrong with it."""
         if self.wait is None:
             return (
-                f"RetryAfter({self.seconds!r}): a job may ask for a wait of up to a day "
+                f"RetryAfter({self.args[0]!r}): a job may ask for a wait of up to a day "
                 f"({limits.DAY_SECONDS:,} s); give it the seconds from now, not a time."
             )
         return f"asked to be tried again after {self.wait:g} s"

@@ -97,7 +97,7 @@ def prepare_kick_off(
     request: KickOffRequest, params: Iterable[object], stores: Stores, settings: Settings
 ) -> OrchestrationStarted:
     """Upload what a kick-off needs, and return the event that will make it real. Raises InvalidParams."""
-    with ParamsSpool() as spool:
+    with ParamsSpool(compared=request.options.key is not None) as spool:
         spool.fill(params, params_writer(request.definition))
         started = _event(request, spool, request.new_id(settings), settings, stores.clock())
         if started.total:
