@@ -209,7 +209,7 @@ class Container:
             ids.job_id(orchestration_id, instance.index),
             instance.index,
             number,
-            self._started.tags,
+            dict(self._started.tags),  # a job may change what it is given
             self._stop_signals.cancelled,
             partial(self._recorder.record_progress, instance.index, number),
         )
