@@ -34,6 +34,8 @@ def alone(params: dict[str, Any], job: JobContext) -> Any:
             os._exit(9)
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "script":
+            subprocess.run(["sh", "-c", "kill 0"], check=False)
         case "large":
             return "x" * 60_000
         case "opaque":
@@ -79,11 +81,12 @@ def test_results_failures_and_progress_arrive_from_another_process(run: Run, sto
 
 
 def test_an_instance_that_ends_its_own_process_is_tried_once_more(run: Run) -> None:
-    successes, failures, _ = run([{}, {"how": "exit"}, {"how": "kill"}, {}])
-    assert [success.index for success in successes] == [0, 3]
-    assert [(failure.error.type, failure.attempts) for failure in failures] == [("ContainerLost", 2)] * 2
+    successes, failures, _ = run([{}, {"how": "exit"}, {"how": "kill"}, {"how": "script"}, {}])
+    assert [success.index for success in successes] == [0, 4]
+    assert [(failure.error.type, failure.attempts) for failure in failures] == [("ContainerLost", 2)] * 3
     assert "exit code 9" in failures[0].error.message
     assert "signal 9" in failures[1].error.message
+    assert "signal 15" in failures[2].error.message
 
 
 @job_name("deaf", process_per_instance=True, timeout=3)

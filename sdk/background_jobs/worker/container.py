@@ -81,7 +81,7 @@ class Container:
             cancellation,
             self._working_time,
             self._recorder.hand_back,
-            current_attempt.is_unwatched,
+            current_attempt,
         )
 
     def work(self) -> int:

@@ -16,6 +16,7 @@ from typing import NoReturn
 from background_jobs.core.errors import ShareLost
 from background_jobs.core.ownership import RangeLost
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
+from background_jobs.worker.descendants import leave_process_group
 from background_jobs.worker.supervisor import OWN_FAILURE, SHARE_LOST, Predecessor, Start
 
 Work = Callable[[SharedCurrentAttempt, Predecessor | None], int]
@@ -41,6 +42,7 @@ def run_to_the_end(
     work: Work, current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None
 ) -> NoReturn:
     """Do *work* in this process, announce how it ended, and end the process."""
+    leave_process_group()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # What interrupts an attempt may come a moment after its end.
     signal.signal(signal.SIGINT, _take_no_notice)
