@@ -1,5 +1,6 @@
 """What tests of the offline stack share: a caller's fixtures, waiting for a condition, and finding containers."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -49,6 +50,15 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def send_to_container(container: int, number: int) -> None:
+    """Send a signal to the outer process of a container and to all that runs below it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        outer = psutil.Process(container)
+        for process in (outer, *outer.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+
 def containers(stack_id: str, orchestration_id: str) -> list[psutil.Process]:
     """Return the outer processes of the containers that work for an orchestration."""
     found = []
@@ -56,7 +66,7 @@ def containers(stack_id: str, orchestration_id: str) -> list[psutil.Process]:
         try:
             if (
                 process.environ().get("ORCHESTRATION_ID") == orchestration_id
-                and os.getpgid(process.pid) == process.pid
+                and os.getsid(process.pid) == process.pid
             ):
                 found.append(process)
         except (psutil.Error, ProcessLookupError):

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -374,6 +375,30 @@ class Sour(Exception):
         raise RuntimeError("no notes")
 
 
+@dataclass(frozen=True)
+class Frozen(Exception):
+    code: int
+
+
+class Selfish(RetryAfter):
+    """It does not call its parent's `__init__`."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+
+
+class Waitless(RetryAfter):
+    @property
+    def wait(self) -> float | None:
+        raise KeyError("Retry-After")
+
+
+class Masked(Exception):
+    @property  # type: ignore[misc] # the same
+    def __class__(self) -> type:
+        raise RuntimeError("no class")
+
+
 def interrupt_main() -> BaseException:
     _thread.interrupt_main()
     time.sleep(60)
@@ -392,6 +417,10 @@ RAISED: dict[str, Callable[[], BaseException]] = {
     "syntax": lambda: SyntaxError("bad template", ("page.html", 3, "{{ x", "7")),  # type: ignore[arg-type] # the same
     "epoch": lambda: RetryAfter(1_764_158_400_000.0),
     "nan": lambda: RetryAfter(math.nan),
+    "frozen": lambda: Frozen(7),
+    "selfish": lambda: Selfish("busy"),
+    "waitless": lambda: Waitless(1),
+    "masked": lambda: Masked("x"),
 }
 
 
@@ -426,6 +455,10 @@ def test_whatever_a_job_raises_is_the_failure_of_its_instance_alone(
         ("SyntaxError", "bad template (page.html, line 3)"),
         ("background_jobs.core.retry.RetryAfter", str(RetryAfter(1_764_158_400_000.0))),
         ("background_jobs.core.retry.RetryAfter", str(RetryAfter(math.nan))),
+        ("tests.adapters.test_worker.Frozen", "7"),
+        ("tests.adapters.test_worker.Selfish", str(RetryAfter(math.nan))),
+        ("tests.adapters.test_worker.Waitless", "(its message cannot be made: KeyError)"),
+        ("tests.adapters.test_worker.Masked", "x"),
     ]
     assert [f.attempts for f in failures or []] == [1] * len(RAISED)
     # each says where it was raised

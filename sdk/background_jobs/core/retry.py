@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from math import nan
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -59,6 +59,9 @@ class RetryAfter(Exception):
     no wait but a time or a mistake, the instance gives up.
     """
 
+    seconds: float = nan
+    """Also of a subclass that does not call this class's `__init__`; then no wait was asked for."""
+
     def __init__(self, seconds: float | timedelta) -> None:
         # Pickle makes an exception again from its arguments.
         super().__init__(seconds)
@@ -99,10 +102,11 @@ def retry_in(error: BaseException, failures: int, retry: Retry, *, draw: float) 
     >>> retry_in(ValueError(), 3, Retry(max_attempts=3), draw=0.5) is None
     True
     """
-    if failures >= retry.max_attempts or isinstance(error, GiveUp):
+    # Asked of the class, because an error of a job may answer anything for its own, or raise.
+    if failures >= retry.max_attempts or issubclass(type(error), GiveUp):
         return None
-    if isinstance(error, RetryAfter):
-        return error.wait
+    if issubclass(type(error), RetryAfter):
+        return cast("RetryAfter", error).wait
     names = {class_name(kind) for kind in type(error).__mro__}
     if names.isdisjoint(retry.retry_on) or not names.isdisjoint(retry.give_up_on):
         return None
