@@ -421,6 +421,7 @@ RAISED: dict[str, Callable[[], BaseException]] = {
     "nan": lambda: RetryAfter(math.nan),
     "frozen": lambda: Frozen(7),
     "selfish": lambda: Selfish("busy"),
+    "selfish by keyword": lambda: Selfish(answer="busy"),
     "waitless": lambda: Waitless(1),
     "masked": lambda: Masked("x"),
 }
@@ -458,6 +459,7 @@ def test_whatever_a_job_raises_is_the_failure_of_its_instance_alone(
         ("background_jobs.core.retry.RetryAfter", str(RetryAfter(1_764_158_400_000.0))),
         ("background_jobs.core.retry.RetryAfter", str(RetryAfter(math.nan))),
         ("tests.adapters.test_worker.Frozen", "7"),
+        ("tests.adapters.test_worker.Selfish", str(RetryAfter("busy"))),  # type: ignore[arg-type] # as it may be given
         ("tests.adapters.test_worker.Selfish", str(RetryAfter(math.nan))),
         ("tests.adapters.test_worker.Waitless", "(its message cannot be made: KeyError)"),
         ("tests.adapters.test_worker.Masked", "x"),

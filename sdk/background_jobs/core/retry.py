@@ -80,8 +80,9 @@ class RetryAfter(Exception):
     def __str__(self) -> str:
         """Say what was asked for, and what is wrong with it."""
         if self.wait is None:
+            asked = self.args[0] if self.args else self.seconds
             return (
-                f"RetryAfter({self.args[0]!r}): a job may ask for a wait of up to a day "
+                f"RetryAfter({asked!r}): a job may ask for a wait of up to a day "
                 f"({limits.DAY_SECONDS:,} s); give it the seconds from now, not a time."
             )
         return f"asked to be tried again after {self.wait:g} s"
