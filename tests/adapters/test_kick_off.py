@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from background_jobs import OrchestrationService, Retry, Stage, job_name
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
+from background_jobs.core import limits
 from background_jobs.core.errors import (
     InvalidKickOff,
     InvalidParams,
@@ -299,3 +300,12 @@ def test_params_that_are_no_list_start_nothing_and_are_shown_as_one(
 ) -> None:
     with pytest.raises(InvalidKickOff, match=r"params=.* into a list"):
         service.kick_off_job("double", params)
+
+
+def test_more_instances_than_an_orchestration_has_start_nothing(
+    service: OrchestrationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "INSTANCES", 3)
+    service.kick_off_job("double", [{}] * 3)
+    with pytest.raises(InvalidKickOff, match="up to 3 instances"):
+        service.kick_off_job("double", iter([{}] * 4))

@@ -9,6 +9,7 @@ from typing import IO, Final, Self, cast
 
 from pydantic import BaseModel
 
+from background_jobs.core import limits
 from background_jobs.core.canonical import canonical_json
 from background_jobs.core.containers import shares
 from background_jobs.core.errors import InvalidKickOff
@@ -41,6 +42,8 @@ class ParamsSpool:
                 "For a single instance, put its object into a list: [...]."
             )
         for index, instance_params in enumerate(params):
+            if index == limits.INSTANCES:
+                raise InvalidKickOff(f"params: an orchestration has up to {limits.INSTANCES:,} instances.")
             line = write(index, instance_params)
             self.file.write(line)
             self._contents.update(line)
