@@ -9,6 +9,7 @@ from pydantic_core import from_json, to_jsonable_python
 from background_jobs.core.canonical import sort_sets
 from background_jobs.core.errors import InvalidParams, InvalidResult
 from background_jobs.core.json_faults import (
+    AN_ITERATOR,
     explain_unwritable,
     find_key_that_is_no_text,
     find_loss,
@@ -34,7 +35,7 @@ def params_line(index: int, params: object) -> bytes:
         )
     try:
         line = _encode(params) + b"\n"
-    except (TypeError, ValueError) as reason:
+    except Exception as reason:
         why = explain_unwritable(params, _encode, reason)
         raise InvalidParams(index, f"they cannot be written as JSON: {why}.") from reason
     if len(line) > INSTANCE_PARAMS_BYTES:
@@ -57,6 +58,8 @@ def result_document(result: object) -> tuple[Any, bytes]:
     Raises InvalidResult, which names the place in it that is at fault, if JSON cannot hold it, or if it is
     larger than RESULT_BYTES.
     """
+    if isinstance(result, Iterator):  # it may have no end
+        raise InvalidResult(f"The result, {describe(result)}, is refused: {AN_ITERATOR}.")
     try:
         plain = _to_plain(result)
         document = _encode(plain)

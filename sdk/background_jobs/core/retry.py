@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from background_jobs.core import limits
-from background_jobs.core.bounds import to_seconds
+from background_jobs.core.bounds import NO_BOOL, to_seconds
 
 
 def _names(value: object) -> object:
@@ -20,7 +20,7 @@ def _names(value: object) -> object:
 
 
 Seconds = Annotated[
-    float, Field(ge=0, le=limits.DAY_SECONDS, allow_inf_nan=False), BeforeValidator(to_seconds)
+    float, Field(ge=0, le=limits.DAY_SECONDS, allow_inf_nan=False), BeforeValidator(to_seconds), NO_BOOL
 ]
 """A span of up to a day, in seconds; a timedelta will do."""
 ErrorNames = Annotated[tuple[str, ...], BeforeValidator(_names)]
@@ -37,9 +37,9 @@ class Retry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_attempts: int = Field(default=3, ge=1, le=limits.RETRY_ATTEMPTS)
+    max_attempts: Annotated[int, NO_BOOL] = Field(default=3, ge=1, le=limits.RETRY_ATTEMPTS)
     base_seconds: Seconds = 1
-    factor: float = Field(default=2, ge=1, le=100, allow_inf_nan=False)
+    factor: Annotated[float, NO_BOOL] = Field(default=2, ge=1, le=100, allow_inf_nan=False)
     max_seconds: Seconds = 300
     jitter: Literal["full", "none"] = "full"
     retry_on: ErrorNames = ("Exception",)
