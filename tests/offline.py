@@ -1,10 +1,12 @@
 """What tests of the offline stack share: a caller's fixtures, waiting for a condition, and finding containers."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import psutil
 import pytest
 
@@ -21,6 +23,7 @@ def become_caller(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Orchest
     for name, value in stack.variables.items():
         monkeypatch.setenv(name, value)
     clients._client.cache_clear()
+    boto3.setup_default_session()
     return OrchestrationService()
 
 
@@ -47,6 +50,15 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def send_to_container(container: int, number: int) -> None:
+    """Send a signal to the outer process of a container and to all that runs below it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        outer = psutil.Process(container)
+        for process in (outer, *outer.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+
 def containers(stack_id: str, orchestration_id: str) -> list[psutil.Process]:
     """Return the outer processes of the containers that work for an orchestration."""
     found = []
@@ -54,7 +66,7 @@ def containers(stack_id: str, orchestration_id: str) -> list[psutil.Process]:
         try:
             if (
                 process.environ().get("ORCHESTRATION_ID") == orchestration_id
-                and os.getpgid(process.pid) == process.pid
+                and os.getsid(process.pid) == process.pid
             ):
                 found.append(process)
         except (psutil.Error, ProcessLookupError):

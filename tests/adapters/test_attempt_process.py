@@ -1,5 +1,6 @@
 """A job with a process for each instance: nothing stays, and everything arrives."""
 
+import atexit
 import ctypes
 import os
 import signal
@@ -34,10 +35,14 @@ def alone(params: dict[str, Any], job: JobContext) -> Any:
             os._exit(9)
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "script":
+            subprocess.run(["sh", "-c", "kill 0"], check=False)
         case "large":
             return "x" * 60_000
         case "opaque":
             return object()
+        case "at exit":
+            atexit.register(Path(params["file"]).write_text, "called")
         case "report":
             job.progress(40, "half way")
     return [os.getpid() == PROCESS, STATE]
@@ -65,6 +70,13 @@ def test_an_instance_with_a_process_of_its_own_leaves_nothing_to_the_next(run: R
     assert STATE == []
 
 
+def test_handlers_that_an_instance_registers_are_called_at_the_end_of_its_process(
+    run: Run, tmp_path: Path
+) -> None:
+    run([{"how": "at exit", "file": str(tmp_path / "flushed")}])
+    assert (tmp_path / "flushed").read_text() == "called"
+
+
 def test_results_failures_and_progress_arrive_from_another_process(run: Run, stores: Stores) -> None:
     successes, failures, orchestration = run([{"how": how} for how in ("large", "raise", "opaque", "report")])
     assert [success.index for success in successes] == [0, 3]
@@ -79,11 +91,12 @@ def test_results_failures_and_progress_arrive_from_another_process(run: Run, sto
 
 
 def test_an_instance_that_ends_its_own_process_is_tried_once_more(run: Run) -> None:
-    successes, failures, _ = run([{}, {"how": "exit"}, {"how": "kill"}, {}])
-    assert [success.index for success in successes] == [0, 3]
-    assert [(failure.error.type, failure.attempts) for failure in failures] == [("ContainerLost", 2)] * 2
+    successes, failures, _ = run([{}, {"how": "exit"}, {"how": "kill"}, {"how": "script"}, {}])
+    assert [success.index for success in successes] == [0, 4]
+    assert [(failure.error.type, failure.attempts) for failure in failures] == [("ContainerLost", 2)] * 3
     assert "exit code 9" in failures[0].error.message
     assert "signal 9" in failures[1].error.message
+    assert "signal 15" in failures[2].error.message
 
 
 @job_name("deaf", process_per_instance=True, timeout=3)

@@ -1,5 +1,6 @@
 import json
-from collections.abc import Iterator
+import pickle
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -11,6 +12,8 @@ from pydantic import BaseModel, Field
 from background_jobs import OrchestrationService, Retry, Stage, job_name
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
+from background_jobs.core import limits
 from background_jobs.core.errors import (
     InvalidKickOff,
     InvalidParams,
@@ -113,7 +116,8 @@ def test_an_unknown_job_is_refused_where_the_jobs_are_known(settings: Settings) 
 def test_an_unknown_service_is_refused_for_stages_too(
     settings: Settings, services: tuple[str, ...], name: str, message: str
 ) -> None:
-    service = OrchestrationService(settings.model_copy(update={"service_names": services}))
+    known = {"service_names": services, "service": next(iter(services), "default")}
+    service = OrchestrationService(settings.model_copy(update=known))
     with pytest.raises(InvalidKickOff, match=message):
         service.kick_off_job("count", [{"n": 1}], service=name)
     with pytest.raises(InvalidKickOff, match=message):
@@ -317,3 +321,46 @@ def test_a_longest_attempt_says_nothing_of_how_long_it_takes(service: Orchestrat
         pass
 
     assert service.kick_off_job(census, [{"n": n} for n in range(100)], parallelism=1).id
+
+
+@pytest.mark.parametrize("params", [{"n": 1}, "n", None, 5])
+def test_params_that_are_no_list_start_nothing_and_are_shown_as_one(
+    service: OrchestrationService, params: Any
+) -> None:
+    with pytest.raises(InvalidKickOff, match=r"params=.* into a list"):
+        service.kick_off_job("double", params)
+
+
+def test_more_instances_than_an_orchestration_has_start_nothing(
+    service: OrchestrationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "INSTANCES", 3)
+    service.kick_off_job("double", [{}] * 3)
+    with pytest.raises(InvalidKickOff, match="up to 3 instances"):
+        service.kick_off_job("double", iter([{}] * 4))
+
+
+def test_the_service_of_the_settings_is_refused_where_the_environment_has_no_such(settings: Settings) -> None:
+    elsewhere = settings.model_copy(update={"service": "biling", "service_names": ("billing",)})
+    with pytest.raises(InvalidKickOff, match="no service 'biling' in this environment"):
+        OrchestrationService(elsewhere).kick_off_job("count", [{"n": 1}])
+
+
+def test_a_service_its_handles_and_their_failures_can_be_handed_to_another_process(
+    service: OrchestrationService, stores: Stores, aggregate: Callable[[], Any]
+) -> None:
+    # given an orchestration that was cancelled
+    orchestration = service.kick_off_job("count", [{"n": 1}])
+    orchestration.cancel()
+    assert close_unfinished(CloseRequest(orchestration_id=orchestration.id), stores) == 1
+    assert [aggregate() for _ in range(2)] == [[], []]
+
+    # when all that a caller holds of it is pickled
+    results = orchestration.results(timeout=0)
+    again, handle, read = pickle.loads(pickle.dumps((service, orchestration, results)))
+
+    # then each works as before
+    assert again.orchestration(orchestration.id).id == handle.id == orchestration.id
+    assert read.failures is not None
+    assert results.failures is not None
+    assert [failure.error for failure in read.failures] == [failure.error for failure in results.failures]

@@ -2,16 +2,21 @@
 
 import multiprocessing
 import os
+import resource
 import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from background_jobs import JobContext, OrchestrationService, Retry, job_name
+from background_jobs.core.events import JobCompleted, JobEvent
 from background_jobs.jobs import Jobs
+from background_jobs.worker.descendants import adopting_orphans
+from background_jobs.worker.process_cleanup import ProcessCleanup
 from tests.offline import is_running
 
 
@@ -90,3 +95,39 @@ def test_a_pool_of_processes_may_stay_from_instance_to_instance(
     POOL.pop().shutdown()
     assert len({success.result for success in successes}) == 1
     assert len(successes) == 3
+
+
+def test_an_attempt_that_returned_keeps_its_outcome_where_the_process_cannot_be_cleaned_up() -> None:
+    """Without a free descriptor, no process can be found."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def attempt() -> JobEvent:
+        os.posix_spawnp("sleep", ["sleep", "600"], os.environ)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        return JobCompleted(orchestration_id="orchestration", at=datetime.now(UTC), index=0, attempts=1)
+
+    with adopting_orphans(), ProcessCleanup(os.getpid()) as cleanup:
+        try:
+            event = cleanup.run(attempt)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+    assert isinstance(event, JobCompleted)
+    assert "what an instance started cannot be ended" in cleanup.failed
+
+
+@job_name("tagger")
+def change_the_tags(params: dict[str, Any], job: JobContext) -> dict[str, str]:
+    found = dict(job.tags)
+    job.tags["customer"] = "nobody"
+    return found
+
+
+def test_an_instance_that_changes_its_tags_changes_those_of_no_other(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    orchestration = service.kick_off_job("tagger", [{}] * 3, parallelism=1, tags={"customer": "acme"})
+    launch(orchestration, jobs=Jobs([change_the_tags]))
+    aggregate()
+    successes, _ = service.get_job_results(orchestration.id, timeout=0)
+    assert [success.result for success in successes] == [{"customer": "acme"}] * 3

@@ -1,7 +1,9 @@
 """What can never be read: its orchestration ends, everybody says so, and nobody else waits for it."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -36,6 +38,23 @@ def ended(service: OrchestrationService, stores: Stores) -> str:
     part = InstanceRange("default", orchestration.id, 0, 2)
     stores.block_log.append(Block(part, 0, 0, "launch 0", body))
     return orchestration.id
+
+
+def test_an_outcome_at_the_end_of_time_holds_up_no_completion(
+    service: OrchestrationService, stores: Stores, aggregate: Callable[[], Any]
+) -> None:
+    # given a container whose clock is at the last moment of the calendar
+    orchestration = service.kick_off_job("halve", [{"n": 1}])
+    late = job_completed(0).model_copy(update={"at": datetime.max.replace(tzinfo=UTC)})
+    part = InstanceRange("default", orchestration.id, 0, 0)
+    stores.block_log.append(Block(part, 0, 0, "launch 0", *cut_bodies([late])))
+
+    # when the stream delivers the outcome, and the completion that follows from it
+    failed = [aggregate() for _ in range(2)]
+
+    # then the orchestration has completed
+    assert failed == [[], []]
+    assert orchestration.summary().completed_at == late.at
 
 
 def put_garbage(settings: Settings, orchestration_id: str, sort: str) -> None:
@@ -200,8 +219,12 @@ def stages_body(count: int) -> str:
 def client(settings: Settings) -> Iterator[TestClient]:
     api = create_app(settings, ApiSettings(allowed_hosts=("testserver",)))
     headers = {"content-type": "application/json"}
+    # how deep a document can be parsed depends on it, and other tests may have raised it
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
     with TestClient(api, raise_server_exceptions=False, headers=headers) as client:
         yield client
+    sys.setrecursionlimit(limit)
 
 
 def test_the_api_refuses_what_cannot_be_stored_and_never_fails(client: TestClient) -> None:

@@ -2,6 +2,7 @@
 
 import _thread
 import asyncio
+import contextlib
 import json
 import math
 import multiprocessing
@@ -11,8 +12,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +31,7 @@ from background_jobs.core.events import JobCompleted, JobErrored, log_partition
 from background_jobs.core.given_up import UnreadableRecord
 from background_jobs.jobs import Jobs
 from background_jobs.settings import Settings
+from background_jobs.worker import coroutines
 from tests.adapters.jobs import Died, ran
 
 
@@ -374,6 +377,30 @@ class Sour(Exception):
         raise RuntimeError("no notes")
 
 
+@dataclass(frozen=True)
+class Frozen(Exception):
+    code: int
+
+
+class Selfish(RetryAfter):
+    """It does not call its parent's `__init__`."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+
+
+class Waitless(RetryAfter):
+    @property
+    def wait(self) -> float | None:
+        raise KeyError("Retry-After")
+
+
+class Masked(Exception):
+    @property  # type: ignore[misc] # the same
+    def __class__(self) -> type:
+        raise RuntimeError("no class")
+
+
 def interrupt_main() -> BaseException:
     _thread.interrupt_main()
     time.sleep(60)
@@ -392,6 +419,11 @@ RAISED: dict[str, Callable[[], BaseException]] = {
     "syntax": lambda: SyntaxError("bad template", ("page.html", 3, "{{ x", "7")),  # type: ignore[arg-type] # the same
     "epoch": lambda: RetryAfter(1_764_158_400_000.0),
     "nan": lambda: RetryAfter(math.nan),
+    "frozen": lambda: Frozen(7),
+    "selfish": lambda: Selfish("busy"),
+    "selfish by keyword": lambda: Selfish(answer="busy"),
+    "waitless": lambda: Waitless(1),
+    "masked": lambda: Masked("x"),
 }
 
 
@@ -426,6 +458,11 @@ def test_whatever_a_job_raises_is_the_failure_of_its_instance_alone(
         ("SyntaxError", "bad template (page.html, line 3)"),
         ("background_jobs.core.retry.RetryAfter", str(RetryAfter(1_764_158_400_000.0))),
         ("background_jobs.core.retry.RetryAfter", str(RetryAfter(math.nan))),
+        ("tests.adapters.test_worker.Frozen", "7"),
+        ("tests.adapters.test_worker.Selfish", str(RetryAfter("busy"))),  # type: ignore[arg-type] # as it may be given
+        ("tests.adapters.test_worker.Selfish", str(RetryAfter(math.nan))),
+        ("tests.adapters.test_worker.Waitless", "(its message cannot be made: KeyError)"),
+        ("tests.adapters.test_worker.Masked", "x"),
     ]
     assert [f.attempts for f in failures or []] == [1] * len(RAISED)
     # each says where it was raised
@@ -617,6 +654,54 @@ def test_a_client_of_a_module_works_for_all_coroutines_of_a_container_and_nothin
     assert [success.result for success in successes] == [
         [n, "nothing", [True] * n + [False]] for n in range(3)
     ]
+
+
+async def leave_a_task_that_cannot_be_cancelled() -> None:
+    async def stay() -> None:
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(600)
+
+    asyncio.get_running_loop().create_task(stay(), name="stays")
+    await asyncio.sleep(0)
+
+
+async def set_a_task_factory_that_makes_nothing() -> None:
+    asyncio.get_running_loop().set_task_factory(lambda *_, **__: None)  # type: ignore[arg-type] # the same
+
+
+async def shut_the_threads_down() -> None:
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [leave_a_task_that_cannot_be_cancelled, set_a_task_factory_that_makes_nothing, shut_the_threads_down],
+)
+def test_what_an_instance_leaves_on_the_event_loop_does_not_reach_the_next(
+    service: OrchestrationService,
+    launch: Callable[..., None],
+    aggregate: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    leave: Callable[[], Coroutine[Any, Any, None]],
+) -> None:
+    monkeypatch.setattr(coroutines, "_CANCEL_SECONDS", 0.01)
+
+    @job_name("leave")
+    async def leave_on_the_loop(params: dict[str, bool]) -> list[str]:
+        found = [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "stays"]
+        await asyncio.create_task(asyncio.to_thread(lambda: None))
+        if params["leaves"]:
+            await leave()
+        return found
+
+    orchestration = service.kick_off_job("leave", [{"leaves": True}, {"leaves": False}], parallelism=1)
+    launch(orchestration, jobs=Jobs([leave_on_the_loop]))
+    aggregate()
+
+    successes, failures = service.get_job_results(orchestration.id, timeout=0)
+    assert failures is None
+    assert [success.result for success in successes] == [[], []]
 
 
 def test_what_interrupts_a_coroutine_is_the_failure_of_its_instance_alone(

@@ -32,7 +32,7 @@ from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.processes import find_processes
 from background_jobs.worker.supervisor import REPLACED, SHARE_LOST
 from tests.chaos.server import FAULTS
-from tests.offline import become_caller, containers, until
+from tests.offline import become_caller, containers, send_to_container, until
 
 TOTAL = 1_000
 CONTAINERS = 8
@@ -109,7 +109,7 @@ class Killer:
                 killed = Counter(share for share, _ in self.deaths)
                 if victims := sorted(share for share in running if killed[share] < 2):
                     share = self._random.choice(victims)
-                    os.killpg(running[share], signal.SIGKILL)
+                    send_to_container(running[share], signal.SIGKILL)
                     self.deaths.append((share, datetime.now(UTC)))
             except (psutil.Error, ProcessLookupError):
                 continue
@@ -153,7 +153,7 @@ class Sleeper:
                 share, age = int(variables["JOB_SHARE"]), time.time() - container.create_time()
                 if share in self.slept or age < 1:
                     continue
-                os.killpg(container.pid, signal.SIGSTOP)
+                send_to_container(container.pid, signal.SIGSTOP)
                 self.slept.add(share)
                 seconds = self._random.uniform(0.5, 3)
                 threading.Timer(seconds, self._wake, [container.pid]).start()
@@ -162,8 +162,7 @@ class Sleeper:
 
     @staticmethod
     def _wake(pid: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGCONT)
+        send_to_container(pid, signal.SIGCONT)
 
 
 def params_of(runs: Path) -> list[dict[str, Any]]:

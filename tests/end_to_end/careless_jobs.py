@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import subprocess
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -56,6 +57,10 @@ def end(params: dict[str, Any], job: JobContext) -> int:
             os._exit(70)
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "terminate":
+            os.kill(os.getpid(), signal.SIGTERM)
+        case "script":  # it ends its process group, as many do that clean up
+            subprocess.run(["sh", "-c", "kill 0"], check=False)
     return job.attempt
 
 

@@ -51,7 +51,8 @@ def test_threads_and_handlers_that_a_job_leaves_behind_get_their_end(
 def test_jobs_that_end_their_process_lose_neither_their_siblings_nor_what_they_printed(
     service: OrchestrationService, stack: LocalStack
 ) -> None:
-    ways = ["", "exit", "kill", "exit", "kill", "exit", ""]
+    reasons = {"exit": "exit code 70", "kill": "signal 9", "terminate": "signal 15", "script": "signal 15"}
+    ways = ["", "exit", "kill", "terminate", "script", "exit", ""]
     orchestration = service.kick_off_job("end", [{"how": way} for way in ways], parallelism=1)
 
     successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
@@ -60,9 +61,8 @@ def test_jobs_that_end_their_process_lose_neither_their_siblings_nor_what_they_p
     assert [(f.index, f.error.type, f.attempts) for f in failures or []] == [
         (n, "ContainerLost", 2) for n in range(1, 6)
     ]
-    reasons = ["exit code 70" if way == "exit" else "signal 9" for way in ways[1:6]]
     assert all(
-        reason in failure.error.message for reason, failure in zip(reasons, failures or [], strict=True)
+        reasons[way] in failure.error.message for way, failure in zip(ways[1:6], failures or [], strict=True)
     )
     log = Path((failures or [])[0].log).read_text()
     assert [log.count(f"last words of {n}") for n in range(1, 6)] == [2] * 5

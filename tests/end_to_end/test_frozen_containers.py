@@ -1,6 +1,5 @@
 """A container that is frozen, given up, and continued after others have done its work."""
 
-import os
 import signal
 import subprocess
 import time
@@ -17,7 +16,7 @@ from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import differences
 from background_jobs.local_stack import LocalStack
 from background_jobs.worker.supervisor import SHARE_LOST
-from tests.offline import containers, until
+from tests.offline import containers, send_to_container, until
 
 TOTAL = 8
 PATIENCE = 60
@@ -55,7 +54,7 @@ def test_a_container_that_slept_changes_nothing_after_the_end_and_begins_nothing
     orchestration = service.kick_off_job("sign", params, parallelism=1)
     until(lambda: orchestration.summary().completed >= 2)
     (frozen,) = containers(stack.stack_id, orchestration.id)
-    os.killpg(frozen.pid, signal.SIGSTOP)
+    send_to_container(frozen.pid, signal.SIGSTOP)
     frozen_at = time.monotonic()
 
     # when another launch does the work to the end, and the first goes on much later
@@ -64,7 +63,7 @@ def test_a_container_that_slept_changes_nothing_after_the_end_and_begins_nothing
     results = service.get_job_results(orchestration.id).successes
     time.sleep(max(0.0, frozen_at + SILENCE - time.monotonic()))
     log, begun = read_log(orchestration), runs.read_text().splitlines()
-    os.killpg(frozen.pid, signal.SIGCONT)
+    send_to_container(frozen.pid, signal.SIGCONT)
     status = psutil.Process(frozen.pid).wait(PATIENCE) if frozen.is_running() else None
 
     # then it ends, and every result and all that is in the log are what they were

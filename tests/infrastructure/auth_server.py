@@ -171,16 +171,20 @@ def _statements_of_policy(iam: Any, arn: str) -> list[Any]:
 
 def main() -> None:
     """Serve, with IAM enforced."""
-    os.environ["AUTH"] = "true"
     options = server.ServerOptions.model_validate_json(sys.argv[1])
     authority = Authority(options.folder)
-    start_api = server._start_api
+    configure, start_api = server._configure, server._start_api
+
+    def configure_with_iam(port: int) -> None:
+        configure(port)
+        os.environ["AUTH"] = "true"
 
     def start_api_as_its_role(*arguments: Any) -> None:
         credentials = authority.admit()
         server.client_variables = lambda *where: client_variables(*where) | credentials  # type: ignore[attr-defined] # not a public name
         start_api(*arguments)
 
+    server._configure = configure_with_iam
     server.substitute = authority.begin  # type: ignore[attr-defined] # not a public name
     server._start_api = start_api_as_its_role  # type: ignore[assignment] # takes the same, unnamed
     server.main(options)

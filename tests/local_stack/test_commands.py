@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -133,6 +134,39 @@ def test_a_teams_own_jobs_run_in_its_own_folder(folder: Path, variables: dict[st
     )
     assert (done.returncode, done.stdout) == (0, "kicked off\n4\n"), done.stderr
     assert "Starting the offline stack" in done.stderr
+
+
+def test_a_helper_process_of_the_jobs_module_holds_up_nothing_and_ends_with_the_stack(
+    folder: Path, variables: dict[str, str]
+) -> None:
+    helper = "import subprocess\nsubprocess.Popen(['sleep', '600'])\n"
+    (folder / "with_helper.py").write_text(helper + JOBS)
+    done = run_command(
+        folder, variables, "run", "--jobs", "with_helper.py", "--", sys.executable, "kick_off.py", "0"
+    )
+    assert (done.returncode, done.stdout) == (0, "kicked off\n4\n"), done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-"])
+def test_the_stack_comes_up_without_standard_input_or_output(
+    folder: Path, variables: dict[str, str], closed: str
+) -> None:
+    words = shlex.join(command("run", "--jobs", "my_jobs.py", "--", "touch", "ran"))
+    done = subprocess.run(
+        f"{words} {closed}", shell=True, cwd=folder, env=variables, stderr=subprocess.PIPE, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / "ran").exists()
+
+
+def test_variables_for_python_and_for_other_emulators_do_not_reach_the_stack(
+    folder: Path, variables: dict[str, str]
+) -> None:
+    hostile = {"PYTHONWARNINGS": "error", "SERVICES": "s3", "AUTH": "true", "LAMBDA_STRICT": "1"}
+    done = run_command(
+        folder, variables | hostile, "run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "0"
+    )
+    assert (done.returncode, done.stdout) == (0, "kicked off\n4\n"), done.stderr
 
 
 def test_jobs_may_be_a_module(folder: Path, variables: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Whatever variables and profiles a developer has, what runs under an offline stack reaches nothing else."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -9,13 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+import ministack
 import pytest
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
-from background_jobs.local_stack.variables import client_variables, replace_variables, unwanted_variables
+from background_jobs.local_stack.variables import (
+    client_variables,
+    emulator_settings,
+    replace_variables,
+    unwanted_variables,
+)
 from background_jobs.settings import Settings
 
 SERVICES = ("dynamodb", "s3", "stepfunctions", "events", "ecs", "logs", "scheduler", "sts")
+HARMLESS = {"DOCKER_HOST", "DOCKER_NETWORK", "HOSTNAME", "TMPDIR"}
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 JOBS = """
 import boto3
@@ -166,6 +174,18 @@ def test_every_variable_that_botocore_reads_is_replaced_or_removed() -> None:
     # BOTO_DISABLE_COMMONNAME is about certificates, and the stack has none.
     left = [name for name, value in _replaced(environ).items() if value == "hostile" and "AWS" in name]
     assert left == []
+
+
+def test_no_variable_of_the_users_is_taken_for_a_setting_of_the_emulator() -> None:
+    """A new version of the emulator may read new ones; those of LocalStack have the same names."""
+    # given every variable that the emulator reads
+    sources = [path.read_text() for path in Path(ministack.__file__).parent.rglob("*.py")]
+    read = {name for source in sources for name in re.findall(r'environ\.get\(\s*"([A-Z]\w+)"', source)}
+    assert read > {"SERVICES", "AUTH", "PERSIST_STATE", "LAMBDA_STRICT"}
+
+    # then all are left out, but for what says where things are on this machine
+    left = read.difference(emulator_settings(dict.fromkeys(read, "")))
+    assert {name for name in left if not name.startswith("AWS_")} <= HARMLESS
 
 
 def test_what_is_the_users_own_stays() -> None:

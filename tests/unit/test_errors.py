@@ -6,6 +6,7 @@ import inspect
 import pickle
 import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,8 @@ INSTANCES = InstanceRange("default", ORCHESTRATION_ID, 0, 9)
 VALUES = {
     "str": "a text",
     "int": 3,
+    "Path": Path("notes/stack.json"),
+    "OSError": PermissionError(13, "Permission denied"),
     "Iterable[str]": ("a", "b"),
     "Mapping[str, object]": {"source": "somebody else"},
     "InstanceRange": INSTANCES,

@@ -89,7 +89,7 @@ def test_an_option_of_another_type_is_refused(option: dict[str, Any], reason: st
         job_name("count", **option)
 
 
-@pytest.mark.parametrize("jobs", [Greet, "greet", 3])
+@pytest.mark.parametrize("jobs", [Greet, "greet", 3, []])
 def test_jobs_that_are_no_list_are_answered_with_what_to_write(jobs: Any) -> None:
     with pytest.raises(InvalidJob, match=r"takes a list of jobs, as in \[ProcessBatch\]"):
         Jobs(jobs)

@@ -51,6 +51,11 @@ OF_SCHEDULES: Final = {*TIMING_OPTIONS, "overlap", "jitter"}
 """What a rerun and a schedule take beside the options of a kick-off."""
 
 
+class Unshowable:
+    def __repr__(self) -> str:
+        raise OSError("no")
+
+
 def list_expected_options(what: str) -> set[str]:
     """Return the options of a kick-off that *what* is to have, too."""
     return {name for name in KickOffOptions.model_fields if (what, name) not in ABSENT}
@@ -205,6 +210,14 @@ def test_what_is_none_is_the_default_and_a_span_becomes_seconds() -> None:
     [
         ({"parallelism": 10_001}, r"^parallelism=10001 must be from 1 to 5, the limit"),
         ({"parallelism": "many"}, "must be from 1 to 5"),
+        ({"parallelism": True}, "^parallelism=True must be from 1 to 5"),
+        ({"parallelism": Unshowable()}, "^parallelism=an object must be from 1 to 5"),
+        ({"timeout": True}, "^A timeout of True s cannot be"),
+        ({"timeout": 10**5_000}, "^A timeout of an object s cannot be"),
+        ({"retry": {"max_attempts": True}}, "a bool is no number"),
+        ({"then": {"job_name": "load", "timeout": True}}, "a bool is no number"),
+        ({"retry": Unshowable()}, "^retry=an object: "),
+        ({"service": Unshowable()}, "^service=an object cannot be"),
         ({"key": "caf\udce9"}, "no text"),
         ({"key": "x" * 257}, "1 to 256 characters, not 257"),
         ({"key": 20261124}, "^key=20261124: a key is a str"),

@@ -57,6 +57,13 @@ def test_params_are_read_as_their_files_name_says(
         ("p.json", '[{"a": 1}\n\n{"a": 2}]', "line 3, index 1", "not JSON: a comma is missing"),
         ("p.json", '[{"a": 1},\n]', "line 2, index 1", "not JSON: a comma stands before the end"),
         ("p.json", '[{"a": 1}]\n[]', "line 2, index 1", "not JSON: something follows the array"),
+        ("p.json", '[{"a": 1, "b": 2, "a": 3}]', "line 1, index 0", "not JSON that can be read: the key 'a'"),
+        (
+            "p.jsonl",
+            '{"a": {"b": 1, "b": 1}}',
+            "line 1",
+            "not JSON that can be read: the key 'b' comes twice",
+        ),
         ("p.json", '[{"a": "b]', "line 1, index 0", "not JSON: Unterminated string"),
         ("p.json", b'[{"a": "\xff"}]', "line 1, index 0", "not UTF-8"),
         ("p.json", "[" * 100_000, "line 1, index 0", "not JSON that can be read"),

@@ -4,7 +4,9 @@ import json
 import math
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr
@@ -43,6 +45,11 @@ class Incomparable(dict[str, int]):
     __hash__ = None
 
 
+class Unreadable(dict[str, int]):
+    def items(self) -> Any:
+        raise OSError("no rows")
+
+
 def test_params_become_one_line_of_json() -> None:
     assert params_line(0, {"text": "zeile\neins ü"}) == '{"text":"zeile\\neins ü"}\n'.encode()
 
@@ -58,6 +65,8 @@ def test_params_become_one_line_of_json() -> None:
         ({"items": [{"price": 1}, {"price": math.nan}]}, r"`items\[1\].price`: .*not JSON compliant"),
         ({"two words": [10**5000]}, r"`\['two words'\]\[0\]`: Exceeds the limit"),
         ({"by id": {1: "a"}}, r"the key 1 \(int\) is no text"),
+        (Unreadable(a=1), "cannot be written as JSON: no rows"),
+        ({"rows": Unreadable(a=1)}, "cannot be written as JSON: .*no rows"),
         ({"pairs": [{(1, 2): "a"}]}, r"`pairs\[0\]`: keys must be"),
         ({"text": "\ud800"}, "`text`: .*surrogates"),
         ({"text": ["a", {"\ud800": 1}]}, r"`text\[1\]`: .*surrogates"),
@@ -100,6 +109,11 @@ def test_results_may_be_models_and_dates() -> None:
         ({1: "a", "1": "b"}, r"the keys 1 \(int\) and '1' \(str\) are the same in JSON"),
         ([Untyped(of={None: 1, "None": 2})], r"`\[0\].of`: the keys None .*are the same"),
         (Row({(1, 2): 1, "1,2": 2}), "`prices`: the keys .*are the same"),
+        (({1: "a", "1": "b"} for _ in range(1)), "is refused: it is an iterator"),
+        ({"rows": [iter([1])]}, r"`rows\[0\]`: it is an iterator"),
+        (Row({"a": map(str, [1])}), "`prices.a`: it is an iterator, .* make a list of it"),
+        (MagicMock(), "it is an iterator"),
+        (count(), "it is an iterator"),
     ],
 )
 def test_results_that_json_cannot_hold_are_refused_with_the_place(result: object, reason: str) -> None:

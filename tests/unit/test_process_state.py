@@ -8,6 +8,7 @@ import locale
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -120,6 +121,12 @@ ACTS: Acts = {
     ),
     "search path": (lambda: sys.path.insert(0, "/nowhere"), lambda: sys.path),
     "search path that is another": (lambda: setattr(sys, "path", []), lambda: sys.path),
+    "finders of modules": (sys.meta_path.clear, lambda: len(sys.meta_path)),
+    "limit of resources": (
+        lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.getrlimit(resource.RLIMIT_FSIZE)[1])),
+        lambda: resource.getrlimit(resource.RLIMIT_FSIZE),
+    ),
+    "profiler of calls": (lambda: sys.setprofile(lambda *_: None), sys.getprofile),
     "arguments": (lambda: sys.argv.append("--verbose"), lambda: sys.argv),
     "warnings": (lambda: warnings.simplefilter("error"), lambda: warnings.filters),
     "disabled log": (
@@ -216,8 +223,6 @@ def leave_descriptors() -> list[int]:
 
 
 def test_a_process_with_too_many_descriptors_is_to_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    import resource
-
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, limits[1]))
     try:
@@ -234,3 +239,21 @@ def test_a_process_with_too_many_descriptors_is_to_be_replaced(monkeypatch: pyte
             assert not state.restore()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_process_with_a_limit_that_cannot_be_raised_is_to_be_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only the soft limit can, unless the process is one of root's."""
+
+    def refuse(*_: object) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with ProcessState() as state:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 40, limits[1]))
+        with monkeypatch.context() as patched:
+            patched.setattr(resource, "setrlimit", refuse)
+            assert "maximum limit" in state.restore()
+        assert not state.restore()
+    assert resource.getrlimit(resource.RLIMIT_FSIZE) == limits

@@ -206,6 +206,13 @@ def test_keys_that_collide_as_text_are_refused(value: Any) -> None:
         result_document(value)
 
 
+def test_a_kick_off_of_more_instances_than_there_can_be_is_not_read() -> None:
+    """Whoever closes them or looks for them would run out of memory."""
+    planted = started(3).model_dump(mode="json") | {"total": 10**12}
+    with pytest.raises(ValueError, match="less than or equal to 10000000"):
+        parse_event(json.dumps(planted))
+
+
 def make_error(name: str, message: str, text: str) -> BaseException:
     """Return an error that was raised by a job, with the source of its line in its traceback."""
     kind = type("E", (Exception,), {"__module__": "job"})

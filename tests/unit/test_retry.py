@@ -1,7 +1,7 @@
 """Whether a failed attempt is followed by another, and when."""
 
 import pickle
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -73,8 +73,15 @@ def test_a_wait_that_is_longer_than_a_day_is_no_wait_and_the_error_says_so(secon
     """A server's Retry-After may be a time; waiting for it would take decades."""
     error = RetryAfter(seconds)
     assert retry_in(error, 1, Retry(), draw=0) is None
-    assert f"RetryAfter({float(seconds)!r})" in str(error)
+    assert f"RetryAfter({seconds!r})" in str(error)
     assert "up to a day" in str(error)
+
+
+@pytest.mark.parametrize("seconds", [datetime(2026, 11, 24, tzinfo=UTC), "soon", None, 10**400])
+def test_what_is_no_wait_gives_the_instance_up_and_the_error_says_so(seconds: Any) -> None:
+    error = RetryAfter(seconds)
+    assert retry_in(error, 1, Retry(), draw=0) is None
+    assert "give it the seconds from now, not a time" in str(error)
 
 
 @pytest.mark.parametrize(

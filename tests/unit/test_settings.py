@@ -43,7 +43,7 @@ def test_a_setting_that_cannot_be_used_is_named_with_its_value() -> None:
 
 
 def test_a_container_names_its_variables_as_the_state_machine_does() -> None:
-    with pytest.raises(MissingSettings, match="JOB_ID, JOB_INDICES, JOB_NAME"):
+    with pytest.raises(MissingSettings, match=r"JOB_ID, JOB_INDICES, JOB_NAME.*given to a container"):
         ContainerSettings.from_env({})
     with pytest.raises(InvalidSettings, match="JOB_INDICES='7'"):
         ContainerSettings.from_env(

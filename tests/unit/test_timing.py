@@ -152,6 +152,12 @@ def test_intervals_count_from_their_start(start: datetime, every: timedelta, mom
         assert latest == [first - every if first - every < moment else first - 2 * every]
 
 
+def test_occurrences_end_with_the_calendar() -> None:
+    start = datetime(9998, 6, 1, tzinfo=UTC)
+    timing = Timing(every=timedelta(days=200), start=start)
+    assert list(timing.after(start)) == [start + n * timedelta(days=200) for n in (1, 2)]
+
+
 def test_a_window_cuts_both_ways() -> None:
     start, end = datetime(2026, 11, 1, 3, tzinfo=UTC), datetime(2026, 11, 4, 3, tzinfo=UTC)
     timing = Timing(cron="0 3 * * *", start=start, end=end)
@@ -231,6 +237,9 @@ AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
         ({"every": timedelta(hours=-1), "start": AT}, "from 1 minute to 366 days"),
         ({"every": timedelta(hours=1)}, "needs a start"),
         ({"cron": "0 3 * * *", "start": AT, "end": AT}, "the window is empty"),
+        ({"every": timedelta(hours=1), "start": datetime.min.replace(tzinfo=UTC)}, "beyond the calendar"),
+        ({"cron": "0 3 * * *", "start": datetime.min.replace(tzinfo=UTC)}, "beyond the calendar"),
+        ({"at": datetime.max.replace(tzinfo=UTC)}, "beyond the calendar"),
     ],
 )
 def test_what_scheduler_cannot_do_is_refused_with_what_to_do_instead(

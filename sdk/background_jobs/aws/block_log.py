@@ -31,6 +31,10 @@ _READERS: Final = 8
 _TRANSACTION_BYTES: Final = 3_500_000
 
 
+def _never() -> bool:
+    return False
+
+
 class BlockLog:
     """The part of the event log that tells of job instances; nothing here can update or delete.
 
@@ -51,7 +55,7 @@ class BlockLog:
         self._retention = retention
         self._clock = clock
         self._reads_outlast_throttling = is_over is not None
-        self._is_over = is_over or (lambda: False)
+        self._is_over = is_over or _never
 
     def until(self, is_over: Callable[[], bool]) -> Self:
         """Return the same log, where throttling is waited out until *is_over* says that time is up."""

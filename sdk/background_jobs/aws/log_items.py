@@ -41,7 +41,8 @@ def to_item(
         SORT_KEY: {"S": key.sort},
         "type": {"S": event.type},
         "document": {"S": event.model_dump_json(exclude_none=True)},
-        EXPIRES_AT: {"N": str(int((event.at + retention).timestamp()))},
+        # In seconds, since a date beyond the year 9999 cannot be.
+        EXPIRES_AT: {"N": str(int(event.at.timestamp() + retention.total_seconds()))},
     }
 
 

@@ -3,7 +3,7 @@
 import codecs
 import json
 from collections.abc import Iterator
-from typing import IO, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 _CHUNK_BYTES: Final = 64 * 1024
 _LONGEST_ITEM: Final = 32 * 1024 * 1024
@@ -11,6 +11,20 @@ _LONGEST_ITEM: Final = 32 * 1024 * 1024
 _LONGEST_TOKEN: Final = 16
 """Where less than this follows an error, it may be a token that was cut, such as ``-Infinity``."""
 _SPACE: Final = " \t\r\n"
+
+
+def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return *pairs* as a dict. Raises ValueError where a key comes twice, as a value would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in found if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} comes twice in one object")
+    return found
+
+
+JSON: Final = json.JSONDecoder(object_pairs_hook=_to_dict)
+"""Reads what stands in files of params."""
 
 
 class Item(NamedTuple):
@@ -34,7 +48,6 @@ class ArrayReader:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._json = json.JSONDecoder()
         self._text = ""
         self._position = 0
         self._line = 1
@@ -65,7 +78,7 @@ class ArrayReader:
     def _read_item(self) -> object:
         while True:
             try:
-                value, end = self._json.raw_decode(self._text, self._position)
+                value, end = JSON.raw_decode(self._text, self._position)
             except json.JSONDecodeError as invalid:
                 if self._is_final(invalid):
                     self._skip(invalid.pos - self._position)

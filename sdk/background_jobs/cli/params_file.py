@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Final
 
-from background_jobs.cli.json_array import ArrayReader, InvalidArray
+from background_jobs.cli.json_array import JSON, ArrayReader, InvalidArray
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.core.limits import INSTANCE_PARAMS_BYTES
 
@@ -100,7 +100,7 @@ class ParamsFile:
         for line in self._lines(file):
             if not line.isspace():
                 try:
-                    yield json.loads(line)
+                    yield JSON.decode(line)
                 except json.JSONDecodeError as invalid:
                     what = invalid.msg.removesuffix(" at")
                     raise self._error(f"not JSON: {what} at column {invalid.colno}") from None

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from background_jobs.core import limits
 from background_jobs.core.payloads import bounded, storable
@@ -27,6 +28,16 @@ def to_seconds(span: object) -> object:
     120.0
     """
     return span.total_seconds() if isinstance(span, timedelta) else span
+
+
+def _refuse_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("no_bool", "a bool is no number")
+    return value
+
+
+NO_BOOL: Final = BeforeValidator(_refuse_bool)
+"""Refuses True and False, which Python and pydantic take for 1 and 0."""
 
 
 def _check_text(text: str) -> str:
@@ -73,14 +84,15 @@ Key = Annotated[str, Field(min_length=1, max_length=limits.KEY_CHARACTERS), Afte
 Tags = Annotated[dict[str, str], AfterValidator(_check_tags)]
 Customer = Annotated[str, Field(min_length=1, max_length=limits.CUSTOMER_BYTES)]
 """The value of the tag `customer`, as a filter."""
-Parallelism = Annotated[int, Field(ge=1, le=limits.PARALLELISM)]
+Parallelism = Annotated[int, Field(ge=1, le=limits.PARALLELISM), NO_BOOL]
 TimeoutSeconds = Annotated[
     float,
     Field(gt=0, le=limits.TIMEOUT_SECONDS, allow_inf_nan=False),
     BeforeValidator(to_seconds),
+    NO_BOOL,
 ]
 """Seconds; a timedelta becomes seconds."""
-TimeoutSpan = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=limits.TIMEOUT_DAYS))]
+TimeoutSpan = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=limits.TIMEOUT_DAYS)), NO_BOOL]
 Reason = Annotated[str, Field(max_length=limits.REASON_CHARACTERS)]
 ErrorType = Annotated[str, _cut_middle(limits.ERROR_TYPE_CHARACTERS)]
 ErrorMessage = Annotated[str, _cut_middle(limits.ERROR_MESSAGE_CHARACTERS)]

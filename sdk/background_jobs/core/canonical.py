@@ -25,8 +25,8 @@ def sort_sets(value: object, plain: object) -> Any:  # noqa: ANN401 -- any JSON
 
     A set has another order in every process. What a serializer of the caller's own made of one is left alone.
 
-    >>> sort_sets({"names": {"b", "a"}}, {"names": ["b", "a"]})
-    {'names': ['a', 'b']}
+    >>> sort_sets({"numbers": {8, 1}}, {"numbers": [8, 1]})
+    {'numbers': [1, 8]}
     """
     if isinstance(value, RootModel):
         return sort_sets(value.root, plain)

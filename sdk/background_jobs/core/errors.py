@@ -21,10 +21,15 @@ class MissingSettings(BackgroundJobsError):
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(sorted(names))
-        super().__init__(
-            f"These settings are missing from the variables of this process: {', '.join(self.names)}. "
-            "A deployed stack prints them as outputs; offline, run your command under "
+        remedy = (
+            "They are given to a container, which runs this file. Offline, have it run for a caller: "
             "`background-jobs local run --jobs FILE -- COMMAND`."
+            if "JOB_NAME" in self.names
+            else "A deployed stack prints them as outputs; offline, run your command under "
+            "`background-jobs local run --jobs FILE -- COMMAND`."
+        )
+        super().__init__(
+            f"These settings are missing from this process's variables: {', '.join(self.names)}. {remedy}"
         )
 
 

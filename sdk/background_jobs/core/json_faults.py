@@ -9,6 +9,7 @@ from pydantic_core import to_jsonable_python
 
 from background_jobs.core.json_places import Part, are_equal, describe, is_container, walk
 
+AN_ITERATOR: Final = "it is an iterator, which can be read only once: make a list of it"
 _NEVER_LOST: Final = frozenset((str, int, bool, type(None)))
 _ANY: Final[TypeAdapter[Any]] = TypeAdapter(Any)
 
@@ -16,7 +17,7 @@ _ANY: Final[TypeAdapter[Any]] = TypeAdapter(Any)
 def explain_unwritable(value: object, write: Callable[[object], object], reason: Exception) -> str:
     """Return why *write* refuses *value*, with the place of the part that is at fault; else *reason*."""
     try:
-        parts = walk(Part("", _unfold(value)))
+        parts = list(walk(Part("", _unfold(value))))
     except Exception:  # noqa: BLE001 -- a serializer of whoever made the value: it is the reason
         return str(reason)
     for part in parts:
@@ -40,7 +41,8 @@ def find_key_that_is_no_text(params: object) -> str | None:
 def find_loss(result: object, plain: object) -> str | None:
     """Return a sentence on what is lost of *result* in *plain*, which pydantic made of it, or None.
 
-    Two keys can be the same text, and a model writes None for a number that is none. Types may change.
+    Two keys can be the same text, and a model writes None for a number that is none. Types may change. What
+    an iterator yields is gone once it is written, so nothing can tell what was lost of it.
     """
     # Comparing is done in C and tells of most results; to search without places is far faster than with them.
     if are_equal(result, plain) or are_equal(written := _unfold(result), plain) or not _may_lose(written):
@@ -48,6 +50,8 @@ def find_loss(result: object, plain: object) -> str | None:
     for part in walk(Part("", written)):
         if isinstance(part.value, float) and not isfinite(part.value):
             return f"{_before(part)}{part.value} is no number in JSON, use None or text"
+        if isinstance(part.value, Iterator):
+            return f"{_before(part)}{AN_ITERATOR}"
         if fault := _find_collision(part.value):
             return f"{_before(part)}{fault}"
     return None
@@ -57,7 +61,7 @@ def _may_lose(written: object) -> bool:
     waiting = [written]
     while waiting:
         part = waiting.pop()
-        if isinstance(part, float) and not isfinite(part):
+        if isinstance(part, Iterator) or (isinstance(part, float) and not isfinite(part)):
             return True
         if isinstance(part, dict) and not all(isinstance(key, str) for key in part):
             return True

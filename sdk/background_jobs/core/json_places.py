@@ -36,10 +36,11 @@ def describe(value: object) -> str:
     >>> describe({"n": 1})
     "{'n': 1} (dict)"
     """
-    return f"{_show(value)} ({type(value).__name__})"
+    return f"{show(value)} ({type(value).__name__})"
 
 
-def _show(value: object) -> str:
+def show(value: object) -> str:
+    """Return the `repr` of *value*, its middle cut where it is long, whatever its `__repr__` does."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001 -- the code of whoever made the value
@@ -102,7 +103,7 @@ def _entries(value: object) -> Iterator[tuple[str, object]]:
         case dict():
             for key, part in value.items():
                 is_name = isinstance(key, str) and key.isidentifier()
-                yield f".{key}" if is_name else f"[{_show(key)}]", part
+                yield f".{key}" if is_name else f"[{show(key)}]", part
         case list() | tuple():
             yield from ((f"[{index}]", part) for index, part in enumerate(value))
         case set() | frozenset():

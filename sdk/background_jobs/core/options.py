@@ -23,6 +23,7 @@ from background_jobs.core.bounds import (
     to_seconds,
 )
 from background_jobs.core.errors import InvalidKickOff
+from background_jobs.core.json_places import show
 from background_jobs.core.lineage import Rerun
 from background_jobs.core.payloads import TOO_DEEP, is_too_deep
 from background_jobs.core.retry import Retry
@@ -202,34 +203,34 @@ def _explain(invalid: ValidationError, most: int) -> str:
     if name == "parallelism":
         return explain_parallelism(error["input"], most)
     explain = _SENTENCES.get(name)
-    return explain(error["input"]) if explain else f"{name}={error['input']!r}: {error['msg']}."
-
-
-_SENTENCES: Final[Mapping[str, Callable[[object], str]]] = {
-    "timeout": lambda value: (
-        f"A timeout of {to_seconds(value)} s cannot be: use more than 0, and up to "
-        f"{limits.TIMEOUT_DAYS} days."
-    ),
-    "key": lambda value: (
-        f"A key has 1 to {limits.KEY_CHARACTERS} characters, not {len(value)}."
-        if isinstance(value, str)
-        else f"key={value!r}: a key is a str."
-    ),
-    "service": lambda value: explain_service(str(value)),
-    "tags": lambda _: f"tags must map str to str, with up to {limits.TAG_CHARACTERS} characters in all.",
-    "parent_id": lambda value: f"parent_id={value!r} is no id of an orchestration.",
-}
+    return explain(error["input"]) if explain else f"{name}={show(error['input'])}: {error['msg']}."
 
 
 def explain_parallelism(parallelism: object, most: int) -> str:
     """Return why *parallelism* cannot be where *most* containers are allowed."""
     return (
-        f"parallelism={parallelism} must be from 1 to {most}, the limit of this environment "
+        f"parallelism={show(parallelism)} must be from 1 to {most}, the limit of this environment "
         "(the setting BACKGROUND_JOBS_MAX_PARALLELISM)."
     )
 
 
-def explain_service(name: str) -> str:
+def explain_service(name: object) -> str:
     """Return why *name* can be no service."""
     most = limits.SERVICE_NAME_CHARACTERS
-    return f"service={name!r} cannot be: a name has 1 to {most} lower-case letters, digits and hyphens."
+    return f"service={show(name)} cannot be: a name has 1 to {most} lower-case letters, digits and hyphens."
+
+
+_SENTENCES: Final[Mapping[str, Callable[[object], str]]] = {
+    "timeout": lambda value: (
+        f"A timeout of {show(to_seconds(value))} s cannot be: use more than 0, and up to "
+        f"{limits.TIMEOUT_DAYS} days."
+    ),
+    "key": lambda value: (
+        f"A key has 1 to {limits.KEY_CHARACTERS} characters, not {len(value)}."
+        if isinstance(value, str)
+        else f"key={show(value)}: a key is a str."
+    ),
+    "service": explain_service,
+    "tags": lambda _: f"tags must map str to str, with up to {limits.TAG_CHARACTERS} characters in all.",
+    "parent_id": lambda value: f"parent_id={show(value)} is no id of an orchestration.",
+}

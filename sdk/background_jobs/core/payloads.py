@@ -9,6 +9,7 @@ from pydantic_core import from_json, to_jsonable_python
 from background_jobs.core.canonical import sort_sets
 from background_jobs.core.errors import InvalidParams, InvalidResult
 from background_jobs.core.json_faults import (
+    AN_ITERATOR,
     explain_unwritable,
     find_key_that_is_no_text,
     find_loss,
@@ -34,7 +35,7 @@ def params_line(index: int, params: object) -> bytes:
         )
     try:
         line = _encode(params) + b"\n"
-    except (TypeError, ValueError) as reason:
+    except Exception as reason:
         why = explain_unwritable(params, _encode, reason)
         raise InvalidParams(index, f"they cannot be written as JSON: {why}.") from reason
     if len(line) > INSTANCE_PARAMS_BYTES:
@@ -57,12 +58,12 @@ def result_document(result: object) -> tuple[Any, bytes]:
     Raises InvalidResult, which names the place in it that is at fault, if JSON cannot hold it, or if it is
     larger than RESULT_BYTES.
     """
+    if isinstance(result, Iterator):  # it may have no end
+        raise InvalidResult(f"The result, {describe(result)}, is refused: {AN_ITERATOR}.")
     try:
-        plain = _to_plain(result)
-        document = _encode(plain)
-    except Exception as reason:
-        why = explain_unwritable(result, lambda part: _encode(_to_plain(part)), reason)
-        raise InvalidResult(f"The result, {describe(result)}, cannot be written as JSON: {why}.") from reason
+        plain, document = _write(result)
+    except ValueError as reason:
+        raise InvalidResult(f"The result, {describe(result)}, {reason}.") from reason
     if len(document) > RESULT_BYTES:
         raise InvalidResult(
             f"The result is {len(document):,} bytes of JSON, and {RESULT_BYTES:,} is the most. "
@@ -79,12 +80,7 @@ def plain_json(value: object) -> Any:  # noqa: ANN401 -- any JSON
     >>> plain_json({"days": (1, 2)})
     {'days': [1, 2]}
     """
-    try:
-        plain = _to_plain(value)
-        document = _encode(plain)
-    except Exception as reason:
-        why = explain_unwritable(value, lambda part: _encode(_to_plain(part)), reason)
-        raise ValueError(f"it cannot be written as JSON: {why}") from reason
+    plain, document = _write(value)
     if fault := find_loss(value, plain):
         raise ValueError(fault)
     return sort_sets(value, from_json(document))
@@ -133,6 +129,16 @@ def storable(text: str) -> str:
 
 
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _write(value: object) -> tuple[Any, bytes]:
+    """Return *value* as plain Python values and as JSON. Raises ValueError, which says why and where not."""
+    try:
+        plain = _to_plain(value)
+        return plain, _encode(plain)
+    except Exception as reason:
+        why = explain_unwritable(value, lambda part: _encode(_to_plain(part)), reason)
+        raise ValueError(f"cannot be written as JSON: {why}") from reason
 
 
 def _encode(plain: object) -> bytes:

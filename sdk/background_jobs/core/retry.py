@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from math import nan
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from background_jobs.core import limits
-from background_jobs.core.bounds import to_seconds
+from background_jobs.core.bounds import NO_BOOL, to_seconds
 
 
 def _names(value: object) -> object:
@@ -19,7 +20,7 @@ def _names(value: object) -> object:
 
 
 Seconds = Annotated[
-    float, Field(ge=0, le=limits.DAY_SECONDS, allow_inf_nan=False), BeforeValidator(to_seconds)
+    float, Field(ge=0, le=limits.DAY_SECONDS, allow_inf_nan=False), BeforeValidator(to_seconds), NO_BOOL
 ]
 """A span of up to a day, in seconds; a timedelta will do."""
 ErrorNames = Annotated[tuple[str, ...], BeforeValidator(_names)]
@@ -36,9 +37,9 @@ class Retry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_attempts: int = Field(default=3, ge=1, le=limits.RETRY_ATTEMPTS)
+    max_attempts: Annotated[int, NO_BOOL] = Field(default=3, ge=1, le=limits.RETRY_ATTEMPTS)
     base_seconds: Seconds = 1
-    factor: float = Field(default=2, ge=1, le=100, allow_inf_nan=False)
+    factor: Annotated[float, NO_BOOL] = Field(default=2, ge=1, le=100, allow_inf_nan=False)
     max_seconds: Seconds = 300
     jitter: Literal["full", "none"] = "full"
     retry_on: ErrorNames = ("Exception",)
@@ -54,14 +55,21 @@ ONCE = Retry(max_attempts=1)
 class RetryAfter(Exception):
     """Raised by a job: try this instance again after *seconds*, whatever the backoff says.
 
-    A timedelta will do, and a time in the past means at once. With a wait of more than a day, which is no
-    wait but a time or a mistake, the instance gives up.
+    A timedelta will do, and a time in the past means at once. With a wait of more than a day, or with what is
+    no wait but a time or a mistake, the instance gives up.
     """
 
+    seconds: float = nan
+    """Also of a subclass that does not call this class's `__init__`; then no wait was asked for."""
+
     def __init__(self, seconds: float | timedelta) -> None:
-        self.seconds = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
         # Pickle makes an exception again from its arguments.
-        super().__init__(self.seconds)
+        super().__init__(seconds)
+        span = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
+        try:
+            self.seconds = float(span)
+        except (TypeError, ValueError, OverflowError):
+            self.seconds = nan
 
     @property
     def wait(self) -> float | None:
@@ -72,8 +80,9 @@ class RetryAfter(Exception):
     def __str__(self) -> str:
         """Say what was asked for, and what is wrong with it."""
         if self.wait is None:
+            asked = self.args[0] if self.args else self.seconds
             return (
-                f"RetryAfter({self.seconds!r}): a job may ask for a wait of up to a day "
+                f"RetryAfter({asked!r}): a job may ask for a wait of up to a day "
                 f"({limits.DAY_SECONDS:,} s); give it the seconds from now, not a time."
             )
         return f"asked to be tried again after {self.wait:g} s"
@@ -94,10 +103,11 @@ def retry_in(error: BaseException, failures: int, retry: Retry, *, draw: float) 
     >>> retry_in(ValueError(), 3, Retry(max_attempts=3), draw=0.5) is None
     True
     """
-    if failures >= retry.max_attempts or isinstance(error, GiveUp):
+    # Asked of the class, because an error of a job may answer anything for its own, or raise.
+    if failures >= retry.max_attempts or issubclass(type(error), GiveUp):
         return None
-    if isinstance(error, RetryAfter):
-        return error.wait
+    if issubclass(type(error), RetryAfter):
+        return cast("RetryAfter", error).wait
     names = {class_name(kind) for kind in type(error).__mro__}
     if names.isdisjoint(retry.retry_on) or not names.isdisjoint(retry.give_up_on):
         return None

@@ -176,6 +176,8 @@ class Jobs:
             if definition.name in self._definitions:
                 raise InvalidJob(f"Two jobs are named {definition.name!r}; each name may be used once.")
             self._definitions[definition.name] = definition
+        if not self._definitions:
+            raise InvalidJob("run_e11_job takes a list of jobs, as in [ProcessBatch], and this one is empty.")
 
     @property
     def names(self) -> list[str]:

@@ -7,7 +7,8 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from tempfile import TemporaryFile
+from typing import IO, Final, Self
 
 from background_jobs.core.errors import BackgroundJobsError
 
@@ -61,21 +62,29 @@ def ask_job_names(
     command: Sequence[str], variables: Mapping[str, str], to_error: Callable[[str], BackgroundJobsError]
 ) -> tuple[str, ...]:
     """Return the job names that *command* prints, or raise what *to_error* makes of the reason why not."""
+    # Files, because a helper process that the main has started may hold a pipe open for ever.
+    with TemporaryFile() as out, TemporaryFile() as err:
+        try:
+            status = subprocess.run(
+                command,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                timeout=_DESCRIBE_SECONDS,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            raise to_error(f"it did not name its jobs within {_DESCRIBE_SECONDS} s.") from None
+        stdout, stderr = map(_read_text, (out, err))
+    if status:
+        raise to_error(f"it ended with status {status}:\n{stderr.strip()}")
     try:
-        done = subprocess.run(
-            command,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_DESCRIBE_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise to_error(f"it did not name its jobs within {_DESCRIBE_SECONDS} s.") from None
-    if done.returncode:
-        raise to_error(f"it ended with status {done.returncode}:\n{done.stderr.strip()}")
-    try:
-        return tuple(json.loads(done.stdout.splitlines()[-1])["job_names"])
+        return tuple(json.loads(stdout.splitlines()[-1])["job_names"])
     except (IndexError, ValueError, KeyError, TypeError):
         raise to_error("it ended without a call of run_e11_job([...]).") from None
+
+
+def _read_text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")

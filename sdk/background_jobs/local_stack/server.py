@@ -31,7 +31,7 @@ from background_jobs.local_stack.processes import STACK_ID, end_all, start_watch
 from background_jobs.local_stack.request_guard import LOCAL_HOSTS, RequestGuard
 from background_jobs.local_stack.stack_check import StackCheck
 from background_jobs.local_stack.substitutions import substitute
-from background_jobs.local_stack.variables import REGION, client_variables
+from background_jobs.local_stack.variables import REGION, client_variables, emulator_settings
 from background_jobs.settings import Settings
 from background_jobs.worker.descendants import adopting_orphans
 
@@ -115,6 +115,8 @@ def _bridge_listener(port: int) -> socket.socket | None:
 
 def _configure(port: int) -> None:
     """Set the emulator's own settings, before it is imported."""
+    for name in emulator_settings(os.environ):
+        del os.environ[name]
     os.environ.update(
         client_variables(port, "function")
         | {

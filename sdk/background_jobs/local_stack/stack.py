@@ -1,5 +1,6 @@
 """The offline stack for its user: it starts within a few seconds, and leaves nothing behind."""
 
+import fcntl
 import os
 import shutil
 import socket
@@ -31,6 +32,8 @@ _START_SECONDS: Final = 60
 _STOP_SECONDS: Final = 5
 _POLL_SECONDS: Final = 0.02
 _LOG_LINES: Final = 15
+_FIRST_FREE: Final = 3
+"""The first descriptor that is none of the standard ones."""
 
 
 class LocalStackError(BackgroundJobsError):
@@ -133,7 +136,8 @@ class LocalStack:
         marks = {STACK_ID: self.stack_id} | ({STACK_PROJECT: str(project)} if project else {})
         with (self.folder / "server.log").open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", self.server, options.model_dump_json()],
+                # Warnings that the user makes errors are those of the user's own code.
+                [sys.executable, "-W", "ignore", "-m", self.server, options.model_dump_json()],
                 env=replace_variables(os.environ, marks),
                 pass_fds=[listener.fileno()],
                 stdin=subprocess.DEVNULL if project else subprocess.PIPE,
@@ -147,7 +151,8 @@ class LocalStack:
         names: tuple[str, ...] = ()
         try:
             # A module of jobs may call AWS while it is imported.
-            names = self.main.describe(replace_variables(os.environ, client_variables(port, "container")))
+            marked = client_variables(port, "container") | {STACK_ID: self.stack_id}
+            names = self.main.describe(replace_variables(os.environ, marked))
         finally:
             publish_job_names(self.folder, names)
         return names
@@ -224,7 +229,10 @@ def log_folder(stack_id: str) -> Path:
 
 def _listen(port: int) -> socket.socket:
     try:
-        return socket.create_server(("127.0.0.1", port), backlog=256)
+        with socket.create_server(("127.0.0.1", port), backlog=256) as listener:
+            # Where this process has no standard input or output, the socket has taken the number of one.
+            above = fcntl.fcntl(listener, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
+            return socket.socket(fileno=above)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise LocalStackError(f"Port {port}: {reason}. Choose another, or 0 for any.") from None

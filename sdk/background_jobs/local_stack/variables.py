@@ -9,6 +9,18 @@ from background_jobs.local_stack.stack_check import access_key
 from background_jobs.settings import Settings
 
 REGION: Final = "us-east-1"
+_EMULATOR_PREFIXES: Final = tuple(
+    f"{prefix}_"
+    for prefix in (
+        *("ALB", "APPSYNC", "ATHENA", "CLOUDTRAIL", "CODEBUILD", "COGNITO", "DOCDB", "DSQL", "EC2", "ECS"),
+        *("EKS", "ELASTICACHE", "GLUE", "IOT", "LAMBDA", "LOCALSTACK", "MINISTACK", "MWAA", "OPENSEARCH"),
+        *("RDS", "REDIS", "S3", "SFN", "SFTP", "SMTP", "TRANSLATE"),
+    )
+)
+_EMULATOR_NAMES: Final = (
+    *("AUTH", "BIND_HOST", "EDGE_PORT", "GATEWAY_PORT", "LOG_LEVEL", "PERSIST_STATE"),
+    *("SERVICES", "STATE_DIR", "USE_SSL"),
+)
 
 
 def caller_variables(port: int, stack_id: str) -> dict[str, str]:
@@ -51,6 +63,14 @@ def replace_variables(environ: Mapping[str, str], variables: Mapping[str, str]) 
     """Return *environ* with *variables* set, and without what is unwanted beside them."""
     unwanted = unwanted_variables(environ, variables)
     return {name: value for name, value in environ.items() if name not in unwanted} | dict(variables)
+
+
+def emulator_settings(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names in *environ* that the emulator would take for its own settings.
+
+    They are meant for another emulator, such as LocalStack, or for anything else.
+    """
+    return tuple(name for name in environ if name in _EMULATOR_NAMES or name.startswith(_EMULATOR_PREFIXES))
 
 
 def _unproxied() -> dict[str, str]:

@@ -74,8 +74,9 @@ class KickOffRequest:
         for name in (self.job_name, *(stage.job_name for stage in stages if stage.service is None)):
             if settings.job_names and name not in settings.job_names:
                 raise UnknownJobName(name, settings.job_names)
-        for service in filter(None, (self.options.service, *(stage.service for stage in stages))):
-            _refuse_service(service, settings.service_names)
+        for service in (self.service(settings), *(stage.service for stage in stages)):
+            if service is not None:
+                _refuse_service(service, settings.service_names)
         limit = settings.max_parallelism
         for parallelism in (self.options.parallelism, *(stage.parallelism for stage in stages)):
             if parallelism is not None and parallelism > limit:
@@ -101,7 +102,7 @@ def prepare_kick_off(
 
     Raises InvalidParams, or InvalidKickOff if the orchestration could not end.
     """
-    with ParamsSpool() as spool:
+    with ParamsSpool(compared=request.options.key is not None) as spool:
         spool.fill(params, params_writer(request.definition))
         started = _event(request, spool, request.new_id(settings), settings, stores.clock())
         _refuse_endless(started, request.definition, settings)

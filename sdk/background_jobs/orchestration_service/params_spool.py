@@ -2,36 +2,53 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import IO, Final, Self, cast
 
+from pydantic import BaseModel
+
+from background_jobs.core import limits
 from background_jobs.core.canonical import canonical_json
 from background_jobs.core.containers import shares
+from background_jobs.core.errors import InvalidKickOff
+from background_jobs.core.json_places import describe
 
 _IN_MEMORY: Final = 8 * 1024 * 1024
 
 
 class ParamsSpool:
-    """A file of params, one JSON object a line; from 8 MB on it is on disk and takes no more memory."""
+    """A file of params, one JSON object a line; from 8 MB on it is on disk and takes no more memory.
 
-    def __init__(self) -> None:
+    Where they are *compared* with those of another kick-off, the digest is that of their canonical JSON.
+    """
+
+    def __init__(self, *, compared: bool = False) -> None:
         self.file = cast("IO[bytes]", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 -- __exit__ closes it
         self.total = 0
         self._contents = hashlib.sha256()
-        self._params = hashlib.sha256()
+        self._canonical = hashlib.sha256() if compared else None
 
     def fill(self, params: Iterable[object], write: Callable[[int, object], bytes]) -> None:
         """Take everything from *params*, each as the line that *write* makes of its index and itself.
 
-        Raises InvalidParams as *write* does, and whatever the iterator raises.
+        Raises InvalidKickOff where that is no iterable of params, InvalidParams as *write* does, and
+        whatever the iterator raises.
         """
+        if isinstance(params, str | bytes | Mapping | BaseModel) or not isinstance(params, Iterable):
+            raise InvalidKickOff(
+                f"params={describe(params)}: params are a list, with one JSON object for each instance. "
+                "For a single instance, put its object into a list: [...]."
+            )
         for index, instance_params in enumerate(params):
+            if index == limits.INSTANCES:
+                raise InvalidKickOff(f"params: an orchestration has up to {limits.INSTANCES:,} instances.")
             line = write(index, instance_params)
             self.file.write(line)
             self._contents.update(line)
-            self._params.update(canonical_json(json.loads(line)) + b"\n")
+            if self._canonical:
+                self._canonical.update(canonical_json(json.loads(line)) + b"\n")
             self.total += 1
 
     @property
@@ -41,8 +58,8 @@ class ParamsSpool:
 
     @property
     def params_digest(self) -> str:
-        """Return a SHA-256 that equal params have in common, in whatever order their keys are written."""
-        return self._params.hexdigest()
+        """Return a SHA-256 of the params; if they are compared, whatever the order of their keys."""
+        return (self._canonical or self._contents).hexdigest()
 
     def manifest(self, orchestration_id: str, count: int) -> IO[bytes]:
         """Return a file of *count* shares, one a line; the state machine launches a container for each."""

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from background_jobs.aws import clients
+from background_jobs.aws.clock import clock as aws_clock
 from background_jobs.aws.scheduler import Scheduler
 from background_jobs.aws.stores import Stores
 from background_jobs.aws.thread_pool import ThreadPool
@@ -44,7 +45,7 @@ class Schedules:
         self,
         settings: Settings,
         stores: Stores,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = aws_clock,
         occurrence_runner: OccurrenceRunner | None = None,
     ) -> None:
         self._settings = settings

@@ -1,8 +1,8 @@
 """Attempts that run in a process of their own, which is forked for each and ends with it."""
 
+import atexit
 import mmap
 import multiprocessing
-import signal
 import threading
 import time
 from dataclasses import replace
@@ -14,6 +14,8 @@ from typing import Any, Final, cast
 from background_jobs.core.events import JobCompleted, JobEvent
 from background_jobs.core.retry import Retry
 from background_jobs.jobs import JobContext, JobDefinition
+from background_jobs.worker.descendants import leave_process_group
+from background_jobs.worker.inner_process import finish
 from background_jobs.worker.instance import Attempt, AttemptLimit, InstanceRunner, describe_error
 from background_jobs.worker.predecessor import judge_lost_attempt
 from background_jobs.worker.result_store import ResultStore, as_document
@@ -62,8 +64,9 @@ class AttemptProcessRunner(InstanceRunner):
     def _run_in_child(
         self, attempt: Attempt, limit: AttemptLimit, cancelled: "_SharedFlag", sender: Connection
     ) -> None:
-        # The attempt may go on after SIGTERM, as it may where it has no process of its own.
-        signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+        leave_process_group()
+        # What was registered before is for the process that forked this one.
+        atexit._clear()  # noqa: SLF001 -- there is no public way
         own, sending = multiprocessing.current_process().pid, threading.Lock()
 
         def record(percent: int, message: str) -> None:
@@ -76,6 +79,7 @@ class AttemptProcessRunner(InstanceRunner):
         event = self._in_child.run(replace(attempt, context=context), limit)
         with sending:
             sender.send(event)
+        finish()
 
     def _stored(self, event: JobEvent, attempt: Attempt) -> JobEvent:
         if not isinstance(event, JobCompleted):

@@ -81,7 +81,7 @@ class Container:
             cancellation,
             self._working_time,
             self._recorder.hand_back,
-            current_attempt.is_unwatched,
+            current_attempt,
         )
 
     def work(self) -> int:
@@ -209,7 +209,7 @@ class Container:
             ids.job_id(orchestration_id, instance.index),
             instance.index,
             number,
-            self._started.tags,
+            dict(self._started.tags),  # a job may change what it is given
             self._stop_signals.cancelled,
             partial(self._recorder.record_progress, instance.index, number),
         )

@@ -18,11 +18,13 @@ class CoroutineRunner:
 
     def __init__(self) -> None:
         self._runner: asyncio.Runner | None = None
+        self._before: tuple[Any, Any, bool] = (None, None, False)
 
     def result_of(self, returned: Any) -> Any:  # noqa: ANN401 -- whatever the job returns
         """Return what a job has *returned*, or its result where it can be awaited.
 
-        Tasks that are left behind are cancelled.
+        Tasks that are left behind are cancelled, and what was set on the loop is undone. Where that is
+        impossible, the next coroutine has a loop of its own.
         """
         if not inspect.isawaitable(returned):
             return returned
@@ -31,25 +33,47 @@ class CoroutineRunner:
             # A context of its own: what an instance sets in context variables is not for the next.
             return runner.run(_wait_for(returned), context=contextvars.copy_context())
         finally:
-            _cancel_tasks(runner.get_loop())
+            if not self._restore(runner.get_loop()):
+                self._abandon(runner)
 
     def _open_runner(self) -> asyncio.Runner:
-        if self._runner is None or self._runner.get_loop().is_closed():
+        if self._runner is None:
             self._runner = asyncio.Runner()
             # A handler that was registered later is called earlier: before those of the jobs' modules.
             atexit.register(self._runner.close)
+            loop = self._runner.get_loop()
+            self._before = loop.get_task_factory(), loop.get_exception_handler(), loop.get_debug()
         return self._runner
+
+    def _restore(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Undo what an instance left on *loop*; tell whether another one may use it."""
+        if loop.is_closed():
+            return False
+        factory, handler, is_debugged = self._before
+        loop.set_task_factory(factory)
+        loop.set_exception_handler(handler)
+        loop.set_debug(is_debugged)
+        # The loop has no public name for it, and no thread can be started once it is set.
+        return _cancel_tasks(loop) and not getattr(loop, "_executor_shutdown_called", False)
+
+    def _abandon(self, runner: asyncio.Runner) -> None:
+        _log.warning("The next instance has another event loop, for this one cannot be put back")
+        atexit.unregister(runner.close)
+        runner.get_loop().close()
+        self._runner = None
 
 
 async def _wait_for(returned: Awaitable[Any]) -> Any:  # noqa: ANN401 -- see above
     return await returned
 
 
-def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    if loop.is_closed() or not (tasks := asyncio.all_tasks(loop)):
-        return
+def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> bool:
+    """Cancel all tasks of *loop*; tell whether all have ended."""
+    if not (tasks := asyncio.all_tasks(loop)):
+        return True
     for task in tasks:
         task.cancel()
     _, still_running = loop.run_until_complete(asyncio.wait(tasks, timeout=_CANCEL_SECONDS))
     if still_running:
         _log.warning("%d tasks that an instance left behind cannot be cancelled", len(still_running))
+    return not still_running

@@ -15,7 +15,9 @@ _CHECKSUM: Final = struct.Struct("=I")
 _NONE: Final = -1
 _END: Final = _RECORD.size + _CHECKSUM.size
 """Where the exit status is that our own code announced, plus one; one byte is written at once."""
-SHARED_BYTES: Final = _END + 1
+_TOLD: Final = _END + 1
+"""Where the outer process says that it hands on a SIGTERM."""
+SHARED_BYTES: Final = _TOLD + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,14 @@ class SharedCurrentAttempt:
     def read_end(self) -> int | None:
         """Return the status with which our own code ended the process; None where a job may have ended it."""
         return self._memory[_END] - 1 if self._memory[_END] else None
+
+    def tell_to_end(self) -> None:
+        """Say that the container is to end; the supervisor says so before it sends SIGTERM."""
+        self._memory[_TOLD] = 1
+
+    def is_told_to_end(self) -> bool:
+        """Tell whether SIGTERM comes from the supervisor, and not from a job or a program of one."""
+        return self._memory[_TOLD] == 1
 
     def is_unwatched(self) -> bool:
         """Tell whether the supervisor of this process is gone."""

@@ -60,6 +60,11 @@ def adopting_orphans() -> Iterator[Descendants]:
         _set_subreaper(0)
 
 
+def leave_process_group() -> None:
+    """Give this process a group of its own: a script that ends with `kill 0` ends the group that it is in."""
+    os.setpgid(0, 0)
+
+
 def find_descendants(root: int, spared: Collection[int] = ()) -> list[int]:
     """Return what runs below *root*, except this process, *spared*, and what is below those."""
     if root == os.getpid() and not has_children():

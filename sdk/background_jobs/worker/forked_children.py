@@ -2,29 +2,25 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import NoReturn
 
 from background_jobs.worker.inner_process import flush_output
 
 
-@contextmanager
-def ending_forked_children() -> Iterator[None]:
+class EndingForkedChildren:
     """A context around what may fork: only the process that entered it goes on after it.
 
     A forked child ends there as a process of Python's ends, with what it returned, raised or gave to
     `sys.exit`; but its handlers of atexit are its parent's, and are not called.
     """
-    process = os.getpid()
-    try:
-        yield
-    except BaseException as error:
-        if os.getpid() != process:
+
+    def __enter__(self) -> None:
+        self._process = os.getpid()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if os.getpid() != self._process:
             _end_child(error)
-        raise
-    if os.getpid() != process:
-        _end_child(None)
 
 
 def _end_child(error: BaseException | None) -> NoReturn:

@@ -16,6 +16,7 @@ from typing import NoReturn
 from background_jobs.core.errors import ShareLost
 from background_jobs.core.ownership import RangeLost
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
+from background_jobs.worker.descendants import leave_process_group
 from background_jobs.worker.supervisor import OWN_FAILURE, SHARE_LOST, Predecessor, Start
 
 Work = Callable[[SharedCurrentAttempt, Predecessor | None], int]
@@ -41,13 +42,14 @@ def run_to_the_end(
     work: Work, current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None
 ) -> NoReturn:
     """Do *work* in this process, announce how it ended, and end the process."""
+    leave_process_group()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # What interrupts an attempt may come a moment after its end.
     signal.signal(signal.SIGINT, _take_no_notice)
     status = _run_work(work, current_attempt, predecessor)
     current_attempt.announce_end(status)
     try:
-        _finish()
+        finish()
     finally:
         os._exit(status)
 
@@ -78,15 +80,15 @@ def _run_work(work: Work, current_attempt: SharedCurrentAttempt, predecessor: Pr
         return OWN_FAILURE
 
 
-def _finish() -> None:
+def finish() -> None:
     """Do what Python does at the end of a process: threads end, then the handlers of atexit are called.
 
     The end of the interpreter itself is left out: it takes tens of milliseconds, and a job's threads that
     still run may crash in it.
     """
-    for finish in (threading._shutdown, atexit._run_exitfuncs, flush_output):  # type: ignore[attr-defined] # noqa: SLF001 -- as multiprocessing does
+    for step in (threading._shutdown, atexit._run_exitfuncs, flush_output):  # type: ignore[attr-defined] # noqa: SLF001 -- as multiprocessing does
         with suppress(BaseException):
-            finish()
+            step()
 
 
 def _take_no_notice(_number: int, _frame: FrameType | None) -> None:

@@ -1,10 +1,7 @@
 """One attempt of one job instance: call the job, and decide the event that says how the attempt ended."""
 
 import random
-import signal
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -15,7 +12,8 @@ from background_jobs.core.retry import Retry, class_name, retry_in
 from background_jobs.jobs import JobContext, JobDefinition
 from background_jobs.worker.coroutines import CoroutineRunner
 from background_jobs.worker.earlier_launches import EarlierAttempts
-from background_jobs.worker.forked_children import ending_forked_children
+from background_jobs.worker.forked_children import EndingForkedChildren
+from background_jobs.worker.interruptions import Interruptible, TimedOut, TimeLimit
 from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.share import InstanceParams
 
@@ -27,10 +25,6 @@ class AttemptLimit(NamedTuple):
     """Infinite where nothing limits the attempt."""
     error_type: str
     message: str
-
-
-class TimedOut(BaseException):
-    """Raised in the middle of an attempt; not an Exception, so that a job's own `except` lets it pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ class InstanceRunner:
         context = attempt.context
         started_at = datetime.now(UTC)
         try:
-            with ending_forked_children(), _interruptible(), _interrupt_after(limit.seconds):
+            with EndingForkedChildren(), Interruptible(), TimeLimit(limit.seconds):
                 result = self._call(attempt)
             result_fields = self._results.store(result, context)
         except TimedOut as error:
@@ -108,7 +102,10 @@ class InstanceRunner:
 
     def _retry_in(self, error: BaseException, attempt: Attempt) -> float | None:
         draw = random.random()  # noqa: S311 -- jitter, not a secret
-        return retry_in(error, attempt.earlier.counted_failures + 1, self._retry, draw=draw)
+        try:
+            return retry_in(error, attempt.earlier.counted_failures + 1, self._retry, draw=draw)
+        except BaseException:  # noqa: BLE001 -- a RetryAfter of a job's own may raise where it is asked for its wait
+            return None
 
 
 def job_errored_event(
@@ -159,35 +156,6 @@ def _traceback_of(error: BaseException) -> str:
         return "".join([*traceback.format_tb(trace), class_name(type(error)), "\n", note])
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let SIGINT raise KeyboardInterrupt here, whoever sends it; outside of attempts it does nothing."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _interrupt_after(seconds: float) -> Iterator[None]:
-    """Raise TimedOut in this thread after *seconds*, between two steps of the interpreter or in a sleep."""
-    if seconds == float("inf"):
-        yield
-        return
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise TimedOut
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def _drop_own_frames(trace: TracebackType | None) -> TracebackType | None:
     """Return *trace* from the job's first frame on; all of it where the error is our own."""
     part = trace
@@ -198,4 +166,4 @@ def _drop_own_frames(trace: TracebackType | None) -> TracebackType | None:
 
 def _is_own_frame(part: TracebackType) -> bool:
     module = str(part.tb_frame.f_globals.get("__name__", ""))
-    return module.startswith("background_jobs.") or module == "contextlib"
+    return module.startswith("background_jobs.")

@@ -32,6 +32,12 @@ class ProcessCleanup:
         """Return how *attempt* ended, once the process is as it was before."""
         event = self._state.run(attempt, *args)
         timed_out = isinstance(event, JobAttemptFailed | JobErrored) and event.error.type in TIMEOUTS
-        processes, state = self._processes.end(timed_out=timed_out), self._state.restore()
+        processes, state = self._end_processes(timed_out=timed_out), self._state.restore()
         self.failed = processes or state
         return event
+
+    def _end_processes(self, *, timed_out: bool) -> str:
+        try:
+            return self._processes.end(timed_out=timed_out)
+        except Exception as error:  # noqa: BLE001 -- the end of the attempt must not be lost with what it did
+            return f"what an instance started cannot be ended ({type(error).__name__}: {error})"

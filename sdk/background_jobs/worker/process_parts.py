@@ -8,6 +8,7 @@ import gc
 import locale
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -26,6 +27,9 @@ _SIGNALS: Final = (
 )
 _TIMERS: Final = {signal.SIGVTALRM: signal.ITIMER_VIRTUAL, signal.SIGPROF: signal.ITIMER_PROF}
 """The timers of these signals end a process that has no handler for them."""
+_LIMITS: Final = tuple(
+    getattr(resource, f"RLIMIT_{name}") for name in ("AS", "CPU", "DATA", "FSIZE", "NOFILE", "NPROC")
+)
 # Without the conversion to enumerations, which takes ten times as long as the call.
 _signal: Final = import_module("_signal")
 _environ: Final[Any] = os.environ
@@ -100,6 +104,25 @@ def _write_start_method(before: str | None) -> None:
     multiprocessing.set_start_method(before, force=True)
 
 
+def _read_limits() -> list[tuple[int, int]]:
+    return [resource.getrlimit(limit) for limit in _LIMITS]
+
+
+def _write_limits(before: list[tuple[int, int]]) -> None:
+    for limit, soft_and_hard in zip(_LIMITS, before, strict=True):
+        resource.setrlimit(limit, soft_and_hard)
+
+
+def _read_tracing() -> tuple[Any, Any]:
+    return sys.gettrace(), sys.getprofile()
+
+
+def _write_tracing(before: tuple[Any, Any]) -> None:
+    trace, profile = before
+    sys.settrace(trace)
+    sys.setprofile(profile)
+
+
 def _read_hooks() -> tuple[Any, ...]:
     return sys.excepthook, sys.unraisablehook, threading.excepthook
 
@@ -126,6 +149,11 @@ PARTS: Final = (
     Part("variables", _read_variables, _write_variables),
     Part("handlers of signals", _read_handlers, _write_handlers),
     Part("blocked signals", _read_mask, _write_mask),
+    Part("limits of resources", _read_limits, _write_limits),
+    Part(
+        "priority", partial(os.getpriority, os.PRIO_PROCESS, 0), partial(os.setpriority, os.PRIO_PROCESS, 0)
+    ),
+    Part("tracing", _read_tracing, _write_tracing),
     Part("locale", partial(locale.setlocale, locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL)),
     Part("time-out of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
     Part("folder of temporary files", lambda: tempfile.tempdir, partial(setattr, tempfile, "tempdir")),
@@ -139,6 +167,7 @@ PARTS: Final = (
     Part("start method of multiprocessing", _read_start_method, _write_start_method),
     _list("handlers of the log", logging.root, "handlers"),
     _list("search path", sys, "path"),
+    _list("finders of modules", sys, "meta_path"),
     _list("arguments", sys, "argv"),
     _list("filters of warnings", warnings, "filters"),
 )

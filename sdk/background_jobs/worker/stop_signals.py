@@ -13,6 +13,7 @@ from background_jobs.aws.event_log import EventLog
 from background_jobs.core.events import JobError, OrchestrationCancelled, OrchestrationStarted
 from background_jobs.core.limits import LOOK_SECONDS
 from background_jobs.core.task_failure import ORCHESTRATION_TIMEOUT
+from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.instance import AttemptLimit
 from background_jobs.worker.working_time import WorkingTime
 
@@ -27,8 +28,8 @@ _log = logging.getLogger(__name__)
 class StopSignals:
     """A context in which a thread watches for reasons to stop; it calls *on_sigterm* when SIGTERM comes.
 
-    Where *is_unwatched* tells that the outer process is gone, the process ends at once: nobody would know of
-    it, and its share is launched again.
+    Where the outer process is gone, this one ends at once: nobody would know of it, and its share is
+    launched again. *supervisor* is what the two share.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 -- each is another reason to stop
@@ -38,16 +39,16 @@ class StopSignals:
         cancellation: OrchestrationCancelled | None,
         working_time: WorkingTime,
         on_sigterm: Callable[[], None],
-        is_unwatched: Callable[[], bool],
+        supervisor: SharedCurrentAttempt,
     ) -> None:
         self.cancelled = threading.Event()
         self.terminated = False
-        """Whether SIGTERM came."""
+        """Whether the container was told to end."""
         self._event_log = event_log
         self._started = started
         self._working_time = working_time
         self._on_sigterm = on_sigterm
-        self._is_unwatched = is_unwatched
+        self._supervisor = supervisor
         self._reason = ""
         self._note_cancellation(cancellation)
         self._closed = threading.Event()
@@ -99,6 +100,10 @@ class StopSignals:
         self._thread.join()
 
     def _handle_sigterm(self, _number: int, _frame: object) -> None:
+        if not self._supervisor.is_told_to_end():
+            # A job has sent it, or a program of one: it ends the process of that job, as it ends any other.
+            _end_on_sigterm()
+            os.kill(os.getpid(), signal.SIGTERM)
         # A handler may take no lock, for the code that it interrupts may hold it; the thread does the rest.
         self.terminated = True
         self._working_time.shorten()
@@ -107,7 +112,7 @@ class StopSignals:
         ticks = 0
         while not self._closed.wait(_TICK_SECONDS):
             ticks += 1
-            if self._is_unwatched():
+            if self._supervisor.is_unwatched():
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.terminated:
                 self._on_sigterm()

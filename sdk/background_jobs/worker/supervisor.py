@@ -162,6 +162,7 @@ class _Child:
             self._kill_at = min(self._kill_at, now + _SIGTERM_GRACE_SECONDS)
             if not self._is_told:
                 self._is_told = True
+                self._current_attempt.tell_to_end()
                 os.kill(self._pid, signal.SIGTERM)
         if current is not None and now > current.deadline + _TIMEOUT_GRACE_SECONDS:
             self._late, self._kill_at = current, now

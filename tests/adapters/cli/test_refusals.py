@@ -47,7 +47,7 @@ def test_missing_settings_are_named_together(monkeypatch: pytest.MonkeyPatch) ->
     for words in (["list"], ["watch", UNKNOWN], ["kick-off", "halve"], ["rerun", UNKNOWN]):
         refused = run(*words, stdin="")
         assert refused.exit_code == 2
-        assert "process: BACKGROUND_JOBS_ENVIRONMENT, BACKGROUND_JOBS_PAYLOAD_BUCKET." in refused.stderr
+        assert "variables: BACKGROUND_JOBS_ENVIRONMENT, BACKGROUND_JOBS_PAYLOAD_BUCKET." in refused.stderr
 
 
 def test_an_error_of_aws_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None:

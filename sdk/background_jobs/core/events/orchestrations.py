@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, Field
 
+from background_jobs.core import limits
 from background_jobs.core.bounds import CancelReason, ErrorMessage, Note, Place
 from background_jobs.core.containers.delays import DelayReason
 from background_jobs.core.events.base import LogEvent
@@ -47,12 +48,12 @@ class OrchestrationStarted(LogEvent, Lineage):
     type: Literal["OrchestrationStarted"] = "OrchestrationStarted"
     job_name: str
     service: str
-    total: int = Field(ge=0)
+    total: int = Field(ge=0, le=limits.INSTANCES)
     parallelism: int = Field(ge=1)
     params_key: str = ""
     """The object of params, one JSON object a line; empty when there are none."""
     params_digest: str
-    """SHA-256 of the params in canonical JSON (keys sorted), one a line, as hexadecimal digits."""
+    """SHA-256 of the params, one a line, as hexadecimal digits; with a key, of their canonical JSON."""
     shares_key: str = ""
     """The manifest that the state machine fans out over, one share a line; empty when there are none."""
     retry: Retry | None = None

@@ -1,6 +1,7 @@
 """When a schedule is due: its timing, and the arithmetic of its occurrences."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Annotated, Final, Self
@@ -36,6 +37,8 @@ def _round_up(at: datetime) -> datetime:
     """Return *at* in UTC, at a whole minute: Scheduler is no more precise."""
     try:
         minute = at.astimezone(UTC).replace(second=0, microsecond=0)
+        # Occurrences before and after it are looked for.
+        _ = minute - _LONGEST, minute + _LONGEST
         return minute if minute == at else minute + _MINUTE
     except OverflowError:
         raise ValueError(f"{at} is beyond the calendar") from None
@@ -123,7 +126,8 @@ class Timing(BaseModel):
             yield self.at
         elif self.every is not None and self.start is not None:
             nearest = (moment - self.start) // self.every
-            yield from (self.start + number * self.every for number in count(nearest, direction))
+            with suppress(OverflowError):  # the calendar has two ends
+                yield from (self.start + number * self.every for number in count(nearest, direction))
         elif self.cron is not None:
             yield from _cron_occurrences(self.cron, ZoneInfo(self.timezone), moment, direction)
 
