@@ -537,13 +537,13 @@ def test_events_that_the_bus_could_not_deliver_are_kept_too(template: Template) 
     invoked = of_type(template, "AWS::Lambda::EventInvokeConfig")
     assert all("OnFailure" in config["DestinationConfig"] for config in invoked)
     names = sorted(text_of(config["FunctionName"])[: len("FunctionsKickOff")] for config in invoked)
-    assert names == ["FunctionsEndOrch", "FunctionsKickOff", "FunctionsNoteDel"]
+    assert names == ["FunctionsEndOrch", "FunctionsKickOff"]
 
 
 def test_what_a_rule_cannot_deliver_goes_to_the_queue_that_has_an_alarm(template: Template) -> None:
     # given every rule of the stack
     rules = of_type(template, "AWS::Events::Rule")
-    assert len(rules) == 6
+    assert len(rules) == 5
     # then each of its targets has the failure queue for what it cannot be handed
     queues = {text_of(t["DeadLetterConfig"]["Arn"]) for rule in rules for t in rule["Targets"]}
     ((queue, _),) = [(n, r) for n, r in template["Resources"].items() if r["Type"] == "AWS::SQS::Queue"]

@@ -1,19 +1,27 @@
 """What the command line reads and shows: spans, moments, and text that others wrote."""
 
+import io
 import json
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from rich.console import Console
 
+from background_jobs.cli import bars
 from background_jobs.cli.reporting import print_json, print_json_line
 from background_jobs.cli.times import format_duration, parse_duration, parse_time
 from background_jobs.cli.untrusted import printable, printable_json, safe_json
+
+HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
+"""What hides the cursor of a terminal, and shows it (DECTCEM)."""
 
 
 @pytest.mark.parametrize(
@@ -106,3 +114,25 @@ def test_models_are_printed_with_such_characters_escaped(
     assert json.loads(printed) == {"text": text}
     assert printed.replace("\n", "").isprintable()
     assert "Zoë \\u009b2J \\u202egnp.exe\\u2066" in printed
+
+
+def test_sigterm_while_the_bars_are_begun_shows_the_cursor_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a terminal that hides its cursor at the moment when SIGTERM comes
+    class Written(io.StringIO):
+        def write(self, text: str) -> int:
+            length = super().write(text)
+            if text == HIDE:
+                signal.raise_signal(signal.SIGTERM)
+            return length
+
+    written = Written()
+    monkeypatch.setattr(bars, "out", lambda: Console(file=written, force_terminal=True))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        # when bars are begun there
+        with pytest.raises(SystemExit, match="143"), bars.Bars(Mock(job_name="double", id="7c0e0b9a")):
+            pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    # then it shows its cursor again
+    assert written.getvalue().rindex(SHOW) > written.getvalue().rindex(HIDE)

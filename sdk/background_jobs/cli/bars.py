@@ -44,7 +44,7 @@ class Bars:
 
     def __enter__(self) -> Self:
         # The cursor of the terminal is hidden meanwhile, and must come back even if SIGTERM ends the process.
-        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+        signal.signal(signal.SIGTERM, self._terminate)
         self._live.start()
         return self
 
@@ -53,6 +53,11 @@ class Bars:
     ) -> None:
         self._live.stop()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _terminate(self, number: int, _frame: object) -> None:
+        # It may come before `start` has returned, so that `__exit__` is not called.
+        self._live.console.show_cursor()
+        sys.exit(128 + number)
 
 
 class Picture:
