@@ -14,8 +14,6 @@ ENVIRONMENTS: Final = (
         services=(FINGERPRINT,),
         event_bus="background-jobs-dev",
         keep_data=False,
-        # A new account has too few concurrent executions to reserve any.
-        api_concurrency=None,
     ),
     EnvironmentConfig(environment="prod", services=(FINGERPRINT,)),
     EnvironmentConfig(
@@ -26,7 +24,6 @@ ENVIRONMENTS: Final = (
         # These have no meaning on an emulator, or do not work there.
         monitored=False,
         bundled=False,
-        api_concurrency=None,
     ),
 )
 """`local` is the environment of the offline stack, and may be deployed to any emulator."""

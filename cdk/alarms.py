@@ -55,6 +55,11 @@ class Alarms(Construct):
             periods=6,
         )
         self._alarm(
+            "InstancesNotLaunched",
+            "Containers were given up that could not be launched, and their instances are errored",
+            own_metric(environment, Metric.INSTANCES_NOT_LAUNCHED, "Sum"),
+        )
+        self._alarm(
             "FunctionsFail",
             "Functions have raised for a quarter of an hour",
             of_all(functions.all, "Errors"),

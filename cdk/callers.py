@@ -47,7 +47,9 @@ class Callers(Construct):
         storage.grant_call(self.callers)
         storage.grant_rebuild(self.operators)
         stream.grant_redrive(self.operators)
-        self._let_redrive([f for f in functions.all if f is not progress_api.function])
+        self._let_redrive(
+            [f for f in functions.all if f is not progress_api.function], shared.config.event_bus
+        )
         for manager in (self.callers, progress_api.function):
             schedules.grant_manage(manager)
             schedules.grant_make(manager)
@@ -63,9 +65,15 @@ class Callers(Construct):
             Stack.of(self), every_method, "Callers may use all of the API, and of this API only."
         )
 
-    def _let_redrive(self, functions: Iterable[lambda_.Function]) -> None:
+    def _let_redrive(self, functions: Iterable[lambda_.Function], bus: str) -> None:
+        """Let operators invoke *functions*, and read what the rules on *bus* make of an event for them."""
         arns = [function.function_arn for function in functions]
-        self.operators.add_statements(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=arns))
+        rules = Stack.of(self).format_arn(service="events", resource="rule", resource_name=f"{bus}/*")
+        self.operators.add_statements(
+            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=arns),
+            iam.PolicyStatement(actions=["events:ListTargetsByRule"], resources=[rules]),
+        )
+        acknowledge_wildcard(self.operators, rules, "The names of rules are made by CloudFormation.")
 
     def _callers_of(self, service: str, storage: Storage) -> iam.ManagedPolicy:
         """Make a policy for callers of one service, who use neither the API, the history nor schedules."""

@@ -56,10 +56,10 @@ class EnvironmentConfig(BaseModel):
     log_days: int = 30
     function_memory_mib: int = Field(default=1024, ge=128, le=10_240)
     """Of each function; Lambda gives CPU in proportion."""
-    api_concurrency: int | None = Field(default=100, ge=1)
+    api_concurrency: int | None = Field(default=None, ge=1)
     """How many requests and streams the progress API serves at once, so that it leaves the rest to others.
 
-    None for no limit: an account that has fewer than so many and 100 more, as new ones do, can reserve none.
+    None for no limit: a new account has 10 concurrent executions, and none can be reserved of the last 100.
     """
     user_pool_arn: str | None = None
     """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""

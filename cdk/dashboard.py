@@ -61,6 +61,7 @@ class EnvironmentDashboard(Construct):
                 "Trouble",
                 "Sum",
                 Metric.LAUNCHES_REFUSED,
+                Metric.INSTANCES_NOT_LAUNCHED,
                 Metric.ORCHESTRATIONS_STALLED,
                 Metric.EVENTS_REPLACED,
                 Metric.RECORDS_FAILED,

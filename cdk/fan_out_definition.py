@@ -73,10 +73,13 @@ def fan_out_definition(
                     "task_definition.$": "$.task_definition",
                     "spot.$": "$.spot",
                     "params_key.$": "$.params_key",
-                    "container_seconds.$": "$.container_seconds",
                     "share.$": "$$.Map.Item.Value",
                     "left": {"instances": None},
-                    "delay": {"given_up": False, "tries": Tries().model_dump(mode="json")},
+                    "delay": {
+                        "given_up": False,
+                        "container_seconds.$": "$.container_seconds",
+                        "tries": Tries().model_dump(mode="json"),
+                    },
                 },
                 "MaxConcurrencyPath": "$.parallelism",
                 "ToleratedFailurePercentage": 100,
@@ -152,7 +155,11 @@ def _renew_budget() -> _State:
     tries = {f"{name}.$": f"$.delay.tries.{name}" for name in Tries.model_fields if name != "losses"}
     return {
         "Type": "Pass",
-        "Parameters": {"given_up": False, "tries": {**tries, "losses": 0}},
+        "Parameters": {
+            "given_up": False,
+            "container_seconds.$": "$.delay.container_seconds",
+            "tries": {**tries, "losses": 0},
+        },
         "ResultPath": "$.delay",
         "Next": "Launch",
     }
@@ -162,7 +169,8 @@ def _run_container(cluster: str, network: Mapping[str, Any], capacity: Mapping[s
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::ecs:runTask.sync",
-        "TimeoutSecondsPath": "$.container_seconds",
+        # Less with each launch, so that no container outlives its orchestration.
+        "TimeoutSecondsPath": "$.delay.container_seconds",
         "Parameters": {
             **capacity,
             "Cluster": cluster,
@@ -203,6 +211,7 @@ def _note_delay(function: str) -> _State:
         "ResultSelector": {
             "given_up.$": "$.Payload.given_up",
             "wait_seconds.$": "$.Payload.wait_seconds",
+            "container_seconds.$": "$.Payload.container_seconds",
             "tries.$": "$.Payload.tries",
         },
         "ResultPath": "$.delay",

@@ -15,13 +15,16 @@ logger = Logger()
 
 
 @cache
-def _stores() -> Stores:
-    return Stores.of(Settings.from_env())
+def _parts() -> tuple[Stores, Settings]:
+    settings = Settings.from_env()
+    return Stores.of(settings), settings
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Note a launch that failed, and answer the state machine what to do next."""
     report = DelayReport.model_validate(event)
-    answer = note_delay(report, _stores(), datetime.now(UTC), draw=random.random())  # noqa: S311 -- jitter
+    stores, settings = _parts()
+    draw = random.random()  # noqa: S311 -- jitter
+    answer = note_delay(report, stores, datetime.now(UTC), retention=settings.retention, draw=draw)
     logger.warning("A launch failed", extra=report.model_dump() | answer.model_dump())
     return answer.model_dump(mode="json")

@@ -14,6 +14,8 @@ from background_jobs.control_plane.note_stalls import note_stalls
 from background_jobs.core.containers.relaunch import Tries
 from background_jobs.core.errors import OrchestrationNotFound
 from background_jobs.core.events import JobErrored
+from background_jobs.core.limits import CONTAINER_SECONDS
+from background_jobs.core.retention import Retention
 from tests.memory import append_events
 from tests.unit.histories import at, container_started
 
@@ -41,7 +43,7 @@ class StateMachine:
                 "tries": self.tries,
             }
         )
-        answer = note_delay(report, self._stores, now, draw=0.5)
+        answer = note_delay(report, self._stores, now, retention=Retention(90), draw=0.5)
         self.tries = answer.model_dump(mode="json")["tries"]
         return answer
 
@@ -130,6 +132,34 @@ def test_a_launch_waits_no_longer_than_the_orchestration(
     assert machine.report(VCPUS, started.deadline).given_up
 
 
+def test_a_launch_waits_no_longer_than_its_params_are_kept(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    # given an orchestration without a timeout, whose params are removed after 90 days
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    removed = stores.event_log.read_started(orchestration.id).at + timedelta(days=90)
+    machine = StateMachine(orchestration, stores)
+    machine.tries = Tries(waits=20).model_dump(mode="json")
+    # then it waits while there is time, and is closed an hour before, with its params
+    assert not machine.report(VCPUS, removed - timedelta(days=1)).given_up
+    assert machine.report(VCPUS, removed - timedelta(hours=1)).given_up
+
+
+def test_a_container_that_is_launched_late_may_take_what_is_left(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    # given an orchestration with a timeout of six days, and one that has none
+    short = service.kick_off_job("halve", [{"n": 2}], timeout=timedelta(days=6))
+    deadline = stores.event_log.read_started(short.id).deadline
+    assert deadline is not None
+    # when a launch fails two hours before the end
+    answer = StateMachine(short, stores).report(VCPUS, deadline - timedelta(hours=2))
+    # then a container that is stuck is stopped five minutes after it
+    assert answer.wait_seconds + answer.container_seconds == 2 * 3600 + 300
+    long = service.kick_off_job("halve", [{"n": 2}])
+    assert StateMachine(long, stores).report(VCPUS, datetime.now(UTC)).container_seconds == CONTAINER_SECONDS
+
+
 def test_what_waited_until_the_deadline_says_so_and_what_for(
     service: OrchestrationService, stores: Stores
 ) -> None:
@@ -190,4 +220,4 @@ def test_a_report_of_an_orchestration_that_is_not_there_fails(stores: Stores) ->
         {"orchestration_id": "gone", "share": 0, "spot": False, "error": {"Error": "ECS.ServerException"}}
     )
     with pytest.raises(OrchestrationNotFound):
-        note_delay(report, stores, at(0), draw=0)
+        note_delay(report, stores, at(0), retention=Retention(90), draw=0)

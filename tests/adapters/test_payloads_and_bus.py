@@ -8,7 +8,7 @@ from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.state_machine import FanOutInput, StateMachine
 from background_jobs.aws.stores import Stores
 from background_jobs.core.completion import JobCompletedEvent, decide_completion
-from background_jobs.core.errors import EventNotPublished, PayloadNotFound
+from background_jobs.core.errors import EventNotPublished, PayloadDenied, PayloadNotFound
 from background_jobs.core.ids import completion_event_id
 from background_jobs.core.read_model import Summary
 from background_jobs.settings import Settings
@@ -31,6 +31,22 @@ def test_a_payload_that_is_gone_is_named(stores: Stores) -> None:
         stores.payloads.get("nowhere")
     with pytest.raises(PayloadNotFound, match="nowhere"):
         stores.payloads.lines("nowhere")
+
+
+def test_a_payload_that_a_caller_of_one_service_cannot_tell_from_a_forbidden_one_says_so(
+    stores: Stores,
+) -> None:
+    """S3 answers AccessDenied for an object that expired, unless the caller may list the bucket."""
+    s3 = clients.s3()
+    denied = s3.exceptions.ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
+
+    def deny(**_: object) -> None:
+        raise denied
+
+    s3.meta.events.register("before-call.s3.GetObject", deny)
+    for read in (stores.payloads.get, stores.payloads.lines):
+        with pytest.raises(PayloadDenied, match="Either its retention has passed, or these credentials"):
+            read("orchestrations/a/results/0.json")
 
 
 def test_a_completion_reaches_who_listens_on_the_bus(settings: Settings) -> None:

@@ -53,5 +53,12 @@ def test_an_orchestration_keeps_the_revision_that_was_the_latest_when_it_began(s
     assert images == ["jobs:2", "jobs:3"]
 
 
+def test_a_first_container_may_take_no_longer_than_its_params_are_kept(settings: Settings) -> None:
+    machine, days = Started(), settings.model_copy(update={"retention_days": 1})
+    start_orchestration([started(3)], days, EXECUTION, machine, TaskDefinitions(clients.ecs()))
+    # an hour before they are removed, and five minutes for a container that is stuck
+    assert [fan_out.container_seconds for fan_out in machine.inputs] == [23 * 3600 + 300]
+
+
 def test_a_service_that_is_not_deployed_is_left_to_its_launch_to_refuse(settings: Settings) -> None:
     assert start(settings) == task_family(settings.environment, "default")

@@ -99,6 +99,16 @@ def test_whoever_follows_the_stream_is_watched_for_falling_behind_and_for_failin
         assert alarm["Period"] * alarm["EvaluationPeriods"] <= 600
 
 
+def test_a_launch_that_is_given_up_is_heard_of_within_minutes(template: Template) -> None:
+    # given that what does not mend itself is given up long before launches were refused for half an hour
+    (given_up,) = [
+        alarm for alarm in alarms(template) if alarm.get("MetricName") == Metric.INSTANCES_NOT_LAUNCHED
+    ]
+    assert given_up["Dimensions"] == [{"Name": "service", "Value": METRIC_SERVICE}]
+    assert (given_up["Statistic"], given_up["Threshold"]) == ("Sum", 1)
+    assert given_up["Period"] * given_up["EvaluationPeriods"] <= 300
+
+
 def policy_of_topic(template: Template, topic: str) -> list[dict[str, Any]]:
     """Return the statements that SNS holds publishers to, with the names of resources for their ARNs."""
     return [

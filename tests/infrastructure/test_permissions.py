@@ -55,6 +55,7 @@ EXPLAINED: Final = {
         "dynamodb:GetItem",
     ): "it looks for a cancellation every 2 s; a short container has ended before",
     ("Operator", "lambda:InvokeFunction"): "to redrive, only where functions did not take something",
+    ("Operator", "events:ListTargetsByRule"): "the same, for events of rules",
     ("Operator", "sqs:*"): "the same",
     ("Operator", "dynamodb:GetRecords"): "the same, for records of the stream",
     ("Operator", "dynamodb:GetShardIterator"): "the same",

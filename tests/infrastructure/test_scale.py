@@ -17,6 +17,8 @@ JOBS: Final = 5
 RESOURCES: Final = 500
 TEMPLATE_BYTES: Final = 1_000_000
 OUTPUTS: Final = 200
+OUTPUTS_BYTES: Final = 450_000
+"""All values together; AWS documents no limit. Measured by AWS Amplify's developers (amplify-backend, pull 946)."""
 MANAGED_POLICY: Final = 6_144
 INLINE_POLICIES: Final = 10_240
 VARIABLES_BYTES: Final = 4_096
@@ -73,6 +75,18 @@ def test_the_stack_is_within_the_limits_of_cloudformation(large: Template) -> No
     assert len(large["Resources"]) <= RESOURCES
     assert len(json.dumps(large, separators=(",", ":"))) <= TEMPLATE_BYTES
     assert len(large["Outputs"]) <= OUTPUTS
+
+
+def test_outputs_are_within_what_cloudformation_takes_and_are_the_settings_of_callers(
+    large: Template, config: EnvironmentConfig
+) -> None:
+    values = {name: deployed(output["Value"]) for name, output in large["Outputs"].items()}
+    assert len(values["JobNames"]) > 7_000
+    assert sum(map(len, values.values())) <= OUTPUTS_BYTES / 10
+    # an exported value would have 1,024 characters (cloudformation-coverage-roadmap, issue 685)
+    assert all("Export" not in output for output in large["Outputs"].values())
+    settings = Settings.from_outputs(values | {"ApiUrl": "https://x"})
+    assert (settings.job_names, len(settings.service_names)) == (config.job_names, SERVICES)
 
 
 def test_policies_are_within_the_limits_of_iam(large: Template) -> None:

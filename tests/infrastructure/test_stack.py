@@ -193,17 +193,23 @@ def test_the_api_takes_signed_requests_only_and_streams_for_as_long_as_a_functio
     assert api.json_log
 
 
-def test_watchers_cannot_take_the_concurrency_of_all_other_functions(
-    synthesized: Synthesize, template: Template
+def test_watchers_cannot_take_the_concurrency_of_all_other_functions_where_the_api_has_its_own(
+    synthesized: Synthesize,
 ) -> None:
+    functions = of_type(synthesized(environment(api_concurrency=50)), "AWS::Lambda::Function")
     reserved = {
         f["Handler"]: f["ReservedConcurrentExecutions"]
-        for f in of_type(template, "AWS::Lambda::Function")
+        for f in functions
         if "ReservedConcurrentExecutions" in f
     }
-    assert reserved == {"progress_api/run.sh": load_environment("prod").api_concurrency}
-    # and a new account, which has none to reserve, can do without
-    functions = of_type(synthesized(load_environment("dev")), "AWS::Lambda::Function")
+    assert reserved == {"progress_api/run.sh": 50}
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_a_first_deployment_reserves_no_concurrency_for_a_new_account_has_none_to_reserve(
+    synthesized: Synthesize, name: str
+) -> None:
+    functions = of_type(synthesized(load_environment(name)), "AWS::Lambda::Function")
     assert all("ReservedConcurrentExecutions" not in function for function in functions)
 
 

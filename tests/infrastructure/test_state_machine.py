@@ -34,10 +34,9 @@ CHILD: Final = {
     "task_definition": "background-jobs-prod-default",
     "spot": False,
     "params_key": "orchestrations/x/params.jsonl",
-    "container_seconds": 1,
     "share": SHARE,
     "left": {"instances": None},
-    "delay": {"given_up": False, "tries": Tries().model_dump(mode="json")},
+    "delay": {"given_up": False, "container_seconds": 1, "tries": Tries().model_dump(mode="json")},
 }
 THROTTLED: Final = {
     "error": "ECS.InvalidParameterException",
@@ -51,10 +50,9 @@ CLOSED: Final = {"Payload": {"closed": 1, "left": 0}}
 LEFT: Final = {"Payload": {"closed": 0, "left": 3}}
 QUOTA: Final = {"error": "ECS.ClientException", "cause": "You've reached the limit on the number of vCPUs"}
 NO_CAPACITY: Final = {"error": "AmazonECS.Unknown", "cause": '{"Failures": [{"Reason": "RESOURCE:CPU"}]}'}
-NOTED: Final = {
-    "Payload": {"given_up": False, "wait_seconds": 0, "tries": {**Tries().model_dump(), "waits": 7}}
-}
-GIVEN_UP: Final = {"Payload": {"given_up": True, "wait_seconds": 0, "tries": Tries().model_dump()}}
+ANSWER: Final = {"given_up": False, "wait_seconds": 0, "container_seconds": 1}
+NOTED: Final = {"Payload": {**ANSWER, "tries": {**Tries().model_dump(), "waits": 7}}}
+GIVEN_UP: Final = {"Payload": {**ANSWER, "given_up": True, "tries": Tries().model_dump()}}
 SPENT: Final = {"waits": 9, "refusals": 1, "losses": 5, "notes": 4, "noted": DelayReason.LOST}
 
 Played = dict[str, Any]
@@ -82,13 +80,14 @@ def play(node: Path, definition: dict[str, Any]) -> Callable[..., Played]:
         child = {**definition["States"]["FanOut"]["ItemProcessor"], "ProcessorConfig": {"Mode": "INLINE"}}
         for state in child["States"].values():
             if state.pop("TimeoutSecondsPath", None):
-                state["TimeoutSeconds"] = given["container_seconds"]
+                state["TimeoutSeconds"] = given["delay"]["container_seconds"]
         machine = {"StartAt": child["StartAt"], "States": child["States"]}
         if whole:
             fan_out = {k: v for k, v in definition["States"]["FanOut"].items() if k not in DISTRIBUTED}
             fan_out |= {"ItemsPath": "$.shares", "ItemProcessor": child}
             machine = {**definition, "States": {**definition["States"], "FanOut": fan_out}}
-            given |= {"bucket": "b", "shares_key": "k", "parallelism": 2, "total": 3, "shares": [SHARE] * 3}
+            given |= {"bucket": "b", "shares_key": "k", "parallelism": 2, "total": 3}
+            given |= {"container_seconds": 1, "shares": [SHARE] * 3}
         answers = {"NoteDelay": [NOTED], **script}
         stdin = json.dumps({"definition": machine, "input": given, "script": answers})
         done = run_node(node / "interpret.mjs", stdin=stdin)
@@ -216,7 +215,7 @@ def test_a_launch_that_is_given_up_ends_in_closing_with_the_error_of_the_launch(
 def test_a_share_that_made_progress_gets_a_whole_budget_of_launches_again(
     play: Callable[..., Played],
 ) -> None:
-    spent = {"Payload": {"given_up": True, "wait_seconds": 0, "tries": SPENT}}
+    spent = {"Payload": {**ANSWER, "given_up": True, "tries": SPENT}}
     script = {"RunContainer": [LOST], "NoteDelay": [spent, spent], "CloseShare": [LEFT, CLOSED]}
     played = play(script)
     assert (played["status"], *calls(played, "RunContainer", "CloseShare")) == ("SUCCEEDED", 2, 2)
@@ -240,9 +239,7 @@ def test_functions_are_waited_for_while_the_account_has_no_concurrency_left(
 
 
 def test_a_container_that_reached_its_longest_time_is_launched_again(play: Callable[..., Played]) -> None:
-    played = play(
-        {"RunContainer": ["never", DONE], "NoteDelay": [NOTED], "CloseShare": [CLOSED]}, container_seconds=1
-    )
+    played = play({"RunContainer": ["never", DONE], "NoteDelay": [NOTED], "CloseShare": [CLOSED]})
     assert calls(played, "RunContainer", "CloseShare") == [2, 0]
     (report,) = played["calls"]["NoteDelay"]
     assert report["Payload"]["error"]["Error"] == "States.Timeout"
@@ -342,9 +339,22 @@ def test_a_fan_out_that_fails_as_a_whole_is_closed_with_its_reason(play: Callabl
     assert request["Payload"]["error"]["Error"] == "ValueError"
 
 
+def test_every_launch_may_take_as_long_as_was_said_last(definition: dict[str, Any]) -> None:
+    states = definition["States"]["FanOut"]["ItemProcessor"]["States"]
+    first = definition["States"]["FanOut"]["ItemSelector"]["delay"]
+    path = run_container(definition)["TimeoutSecondsPath"]
+    assert path == "$.delay.container_seconds"
+    assert first["container_seconds.$"] == "$.container_seconds"
+    # whatever replaces the delay says it again
+    assert states["NoteDelay"]["ResultPath"] == states["RenewBudget"]["ResultPath"] == "$.delay"
+    assert states["NoteDelay"]["ResultSelector"]["container_seconds.$"] == "$.Payload.container_seconds"
+    assert states["RenewBudget"]["Parameters"]["container_seconds.$"] == path
+
+
 def test_the_execution_reads_nothing_but_its_input(definition: dict[str, Any]) -> None:
     fields = set(FanOutInput.model_fields)
-    selected = definition["States"]["FanOut"]["ItemSelector"].values()
+    selector = definition["States"]["FanOut"]["ItemSelector"]
+    selected = (*selector.values(), *selector["delay"].values())
     reader = definition["States"]["FanOut"]["ItemReader"]["Parameters"].values()
     paths = {path.removeprefix("$.") for path in (*selected, *reader) if str(path)[:2] == "$."}
     assert paths | {"parallelism"} <= fields
@@ -369,7 +379,7 @@ def test_every_retry_is_spread_at_random_and_bounded(definition: dict[str, Any])
         assert retry["JitterStrategy"] == "FULL"
         assert retry["MaxDelaySeconds"] <= 120
     for task in (task for task in tasks if "runTask" in task["Resource"]):
-        assert task["TimeoutSecondsPath"] == "$.container_seconds"
+        assert task["TimeoutSecondsPath"] == "$.delay.container_seconds"
         # one function judges every failure
         assert task["Catch"] == [
             {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "NoteDelay"}

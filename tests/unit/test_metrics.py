@@ -41,6 +41,17 @@ def test_outcomes_durations_and_waits_are_measured() -> None:
     }
 
 
+def test_instances_whose_container_was_given_up_are_counted_among_the_errored() -> None:
+    given_up = histories.job_errored(0)
+    given_up = given_up.model_copy(
+        update={"error": given_up.error.model_copy(update={"type": "NotLaunched"})}
+    )
+    events: list[Event] = [histories.started(2), given_up, histories.job_errored(1)]
+    _, values = measure_batch(EMPTY, events * 2, now=9)
+    assert values[Metric.INSTANCES_ERRORED] == [2]
+    assert values[Metric.INSTANCES_NOT_LAUNCHED] == [1]
+
+
 def test_what_comes_again_is_not_measured_again() -> None:
     events: list[Event] = [
         histories.started(1),

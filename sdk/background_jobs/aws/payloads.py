@@ -1,10 +1,11 @@
 """The payload bucket in S3: params, share manifests, and results that are too large for an event."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from background_jobs.aws.clients import reaching_aws, transfer_without_threads
-from background_jobs.core.errors import PayloadNotFound
+from background_jobs.core.errors import PayloadDenied, PayloadNotFound
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,12 +41,10 @@ class Payloads:
 
     @reaching_aws
     def get(self, key: str, byte_range: str | None = None) -> bytes:
-        """Return an object, or its bytes ``<first>-<last>``. Raises PayloadNotFound."""
+        """Return an object, or its bytes ``<first>-<last>``. Raises PayloadNotFound or PayloadDenied."""
         part = f"bytes={byte_range or '0-'}"
-        try:
+        with self._reading(key):
             return self._s3.get_object(Bucket=self.bucket, Key=key, Range=part)["Body"].read()
-        except self._s3.exceptions.NoSuchKey as absent:
-            raise PayloadNotFound(key) from absent
 
     @reaching_aws
     def remove(self, key: str) -> None:
@@ -54,10 +53,22 @@ class Payloads:
 
     @reaching_aws
     def lines(self, key: str, *, from_byte: int = 0) -> Iterator[bytes]:
-        """Yield the lines of an object from a byte on as they arrive. Raises PayloadNotFound."""
+        """Yield the lines of an object from a byte on as they arrive.
+
+        Raises PayloadNotFound or PayloadDenied.
+        """
         part: Any = {"Range": f"bytes={from_byte}-"} if from_byte else {}
-        try:
+        with self._reading(key):
             body = self._s3.get_object(Bucket=self.bucket, Key=key, **part)["Body"]
+        return reaching_aws(body.iter_lines)(chunk_size=1 << 16)
+
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[None]:
+        try:
+            yield
         except self._s3.exceptions.NoSuchKey as absent:
             raise PayloadNotFound(key) from absent
-        return reaching_aws(body.iter_lines)(chunk_size=1 << 16)
+        except self._s3.exceptions.ClientError as refused:
+            if refused.response["Error"]["Code"] != "AccessDenied":
+                raise
+            raise PayloadDenied(key) from refused

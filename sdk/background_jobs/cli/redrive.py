@@ -29,6 +29,7 @@ def redrive(
         from background_jobs.aws import clients
         from background_jobs.aws.failure_messages import FailureMessages
         from background_jobs.aws.functions import Functions
+        from background_jobs.aws.rules import Rules
         from background_jobs.aws.stream_records import StreamRecords
         from background_jobs.control_plane.redrive import Redrive
         from background_jobs.core.errors import MissingSettings
@@ -41,6 +42,7 @@ def redrive(
             FailureMessages(clients.sqs(), arn),
             Functions(clients.functions()),
             StreamRecords(clients.dynamodb_streams()),
+            Rules(clients.events()),
         )
         count = 0
         for done in redriving.run(dry=dry_run):

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from background_jobs.aws.failure_messages import FailureMessage, FailureMessages
 from background_jobs.aws.functions import FunctionFailed, Functions
+from background_jobs.aws.rules import RuleNotFound, Rules
 from background_jobs.aws.stream_records import RecordsExpired, StreamRecords
 from background_jobs.core.failed_deliveries import (
     Invocation,
@@ -35,10 +36,13 @@ class Redriven(BaseModel):
 class Redrive:
     """Sends messages to their functions again; all that a function does may be done twice."""
 
-    def __init__(self, messages: FailureMessages, functions: Functions, records: StreamRecords) -> None:
+    def __init__(
+        self, messages: FailureMessages, functions: Functions, records: StreamRecords, rules: Rules
+    ) -> None:
         self._messages = messages
         self._functions = functions
         self._records = records
+        self._rules = rules
 
     def run(self, *, dry: bool) -> Iterator[Redriven]:
         """Yield what became of each message of the queue; a *dry* run sends and deletes nothing.
@@ -68,7 +72,7 @@ class Redrive:
             return Redriven(message_id=message.id, function=name, outcome="would be sent")
         try:
             self._send(delivery)
-        except RecordsExpired as gone:
+        except (RecordsExpired, RuleNotFound) as gone:
             return Redriven(message_id=message.id, function=name, outcome="kept", reason=str(gone))
         except FunctionFailed as failed:
             return Redriven(message_id=message.id, function=name, outcome="failed again", reason=str(failed))
@@ -76,13 +80,20 @@ class Redrive:
 
     def _send(self, delivery: Invocation | StreamBatch) -> None:
         if isinstance(delivery, Invocation):
-            self._functions.send(delivery.function, delivery.payload)
+            self._functions.send(delivery.function, self._input(delivery))
             return
         records = self._records.read(delivery)
         while portion := list(islice(records, _RECORDS_AT_ONCE)):
             answer = self._functions.ask(delivery.function, json.dumps({"Records": portion}))
             if refused := _refused(answer):
                 raise FunctionFailed(delivery.function, f"it did not take the records {', '.join(refused)}")
+
+    def _input(self, delivery: Invocation) -> str:
+        """Return what the function takes: the event, or what its rule makes of it."""
+        if not delivery.rule:
+            return delivery.payload
+        made = self._rules.input_transformer(delivery.rule, delivery.function)
+        return made.apply(delivery.payload) if made else delivery.payload
 
 
 def _refused(answer: Any) -> list[str]:  # noqa: ANN401 -- a function's answer

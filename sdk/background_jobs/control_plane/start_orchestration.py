@@ -2,18 +2,15 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Final
 
 from background_jobs.aws.state_machine import FanOutInput, StateMachine
 from background_jobs.aws.task_definitions import TaskDefinitions
+from background_jobs.core.containers.time_allowed import last_moment, longest_container
 from background_jobs.core.containers.variables import task_family
 from background_jobs.core.events import Event, OrchestrationStarted
-from background_jobs.core.limits import CONTAINER_SECONDS
 from background_jobs.settings import ExecutionSettings, Settings
 
 _log = logging.getLogger(__name__)
-_DEADLINE_GRACE_SECONDS: Final = 300
-"""A container ends by itself at the orchestration's deadline; this much later a stuck one is stopped."""
 
 
 def start_orchestration(
@@ -32,7 +29,7 @@ def start_orchestration(
     """
     for event in events:
         if isinstance(event, OrchestrationStarted) and event.total:
-            allowed = event.deadline - event.at if event.deadline else None
+            end = last_moment(event.at, event.deadline, settings.retention.of(event.service))
             state_machine.start(
                 FanOutInput(
                     service=event.service,
@@ -45,9 +42,7 @@ def start_orchestration(
                     shares_key=event.shares_key,
                     parallelism=event.parallelism,
                     total=event.total,
-                    container_seconds=CONTAINER_SECONDS
-                    if allowed is None
-                    else int(allowed.total_seconds()) + _DEADLINE_GRACE_SECONDS,
+                    container_seconds=longest_container(end - event.at),
                 )
             )
             _log.info(

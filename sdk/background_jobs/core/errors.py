@@ -224,6 +224,21 @@ class PayloadNotFound(BackgroundJobsError):
         super().__init__(f"The payload {key!r} is not in the bucket; its retention may have passed.")
 
 
+class PayloadDenied(BackgroundJobsError):
+    """An object of params or results may not be read, or is not there: S3 does not say which.
+
+    It says that an object is missing only to those who may list the bucket. Source: Amazon S3 API Reference,
+    "GetObject".
+    """
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(
+            f"S3 refuses to read the payload {key!r}. Either its retention has passed, or these credentials "
+            "may not read it; with CallerPolicy, which may list the bucket, the answer says which."
+        )
+
+
 class InvalidTaskSize(BackgroundJobsError):
     """Fargate does not offer this CPU with this memory."""
 

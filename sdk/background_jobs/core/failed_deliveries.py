@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from background_jobs.core.bus import EVENT_SOURCE
 from background_jobs.core.given_up import UnreadableRecord
 
 _TARGET: Final = "TARGET_ARN"
@@ -20,6 +21,8 @@ class Invocation(NamedTuple):
     """Its ARN."""
     payload: str
     """The event, as JSON."""
+    rule: str = ""
+    """The ARN of the rule that may make an input of its own from the event; empty where none does."""
 
 
 class StreamBatch(NamedTuple):
@@ -32,6 +35,26 @@ class StreamBatch(NamedTuple):
     first: str
     """The sequence number of its first record."""
     last: str
+
+
+class InputTransformer(NamedTuple):
+    """What a rule makes of an event for its target."""
+
+    paths: Mapping[str, str]
+    """Where in the event the values are, by their names in the template: ``{"id": "$.detail.id"}``."""
+    template: str
+
+    def apply(self, event: str) -> str:
+        """Return the input that the target is given for *event*, both as JSON; what is absent becomes null.
+
+        >>> InputTransformer({"id": "$.detail.id"}, '{"go": <id>}').apply('{"detail": {"id": "a"}}')
+        '{"go": "a"}'
+        """
+        text, parsed = self.template, json.loads(event)
+        for name, path in self.paths.items():
+            value = json.dumps(_at(parsed, path))
+            text = text.replace(f'"<{name}>"', value).replace(f"<{name}>", value)
+        return text
 
 
 class NotRedrivable(NamedTuple):
@@ -74,7 +97,23 @@ def _from_rule(body: str, target: str, attributes: Mapping[str, str]) -> FailedD
         return NotRedrivable(f"its target {target} is no function")
     if attributes.get("IS_PAYLOAD_TRUNCATED") == "true":
         return NotRedrivable("Scheduler has cut its payload")
-    return Invocation(target, body)
+    # It is not documented whether the queue gets the event, or what the rule has made of it.
+    return Invocation(target, body, attributes.get("RULE_ARN", "") if _is_own_event(body) else "")
+
+
+def _is_own_event(body: str) -> bool:
+    try:
+        event = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(event, dict) and event.get("source") == EVENT_SOURCE
+
+
+def _at(event: object, path: str) -> object:
+    """Return what is at a *path* of names, ``$.detail.tags``; None where nothing is."""
+    for name in path.removeprefix("$.").split("."):
+        event = event.get(name) if isinstance(event, dict) else None
+    return event
 
 
 def _from_lambda(message: Mapping[str, Any]) -> FailedDelivery:

@@ -1,14 +1,15 @@
 """The metrics of the service, by their names in CloudWatch, and what a batch of events adds to them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from background_jobs.core import statuses
-from background_jobs.core.events import Event, JobCompleted
+from background_jobs.core.events import Event, JobCompleted, JobErrored
 from background_jobs.core.fold import FoldResult
 from background_jobs.core.read_model import Summary, Transition
+from background_jobs.core.task_failure import NOT_LAUNCHED
 
 METRIC_SERVICE: Final = "background-jobs"
 """The value of the one dimension of our metrics, `service`."""
@@ -19,6 +20,8 @@ class Metric(StrEnum):
 
     INSTANCES_COMPLETED = "InstancesCompleted"
     INSTANCES_ERRORED = "InstancesErrored"
+    INSTANCES_NOT_LAUNCHED = "InstancesNotLaunched"
+    """Those among the errored whose container was given up before it ran."""
     INSTANCE_DURATION = "InstanceDuration"
     """From the start of its last attempt to its outcome; of those that completed."""
     ORCHESTRATIONS_COMPLETED = "OrchestrationsCompleted"
@@ -44,6 +47,7 @@ COUNTS: Final = frozenset(
     {
         Metric.INSTANCES_COMPLETED,
         Metric.INSTANCES_ERRORED,
+        Metric.INSTANCES_NOT_LAUNCHED,
         Metric.ORCHESTRATIONS_COMPLETED,
         Metric.ORCHESTRATIONS_STALLED,
         Metric.EVENTS_REPLACED,
@@ -79,7 +83,7 @@ class Measurement(NamedTuple):
 
 
 def measure(
-    before: Summary, result: FoldResult, events: Iterable[Event], now: datetime
+    before: Summary, result: FoldResult, events: Sequence[Event], now: datetime
 ) -> Iterator[Measurement]:
     """Yield what is measured of folding *events* into the read model of *before*, stored at *now*.
 
@@ -98,13 +102,16 @@ def measure(
             yield Measurement(Metric.ORCHESTRATION_DURATION, _seconds(after.started_at, after.completed_at))
 
 
-def _measure_instances(transitions: Iterable[Transition], events: Iterable[Event]) -> Iterator[Measurement]:
+def _measure_instances(transitions: Iterable[Transition], events: Sequence[Event]) -> Iterator[Measurement]:
     completed = {t.index for t in transitions if t.rank == statuses.COMPLETED}
-    errored = sum(t.rank == statuses.ERRORED for t in transitions)
+    errored = {t.index for t in transitions if t.rank == statuses.ERRORED}
     if completed:
         yield Measurement(Metric.INSTANCES_COMPLETED, len(completed))
     if errored:
-        yield Measurement(Metric.INSTANCES_ERRORED, errored)
+        yield Measurement(Metric.INSTANCES_ERRORED, len(errored))
+    given_up = {e.index for e in events if isinstance(e, JobErrored) and e.error.type == NOT_LAUNCHED}
+    if not_launched := errored & given_up:
+        yield Measurement(Metric.INSTANCES_NOT_LAUNCHED, len(not_launched))
     for event in events:
         if isinstance(event, JobCompleted) and event.started_at and event.index in completed:
             completed.remove(event.index)

@@ -18,8 +18,11 @@ from tests.unit.histories import ORCHESTRATION_ID, job_completed, started
 
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:kick-off-job"
 AGGREGATOR = "arn:aws:lambda:eu-central-1:123456789012:function:aggregate-jobs"
-RULE = "arn:aws:events:eu-central-1:123456789012:rule/background-jobs/NextStage"
-EVENT = {"detail-type": "JobCompletedEvent", "detail": {"orchestration_id": ORCHESTRATION_ID}}
+EVENT = {
+    "source": "background-jobs",
+    "detail-type": "JobCompletedEvent",
+    "detail": {"orchestration_id": ORCHESTRATION_ID, "tags": {"schedule": "nightly"}},
+}
 LAMBDA = {"version": "1.0", "timestamp": "2026-11-26T18:00:00.000Z"}
 
 
@@ -43,6 +46,14 @@ class Queue:
         names = ["ApproximateNumberOfMessages"]
         found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
         return int(found["Attributes"][names[0]])
+
+
+def put_rule(target: str = FUNCTION, **made: Any) -> str:
+    """Make a rule on the bus, which may make an input of its own, and return its ARN."""
+    events, bus = boto3.client("events"), {"EventBusName": "background-jobs"}
+    rule = events.put_rule(Name="AfterNightly", EventPattern='{"source": ["background-jobs"]}', **bus)
+    events.put_targets(Rule="AfterNightly", Targets=[{"Id": "1", "Arn": target, **made}], **bus)
+    return str(rule["RuleArn"])
 
 
 class FakeLambda:
@@ -112,7 +123,7 @@ def batch(stores: Stores, settings: Settings) -> Callable[..., dict[str, Any]]:
 def test_events_go_to_the_function_that_did_not_take_them(queue: Queue, functions: FakeLambda) -> None:
     # given what EventBridge, Scheduler and Lambda itself could not hand over
     due = {"definition": {"name": "nightly"}, "scheduled_at": "2026-11-26T03:00:00Z"}
-    queue.put(EVENT, RULE_ARN=RULE, TARGET_ARN=FUNCTION, ERROR_CODE="THROTTLED")
+    queue.put(EVENT, RULE_ARN=put_rule(), TARGET_ARN=FUNCTION, ERROR_CODE="THROTTLED")
     queue.put(due, SCHEDULE_ARN="arn:aws:scheduler:x", TARGET_ARN=FUNCTION, ERROR_CODE="THROTTLED")
     queue.put(
         LAMBDA
@@ -129,6 +140,37 @@ def test_events_go_to_the_function_that_did_not_take_them(queue: Queue, function
         [(FUNCTION, "Event", payload) for payload in (EVENT, due, {"by": "lambda"})], key=str
     )
     assert queue.left() == 0
+
+
+@pytest.mark.parametrize("arrived", ["the event", "the input"])
+def test_a_function_is_given_what_its_rule_makes_of_an_event_whichever_of_both_the_queue_has(
+    queue: Queue, functions: FakeLambda, arrived: str
+) -> None:
+    # given a rule with an input of its own; AWS does not say which of both it puts into the queue
+    template = '{"type":"ScheduleRunCompleted","schedule":<tag>}'
+    rule = put_rule(
+        InputTransformer={"InputPathsMap": {"tag": "$.detail.tags.schedule"}, "InputTemplate": template}
+    )
+    made = {"type": "ScheduleRunCompleted", "schedule": "nightly"}
+    queue.put(EVENT if arrived == "the event" else made, RULE_ARN=rule, TARGET_ARN=FUNCTION)
+    # when it is sent again
+    done = run("redrive")
+    # then the function gets its input
+    assert done.exit_code == 0, done.output
+    assert functions.invoked == [(FUNCTION, "Event", made)]
+    assert queue.left() == 0
+
+
+@pytest.mark.parametrize("left", ["another target", "nothing"])
+def test_an_event_whose_rule_is_gone_stays_for_people_to_read(
+    queue: Queue, functions: FakeLambda, left: str
+) -> None:
+    rule = put_rule(f"{FUNCTION}-of-before")
+    queue.put(EVENT, RULE_ARN=rule if left == "another target" else f"{rule}Before", TARGET_ARN=FUNCTION)
+    done = run("redrive")
+    assert done.exit_code == 1
+    assert "is gone; what it started is to be started by hand" in done.stdout
+    assert (functions.invoked, queue.left()) == ([], 1)
 
 
 def test_records_are_read_from_the_stream_and_given_to_their_function(
