@@ -36,7 +36,7 @@ class StateMachine:
             {
                 "orchestration_id": self._orchestration.id,
                 "share": str(self._share),
-                "spot": self._spot,
+                "capacity_provider": "FARGATE_SPOT" if self._spot else "FARGATE",
                 "error": {"Error": error, "Cause": cause},
                 "tries": self.tries,
             }
@@ -187,7 +187,7 @@ def test_a_report_that_comes_twice_is_noted_once(service: OrchestrationService, 
 
 def test_a_report_of_an_orchestration_that_is_not_there_fails(stores: Stores) -> None:
     report = DelayReport.model_validate(
-        {"orchestration_id": "gone", "share": 0, "spot": False, "error": {"Error": "ECS.ServerException"}}
+        {"orchestration_id": "gone", "share": 0, "error": {"Error": "ECS.ServerException"}}
     )
     with pytest.raises(OrchestrationNotFound):
         note_delay(report, stores, at(0), draw=0)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import TaskError
 from background_jobs.core.containers.advice import advise
+from background_jobs.core.containers.capacity import ON_DEMAND, SPOT, may_be_reclaimed
 from background_jobs.core.containers.delays import DelayReason, delay_reason
 from background_jobs.core.containers.relaunch import Tries, decide_relaunch
 from background_jobs.core.errors import EventConflict
@@ -21,8 +22,7 @@ class DelayReport(BaseModel):
 
     orchestration_id: str
     share: int
-    spot: bool = False
-    """Whether the share runs on Fargate Spot."""
+    capacity_provider: str = ON_DEMAND
     error: TaskError
     tries: Tries = Tries()
     """What the answer to the report before said."""
@@ -49,7 +49,8 @@ def note_delay(report: DelayReport, stores: Stores, now: datetime, *, draw: floa
         return DelayAnswer(given_up=True, wait_seconds=0, tries=report.tries)
     failure = read_failure(report.error.error, report.error.cause)
     reason = delay_reason(failure.reason) if failure.kind == NOT_LAUNCHED else DelayReason.LOST
-    decision = decide_relaunch(reason, report.tries, spot=report.spot, draw=draw)
+    spot = may_be_reclaimed(report.capacity_provider)
+    decision = decide_relaunch(reason, report.tries, spot=spot, draw=draw)
     if decision.wait_seconds is None:
         return DelayAnswer(given_up=True, wait_seconds=0, tries=decision.tries)
     if decision.is_news:
@@ -69,5 +70,5 @@ def _delay_event(report: DelayReport, reason: DelayReason, detail: str, now: dat
         number=report.tries.notes,
         reason=reason,
         detail=detail,
-        advice=advise(detail, spot=report.spot),
+        advice=advise(detail, spot=report.capacity_provider == SPOT),
     )
