@@ -38,7 +38,7 @@ def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell how long an orchestration takes on Fargate, its price, and which limits of AWS it comes near."""
+    """Tell how long an orchestration takes, what it costs, and which limits of AWS it comes near."""
     with reporting():
         from background_jobs.core.planning import plan as core
         from background_jobs.core.planning.fargate import TaskSize

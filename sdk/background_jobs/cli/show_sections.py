@@ -51,7 +51,7 @@ def _draw_facts(detail: OrchestrationDetail) -> Table:
         "tags": printable(drawing.tags(view)),
         **_describe_origin(view),
         "containers": _describe_containers(detail.event_history),
-        "runs": printable(", ".join(detail.event_history.task_definitions)),
+        "revision": printable(", ".join(detail.event_history.task_definitions)),
         "cost": _describe_cost(detail),
     }
     return _draw_grid((Text(name, "dim"), fact) for name, fact in facts.items() if fact)
