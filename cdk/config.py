@@ -6,6 +6,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from background_jobs.core.bounds import Parallelism
+from background_jobs.core.containers.capacity import LATEST, ON_DEMAND
 from background_jobs.core.limits import DEFAULT_PARALLELISM
 from background_jobs.core.retention import Retention
 from background_jobs.core.stages import Stage, walk_stages
@@ -97,9 +98,16 @@ class EnvironmentConfig(BaseModel):
         return self.keep_data and self.protected
 
     @property
-    def on_spot(self) -> tuple[str, ...]:
-        """Return the services that run on Fargate Spot."""
-        return tuple(service.name for service in self.services if service.spot)
+    def capacity_providers(self) -> dict[str, str]:
+        """Return the capacity provider of each service that is not on Fargate on demand."""
+        providers = {service.name: service.runs_on for service in self.services}
+        return {name: provider for name, provider in providers.items() if provider != ON_DEMAND}
+
+    @property
+    def platform_versions(self) -> dict[str, str]:
+        """Return the platform version of each service that does not take the latest."""
+        versions = {service.name: service.platform_version for service in self.services}
+        return {name: version for name, version in versions.items() if version != LATEST}
 
     @property
     def retention(self) -> Retention:
@@ -142,6 +150,22 @@ class EnvironmentConfig(BaseModel):
                         f"service {service.name!r}: private subnets without NAT do not reach the registry of "
                         f"{service.image!r}; push it to ECR, or use public subnets"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _hosts_are_reached(self) -> Self:
+        """Refuse public subnets for tasks on EC2, whose network interfaces get no public address.
+
+        Source: Amazon ECS Developer Guide, "Allocate a network interface for an Amazon ECS task".
+        """
+        hosted = [service.name for service in self.services if service.capacity_provider]
+        is_public = not self.network.private if isinstance(self.network, NewVpc) else self.network.public
+        if hosted and is_public:
+            raise ValueError(
+                f"environment {self.environment!r}: containers of {', '.join(hosted)} run on a capacity "
+                "provider of your own, where they get no public address and so reach nothing from public "
+                "subnets; use private ones with NAT or endpoints"
+            )
         return self
 
     @model_validator(mode="after")

@@ -72,7 +72,8 @@ class ControlPlane(Construct):
         execution = ExecutionSettings(
             state_machine_arn=self.fan_out.state_machine.state_machine_arn,
             cluster_arn=services.cluster_arn,
-            spot_services=services.on_spot,
+            capacity_providers=services.capacity_providers,
+            platform_versions=services.platform_versions,
         )
         variables = execution.scalars_to_env() if self._lists_in_file else execution.to_env()
         for name, value in variables.items():

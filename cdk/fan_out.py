@@ -45,7 +45,7 @@ class FanOut(Construct):
             network=services.network.awsvpc,
             close_unfinished=functions.close_unfinished.function_arn,
             note_delay=functions.note_delay.function_arn,
-            spot=bool(services.on_spot),
+            capacity_providers=services.capacity_providers.values(),
         )
         self.state_machine = sfn.StateMachine(
             self,

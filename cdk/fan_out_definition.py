@@ -4,9 +4,10 @@ What no Catch can name (States.Runtime, States.DataLimitExceeded) fails a child 
 closed after the Map, which tolerates every child's failure, the second by end_orchestration.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from background_jobs.core.containers.capacity import ON_DEMAND, is_fargate
 from background_jobs.core.containers.relaunch import THROTTLE_RETRY, Tries
 from background_jobs.core.containers.variables import (
     CONTAINER_NAME,
@@ -41,18 +42,27 @@ _LAMBDA_ERRORS: Final = [
     # Exceptions of the function, and all other errors except States.Timeout.
     "States.TaskFailed",
 ]
-_ON_DEMAND: Final = {"LaunchType": "FARGATE"}
-_ON_SPOT: Final = {"CapacityProviderStrategy": [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]}
+_BY_LAUNCH_TYPE: Final = {"LaunchType": ON_DEMAND}
+_BY_PROVIDER: Final = {
+    "CapacityProviderStrategy": [{"CapacityProvider.$": "$.capacity_provider", "Weight": 1}]
+}
+_ON_FARGATE: Final = {"PlatformVersion.$": "$.platform_version"}
 
 
 def fan_out_definition(
-    *, cluster: str, network: Mapping[str, Any], close_unfinished: str, note_delay: str, spot: bool
+    *,
+    cluster: str,
+    network: Mapping[str, Any],
+    close_unfinished: str,
+    note_delay: str,
+    capacity_providers: Collection[str],
 ) -> dict[str, Any]:
     """Return the definition.
 
     *network* is the AwsvpcConfiguration of every task, *close_unfinished* and *note_delay* the ARNs of these
-    functions, *spot* whether a service of the environment runs on Fargate Spot.
+    functions, *capacity_providers* those of the environment's services.
     """
+    run = _run_states(cluster, network, capacity_providers)
     whole = {"orchestration_id.$": "$.orchestration_id"}
     return {
         "Comment": "One container for each share of an orchestration",
@@ -71,7 +81,8 @@ def fan_out_definition(
                     "orchestration_id.$": "$.orchestration_id",
                     "job_name.$": "$.job_name",
                     "task_definition.$": "$.task_definition",
-                    "spot.$": "$.spot",
+                    "capacity_provider.$": "$.capacity_provider",
+                    "platform_version.$": "$.platform_version",
                     "params_key.$": "$.params_key",
                     "share.$": "$$.Map.Item.Value",
                     "left": {"instances": None},
@@ -85,7 +96,7 @@ def fan_out_definition(
                 "ToleratedFailurePercentage": 100,
                 "ItemProcessor": {
                     "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-                    **_share(cluster, network, close_unfinished, note_delay, spot=spot),
+                    **_share(run, close_unfinished, note_delay),
                 },
                 "ResultPath": None,
                 "Catch": [_catch("CloseAfterError")],
@@ -102,9 +113,23 @@ def fan_out_definition(
     }
 
 
-def _share(
-    cluster: str, network: Mapping[str, Any], close_unfinished: str, note_delay: str, *, spot: bool
-) -> _State:
+def _run_states(
+    cluster: str, network: Mapping[str, Any], capacity_providers: Collection[str]
+) -> dict[str, _State]:
+    """Return the states that run a container: one for Fargate, and another where a service is on EC2.
+
+    ECS refuses a platform version for EC2, and no path can leave one out. Source: Amazon ECS API Reference,
+    "RunTask". A cluster without further capacity providers needs none at all, which emulators do not have.
+    """
+    if set(capacity_providers) <= {ON_DEMAND}:
+        return {"RunContainer": _run_container(cluster, network, {**_BY_LAUNCH_TYPE, **_ON_FARGATE})}
+    states = {"RunContainer": _run_container(cluster, network, {**_BY_PROVIDER, **_ON_FARGATE})}
+    if not all(map(is_fargate, capacity_providers)):
+        states["RunOnEc2"] = _run_container(cluster, network, _BY_PROVIDER)
+    return states
+
+
+def _share(run: Mapping[str, _State], close_unfinished: str, note_delay: str) -> _State:
     """Return what one child does: run a container until its share is done, or close the share.
 
     Whatever fails is reported to the function `note_delay`, which says when to launch again, or to give up.
@@ -118,8 +143,8 @@ def _share(
         "error.$": "$.error",
     }
     states = {
-        "Launch": _launch(spot=spot),
-        "RunContainer": _run_container(cluster, network, _ON_DEMAND),
+        "Launch": _launch(on_ec2="RunOnEc2" in run),
+        **run,
         "NoteDelay": _note_delay(note_delay),
         "WaitForLaunch": {"Type": "Wait", "SecondsPath": "$.delay.wait_seconds", "Next": "Launch"},
         "CloseShare": {
@@ -136,18 +161,20 @@ def _share(
         "RenewBudget": _renew_budget(),
         "Done": {"Type": "Succeed", "OutputPath": None},
     }
-    if spot:
-        states["RunOnSpot"] = _run_container(cluster, network, _ON_SPOT)
-    # A first launch has nothing to choose where there is no Spot, and each transition costs.
-    return {"StartAt": "Launch" if spot else "RunContainer", "States": states}
+    # A first launch has nothing to choose where all is on Fargate, and each transition costs.
+    return {"StartAt": "Launch" if "RunOnEc2" in run else "RunContainer", "States": states}
 
 
-def _launch(*, spot: bool) -> _State:
-    choices = [{"Variable": "$.delay.given_up", "BooleanEquals": True, "Next": "CloseShare"}]
-    if spot:
-        # LaunchType and CapacityProviderStrategy exclude each other, and no path can stand for either.
-        choices.append({"Variable": "$.spot", "BooleanEquals": True, "Next": "RunOnSpot"})
-    return {"Type": "Choice", "Choices": choices, "Default": "RunContainer"}
+def _launch(*, on_ec2: bool) -> _State:
+    choices: list[_State] = [{"Variable": "$.delay.given_up", "BooleanEquals": True, "Next": "CloseShare"}]
+    if not on_ec2:
+        return {"Type": "Choice", "Choices": choices, "Default": "RunContainer"}
+    fargate = {
+        "Variable": "$.capacity_provider",
+        "StringMatches": f"{ON_DEMAND}*",
+        "Next": "RunContainer",
+    }
+    return {"Type": "Choice", "Choices": [*choices, fargate], "Default": "RunOnEc2"}
 
 
 def _renew_budget() -> _State:
@@ -197,7 +224,7 @@ def _note_delay(function: str) -> _State:
     report = {
         "orchestration_id.$": "$.orchestration_id",
         "share.$": "$.share.share",
-        "spot.$": "$.spot",
+        "capacity_provider.$": "$.capacity_provider",
         "error.$": "$.error",
         "tries.$": "$.delay.tries",
     }

@@ -12,6 +12,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from background_jobs.core.metrics import METRIC_SERVICE, metric_namespace
+from background_jobs.settings import ExecutionSettings
 from cdk.acknowledgements import acknowledge_wildcard
 from cdk.settings_layer import SettingsLayer
 from cdk.shared import SharedResources
@@ -52,7 +53,14 @@ class Functions(Construct):
     def _move_lists(self) -> None:
         """Put the settings that grow into a layer; an emulator's functions need none, and have no limit."""
         settings = self._shared.settings
-        moved = SettingsLayer(self, "Settings", settings=settings, spot=self._shared.config.on_spot)
+        config = self._shared.config
+        execution = ExecutionSettings(
+            state_machine_arn="",
+            cluster_arn="",
+            capacity_providers=config.capacity_providers,
+            platform_versions=config.platform_versions,
+        )
+        moved = SettingsLayer(self, "Settings", settings=settings, execution=execution)
         self._layers.append(moved.layer)
         self._settings = settings.scalars_to_env() | moved.variables
 

@@ -17,6 +17,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.aws_ecr_assets import Platform
 from constructs import Construct
 
+from background_jobs.core.containers.capacity import ON_DEMAND
 from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
 from background_jobs.core.limits import STOP_SECONDS
 from background_jobs.settings import PREFIX, Settings
@@ -119,20 +120,7 @@ class JobService(Construct):
             self.execution_role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[resource]))
 
     def _define(self, config: ServiceConfig, settings: Settings) -> None:
-        architecture = ecs.CpuArchitecture.ARM64 if config.arm64 else ecs.CpuArchitecture.X86_64
-        definition = ecs.FargateTaskDefinition(
-            self,
-            "Task",
-            family=task_family(settings.environment, config.name),
-            cpu=config.cpu,
-            memory_limit_mib=config.memory_mib,
-            runtime_platform=ecs.RuntimePlatform(
-                cpu_architecture=architecture, operating_system_family=ecs.OperatingSystemFamily.LINUX
-            ),
-            task_role=self.task_role,
-            execution_role=self.execution_role,
-            ephemeral_storage_gib=config.ephemeral_storage_gib,
-        )
+        definition = self._task_definition(config, task_family(settings.environment, config.name))
         Tags.of(definition).add(SERVICE_TAG, config.name)
         Tags.of(definition).add(ENVIRONMENT_TAG, settings.environment)
         # A deployment would deregister the revision that it replaces, and orchestrations that began with it
@@ -140,13 +128,16 @@ class JobService(Construct):
         if isinstance(resource := definition.node.default_child, ecs.CfnTaskDefinition):
             resource.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
             resource.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE
-        size = {f"{PREFIX}CPU": str(config.cpu), f"{PREFIX}MEMORY_MIB": str(config.memory_mib)}
+        runs_on = {f"{PREFIX}CPU": str(config.cpu), f"{PREFIX}MEMORY_MIB": str(config.memory_mib)}
+        if config.runs_on != ON_DEMAND:
+            runs_on[f"{PREFIX}CAPACITY_PROVIDER"] = config.runs_on
         container = definition.add_container(
             CONTAINER_NAME,
             image=self._image(config),
-            environment=config.variables | settings.to_env() | size | {"AWS_REGION": Aws.REGION},
+            environment=config.variables | settings.to_env() | runs_on | {"AWS_REGION": Aws.REGION},
             logging=self._log_driver(config),
             linux_parameters=self._linux(config),
+            gpu_count=config.gpus or None,
             readonly_root_filesystem=True,
             stop_timeout=Duration.seconds(STOP_SECONDS),
         )
@@ -157,6 +148,28 @@ class JobService(Construct):
         )
         self._inject(config, definition)
         acknowledge(definition, "ECS2", "They are settings; what is secret comes from `secrets`.")
+
+    def _task_definition(self, config: ServiceConfig, family: str) -> ecs.TaskDefinition:
+        """Return the empty task definition; its size is that of the task, on EC2 as on Fargate."""
+        on_ec2 = bool(config.capacity_provider)
+        architecture = ecs.CpuArchitecture.ARM64 if config.arm64 else ecs.CpuArchitecture.X86_64
+        platform = ecs.RuntimePlatform(
+            cpu_architecture=architecture, operating_system_family=ecs.OperatingSystemFamily.LINUX
+        )
+        return ecs.TaskDefinition(
+            self,
+            "Task",
+            family=family,
+            compatibility=ecs.Compatibility.EC2 if on_ec2 else ecs.Compatibility.FARGATE,
+            network_mode=ecs.NetworkMode.AWS_VPC,
+            cpu=str(config.cpu),
+            memory_mib=str(config.memory_mib),
+            # The hosts of a capacity provider say what they are.
+            runtime_platform=None if on_ec2 else platform,
+            task_role=self.task_role,
+            execution_role=self.execution_role,
+            ephemeral_storage_gib=config.ephemeral_storage_gib,
+        )
 
     def _log_driver(self, config: ServiceConfig) -> ecs.LogDriver:
         """Return the log driver, with its mode: what ECS takes without one is a setting of the account.
@@ -176,7 +189,7 @@ class JobService(Construct):
             return None
         return ecs.LinuxParameters(self, "Linux", init_process_enabled=True)
 
-    def _inject(self, config: ServiceConfig, definition: ecs.FargateTaskDefinition) -> None:
+    def _inject(self, config: ServiceConfig, definition: ecs.TaskDefinition) -> None:
         """Have ECS put the secrets into variables; CDK's own method would grant more than reading them."""
         secrets = [{"Name": name, "ValueFrom": arn} for name, arn in config.secrets.items()]
         resource = definition.node.default_child

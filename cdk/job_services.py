@@ -5,6 +5,7 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from background_jobs.core.containers.capacity import ON_DEMAND, SPOT
 from background_jobs.core.containers.variables import task_family
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.job_service import JobService, role_path
@@ -19,13 +20,15 @@ class JobServices(Construct):
         super().__init__(scope, construct_id)
         config = shared.config
         self.network = Network(self, "Network", config=config)
-        self.on_spot = config.on_spot
+        self.capacity_providers = config.capacity_providers
+        self.platform_versions = config.platform_versions
         # CDK's own construct would make a VPC even if only subnets are configured.
         self._cluster = ecs.CfnCluster(self, "Cluster")
-        if self.on_spot:
-            self._associate_spot()
+        if self.capacity_providers:
+            self._associate_providers()
         acknowledge(self._cluster, "ECS4", "The event log and our metrics tell about each container.")
         self.cluster_arn = self._cluster.attr_arn
+        self.cluster_name = self._cluster.ref
         self.services = [
             JobService(self, service.name, shared=shared, config=service) for service in config.services
         ]
@@ -48,7 +51,7 @@ class JobServices(Construct):
         )
         acknowledge_wildcard(stack, self._tasks, "The names of tasks are made by ECS.")
 
-    def _associate_spot(self) -> None:
+    def _associate_providers(self) -> None:
         """Give the cluster its capacity providers after it was made, in a call of its own.
 
         They need ECS's own role (AWSServiceRoleForECS), which ECS makes with the first cluster of an account.
@@ -59,7 +62,7 @@ class JobServices(Construct):
             self,
             "Capacity",
             cluster=self._cluster.ref,
-            capacity_providers=["FARGATE", "FARGATE_SPOT"],
+            capacity_providers=sorted({ON_DEMAND, SPOT, *self.capacity_providers.values()}),
             default_capacity_provider_strategy=[],
         )
 

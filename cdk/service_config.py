@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from background_jobs.core.bounds import ServiceName
+from background_jobs.core.containers.capacity import LATEST, ON_DEMAND, SPOT
 from background_jobs.core.planning.fargate import MEMORY_MIB
 from background_jobs.settings import PREFIX, ContainerSettings
 
@@ -15,6 +16,11 @@ REPOSITORY: Final = Path(__file__).resolve().parents[1]
 _ECR: Final = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<name>[^:@]+)"
 )
+_PROVIDERS_OF_AWS: Final = ("aws", "ecs", "fargate")
+"""How the names of AWS's capacity providers begin. Source: ECS API Reference, "CreateCapacityProvider"."""
+_OF_FARGATE: Final = ("spot", "platform_version", "ephemeral_storage_gib")
+_EC2_CPU: Final = range(128, 196_608 + 1)
+"""The CPU units of a task on EC2. Source: Amazon ECS Developer Guide, "Task definition parameters"."""
 _SECRET: Final = re.compile(r"arn:[a-z-]+:(secretsmanager:.+:secret:.+|ssm:.+:parameter/.+)")
 _OURS: Final = frozenset(str(field.alias) for field in ContainerSettings.model_fields.values() if field.alias)
 
@@ -56,6 +62,12 @@ class ServiceConfig(BaseModel):
     arm64: bool = True
     spot: bool = False
     """Run on Fargate Spot: far cheaper, and AWS may take a container back, which is launched again."""
+    platform_version: str = Field(default=LATEST, pattern=r"^(LATEST|\d+\.\d+\.\d+)$")
+    """The platform version of Fargate: ``1.4.0``."""
+    capacity_provider: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,255}$")
+    """Run on EC2, on a capacity provider of your own that has its hosts in the environment's cluster."""
+    gpus: int = Field(default=0, ge=0, le=16)
+    """The GPUs of a container, on such a capacity provider."""
     ephemeral_storage_gib: int | None = Field(default=None, ge=21, le=200)
     """The disk of a container, which ``/tmp`` is on; None for the 20 GiB that cost nothing."""
     init_process: bool = False
@@ -70,6 +82,11 @@ class ServiceConfig(BaseModel):
     """For how many days its events, read model and payloads are kept; None for those of the environment."""
 
     @property
+    def runs_on(self) -> str:
+        """Return the capacity provider of its containers."""
+        return self.capacity_provider or (SPOT if self.spot else ON_DEMAND)
+
+    @property
     def folder(self) -> Path | None:
         """Return the folder that the image is built from; None for a registry's image."""
         return REPOSITORY / self.image if self.image.startswith((".", "/")) else None
@@ -82,6 +99,13 @@ class ServiceConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fits_fargate(self) -> Self:
+        if self.capacity_provider:
+            return self
+        if self.gpus:
+            raise ValueError(
+                f"service {self.name!r}: Fargate has no GPUs; name a capacity_provider of your "
+                "own whose hosts have them"
+            )
         if self.cpu not in MEMORY_MIB:
             raise ValueError(
                 f"service {self.name!r}: Fargate has no cpu={self.cpu}; use one of {list(MEMORY_MIB)}"
@@ -90,6 +114,28 @@ class ServiceConfig(BaseModel):
             raise ValueError(
                 f"service {self.name!r}: with cpu={self.cpu} Fargate has no memory_mib={self.memory_mib}; "
                 f"use one of {list(offered)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_ec2(self) -> Self:
+        if not self.capacity_provider:
+            return self
+        if self.capacity_provider.lower().startswith(_PROVIDERS_OF_AWS):
+            raise ValueError(
+                f"service {self.name!r}: capacity_provider={self.capacity_provider!r} is named as AWS's "
+                "own; name one that you made, or use spot=True for Fargate Spot"
+            )
+        fields = type(self).model_fields
+        options = [name for name in _OF_FARGATE if getattr(self, name) != fields[name].default]
+        if options:
+            raise ValueError(
+                f"service {self.name!r}: only Fargate has {', '.join(options)}; leave out these, or "
+                "capacity_provider"
+            )
+        if self.cpu not in _EC2_CPU:
+            raise ValueError(
+                f"service {self.name!r}: EC2 has no cpu={self.cpu}; use {_EC2_CPU[0]} to {_EC2_CPU[-1]}"
             )
         return self
 

@@ -22,10 +22,9 @@ class SettingsLayer(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: Settings, spot: tuple[str, ...]
+        self, scope: Construct, construct_id: str, *, settings: Settings, execution: ExecutionSettings
     ) -> None:
         super().__init__(scope, construct_id)
-        execution = ExecutionSettings(state_machine_arn="", cluster_arn="", spot_services=spot)
         folder = write_settings(settings.environment, settings.lists_to_env() | execution.lists_to_env())
         self.layer = lambda_.LayerVersion(
             self,

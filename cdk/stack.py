@@ -63,6 +63,7 @@ class BackgroundJobsStack(Stack):
                 progress_api=progress_api,
             )
         settings = shared.settings.model_copy(update={"api_url": progress_api.api.url})
+        CfnOutput(self, "ClusterName", value=services.cluster_name)
         self._add_outputs(kick_offs.schedules.with_schedules(settings), callers)
 
     def _add_outputs(self, settings: Settings, callers: Callers) -> None:

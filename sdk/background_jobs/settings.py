@@ -35,15 +35,15 @@ def _split_names(value: object) -> object:
     return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
 
-def _split_days(value: object) -> object:
+def _split_pairs(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return {name: days for name, _, days in (pair.partition("=") for pair in value.split(",") if pair)}
+    return {name: one for name, _, one in (pair.partition("=") for pair in value.split(",") if pair)}
 
 
 def _join(value: object) -> str:
     if isinstance(value, Mapping):
-        return ",".join(f"{name}={days}" for name, days in value.items())
+        return ",".join(f"{name}={one}" for name, one in value.items())
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
@@ -60,7 +60,8 @@ def _with_file(variables: Mapping[str, str]) -> Mapping[str, str]:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
-Days = Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_split_days)]
+Pairs = Annotated[dict[str, str], BeforeValidator(_split_pairs)]
+Days = Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_split_pairs)]
 
 
 class _FromVariables(BaseModel):
@@ -183,8 +184,10 @@ class ExecutionSettings(_FromVariables):
 
     state_machine_arn: str
     cluster_arn: str
-    spot_services: Names = ()
-    """The services that run on Fargate Spot, comma-separated."""
+    capacity_providers: Pairs = Field(default_factory=dict)
+    """By service, its capacity provider in ECS, where that is not FARGATE: ``reports=FARGATE_SPOT``."""
+    platform_versions: Pairs = Field(default_factory=dict)
+    """By service, its platform version of Fargate, where that is not the latest: ``reports=1.4.0``."""
 
 
 class StreamSettings(_FromVariables):
@@ -239,6 +242,8 @@ class ContainerSettings(_FromVariables):
     cpu: int | None = None
     memory_mib: int | None = None
     """The size of its task, in units of 1/1,024 vCPU and in MiB; None where it has none."""
+    capacity_provider: str = ""
+    """Its capacity provider in ECS; empty for Fargate on demand."""
 
 
 def is_description_requested() -> bool:

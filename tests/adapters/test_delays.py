@@ -1,5 +1,6 @@
 """Launches that failed, over moto: what the log says of them, and what the state machine is told to do."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,10 +28,15 @@ class StateMachine:
     """The part of the state machine that reports launches of one share, and keeps the answers."""
 
     def __init__(
-        self, orchestration: Orchestration, stores: Stores, *, share: int = 0, spot: bool = False
+        self,
+        orchestration: Orchestration,
+        stores: Stores,
+        *,
+        share: int = 0,
+        capacity_provider: str = "FARGATE",
     ) -> None:
         self._orchestration, self._stores = orchestration, stores
-        self._share, self._spot = share, spot
+        self._share, self._capacity_provider = share, capacity_provider
         self.tries: Any = {}
 
     def report(self, cause: str, now: datetime, *, error: str = "ECS.ClientException") -> DelayAnswer:
@@ -38,7 +44,7 @@ class StateMachine:
             {
                 "orchestration_id": self._orchestration.id,
                 "share": str(self._share),
-                "spot": self._spot,
+                "capacity_provider": self._capacity_provider,
                 "error": {"Error": error, "Cause": cause},
                 "tries": self.tries,
             }
@@ -64,24 +70,23 @@ def test_a_refused_launch_says_why_its_instances_wait(
 
 
 @pytest.mark.parametrize(
-    ("spot", "quota"),
+    ("provider", "quota"),
     [
-        (False, '"Fargate On-Demand vCPU resource count" (L-3032A538)'),
-        (True, '"Fargate Spot vCPU resource count" (L-36FBB829)'),
+        ("FARGATE", '"Fargate On-Demand vCPU resource count" (L-3032A538)'),
+        ("FARGATE_SPOT", '"Fargate Spot vCPU resource count" (L-36FBB829)'),
     ],
 )
 def test_what_waits_for_a_quota_says_which_one_to_raise_everywhere(
     service: OrchestrationService,
     stores: Stores,
     aggregate: Callable[[], list[Any]],
-    *,
-    spot: bool,
+    provider: str,
     quota: str,
 ) -> None:
     orchestration = service.kick_off_job("halve", [{"n": n} for n in range(4)], parallelism=2)
     for share in range(2):
         # AWS's messages end with the id of the request, so that no two are the same
-        machine = StateMachine(orchestration, stores, share=share, spot=spot)
+        machine = StateMachine(orchestration, stores, share=share, capacity_provider=provider)
         machine.report(f"{VCPUS} (Request ID: {share})", at(share))
     aggregate()
 
@@ -108,6 +113,16 @@ def test_a_launch_is_waited_for_as_long_as_it_takes(service: OrchestrationServic
     answers = [machine.report(VCPUS, at(n)) for n in range(20)]
     assert not any(answer.given_up for answer in answers)
     assert len(stores.event_log.read_containers(orchestration.id).delays) == 1
+
+
+@pytest.mark.parametrize(("provider", "launches"), [("FARGATE", 5), ("FARGATE_SPOT", 13), ("gpu-asg", 13)])
+def test_a_container_is_launched_again_more_often_where_its_host_may_be_taken_back(
+    service: OrchestrationService, stores: Stores, provider: str, launches: int
+) -> None:
+    machine = StateMachine(service.kick_off_job("halve", [{"n": 2}]), stores, capacity_provider=provider)
+    lost = json.dumps({"TaskArn": "arn", "StoppedReason": "Host EC2 (instance i-0f) terminated."})
+    answers = [machine.report(lost, at(n), error="States.TaskFailed") for n in range(launches)]
+    assert [answer.given_up for answer in answers] == [False] * (launches - 1) + [True]
 
 
 def test_tries_become_rarer(service: OrchestrationService, stores: Stores) -> None:
@@ -217,7 +232,7 @@ def test_a_report_that_comes_twice_is_noted_once(service: OrchestrationService, 
 
 def test_a_report_of_an_orchestration_that_is_not_there_fails(stores: Stores) -> None:
     report = DelayReport.model_validate(
-        {"orchestration_id": "gone", "share": 0, "spot": False, "error": {"Error": "ECS.ServerException"}}
+        {"orchestration_id": "gone", "share": 0, "error": {"Error": "ECS.ServerException"}}
     )
     with pytest.raises(OrchestrationNotFound):
         note_delay(report, stores, at(0), retention=Retention(90), draw=0)

@@ -1,4 +1,4 @@
-"""Which revision of its task definition an orchestration runs, whatever is deployed meanwhile."""
+"""Which revision of its task definition an orchestration runs, and on what, whatever is deployed meanwhile."""
 
 from typing import Any
 
@@ -29,18 +29,18 @@ def deploy(settings: Settings, image: str) -> None:
     clients.ecs().register_task_definition(family=family, containerDefinitions=containers)
 
 
-def start(settings: Settings) -> str:
+def start(settings: Settings, execution: ExecutionSettings = EXECUTION) -> FanOutInput:
     machine = Started()
-    start_orchestration([started(3)], settings, EXECUTION, machine, TaskDefinitions(clients.ecs()))
+    start_orchestration([started(3)], settings, execution, machine, TaskDefinitions(clients.ecs()))
     (fan_out,) = machine.inputs
-    return fan_out.task_definition
+    return fan_out
 
 
 def test_an_orchestration_keeps_the_revision_that_was_the_latest_when_it_began(settings: Settings) -> None:
     # given an orchestration that began after a deployment
     deploy(settings, "jobs:1")
     deploy(settings, "jobs:2")
-    first = start(settings)
+    first = start(settings).task_definition
     # when another image is deployed while it runs
     deploy(settings, "jobs:3")
     # then its state machine launches the image that it began with, and that of a later one the new one
@@ -48,7 +48,7 @@ def test_an_orchestration_keeps_the_revision_that_was_the_latest_when_it_began(s
         clients.ecs().describe_task_definition(taskDefinition=revision)["taskDefinition"][
             "containerDefinitions"
         ][0]["image"]
-        for revision in (first, start(settings))
+        for revision in (first, start(settings).task_definition)
     ]
     assert images == ["jobs:2", "jobs:3"]
 
@@ -61,4 +61,18 @@ def test_a_first_container_may_take_no_longer_than_its_params_are_kept(settings:
 
 
 def test_a_service_that_is_not_deployed_is_left_to_its_launch_to_refuse(settings: Settings) -> None:
-    assert start(settings) == task_family(settings.environment, "default")
+    assert start(settings).task_definition == task_family(settings.environment, "default")
+
+
+def test_containers_run_on_the_capacity_and_the_platform_that_their_service_names(settings: Settings) -> None:
+    variables = {
+        "BACKGROUND_JOBS_STATE_MACHINE_ARN": "machine",
+        "BACKGROUND_JOBS_CLUSTER_ARN": "cluster",
+        "BACKGROUND_JOBS_CAPACITY_PROVIDERS": "reports=gpu-asg,default=FARGATE_SPOT",
+        "BACKGROUND_JOBS_PLATFORM_VERSIONS": "default=1.4.0",
+    }
+    named = start(settings, ExecutionSettings.from_env(variables))
+    assert (named.capacity_provider, named.platform_version) == ("FARGATE_SPOT", "1.4.0")
+    # a service that names none is on demand, on the latest
+    usual = start(settings)
+    assert (usual.capacity_provider, usual.platform_version) == ("FARGATE", "LATEST")

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from background_jobs import OrchestrationService, ServiceUnreachable, Update, aio
+from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.core.statuses import COMPLETED
 from background_jobs.core.views import stream_events
@@ -139,3 +140,23 @@ def test_where_neither_answers_one_error_says_so(settings: Settings, done: str, 
     blind = settings.model_copy(update={"read_model_table": "of-somebody-else"})
     with pytest.raises(ServiceUnreachable, match=r"progress API at .* The read model cannot be read either"):
         watch(blind, NOBODY, done)
+
+
+def test_who_waits_for_a_stack_that_is_deleted_with_its_data_is_told_so(
+    service: OrchestrationService, settings: Settings
+) -> None:
+    # given a caller that waits for an orchestration
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    updates = orchestration.watch(timeout=60)
+    next(updates)
+    # when the stack goes, and its tables and its bucket with it
+    for table in (settings.event_log_table, settings.read_model_table):
+        clients.dynamodb().delete_table(TableName=table)
+    # then every way to wait ends, and says why
+    gone = "stack was deleted, and then nothing ends what still ran"
+    with pytest.raises(ServiceUnreachable, match=gone):
+        list(updates)
+    with pytest.raises(ServiceUnreachable, match=gone):
+        orchestration.results(timeout=60)
+    with pytest.raises(ServiceUnreachable, match=gone):
+        orchestration.detail()

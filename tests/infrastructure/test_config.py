@@ -19,6 +19,9 @@ def service(**fields: Any) -> ServiceConfig:
     return ServiceConfig(**({"name": "billing", "image": "i"} | fields))
 
 
+ON_HOSTS = service(name="learning", capacity_provider="gpu-asg", gpus=4, cpu=30_000, memory_mib=200_000)
+
+
 def environment(**fields: Any) -> EnvironmentConfig:
     return EnvironmentConfig(**({"environment": "prod", "services": (service(),)} | fields))
 
@@ -44,6 +47,20 @@ def environment(**fields: Any) -> EnvironmentConfig:
         ({"variables": {"A": "x"}, "secrets": {"A": SECRET}}, "both in variables and in secrets: A"),
         ({"secrets": {"A": "hunter2"}}, r"secrets\['A'\]='hunter2' is no ARN of a secret"),
         ({"memory": 512}, "Extra inputs are not permitted"),
+        ({"platform_version": "1.4"}, "platform_version\n.*should match pattern"),
+        ({"gpus": 1}, "Fargate has no GPUs; name a capacity_provider of your own"),
+        ({"capacity_provider": "gpu asg"}, "capacity_provider\n.*should match pattern"),
+        ({"capacity_provider": "FARGATE_SPOT"}, "named as AWS's own; .* use spot=True"),
+        ({"capacity_provider": "gpu-asg", "cpu": 64}, "EC2 has no cpu=64; use 128 to 196608"),
+        (
+            {
+                "capacity_provider": "gpu-asg",
+                "spot": True,
+                "platform_version": "1.4.0",
+                "ephemeral_storage_gib": 50,
+            },
+            "only Fargate has spot, platform_version, ephemeral_storage_gib; leave out these",
+        ),
     ],
 )
 def test_a_service_that_cannot_run_is_refused_with_a_sentence(fields: dict[str, Any], message: str) -> None:
@@ -64,6 +81,17 @@ def test_a_service_that_cannot_run_is_refused_with_a_sentence(fields: dict[str, 
         ({"max_parallelism": 10_001}, "less than or equal to 10000"),
         ({"warm_throughput": 1_000}, "greater than or equal to 4000"),
         ({"network": ExistingVpc(vpc_id="vpc-1a")}, "to look up vpc-1a, account and region must be known"),
+        (
+            {"services": (ON_HOSTS,), "network": NewVpc()},
+            "containers of learning run on a capacity provider of your own, .* use private ones",
+        ),
+        (
+            {
+                "services": (ON_HOSTS,),
+                "network": ExistingSubnets(subnet_ids=("subnet-1",), security_group_id="sg-1", public=True),
+            },
+            "containers of learning run on a capacity provider of your own, .* use private ones",
+        ),
         ({"network": NewVpc(private=True)}, "do not reach the registry of 'i'; push it to ECR"),
     ],
 )

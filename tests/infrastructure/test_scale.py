@@ -133,4 +133,4 @@ def test_functions_find_the_names_of_all_services_and_jobs_in_a_file_beside_them
     assert len(settings.job_names) == SERVICES * JOBS
     assert settings.service_names == tuple(service.name for service in config.services)
     assert settings.retention == config.retention
-    assert ExecutionSettings.from_env(here).spot_services == config.on_spot
+    assert ExecutionSettings.from_env(here).capacity_providers == config.capacity_providers

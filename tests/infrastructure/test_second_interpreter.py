@@ -63,7 +63,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Iterator[Play]:
         network={"Subnets": ["subnet-1"]},
         close_unfinished="arn:aws:lambda:us-east-1:123456789012:function:close",
         note_delay="arn:aws:lambda:us-east-1:123456789012:function:note",
-        spot=True,
+        capacity_providers={"FARGATE_SPOT", "gpu-asg"},
     )
     child = definition["States"]["FanOut"]["ItemProcessor"]
     machine = {"StartAt": child["StartAt"], "States": child["States"]}

@@ -148,7 +148,7 @@ def test_every_function_and_container_finds_all_its_settings(template: Template)
     assert len(executing) == 2
     for variables in executing:
         plain = found_by(variables)
-        assert ExecutionSettings.from_env(plain).spot_services == ()
+        assert ExecutionSettings.from_env(plain).capacity_providers == {}
     following = [v for v in processes if "BACKGROUND_JOBS_FAILURE_QUEUE" in v]
     assert len(following) == 2
     assert len(functions) == 8
@@ -349,10 +349,13 @@ def test_who_reads_payloads_can_tell_an_expired_one_from_a_forbidden_one(templat
         assert "*" not in bucket
 
 
-def test_a_service_on_spot_is_known_to_whoever_starts_executions(synthesized: Synthesize) -> None:
-    template = synthesized(environment(services=(BILLING, ServiceConfig(name="reports", image="reports"))))
+def test_where_a_service_runs_is_known_to_whoever_starts_executions(synthesized: Synthesize) -> None:
+    reports = ServiceConfig(name="reports", image="reports", platform_version="1.4.0")
+    template = synthesized(environment(services=(BILLING, reports)))
     (layer,) = unpacked_settings(template).glob("*.json")
-    assert json.loads(layer.read_text())["BACKGROUND_JOBS_SPOT_SERVICES"] == "billing"
+    variables = json.loads(layer.read_text())
+    assert variables["BACKGROUND_JOBS_CAPACITY_PROVIDERS"] == "billing=FARGATE_SPOT"
+    assert variables["BACKGROUND_JOBS_PLATFORM_VERSIONS"] == "reports=1.4.0"
 
 
 def awsvpc(template: Template) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from background_jobs.core.containers.shares import cut_shares
 from background_jobs.core.containers.variables import CONTAINER_NAME
 from background_jobs.settings import ContainerSettings
 from cdk.environment_loading import load_environment
+from cdk.network_config import ExistingSubnets
 from cdk.service_config import ServiceConfig
 from tests.infrastructure.conftest import Synthesize, of_type, run_node, text_of
 
@@ -32,7 +33,8 @@ CHILD: Final = {
     "orchestration_id": "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11",
     "job_name": "census",
     "task_definition": "background-jobs-prod-default",
-    "spot": False,
+    "capacity_provider": "FARGATE",
+    "platform_version": "LATEST",
     "params_key": "orchestrations/x/params.jsonl",
     "share": SHARE,
     "left": {"instances": None},
@@ -58,14 +60,17 @@ SPENT: Final = {"waits": 9, "refusals": 1, "losses": 5, "notes": 4, "noted": Del
 Played = dict[str, Any]
 
 
-@pytest.fixture(params=[False, True], ids=["on demand", "with spot"])
+CHEAP: Final = ServiceConfig(name="cheap", image="i", spot=True)
+LEARNING: Final = ServiceConfig(name="learning", image="i", capacity_provider="gpu-asg", gpus=1)
+PRIVATE: Final = ExistingSubnets(subnet_ids=("subnet-1",), security_group_id="sg-1")
+
+
+@pytest.fixture(params=[(), (CHEAP, LEARNING)], ids=["on demand", "with spot and ec2"])
 def definition(request: pytest.FixtureRequest, synthesized: Synthesize) -> dict[str, Any]:
     """The definition as it is deployed, names of resources standing for their ARNs."""
-    spot = ServiceConfig(name="cheap", image="i", spot=True)
     environment = load_environment("prod")
-    template = synthesized(
-        environment.model_copy(update={"services": (*environment.services, spot)} if request.param else {})
-    )
+    services = (*environment.services, *request.param)
+    template = synthesized(environment.model_copy(update={"services": services, "network": PRIVATE}))
     (machine,) = of_type(template, "AWS::StepFunctions::StateMachine")
     found: dict[str, Any] = json.loads(text_of(machine["DefinitionString"]))
     return found
@@ -133,7 +138,7 @@ def test_a_container_that_ends_well_is_all_that_a_child_does(play: Callable[...,
 def test_a_child_asks_for_the_container_of_its_share(play: Callable[..., Played]) -> None:
     played = play({"RunContainer": [DONE], "CloseShare": [CLOSED]})
     (request,) = played["calls"]["RunContainer"]
-    assert (request["TaskDefinition"], request["LaunchType"]) == ("background-jobs-prod-default", "FARGATE")
+    assert request["TaskDefinition"] == "background-jobs-prod-default"
     (override,) = request["Overrides"]["ContainerOverrides"]
     variables = {variable["Name"]: variable["Value"] for variable in override["Environment"]}
     container = ContainerSettings.from_env(variables)
@@ -155,7 +160,7 @@ def test_a_launch_is_tried_for_as_long_as_the_function_says(
     assert first["Payload"] == {
         "orchestration_id": CHILD["orchestration_id"],
         "share": "0",
-        "spot": False,
+        "capacity_provider": "FARGATE",
         "error": {"Error": failure["error"], "Cause": failure["cause"]},
         "tries": Tries().model_dump(mode="json"),
     }
@@ -171,18 +176,23 @@ def camel(value: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("spot", [False, True])
+def run_states(definition: Mapping[str, Any]) -> list[str]:
+    states = definition["States"]["FanOut"]["ItemProcessor"]["States"]
+    return [name for name, state in states.items() if "ecs:runTask" in state.get("Resource", "")]
+
+
+PROVIDERS: Final = {"RunContainer": "FARGATE", "RunOnEc2": "gpu-asg"}
+
+
 def test_a_launch_is_a_request_as_botocore_knows_it(
-    play: Callable[..., Played], definition: dict[str, Any], *, spot: bool
+    play: Callable[..., Played], definition: dict[str, Any]
 ) -> None:
-    state = "RunOnSpot" if spot else "RunContainer"
-    if state not in definition["States"]["FanOut"]["ItemProcessor"]["States"]:
-        return
-    played = play({state: [DONE], "CloseShare": [CLOSED]}, spot=spot)
     model = botocore.session.get_session().get_service_model("ecs").operation_model("RunTask")
     assert model.input_shape is not None
-    report = ParamValidator().validate(camel(played["calls"][state][0]), model.input_shape)
-    assert not report.has_errors(), report.generate_report()
+    for state in run_states(definition):
+        played = play({state: [DONE], "CloseShare": [CLOSED]}, capacity_provider=PROVIDERS[state])
+        report = ParamValidator().validate(camel(played["calls"][state][0]), model.input_shape)
+        assert not report.has_errors(), report.generate_report()
 
 
 def test_a_throttled_launch_is_tried_again_before_the_function_is_asked_and_a_quota_is_not(
@@ -294,20 +304,40 @@ def test_a_child_fails_when_its_share_cannot_be_closed(play: Callable[..., Playe
     assert (played["status"], len(played["calls"]["CloseShare"])) == ("FAILED", 11)
 
 
-def test_a_service_on_spot_asks_for_spot_and_nothing_else(
+@pytest.mark.parametrize("provider", ["FARGATE", "FARGATE_SPOT"])
+def test_containers_on_fargate_run_on_the_capacity_and_the_platform_of_their_service(
+    play: Callable[..., Played], definition: dict[str, Any], provider: str
+) -> None:
+    script = {"RunContainer": [LOST], "NoteDelay": [NOTED, GIVEN_UP], "CloseShare": [CLOSED]}
+    played = play(script, capacity_provider=provider, platform_version="1.4.0")
+    assert calls(played, "RunContainer", "CloseShare") == [2, 1]
+    assert played["calls"]["NoteDelay"][0]["Payload"]["capacity_provider"] == provider
+    request = played["calls"]["RunContainer"][0]
+    assert request["PlatformVersion"] == "1.4.0"
+    if run_states(definition) == ["RunContainer"]:
+        # what has no capacity providers asks for none: emulators know none
+        assert (request["LaunchType"], "CapacityProviderStrategy" in request) == ("FARGATE", False)
+    else:
+        assert request["CapacityProviderStrategy"] == [{"CapacityProvider": provider, "Weight": 1}]
+        assert "LaunchType" not in request, "ECS takes the one or the other"
+
+
+def test_containers_on_ec2_run_on_the_users_capacity_without_a_platform_version(
     play: Callable[..., Played], definition: dict[str, Any]
 ) -> None:
-    if "RunOnSpot" not in definition["States"]["FanOut"]["ItemProcessor"]["States"]:
-        played = play({"RunContainer": [DONE], "CloseShare": [CLOSED]}, spot=True)
-        assert len(played["calls"]["RunContainer"]) == 1, "an environment without such services does not look"
+    """ECS refuses a platform version there ("The platform version must be null")."""
+    if run_states(definition) == ["RunContainer"]:
+        child = definition["States"]["FanOut"]["ItemProcessor"]
+        assert child["StartAt"] == "RunContainer", "without such services nothing is chosen"
         return
-    script = {"RunOnSpot": [LOST], "NoteDelay": [NOTED, GIVEN_UP], "RunContainer": [DONE]}
-    played = play(script | {"CloseShare": [CLOSED]}, spot=True)
-    assert calls(played, "RunOnSpot", "RunContainer", "CloseShare") == [2, 0, 1]
-    assert played["calls"]["NoteDelay"][0]["Payload"]["spot"] is True
-    request = played["calls"]["RunOnSpot"][0]
-    assert request["CapacityProviderStrategy"] == [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]
-    assert "LaunchType" not in request, "ECS takes the one or the other"
+    script = {"RunOnEc2": [LOST], "NoteDelay": [NOTED, GIVEN_UP], "RunContainer": [DONE]}
+    played = play(script | {"CloseShare": [CLOSED]}, capacity_provider="gpu-asg")
+    assert calls(played, "RunOnEc2", "RunContainer", "CloseShare") == [2, 0, 1]
+    assert played["calls"]["NoteDelay"][0]["Payload"]["capacity_provider"] == "gpu-asg"
+    request = played["calls"]["RunOnEc2"][0]
+    assert request["CapacityProviderStrategy"] == [{"CapacityProvider": "gpu-asg", "Weight": 1}]
+    assert not {"LaunchType", "PlatformVersion"} & request.keys()
+    assert request["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "DISABLED"
 
 
 def test_after_all_shares_the_rest_is_closed_whatever_their_containers_returned(

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 OTHER_STACK: Final = "OtherOfflineStack"
+_ABSENT: Final = frozenset({"ResourceNotFoundException", "NoSuchBucket"})
+_DELETED: Final = (
+    "What the settings name is not there: its stack was deleted, and then nothing ends what still ran; or "
+    "the credentials and the region are not those of the environment."
+)
 """The code of the error by which an offline stack refuses the callers of one that has ended."""
 
 _P = ParamSpec("_P")
@@ -203,6 +208,9 @@ def _explained() -> Iterator[None]:
             "run under `background-jobs local run`."
         ) from absent
     except ClientError as refused:
-        if refused.response["Error"].get("Code") != OTHER_STACK:
+        code = refused.response["Error"].get("Code")
+        if code in _ABSENT:
+            raise ServiceUnreachable(f"{refused} {_DELETED}") from refused
+        if code != OTHER_STACK:
             raise
         raise ServiceUnreachable(refused.response["Error"]["Message"]) from refused

@@ -18,8 +18,9 @@ class FanOutInput(BaseModel):
     orchestration_id: str
     job_name: str
     task_definition: str
-    spot: bool
-    """Whether its containers run on Fargate Spot."""
+    capacity_provider: str
+    platform_version: str
+    """Of Fargate; without meaning on other capacity."""
     bucket: str
     params_key: str
     shares_key: str

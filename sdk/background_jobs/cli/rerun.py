@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Unpack
 from background_jobs.cli.arguments import AsJson, OrchestrationId
 from background_jobs.cli.kick_off import announce
 from background_jobs.cli.options import take_options
-from background_jobs.cli.reporting import print_json, reporting
+from background_jobs.cli.reporting import print_json, print_note, reporting
 
 if TYPE_CHECKING:
     from background_jobs.core.options import RerunKeywords
@@ -17,7 +17,8 @@ def rerun(
 ) -> None:
     """Run again what errored, as a new orchestration.
 
-    Prints the id of the new one, which has the first one as its parent.
+    Prints the id of the new one, which has the first one as its parent. It runs what was deployed last,
+    whichever revision the first one ran.
     """
     with reporting():
         from background_jobs.core.views.orchestration import KickOffAnswer
@@ -28,3 +29,4 @@ def rerun(
         print_json(KickOffAnswer(orchestration_id=orchestration.id, job_name=orchestration.job_name))
     else:
         announce(orchestration)
+        print_note("It runs the latest revision of the task definition, which `background-jobs show` names.")

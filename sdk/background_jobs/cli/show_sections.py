@@ -12,6 +12,7 @@ from rich.text import Text
 from background_jobs.cli import drawing
 from background_jobs.cli.times import format_duration
 from background_jobs.cli.untrusted import printable
+from background_jobs.core.containers.capacity import SPOT
 from background_jobs.core.planning.fargate import TaskSize
 from background_jobs.core.planning.prices import US_EAST_1
 from background_jobs.core.views.event_history import EventHistory, TimelineEntry
@@ -50,8 +51,8 @@ def _draw_facts(detail: OrchestrationDetail) -> Table:
         "tags": printable(drawing.tags(view)),
         **_describe_origin(view),
         "containers": _describe_containers(detail.event_history),
-        "cost": f"about {_format_price(detail.bill.dollars)}, an estimate for {_describe_size(detail)} "
-        f"a container at list prices of {US_EAST_1.region}, {US_EAST_1.as_of:%B %Y}",
+        "revision": printable(", ".join(detail.event_history.task_definitions)),
+        "cost": _describe_cost(detail),
     }
     return _draw_grid((Text(name, "dim"), fact) for name, fact in facts.items() if fact)
 
@@ -75,10 +76,16 @@ def _describe_containers(history: EventHistory) -> str:
     return ", ".join([f"{len(history.launches):,} launched", *lost, ran, *failed])
 
 
-def _describe_size(detail: OrchestrationDetail) -> str:
+def _describe_cost(detail: OrchestrationDetail) -> str:
     usual, history = TaskSize(), detail.event_history
+    about = f"about {_format_price(detail.bill.dollars)}"
+    prices = f"at list prices of {US_EAST_1.region}, {US_EAST_1.as_of:%B %Y}"
+    if detail.bill.unpriced:
+        return f"{about} {prices}, and {printable(detail.bill.unpriced)}, whose price is not known here"
     size = TaskSize(cpu=history.cpu or usual.cpu, memory_mib=history.memory_mib or usual.memory_mib)
-    return f"{size.vcpus:g} vCPU and {size.gigabytes:g} GB"
+    spot = " on Spot" if history.capacity_provider == SPOT else ""
+    a_container = f"{size.vcpus:g} vCPU and {size.gigabytes:g} GB a container{spot}"
+    return f"{about}, an estimate for {a_container} {prices}"
 
 
 def _format_price(dollars: float) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import TaskError
 from background_jobs.core.containers.advice import advise
+from background_jobs.core.containers.capacity import ON_DEMAND, SPOT, may_be_reclaimed
 from background_jobs.core.containers.delays import DelayReason, delay_reason
 from background_jobs.core.containers.relaunch import Tries, decide_relaunch
 from background_jobs.core.containers.time_allowed import last_moment, longest_container
@@ -23,8 +24,7 @@ class DelayReport(BaseModel):
 
     orchestration_id: str
     share: int
-    spot: bool = False
-    """Whether the share runs on Fargate Spot."""
+    capacity_provider: str = ON_DEMAND
     error: TaskError
     tries: Tries = Tries()
     """What the answer to the report before said."""
@@ -55,7 +55,8 @@ def note_delay(
         return _answer(0, report.tries, timedelta(), given_up=True)
     failure = read_failure(report.error.error, report.error.cause)
     reason = delay_reason(failure.reason) if failure.kind == NOT_LAUNCHED else DelayReason.LOST
-    decision = decide_relaunch(reason, report.tries, spot=report.spot, draw=draw)
+    spot = may_be_reclaimed(report.capacity_provider)
+    decision = decide_relaunch(reason, report.tries, spot=spot, draw=draw)
     if decision.wait_seconds is None:
         return _answer(0, decision.tries, left, given_up=True)
     if decision.is_news:
@@ -81,5 +82,5 @@ def _delay_event(report: DelayReport, reason: DelayReason, detail: str, now: dat
         number=report.tries.notes,
         reason=reason,
         detail=detail,
-        advice=advise(detail, spot=report.spot),
+        advice=advise(detail, spot=report.capacity_provider == SPOT),
     )

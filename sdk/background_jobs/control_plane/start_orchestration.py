@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from background_jobs.aws.state_machine import FanOutInput, StateMachine
 from background_jobs.aws.task_definitions import TaskDefinitions
+from background_jobs.core.containers.capacity import LATEST, ON_DEMAND
 from background_jobs.core.containers.time_allowed import last_moment, longest_container
 from background_jobs.core.containers.variables import task_family
 from background_jobs.core.events import Event, OrchestrationStarted
@@ -36,7 +37,8 @@ def start_orchestration(
                     orchestration_id=event.orchestration_id,
                     job_name=event.job_name,
                     task_definition=task_definitions.latest(task_family(settings.environment, event.service)),
-                    spot=event.service in execution.spot_services,
+                    capacity_provider=execution.capacity_providers.get(event.service, ON_DEMAND),
+                    platform_version=execution.platform_versions.get(event.service, LATEST),
                     bucket=settings.payload_bucket,
                     params_key=event.params_key,
                     shares_key=event.shares_key,

@@ -16,12 +16,12 @@ from background_jobs.core.payload_keys import payload_folder
 from background_jobs.jobs import JobContext, JobDefinition, Jobs
 from background_jobs.settings import ContainerSettings
 from background_jobs.worker.attempt_process import AttemptProcessRunner
+from background_jobs.worker.container_metadata import read_metadata
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 from background_jobs.worker.earlier_launches import EarlierLaunches
 from background_jobs.worker.event_writer import EventWriter
 from background_jobs.worker.instance import Attempt, InstanceRunner, describe_error, job_errored_event
 from background_jobs.worker.launch import Append, Launch
-from background_jobs.worker.log_location import log_location
 from background_jobs.worker.owned_ranges import OwnedRanges
 from background_jobs.worker.predecessor import judge_lost_attempt, poison_error
 from background_jobs.worker.process_cleanup import ProcessCleanup
@@ -54,7 +54,8 @@ class Container:
         self._predecessor = predecessor
         self._is_to_be_replaced = False
         self._share = AssignedShare.from_settings(settings)
-        self._log = log_location(settings)
+        metadata = read_metadata(settings)
+        self._log = metadata.log
         self._working_time = WorkingTime()
         event_log = stores.event_log.for_service(settings.service)
         self._started, cancellation = self._working_time.try_until_over(
@@ -67,7 +68,7 @@ class Container:
             self._appender(event_log),
             settings,
             self._share,
-            self._log,
+            metadata,
             predecessor.launch if predecessor else None,
         )
         current_attempt.begin_launch(self._launch.number)

@@ -7,6 +7,7 @@ from typing import Self
 from background_jobs.core.errors import EventConflict, ShareLost
 from background_jobs.core.events import ContainerEnded, ContainerStarted, OrchestrationEvent
 from background_jobs.settings import ContainerSettings
+from background_jobs.worker.container_metadata import ContainerMetadata
 from background_jobs.worker.share import AssignedShare
 
 Append = Callable[[OrchestrationEvent], None]
@@ -26,12 +27,12 @@ class Launch:
         append: Append,
         settings: ContainerSettings,
         share: AssignedShare,
-        log: str,
+        metadata: ContainerMetadata,
         predecessor: int | None = None,
     ) -> Self:
         """Append that a process takes up *share*, under the first free number.
 
-        *log* is where the output of the container is. *predecessor* is the launch of the process before this
+        *metadata* is what ECS says of the container. *predecessor* is the launch of the process before this
         one in the same container.
 
         Raises ShareLost where another launch has begun since *predecessor* did: this container was thought
@@ -44,9 +45,11 @@ class Launch:
             launch=0,
             first=share.indices.first,
             last=share.indices.last,
-            log=log,
+            log=metadata.log,
             cpu=settings.cpu,
             memory_mib=settings.memory_mib,
+            capacity_provider=settings.capacity_provider,
+            task_definition=metadata.task_definition,
         )
         number = 0 if predecessor is None else predecessor + 1
         while True:

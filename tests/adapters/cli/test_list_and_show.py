@@ -1,8 +1,10 @@
 """`background-jobs list` and `show`: tables for people, lines and JSON for programs."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from background_jobs import OrchestrationService
 from background_jobs.aws.stores import Stores
@@ -119,3 +121,53 @@ def test_of_a_long_timeline_the_first_and_the_last_are_shown(
     assert "share 19:" not in timeline
     account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
     assert len(account.event_history.timeline) == 31
+
+
+def container_on(orchestration_id: str, capacity_provider: str, **size: int) -> ContainerStarted:
+    return ContainerStarted(
+        orchestration_id=orchestration_id,
+        at=datetime.now(UTC),
+        share=0,
+        launch=0,
+        first=0,
+        last=0,
+        capacity_provider=capacity_provider,
+        task_definition="background-jobs-prod-other:7",
+        **size,
+    )
+
+
+def test_the_revision_that_an_orchestration_runs_is_shown(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    orchestration = service.kick_off_job("other", [{}])
+    assert "revision" not in run("show", orchestration.id).stdout
+    stores.event_log.append(container_on(orchestration.id, ""))
+    assert "revision    background-jobs-prod-other:7" in run("show", orchestration.id).stdout
+    account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
+    assert account.event_history.task_definitions == ["background-jobs-prod-other:7"]
+
+
+def test_hosts_of_ones_own_are_not_given_the_price_of_fargate(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    # given a container of a size that Fargate does not have
+    orchestration = service.kick_off_job("other", [{}])
+    stores.event_log.append(container_on(orchestration.id, "gpu-asg", cpu=6_000, memory_mib=40_000))
+    # then what is known is added up, and the rest is said in words
+    shown = " ".join(run("show", orchestration.id).stdout.split())
+    assert "hours of containers on gpu-asg, whose price is not known here" in shown
+    account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
+    assert account.bill.unpriced.endswith("hours of containers on gpu-asg")
+    assert not {line.service for line in account.bill.lines} & {"Fargate", "Public IPv4"}
+    assert account.bill.dollars > 0
+
+
+def test_a_run_on_spot_has_the_price_of_spot(service: OrchestrationService, stores: Stores) -> None:
+    prices = {}
+    for provider in ("", "FARGATE_SPOT"):
+        orchestration = service.kick_off_job("other", [{}])
+        stores.event_log.append(container_on(orchestration.id, provider))
+        shown = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
+        (prices[provider],) = (line.dollars for line in shown.bill.lines if line.service == "Fargate")
+    assert prices["FARGATE_SPOT"] == pytest.approx(0.3 * prices[""])

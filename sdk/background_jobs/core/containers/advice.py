@@ -8,6 +8,7 @@ _VCPUS: Final = {
     None: 'the quota "Fargate On-Demand vCPU resource count" (L-3032A538; that of Spot is L-36FBB829)',
 }
 _ADDRESSES: Final = "Give the environment more subnets, or larger ones."
+_HOSTS: Final = "Let the Auto Scaling group of the capacity provider start hosts of this cluster."
 _ADVICE: Final = {
     "OutOfMemoryError": "Give the service more memory_mib, or each instance less to do.",
     "CannotPullContainer": "Check that the image exists, and that the service's network and its execution "
@@ -25,6 +26,10 @@ _ADVICE: Final = {
     "RESOURCE:ENI": _ADDRESSES,
     "InsufficientFreeAddresses": _ADDRESSES,
     "free addresses": _ADDRESSES,
+    "RESOURCE:": "Use a smaller size; on a capacity provider of your own, let it have more hosts, or "
+    "larger ones.",
+    "EMPTY CAPACITY": _HOSTS,
+    "NO ACTIVE INSTANCES": _HOSTS,
     "Capacity is unavailable": "Use more subnets, or another size.",
 }
 """By a part of AWS's message."""

@@ -27,7 +27,8 @@ _PATTERNS: Final = {
     DelayReason.ADDRESSES: r"RESOURCE:ENI|InsufficientFreeAddresses|(?i:free addresses)",
     DelayReason.QUOTA: r"reached the limit on the number|above your limit|LimitExceeded|QuotaExceeded"
     r"|(?i:(?:limit|quota) exceeded)",
-    DelayReason.CAPACITY: r"RESOURCE:|Insufficient\w*Capacity|(?i:capacity is (?:unavailable|not available))",
+    DelayReason.CAPACITY: r"RESOURCE:|EMPTY CAPACITY|NO ACTIVE INSTANCES|TaskFailedToStart: AGENT"
+    r"|Insufficient\w*Capacity|(?i:capacity is (?:unavailable|not available))",
     DelayReason.FAULT: r"Timeout waiting for network interface"
     r"|(?i:service unavailable|internal ?server ?error|status(?: code)?:? 5\d\d)",
     DelayReason.IMAGE: r"CannotPull|ImageNotFound|(?i:manifest unknown|pull image)",

@@ -27,7 +27,7 @@ MENDS_ITSELF: Final = frozenset(
 THROTTLE_RETRY: Final = Retry(max_attempts=3, base_seconds=10, factor=6, max_seconds=60)
 """The tries of the state machine's own when a launch is throttled, before it reports a delay."""
 SPOT_RELAUNCHES: Final = 12
-"""More often on Spot, because AWS takes containers back that did nothing wrong."""
+"""More often on Spot, and on hosts of the user's: they take containers back that did nothing wrong."""
 _MOST_LAUNCHES: Final = {DelayReason.IMAGE: 3, DelayReason.REFUSED: 3, DelayReason.START: 5}
 """How often a launch is tried in vain that waiting does not mend."""
 _REFUSED: Final = Retry(base_seconds=10, max_seconds=60)
@@ -70,7 +70,7 @@ class Decision(NamedTuple):
 def decide_relaunch(reason: DelayReason, tries: Tries, *, spot: bool, draw: float) -> Decision:
     """Return what follows the launch that failed for *reason*, after *tries*.
 
-    *spot* says whether the share runs on Fargate Spot; *draw* is uniform in [0, 1).
+    *spot* says whether containers may be taken back, as on Fargate Spot; *draw* is uniform in [0, 1).
 
     >>> decide_relaunch(DelayReason.QUOTA, Tries(waits=100), spot=False, draw=0.5).wait_seconds
     301

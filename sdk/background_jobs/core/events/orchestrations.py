@@ -143,6 +143,10 @@ class ContainerStarted(LogEvent):
     cpu: int | None = None
     memory_mib: int | None = None
     """The size of its task, in units of 1/1,024 vCPU and in MiB; None where it has none."""
+    capacity_provider: Place = ""
+    """That of ECS, on which it runs; empty for Fargate on demand, and where none is known."""
+    task_definition: Place = ""
+    """The revision that it runs, ``<family>:<revision>``; empty if not known."""
 
     @property
     def sort_key(self) -> str:

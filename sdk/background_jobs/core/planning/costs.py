@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
+from background_jobs.core.containers.capacity import ON_DEMAND, SPOT, is_fargate
 from background_jobs.core.planning.fargate import LEAST_BILLED_SECONDS, TaskSize
 from background_jobs.core.planning.footprint import Footprint, Run, estimate_footprint
 from background_jobs.core.planning.prices import US_EAST_1, Prices
@@ -27,6 +28,8 @@ class Bill(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     lines: tuple[BillLine, ...]
+    unpriced: str = ""
+    """What is paid for besides, in words, at a price that is not known here; mostly nothing."""
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic's own way to put a property into the JSON
     @property
@@ -43,14 +46,15 @@ def estimate_cost(  # noqa: PLR0913 -- what is known of a run
     cpu: int = 512,
     memory_mib: int = 1024,
     arm64: bool = True,
-    spot: bool = False,
+    capacity_provider: str = ON_DEMAND,
     public_ip: bool = True,
 ) -> Bill:
     """Estimate what an orchestration of *total* instances has cost, from figures of its log.
 
     *containers* is the number of launches (ContainerStarted events of launch 0 and above, each billed a
     minute at least), *container_seconds* how long they ran, added up. *cpu* is in units of 1/1,024 vCPU.
-    Raises InvalidTaskSize.
+    What containers cost on a capacity provider of one's own is not known, and not in the bill's sum. Raises
+    InvalidTaskSize.
     """
     run = Run(
         total=total,
@@ -58,8 +62,13 @@ def estimate_cost(  # noqa: PLR0913 -- what is known of a run
         container_seconds=max(container_seconds, containers * LEAST_BILLED_SECONDS),
         instance_seconds=container_seconds / max(1, total),
     )
-    size = TaskSize(cpu=cpu, memory_mib=memory_mib, arm64=arm64, spot=spot)
-    return price_footprint(estimate_footprint(run), size, public_ip=public_ip)
+    used = estimate_footprint(run)
+    if not is_fargate(capacity_provider):
+        hours = run.container_seconds / _HOUR
+        unpriced = f"{hours:,.1f} hours of containers on {capacity_provider}"
+        return Bill(lines=_around_containers(used, US_EAST_1), unpriced=unpriced)
+    size = TaskSize(cpu=cpu, memory_mib=memory_mib, arm64=arm64, spot=capacity_provider == SPOT)
+    return price_footprint(used, size, public_ip=public_ip)
 
 
 def price_footprint(used: Footprint, size: TaskSize, *, public_ip: bool, prices: Prices = US_EAST_1) -> Bill:
@@ -68,13 +77,19 @@ def price_footprint(used: Footprint, size: TaskSize, *, public_ip: bool, prices:
         lines=(
             _fargate(used, size, prices),
             *([_addresses(used, prices)] if public_ip else []),
-            _dynamodb(used, prices),
-            _step_functions(used, prices),
-            _lambda(used, prices),
-            _s3(used, prices),
-            _event_bridge(used, prices),
-            _logs(used, prices),
+            *_around_containers(used, prices),
         )
+    )
+
+
+def _around_containers(used: Footprint, prices: Prices) -> tuple[BillLine, ...]:
+    return (
+        _dynamodb(used, prices),
+        _step_functions(used, prices),
+        _lambda(used, prices),
+        _s3(used, prices),
+        _event_bridge(used, prices),
+        _logs(used, prices),
     )
 
 

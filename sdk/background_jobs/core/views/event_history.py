@@ -58,6 +58,13 @@ class EventHistory(BaseModel):
     container_seconds: float = Field(description="How long all containers ran, added up.")
     cpu: int | None = Field(description="Of a task, in units of 1/1,024 vCPU; null where it has no size.")
     memory_mib: int | None = Field(description="Of a task; null where it has no size.")
+    capacity_provider: str = Field(
+        description="That of ECS, on which tasks run; empty for Fargate on demand, and where none is known."
+    )
+    task_definitions: list[str] = Field(
+        description="The revisions that containers ran: the one that the orchestration began with and keeps; "
+        "empty where none is known."
+    )
     failed_attempts: int = Field(description="Attempts that came to nothing while another was to follow.")
     waits: list[Wait] = Field(description="Why instances wait; empty where none does.")
 
@@ -85,6 +92,8 @@ def build_event_history(
         ).total_seconds(),
         cpu=next((event.cpu for event in started if event.cpu), None),
         memory_mib=next((event.memory_mib for event in started if event.memory_mib), None),
+        capacity_provider=next((event.capacity_provider for event in started if event.capacity_provider), ""),
+        task_definitions=sorted({event.task_definition for event in started if event.task_definition}),
         failed_attempts=failed_attempts,
         waits=waits,
     )

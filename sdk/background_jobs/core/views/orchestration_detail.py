@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
+from background_jobs.core.containers.capacity import ON_DEMAND
 from background_jobs.core.planning.costs import Bill, estimate_cost
 from background_jobs.core.planning.fargate import TaskSize
 from background_jobs.core.views.event_history import EventHistory
@@ -19,7 +20,8 @@ class OrchestrationDetail(BaseModel):
     event_history: EventHistory
     stages: list[StageView] = Field(description="Those of its pipeline; itself alone where it is in none.")
     bill: Bill = Field(
-        description="At list prices, for the size that containers reported, or else 0.5 vCPU and 1 GB."
+        description="At list prices, for the size that containers reported, or else 0.5 vCPU and 1 GB. What "
+        "capacity of one's own costs is not known, and in words only."
     )
 
     @classmethod
@@ -32,5 +34,6 @@ class OrchestrationDetail(BaseModel):
             container_seconds=history.container_seconds,
             cpu=history.cpu or usual.cpu,
             memory_mib=history.memory_mib or usual.memory_mib,
+            capacity_provider=history.capacity_provider or ON_DEMAND,
         )
         return cls(orchestration=view, event_history=history, stages=list(stages), bill=bill)
