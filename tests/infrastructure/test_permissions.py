@@ -200,7 +200,12 @@ def called(life: Life) -> None:
     until(lambda: mixed.summary().done)
     history = Stores.of(life.settings).history
     now = datetime.now(UTC)
-    for history_filter in (HistoryFilter(until=now), HistoryFilter(until=now, customer="acme")):
+    services = frozenset({mixed.summary().service})
+    for history_filter in (
+        HistoryFilter(until=now),
+        HistoryFilter(until=now, customer="acme"),
+        HistoryFilter(until=now, services=services),
+    ):
         assert mixed.id in [
             summary.orchestration_id for summary in history.page(history_filter, limit=9).summaries
         ]

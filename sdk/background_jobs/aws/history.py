@@ -1,15 +1,17 @@
 """The history in DynamoDB: indexes over the summaries of the read model, by time, job and customer.
 
-The indexes are over all services; their entries name the keys of the summaries.
+The indexes are over all services, and their entries name the keys of the summaries. Where only some services
+are asked for, there is an index by service; other indexes that answer faster are read past what is of others.
 """
 
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from heapq import merge
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
@@ -18,7 +20,7 @@ from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.service_lookup import ServiceLookup
 from background_jobs.core.errors import InvalidToken, OrchestrationNotFound
 from background_jobs.core.read_model import Summary
-from background_jobs.core.read_model_keys import SUMMARY, summary_key
+from background_jobs.core.read_model_keys import SUMMARY, service_of_key, summary_key
 from background_jobs.core.retention import Retention
 from background_jobs.core.statuses import Status
 from background_jobs.core.tables import (
@@ -27,6 +29,7 @@ from background_jobs.core.tables import (
     HISTORY_BY_CUSTOMER_AND_STATUS,
     HISTORY_BY_JOB,
     HISTORY_BY_JOB_AND_STATUS,
+    HISTORY_BY_SERVICE,
     HISTORY_BY_STATUS,
     HISTORY_BY_TIME,
     HISTORY_INDEXES,
@@ -57,30 +60,50 @@ class HistoryFilter:
     customer: str | None = None
     since: datetime | None = None
     until: datetime
+    services: frozenset[str] | None = None
 
     @property
     def is_empty(self) -> bool:
         """Tell whether no orchestration can fit: nothing was started before there was AWS."""
-        return self.until < max(_BEGINNING, self.since or _BEGINNING)
+        return self.services == frozenset() or self.until < max(_BEGINNING, self.since or _BEGINNING)
+
+    @property
+    def goes_by_service(self) -> bool:
+        """Tell whether the index by service answers best; what is in progress is little, of all services."""
+        narrower = self.customer is not None or self.job_name is not None
+        return self.services is not None and not narrower and self.status is not Status.IN_PROGRESS
+
+    def includes(self, entry: Mapping[str, Any]) -> bool:
+        """Tell whether an entry of an index is of one of the services."""
+        return self.services is None or service_of_key(entry[PARTITION_KEY]["S"]) in self.services
 
     def index(self, start: Mapping[str, str] | None, oldest: datetime) -> tuple[str, Iterable[str]]:
         """Return the index that answers best, and the partitions to ask, newest first."""
-        match self:
-            case HistoryFilter(customer=str(customer), status=Status() as status):
-                return HISTORY_BY_CUSTOMER_AND_STATUS, [_pair(customer, status)]
-            case HistoryFilter(customer=str(customer)):
-                return HISTORY_BY_CUSTOMER, [customer]
-            case HistoryFilter(job_name=str(job_name), status=Status() as status):
-                return HISTORY_BY_JOB_AND_STATUS, [_pair(job_name, status)]
-            case HistoryFilter(job_name=str(job_name)):
-                return HISTORY_BY_JOB, [job_name]
-            case HistoryFilter(status=Status() as status):
-                return HISTORY_BY_STATUS, [status]
+        if self.goes_by_service:
+            return HISTORY_BY_SERVICE, sorted(self.services or ())
+        if (named := self._by_name()) is not None:
+            return named[0], [named[1]]
         newest = _week(self.until) if start is None else start.get(HISTORY_INDEXES[HISTORY_BY_TIME], "")
         return HISTORY_BY_TIME, _weeks(newest, _week(max(oldest, self.since or oldest)))
 
+    def _by_name(self) -> tuple[str, str] | None:
+        match self:
+            case HistoryFilter(customer=str(customer), status=Status() as status):
+                return HISTORY_BY_CUSTOMER_AND_STATUS, _pair(customer, status)
+            case HistoryFilter(customer=str(customer)):
+                return HISTORY_BY_CUSTOMER, customer
+            case HistoryFilter(job_name=str(job_name), status=Status() as status):
+                return HISTORY_BY_JOB_AND_STATUS, _pair(job_name, status)
+            case HistoryFilter(job_name=str(job_name)):
+                return HISTORY_BY_JOB, job_name
+            case HistoryFilter(status=Status() as status):
+                return HISTORY_BY_STATUS, status
+        return None
+
     def conditions(self, index: str) -> tuple[str, dict[str, str], dict[str, Any]]:
         """Return the filter for what *index* does not answer by itself: expression, names, values."""
+        if index == HISTORY_BY_SERVICE and self.status is not None:
+            return "#status = :status", {"#status": "status"}, {":status": {"S": str(self.status)}}
         # Of three filters an index answers two at the most, and customers come first.
         if self.job_name is None or index in {HISTORY_BY_JOB, HISTORY_BY_JOB_AND_STATUS}:
             return "", {}, {}
@@ -113,7 +136,8 @@ class History:
         """
         if history_filter.is_empty:
             return HistoryPage([], None)
-        entries = list(islice(self._entries(history_filter, _position(after), limit + 1), limit + 1))
+        find = self._entries_by_service if history_filter.goes_by_service else self._entries
+        entries = list(islice(find(history_filter, _position(after), limit + 1), limit + 1))
         summaries = self._read([entry[PARTITION_KEY]["S"] for entry in entries[:limit]])
         return HistoryPage(summaries, _token(entries[limit - 1]) if len(entries) > limit else None)
 
@@ -126,11 +150,27 @@ class History:
             if token is None:
                 return
 
+    def _entries_by_service(
+        self, history_filter: HistoryFilter, start: dict[str, str] | None, needed: int
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield what the index has of each of the services, merged, newest first."""
+        until = history_filter.until if start is None else min(history_filter.until, _moment(start))
+        one_service = (
+            replace(history_filter, services=frozenset({service}), until=until)
+            for service in history_filter.services or ()
+        )
+        entries = (_in_order(self._entries(one, None, needed)) for one in one_service)
+        before = None if start is None else (start[HISTORY_SORT_KEY], start.get(PARTITION_KEY, ""))
+        for entry in merge(*entries, key=_order, reverse=True):
+            if before is None or _order(entry) < before:
+                yield entry
+
     def _entries(
         self, history_filter: HistoryFilter, start: dict[str, str] | None, needed: int
     ) -> Iterator[Mapping[str, Any]]:
         index, partitions = history_filter.index(start, oldest=history_filter.until - self._retention.longest)
         expression, names, values = history_filter.conditions(index)
+        index_is_exact = not expression and (index == HISTORY_BY_SERVICE or history_filter.services is None)
         for partition in partitions:
             options: Any = {"FilterExpression": expression} if expression else {}
             if start is not None:
@@ -153,11 +193,11 @@ class History:
                 },
                 ScanIndexForward=False,
                 # A whole page is billed. Where a filter drops entries, a page must hold more.
-                PaginationConfig={"PageSize": _FILTERED_PAGE if expression else needed},
+                PaginationConfig={"PageSize": needed if index_is_exact else _FILTERED_PAGE},
                 **options,
             )
             for page in pages:
-                yield from page["Items"]
+                yield from filter(history_filter.includes, page["Items"])
 
     def summaries(self, orchestration_ids: list[str], *, consistent: bool = False) -> list[Summary]:
         """Return the summaries that have not expired, in the order of their ids; *consistent* costs twice."""
@@ -202,6 +242,7 @@ def index_entry(summary: Summary) -> dict[str, Any]:
         "job_name": summary.job_name,
         "customer": customer,
         "status": str(summary.status),
+        "service": summary.service,
         "job_status": _pair(summary.job_name, summary.status),
         "customer_status": customer and _pair(customer, summary.status),
     }
@@ -209,6 +250,25 @@ def index_entry(summary: Summary) -> dict[str, Any]:
     return {
         name: {"S": value} for name, value in entry.items() if value and len(value.encode()) <= _LONGEST_KEY
     }
+
+
+def _order(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return entry[HISTORY_SORT_KEY]["S"], entry[PARTITION_KEY]["S"]
+
+
+def _in_order(entries: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield *entries*, newest first, with those of one moment in the order of their keys."""
+    for _, started_together in groupby(entries, key=lambda entry: entry[HISTORY_SORT_KEY]["S"]):
+        yield from sorted(started_together, key=_order, reverse=True)
+
+
+def _moment(position: Mapping[str, str]) -> datetime:
+    """Return where in time the page before ended. Raises InvalidToken."""
+    with suppress(KeyError, ValueError):
+        moment = datetime.fromisoformat(position[HISTORY_SORT_KEY])
+        if moment.tzinfo is not None and moment >= _BEGINNING:
+            return moment
+    raise InvalidToken(json.dumps(position))
 
 
 def _pair(name: str, status: Status) -> str:

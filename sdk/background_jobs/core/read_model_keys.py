@@ -29,6 +29,15 @@ def summary_key(service: str, orchestration_id: str) -> ReadModelKey:
     return ReadModelKey(log_partition(service, orchestration_id), SUMMARY)
 
 
+def service_of_key(partition: str) -> str:
+    """Return the service to which a partition of the read model belongs.
+
+    >>> service_of_key("billing#7c0e#feed")
+    'billing'
+    """
+    return partition.partition("#")[0]
+
+
 def statuses_key(service: str, orchestration_id: str, number: int) -> ReadModelKey:
     """Return the key of the chunk of statuses with this number.
 

@@ -15,6 +15,7 @@ HISTORY_BY_JOB_AND_STATUS: Final = "by-job-and-status"
 HISTORY_BY_CUSTOMER: Final = "by-customer"
 HISTORY_BY_CUSTOMER_AND_STATUS: Final = "by-customer-and-status"
 HISTORY_BY_STATUS: Final = "by-status"
+HISTORY_BY_SERVICE: Final = "by-service"
 HISTORY_INDEXES: Final = {
     HISTORY_BY_TIME: "week",
     HISTORY_BY_JOB: "job_name",
@@ -22,6 +23,7 @@ HISTORY_INDEXES: Final = {
     HISTORY_BY_CUSTOMER: "customer",
     HISTORY_BY_CUSTOMER_AND_STATUS: "customer_status",
     HISTORY_BY_STATUS: "status",
+    HISTORY_BY_SERVICE: "service",
 }
 """The indexes of the read model over all orchestrations, and the partition key of each."""
 
@@ -29,8 +31,9 @@ HISTORY_SORT_KEY: Final = "started_at"
 _HISTORY_CARRIED: Final = {
     HISTORY_BY_CUSTOMER: ("job_name",),
     HISTORY_BY_CUSTOMER_AND_STATUS: ("job_name",),
+    HISTORY_BY_SERVICE: ("status",),
 }
-"""The attributes for filters that some indexes carry; one customer has few orchestrations to filter."""
+"""The attributes for filters that some indexes carry; one customer, or service, has few to filter."""
 
 
 @dataclass(frozen=True, slots=True)

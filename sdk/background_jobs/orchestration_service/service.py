@@ -1,6 +1,6 @@
 """The caller's service: one call kicks off an orchestration, another brings its results."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final, Unpack
 
@@ -87,13 +87,15 @@ class OrchestrationService:
         customer: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        services: Collection[str] | None = None,
         limit: int = 100,
         next_token: str | None = None,
     ) -> HistoryPage:
         """Return the latest *limit* orchestrations that fit all of the filters, newest first.
 
         *customer* is the value of the tag ``customer``; *since* and *until* are aware datetimes, both
-        included, and bound when they were kicked off. *next_token* is that of the page before.
+        included, and bound when they were kicked off. *services* are those of which one is to fit, by default
+        all. *next_token* is that of the page before.
 
         Raises InvalidToken if it is not, or InvalidTimeRange.
         """
@@ -106,6 +108,7 @@ class OrchestrationService:
             customer=customer,
             since=since,
             until=min(until or latest, latest),
+            services=None if services is None else frozenset(services),
         )
         return self._stores.history.page(filters, limit=limit, after=next_token)
 
