@@ -5,6 +5,7 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from background_jobs.core.access import SCOPES_OF_A_SERVER
 from background_jobs.core.bounds import Parallelism
 from background_jobs.core.containers.capacity import LATEST, ON_DEMAND
 from background_jobs.core.limits import DEFAULT_PARALLELISM
@@ -65,7 +66,11 @@ class EnvironmentConfig(BaseModel):
     user_pool_arn: str | None = None
     """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""
     user_pool_scopes: bool = False
-    """Whether a token must have a scope: ``background-jobs-<environment>/read``, or ``…/write``."""
+    """Whether a token needs a scope: ``background-jobs-<environment>/read`` or ``…/write`` for all services.
+
+    One with ``…/services`` is for those that further scopes or groups name:
+    ``background-jobs-<environment>.read/<service>`` or ``….write/<service>``.
+    """
     api_access_log: bool = False
     """Keep an access log of the API; for this, the account's settings of API Gateway need a role."""
     warm_throughput: int | None = Field(default=None, ge=4_000)
@@ -194,6 +199,11 @@ class EnvironmentConfig(BaseModel):
         if self.user_pool_scopes and self.user_pool_arn is None:
             raise ValueError(
                 f"environment {self.environment!r}: user_pool_scopes needs the pool; set user_pool_arn"
+            )
+        if self.user_pool_scopes and len(self.services) > SCOPES_OF_A_SERVER:
+            raise ValueError(
+                f"environment {self.environment!r}: user_pool_scopes needs a scope for each service; "
+                f"Cognito has {SCOPES_OF_A_SERVER}, not {len(self.services)}; use several environments"
             )
         if self.notify and not self.monitored:
             raise ValueError(

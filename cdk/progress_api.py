@@ -1,6 +1,6 @@
 """The progress API: a function that streams, behind API Gateway."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
@@ -12,6 +12,7 @@ from background_jobs.settings import ApiSettings
 from cdk.acknowledgements import acknowledge
 from cdk.config import EnvironmentConfig
 from cdk.functions import Functions
+from cdk.scopes import Scopes
 from cdk.shared import SharedResources
 
 _PORT: Final = 8080
@@ -30,13 +31,6 @@ _POLL_SECONDS: Final = 1.0
 """Padded events are large, so they are sent less often."""
 _READING: Final = ("GET", "HEAD")
 _WRITING: Final = ("POST", "PUT", "DELETE")
-
-
-class Scopes(NamedTuple):
-    """The scopes that an access token may have, in full; who may write may read, too."""
-
-    read: str
-    write: str
 
 
 class ProgressApi(Construct):
@@ -88,6 +82,7 @@ class ProgressApi(Construct):
             stream_padding_bytes=_PADDING_BYTES,
             stream_seconds=_STREAM_SECONDS,
             json_log=True,
+            user_pool_scopes=config.user_pool_scopes,
             # API Gateway answers under its own names only.
             allowed_hosts=("*",),
         )
@@ -119,7 +114,7 @@ class ProgressApi(Construct):
         pool = cognito.UserPool.from_user_pool_arn(self, "UserPool", config.user_pool_arn)
         tokens = apigateway.CognitoUserPoolsAuthorizer(self, "Tokens", cognito_user_pools=[pool])
         if config.user_pool_scopes:
-            self._add_scoped_methods(tokens, _scopes(self, pool, config.environment))
+            self._add_scoped_methods(tokens, Scopes(self, "Scopes", pool=pool, config=config))
         else:
             self._add_any_method(authorizer=tokens)
 
@@ -135,21 +130,5 @@ class ProgressApi(Construct):
         """
         for resource in self._resources:
             for method in (*_READING, *_WRITING):
-                needed = [scopes.write] if method in _WRITING else [scopes.read, scopes.write]
+                needed = scopes.to_write if method in _WRITING else scopes.to_read
                 resource.add_method(method, self._integration, authorizer=tokens, authorization_scopes=needed)
-
-
-def _scopes(scope: Construct, pool: cognito.IUserPool, environment: str) -> Scopes:
-    """Add the scopes to *pool*; its clients may then be allowed to ask for them."""
-    server = f"background-jobs-{environment}"
-    cognito.UserPoolResourceServer(
-        scope,
-        "Scopes",
-        user_pool=pool,
-        identifier=server,
-        scopes=[
-            cognito.ResourceServerScope(scope_name="read", scope_description="Follow jobs, read outcomes"),
-            cognito.ResourceServerScope(scope_name="write", scope_description="Kick off, cancel, schedule"),
-        ],
-    )
-    return Scopes(f"{server}/read", f"{server}/write")

@@ -215,6 +215,8 @@ class ApiSettings(_FromVariables):
     """After how many seconds a stream ends, and its client resumes on another; None for never."""
     json_log: bool = False
     """Whether the log is written for machines."""
+    user_pool_scopes: bool = False
+    """Whether callers may do what the scopes and groups of their tokens say, and not all; on Lambda only."""
     allowed_hosts: Names = ("127.0.0.1", "localhost")
     """The hosts that requests may name, comma-separated; ``*`` for any."""
 

@@ -15,8 +15,9 @@ from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.core.events import JobProgressed
 from background_jobs.progress_api import stream
+from background_jobs.progress_api.callers import Callers
 from background_jobs.progress_api.hub import Hub, Position
-from background_jobs.settings import ApiSettings
+from background_jobs.settings import ApiSettings, Settings
 from tests.memory import append_events
 from tests.unit.histories import at
 
@@ -81,15 +82,19 @@ def test_a_stream_ends_before_its_function_would_and_is_padded_past_the_buffer(
 
 
 def test_heartbeats_are_padded_as_events_are(
-    service: OrchestrationService, stores: Stores, aggregate: Callable[[], list[Any]]
+    service: OrchestrationService,
+    stores: Stores,
+    settings: Settings,
+    aggregate: Callable[[], list[Any]],
 ) -> None:
     # given a buffer that holds back what is short
     orchestration = service.kick_off_job("halve", [{"n": 2}])
     aggregate()
     hub = Hub(stores, ApiSettings(stream_padding_bytes=1_000))
-    request: Any = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(service=service, hub=hub)))
+    request: Any = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(hub=hub)))
+    caller = Callers(service, stores, settings).unlimited()
     # when somebody watches while nothing happens
-    response: Any = asyncio.run(stream.events(orchestration.id, request))
+    response: Any = asyncio.run(stream.events(orchestration.id, request, caller))
     # then what shows that the connection lives is as long as an event
     heartbeat = response.ping_message_factory().encode()
     assert names([heartbeat]) == ["heartbeat"]

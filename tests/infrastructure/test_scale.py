@@ -42,7 +42,12 @@ def service(number: int) -> ServiceConfig:
 def config() -> EnvironmentConfig:
     services = tuple(service(number) for number in range(SERVICES))
     return EnvironmentConfig(
-        environment="production", services=services, customer_key=True, notify="ops@example.com"
+        environment="production",
+        services=services,
+        customer_key=True,
+        notify="ops@example.com",
+        user_pool_arn="arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_a1b2c3",
+        user_pool_scopes=True,
     )
 
 

@@ -59,6 +59,17 @@ def statements(template: Template, within: str = "") -> Iterator[dict[str, Any]]
             yield from statements_of(resource)
 
 
+def is_api(resource: dict[str, Any]) -> bool:
+    """Tell whether a resource is the function that serves the progress API."""
+    return bool(resource.get("Properties", {}).get("Handler") == "progress_api/run.sh")
+
+
+def api_variables(template: Template) -> dict[str, Any]:
+    """Return the variables of the function that serves the progress API."""
+    (function,) = filter(is_api, template["Resources"].values())
+    return dict(function["Properties"]["Environment"]["Variables"])
+
+
 def actions(statement: dict[str, Any]) -> list[str]:
     action = statement["Action"]
     return action if isinstance(action, list) else [action]
@@ -233,27 +244,65 @@ def test_reading_and_kicking_off_need_scopes_of_their_own_where_the_environment_
     pool = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_a1b2c3"
     template = synthesized(environment(user_pool_arn=pool, user_pool_scopes=True))
     # given the scopes that the stack adds to the pool
-    (server,) = of_type(template, "AWS::Cognito::UserPoolResourceServer")
-    made = {f"{server['Identifier']}/{scope['ScopeName']}" for scope in server["Scopes"]}
-    # then reading takes either of them, and all else the one for writing
-    read, write = "background-jobs-prod/read", "background-jobs-prod/write"
-    assert made == {read, write}
+    made = {
+        f"{server['Identifier']}/{scope['ScopeName']}"
+        for server in of_type(template, "AWS::Cognito::UserPoolResourceServer")
+        for scope in server["Scopes"]
+    }
+    # then there is one for each service, and API Gateway asks for those that do not grow with the services:
+    # reading takes any of them, and all else one that may allow to write
+    name = f"background-jobs-prod.{{}}/{BILLING.name}"
+    read, write, services = (f"background-jobs-prod/{what}" for what in ("read", "write", "services"))
+    assert made == {read, write, services, name.format("read"), name.format("write")}
     found = {
-        (method["HttpMethod"], tuple(sorted(method["AuthorizationScopes"])))
+        (method["HttpMethod"], tuple(method["AuthorizationScopes"]))
         for method in of_type(template, "AWS::ApiGateway::Method")
     }
     assert found == {
-        ("GET", (read, write)),
-        ("HEAD", (read, write)),
-        ("POST", (write,)),
-        ("PUT", (write,)),
-        ("DELETE", (write,)),
+        ("GET", (read, write, services)),
+        ("HEAD", (read, write, services)),
+        ("POST", (write, services)),
+        ("PUT", (write, services)),
+        ("DELETE", (write, services)),
     }
+    # and the API itself looks at the services that a token names
+    assert api_variables(template)["BACKGROUND_JOBS_USER_POOL_SCOPES"] == "True"
+
+
+def test_without_scopes_the_api_takes_callers_for_what_iam_or_the_pool_allowed(template: Template) -> None:
+    assert api_variables(template)["BACKGROUND_JOBS_USER_POOL_SCOPES"] == "False"
+
+
+def test_only_this_api_invokes_the_function_that_believes_in_its_claims(template: Template) -> None:
+    (api,) = (name for name, resource in template["Resources"].items() if is_api(resource))
+    allowed = [
+        (permission["Principal"], text_of(permission["SourceArn"]).partition("/")[0])
+        for permission in of_type(template, "AWS::Lambda::Permission")
+        if api in json.dumps(permission["FunctionName"])
+    ]
+    (rest_api,) = (
+        name for name, r in template["Resources"].items() if r["Type"] == "AWS::ApiGateway::RestApi"
+    )
+    assert allowed
+    assert {principal for principal, _ in allowed} == {"apigateway.amazonaws.com"}
+    assert all(arn.endswith(f":{rest_api}") for _, arn in allowed)
+    # and no policy lets anybody else do so
+    invoking = [s for s in statements(template) if "lambda:InvokeFunction" in actions(s)]
+    assert invoking
+    assert not [s for s in invoking if api in json.dumps(s["Resource"]) or s["Resource"] == "*"]
 
 
 def test_scopes_without_a_user_pool_are_refused() -> None:
     with pytest.raises(ValueError, match="user_pool_scopes needs the pool; set user_pool_arn"):
         environment(user_pool_scopes=True)
+
+
+def test_more_services_than_a_resource_server_has_scopes_are_refused() -> None:
+    pool = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_a1b2c3"
+    services = tuple(BILLING.model_copy(update={"name": f"billing-{number}"}) for number in range(101))
+    environment(user_pool_arn=pool, user_pool_scopes=True, services=services[:100])
+    with pytest.raises(ValueError, match="Cognito has 100, not 101; use several environments"):
+        environment(user_pool_arn=pool, user_pool_scopes=True, services=services)
 
 
 def test_roles_are_assumed_for_this_accounts_tasks_and_this_environments_schedules_only(

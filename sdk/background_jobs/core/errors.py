@@ -132,6 +132,10 @@ class InvalidSchedule(BackgroundJobsError):
         super().__init__(f"The schedule {name!r} was refused, and nothing was written: {reason}.")
 
 
+class NotAllowed(BackgroundJobsError):
+    """The scopes and groups of the caller's token do not allow what it asked the API for."""
+
+
 class ScheduleNotFound(BackgroundJobsError):
     """Neither Scheduler nor the event log has a schedule of this name."""
 

@@ -75,6 +75,18 @@ def walk_stages(stage: Stage | None) -> Iterator[Stage]:
         stage = stage.then
 
 
+def services_of_stages(service: str, then: Stage | None) -> list[str]:
+    """Return the services of an orchestration of *service* and of the stages after it, in order.
+
+    >>> services_of_stages("billing", Stage("mail", service="mails", then=Stage("archive")))
+    ['billing', 'mails', 'mails']
+    """
+    services = [service]
+    for stage in walk_stages(then):
+        services.append(stage.service or services[-1])
+    return services
+
+
 def fill_params(
     template: "Literal['results'] | Mapping[str, Any]",
     *,

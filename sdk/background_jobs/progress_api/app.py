@@ -15,12 +15,14 @@ from background_jobs.aws.stores import Stores
 from background_jobs.core import errors
 from background_jobs.orchestration_service import OrchestrationService
 from background_jobs.progress_api import console, event_history, orchestrations, schedules, stream
+from background_jobs.progress_api.callers import Callers
 from background_jobs.progress_api.hub import Hub
 from background_jobs.progress_api.models import Problem
 from background_jobs.progress_api.security import Guard
 from background_jobs.settings import ApiSettings, Settings
 
 _STATUSES: Final[dict[type[errors.BackgroundJobsError], int]] = {
+    errors.NotAllowed: 403,
     errors.InstanceNotFound: 404,
     errors.OrchestrationNotFound: 404,
     errors.ScheduleNotFound: 404,
@@ -56,8 +58,10 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
         redoc_url=None,
         responses={code: {"model": Problem, "description": text} for code, text in _PROBLEMS.items()},
     )
-    app.state.service = OrchestrationService(settings)
-    app.state.hub = Hub(Stores.of(settings), api)
+    stores = Stores.of(settings)
+    app.state.callers = Callers(OrchestrationService(settings), stores, settings)
+    app.state.user_pool_scopes = api.user_pool_scopes
+    app.state.hub = Hub(stores, api)
     app.include_router(orchestrations.router)
     app.include_router(event_history.router)
     app.include_router(schedules.router)
@@ -73,6 +77,7 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
 
 
 _PROBLEMS: Final = {
+    403: "The caller's token does not allow it, and the answer says what to ask for.",
     404: "There is no such orchestration, instance or schedule.",
     422: "The request cannot be carried out, and the answer says why.",
     503: "AWS, or the endpoint in its place, did not answer, or the API lacks a setting.",

@@ -1,15 +1,13 @@
 """The routes that say more of an orchestration: its event history, why it waits, and its pipeline."""
 
-from typing import cast
-
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from background_jobs.core.views.event_history import EventHistory
 from background_jobs.core.views.orchestration import CancelAnswer
 from background_jobs.core.views.pipeline import PipelineView
 from background_jobs.core.views.waits import Wait
-from background_jobs.orchestration_service import OrchestrationService
+from background_jobs.progress_api.callers import RequestCaller
 from background_jobs.progress_api.models import CancelBody, OrchestrationId
 
 router = APIRouter(prefix="/orchestrations/{orchestration_id}", tags=["orchestrations"])
@@ -21,29 +19,27 @@ class Waits(BaseModel):
     waits: list[Wait]
 
 
-def _service(request: Request) -> OrchestrationService:
-    return cast("OrchestrationService", request.app.state.service)
-
-
 @router.get("/event-history")
-def event_history(orchestration_id: OrchestrationId, request: Request) -> EventHistory:
+def event_history(orchestration_id: OrchestrationId, caller: RequestCaller) -> EventHistory:
     """Return what happened so far: a timeline, the containers, and why instances wait."""
-    return _service(request).orchestration(orchestration_id).event_history()
+    return caller.orchestration(orchestration_id).event_history()
 
 
 @router.get("/waits")
-def waits(orchestration_id: OrchestrationId, request: Request) -> Waits:
+def waits(orchestration_id: OrchestrationId, caller: RequestCaller) -> Waits:
     """Return why instances wait, and since when."""
-    return Waits(waits=_service(request).orchestration(orchestration_id).waits())
+    return Waits(waits=caller.orchestration(orchestration_id).waits())
 
 
 @router.get("/pipeline")
-def pipeline(orchestration_id: OrchestrationId, request: Request) -> PipelineView:
+def pipeline(orchestration_id: OrchestrationId, caller: RequestCaller) -> PipelineView:
     """Return the pipeline that an orchestration is a stage of; one without stages is its own."""
-    return _service(request).pipeline(orchestration_id).view()
+    return caller.pipeline(orchestration_id).view()
 
 
 @router.post("/pipeline/cancel")
-def cancel_pipeline(orchestration_id: OrchestrationId, body: CancelBody, request: Request) -> CancelAnswer:
+def cancel_pipeline(
+    orchestration_id: OrchestrationId, body: CancelBody, caller: RequestCaller
+) -> CancelAnswer:
     """Cancel the stage that runs, and keep the one after it from starting."""
-    return CancelAnswer(found=_service(request).pipeline(orchestration_id).cancel(body.reason))
+    return CancelAnswer(found=caller.pipeline_to_change(orchestration_id).cancel(body.reason))

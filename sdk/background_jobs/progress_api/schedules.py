@@ -1,18 +1,16 @@
-"""The routes of schedules; each is one call of the service."""
+"""The routes of schedules; each is one call of its caller."""
 
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from background_jobs.core.bounds import PageSize
 from background_jobs.core.limits import PAGE
-from background_jobs.core.options import keywords_of
 from background_jobs.core.schedules.definition import SCHEDULE_NAME, Overlap
 from background_jobs.core.schedules.occurrences import ScheduleRun
-from background_jobs.core.schedules.options import ScheduleOptions
 from background_jobs.core.views.schedule import ScheduleView
-from background_jobs.orchestration_service import OrchestrationService, Schedule
+from background_jobs.progress_api.callers import RequestCaller
 from background_jobs.progress_api.models import Problem, ScheduleBody
 
 router = APIRouter(prefix="/schedules", tags=["schedules"])
@@ -28,7 +26,7 @@ _ENDED: Final[dict[int | str, dict[str, Any]]] = {
 
 
 class Schedules(BaseModel):
-    """All schedules of the environment, by name."""
+    """The schedules that the caller may read, by name."""
 
     schedules: list[ScheduleView]
 
@@ -58,65 +56,61 @@ class BackfillBody(BaseModel):
     overlap: Overlap | None = Field(default=None, description="Replaces the schedule's own.")
 
 
-def _schedule(request: Request, name: str) -> Schedule:
-    return cast("Schedule", request.app.state.service.schedule(name))
-
-
 @router.get("")
-def list_schedules(request: Request) -> Schedules:
+def list_schedules(caller: RequestCaller) -> Schedules:
     """List all schedules."""
-    return Schedules(schedules=[schedule.view() for schedule in request.app.state.service.schedules()])
+    return Schedules(schedules=[schedule.view() for schedule in caller.schedules()])
 
 
 @router.get("/{name}")
-def show(name: Name, request: Request) -> ScheduleView:
+def show(name: Name, caller: RequestCaller) -> ScheduleView:
     """Return a schedule, and when it is due next."""
-    return _schedule(request, name).view()
+    return caller.schedule(name).view()
 
 
 @router.put("/{name}", responses=_DECLARED)
-def define(name: Name, body: ScheduleBody, request: Request) -> ScheduleView:
+def define(name: Name, body: ScheduleBody, caller: RequestCaller) -> ScheduleView:
     """Make a schedule, or redefine the one of this name; one that is paused stays so."""
-    service = cast("OrchestrationService", request.app.state.service)
-    schedule = service.schedule_job(name, body.job_name, body.params, **keywords_of(ScheduleOptions, body))
-    return schedule.view()
+    return caller.define_schedule(name, body).view()
 
 
 @router.get("/{name}/runs")
-def runs(name: Name, request: Request, limit: Annotated[PageSize, Query()] = PAGE) -> ScheduleRuns:
+def runs(name: Name, caller: RequestCaller, limit: Annotated[PageSize, Query()] = PAGE) -> ScheduleRuns:
     """List what became of the last occurrences: started, queued, skipped or missed."""
-    return ScheduleRuns(runs=_schedule(request, name).runs(limit))
+    return ScheduleRuns(runs=caller.schedule(name).runs(limit))
 
 
 @router.post("/{name}/pause", responses=_ENDED)
-def pause(name: Name, request: Request) -> ScheduleView:
+def pause(name: Name, caller: RequestCaller) -> ScheduleView:
     """Make nothing due until the schedule is resumed."""
-    schedule = _schedule(request, name)
+    schedule = caller.schedule_to_change(name)
     schedule.pause()
     return schedule.view()
 
 
 @router.post("/{name}/resume", responses=_ENDED)
-def resume(name: Name, request: Request) -> ScheduleView:
+def resume(name: Name, caller: RequestCaller) -> ScheduleView:
     """Go on after a pause."""
-    schedule = _schedule(request, name)
+    schedule = caller.schedule_to_change(name)
     schedule.resume()
     return schedule.view()
 
 
 @router.post("/{name}/run-now", status_code=201, responses=_ENDED)
-def run_now(name: Name, body: RunNowBody, request: Request) -> ScheduleRun:
+def run_now(name: Name, body: RunNowBody, caller: RequestCaller) -> ScheduleRun:
     """Run the job now, as if it were due; the answer says what became of that."""
-    return _schedule(request, name).run_now(force=body.force)
+    return caller.schedule_to_change(name).run_now(force=body.force)
 
 
 @router.post("/{name}/backfill", status_code=201, responses=_ENDED)
-def backfill(name: Name, body: BackfillBody, request: Request) -> ScheduleRuns:
+def backfill(name: Name, body: BackfillBody, caller: RequestCaller) -> ScheduleRuns:
     """Run the occurrences of a time that did not run, and say what became of each, oldest first."""
-    return ScheduleRuns(runs=_schedule(request, name).backfill(body.from_, body.to, overlap=body.overlap))
+    return ScheduleRuns(
+        runs=caller.schedule_to_change(name).backfill(body.from_, body.to, overlap=body.overlap)
+    )
 
 
 @router.delete("/{name}", status_code=204, responses=_ENDED)
-def delete(name: Name, request: Request) -> None:
+def delete(name: Name, caller: RequestCaller) -> None:
     """Delete a schedule and empty its queue; its history stays."""
-    _schedule(request, name).delete()
+    caller.schedule_to_change(name).delete()

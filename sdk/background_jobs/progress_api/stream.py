@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse
 
 from background_jobs.core.views import stream_events
+from background_jobs.progress_api.callers import RequestCaller
 from background_jobs.progress_api.event_encoding import Heartbeat
 from background_jobs.progress_api.hub import Position
 from background_jobs.progress_api.models import OrchestrationId
@@ -34,13 +35,14 @@ _RESPONSES: Final = {
 async def events(
     orchestration_id: OrchestrationId,
     request: Request,
+    caller: RequestCaller,
     last_event_id: Annotated[
         str | None, Header(description="The id of the last event received, to resume after it.")
     ] = None,
 ) -> Response:
     """Stream what happens to an orchestration, from now or from where the last connection ended."""
-    service, hub = request.app.state.service, request.app.state.hub
-    summary = await asyncio.to_thread(lambda: service.orchestration(orchestration_id).summary())
+    hub = request.app.state.hub
+    summary = await asyncio.to_thread(lambda: caller.orchestration(orchestration_id).summary())
     position = Position.of(last_event_id or "")
     if position is not None and position.version > summary.version:
         # The read model was lost and rebuilt since, or the client made the id up.

@@ -1,0 +1,205 @@
+"""Whoever sends a request, and the only way of its route to orchestrations and schedules.
+
+On Lambda, API Gateway has verified the caller's token and hands its claims on in the request's context.
+AWS Lambda Web Adapter puts that context into a header, in place of any header of this name that the client
+sent. Source: aws/aws-lambda-web-adapter on GitHub, `fetch_response` in src/lib.rs.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, cast
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, Field, ValidationError
+from starlette.datastructures import Headers
+
+from background_jobs.aws.history import HistoryPage
+from background_jobs.aws.stores import Stores
+from background_jobs.core.access import READ, WRITE, Access, access_of, service_scope
+from background_jobs.core.errors import NotAllowed, OrchestrationNotFound, ScheduleNotFound
+from background_jobs.core.options import KickOffOptions, RerunOptions, keywords_of
+from background_jobs.core.schedules.options import ScheduleOptions
+from background_jobs.core.stages import services_of_stages
+from background_jobs.orchestration_service import Orchestration, OrchestrationService, Pipeline, Schedule
+from background_jobs.progress_api.models import KickOffBody, RerunBody, ScheduleBody
+from background_jobs.settings import Settings
+
+CONTEXT_HEADER: Final = "x-amzn-request-context"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Reaches what its access allows; what it may not read is not there for it.
+
+    Every method raises NotAllowed where the caller may read something, and not change it.
+    """
+
+    service: OrchestrationService
+    stores: Stores
+    settings: Settings
+    access: Access
+
+    def history(self, **filters: Any) -> HistoryPage:  # noqa: ANN401 -- those of the service
+        """Return a page of the orchestrations that the caller may read."""
+        return self.service.history(**filters, services=self.access.readable)
+
+    def orchestration(self, orchestration_id: str) -> Orchestration:
+        """Return an orchestration to read. Raises OrchestrationNotFound."""
+        if self.access.readable is not None and not self.access.may_read(self._service_of(orchestration_id)):
+            raise OrchestrationNotFound(orchestration_id)
+        return self.service.orchestration(orchestration_id)
+
+    def orchestration_to_change(self, orchestration_id: str) -> Orchestration:
+        """Return an orchestration to cancel. Raises OrchestrationNotFound."""
+        orchestration = self.orchestration(orchestration_id)
+        if self.access.writable is not None:
+            self._require_write([self._service_of(orchestration_id)])
+        return orchestration
+
+    def kick_off(self, body: KickOffBody) -> Orchestration:
+        """Kick off a job, if the caller may do so in its service and in those of the stages after it."""
+        self._require_write(services_of_stages(body.service or self.settings.service, body.then))
+        return self.service.kick_off_job(body.job_name, body.params, **keywords_of(KickOffOptions, body))
+
+    def rerun(self, orchestration_id: str, body: RerunBody) -> Orchestration:
+        """Run instances again; where a pipeline stopped, the stages that follow are started as well."""
+        orchestration = self.orchestration(orchestration_id)
+        if self.access.writable is not None:
+            self._require_write(self._services_from(orchestration_id))
+        return orchestration.rerun(**keywords_of(RerunOptions, body))
+
+    def pipeline(self, orchestration_id: str) -> Pipeline:
+        """Return the pipeline of an orchestration to read, if the caller may read all of its stages."""
+        pipeline = self.orchestration(orchestration_id).pipeline()
+        if self.access.readable is not None:
+            self._require(READ, self._services_from(pipeline.id))
+        return pipeline
+
+    def pipeline_to_change(self, orchestration_id: str) -> Pipeline:
+        """Return the pipeline of an orchestration to cancel, if the caller may change all of its stages."""
+        pipeline = self.pipeline(orchestration_id)
+        if self.access.writable is not None:
+            self._require_write(self._services_from(pipeline.id))
+        return pipeline
+
+    def schedules(self) -> list[Schedule]:
+        """Return the schedules that the caller may read."""
+        schedules = self.service.schedules()
+        return [schedule for schedule in schedules if self.access.may_read(schedule.definition.service)]
+
+    def schedule(self, name: str) -> Schedule:
+        """Return a schedule to read. Raises ScheduleNotFound."""
+        schedule = self.service.schedule(name)
+        if not self.access.may_read(schedule.definition.service):
+            raise ScheduleNotFound(name)
+        return schedule
+
+    def schedule_to_change(self, name: str) -> Schedule:
+        """Return a schedule to change, if the caller may change all that it starts."""
+        schedule = self.schedule(name)
+        definition = schedule.definition
+        self._require_write(services_of_stages(definition.service, definition.then))
+        return schedule
+
+    def define_schedule(self, name: str, body: ScheduleBody) -> Schedule:
+        """Make or redefine a schedule, if the caller may change all that it starts, and what it replaces."""
+        self._require_write(services_of_stages(body.service or self.settings.service, body.then))
+        if self.access.writable is not None:
+            self._refuse_to_replace(name)
+        return self.service.schedule_job(
+            name, body.job_name, body.params, **keywords_of(ScheduleOptions, body)
+        )
+
+    def _refuse_to_replace(self, name: str) -> None:
+        try:
+            definition = self.service.schedule(name).definition
+        except ScheduleNotFound:
+            return
+        if not all(map(self.access.may_write, services_of_stages(definition.service, definition.then))):
+            raise NotAllowed(f"The schedule {name!r} starts jobs that you may not; take another name.")
+
+    def _service_of(self, orchestration_id: str) -> str:
+        return self.stores.service_lookup.find(orchestration_id)
+
+    def _services_from(self, orchestration_id: str) -> list[str]:
+        """Return the services of an orchestration and of the stages after it."""
+        started = self.stores.event_log.read_started(orchestration_id)
+        return services_of_stages(started.service, started.then)
+
+    def _require_write(self, services: Iterable[str]) -> None:
+        self._require(WRITE, services)
+
+    def _require(self, what: str, services: Iterable[str]) -> None:
+        may = self.access.may_write if what == WRITE else self.access.may_read
+        for service in services:
+            if not may(service):
+                scope = service_scope(self.settings.environment, what, service)
+                raise NotAllowed(
+                    f"You may not {what} jobs of service {service!r}, which this needs. "
+                    f"Ask for the scope or the group {scope}, or name another service."
+                )
+
+
+class Callers:
+    """Finds out what the sender of a request may do; all of them may do all where there are no scopes."""
+
+    def __init__(self, service: OrchestrationService, stores: Stores, settings: Settings) -> None:
+        self._service = service
+        self._stores = stores
+        self._settings = settings
+
+    def unlimited(self) -> Caller:
+        """Return a caller that may do everything."""
+        return Caller(self._service, self._stores, self._settings, Access())
+
+    def of_token(self, headers: Headers) -> Caller:
+        """Return the caller whose token API Gateway has verified.
+
+        Raises NotAllowed if its token allows nothing.
+        """
+        environment = self._settings.environment
+        access = access_of(_granted(headers), environment)
+        if access.is_empty:
+            raise NotAllowed(
+                f"Your token allows no service of environment {environment!r}. Ask for a scope or a group "
+                f"like {service_scope(environment, READ, '<service>')}, and then for a new token."
+            )
+        return Caller(self._service, self._stores, self._settings, access)
+
+
+async def _find_caller(request: Request) -> Caller:
+    state = request.app.state
+    callers = cast("Callers", state.callers)
+    return callers.of_token(request.headers) if state.user_pool_scopes else callers.unlimited()
+
+
+RequestCaller = Annotated[Caller, Depends(_find_caller)]
+"""The parameter of every route that reads or changes anything."""
+
+
+class _Claims(BaseModel):
+    scope: str = ""
+    groups: str = Field(default="", alias="cognito:groups")
+
+
+class _Authorizer(BaseModel):
+    claims: _Claims
+
+
+class _RequestContext(BaseModel):
+    authorizer: _Authorizer
+
+
+def _granted(headers: Headers) -> frozenset[str]:
+    """Return the scopes and groups of the token; none where its claims are not as API Gateway writes them.
+
+    Source: Amazon API Gateway hands claims on as texts; scopes are separated by spaces, groups by commas.
+    """
+    contexts = [value for name, value in headers.raw if name == CONTEXT_HEADER.encode()]
+    if len(contexts) != 1:
+        return frozenset()
+    try:
+        claims = _RequestContext.model_validate_json(contexts[0]).authorizer.claims
+    except ValidationError:
+        return frozenset()
+    return frozenset(claims.scope.split()) | frozenset(claims.groups.split(","))
