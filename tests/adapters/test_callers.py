@@ -62,7 +62,12 @@ def context(scopes: str = "", groups: str | None = None) -> dict[str, str]:
 
 @pytest.fixture
 def app(settings: Settings) -> FastAPI:
-    api = ApiSettings(allowed_hosts=("testserver",), stream_poll_seconds=0.01, user_pool_scopes=True)
+    api = ApiSettings(
+        allowed_hosts=("testserver",),
+        stream_poll_seconds=0.01,
+        stream_seconds=1,  # a stream that should not be there ends as well
+        user_pool_scopes=True,
+    )
     return create_app(settings, api)
 
 
@@ -218,32 +223,29 @@ def test_the_stream_follows_what_may_be_read(
     assert "event: completed" in answer.text
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"x-amzn-request-context": ""},
-        {"x-amzn-request-context": "null"},
-        {"x-amzn-request-context": "not JSON"},
-        {"x-amzn-request-context": "[]"},
-        {"x-amzn-request-context": '{"authorizer": null}'},
-        {"x-amzn-request-context": '{"authorizer": {"claims": {"scope": ["background-jobs-test/write"]}}}'},
-        {"x-amzn-request-context": '{"claims": {"scope": "background-jobs-test/write"}}'},
-        {"x_amzn_request_context": context("background-jobs-test/write")["x-amzn-request-context"]},
-        context(),
-        context("background-jobs-dev/write background-jobs-test.write"),
-        context(groups="background-jobs-test.write"),
-    ],
-)
-def test_a_token_whose_claims_allow_nothing_reaches_nothing(
-    client: TestClient, headers: dict[str, str]
-) -> None:
-    for path in ("/orchestrations", f"/orchestrations/{UNKNOWN}", "/schedules"):
-        refused = client.get(path, headers=headers)
-        assert (refused.status_code, refused.json()["error"]) == (403, "NotAllowed")
-        assert (
-            "Ask for a scope or a group like background-jobs-test.read/<service>" in refused.json()["message"]
-        )
+NOTHING_ALLOWED: list[dict[str, str]] = [
+    {},
+    {"x-amzn-request-context": ""},
+    {"x-amzn-request-context": "null"},
+    {"x-amzn-request-context": "not JSON"},
+    {"x-amzn-request-context": "[]"},
+    {"x-amzn-request-context": '{"authorizer": null}'},
+    {"x-amzn-request-context": '{"authorizer": {"claims": {"scope": ["background-jobs-test/write"]}}}'},
+    {"x-amzn-request-context": '{"claims": {"scope": "background-jobs-test/write"}}'},
+    {"x_amzn_request_context": context("background-jobs-test/write")["x-amzn-request-context"]},
+    context(),
+    context("background-jobs-dev/write background-jobs-test.write"),
+    context(groups="background-jobs-test.write"),
+]
+
+
+def test_a_token_whose_claims_allow_nothing_reaches_nothing(client: TestClient) -> None:
+    for headers in NOTHING_ALLOWED:
+        for path in ("/orchestrations", f"/orchestrations/{UNKNOWN}", "/schedules"):
+            refused = client.get(path, headers=headers)
+            assert (headers, refused.status_code, refused.json()["error"]) == (headers, 403, "NotAllowed")
+            message = refused.json()["message"]
+            assert "Ask for a scope or a group like background-jobs-test.read/<service>" in message
 
 
 def test_a_second_header_of_a_client_is_not_taken_for_the_one_of_the_gateway(client: TestClient) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from background_jobs import OrchestrationService, Status
 from background_jobs.aws import clients
-from background_jobs.aws.history import index_entry
+from background_jobs.aws.history import HistoryPage, index_entry
 from background_jobs.core.errors import InvalidToken
 from background_jobs.core.read_model import Summary
 from background_jobs.core.read_model_keys import SUMMARY, summary_key
@@ -51,18 +51,19 @@ def test_the_history_of_some_services_is_one_list_without_gaps(
         for name in ("bill", "billing", "reports")
     }
     # when two of the services are listed, in pages that end within a moment
-    found: list[Summary] = []
-    token = None
-    while True:
-        page = service.history(services=["billing", "reports"], job_name=job_name, limit=4, next_token=token)
-        found += page.summaries
-        if (token := page.next_token) is None:
-            break
-        assert len(page.summaries) == 4
+    pages: list[HistoryPage] = []
+    for _ in range(5):
+        token = pages[-1].next_token if pages else None
+        pages.append(
+            service.history(services=["billing", "reports"], job_name=job_name, limit=4, next_token=token)
+        )
+    found = [summary for page in pages for summary in page.summaries]
     # then each is there once, newest first
     assert sorted(summary.orchestration_id for summary in found) == sorted(
         stored["billing"] + stored["reports"]
     )
+    assert [len(page.summaries) for page in pages] == [4, 4, 4, 4, 2]
+    assert pages[-1].next_token is None
     moments = [summary.started_at for summary in found]
     assert moments == sorted(moments, key=str, reverse=True)
 
