@@ -8,7 +8,8 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from cdk.acknowledgements import acknowledge_wildcard
-from cdk.event_stream import EventStream
+from cdk.control_plane import ControlPlane
+from cdk.examination import grant_examine
 from cdk.functions import Functions
 from cdk.progress_api import ProgressApi
 from cdk.schedules import Schedules
@@ -17,7 +18,7 @@ from cdk.storage import Storage
 
 
 class Callers(Construct):
-    """Callers kick off, schedule and follow jobs, and read outcomes; operators may rebuild and redrive.
+    """Callers kick off, schedule and follow jobs, and read outcomes; operators examine, rebuild and redrive.
 
     There is a policy for callers of the whole environment, and one for those of each service.
     """
@@ -30,7 +31,7 @@ class Callers(Construct):
         shared: SharedResources,
         schedules: Schedules,
         progress_api: ProgressApi,
-        stream: EventStream,
+        control_plane: ControlPlane,
         functions: Functions,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -39,14 +40,17 @@ class Callers(Construct):
             self, "Policy", description="May kick off jobs, follow them, and read what came of them"
         )
         self.operators = iam.ManagedPolicy(
-            self, "Operators", description="May rebuild read models, and redrive what functions did not take"
+            self,
+            "Operators",
+            description="May examine the environment, rebuild read models, and redrive what was not taken",
         )
         self.of_services = {
             service.name: self._callers_of(service.name, storage) for service in shared.config.services
         }
         storage.grant_call(self.callers)
         storage.grant_rebuild(self.operators)
-        stream.grant_redrive(self.operators)
+        control_plane.stream.grant_redrive(self.operators)
+        self._let_examine(shared, control_plane)
         self._let_redrive(
             [f for f in functions.all if f is not progress_api.function], shared.config.event_bus
         )
@@ -74,6 +78,16 @@ class Callers(Construct):
             iam.PolicyStatement(actions=["events:ListTargetsByRule"], resources=[rules]),
         )
         acknowledge_wildcard(self.operators, rules, "The names of rules are made by CloudFormation.")
+
+    def _let_examine(self, shared: SharedResources, control_plane: ControlPlane) -> None:
+        shared.storage.payloads.grant_tell_missing(self.operators)
+        control_plane.stream.grant_examine(self.operators)
+        grant_examine(
+            self.operators,
+            config=shared.config,
+            bus=shared.bus,
+            state_machine=control_plane.fan_out.state_machine,
+        )
 
     def _callers_of(self, service: str, storage: Storage) -> iam.ManagedPolicy:
         """Make a policy for callers of one service, who use neither the API, the history nor schedules."""

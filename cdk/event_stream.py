@@ -42,6 +42,7 @@ class EventStream(Construct):
             enforce_ssl=True,
             retention_period=Duration.days(14),
         )
+        self._mappings: list[str] = []
         self._let_rules_send()
         acknowledge(self.given_up, "SQS3", "It is itself where failed records end up.")
         # Imported by its ARN, so that CDK adds no grants on the key for senders: the key's own policy
@@ -105,8 +106,19 @@ class EventStream(Construct):
             on_failure=SqsDlq(self.end),
         )
         function.add_event_source(source)
+        self._mappings.append(source.event_source_mapping_arn)
         for name, value in StreamSettings(failure_queue=self.given_up.queue_url).to_env().items():
             function.add_environment(name, value)
+
+    def grant_examine(self, to: iam.IGrantable) -> None:
+        """Let *to* tell whether functions are given the stream, and how much they gave up."""
+        for actions, resources in (
+            (["lambda:GetEventSourceMapping"], self._mappings),
+            (["sqs:GetQueueAttributes"], [self.given_up.queue_arn]),
+        ):
+            to.grant_principal.add_to_principal_policy(
+                iam.PolicyStatement(actions=actions, resources=resources)
+            )
 
     def grant_redrive(self, to: iam.IGrantable) -> None:
         """Let *to* take what was given up out of the queue, and read records of the stream again."""

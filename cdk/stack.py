@@ -1,5 +1,6 @@
 """The stack of one environment: its parts and its outputs."""
 
+from importlib.metadata import version
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
@@ -50,7 +51,7 @@ class BackgroundJobsStack(Stack):
             shared=shared,
             schedules=kick_offs.schedules,
             progress_api=progress_api,
-            stream=control_plane.stream,
+            control_plane=control_plane,
             functions=functions,
         )
         if config.monitored:
@@ -69,6 +70,8 @@ class BackgroundJobsStack(Stack):
     def _add_outputs(self, settings: Settings, callers: Callers) -> None:
         for name, value in settings.to_outputs().items():
             CfnOutput(self, name, value=value)
+        # It is no setting: whoever examines the environment reads it.
+        CfnOutput(self, "Version", value=version("background-job-service"))
         CfnOutput(self, "CallerPolicy", value=callers.callers.managed_policy_arn)
         for service, policy in callers.of_services.items():
             CfnOutput(

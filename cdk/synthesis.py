@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from background_jobs.core.containers.variables import stack_name
 from cdk.config import EnvironmentConfig
 from cdk.dependencies import build_dependencies
 from cdk.service_config import REPOSITORY
@@ -33,7 +34,7 @@ def add_stack(app: "App", config: EnvironmentConfig, dependencies: Path) -> "Bac
 
     return BackgroundJobsStack(
         app,
-        f"background-jobs-{config.environment}",
+        stack_name(config.environment),
         config=config,
         assets=FunctionAssets(code=REPOSITORY / "lambdas", dependencies=dependencies),
         description=f"Background Job Service, environment {config.environment}",

@@ -69,6 +69,12 @@ class Authority:
             if action.startswith("scheduler:"):
                 # The emulator takes every schedule to be in the default group.
                 resource_arn = resource_arn.replace(":schedule/default/", f":schedule/{_GROUP}/")
+            if action == "events:DescribeEventBus":
+                # The emulator takes the name of a bus for that of a rule.
+                resource_arn = resource_arn.replace(":rule/default/", ":event-bus/")
+            if action == "lambda:ListEventSourceMappings" and resource_arn != "*":
+                # The emulator takes the question about one mapping for that about all.
+                action = "lambda:GetEventSourceMapping"
             denied = enforce(key, action, service, region, resource_arn=resource_arn, **more)
             arn = getattr(principal_of(key or "", server.ACCOUNT), "arn", "unknown")
             line = {

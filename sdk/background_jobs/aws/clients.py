@@ -12,6 +12,7 @@ from background_jobs.core.errors import InvalidSettings, ServiceUnreachable
 
 if TYPE_CHECKING:
     from boto3.s3.transfer import TransferConfig
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 OTHER_STACK: Final = "OtherOfflineStack"
+"""The code of the error by which an offline stack refuses the callers of one that has ended."""
 _ABSENT: Final = frozenset({"ResourceNotFoundException", "NoSuchBucket"})
 _DELETED: Final = (
     "What the settings name is not there: its stack was deleted, and then nothing ends what still ran; or "
     "the credentials and the region are not those of the environment."
 )
-"""The code of the error by which an offline stack refuses the callers of one that has ended."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -135,6 +136,21 @@ def scheduler() -> "EventBridgeSchedulerClient":
 def sqs() -> "SQSClient":
     """Return this process's client of SQS."""
     return cast("SQSClient", _client("sqs"))
+
+
+def cloudformation() -> "CloudFormationClient":
+    """Return this process's client of CloudFormation."""
+    return cast("CloudFormationClient", _client("cloudformation"))
+
+
+def client_without_types(service: str) -> Any:  # noqa: ANN401 -- its types are not installed
+    """Return this process's client of *service*, by the name that boto3 has for it."""
+    return _client(service)
+
+
+def on_emulator() -> bool:
+    """Tell whether something on a machine of ours stands for AWS."""
+    return bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("LOCALSTACK_HOST"))
 
 
 def transfer_without_threads() -> "TransferConfig":

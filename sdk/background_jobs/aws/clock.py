@@ -24,6 +24,11 @@ class Clock:
         """Return the time."""
         return self._local() + timedelta(seconds=self._offset)
 
+    @property
+    def offset_seconds(self) -> float:
+        """Return how far AWS's clock is ahead of this machine's; 0 where they do not differ for certain."""
+        return self._offset
+
     def __reduce__(self) -> str:
         """Stand for the clock of the process that reads the pickle: another machine has another offset."""
         return "clock"

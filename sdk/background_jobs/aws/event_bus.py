@@ -32,6 +32,10 @@ class EventBus:
         self._events = events
         self._name = name
 
+    def find(self) -> None:
+        """Do nothing where the bus is there. Raises ClientError."""
+        self._events.describe_event_bus(Name=self._name)
+
     def publish_completed(self, event: JobCompletedEvent) -> None:
         """Publish that an orchestration has completed. Raises EventNotPublished if the bus refuses."""
         self._publish(JOB_COMPLETED_DETAIL_TYPE, event.orchestration_id, event)

@@ -30,6 +30,15 @@ class FailureMessages:
         self._sqs = sqs
         self._arn = arn
 
+    def count(self) -> tuple[int, int]:
+        """Return about how many messages wait, and how many somebody has just taken. Raises ClientError."""
+        answer = self._sqs.get_queue_attributes(
+            QueueUrl=self._url(),
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )
+        found = answer["Attributes"]
+        return int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"])
+
     @reaching_aws
     def receive(self) -> list[FailureMessage]:
         """Return all messages that are there, each once; `release` those that are to stay."""

@@ -1,9 +1,10 @@
-"""The functions in Lambda, invoked again with what they did not take."""
+"""The functions in Lambda: invoked again with what they did not take, and how they are."""
 
 import json
 from typing import Any
 
 from background_jobs.aws.clients import reaching_aws
+from background_jobs.core.doctor.functions import FunctionFacts, MappingFacts
 from background_jobs.core.errors import BackgroundJobsError
 
 
@@ -36,6 +37,27 @@ class Functions:
         if "FunctionError" in answer:
             raise FunctionFailed(function, said)
         return json.loads(said or "null")
+
+    def describe(self, name: str) -> FunctionFacts:
+        """Return how a function is. Raises ClientError."""
+        found = self._functions.get_function_configuration(FunctionName=name)
+        return FunctionFacts(
+            name,
+            found.get("State", "Active"),
+            found.get("LastUpdateStatus", "Successful"),
+            found.get("StateReason") or found.get("LastUpdateStatusReason") or "",
+        )
+
+    def describe_mapping(self, mapping: str) -> MappingFacts:
+        """Return how an event source mapping is, by its UUID. Raises ClientError."""
+        found = self._functions.get_event_source_mapping(UUID=mapping)
+        function = found["FunctionArn"].rsplit(":", 1)[-1]
+        return MappingFacts(mapping, function, found["State"], found.get("LastProcessingResult", ""))
+
+    def concurrency(self) -> tuple[int, int]:
+        """Return how many functions may run at once: in the account, and unreserved. Raises ClientError."""
+        limit = self._functions.get_account_settings()["AccountLimit"]
+        return limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
 
     @reaching_aws
     def _invoke(self, function: str, payload: str, kind: str) -> Any:  # noqa: ANN401 -- boto3's answer

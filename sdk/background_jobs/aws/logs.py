@@ -33,6 +33,11 @@ class Logs:
     def __init__(self, logs: "CloudWatchLogsClient") -> None:
         self._logs = logs
 
+    def has_group(self, name: str) -> bool:
+        """Tell whether there is a log group of this name. Raises ClientError."""
+        groups = self._logs.describe_log_groups(logGroupNamePrefix=name, limit=50)["logGroups"]
+        return name in {group.get("logGroupName") for group in groups}
+
     @reaching_aws
     def page(self, location: str, after: str = "") -> LogPage:
         """Return the first lines at *location* (``<log group>/<log stream>``), or those *after* a token.

@@ -23,6 +23,10 @@ class Payloads:
         # A client of S3 takes a tenth of a second to make, and most callers need no payloads.
         return self._client()
 
+    def find_bucket(self) -> None:
+        """Do nothing where the bucket is there. Raises ClientError."""
+        self._s3.head_bucket(Bucket=self.bucket)
+
     @reaching_aws
     def upload(self, key: str, file: IO[bytes]) -> None:
         """Store everything in *file*, from its start, and close it; beyond 8 MB in parts."""

@@ -89,6 +89,10 @@ class Scheduler:
         pages = self._scheduler.get_paginator("list_schedules").paginate(GroupName=self._group)
         return sorted(schedule["Name"] for page in pages for schedule in page["Schedules"])
 
+    def group_state(self) -> str:
+        """Return the state of the group: ``ACTIVE``, or ``DELETING``. Raises ClientError."""
+        return self._scheduler.get_schedule_group(Name=self._group)["State"]
+
     def _get(self, name: str) -> Any:  # noqa: ANN401 -- Scheduler's response, or None
         try:
             return self._scheduler.get_schedule(Name=name, GroupName=self._group)

@@ -37,6 +37,10 @@ class StateMachine:
         self._stepfunctions = stepfunctions
         self._arn = arn
 
+    def status(self) -> str:
+        """Return its status: ``ACTIVE``, or ``DELETING``. Raises ClientError."""
+        return self._stepfunctions.describe_state_machine(stateMachineArn=self._arn)["status"]
+
     @reaching_aws
     def stop(self, service: str, orchestration_id: str, error: str, cause: str) -> None:
         """Stop the execution of an orchestration; harmless where none runs."""

@@ -1,11 +1,17 @@
-"""The task definitions in ECS: which revision of a family is the latest."""
+"""The task definitions in ECS: which revision of a family is the latest, and what is in it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from background_jobs.aws.clients import reaching_aws
+from background_jobs.core.containers.capacity import ON_DEMAND
+from background_jobs.core.doctor.services import TaskDefinitionFacts
+from background_jobs.settings import PREFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
+
+
+CAPACITY_PROVIDER: Final = f"{PREFIX}CAPACITY_PROVIDER"
 
 
 class TaskDefinitions:
@@ -25,3 +31,24 @@ class TaskDefinitions:
         except self._ecs.exceptions.ClientException:
             return family
         return f"{family}:{definition['revision']}"
+
+    def facts(self, family: str) -> TaskDefinitionFacts | None:
+        """Return what is in the latest active revision of *family*; None if it has none. Raises ClientError.
+
+        A family that is unknown or has been deregistered is refused alike, as ClientException.
+        """
+        try:
+            found = self._ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
+        except self._ecs.exceptions.ClientException:
+            return None
+        (container, *_) = found["containerDefinitions"]
+        variables = {pair.get("name"): pair.get("value", "") for pair in container.get("environment", [])}
+        return TaskDefinitionFacts(
+            revision=f"{family}:{found['revision']}",
+            status=found.get("status", "ACTIVE"),
+            cpu=int(found.get("cpu", 0)),
+            architecture=found.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64"),
+            image=container.get("image", ""),
+            log_group=container.get("logConfiguration", {}).get("options", {}).get("awslogs-group", ""),
+            capacity_provider=variables.get(CAPACITY_PROVIDER) or ON_DEMAND,
+        )

@@ -9,6 +9,7 @@ import typer
 
 from background_jobs.cli import local, schedules
 from background_jobs.cli.cancel import cancel
+from background_jobs.cli.doctor import doctor
 from background_jobs.cli.failures import failures
 from background_jobs.cli.kick_off import kick_off
 from background_jobs.cli.list_orchestrations import list_orchestrations
@@ -32,7 +33,7 @@ app = typer.Typer(
 )
 app.command("kick-off")(kick_off)
 app.command("list")(list_orchestrations)
-for command in (watch, show, results, failures, logs, cancel, rerun, rebuild, redrive, plan, schema):
+for command in (watch, show, results, failures, logs, cancel, rerun, rebuild, redrive, doctor, plan, schema):
     app.command()(command)
 app.add_typer(local.app, name="local")
 app.add_typer(schedules.app, name="schedule")

@@ -25,8 +25,9 @@ class MissingSettings(BackgroundJobsError):
             "They are given to a container, which runs this file. Offline, have it run for a caller: "
             "`background-jobs local run --jobs FILE -- COMMAND`."
             if "JOB_NAME" in self.names
-            else "A deployed stack prints them as outputs; offline, run your command under "
-            "`background-jobs local run --jobs FILE -- COMMAND`."
+            else "A deployed stack has them as outputs (`aws cloudformation describe-stacks --stack-name "
+            "background-jobs-ENVIRONMENT`); offline, `background-jobs local up` prints them, and "
+            "`background-jobs local run --jobs FILE -- COMMAND` runs your command with them."
         )
         super().__init__(
             f"These settings are missing from this process's variables: {', '.join(self.names)}. {remedy}"

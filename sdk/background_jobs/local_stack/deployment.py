@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from background_jobs.core.containers.variables import stack_name
 from background_jobs.core.template_assets import CODE_KEY, DEPENDENCIES_KEY
 from background_jobs.local_stack.package_data import TEMPLATE, lambda_code
 from background_jobs.settings import Settings
@@ -13,7 +14,7 @@ from background_jobs.settings import Settings
 if TYPE_CHECKING:
     from boto3 import Session
 
-_STACK = "background-jobs-local"
+_STACK = stack_name("local")
 _POLL = {"Delay": 0.05, "MaxAttempts": 1_200}
 
 

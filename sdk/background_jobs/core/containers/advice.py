@@ -1,10 +1,26 @@
 """What users can do about a container that failed, by what AWS says of it."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
+
+class Quota(NamedTuple):
+    """A quota of an account, by the name and the code that Service Quotas has for it."""
+
+    name: str
+    code: str
+
+    def __str__(self) -> str:
+        return f'"{self.name}" ({self.code})'
+
+
+VCPU_QUOTAS: Final = {
+    False: Quota("Fargate On-Demand vCPU resource count", "L-3032A538"),
+    True: Quota("Fargate Spot vCPU resource count", "L-36FBB829"),
+}
+"""The quotas of the vCPUs that run at once, by whether they are of Fargate Spot."""
 _VCPUS: Final = {
-    False: 'the quota "Fargate On-Demand vCPU resource count" (L-3032A538)',
-    True: 'the quota "Fargate Spot vCPU resource count" (L-36FBB829)',
+    False: f"the quota {VCPU_QUOTAS[False]}",
+    True: f"the quota {VCPU_QUOTAS[True]}",
     None: 'the quota "Fargate On-Demand vCPU resource count" (L-3032A538; that of Spot is L-36FBB829)',
 }
 _ADDRESSES: Final = "Give the environment more subnets, or larger ones."

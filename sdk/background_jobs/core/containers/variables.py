@@ -1,4 +1,4 @@
-"""The names on which state machine, stack and containers agree: family, container and variables."""
+"""The names on which stack, state machine, containers and commands agree."""
 
 from typing import Final
 
@@ -22,3 +22,12 @@ def task_family(environment: str, service: str) -> str:
     'background-jobs-prod-billing'
     """
     return f"background-jobs-{environment}-{service}"
+
+
+def stack_name(environment: str) -> str:
+    """Return the name of the stack of *environment*.
+
+    >>> stack_name("prod")
+    'background-jobs-prod'
+    """
+    return f"background-jobs-{environment}"

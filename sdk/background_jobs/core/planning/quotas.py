@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
+from background_jobs.core.containers.advice import VCPU_QUOTAS
 from background_jobs.core.containers.variables import (
     CONTAINER_NAME,
     JOB_ID,
@@ -96,13 +97,14 @@ def headroom(demand: Demand, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> tuple[
 
 
 def _vcpus(demand: Demand, quota: float) -> QuotaUse:
-    kind, code = ("Spot", "L-36FBB829") if demand.size.spot else ("On-Demand", "L-3032A538")
+    spot = demand.size.spot
     return QuotaUse(
-        name=f"Fargate {kind} vCPUs",
+        name=f"Fargate {'Spot' if spot else 'On-Demand'} vCPUs",
         used=at_once(demand.run.containers, max(START_SECONDS) + demand.run.share_seconds)
         * demand.size.vcpus,
         limit=quota,
-        advice=f"have it raised (Service Quotas, {code}); containers above it wait for those before them",
+        advice=f"have it raised (Service Quotas, {VCPU_QUOTAS[spot].code}); containers above it wait for "
+        "those before them",
     )
 
 

@@ -1,0 +1,455 @@
+"""`background-jobs doctor` against an environment in which one thing at a time is broken."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from typer.testing import CliRunner
+
+from background_jobs.aws import clients
+from background_jobs.cli.main import app
+from background_jobs.settings import Settings
+from tests.adapters.cli.commands import run
+from tests.examined import ACCOUNT, FAMILY, ExaminedAws, examined_aws, refusal
+
+ELSEWHERE = "arn:aws:lambda:us-west-2:999999999999:function:kick-off-job"
+
+
+@pytest.fixture
+def settings(aws: ExaminedAws) -> Settings:
+    return aws.settings
+
+
+@pytest.fixture(scope="module")
+def every_aws() -> Iterator[ExaminedAws]:
+    with examined_aws() as aws:
+        yield aws
+
+
+@pytest.fixture
+def aws(every_aws: ExaminedAws) -> ExaminedAws:
+    every_aws.make()
+    return every_aws
+
+
+@pytest.fixture(autouse=True)
+def variables(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in settings.to_env().items():
+        monkeypatch.setenv(name, value)
+
+
+def findings() -> list[dict[str, str]]:
+    """Return what is found, as JSON has it, and that there is no traceback."""
+    done = run("doctor", "--json")
+    assert done.exit_code in (0, 1), done.output
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.exit_code == 1) == any(finding["level"] == "problem" for finding in found)
+    return found
+
+
+def test_all_is_well_in_a_healthy_environment(aws: ExaminedAws) -> None:
+    done = run("doctor")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1] == "0 problems, 0 warnings"
+    areas = [line for line in done.stdout.splitlines()[:-1] if not line.startswith(" ")]
+    assert areas == [
+        "Settings",
+        "Version",
+        "Reachability",
+        "Permissions",
+        "Services",
+        "Quotas",
+        "Alarms",
+        "Failure queue",
+        "Functions",
+        "Schedules",
+    ]
+    assert all(line.startswith("  ✓ ") for line in done.stdout.splitlines() if line.startswith(" "))
+
+
+def test_nothing_is_written(aws: ExaminedAws) -> None:
+    before = aws.calls.copy()
+    run("doctor")
+    writes = ("Put", "Create", "Update", "Delete", "Send", "Start", "Invoke", "Receive", "Publish", "Run")
+    assert [call for call in aws.calls - before if call[1].startswith(writes)] == []
+
+
+Break = Callable[[ExaminedAws, pytest.MonkeyPatch], Any]
+
+
+def run_on_spot(aws: ExaminedAws, vcpus: float) -> None:
+    aws.define("ARM64", on="FARGATE_SPOT")
+    aws.quotas["L-36FBB829"] = vcpus
+
+
+BROKEN: dict[str, tuple[Break, str, str, str]] = {
+    "another account": (
+        lambda aws, env: env.setenv("BACKGROUND_JOBS_SCHEDULE_FUNCTION", ELSEWHERE),
+        "problem",
+        "BACKGROUND_JOBS_SCHEDULE_FUNCTION is of account 999999999999, and the credentials are of",
+        "AWS_PROFILE",
+    ),
+    "another region": (
+        lambda aws, env: env.setenv("BACKGROUND_JOBS_SCHEDULE_FUNCTION", ELSEWHERE),
+        "problem",
+        "is of region us-west-2, and this process calls eu-central-1",
+        "AWS_REGION=us-west-2",
+    ),
+    "stale settings": (
+        lambda aws, env: env.setenv("BACKGROUND_JOBS_EVENT_BUS", "old"),
+        "problem",
+        "The setting EventBus is 'old', and the stack says 'background-jobs'",
+        "Take the outputs",
+    ),
+    "a service that was added": (
+        lambda aws, env: aws.outputs.update(ServiceNames="default,billing"),
+        "warning",
+        "The setting ServiceNames is 'default'",
+        "Take the outputs",
+    ),
+    "no schedules": (
+        lambda aws, env: env.delenv("BACKGROUND_JOBS_SCHEDULE_ROLE"),
+        "warning",
+        "Schedules cannot be made without BACKGROUND_JOBS_SCHEDULE_ROLE",
+        "Set them",
+    ),
+    "no API": (
+        lambda aws, env: env.delenv("BACKGROUND_JOBS_API_URL"),
+        "warning",
+        "BACKGROUND_JOBS_API_URL is not set",
+        "ApiUrl",
+    ),
+    "another release": (
+        lambda aws, env: aws.outputs.update(Version="0.0.9"),
+        "warning",
+        "The SDK is of release 0.1.0, and the environment was deployed with 0.0.9",
+        "install background-job-service==0.0.9",
+    ),
+    "a deployment that failed": (
+        lambda aws, env: setattr(aws, "stack_status", "UPDATE_ROLLBACK_FAILED"),
+        "problem",
+        "is in the state UPDATE_ROLLBACK_FAILED",
+        "events in CloudFormation",
+    ),
+    "no stack": (
+        lambda aws, env: aws.answer("cloudformation", "DescribeStacks", refusal("ValidationError")),
+        "problem",
+        f"There is no stack background-jobs-test in account {ACCOUNT} and region eu-central-1",
+        "BACKGROUND_JOBS_ENVIRONMENT",
+    ),
+    "no table": (
+        lambda aws, env: boto3.client("dynamodb").delete_table(TableName="read-model"),
+        "problem",
+        "The read model read-model is not there",
+        "deploy again",
+    ),
+    "no bucket": (
+        lambda aws, env: boto3.client("s3").delete_bucket(Bucket="payloads"),
+        "problem",
+        "The payload bucket payloads is not there",
+        "deploy again",
+    ),
+    "no bus": (
+        lambda aws, env: boto3.client("events").delete_event_bus(Name="background-jobs"),
+        "problem",
+        "The event bus background-jobs is not there",
+        "deploy again",
+    ),
+    "no state machine": (
+        lambda aws, env: boto3.client("stepfunctions").delete_state_machine(stateMachineArn=aws.machine),
+        "problem",
+        "The state machine is not there",
+        "deploy again",
+    ),
+    "an API that fails": (
+        lambda aws, env: setattr(aws, "api_status", 500),
+        "problem",
+        "answers with status 500",
+        "log of the function progress_api",
+    ),
+    "an API that nobody serves": (
+        lambda aws, env: env.setenv("BACKGROUND_JOBS_API_URL", "http://127.0.0.1:1"),
+        "problem",
+        "The progress API at http://127.0.0.1:1 does not answer",
+        "Check the network",
+    ),
+    "an API that refuses": (
+        lambda aws, env: setattr(aws, "api_status", 403),
+        "unknown",
+        "answers, but not to these credentials (403)",
+        "execute-api:Invoke",
+    ),
+    "a caller who may not kick off": (
+        lambda aws, env: setattr(aws, "denied_actions", ("dynamodb:PutItem", "s3:PutObject")),
+        "warning",
+        "may not kick off and cancel jobs of default: dynamodb:PutItem, s3:PutObject is denied",
+        "CallerPolicy",
+    ),
+    "no active task definition": (
+        lambda aws, env: boto3.client("ecs").deregister_task_definition(taskDefinition=f"{FAMILY}:1"),
+        "problem",
+        "default: the task definition background-jobs-test-default",
+        "environments.py",
+    ),
+    "no image": (
+        lambda aws, env: aws.answer("ecr", "BatchGetImage", {"images": []}),
+        "problem",
+        "amazonaws.com/jobs:7 is not in ECR",
+        "Push it",
+    ),
+    "an image for another architecture": (
+        lambda aws, env: aws.push("amd64"),
+        "problem",
+        "default: the image is built for amd64, and its containers run on arm64",
+        "--platform linux/arm64",
+    ),
+    "an image in a registry that cannot be asked": (
+        lambda aws, env: aws.define("ARM64", image="docker.io/team/jobs:7"),
+        "unknown",
+        "whether docker.io/team/jobs:7 exists is unknown",
+        "docker manifest inspect",
+    ),
+    "no log group": (
+        lambda aws, env: boto3.client("logs").delete_log_group(logGroupName="jobs"),
+        "problem",
+        "default: the log group jobs is gone",
+        "Make it again",
+    ),
+    "the quota of a new account": (
+        lambda aws, env: aws.quotas.update({"L-3032A538": 6.0}),
+        "warning",
+        "default: 12 containers of 0.5 vCPU fit into the quota of 6 at once, and an orchestration may ask for 100",
+        '"Fargate On-Demand vCPU resource count" (L-3032A538) raised to 50 or more',
+    ),
+    "a quota of Spot": (
+        lambda aws, env: run_on_spot(aws, vcpus=6.0),
+        "warning",
+        "default: 12 containers of 0.5 vCPU fit",
+        "(L-36FBB829)",
+    ),
+    "a quota below one container": (
+        lambda aws, env: aws.quotas.update({"L-3032A538": 0.25}),
+        "problem",
+        "none can start",
+        "L-3032A538",
+    ),
+    "the concurrency of a new account": (
+        lambda aws, env: setattr(aws, "concurrency", 10),
+        "warning",
+        "Only 10 functions of this account can run at once",
+        "L-B99A9384",
+    ),
+    "no alarms": (
+        lambda aws, env: aws.alarms.clear(),
+        "warning",
+        "The environment has no alarms",
+        "monitored=True",
+    ),
+    "an alarm that was deleted": (
+        lambda aws, env: boto3.client("cloudwatch").delete_alarms(AlarmNames=[aws.alarms[0]]),
+        "problem",
+        "These alarms of the stack are gone: background-jobs-test-RecordsGivenUp",
+        "deploy",
+    ),
+    "an alarm that rings": (
+        lambda aws, env: boto3.client("cloudwatch").set_alarm_state(
+            AlarmName=aws.alarms[1], StateValue="ALARM", StateReason="test"
+        ),
+        "problem",
+        "background-jobs-test-StartsBehind is in ALARM",
+        "See docs/runbook.md about",
+    ),
+    "alarms that are muted": (
+        lambda aws, env: boto3.client("cloudwatch").disable_alarm_actions(AlarmNames=aws.alarms),
+        "warning",
+        "The actions of these alarms are turned off",
+        "enable-alarm-actions",
+    ),
+    "nobody who hears": (
+        lambda aws, env: aws.answer("sns", "ListSubscriptionsByTopic", {"Subscriptions": []}),
+        "problem",
+        "the topic background-jobs-test-alarms has no subscription",
+        "aws sns subscribe",
+    ),
+    "an address that was not confirmed": (
+        lambda aws, env: aws.answer(
+            "sns",
+            "ListSubscriptionsByTopic",
+            {"Subscriptions": [{"Endpoint": "ops@example.com", "SubscriptionArn": "PendingConfirmation"}]},
+        ),
+        "problem",
+        "ops@example.com does not hear of alarms",
+        "Follow the link",
+    ),
+    "messages in the failure queue": (
+        lambda aws, env: boto3.client("sqs").send_message(QueueUrl=aws.queue_url, MessageBody="{}"),
+        "problem",
+        "The failure queue has 1 message",
+        "background-jobs redrive --dry-run",
+    ),
+    "no failure queue": (
+        lambda aws, env: boto3.client("sqs").delete_queue(QueueUrl=aws.queue_url),
+        "problem",
+        "The failure queue is not there",
+        "deploy again",
+    ),
+    "a function that was not updated": (
+        lambda aws, env: aws.answer(
+            "lambda",
+            "GetFunctionConfiguration",
+            {"State": "Active", "LastUpdateStatus": "Failed", "LastUpdateStatusReason": "no such layer"},
+        ),
+        "problem",
+        "its last update Failed: no such layer",
+        "Deploy the stack again",
+    ),
+    "a mapping that is disabled": (
+        lambda aws, env: boto3.client("lambda").update_event_source_mapping(UUID=aws.mapping, Enabled=False),
+        "problem",
+        "background-jobs-test-aggregate is not given the events of the log",
+        "update-event-source-mapping --enabled",
+    ),
+    "a mapping whose function fails": (
+        lambda aws, env: aws.answer(
+            "lambda",
+            "GetEventSourceMapping",
+            {
+                "FunctionArn": "arn:aws:lambda:eu-central-1:1:function:aggregate",
+                "State": "Enabled",
+                "LastProcessingResult": "PROBLEM: Function call failed",
+            },
+        ),
+        "problem",
+        "aggregate does not get the events of the log: PROBLEM: Function call failed",
+        "runbook.md#records-fail",
+    ),
+    "no group of schedules": (
+        lambda aws, env: boto3.client("scheduler").delete_schedule_group(Name="background-jobs-test"),
+        "problem",
+        "The schedule group background-jobs-test is not there",
+        "deploy again",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_broken_is_found_with_what_to_do(
+    case: str, aws: ExaminedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given an environment in which one thing is broken
+    breaking, level, sentence, next_step = BROKEN[case]
+    breaking(aws, monkeypatch)
+    # when somebody asks what is wrong
+    found = findings()
+    # then that is told, with what to do, and is no more than it is
+    told = [finding for finding in found if sentence in finding["sentence"]]
+    assert len(told) == 1, [finding for finding in found if finding["level"] != "ok"]
+    assert told[0]["level"] == level
+    assert next_step in told[0]["next_step"]
+
+
+QUESTIONS = {
+    ("cloudformation", "DescribeStacks"): "cloudformation:DescribeStacks",
+    ("cloudformation", "ListStackResources"): "cloudformation:ListStackResources",
+    ("dynamodb", "GetItem"): "dynamodb:GetItem",
+    ("s3", "HeadBucket"): "s3:ListBucket",
+    ("events", "DescribeEventBus"): "events:DescribeEventBus",
+    ("states", "DescribeStateMachine"): "states:DescribeStateMachine",
+    ("iam", "SimulatePrincipalPolicy"): "iam:SimulatePrincipalPolicy",
+    ("ecs", "DescribeTaskDefinition"): "ecs:DescribeTaskDefinition",
+    ("ecr", "BatchGetImage"): "ecr:BatchGetImage",
+    ("logs", "DescribeLogGroups"): "logs:DescribeLogGroups",
+    ("servicequotas", "GetServiceQuota"): "servicequotas:GetServiceQuota",
+    ("lambda", "GetAccountSettings"): "lambda:GetAccountSettings",
+    ("lambda", "GetFunctionConfiguration"): "lambda:GetFunctionConfiguration",
+    ("lambda", "GetEventSourceMapping"): "lambda:GetEventSourceMapping",
+    ("cloudwatch", "DescribeAlarms"): "cloudwatch:DescribeAlarms",
+    ("sns", "ListSubscriptionsByTopic"): "sns:ListSubscriptionsByTopic",
+    ("sqs", "GetQueueUrl"): "sqs:GetQueueAttributes",
+    ("scheduler", "GetScheduleGroup"): "scheduler:GetScheduleGroup",
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_what_may_not_be_asked_is_unknown_with_the_permission_that_it_takes(
+    question: tuple[str, str], aws: ExaminedAws
+) -> None:
+    code = "403" if question[0] == "s3" else "AccessDeniedException"
+    aws.answer(*question, refusal(code))
+    not_ok = [finding for finding in findings() if finding["level"] != "ok"]
+    assert not_ok
+    assert {finding["level"] for finding in not_ok} == {"unknown"}
+    assert QUESTIONS[question] in json.dumps(not_ok)
+
+
+def test_a_caller_who_may_ask_nothing_is_told_what_it_takes_and_no_problem(aws: ExaminedAws) -> None:
+    for question in QUESTIONS:
+        aws.answer(*question, refusal("403" if question[0] == "s3" else "AccessDenied"))
+    found = findings()
+    assert {finding["level"] for finding in found} == {"ok", "unknown"}
+    assert len([finding for finding in found if finding["level"] == "unknown"]) >= 12
+
+
+def test_credentials_that_aws_does_not_know_are_the_one_problem(aws: ExaminedAws) -> None:
+    aws.answer("sts", "GetCallerIdentity", refusal("ExpiredToken", "The security token is expired"))
+    (finding,) = findings()
+    assert finding["level"] == "problem"
+    assert "The security token is expired" in finding["sentence"]
+    assert "AWS_PROFILE" in finding["next_step"]
+
+
+def test_a_session_of_a_role_is_judged_by_that_role(aws: ExaminedAws) -> None:
+    arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/operator/me"
+    aws.answer("sts", "GetCallerIdentity", {"Account": ACCOUNT, "Arn": arn, "UserId": "AROA:me"})
+    boto3.client("iam").create_role(RoleName="operator", Path="/team/", AssumeRolePolicyDocument="{}")
+    asked: list[str] = []
+
+    def simulate(call: dict[str, Any]) -> dict[str, Any]:
+        asked.append(call["PolicySourceArn"])
+        return {"EvaluationResults": []}
+
+    aws.answer("iam", "SimulatePrincipalPolicy", simulate)
+    assert {finding["level"] for finding in findings()} == {"ok"}
+    assert set(asked) == {f"arn:aws:iam::{ACCOUNT}:role/team/operator"}
+
+
+def test_a_quota_that_the_account_never_had_raised_is_aws_default(aws: ExaminedAws) -> None:
+    aws.answer("servicequotas", "GetServiceQuota", refusal("NoSuchResourceException"))
+    aws.answer("servicequotas", "GetAWSDefaultServiceQuota", {"Quota": {"Value": 6.0}})
+    (short,) = [finding for finding in findings() if finding["level"] == "warning"]
+    assert "default: 12 containers of 0.5 vCPU fit into the quota of 6 at once" in short["sentence"]
+
+
+def test_marks_are_plain_where_the_output_takes_ascii_only(aws: ExaminedAws) -> None:
+    boto3.client("sqs").send_message(QueueUrl=aws.queue_url, MessageBody="{}")
+    done = CliRunner(charset="ascii").invoke(app, ["doctor"])
+    assert done.exit_code == 1
+    assert "  x The failure queue has 1 message" in done.stdout
+    assert "    -> `background-jobs redrive --dry-run`" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 problem, 0 warnings"
+
+
+def test_without_settings_it_says_how_to_get_them(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    for name in settings.to_env():
+        monkeypatch.delenv(name)
+    done = run("doctor")
+    assert done.exit_code == 2
+    assert "aws cloudformation describe-stacks --stack-name" in done.stderr
+    assert "background-jobs local up" in done.stderr
+
+
+@pytest.mark.parametrize("region", [None, ""])
+def test_without_a_region_that_is_the_one_problem(
+    aws: ExaminedAws, monkeypatch: pytest.MonkeyPatch, region: str | None
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    if region is not None:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    clients._client.cache_clear()
+    (finding,) = findings()
+    assert finding["level"] == "problem"
+    assert "AWS_REGION" in finding["next_step"]
