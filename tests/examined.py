@@ -54,7 +54,7 @@ class ExaminedAws:
         self.outputs = self.settings.to_outputs() | {"Version": "0.1.0"}
         self.stack_status = "UPDATE_COMPLETE"
         self.quotas = {"L-3032A538": 500.0, "L-36FBB829": 500.0}
-        self.concurrency = 1_000
+        self.concurrency, self.unreserved = 1_000, 900
         self.denied_actions: tuple[str, ...] = ()
         self.function, self.mapping = self._make_functions()
         self.topic = self._make_alarms()
@@ -195,7 +195,7 @@ class ExaminedAws:
     def _account(self, _: dict[str, Any]) -> dict[str, Any]:
         limits = {
             "ConcurrentExecutions": self.concurrency,
-            "UnreservedConcurrentExecutions": self.concurrency,
+            "UnreservedConcurrentExecutions": self.unreserved,
         }
         return {"AccountLimit": limits}
 

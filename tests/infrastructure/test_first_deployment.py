@@ -88,7 +88,7 @@ def flat(text: str) -> str:
 
 
 AWS: Final = commands("aws")
-OURS: Final = [words for words in commands("background-jobs") if words != ["doctor"]]
+OURS: Final = commands("background-jobs")
 
 
 @cache

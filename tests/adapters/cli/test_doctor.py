@@ -236,10 +236,16 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
         "L-3032A538",
     ),
     "the concurrency of a new account": (
-        lambda aws, env: setattr(aws, "concurrency", 10),
+        lambda aws, env: aws.__dict__.update(concurrency=10, unreserved=10),
         "warning",
         "Only 10 functions of this account can run at once",
         "L-B99A9384",
+    ),
+    "concurrency that watchers may use up": (
+        lambda aws, env: setattr(aws, "unreserved", 1_000),
+        "warning",
+        "they may take all 1,000 concurrent executions",
+        "Set api_concurrency",
     ),
     "no alarms": (
         lambda aws, env: aws.alarms.clear(),

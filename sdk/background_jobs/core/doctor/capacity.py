@@ -41,6 +41,13 @@ def judge_vcpus(
 
 def judge_concurrency(limit: int, unreserved: int) -> Finding:
     """Judge how many functions may run at once: in the account, and without a reservation."""
+    if unreserved == limit >= 2 * LEAST_UNRESERVED:
+        return warning(
+            Area.QUOTAS,
+            f"Nothing limits the streams that are watched: they may take all {limit:,} concurrent executions "
+            "of Lambda, and the functions that follow the event log then wait.",
+            "Set api_concurrency of the environment, to 100 for example, and deploy.",
+        )
     if unreserved >= LEAST_UNRESERVED:
         return ok(Area.QUOTAS, f"{unreserved:,} of {limit:,} concurrent executions of Lambda are unreserved.")
     return warning(
