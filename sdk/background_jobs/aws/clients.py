@@ -27,7 +27,7 @@ OTHER_STACK: Final = "OtherOfflineStack"
 _ABSENT: Final = frozenset({"ResourceNotFoundException", "NoSuchBucket"})
 _DELETED: Final = (
     "What the settings name is not there: its stack was deleted, and then nothing ends what still ran; or "
-    "the credentials and the region are not those of the environment."
+    "the credentials and the region are not those of the environment. `background-jobs doctor` looks into it."
 )
 
 _P = ParamSpec("_P")
