@@ -57,6 +57,23 @@ def test_a_block_that_was_removed_leaves_a_gap(stores: Stores, settings: Setting
     assert "completed: stored 2, should be 1" in found.read_model
 
 
+def test_a_completion_that_was_removed_is_missing(
+    stores: Stores, settings: Settings, aggregate: Callable[[], list[Any]]
+) -> None:
+    # given an orchestration that has completed
+    owner = begin(InstanceRange("default", ORCHESTRATION_ID, 2, 3), "container")
+    for index in (2, 3):
+        (body,) = cut_bodies([job_completed(index)])
+        stores.block_log.run(owner.append(body))
+    assert [aggregate() for _ in range(2)] == [[], []]
+    assert check(ORCHESTRATION_ID, stores).log == []
+    # when somebody removes the completion, then the item is told to be missing
+    key: Any = {"pk": {"S": WHOLE}, "sk": {"S": "orchestration#completed"}}
+    clients.dynamodb().delete_item(TableName=settings.event_log_table, Key=key)
+    (fault,) = check(ORCHESTRATION_ID, stores).log
+    assert fault.startswith("log: orchestration#completed is missing")
+
+
 def test_two_outcomes_of_one_instance_are_named_with_their_places(stores: Stores) -> None:
     (body,) = cut_bodies([job_errored(1)])
     stores.block_log.append(Block(FIRST, 3, 1, "somebody", body))

@@ -10,11 +10,14 @@ from background_jobs import (
     KickOffConflict,
     Orchestration,
     OrchestrationService,
+    PayloadNotFound,
     Retry,
     job_name,
 )
+from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.jobs import Jobs
+from background_jobs.settings import Settings
 
 PATIENCE = 30
 
@@ -89,6 +92,18 @@ def test_a_success_is_never_lost_to_a_later_failure(failed: Orchestration, run: 
     run(failed.rerun(only="all"))
     merged = failed.results(PATIENCE, merged=True)
     assert [success.result for success in merged.successes] == [1, 1.5, 2, 3.5]
+
+
+def test_a_rerun_that_is_refused_leaves_nothing_behind(
+    stores: Stores, settings: Settings, failed: Orchestration
+) -> None:
+    # given an orchestration whose params have expired
+    params_key = stores.event_log.read_started(failed.id).params_key
+    clients.s3().delete_object(Bucket=settings.payload_bucket, Key=params_key)
+    # when it is run again, then that is refused, and its history names no rerun
+    with pytest.raises(PayloadNotFound):
+        failed.rerun(only="all")
+    assert "RerunRequested" not in {entry.type for entry in failed.event_history().timeline}
 
 
 def test_a_rerun_under_a_key_happens_once(failed: Orchestration) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from background_jobs.aws.clock import clock
 from background_jobs.core.errors import InvalidSettings, ServiceUnreachable
+from background_jobs.core.wording import as_sentence
 
 if TYPE_CHECKING:
     from boto3.s3.transfer import TransferConfig
@@ -215,8 +216,8 @@ def _explained() -> Iterator[None]:
         yield
     except (ConnectionError, HTTPClientError, IncompleteReadError) as unreachable:
         raise ServiceUnreachable(
-            f"{unreachable} Check AWS_ENDPOINT_URL and the network; an offline stack may have ended: "
-            "run under `background-jobs local run`, or bring another up with `background-jobs local up`."
+            f"{as_sentence(str(unreachable))} Check AWS_ENDPOINT_URL and the network; an offline stack may have "
+            "ended: run under `background-jobs local run`, or bring another up with `background-jobs local up`."
         ) from unreachable
     except NoCredentialsError as absent:
         raise ServiceUnreachable(
@@ -226,7 +227,7 @@ def _explained() -> Iterator[None]:
     except ClientError as refused:
         code = refused.response["Error"].get("Code")
         if code in _ABSENT:
-            raise ServiceUnreachable(f"{refused} {_DELETED}") from refused
+            raise ServiceUnreachable(f"{as_sentence(str(refused))} {_DELETED}") from refused
         if code != OTHER_STACK:
             raise
         raise ServiceUnreachable(refused.response["Error"]["Message"]) from refused

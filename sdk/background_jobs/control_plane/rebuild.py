@@ -32,6 +32,8 @@ def check(orchestration_id: str, stores: Stores) -> Findings:
     stores = _bind(orchestration_id, stores)
     right, faults = _fold_log(orchestration_id, stores)
     stored = _read_stored(right, stores)
+    if stored.summary.completed_at and stores.event_log.read_completed(orchestration_id) is None:
+        faults.append("log: orchestration#completed is missing; it was there when the read model was made")
     differing = [
         f"{name}: stored {getattr(stored.summary, name)}, should be {value}"
         for name, value in right.summary

@@ -8,3 +8,12 @@ def count_of(number: int, thing: str) -> str:
     ('1 instance', '0 shares', '12,000 causes')
     """
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def as_sentence(text: str) -> str:
+    """Return *text*, which others wrote, so that another sentence can follow it.
+
+    >>> as_sentence("Requested resource not found"), as_sentence("It is gone.")
+    ('Requested resource not found.', 'It is gone.')
+    """
+    return f"{text.rstrip().rstrip('.')}."

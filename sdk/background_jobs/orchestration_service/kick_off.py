@@ -91,7 +91,7 @@ def kick_off(request: KickOffRequest, params: Iterable[object], stores: Stores, 
     """
     request.refuse(settings)
     started = prepare_kick_off(request, params, stores, settings)
-    _append(started, stores)
+    append_kick_off(started, stores)
     return started.orchestration_id
 
 
@@ -112,6 +112,13 @@ def prepare_kick_off(
                 stores.payloads.upload(started.shares_key, manifest)
     # By now AWS has told its time, by which containers measure the timeout.
     return started.model_copy(update=_times(request.options, stores.clock()))
+
+
+def append_kick_off(started: OrchestrationStarted, stores: Stores) -> None:
+    """Start what was prepared. Raises KickOffConflict where something else was started under its key."""
+    holder = stores.event_log.append_kick_off(started)
+    if holder is not started and (differences := _differences(holder, started)):
+        raise KickOffConflict(started.orchestration_id, started.idempotency_key or "", differences)
 
 
 def _refuse_endless(
@@ -170,12 +177,6 @@ def _lineage(request: KickOffRequest, orchestration_id: str) -> Lineage:
         return lineage
     pipeline_id = lineage.pipeline_id or orchestration_id
     return lineage.model_copy(update={"pipeline_id": pipeline_id, "stages_left": then.depth})
-
-
-def _append(started: OrchestrationStarted, stores: Stores) -> None:
-    holder = stores.event_log.append_kick_off(started)
-    if holder is not started and (differences := _differences(holder, started)):
-        raise KickOffConflict(started.orchestration_id, started.idempotency_key or "", differences)
 
 
 def _differences(holder: OrchestrationStarted, started: OrchestrationStarted) -> list[str]:

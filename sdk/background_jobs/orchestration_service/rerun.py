@@ -19,7 +19,7 @@ from background_jobs.core.options import (
     read_options,
 )
 from background_jobs.core.stages import Stage
-from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off
+from background_jobs.orchestration_service.kick_off import KickOffRequest, append_kick_off, prepare_kick_off
 from background_jobs.orchestration_service.rerun_family import errored_indices
 from background_jobs.orchestration_service.stored_params import read_params
 from background_jobs.orchestration_service.watching import current_summary
@@ -43,7 +43,6 @@ def rerun(
         raise InvalidKickOff(f"Orchestration {orchestration_id} still runs; wait for its end, or cancel it.")
     options = read_options(RerunOptions, keywords, settings.max_parallelism)
     started = stores.event_log.read_started(orchestration_id)
-    failed = options.only == "failed"
     event_log = stores.event_log.for_service(started.service)
     failed = options.only == "failed"
     count = summary.errored if failed else started.total
@@ -52,16 +51,18 @@ def rerun(
     stopped = started.then is not None and _stopped(started, started.then, stores)
     request = _request(started, count, settings, options, stopped=stopped)
     request.refuse(settings)
-    event = RerunRequested(
+    again = errored_indices(orchestration_id, stores) if failed else range(started.total)
+    prepared = prepare_kick_off(request, read_params(started, again, stores.payloads), stores, settings)
+    requested = RerunRequested(
         orchestration_id=orchestration_id,
         at=stores.clock(),
-        rerun_id=request.new_id(settings),
+        rerun_id=prepared.orchestration_id,
         only=options.only,
     )
     with suppress(EventConflict):  # the same key comes a second time
-        event_log.append(event)
-    again = errored_indices(orchestration_id, stores) if failed else range(started.total)
-    return kick_off(request, read_params(started, again, stores.payloads), stores, settings)
+        event_log.append(requested)
+    append_kick_off(prepared, stores)
+    return prepared.orchestration_id
 
 
 def _stopped(started: OrchestrationStarted, next_stage: Stage, stores: Stores) -> bool:

@@ -55,5 +55,5 @@ def test_an_error_of_aws_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> N
     refused = run("list")
     assert refused.exit_code == 2
     assert "ResourceNotFoundException" in refused.stderr
-    assert "its stack was deleted" in refused.stderr
+    assert "not found. What the settings name is not there: its stack was deleted" in refused.stderr
     assert "`background-jobs doctor`" in refused.stderr
