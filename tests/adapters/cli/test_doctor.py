@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from typing import Any
 
 import boto3
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from background_jobs.aws import clients
 from background_jobs.aws.clock import clock
+from background_jobs.cli.doctor import doctor
 from background_jobs.cli.main import app
 from background_jobs.settings import Settings
 from tests.adapters.cli.commands import run
@@ -497,6 +499,12 @@ def test_marks_are_plain_where_the_output_takes_ascii_only(aws: ExaminedAws) -> 
     assert "  x The failure queue has 1 message" in done.stdout
     assert "    -> `background-jobs redrive --dry-run`" in done.stdout
     assert done.stdout.splitlines()[-1] == "1 problem, 0 warnings"
+
+
+def test_a_closed_output_is_no_error(aws: ExaminedAws) -> None:
+    # Python has no standard output if whoever starts it has closed it
+    with redirect_stdout(None):
+        doctor()
 
 
 def test_without_settings_it_says_how_to_get_them(

@@ -8,9 +8,11 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from typer.testing import CliRunner
 
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
+from background_jobs.cli.main import app
 from background_jobs.core.failed_deliveries import InputTransformer
 from background_jobs.settings import Settings
 from tests.adapters.cli.commands import run
@@ -401,6 +403,13 @@ def test_a_message_that_cannot_be_put_back_hides_no_other(
     monkeypatch.setattr(clients, "sqs", lambda: throttled)
     assert run("redrive", "--dry-run").exit_code == 0
     assert queue.left() == 2
+
+
+def test_what_the_output_cannot_encode_is_replaced(queue: Queue, functions: FakeLambda) -> None:
+    queue.put({"n": 1}, TARGET_ARN="arn:aws:sqs:eu-central-1:1:Müll")
+    done = CliRunner(charset="ascii").invoke(app, ["redrive"])
+    assert (done.exit_code, queue.left()) == (1, 1)
+    assert "M?ll is no function" in done.stdout
 
 
 def test_a_value_with_the_look_of_a_name_is_a_value() -> None:
