@@ -102,6 +102,82 @@ def test_an_environment_that_cannot_be_deployed_is_refused_with_a_sentence(
         environment(**fields)
 
 
+POOL = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbC"
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:ops"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"retention_days": 3_000_000}, "retention_days\n.*less than or equal to 36500"),
+        ({"variables": {"A=B": "x"}}, "variables.*\n.*should match pattern"),
+        ({"variables": {"AWS_REGION": "x"}}, "these variables are set by us: AWS_REGION"),
+        ({"secrets": {"AWS_REGION": SECRET}}, "these variables are set by us: AWS_REGION"),
+        ({"jobs": ("",)}, "jobs.*\n.*at least 1 character"),
+        ({"jobs": ("a,b",)}, "with commas between them; these have some: a,b"),
+        ({"platform_version": "1.3.0"}, "1.3.0 of Fargate has neither arm64 nor .* use 1.4.0 or later"),
+        (
+            {"platform_version": "1.3.0", "arm64": False, "ephemeral_storage_gib": 50},
+            "1.3.0 of Fargate has neither arm64 nor ephemeral_storage_gib",
+        ),
+        ({"capacity_provider": "gpu", "memory_mib": -1}, "no container runs in memory_mib=-1; use 6 or more"),
+    ],
+)
+def test_a_service_that_ecs_or_our_settings_do_not_take_is_refused(
+    fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        service(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"services": (service(name="a-1"), service(name="a1"))},
+            "'a-1' and 'a1' would have the same output CallerPolicyOfA1",
+        ),
+        ({"retention_days": 10**7}, "less than or equal to 36500"),
+        ({"stalled_after_seconds": float("inf")}, "finite number"),
+        ({"event_bus": "default"}, "event_bus='default' is a name of AWS's own"),
+        ({"event_bus": "aws.partner"}, "event_bus='aws.partner' is a name of AWS's own"),
+        ({"event_bus": "a/b"}, "event_bus\n.*should match pattern"),
+        ({"region": ""}, "region\n.*should match pattern"),
+        ({"region": "nowhere"}, "region\n.*should match pattern"),
+        ({"user_pool_arn": "pool"}, "user_pool_arn\n.*should match pattern"),
+        ({"user_pool_arn": POOL, "region": "us-east-1"}, "user_pool_arn is of region eu-central-1, and the"),
+        ({"notify": TOPIC, "region": "us-east-1"}, "notify is of region eu-central-1, and the environment"),
+        (
+            {
+                "services": tuple(
+                    ON_HOSTS.model_copy(update={"name": f"s{n}", "capacity_provider": f"p{n}"})
+                    for n in range(19)
+                ),
+                "network": ExistingSubnets(subnet_ids=("subnet-1",), security_group_id="sg-1"),
+            },
+            "a cluster has 18 capacity providers of your own at most, not 19",
+        ),
+    ],
+)
+def test_an_environment_that_a_service_of_aws_would_refuse_is_refused_before(
+    fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        environment(**fields)
+
+
+@pytest.mark.parametrize("subnets", [("my subnet",), tuple(f"subnet-{n:x}" for n in range(17))])
+def test_subnets_are_ids_and_no_more_than_a_task_takes(subnets: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError, match="subnet_ids"):
+        ExistingSubnets(subnet_ids=subnets, security_group_id="sg-1")
+
+
+@pytest.mark.parametrize("endpoint", ["", "s3", "com.amazonaws.eu-central-1.sqs"])
+def test_endpoints_are_short_names_of_services_that_have_none_yet(endpoint: str) -> None:
+    with pytest.raises(ValidationError, match="endpoints"):
+        NewVpc(private=True, endpoints=(endpoint,))
+
+
 def test_a_network_is_one_thing_or_another() -> None:
     with pytest.raises(ValidationError, match="endpoints are for private=True"):
         NewVpc(endpoints=("sqs",))
