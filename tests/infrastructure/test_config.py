@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from background_jobs import Stage
 from background_jobs.core.schedules.definition import Overlap
 from cdk.config import EnvironmentConfig
-from cdk.environment_loading import InvalidEnvironment, load_environment
+from cdk.environment_loading import InvalidEnvironment, load_environment, load_first
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.schedule_config import ScheduleConfig
 from cdk.service_config import Permission, ServiceConfig
@@ -176,6 +176,20 @@ def test_subnets_are_ids_and_no_more_than_a_task_takes(subnets: tuple[str, ...])
 def test_endpoints_are_short_names_of_services_that_have_none_yet(endpoint: str) -> None:
     with pytest.raises(ValidationError, match="endpoints"):
         NewVpc(private=True, endpoints=(endpoint,))
+
+
+@pytest.mark.parametrize(
+    ("first", "is_protected"), [(None, True), ("no", True), (False, True), ("yes", False), (True, False)]
+)
+def test_only_a_deployment_that_is_said_to_be_the_first_is_not_protected(
+    first: object, *, is_protected: bool
+) -> None:
+    assert load_first(first, environment()).protected is is_protected
+
+
+def test_what_says_neither_yes_nor_no_to_first_is_refused() -> None:
+    with pytest.raises(InvalidEnvironment, match="first='maybe' is neither yes nor no"):
+        load_first("maybe", environment())
 
 
 def test_a_network_is_one_thing_or_another() -> None:
