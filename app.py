@@ -3,7 +3,7 @@
 import sys
 
 from cdk.dependencies import DependenciesNotInstalled
-from cdk.environment_loading import InvalidEnvironment, load_environment
+from cdk.environment_loading import InvalidEnvironment, load_environment, load_first
 from cdk.synthesis import add_stack, build_layer, check_rules, use_bundled_node
 
 use_bundled_node()
@@ -15,9 +15,8 @@ def main() -> None:
     """Synthesize the environment that the context names."""
     app = App()
     check_rules(app)
-    config = load_environment(app.node.try_get_context("environment") or "dev")
-    if app.node.try_get_context("first"):
-        config = config.model_copy(update={"protected": False})
+    name = app.node.try_get_context("environment")
+    config = load_first(app.node.try_get_context("first"), load_environment("dev" if name is None else name))
     add_stack(app, config, build_layer(config))
     app.synth()
 

@@ -13,7 +13,7 @@ from background_jobs.core.retention import Retention
 from background_jobs.core.stages import Stage, walk_stages
 from cdk.network_config import ExistingVpc, NetworkConfig, NewVpc
 from cdk.schedule_config import ScheduleConfig
-from cdk.service_config import ServiceConfig
+from cdk.service_config import MOST_DAYS, ServiceConfig
 
 LOG_RETENTIONS: Final = {
     1: "ONE_DAY",
@@ -31,6 +31,9 @@ LOG_RETENTIONS: Final = {
 """For how many days CloudWatch can keep a log, and what CDK calls that."""
 _OTHER_PARTITIONS: Final = ("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")
 """How the names of regions outside of the partition `aws` begin."""
+_ARN_OF_POOL: Final = r"^arn:[a-z-]+:cognito-idp:[a-z0-9-]+:\d{12}:userpool/[a-z0-9-]+_[A-Za-z0-9]+$"
+_PROVIDERS_OF_A_CLUSTER: Final = 20
+"""Source: Amazon ECS API Reference, "PutClusterCapacityProviders"; those of Fargate are two of them."""
 _NOTIFY: Final = re.compile(r"arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -43,15 +46,15 @@ class EnvironmentConfig(BaseModel):
     services: tuple[ServiceConfig, ...] = Field(min_length=1)
     """The first is the one that runs a job when kick_off_job names none."""
     account: str | None = Field(default=None, pattern=r"^\d{12}$")
-    region: str | None = None
+    region: str | None = Field(default=None, pattern=r"^[a-z]{2,4}(-[a-z]+)+-\d$")
     """Where it is deployed; None for the account and region of the credentials."""
     network: NetworkConfig = NewVpc()
-    event_bus: str = "background-jobs"
+    event_bus: str = Field(default="background-jobs", pattern=r"^[A-Za-z0-9._-]{1,256}$")
     """The name is unique in an account and region, so a second environment there needs another one."""
     max_parallelism: Parallelism = DEFAULT_PARALLELISM
-    retention_days: int = Field(default=90, ge=1)
+    retention_days: int = Field(default=90, ge=1, le=MOST_DAYS)
     """For how many days events, read model and payloads are kept, unless a service has its own."""
-    stalled_after_seconds: float = Field(default=3_600, ge=60)
+    stalled_after_seconds: float = Field(default=3_600, ge=60, allow_inf_nan=False)
     """After how many seconds without a change an OrchestrationStalled event warns."""
     schedules: tuple[ScheduleConfig, ...] = ()
     """The schedules that come and go with the stack."""
@@ -63,7 +66,7 @@ class EnvironmentConfig(BaseModel):
 
     None for no limit: a new account has 10 concurrent executions, and none can be reserved of the last 100.
     """
-    user_pool_arn: str | None = None
+    user_pool_arn: str | None = Field(default=None, pattern=_ARN_OF_POOL)
     """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""
     user_pool_scopes: bool = False
     """Whether a token needs a scope: ``background-jobs-<environment>/read`` or ``…/write`` for all services.
@@ -126,6 +129,49 @@ class EnvironmentConfig(BaseModel):
             names = [config.name for config in configs]
             if twice := {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"these {kind} are named twice: {', '.join(sorted(twice))}")
+        return self
+
+    @model_validator(mode="after")
+    def _outputs_are_unique(self) -> Self:
+        """Refuse services whose names are the same without hyphens, as those of outputs are."""
+        names: dict[str, str] = {}
+        for service in self.services:
+            output = "".join(part.capitalize() for part in service.name.split("-"))
+            if (other := names.setdefault(output, service.name)) != service.name:
+                raise ValueError(
+                    f"services {other!r} and {service.name!r} would have the same output "
+                    f"CallerPolicyOf{output}; give one of them another name"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _bus_can_be_made(self) -> Self:
+        """Refuse the names that EventBridge keeps. Source: EventBridge API Reference, "CreateEventBus"."""
+        if self.event_bus == "default" or self.event_bus.startswith("aws."):
+            raise ValueError(f"event_bus={self.event_bus!r} is a name of AWS's own; take another")
+        return self
+
+    @model_validator(mode="after")
+    def _is_in_one_region(self) -> Self:
+        """Refuse a topic, and a pool that scopes are added to, where the stack is not."""
+        arns = {"notify": self.notify, "user_pool_arn": self.user_pool_arn}
+        for name, arn in arns.items():
+            region = arn.split(":")[3] if arn and arn.startswith("arn:") else self.region
+            if self.region and region != self.region:
+                raise ValueError(
+                    f"environment {self.environment!r}: {name} is of region {region}, and the environment "
+                    f"is in {self.region}; name one there"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _cluster_takes_providers(self) -> Self:
+        own = {service.capacity_provider for service in self.services if service.capacity_provider}
+        if len(own) > (most := _PROVIDERS_OF_A_CLUSTER - 2):
+            raise ValueError(
+                f"environment {self.environment!r}: a cluster has {most} capacity providers of your own at "
+                f"most, not {len(own)}; let services share some, or use several environments"
+            )
         return self
 
     @model_validator(mode="after")

@@ -31,6 +31,16 @@ def load_environment(name: str) -> EnvironmentConfig:
     return by_name[name]
 
 
+def load_first(first: object, config: EnvironmentConfig) -> EnvironmentConfig:
+    """Return *config* as it is deployed for the *first* time, if that is what `-c first=` says."""
+    match str(first).lower():
+        case "yes" | "true":
+            return config.model_copy(update={"protected": False})
+        case "no" | "false" | "none":
+            return config
+    raise InvalidEnvironment(f"first={first!r} is neither yes nor no.")
+
+
 def _refuse_shared_bus(environments: Iterable[EnvironmentConfig]) -> None:
     """Refuse two environments that would be deployed with one bus; those of an emulator are by themselves."""
     first: dict[tuple[str | None, str | None, str], str] = {}

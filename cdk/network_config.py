@@ -1,8 +1,12 @@
 """The network of containers: one that the stack makes, or one that exists."""
 
-from typing import Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_BY_GATEWAY: Final = ("s3", "dynamodb")
+_SUBNETS: Final = 16
+"""The subnets of a task, at most. Source: Amazon ECS API Reference, "AwsVpcConfiguration"."""
 
 
 class NewVpc(BaseModel):
@@ -15,7 +19,7 @@ class NewVpc(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     private: bool = False
-    endpoints: tuple[str, ...] = ()
+    endpoints: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")], ...] = ()
     """Further services that jobs call from private subnets (``sqs``); S3 and DynamoDB are included."""
     zones: int = Field(default=2, ge=1, le=6)
 
@@ -24,6 +28,10 @@ class NewVpc(BaseModel):
         if self.endpoints and not self.private:
             raise ValueError(
                 "network: endpoints are for private=True; from public subnets every service is reached"
+            )
+        if included := [name for name in self.endpoints if name in _BY_GATEWAY or name.startswith("com.")]:
+            raise ValueError(
+                f"network: endpoints={included} are included, or no short names of services like sqs"
             )
         return self
 
@@ -43,7 +51,9 @@ class ExistingSubnets(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    subnet_ids: tuple[str, ...] = Field(min_length=1)
+    subnet_ids: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")], ...] = Field(
+        min_length=1, max_length=_SUBNETS
+    )
     security_group_id: str = Field(pattern=r"^sg-[0-9a-f]+$")
     public: bool = False
     """Whether the subnets are public, so that each container needs a public address."""

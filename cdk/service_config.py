@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from background_jobs.core.bounds import ServiceName
+from background_jobs.core.bounds import JobName, ServiceName
 from background_jobs.core.containers.capacity import LATEST, ON_DEMAND, SPOT
 from background_jobs.core.planning.fargate import MEMORY_MIB
 from background_jobs.settings import PREFIX, ContainerSettings
@@ -21,6 +21,15 @@ _PROVIDERS_OF_AWS: Final = ("aws", "ecs", "fargate")
 _OF_FARGATE: Final = ("spot", "platform_version", "ephemeral_storage_gib")
 _EC2_CPU: Final = range(128, 196_608 + 1)
 """The CPU units of a task on EC2. Source: Amazon ECS Developer Guide, "Task definition parameters"."""
+_LEAST_MEMORY_MIB: Final = 6
+"""What Docker needs for a container. Source: Amazon ECS Developer Guide, "Task definition parameters"."""
+_OLDEST_FOR_ARM: Final = (1, 4, 0)
+"""The platform version from which Fargate has arm64 and more disk. Source: Amazon ECS Developer Guide,
+"Fargate Linux platform versions"."""
+MOST_DAYS: Final = 36_500
+"""The longest retention; dates end with the year 9999."""
+_VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
+VariableName = Annotated[str, Field(pattern=_VARIABLE)]
 _SECRET: Final = re.compile(r"arn:[a-z-]+:(secretsmanager:.+:secret:.+|ssm:.+:parameter/.+)")
 _OURS: Final = frozenset(str(field.alias) for field in ContainerSettings.model_fields.values() if field.alias)
 
@@ -45,6 +54,10 @@ class EcrImage(BaseModel):
     name: str
 
 
+def _parse_version(platform_version: str) -> tuple[int, ...]:
+    return _OLDEST_FOR_ARM if platform_version == LATEST else tuple(map(int, platform_version.split(".")))
+
+
 class ServiceConfig(BaseModel):
     """One image with one or more jobs."""
 
@@ -55,7 +68,7 @@ class ServiceConfig(BaseModel):
     """A registry's image, or a folder from which it is built: ``.``, ``./billing``."""
     dockerfile: str = "job_container/Dockerfile"
     """Relative to the folder."""
-    jobs: tuple[str, ...] = ()
+    jobs: tuple[JobName, ...] = ()
     """The names of its jobs. If every service lists its own, a kick-off refuses all others."""
     cpu: int = 512
     memory_mib: int = 1024
@@ -74,11 +87,11 @@ class ServiceConfig(BaseModel):
     """Run the container under an init process, which reaps children that jobs leave behind."""
     log_mode: Literal["non-blocking", "blocking"] = "non-blocking"
     """What happens while CloudWatch takes no logs: lines beyond a buffer are lost, or whoever logs waits."""
-    variables: dict[str, str] = Field(default_factory=dict)
-    secrets: dict[str, str] = Field(default_factory=dict)
+    variables: dict[VariableName, str] = Field(default_factory=dict)
+    secrets: dict[VariableName, str] = Field(default_factory=dict)
     """By variable, the ARN of a secret of Secrets Manager or of a parameter of SSM."""
     permissions: tuple[Permission, ...] = ()
-    retention_days: int | None = Field(default=None, ge=1)
+    retention_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
     """For how many days its events, read model and payloads are kept; None for those of the environment."""
 
     @property
@@ -115,6 +128,12 @@ class ServiceConfig(BaseModel):
                 f"service {self.name!r}: with cpu={self.cpu} Fargate has no memory_mib={self.memory_mib}; "
                 f"use one of {list(offered)}"
             )
+        newer_is_needed = self.arm64 or self.ephemeral_storage_gib
+        if newer_is_needed and _parse_version(self.platform_version) < _OLDEST_FOR_ARM:
+            raise ValueError(
+                f"service {self.name!r}: platform version {self.platform_version} of Fargate has neither "
+                "arm64 nor ephemeral_storage_gib; use 1.4.0 or later, or leave these out"
+            )
         return self
 
     @model_validator(mode="after")
@@ -136,6 +155,11 @@ class ServiceConfig(BaseModel):
         if self.cpu not in _EC2_CPU:
             raise ValueError(
                 f"service {self.name!r}: EC2 has no cpu={self.cpu}; use {_EC2_CPU[0]} to {_EC2_CPU[-1]}"
+            )
+        if self.memory_mib < _LEAST_MEMORY_MIB:
+            raise ValueError(
+                f"service {self.name!r}: no container runs in memory_mib={self.memory_mib}; "
+                f"use {_LEAST_MEMORY_MIB} or more"
             )
         return self
 
@@ -160,7 +184,7 @@ class ServiceConfig(BaseModel):
     @model_validator(mode="after")
     def _variables_are_free(self) -> Self:
         names = [*self.variables, *self.secrets]
-        ours = sorted(name for name in names if name in _OURS or name.startswith(PREFIX))
+        ours = sorted(name for name in names if name in {*_OURS, "AWS_REGION"} or name.startswith(PREFIX))
         if ours:
             raise ValueError(f"service {self.name!r}: these variables are set by us: {', '.join(ours)}")
         if twice := sorted(self.variables.keys() & self.secrets.keys()):
@@ -173,6 +197,11 @@ class ServiceConfig(BaseModel):
                     f"service {self.name!r}: secrets[{name!r}]={arn!r} is no ARN of a secret of Secrets "
                     "Manager or of a parameter of SSM"
                 )
+        if commas := sorted(name for name in self.jobs if "," in name):
+            raise ValueError(
+                f"service {self.name!r}: names of jobs are listed with commas between them; "
+                f"these have some: {'; '.join(commas)}"
+            )
         if twice := sorted({name for name in self.jobs if self.jobs.count(name) > 1}):
             raise ValueError(f"service {self.name!r}: these jobs are named twice: {', '.join(twice)}")
         return self

@@ -45,7 +45,8 @@ class ExaminedAws:
         """
         moto_api_backend.reset()
         _create()
-        self.api_status = 200
+        self.api_status: int | None = 200
+        """None for a server that speaks no HTTP."""
         self.calls: set[tuple[str, str]] = set()
         """The calls that were made, by the name that IAM has for the service, and by operation."""
         self._answers: dict[tuple[str, str], Answer | ClientError] = {}
@@ -239,6 +240,9 @@ def examined_aws() -> Iterator[ExaminedAws]:
 
     class Api(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if aws.api_status is None:
+                self.wfile.write(b"no HTTP\r\n")
+                return
             self.send_response(aws.api_status)
             self.end_headers()
 

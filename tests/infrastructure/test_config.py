@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from background_jobs import Stage
 from background_jobs.core.schedules.definition import Overlap
 from cdk.config import EnvironmentConfig
-from cdk.environment_loading import InvalidEnvironment, load_environment
+from cdk.environment_loading import InvalidEnvironment, load_environment, load_first
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.schedule_config import ScheduleConfig
 from cdk.service_config import Permission, ServiceConfig
@@ -100,6 +100,96 @@ def test_an_environment_that_cannot_be_deployed_is_refused_with_a_sentence(
 ) -> None:
     with pytest.raises(ValidationError, match=message):
         environment(**fields)
+
+
+POOL = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbC"
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:ops"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"retention_days": 3_000_000}, "retention_days\n.*less than or equal to 36500"),
+        ({"variables": {"A=B": "x"}}, "variables.*\n.*should match pattern"),
+        ({"variables": {"AWS_REGION": "x"}}, "these variables are set by us: AWS_REGION"),
+        ({"secrets": {"AWS_REGION": SECRET}}, "these variables are set by us: AWS_REGION"),
+        ({"jobs": ("",)}, "jobs.*\n.*at least 1 character"),
+        ({"jobs": ("a,b",)}, "with commas between them; these have some: a,b"),
+        ({"platform_version": "1.3.0"}, "1.3.0 of Fargate has neither arm64 nor .* use 1.4.0 or later"),
+        (
+            {"platform_version": "1.3.0", "arm64": False, "ephemeral_storage_gib": 50},
+            "1.3.0 of Fargate has neither arm64 nor ephemeral_storage_gib",
+        ),
+        ({"capacity_provider": "gpu", "memory_mib": -1}, "no container runs in memory_mib=-1; use 6 or more"),
+    ],
+)
+def test_a_service_that_ecs_or_our_settings_do_not_take_is_refused(
+    fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        service(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"services": (service(name="a-1"), service(name="a1"))},
+            "'a-1' and 'a1' would have the same output CallerPolicyOfA1",
+        ),
+        ({"retention_days": 10**7}, "less than or equal to 36500"),
+        ({"stalled_after_seconds": float("inf")}, "finite number"),
+        ({"event_bus": "default"}, "event_bus='default' is a name of AWS's own"),
+        ({"event_bus": "aws.partner"}, "event_bus='aws.partner' is a name of AWS's own"),
+        ({"event_bus": "a/b"}, "event_bus\n.*should match pattern"),
+        ({"region": ""}, "region\n.*should match pattern"),
+        ({"region": "nowhere"}, "region\n.*should match pattern"),
+        ({"user_pool_arn": "pool"}, "user_pool_arn\n.*should match pattern"),
+        ({"user_pool_arn": POOL, "region": "us-east-1"}, "user_pool_arn is of region eu-central-1, and the"),
+        ({"notify": TOPIC, "region": "us-east-1"}, "notify is of region eu-central-1, and the environment"),
+        (
+            {
+                "services": tuple(
+                    ON_HOSTS.model_copy(update={"name": f"s{n}", "capacity_provider": f"p{n}"})
+                    for n in range(19)
+                ),
+                "network": ExistingSubnets(subnet_ids=("subnet-1",), security_group_id="sg-1"),
+            },
+            "a cluster has 18 capacity providers of your own at most, not 19",
+        ),
+    ],
+)
+def test_an_environment_that_a_service_of_aws_would_refuse_is_refused_before(
+    fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        environment(**fields)
+
+
+@pytest.mark.parametrize("subnets", [("my subnet",), tuple(f"subnet-{n:x}" for n in range(17))])
+def test_subnets_are_ids_and_no_more_than_a_task_takes(subnets: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError, match="subnet_ids"):
+        ExistingSubnets(subnet_ids=subnets, security_group_id="sg-1")
+
+
+@pytest.mark.parametrize("endpoint", ["", "s3", "com.amazonaws.eu-central-1.sqs"])
+def test_endpoints_are_short_names_of_services_that_have_none_yet(endpoint: str) -> None:
+    with pytest.raises(ValidationError, match="endpoints"):
+        NewVpc(private=True, endpoints=(endpoint,))
+
+
+@pytest.mark.parametrize(
+    ("first", "is_protected"), [(None, True), ("no", True), (False, True), ("yes", False), (True, False)]
+)
+def test_only_a_deployment_that_is_said_to_be_the_first_is_not_protected(
+    first: object, *, is_protected: bool
+) -> None:
+    assert load_first(first, environment()).protected is is_protected
+
+
+def test_what_says_neither_yes_nor_no_to_first_is_refused() -> None:
+    with pytest.raises(InvalidEnvironment, match="first='maybe' is neither yes nor no"):
+        load_first("maybe", environment())
 
 
 def test_a_network_is_one_thing_or_another() -> None:

@@ -98,6 +98,23 @@ def test_a_cause_of_any_length_is_bounded() -> None:
     assert len(task_failure("ECS.ServerException", "x" * 30_000).message) < 3_000
 
 
+@pytest.mark.parametrize(
+    "cause",
+    [
+        '{"Failures": null}',
+        '{"Failures": {"Reason": "x"}}',
+        '{"Failures": ["x", null, {"Reason": 5}]}',
+        '{"TaskArn": "a", "Containers": [null]}',
+        '{"TaskArn": "a", "Containers": {"Name": "job"}}',
+        '{"TaskArn": "a", "StopCode": 5, "StoppedReason": ["x"], "Containers": [{"Reason": {}}]}',
+        "[" * 50_000,
+    ],
+)
+def test_a_cause_of_any_shape_is_read(cause: str) -> None:
+    """A function that fails on a cause would have its share closed, whose launch may only have to wait."""
+    assert task_failure("ECS.ServerException", cause).type in ("NotLaunched", "ContainerLost")
+
+
 def unknown_names(value: Any, shape: Shape, place: str = "Task") -> Iterator[str]:
     """Yield the names in a document that botocore's shape does not have; it begins them with a small letter."""
     if isinstance(shape, ListShape):

@@ -1,9 +1,11 @@
 """The messages of the failure queue in SQS, to be sent again where they came from."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from background_jobs.aws.clients import reaching_aws
+from background_jobs.aws.questions import ask
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -42,15 +44,20 @@ class FailureMessages:
     @reaching_aws
     def receive(self) -> list[FailureMessage]:
         """Return all messages that are there, each once; `release` those that are to stay."""
-        url = self._url()
         messages: dict[str, FailureMessage] = {}
-        for received in self._receive_all(url):
-            if received.id in messages:
-                break
-            messages[received.id] = received
+        try:
+            for received in self._receive_all(self._url()):
+                new = [message for message in received if message.id not in messages]
+                # Only the last receipt of a message that comes twice deletes it.
+                messages.update((message.id, message) for message in received)
+                if not new:
+                    break
+        except BaseException:
+            self.release(messages.values())
+            raise
         return list(messages.values())
 
-    def _receive_all(self, url: str) -> Iterator[FailureMessage]:
+    def _receive_all(self, url: str) -> Iterator[list[FailureMessage]]:
         while True:
             answer = self._sqs.receive_message(
                 QueueUrl=url,
@@ -63,23 +70,19 @@ class FailureMessages:
             messages = answer.get("Messages", [])
             if not messages:
                 return
-            for message in messages:
-                attributes = {
-                    name: value.get("StringValue", "")
-                    for name, value in message.get("MessageAttributes", {}).items()
-                }
-                yield FailureMessage(
-                    message["MessageId"], message["Body"], attributes, message["ReceiptHandle"]
-                )
+            yield [_message(message) for message in messages]
 
     @reaching_aws
     def delete(self, message: FailureMessage) -> None:
         """Delete a message whose work is done."""
         self._sqs.delete_message(QueueUrl=self._url(), ReceiptHandle=message.receipt)
 
-    @reaching_aws
-    def release(self, message: FailureMessage) -> None:
-        """Leave a message in the queue, for others to see at once."""
+    def release(self, messages: Iterable[FailureMessage]) -> None:
+        """Leave messages in the queue, for others to see at once; those that AWS refuses come back later."""
+        for message in messages:
+            ask(partial(self._release, message))
+
+    def _release(self, message: FailureMessage) -> None:
         self._sqs.change_message_visibility(
             QueueUrl=self._url(), ReceiptHandle=message.receipt, VisibilityTimeout=0
         )
@@ -87,3 +90,10 @@ class FailureMessages:
     def _url(self) -> str:
         *_, account, name = self._arn.split(":")
         return self._sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
+
+
+def _message(received: Mapping[str, Any]) -> FailureMessage:
+    attributes = {
+        name: value.get("StringValue", "") for name, value in received.get("MessageAttributes", {}).items()
+    }
+    return FailureMessage(received["MessageId"], received["Body"], attributes, received["ReceiptHandle"])

@@ -33,5 +33,5 @@ class Images:
             return None
         if not answer["images"]:
             return None
-        manifest: dict[str, Any] = json.loads(answer["images"][0]["imageManifest"])
-        return manifest
+        manifest = json.loads(answer["images"][0]["imageManifest"])
+        return manifest if isinstance(manifest, dict) else {}

@@ -1,6 +1,6 @@
 """Whether the progress API answers, behind API Gateway or on this machine."""
 
-from http import HTTPStatus
+from http.client import HTTPException
 from typing import Final
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -23,7 +23,10 @@ def ask_progress_api(api_url: str) -> int:
     request = Request(url, headers=headers)  # noqa: S310 -- the settings take http and https only
     try:
         with urlopen(request, timeout=_SECONDS) as response:  # noqa: S310 -- the same
-            return HTTPStatus(response.status)
+            return int(response.status)
     except HTTPError as refused:
         with refused:
             return refused.code
+    except HTTPException as other:
+        # What answers there is no HTTP server, or the address is none.
+        raise OSError(str(other).strip()) from other

@@ -32,7 +32,7 @@ class Rules:
 
         Raises RuleNotFound.
         """
-        _, *bus, name = rule.split(":", 5)[5].split("/")
+        *bus, name = rule.split("/")[1:] or [rule]
         try:
             found = self._events.list_targets_by_rule(Rule=name, EventBusName=bus[0] if bus else "default")
         except self._events.exceptions.ResourceNotFoundException as gone:

@@ -34,5 +34,7 @@ class Stack:
         found: dict[str, list[str]] = {}
         for page in pages:
             for resource in page["StackResourceSummaries"]:
-                found.setdefault(resource["ResourceType"], []).append(resource.get("PhysicalResourceId", ""))
+                # What could not be made has none.
+                if physical_id := resource.get("PhysicalResourceId"):
+                    found.setdefault(resource["ResourceType"], []).append(physical_id)
         return found

@@ -3,11 +3,14 @@
 import base64
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.core.failed_deliveries import StreamBatch
+
+_EMPTY_ANSWERS: Final = 20
+"""So many answers without a record may follow each other in a shard that has more of them."""
 
 
 class RecordsExpired(BackgroundJobsError):
@@ -29,7 +32,7 @@ class StreamRecords:
 
     @reaching_aws
     def read(self, batch: StreamBatch) -> Iterator[dict[str, Any]]:
-        """Yield the records from the first to the last of *batch*. Raises RecordsExpired."""
+        """Yield the records from the first to the last of *batch*. Raises RecordsExpired without the last."""
         for record in self._from_first(batch):
             number = record["dynamodb"]["SequenceNumber"]
             if int(number) > int(batch.last):
@@ -37,6 +40,7 @@ class StreamRecords:
             yield _as_lambda_has_it(record)
             if int(number) == int(batch.last):
                 return
+        raise RecordsExpired(batch.shard)
 
     def _from_first(self, batch: StreamBatch) -> Iterator[dict[str, Any]]:
         exceptions = self._streams.exceptions
@@ -47,9 +51,12 @@ class StreamRecords:
                 ShardIteratorType="AT_SEQUENCE_NUMBER",
                 SequenceNumber=batch.first,
             ).get("ShardIterator")
-            while iterator:
+            empty = 0
+            # A shard that is written to has no end.
+            while iterator and empty < _EMPTY_ANSWERS:
                 answer = self._streams.get_records(ShardIterator=iterator)
                 yield from answer["Records"]
+                empty = 0 if answer["Records"] else empty + 1
                 iterator = answer.get("NextShardIterator")
         except (exceptions.TrimmedDataAccessException, exceptions.ResourceNotFoundException) as gone:
             raise RecordsExpired(batch.shard) from gone

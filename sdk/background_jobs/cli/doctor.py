@@ -1,20 +1,18 @@
 """`background-jobs doctor`: what is wrong with an environment, and what to do about it."""
 
-import sys
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import typer
 
 from background_jobs.cli.arguments import AsJsonLines
-from background_jobs.cli.reporting import print_json_line, reporting
+from background_jobs.cli.reporting import encodable, print_json_line, reporting
 from background_jobs.cli.untrusted import printable
 
 if TYPE_CHECKING:
     from background_jobs.core.doctor.findings import Finding
 
 _MARKS: Final = {"ok": "✓", "warning": "!", "problem": "✗", "unknown": "?", "not here": "-"}
-_ASCII: Final = {"✓": "+", "✗": "x", "→": "->"}
 
 
 def doctor(as_json: AsJsonLines = False) -> None:
@@ -45,18 +43,6 @@ def doctor(as_json: AsJsonLines = False) -> None:
 
 
 def _print(finding: "Finding") -> None:
-    typer.echo(_drawable(f"  {_MARKS[finding.level]} {printable(finding.sentence)}"))
+    typer.echo(encodable(f"  {_MARKS[finding.level]} {printable(finding.sentence)}"))
     if finding.next_step:
-        typer.echo(_drawable(f"    → {printable(finding.next_step)}"))
-
-
-def _drawable(line: str) -> str:
-    """Return *line* with marks that standard output can encode."""
-    encoding = sys.stdout.encoding or "ascii"
-    try:
-        line.encode(encoding)
-    except UnicodeEncodeError:
-        for mark, plain in _ASCII.items():
-            line = line.replace(mark, plain)
-        return line.encode(encoding, "replace").decode(encoding)
-    return line
+        typer.echo(encodable(f"    → {printable(finding.next_step)}"))

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from background_jobs.cli.arguments import AsJsonLines
-from background_jobs.cli.reporting import print_json_line, print_note, reporting
+from background_jobs.cli.reporting import encodable, print_json_line, print_note, reporting
 from background_jobs.cli.untrusted import printable
 
 
@@ -52,7 +52,7 @@ def redrive(
                 print_json_line(done)
             else:
                 fields = (done.outcome, done.function or "-", done.message_id, done.reason)
-                typer.echo("\t".join(printable(field) for field in fields))
+                typer.echo(encodable("\t".join(printable(field) for field in fields)))
         if not count:
             print_note("The failure queue is empty.")
     if stayed:

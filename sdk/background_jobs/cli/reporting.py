@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -14,6 +14,9 @@ from background_jobs.core.errors import BackgroundJobsError
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console
+
+
+_ASCII: Final = {"✓": "+", "✗": "x", "→": "->"}
 
 
 @cache
@@ -58,6 +61,18 @@ def print_json(model: "BaseModel") -> None:
 def print_json_line(model: "BaseModel") -> None:
     """Print one of many models, as an object on a line of its own."""
     typer.echo(safe_json(model.model_dump_json()))
+
+
+def encodable(line: str) -> str:
+    """Return *line* with marks and characters that standard output can encode, if it is open at all."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    try:
+        line.encode(encoding)
+    except UnicodeEncodeError:
+        for mark, plain in _ASCII.items():
+            line = line.replace(mark, plain)
+        return line.encode(encoding, "replace").decode(encoding)
+    return line
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, Final, Literal
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 
 from background_jobs.aws.failure_messages import FailureMessage, FailureMessages
 from background_jobs.aws.functions import FunctionFailed, Functions
+from background_jobs.aws.questions import ask
 from background_jobs.aws.rules import RuleNotFound, Rules
 from background_jobs.aws.stream_records import RecordsExpired, StreamRecords
 from background_jobs.core.failed_deliveries import (
@@ -60,8 +62,7 @@ class Redrive:
                     del left[message.id]
                 yield done
         finally:
-            for message in left.values():
-                self._messages.release(message)
+            self._messages.release(left.values())
 
     def _handle(self, message: FailureMessage, *, dry: bool) -> Redriven:
         delivery = parse_failed_delivery(message.body, message.attributes)
@@ -71,11 +72,13 @@ class Redrive:
         if dry:
             return Redriven(message_id=message.id, function=name, outcome="would be sent")
         try:
-            self._send(delivery)
+            refusal = ask(partial(self._send, delivery))
         except (RecordsExpired, RuleNotFound) as gone:
             return Redriven(message_id=message.id, function=name, outcome="kept", reason=str(gone))
         except FunctionFailed as failed:
             return Redriven(message_id=message.id, function=name, outcome="failed again", reason=str(failed))
+        if refusal is not None:
+            return Redriven(message_id=message.id, function=name, outcome="kept", reason=refusal.message)
         return Redriven(message_id=message.id, function=name, outcome="sent")
 
     def _send(self, delivery: Invocation | StreamBatch) -> None:

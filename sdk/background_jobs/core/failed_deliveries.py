@@ -4,6 +4,7 @@ Three services put messages there, each in a form of its own; `docs/runbook.md` 
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -50,11 +51,14 @@ class InputTransformer(NamedTuple):
         >>> InputTransformer({"id": "$.detail.id"}, '{"go": <id>}').apply('{"detail": {"id": "a"}}')
         '{"go": "a"}'
         """
-        text, parsed = self.template, json.loads(event)
-        for name, path in self.paths.items():
-            value = json.dumps(_at(parsed, path))
-            text = text.replace(f'"<{name}>"', value).replace(f"<{name}>", value)
-        return text
+        parsed = json.loads(event)
+        values = {name: json.dumps(_at(parsed, path)) for name, path in self.paths.items()}
+        # At once, since a value may have the look of a name: ``<id>``.
+        names = "|".join(map(re.escape, values))
+        named = re.compile(rf'"<({names})>"|<({names})>')
+        return (
+            named.sub(lambda found: values[found[1] or found[2]], self.template) if values else self.template
+        )
 
 
 class NotRedrivable(NamedTuple):
@@ -80,16 +84,22 @@ def parse_failed_delivery(body: str, attributes: Mapping[str, str]) -> FailedDel
         return _from_rule(body, target, attributes)
     try:
         message = json.loads(body)
-    except ValueError:
-        return NotRedrivable("it is no JSON")
+    except (ValueError, RecursionError):
+        return NotRedrivable("it is no JSON that can be read")
     if not isinstance(message, dict):
         return NotRedrivable("it is no JSON object")
+    return _from_object(message)
+
+
+def _from_object(message: Mapping[str, Any]) -> FailedDelivery:
     if message.get("type") == UnreadableRecord.model_fields["type"].default:
         return NotRedrivable("its item of the event log can never be read")
     try:
         return _from_lambda(message)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         return NotRedrivable("it does not say to which function it was sent")
+    except ValueError:
+        return NotRedrivable("it does not say where in the stream its records are")
 
 
 def _from_rule(body: str, target: str, attributes: Mapping[str, str]) -> FailedDelivery:
@@ -104,7 +114,7 @@ def _from_rule(body: str, target: str, attributes: Mapping[str, str]) -> FailedD
 def _is_own_event(body: str) -> bool:
     try:
         event = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(event, dict) and event.get("source") == EVENT_SOURCE
 
@@ -120,6 +130,8 @@ def _from_lambda(message: Mapping[str, Any]) -> FailedDelivery:
     function = _unqualified(message["requestContext"]["functionArn"])
     if batch := message.get("DDBStreamBatchInfo"):
         first, last = batch["startSequenceNumber"], batch["endSequenceNumber"]
+        if int(first) > int(last):
+            raise ValueError
         return StreamBatch(function, batch["streamArn"], batch["shardId"], first, last)
     return Invocation(function, json.dumps(message["requestPayload"]))
 

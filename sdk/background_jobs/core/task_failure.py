@@ -57,7 +57,7 @@ def read_failure(error: str, cause: str) -> TaskFailure:
         return TaskFailure(TIMED_OUT, "The container ran for longer than it may, and was stopped.")
     if "TaskArn" not in document:
         refusals = [
-            _join(failure.get("Reason"), failure.get("Detail")) for failure in document.get("Failures", [])
+            _join(failure.get("Reason"), failure.get("Detail")) for failure in _objects(document, "Failures")
         ]
         return TaskFailure(NOT_LAUNCHED, f"{error}: {'; '.join(refusals) or cause}", is_refusal=True)
     kind = NOT_LAUNCHED if document.get("StopCode") == _NEVER_STARTED else LOST
@@ -67,19 +67,25 @@ def read_failure(error: str, cause: str) -> TaskFailure:
 def _document(cause: str) -> Mapping[str, Any]:
     try:
         document = json.loads(cause)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 
 
+def _objects(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """Return the objects in a list of *document*; a share waits for what is read here, whatever it is."""
+    found = document.get(name)
+    return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
+
+
 def _end_reason(task: Mapping[str, Any]) -> str:
     # AWS adds containers of its own to a task, for example that of GuardDuty.
-    containers = task.get("Containers") or [{}]
+    containers = _objects(task, "Containers") or [{}]
     container = next((c for c in containers if c.get("Name") == CONTAINER_NAME), containers[0])
     code = f"exit code {container['ExitCode']}" if "ExitCode" in container else None
     stopped = _join(task.get("StopCode"), task.get("StoppedReason"))
-    return "; ".join(filter(None, (code, container.get("Reason"), stopped)))
+    return "; ".join(str(part) for part in (code, container.get("Reason"), stopped) if part)
 
 
-def _join(*parts: str | None) -> str:
-    return ": ".join(filter(None, parts))
+def _join(*parts: object) -> str:
+    return ": ".join(str(part) for part in parts if part)

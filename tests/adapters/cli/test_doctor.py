@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from typing import Any
 
 import boto3
@@ -9,10 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from background_jobs.aws import clients
+from background_jobs.aws.clock import clock
+from background_jobs.cli.doctor import doctor
 from background_jobs.cli.main import app
 from background_jobs.settings import Settings
 from tests.adapters.cli.commands import run
-from tests.examined import ACCOUNT, FAMILY, ExaminedAws, examined_aws, refusal
+from tests.examined import ACCOUNT, FAMILY, IMAGE, ExaminedAws, examined_aws, refusal
 
 ELSEWHERE = "arn:aws:lambda:us-west-2:999999999999:function:kick-off-job"
 
@@ -331,6 +334,52 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
         "aggregate does not get the events of the log: PROBLEM: Function call failed",
         "runbook.md#records-fail",
     ),
+    "a function that was deleted": (
+        lambda aws, env: setattr(aws, "function", "background-jobs-test-gone"),
+        "problem",
+        "The function background-jobs-test-gone is not there",
+        "deploy again",
+    ),
+    "a stack without outputs": (
+        lambda aws, env: aws.outputs.clear(),
+        "warning",
+        "The stack does not put out EventLogTable, ReadModelTable",
+        "Deploy the stack again",
+    ),
+    "a stack whose alarms were never made": (
+        lambda aws, env: setattr(aws, "alarms", [""]),
+        "warning",
+        "The environment has no alarms",
+        "deploy",
+    ),
+    "a server that speaks no HTTP": (
+        lambda aws, env: setattr(aws, "api_status", None),
+        "problem",
+        "does not answer: no HTTP",
+        "Check the network",
+    ),
+    "an API at no address": (
+        lambda aws, env: env.setenv("BACKGROUND_JOBS_API_URL", "http://127.0.0.1:port"),
+        "problem",
+        "does not answer: nonnumeric port: 'port'",
+        "BACKGROUND_JOBS_API_URL",
+    ),
+    "credentials that end in the middle": (
+        lambda aws, env: aws.answer("cloudwatch", "DescribeAlarms", refusal("ExpiredToken", "expired")),
+        "unknown",
+        "How the alarms are is unknown: ExpiredToken: expired",
+        "Sign in again",
+    ),
+    "a size that is not known": (
+        lambda aws, env: aws.answer(
+            "ecs",
+            "DescribeTaskDefinition",
+            {"taskDefinition": {"revision": 1, "containerDefinitions": [{"image": f"{IMAGE}:7"}]}},
+        ),
+        "warning",
+        "default: its containers have no log group",
+        "Deploy the stack again",
+    ),
     "no group of schedules": (
         lambda aws, env: boto3.client("scheduler").delete_schedule_group(Name="background-jobs-test"),
         "problem",
@@ -406,6 +455,21 @@ def test_credentials_that_aws_does_not_know_are_the_one_problem(aws: ExaminedAws
     assert "AWS_PROFILE" in finding["next_step"]
 
 
+def test_a_clock_that_is_wrong_is_told_where_aws_refuses_what_it_signs(
+    aws: ExaminedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.answer("sts", "GetCallerIdentity", refusal("SignatureDoesNotMatch", "Signature expired"))
+    monkeypatch.setattr(clock, "_offset", 3_600.0)
+    _, finding = findings()
+    assert "This machine's clock is 3600 s behind AWS's" in finding["sentence"]
+
+
+def test_an_image_without_a_platform_is_no_problem(aws: ExaminedAws) -> None:
+    for manifest in ('{"manifests": [{"platform": null}, {}]}', "[]"):
+        aws.answer("ecr", "BatchGetImage", {"images": [{"imageManifest": manifest}]})
+        assert {finding["level"] for finding in findings()} == {"ok"}
+
+
 def test_a_session_of_a_role_is_judged_by_that_role(aws: ExaminedAws) -> None:
     arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/operator/me"
     aws.answer("sts", "GetCallerIdentity", {"Account": ACCOUNT, "Arn": arn, "UserId": "AROA:me"})
@@ -435,6 +499,12 @@ def test_marks_are_plain_where_the_output_takes_ascii_only(aws: ExaminedAws) -> 
     assert "  x The failure queue has 1 message" in done.stdout
     assert "    -> `background-jobs redrive --dry-run`" in done.stdout
     assert done.stdout.splitlines()[-1] == "1 problem, 0 warnings"
+
+
+def test_a_closed_output_is_no_error(aws: ExaminedAws) -> None:
+    # Python has no standard output if whoever starts it has closed it
+    with redirect_stdout(None):
+        doctor()
 
 
 def test_without_settings_it_says_how_to_get_them(

@@ -8,11 +8,15 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from typer.testing import CliRunner
 
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
+from background_jobs.cli.main import app
+from background_jobs.core.failed_deliveries import InputTransformer
 from background_jobs.settings import Settings
 from tests.adapters.cli.commands import run
+from tests.examined import QUEUE, refusal
 from tests.memory import append_events
 from tests.unit.histories import ORCHESTRATION_ID, job_completed, started
 
@@ -241,6 +245,18 @@ def test_a_dry_run_sends_and_removes_nothing(queue: Queue, functions: FakeLambda
         ("[]", "it is no JSON object"),
         ({"type": "UnreadableRecord"}, "its item of the event log can never be read"),
         ({"function": "aggregate_jobs"}, "it does not say to which function it was sent"),
+        (
+            {"requestContext": {"functionArn": 5}, "requestPayload": {}},
+            "it does not say to which function it was sent",
+        ),
+        (
+            {
+                "requestContext": {"functionArn": AGGREGATOR},
+                "DDBStreamBatchInfo": {"startSequenceNumber": "a", "endSequenceNumber": "b"},
+            },
+            "it does not say where in the stream its records are",
+        ),
+        ("[" * 50_000, "it is no JSON that can be read"),
     ],
 )
 def test_what_only_people_can_read_stays(
@@ -252,6 +268,153 @@ def test_what_only_people_can_read_stays(
     assert done.exit_code == 1
     assert f"kept\t-\t{number}\t{reason}" in done.stdout
     assert (len(functions.invoked), queue.left()) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "rule", ["nonsense", "arn:aws:events:eu-central-1:123456789012:rule/gone", "a/b/c/d"]
+)
+def test_an_event_of_no_rule_stays_and_holds_up_no_other(
+    rule: str, queue: Queue, functions: FakeLambda
+) -> None:
+    queue.put(EVENT, TARGET_ARN=FUNCTION, RULE_ARN=rule)
+    queue.put({"n": 1}, TARGET_ARN=FUNCTION)
+    done = run("redrive")
+    assert (done.exit_code, len(functions.invoked), queue.left()) == (1, 1, 1)
+    assert "is gone" in done.stdout
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException"])
+def test_records_that_aws_refuses_stay_with_its_reason_and_hold_up_no_other(
+    code: str, queue: Queue, functions: FakeLambda, batch: Callable[..., dict[str, Any]]
+) -> None:
+    # given two messages, and a stream that may not be read
+    queue.put(batch())
+    queue.put({"n": 1}, TARGET_ARN=FUNCTION)
+
+    def refuse(**_: Any) -> None:
+        raise refusal(code)
+
+    event = "before-call.dynamodb-streams.GetShardIterator"
+    clients.dynamodb_streams().meta.events.register(event, refuse)
+    try:
+        # when both are sent again
+        done = run("redrive")
+    finally:
+        clients.dynamodb_streams().meta.events.unregister(event, refuse)
+    # then one is kept, with AWS's reason, and the other is sent
+    assert (done.exit_code, len(functions.invoked), queue.left()) == (1, 1, 1)
+    assert f"\t{code}: no" in done.stdout
+
+
+@pytest.mark.parametrize("place", ["startSequenceNumber", "endSequenceNumber"])
+def test_records_beyond_the_end_of_a_shard_are_not_waited_for(
+    place: str, queue: Queue, functions: FakeLambda, batch: Callable[..., dict[str, Any]]
+) -> None:
+    message = batch()
+    message["DDBStreamBatchInfo"] |= {place: "9" * 30, "endSequenceNumber": "9" * 30}
+    queue.put(message)
+    done = run("redrive")
+    assert (done.exit_code, queue.left(), functions.invoked) == (1, 1, [])
+
+
+class Receiving:
+    """A client of SQS whose answers to one operation a test changes."""
+
+    def __init__(self, operation: str, answer: Callable[[int, dict[str, Any]], dict[str, Any]]) -> None:
+        self._sqs, self._operation, self._answer, self._calls = clients.sqs(), operation, answer, 0
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._sqs, name)
+        if name != self._operation:
+            return call
+
+        def changed(**parameters: Any) -> dict[str, Any]:
+            self._calls += 1
+            return self._answer(self._calls, call(**parameters))
+
+        return changed
+
+
+def test_a_message_that_comes_twice_hides_none_behind_it(
+    queue: Queue, functions: FakeLambda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a queue whose second answer has a message of the first once more, as SQS may have
+    for number in range(25):
+        queue.put({"n": number}, TARGET_ARN=FUNCTION)
+    first: list[Any] = []
+
+    def repeat(call: int, answer: dict[str, Any]) -> dict[str, Any]:
+        first.extend(answer.get("Messages", [])[:1])
+        return {"Messages": [first[0], *answer["Messages"]]} if call == 2 else answer
+
+    receiving = Receiving("receive_message", repeat)
+    monkeypatch.setattr(clients, "sqs", lambda: receiving)
+    # when all are sent again, then each is, once
+    assert run("redrive").exit_code == 0
+    assert sorted(payload["n"] for _, _, payload in functions.invoked) == list(range(25))
+    assert queue.left() == 0
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), refusal("ThrottlingException")])
+def test_messages_are_there_for_others_at_once_if_reading_them_is_interrupted(
+    error: BaseException, queue: Queue, functions: FakeLambda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(25):
+        queue.put({"n": number}, TARGET_ARN=FUNCTION)
+
+    def fail(call: int, answer: dict[str, Any]) -> dict[str, Any]:
+        if call == 2:
+            for message in answer["Messages"]:
+                put_back(message)
+            raise error
+        return answer
+
+    sqs = clients.sqs()
+    url = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+
+    def put_back(message: dict[str, Any]) -> None:
+        sqs.change_message_visibility(
+            QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+        )
+
+    receiving = Receiving("receive_message", fail)
+    monkeypatch.setattr(clients, "sqs", lambda: receiving)
+    assert run("redrive").exit_code != 0
+    assert (functions.invoked, queue.left()) == ([], 25)
+
+
+def test_a_message_that_cannot_be_put_back_hides_no_other(
+    queue: Queue, functions: FakeLambda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        queue.put({"n": number}, TARGET_ARN=FUNCTION)
+
+    class Throttled:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(sqs, name)
+
+        def change_message_visibility(self, **call: Any) -> None:
+            self.calls = getattr(self, "calls", 0) + 1
+            if self.calls == 1:
+                raise refusal("ThrottlingException")
+            sqs.change_message_visibility(**call)
+
+    sqs, throttled = clients.sqs(), Throttled()
+    monkeypatch.setattr(clients, "sqs", lambda: throttled)
+    assert run("redrive", "--dry-run").exit_code == 0
+    assert queue.left() == 2
+
+
+def test_what_the_output_cannot_encode_is_replaced(queue: Queue, functions: FakeLambda) -> None:
+    queue.put({"n": 1}, TARGET_ARN="arn:aws:sqs:eu-central-1:1:Müll")
+    done = CliRunner(charset="ascii").invoke(app, ["redrive"])
+    assert (done.exit_code, queue.left()) == (1, 1)
+    assert "M?ll is no function" in done.stdout
+
+
+def test_a_value_with_the_look_of_a_name_is_a_value() -> None:
+    made = InputTransformer({"a": "$.a", "b": "$.b"}, '{"a": <a>, "b": "<b>"}').apply('{"a": "<b>", "b": 1}')
+    assert json.loads(made) == {"a": "<b>", "b": 1}
 
 
 def test_a_queue_that_is_unknown_is_asked_for(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:

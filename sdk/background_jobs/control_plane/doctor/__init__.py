@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from background_jobs.aws import clients
+from background_jobs.aws.clock import clock
 from background_jobs.aws.identities import Identities
 from background_jobs.aws.questions import Refusal, ask
 from background_jobs.aws.stack import Stack
@@ -23,7 +24,7 @@ from background_jobs.control_plane.doctor.monitoring import (
 )
 from background_jobs.control_plane.doctor.services import of_quotas, of_services, read_definitions
 from background_jobs.core.containers.variables import stack_name
-from background_jobs.core.doctor.consistency import Identity
+from background_jobs.core.doctor.consistency import Identity, judge_clock
 from background_jobs.core.doctor.findings import Area, Finding, problem
 from background_jobs.settings import Settings
 
@@ -43,6 +44,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
             "Set AWS_PROFILE or AWS_ACCESS_KEY_ID, and AWS_REGION; offline, bring a stack up with "
             "`background-jobs local up`. Nothing else was asked.",
         )
+        if clock.offset_seconds:
+            # AWS refuses what is signed with a time of another.
+            yield judge_clock(clock.offset_seconds)
         return
     environment, refused = _read_stack(settings, identity)
     yield from judge_settings(environment)

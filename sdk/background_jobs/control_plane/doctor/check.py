@@ -41,6 +41,12 @@ class Check:
                 return problem(
                     self.area, f"{self.subject} is out of reach: {refusal.message}", "See what this says."
                 )
+            case "credentials":
+                return unknown(
+                    self.area,
+                    f"{self.subject} is unknown: {refusal.message}",
+                    "Sign in again, or use other credentials (AWS_PROFILE), and ask again.",
+                )
             case _:
                 return unknown(
                     self.area, f"{self.subject} is unknown: {refusal.message}", "Ask again in a minute."

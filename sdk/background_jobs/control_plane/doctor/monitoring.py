@@ -82,12 +82,16 @@ def of_functions(environment: Environment) -> Iterator[Check | Finding]:
     if names is None or mappings is None:
         yield _not_listed(Area.FUNCTIONS, "How the functions are")
         return
-    yield Check(
-        Area.FUNCTIONS,
-        "How the functions are",
-        "lambda:GetFunctionConfiguration",
-        partial(_judge_functions, names),
-    )
+    functions = Functions(clients.functions())
+    facts = []
+    for name in names:
+        found = ask(partial(functions.describe, name))
+        if isinstance(found, Refusal):
+            subject = f"The function {name}"
+            yield Check(Area.FUNCTIONS, subject, "lambda:GetFunctionConfiguration", tuple).explain(found)
+        else:
+            facts.append(found)
+    yield from judge_functions(facts)
     for mapping in mappings:
         yield Check(
             Area.FUNCTIONS,
@@ -95,11 +99,6 @@ def of_functions(environment: Environment) -> Iterator[Check | Finding]:
             "lambda:GetEventSourceMapping",
             partial(_judge_mapping, mapping),
         )
-
-
-def _judge_functions(names: Sequence[str]) -> Iterator[Finding]:
-    functions = Functions(clients.functions())
-    return judge_functions([functions.describe(name) for name in names])
 
 
 def _judge_mapping(mapping: str) -> Iterator[Finding]:

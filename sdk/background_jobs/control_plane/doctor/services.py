@@ -97,6 +97,7 @@ def of_quotas(environment: Environment, definitions: Definitions) -> Iterator[Ch
             service: facts.vcpus
             for service, facts in definitions.items()
             if isinstance(facts, TaskDefinitionFacts)
+            and facts.vcpus
             and facts.capacity_provider == (SPOT if spot else ON_DEMAND)
         }
         if sizes:

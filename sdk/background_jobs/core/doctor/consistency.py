@@ -136,7 +136,14 @@ def judge_outputs(settings: Mapping[str, str], outputs: Mapping[str, str]) -> It
             f"The setting {name} is {settings[name]!r}, and the stack says {outputs[name]!r}.",
             "Take the outputs of the stack as settings again.",
         )
-    if not stale:
+    missing = [name for name in _PLACES if settings.get(name) and name not in outputs]
+    if missing:
+        yield warning(
+            Area.SETTINGS,
+            f"The stack does not put out {', '.join(missing)}, so that the settings cannot be compared.",
+            "Deploy the stack again; if it was never deployed to its end, its state says why.",
+        )
+    if not stale and not missing:
         yield ok(Area.SETTINGS, "The settings are the outputs of the stack.")
 
 

@@ -99,8 +99,8 @@ def _architectures(manifest: dict[str, Any]) -> Iterator[str]:
     Attestations are listed as images of an unknown architecture. Source: OCI Image Index Specification;
     Docker documentation, "Image attestation storage".
     """
-    for image in manifest.get("manifests", []):
-        architecture = image.get("platform", {}).get("architecture", "unknown")
+    for image in manifest.get("manifests") or []:
+        architecture = (image.get("platform") or {}).get("architecture", "unknown")
         if architecture != "unknown":
             yield architecture
 
