@@ -216,8 +216,9 @@ def _explained() -> Iterator[None]:
         yield
     except (ConnectionError, HTTPClientError, IncompleteReadError) as unreachable:
         raise ServiceUnreachable(
-            f"{as_sentence(str(unreachable))} Check AWS_ENDPOINT_URL and the network; an offline stack may have "
-            "ended: run under `background-jobs local run`, or bring another up with `background-jobs local up`."
+            f"{as_sentence(str(unreachable))} Check AWS_ENDPOINT_URL and the network; an offline stack "
+            "may have ended: run under `background-jobs local run`, or bring another up with "
+            "`background-jobs local up`."
         ) from unreachable
     except NoCredentialsError as absent:
         raise ServiceUnreachable(
