@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -11,8 +12,10 @@ from typer.testing import CliRunner
 
 from background_jobs.aws import clients
 from background_jobs.aws.clock import clock
+from background_jobs.aws.identities import Identities
 from background_jobs.cli.doctor import doctor
 from background_jobs.cli.main import app
+from background_jobs.core.errors import ServiceUnreachable
 from background_jobs.settings import Settings
 from tests.adapters.cli.commands import run
 from tests.examined import ACCOUNT, FAMILY, IMAGE, ExaminedAws, examined_aws, refusal
@@ -99,6 +102,12 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
         "problem",
         "is of region us-west-2, and this process calls eu-central-1",
         "AWS_REGION=us-west-2",
+    ),
+    "a service that the environment does not have": (
+        lambda aws, env: env.setenv("BACKGROUND_JOBS_SERVICE", "biling"),
+        "problem",
+        "BACKGROUND_JOBS_SERVICE is 'biling', and the environment has default",
+        "Set it to one of these",
     ),
     "stale settings": (
         lambda aws, env: env.setenv("BACKGROUND_JOBS_EVENT_BUS", "old"),
@@ -453,6 +462,21 @@ def test_credentials_that_aws_does_not_know_are_the_one_problem(aws: ExaminedAws
     assert finding["level"] == "problem"
     assert "The security token is expired" in finding["sentence"]
     assert "AWS_PROFILE" in finding["next_step"]
+
+
+def test_aws_that_is_out_of_reach_is_not_taken_for_wrong_credentials(
+    aws: ExaminedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del aws
+    monkeypatch.setattr(Identities, "caller", Mock(side_effect=ServiceUnreachable("There is no network.")))
+    (finding,) = findings()
+    assert finding["sentence"] == "AWS is out of reach: There is no network."
+    assert "AWS_PROFILE" not in finding["next_step"]
+
+
+def test_where_there_is_no_stack_its_parts_are_not_told_to_be_missing(aws: ExaminedAws) -> None:
+    aws.answer("cloudformation", "DescribeStacks", refusal("ValidationError"))
+    assert {finding["area"] for finding in findings()} == {"Settings", "Version"}
 
 
 def test_a_clock_that_is_wrong_is_told_where_aws_refuses_what_it_signs(

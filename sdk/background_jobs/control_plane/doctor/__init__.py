@@ -38,12 +38,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """
     identity = ask(_ask_identity)
     if isinstance(identity, Refusal):
-        yield problem(
-            Area.SETTINGS,
-            f"AWS cannot be asked with these credentials: {identity.message}",
-            "Set AWS_PROFILE or AWS_ACCESS_KEY_ID, and AWS_REGION; offline, bring a stack up with "
-            "`background-jobs local up`. Nothing else was asked.",
-        )
+        yield _explain_silence(identity)
         if clock.offset_seconds:
             # AWS refuses what is signed with a time of another.
             yield judge_clock(clock.offset_seconds)
@@ -51,9 +46,26 @@ def examine(settings: Settings) -> Iterator[Finding]:
     environment, refused = _read_stack(settings, identity)
     yield from judge_settings(environment)
     yield from refused
+    if not environment.is_deployed:
+        return
     with ThreadPool(_THREADS) as pool:
         for findings in pool.map(_findings, _checks(environment)):
             yield from findings
+
+
+def _explain_silence(refusal: Refusal) -> Finding:
+    if refusal.kind == "unreachable":
+        return problem(
+            Area.SETTINGS,
+            f"AWS is out of reach: {refusal.message}",
+            "See what this says. Nothing else was asked.",
+        )
+    return problem(
+        Area.SETTINGS,
+        f"AWS cannot be asked with these credentials: {refusal.message}",
+        "Set AWS_PROFILE or AWS_ACCESS_KEY_ID, and AWS_REGION; offline, bring a stack up with "
+        "`background-jobs local up`. Nothing else was asked.",
+    )
 
 
 def _ask_identity() -> Identity:
@@ -73,13 +85,15 @@ def _read_stack(settings: Settings, identity: Identity) -> tuple[Environment, li
         None if isinstance(described, Refusal) else described,
         None if isinstance(resources, Refusal) else resources,
         clients.on_emulator(),
+        is_deployed=described is not None,
     )
-    if described is None:
+    if not environment.is_deployed:
         return environment, [
             problem(
                 Area.VERSION,
                 f"There is no stack {name} in account {identity.account} and region {identity.region}.",
-                "Check AWS_PROFILE, AWS_REGION and BACKGROUND_JOBS_ENVIRONMENT, or deploy it.",
+                "Check AWS_PROFILE, AWS_REGION and BACKGROUND_JOBS_ENVIRONMENT, or deploy it. "
+                "Nothing else was asked.",
             )
         ]
     asked = (("DescribeStacks", described), ("ListStackResources", resources))

@@ -34,7 +34,7 @@ class Check:
             case "absent":
                 return problem(
                     self.area,
-                    f"{self.subject} is not there.",
+                    f"{self.subject} is not there: {refusal.message}",
                     "Take the outputs of the stack as settings again; if they name it, deploy again.",
                 )
             case "unreachable":

@@ -22,6 +22,7 @@ from background_jobs.core.doctor.consistency import (
     judge_home,
     judge_outputs,
     judge_presence,
+    judge_service,
     judge_stack,
     judge_version,
 )
@@ -47,6 +48,8 @@ class Environment:
     resources: Mapping[str, list[str]] | None
     """The physical ids of the stack's resources, by type; None where they could not be listed."""
     offline: bool
+    is_deployed: bool
+    """False where AWS says that there is no such stack."""
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -77,6 +80,7 @@ def judge_settings(environment: Environment) -> Iterator[Finding]:
         environment.identity, {name: arn for name, arn in values.items() if arn}, settings.api_url
     )
     yield from judge_presence(settings.api_url, [name for name, arn in values.items() if not arn])
+    yield from judge_service(settings.service, environment.services)
     if environment.stack is None:
         return
     outputs = dict(environment.stack.outputs)

@@ -1,7 +1,7 @@
 """Whether settings, credentials, stack and SDK belong together."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from background_jobs.core.doctor.findings import Area, Finding, ok, problem, warning
@@ -87,6 +87,16 @@ def judge_presence(api_url: str, missing_for_schedules: list[str]) -> Iterator[F
             Area.SETTINGS,
             f"Schedules cannot be made without {', '.join(missing_for_schedules)}.",
             "Set them to the outputs of the stack, if this process makes schedules.",
+        )
+
+
+def judge_service(service: str, services: Collection[str]) -> Iterator[Finding]:
+    """Judge whether the service for which jobs are kicked off is one of those of the environment."""
+    if service not in services:
+        yield problem(
+            Area.SETTINGS,
+            f"BACKGROUND_JOBS_SERVICE is {service!r}, and the environment has {', '.join(services)}.",
+            "Set it to one of these, or name a service in each kick-off.",
         )
 
 
