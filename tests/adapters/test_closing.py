@@ -76,6 +76,20 @@ def test_what_has_no_outcome_is_errored_with_its_params_and_its_last_attempt(
     assert len(outcomes(stores, orchestration, 600)) == 600
 
 
+def test_a_share_that_is_given_up_after_a_cancellation_was_cancelled(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    # given an orchestration that is cancelled while its launches are refused
+    orchestration = service.kick_off_job("halve", params(2), parallelism=2)
+    orchestration.cancel("wrong month")
+    # when the state machine closes a share because no further launch is tried
+    assert close_unfinished(request(orchestration, indices="0-0"), stores) == 1
+    # then its instances say what happened to them
+    (outcome,) = outcomes(stores, orchestration, 2)
+    assert isinstance(outcome, JobErrored)
+    assert (outcome.error.type, outcome.error.message) == ("Cancelled", "wrong month")
+
+
 def test_large_params_are_kept_by_reference(service: OrchestrationService, stores: Stores) -> None:
     large = {"text": "x" * 30_000}
     orchestration = service.kick_off_job("halve", [{"n": 0}, large, {"n": 2}])

@@ -35,7 +35,9 @@ from background_jobs.orchestration_service.stored_params import ParamsReader, St
 
 UNREADABLE: Final = "UnreadableOutcome"
 """The type of error of an instance whose outcome may be in the log, where nobody can read it."""
-_OWN_ERRORS: Final = frozenset({"Cancelled", "ExecutionEnded"})
+CANCELLED: Final = "Cancelled"
+"""The type of error of an instance whose orchestration was cancelled."""
+_OWN_ERRORS: Final = frozenset({CANCELLED, "ExecutionEnded"})
 """Errors that end_orchestration gives; all others are those of Step Functions and ECS."""
 _WINDOW_BYTES: Final = 16 * 1024 * 1024
 """The params and blocks of the ranges that are closed together, at most, unless one range has more."""
@@ -48,6 +50,11 @@ class TaskError(BaseModel):
 
     error: str = Field(alias="Error")
     cause: str = Field(default="", alias="Cause")
+
+
+def cancelled_error(reason: str) -> TaskError:
+    """Return the error of what was cancelled for *reason*, which may be empty."""
+    return TaskError(Error=CANCELLED, Cause=reason or "The orchestration was cancelled.")
 
 
 def _parse_indices(value: object) -> object:
@@ -80,10 +87,14 @@ def close_unfinished(
     stores = stores.for_service(service)
     if request.indices is None and stores.read_model.read_summary(orchestration_id).all_final:
         return 0
-    started = stores.event_log.read_started(orchestration_id)
+    started, cancellation = stores.event_log.read_started_and_cancelled(orchestration_id)
     if not started.total:
         return 0
-    return _Closing(started, request.error, stores, is_over).close(request.indices)
+    failure = request.error
+    if failure is not None and cancellation is not None:
+        # What failed after that, or was given up for it, is not why these instances have no outcome.
+        failure = cancelled_error(cancellation.reason)
+    return _Closing(started, failure, stores, is_over).close(request.indices)
 
 
 class _Open(NamedTuple):

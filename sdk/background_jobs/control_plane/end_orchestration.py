@@ -10,7 +10,12 @@ from background_jobs.aws.event_bus import Cancellation
 from background_jobs.aws.state_machine import StateMachine
 from background_jobs.aws.stores import Stores
 from background_jobs.aws.tasks import Tasks
-from background_jobs.control_plane.close_unfinished import CloseRequest, TaskError, close_unfinished
+from background_jobs.control_plane.close_unfinished import (
+    CloseRequest,
+    TaskError,
+    cancelled_error,
+    close_unfinished,
+)
 from background_jobs.core.containers.variables import task_family
 from background_jobs.core.errors import OrchestrationNotFound
 from background_jobs.core.ids import orchestration_of_execution
@@ -68,10 +73,9 @@ class OrchestrationEnder:
 
     def end_cancelled(self, event: Cancellation, is_over: Callable[[], bool] = lambda: False) -> None:
         """End an orchestration that was cancelled."""
-        reason = event.reason or "The orchestration was cancelled."
+        error = cancelled_error(event.reason)
         # The execution is stopped first, so that it launches no new tasks.
-        self._state_machine.stop(event.service, event.orchestration_id, "Cancelled", reason)
-        error = TaskError(Error="Cancelled", Cause=reason)
+        self._state_machine.stop(event.service, event.orchestration_id, error.error, error.cause)
         self._end(event.service, event.orchestration_id, error, is_over)
 
     def end_execution(self, execution: EndedExecution, is_over: Callable[[], bool] = lambda: False) -> None:
