@@ -4,7 +4,14 @@ import sys
 
 from cdk.dependencies import DependenciesNotInstalled
 from cdk.environment_loading import InvalidEnvironment, load_environment
-from cdk.synthesis import add_stack, build_layer, check_rules, use_bundled_node
+from cdk.synthesis import (
+    TooManyResources,
+    add_stack,
+    build_layer,
+    check_rules,
+    use_bundled_node,
+    write_assembly,
+)
 
 use_bundled_node()
 
@@ -19,11 +26,11 @@ def main() -> None:
     if app.node.try_get_context("first"):
         config = config.model_copy(update={"protected": False})
     add_stack(app, config, build_layer(config))
-    app.synth()
+    write_assembly(app, config)
 
 
 if __name__ == "__main__":
     try:
         main()
-    except (InvalidEnvironment, DependenciesNotInstalled) as refused:
+    except (InvalidEnvironment, TooManyResources, DependenciesNotInstalled) as refused:
         sys.exit(f"Error: {refused}")

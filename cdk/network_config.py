@@ -2,17 +2,17 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from cdk.validation import ValidatedConfig
 
 
-class NewVpc(BaseModel):
+class NewVpc(ValidatedConfig):
     """A VPC of the stack's own, without NAT.
 
     Its subnets are public, which costs nothing by the hour; or private, with an interface endpoint for each
     service of AWS that containers need, which each cost some by the hour and zone.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     private: bool = False
     endpoints: tuple[str, ...] = ()
@@ -22,26 +22,20 @@ class NewVpc(BaseModel):
     @model_validator(mode="after")
     def _endpoints_are_of_use(self) -> Self:
         if self.endpoints and not self.private:
-            raise ValueError(
-                "network: endpoints are for private=True; from public subnets every service is reached"
-            )
+            raise ValueError("endpoints are for private=True; from public subnets every service is reached")
         return self
 
 
-class ExistingVpc(BaseModel):
+class ExistingVpc(ValidatedConfig):
     """An existing VPC, looked up while synthesizing; its private subnets need NAT or endpoints."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     vpc_id: str = Field(pattern=r"^vpc-[0-9a-f]+$")
     public: bool = False
     """Use its public subnets instead, and give each container a public address."""
 
 
-class ExistingSubnets(BaseModel):
+class ExistingSubnets(ValidatedConfig):
     """Existing subnets, and the security group of the containers; nothing is looked up."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     subnet_ids: tuple[str, ...] = Field(min_length=1)
     security_group_id: str = Field(pattern=r"^sg-[0-9a-f]+$")
