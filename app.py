@@ -4,7 +4,14 @@ import sys
 
 from cdk.dependencies import DependenciesNotInstalled
 from cdk.environment_loading import InvalidEnvironment, load_environment, load_first
-from cdk.synthesis import add_stack, build_layer, check_rules, use_bundled_node
+from cdk.synthesis import (
+    TooManyResources,
+    add_stack,
+    build_layer,
+    check_rules,
+    use_bundled_node,
+    write_assembly,
+)
 
 use_bundled_node()
 
@@ -18,11 +25,11 @@ def main() -> None:
     name = app.node.try_get_context("environment")
     config = load_first(app.node.try_get_context("first"), load_environment("dev" if name is None else name))
     add_stack(app, config, build_layer(config))
-    app.synth()
+    write_assembly(app, config)
 
 
 if __name__ == "__main__":
     try:
         main()
-    except (InvalidEnvironment, DependenciesNotInstalled) as refused:
+    except (InvalidEnvironment, TooManyResources, DependenciesNotInstalled) as refused:
         sys.exit(f"Error: {refused}")

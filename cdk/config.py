@@ -3,17 +3,18 @@
 import re
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from background_jobs.core.access import SCOPES_OF_A_SERVER
 from background_jobs.core.bounds import Parallelism
 from background_jobs.core.containers.capacity import LATEST, ON_DEMAND
 from background_jobs.core.limits import DEFAULT_PARALLELISM
 from background_jobs.core.retention import Retention
-from background_jobs.core.stages import Stage, walk_stages
+from background_jobs.core.stages import Stage, services_of_stages, walk_stages
 from cdk.network_config import ExistingVpc, NetworkConfig, NewVpc
 from cdk.schedule_config import ScheduleConfig
 from cdk.service_config import MOST_DAYS, ServiceConfig
+from cdk.validation import Several, ValidatedConfig, did_you_mean
 
 LOG_RETENTIONS: Final = {
     1: "ONE_DAY",
@@ -31,19 +32,26 @@ LOG_RETENTIONS: Final = {
 """For how many days CloudWatch can keep a log, and what CDK calls that."""
 _OTHER_PARTITIONS: Final = ("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")
 """How the names of regions outside of the partition `aws` begin."""
-_ARN_OF_POOL: Final = r"^arn:[a-z-]+:cognito-idp:[a-z0-9-]+:\d{12}:userpool/[a-z0-9-]+_[A-Za-z0-9]+$"
 _PROVIDERS_OF_A_CLUSTER: Final = 20
 """Source: Amazon ECS API Reference, "PutClusterCapacityProviders"; those of Fargate are two of them."""
 _NOTIFY: Final = re.compile(r"arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+")
+_USER_POOL: Final = re.compile(
+    r"arn:[a-z-]+:cognito-idp:(?P<region>[a-z0-9-]+):\d{12}:userpool/(?P=region)_[0-9a-zA-Z]+"
+)
+_OF_HOSTS: Final = ("ecs", "ecs-agent", "ecs-telemetry")
+"""The services that a host calls to be one of ECS's.
+
+Source: Amazon ECS Developer Guide, "Amazon ECS interface VPC endpoints (AWS PrivateLink)".
+"""
 
 
-class EnvironmentConfig(BaseModel):
+class EnvironmentConfig(ValidatedConfig):
     """One deployment of the stack."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(title="environment")
 
     environment: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")
-    services: tuple[ServiceConfig, ...] = Field(min_length=1)
+    services: Several[ServiceConfig] = Field(min_length=1)
     """The first is the one that runs a job when kick_off_job names none."""
     account: str | None = Field(default=None, pattern=r"^\d{12}$")
     region: str | None = Field(default=None, pattern=r"^[a-z]{2,4}(-[a-z]+)+-\d$")
@@ -56,7 +64,7 @@ class EnvironmentConfig(BaseModel):
     """For how many days events, read model and payloads are kept, unless a service has its own."""
     stalled_after_seconds: float = Field(default=3_600, ge=60, allow_inf_nan=False)
     """After how many seconds without a change an OrchestrationStalled event warns."""
-    schedules: tuple[ScheduleConfig, ...] = ()
+    schedules: Several[ScheduleConfig] = ()
     """The schedules that come and go with the stack."""
     log_days: int = 30
     function_memory_mib: int = Field(default=1024, ge=128, le=10_240)
@@ -66,7 +74,7 @@ class EnvironmentConfig(BaseModel):
 
     None for no limit: a new account has 10 concurrent executions, and none can be reserved of the last 100.
     """
-    user_pool_arn: str | None = Field(default=None, pattern=_ARN_OF_POOL)
+    user_pool_arn: str | None = None
     """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""
     user_pool_scopes: bool = False
     """Whether a token needs a scope: ``background-jobs-<environment>/read`` or ``…/write`` for all services.
@@ -159,8 +167,7 @@ class EnvironmentConfig(BaseModel):
             region = arn.split(":")[3] if arn and arn.startswith("arn:") else self.region
             if self.region and region != self.region:
                 raise ValueError(
-                    f"environment {self.environment!r}: {name} is of region {region}, and the environment "
-                    f"is in {self.region}; name one there"
+                    f"{name} is of region {region}, and the environment is in {self.region}; name one there"
                 )
         return self
 
@@ -169,30 +176,41 @@ class EnvironmentConfig(BaseModel):
         own = {service.capacity_provider for service in self.services if service.capacity_provider}
         if len(own) > (most := _PROVIDERS_OF_A_CLUSTER - 2):
             raise ValueError(
-                f"environment {self.environment!r}: a cluster has {most} capacity providers of your own at "
+                f"a cluster has {most} capacity providers of your own at "
                 f"most, not {len(own)}; let services share some, or use several environments"
             )
         return self
 
     @model_validator(mode="after")
     def _schedules_can_run(self) -> Self:
-        services = {service.name for service in self.services}
         for schedule in self.schedules:
             stages: list[ScheduleConfig | Stage] = [schedule, *walk_stages(schedule.then)]
-            for stage in stages:
-                if stage.service is not None and stage.service not in services:
-                    raise ValueError(f"schedule {schedule.name!r}: there is no service {stage.service!r}")
-                if stage.parallelism is not None and stage.parallelism > self.max_parallelism:
-                    most = f"at most {self.max_parallelism} in parallel"
-                    raise ValueError(f"schedule {schedule.name!r}: {most}")
+            services = services_of_stages(schedule.service or self.services[0].name, schedule.then)
+            for stage, service in zip(stages, services, strict=True):
+                if refusal := self._refusal(stage, service):
+                    raise ValueError(f"schedule {schedule.name!r}: {refusal}")
         return self
+
+    def _refusal(self, stage: ScheduleConfig | Stage, service: str) -> str | None:
+        """Return why *service* cannot run *stage*, if so."""
+        jobs_of = {config.name: config.jobs for config in self.services}
+        if service not in jobs_of:
+            return f"there is no service {service!r}; {did_you_mean(service, list(jobs_of))}"
+        if stage.parallelism is not None and stage.parallelism > self.max_parallelism:
+            return f"at most {self.max_parallelism} in parallel"
+        job = stage.job_name
+        if not (jobs := jobs_of[service]) or job in jobs:
+            return None
+        unlisted = f"the jobs of service {service!r} have no {job!r}; "
+        elsewhere = [name for name, others in jobs_of.items() if job in others]
+        return unlisted + (f"use service={elsewhere[0]!r}" if elsewhere else did_you_mean(job, jobs))
 
     @model_validator(mode="after")
     def _network_serves(self) -> Self:
         if isinstance(self.network, ExistingVpc) and not (self.account and self.region):
             raise ValueError(
-                f"environment {self.environment!r}: to look up {self.network.vpc_id}, account and region "
-                "must be known; set both, or name the subnets with ExistingSubnets"
+                f"to look up {self.network.vpc_id}, account and region must be known; set both, or name the "
+                "subnets with ExistingSubnets"
             )
         if isinstance(self.network, NewVpc) and self.network.private:
             for service in self.services:
@@ -210,12 +228,19 @@ class EnvironmentConfig(BaseModel):
         Source: Amazon ECS Developer Guide, "Allocate a network interface for an Amazon ECS task".
         """
         hosted = [service.name for service in self.services if service.capacity_provider]
-        is_public = not self.network.private if isinstance(self.network, NewVpc) else self.network.public
+        network = self.network
+        is_public = not network.private if isinstance(network, NewVpc) else network.public
         if hosted and is_public:
             raise ValueError(
-                f"environment {self.environment!r}: containers of {', '.join(hosted)} run on a capacity "
-                "provider of your own, where they get no public address and so reach nothing from public "
-                "subnets; use private ones with NAT or endpoints"
+                f"containers of {', '.join(hosted)} run on a capacity provider of your own, where they get "
+                "no public address and so reach nothing from public subnets; use private ones with NAT or "
+                "endpoints"
+            )
+        if hosted and isinstance(network, NewVpc) and not {*_OF_HOSTS} <= {*network.endpoints}:
+            endpoints = tuple(dict.fromkeys((*network.endpoints, *_OF_HOSTS)))
+            raise ValueError(
+                f"the hosts of {', '.join(hosted)} reach ECS from private subnets through endpoints only; "
+                f"write NewVpc(private=True, endpoints={endpoints})"
             )
         return self
 
@@ -227,8 +252,8 @@ class EnvironmentConfig(BaseModel):
         """
         if self.region and self.region.startswith(_OTHER_PARTITIONS) and self.web_adapter_layer is None:
             raise ValueError(
-                f"environment {self.environment!r}: AWS publishes no Lambda Web Adapter for arm64 in "
-                f"{self.region}; publish LambdaAdapterLayerArm64 there, and name it with web_adapter_layer"
+                f"AWS publishes no Lambda Web Adapter for arm64 in {self.region}; publish "
+                "LambdaAdapterLayerArm64 there, and name it with web_adapter_layer"
             )
         return self
 
@@ -242,17 +267,18 @@ class EnvironmentConfig(BaseModel):
             raise ValueError(
                 f"notify={self.notify!r} is neither an e-mail address nor the ARN of an SNS topic"
             )
-        if self.user_pool_scopes and self.user_pool_arn is None:
+        if self.user_pool_arn and not _USER_POOL.fullmatch(self.user_pool_arn):
             raise ValueError(
-                f"environment {self.environment!r}: user_pool_scopes needs the pool; set user_pool_arn"
+                f"user_pool_arn={self.user_pool_arn!r} is no ARN of a user pool, such as "
+                "'arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_a1B2c3D4e'"
             )
+        if self.user_pool_scopes and self.user_pool_arn is None:
+            raise ValueError("user_pool_scopes needs the pool; set user_pool_arn")
         if self.user_pool_scopes and len(self.services) > SCOPES_OF_A_SERVER:
             raise ValueError(
-                f"environment {self.environment!r}: user_pool_scopes needs a scope for each service; "
-                f"Cognito has {SCOPES_OF_A_SERVER}, not {len(self.services)}; use several environments"
+                "user_pool_scopes needs a scope for each service; Cognito has "
+                f"{SCOPES_OF_A_SERVER}, not {len(self.services)}; use several environments"
             )
         if self.notify and not self.monitored:
-            raise ValueError(
-                f"environment {self.environment!r}: notify needs monitored=True, for there are no alarms"
-            )
+            raise ValueError("notify needs monitored=True, for there are no alarms")
         return self

@@ -1,10 +1,19 @@
 """Finding the configuration of an environment by its name; environments.py has them all."""
 
-from collections.abc import Iterable
+import importlib
+import traceback
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
 from cdk.config import EnvironmentConfig
+from cdk.service_config import REPOSITORY
+from cdk.validation import explain
+
+_MODULE: Final = "environments"
 
 
 class InvalidEnvironment(Exception):
@@ -13,17 +22,11 @@ class InvalidEnvironment(Exception):
 
 def load_environment(name: str) -> EnvironmentConfig:
     """Return the configuration of environment *name*; InvalidEnvironment says what to change."""
-    try:
-        from environments import ENVIRONMENTS
-    except ValidationError as invalid:
-        problems = [
-            f"{'.'.join(map(str, error['loc']))} {error['msg']}".strip() for error in invalid.errors()
-        ]
-        raise InvalidEnvironment(f"environments.py: {invalid.title}: {'; '.join(problems)}") from invalid
-    by_name = {config.environment: config for config in ENVIRONMENTS}
-    if len(by_name) < len(ENVIRONMENTS):
+    environments = _read_environments()
+    by_name = {config.environment: config for config in environments}
+    if len(by_name) < len(environments):
         raise InvalidEnvironment("environments.py: two environments have the same name.")
-    _refuse_shared_bus(ENVIRONMENTS)
+    _refuse_shared_bus(environments)
     if name not in by_name:
         raise InvalidEnvironment(
             f"There is no environment {name!r}; environments.py has: {', '.join(by_name)}."
@@ -39,6 +42,45 @@ def load_first(first: object, config: EnvironmentConfig) -> EnvironmentConfig:
         case "no" | "false" | "none":
             return config
     raise InvalidEnvironment(f"first={first!r} is neither yes nor no.")
+
+
+def _read_environments() -> Sequence[EnvironmentConfig]:
+    if find_spec(_MODULE) is None:
+        raise InvalidEnvironment("There is no environments.py beside app.py; it says what is deployed.")
+    try:
+        module = importlib.import_module(_MODULE)
+    # It is the user's code, which may raise anything.
+    except Exception as error:
+        raise InvalidEnvironment(f"{_place(error)}: {_reason(error)}") from error
+    environments = getattr(module, "ENVIRONMENTS", None)
+    if not isinstance(environments, tuple | list) or not all(
+        isinstance(config, EnvironmentConfig) for config in environments
+    ):
+        raise InvalidEnvironment(
+            f"{_shown(str(module.__file__))} needs a tuple of all environments: ENVIRONMENTS = "
+            "(EnvironmentConfig(…),), with a comma after a single one."
+        )
+    return environments
+
+
+def _place(error: Exception) -> str:
+    """Return file and line of what the user wrote: the innermost module that was being imported."""
+    if isinstance(error, SyntaxError):
+        return f"{_shown(str(error.filename))}, line {error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    module = [frame for frame in frames if frame.name == "<module>"][-1]
+    return f"{_shown(module.filename)}, line {module.lineno}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return explain(error)
+    return f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+
+
+def _shown(file: str) -> str:
+    path = Path(file)
+    return str(path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path)
 
 
 def _refuse_shared_bus(environments: Iterable[EnvironmentConfig]) -> None:

@@ -2,21 +2,21 @@
 
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from cdk.validation import ValidatedConfig
 
 _BY_GATEWAY: Final = ("s3", "dynamodb")
 _SUBNETS: Final = 16
 """The subnets of a task, at most. Source: Amazon ECS API Reference, "AwsVpcConfiguration"."""
 
 
-class NewVpc(BaseModel):
+class NewVpc(ValidatedConfig):
     """A VPC of the stack's own, without NAT.
 
     Its subnets are public, which costs nothing by the hour; or private, with an interface endpoint for each
     service of AWS that containers need, which each cost some by the hour and zone.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     private: bool = False
     endpoints: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")], ...] = ()
@@ -26,30 +26,22 @@ class NewVpc(BaseModel):
     @model_validator(mode="after")
     def _endpoints_are_of_use(self) -> Self:
         if self.endpoints and not self.private:
-            raise ValueError(
-                "network: endpoints are for private=True; from public subnets every service is reached"
-            )
+            raise ValueError("endpoints are for private=True; from public subnets every service is reached")
         if included := [name for name in self.endpoints if name in _BY_GATEWAY or name.startswith("com.")]:
-            raise ValueError(
-                f"network: endpoints={included} are included, or no short names of services like sqs"
-            )
+            raise ValueError(f"endpoints={included} are included, or no short names of services like sqs")
         return self
 
 
-class ExistingVpc(BaseModel):
+class ExistingVpc(ValidatedConfig):
     """An existing VPC, looked up while synthesizing; its private subnets need NAT or endpoints."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     vpc_id: str = Field(pattern=r"^vpc-[0-9a-f]+$")
     public: bool = False
     """Use its public subnets instead, and give each container a public address."""
 
 
-class ExistingSubnets(BaseModel):
+class ExistingSubnets(ValidatedConfig):
     """Existing subnets, and the security group of the containers; nothing is looked up."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     subnet_ids: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")], ...] = Field(
         min_length=1, max_length=_SUBNETS

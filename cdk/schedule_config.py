@@ -5,21 +5,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import ConfigDict, field_validator, model_validator
 
 from background_jobs.core.bounds import JobName
 from background_jobs.core.options import OccurrenceOptions
 from background_jobs.core.payloads import INLINE_BYTES, params_line
 from background_jobs.core.schedules.definition import Overlap, ScheduleDefinition, ScheduleName
 from background_jobs.core.schedules.timing import Timing
+from cdk.validation import ValidatedConfig
 
 
-class ScheduleConfig(OccurrenceOptions):
+class ScheduleConfig(ValidatedConfig, OccurrenceOptions):
     """A job that the stack kicks off by cron; without a *service*, the first of the stack runs it.
 
     Schedules by interval, once, or within a window depend on when they are made, and a template on nothing
     but its source: they are made with `OrchestrationService.schedule_job`.
     """
+
+    model_config = ConfigDict(title="schedule")
 
     name: ScheduleName
     job_name: JobName
@@ -44,7 +47,7 @@ class ScheduleConfig(OccurrenceOptions):
     def _is_due_some_time(self) -> Self:
         timing = self.definition("default").timing
         if next(timing.after(datetime.now(UTC)), None) is None:
-            raise ValueError(f"schedule {self.name!r}: {timing.expression} is not due any more")
+            raise ValueError(f"{timing.expression} is not due any more")
         return self
 
     def definition(self, default_service: str) -> ScheduleDefinition:

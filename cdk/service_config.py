@@ -10,6 +10,7 @@ from background_jobs.core.bounds import JobName, ServiceName
 from background_jobs.core.containers.capacity import LATEST, ON_DEMAND, SPOT
 from background_jobs.core.planning.fargate import MEMORY_MIB
 from background_jobs.settings import PREFIX, ContainerSettings
+from cdk.validation import Several, ValidatedConfig
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 
@@ -34,10 +35,8 @@ _SECRET: Final = re.compile(r"arn:[a-z-]+:(secretsmanager:.+:secret:.+|ssm:.+:pa
 _OURS: Final = frozenset(str(field.alias) for field in ContainerSettings.model_fields.values() if field.alias)
 
 
-class Permission(BaseModel):
+class Permission(ValidatedConfig):
     """What the jobs of a service may do, beyond reading params and appending events."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     actions: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Za-z0-9]+$")], ...] = Field(min_length=1)
     """Each in full, ``s3:GetObject``; wildcards are refused."""
@@ -58,10 +57,10 @@ def _parse_version(platform_version: str) -> tuple[int, ...]:
     return _OLDEST_FOR_ARM if platform_version == LATEST else tuple(map(int, platform_version.split(".")))
 
 
-class ServiceConfig(BaseModel):
+class ServiceConfig(ValidatedConfig):
     """One image with one or more jobs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(title="service")
 
     name: ServiceName
     image: str
@@ -90,7 +89,7 @@ class ServiceConfig(BaseModel):
     variables: dict[VariableName, str] = Field(default_factory=dict)
     secrets: dict[VariableName, str] = Field(default_factory=dict)
     """By variable, the ARN of a secret of Secrets Manager or of a parameter of SSM."""
-    permissions: tuple[Permission, ...] = ()
+    permissions: Several[Permission] = ()
     retention_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
     """For how many days its events, read model and payloads are kept; None for those of the environment."""
 
@@ -116,22 +115,18 @@ class ServiceConfig(BaseModel):
             return self
         if self.gpus:
             raise ValueError(
-                f"service {self.name!r}: Fargate has no GPUs; name a capacity_provider of your "
-                "own whose hosts have them"
+                "Fargate has no GPUs; name a capacity_provider of your own whose hosts have them"
             )
         if self.cpu not in MEMORY_MIB:
-            raise ValueError(
-                f"service {self.name!r}: Fargate has no cpu={self.cpu}; use one of {list(MEMORY_MIB)}"
-            )
+            raise ValueError(f"Fargate has no cpu={self.cpu}; use one of {list(MEMORY_MIB)}")
         if self.memory_mib not in (offered := MEMORY_MIB[self.cpu]):
             raise ValueError(
-                f"service {self.name!r}: with cpu={self.cpu} Fargate has no memory_mib={self.memory_mib}; "
-                f"use one of {list(offered)}"
+                f"with cpu={self.cpu} Fargate has no memory_mib={self.memory_mib}; use one of {list(offered)}"
             )
         newer_is_needed = self.arm64 or self.ephemeral_storage_gib
         if newer_is_needed and _parse_version(self.platform_version) < _OLDEST_FOR_ARM:
             raise ValueError(
-                f"service {self.name!r}: platform version {self.platform_version} of Fargate has neither "
+                f"platform version {self.platform_version} of Fargate has neither "
                 "arm64 nor ephemeral_storage_gib; use 1.4.0 or later, or leave these out"
             )
         return self
@@ -142,24 +137,21 @@ class ServiceConfig(BaseModel):
             return self
         if self.capacity_provider.lower().startswith(_PROVIDERS_OF_AWS):
             raise ValueError(
-                f"service {self.name!r}: capacity_provider={self.capacity_provider!r} is named as AWS's "
-                "own; name one that you made, or use spot=True for Fargate Spot"
+                f"capacity_provider={self.capacity_provider!r} is named as AWS's own; name one that you "
+                "made, or use spot=True for Fargate Spot"
             )
         fields = type(self).model_fields
         options = [name for name in _OF_FARGATE if getattr(self, name) != fields[name].default]
         if options:
+            which = "it" if len(options) == 1 else "them"
             raise ValueError(
-                f"service {self.name!r}: only Fargate has {', '.join(options)}; leave out these, or "
-                "capacity_provider"
+                f"only Fargate has {', '.join(options)}; leave {which} out, or leave out capacity_provider"
             )
         if self.cpu not in _EC2_CPU:
-            raise ValueError(
-                f"service {self.name!r}: EC2 has no cpu={self.cpu}; use {_EC2_CPU[0]} to {_EC2_CPU[-1]}"
-            )
+            raise ValueError(f"EC2 has no cpu={self.cpu}; use {_EC2_CPU[0]} to {_EC2_CPU[-1]}")
         if self.memory_mib < _LEAST_MEMORY_MIB:
             raise ValueError(
-                f"service {self.name!r}: no container runs in memory_mib={self.memory_mib}; "
-                f"use {_LEAST_MEMORY_MIB} or more"
+                f"no container runs in memory_mib={self.memory_mib}; use {_LEAST_MEMORY_MIB} or more"
             )
         return self
 
@@ -169,15 +161,13 @@ class ServiceConfig(BaseModel):
         if folder is None:
             if (REPOSITORY / self.image).is_dir():
                 raise ValueError(
-                    f"service {self.name!r}: image={self.image!r} is a folder here; to build from it, "
-                    f"write './{self.image}'"
+                    f"image={self.image!r} is a folder here; to build from it, write './{self.image}'"
                 )
         elif not folder.is_dir():
-            raise ValueError(f"service {self.name!r}: there is no folder {folder} to build its image from")
+            raise ValueError(f"there is no folder {folder} to build its image from")
         elif not (folder / self.dockerfile).is_file():
             raise ValueError(
-                f"service {self.name!r}: there is no {self.dockerfile} in {folder.resolve()}; "
-                "name the right one with dockerfile="
+                f"there is no {self.dockerfile} in {folder.resolve()}; name the right one with dockerfile="
             )
         return self
 
@@ -186,22 +176,19 @@ class ServiceConfig(BaseModel):
         names = [*self.variables, *self.secrets]
         ours = sorted(name for name in names if name in {*_OURS, "AWS_REGION"} or name.startswith(PREFIX))
         if ours:
-            raise ValueError(f"service {self.name!r}: these variables are set by us: {', '.join(ours)}")
+            raise ValueError(f"these variables are set by us: {', '.join(ours)}")
         if twice := sorted(self.variables.keys() & self.secrets.keys()):
-            raise ValueError(
-                f"service {self.name!r}: these are both in variables and in secrets: {', '.join(twice)}"
-            )
+            raise ValueError(f"these are both in variables and in secrets: {', '.join(twice)}")
         for name, arn in self.secrets.items():
             if not _SECRET.fullmatch(arn):
                 raise ValueError(
-                    f"service {self.name!r}: secrets[{name!r}]={arn!r} is no ARN of a secret of Secrets "
-                    "Manager or of a parameter of SSM"
+                    f"secrets[{name!r}]={arn!r} is no ARN of a secret of Secrets Manager or of a parameter "
+                    "of SSM"
                 )
         if commas := sorted(name for name in self.jobs if "," in name):
             raise ValueError(
-                f"service {self.name!r}: names of jobs are listed with commas between them; "
-                f"these have some: {'; '.join(commas)}"
+                f"names of jobs are listed with commas between them; these have some: {'; '.join(commas)}"
             )
         if twice := sorted({name for name in self.jobs if self.jobs.count(name) > 1}):
-            raise ValueError(f"service {self.name!r}: these jobs are named twice: {', '.join(twice)}")
+            raise ValueError(f"these jobs are named twice: {', '.join(twice)}")
         return self

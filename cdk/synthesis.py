@@ -1,6 +1,7 @@
 """Synthesizing, on a machine with or without Node."""
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,10 +12,28 @@ from cdk.service_config import REPOSITORY
 
 if TYPE_CHECKING:
     from aws_cdk import App
+    from aws_cdk.cx_api import CloudAssembly
 
     from cdk.stack import BackgroundJobsStack
 
 _BUILD: Final = REPOSITORY / "build" / "dependencies"
+_TOO_MANY: Final = re.compile(r"Number of resources in stack .*: (\d+) is greater than .* maximum of (\d+)")
+_OF_A_SERVICE: Final = 5
+"""The resources of a service: its task definition, two roles, log and the policy of its callers."""
+
+
+class TooManyResources(Exception):
+    """An environment needs more resources than CloudFormation takes in one stack."""
+
+    def __init__(self, config: EnvironmentConfig, needed: int, most: int) -> None:
+        self.needed, self.most = needed, most
+        services = len(config.services)
+        fitting = services + (most - needed) // _OF_A_SERVICE
+        super().__init__(
+            f"environment {config.environment!r} needs {needed} resources, and CloudFormation takes {most} "
+            + (f"in a stack: {fitting} services fit, not {services}; " if fitting > 0 else "in a stack; ")
+            + "use several environments."
+        )
 
 
 def use_bundled_node() -> None:
@@ -47,6 +66,16 @@ def add_stack(app: "App", config: EnvironmentConfig, dependencies: Path) -> "Bac
     )
 
 
+def write_assembly(app: "App", config: EnvironmentConfig) -> "CloudAssembly":
+    """Synthesize *app*, which has the stack of *config*; raises TooManyResources."""
+    try:
+        return app.synth()
+    except RuntimeError as refused:
+        if counted := _TOO_MANY.search(str(refused)):
+            raise TooManyResources(config, *map(int, counted.groups())) from None
+        raise
+
+
 def check_rules(app: "App") -> None:
     """Check *app* against AWS's own rules (cdk-nag) while it is synthesized; a finding stops synthesis."""
     from aws_cdk import Validations
@@ -74,5 +103,5 @@ def synthesize(config: EnvironmentConfig, dependencies: Path, *, checked: bool =
     if checked:
         check_rules(app)
     stack = add_stack(app, config, dependencies)
-    template: dict[str, Any] = app.synth().get_stack_by_name(stack.stack_name).template
+    template: dict[str, Any] = write_assembly(app, config).get_stack_by_name(stack.stack_name).template
     return template
