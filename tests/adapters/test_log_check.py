@@ -9,7 +9,6 @@ from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import check, differences, rebuild
 from background_jobs.core.blocks import Block, InstanceRange, cut_bodies
-from background_jobs.core.events.orchestrations import COMPLETED
 from background_jobs.core.ownership import begin
 from background_jobs.settings import Settings
 from tests.memory import append_events
@@ -136,18 +135,3 @@ def test_rebuilding_corrects_the_read_model_and_still_tells_of_the_log(
     assert found.read_model
     again = check(ORCHESTRATION_ID, stores)
     assert (again.log, again.read_model) == (found.log, [])
-
-
-def test_a_completion_that_was_removed_is_not_missed_and_comes_back(
-    stores: Stores, settings: Settings, aggregate: Callable[[], list[Any]]
-) -> None:
-    """docs/first-deployment.md says so of what `rebuild --check` answers."""
-    for index in (2, 3):
-        append_events(stores, job_completed(index))
-    assert aggregate() == []
-    completed = item_at(settings, WHOLE, COMPLETED)
-    key = {name: completed[name] for name in ("pk", "sk")}
-    clients.dynamodb().delete_item(TableName=settings.event_log_table, Key=key)
-    assert check(ORCHESTRATION_ID, stores) == ([], [])
-    rebuild(ORCHESTRATION_ID, stores, at(9))
-    assert item_at(settings, WHOLE, COMPLETED) == completed
