@@ -162,7 +162,9 @@ class EnvironmentConfig(ValidatedConfig):
     @model_validator(mode="after")
     def _is_in_one_region(self) -> Self:
         """Refuse a topic, and a pool that scopes are added to, where the stack is not."""
-        arns = {"notify": self.notify, "user_pool_arn": self.user_pool_arn}
+        arns = {"notify": self.notify}
+        if self.user_pool_scopes:
+            arns["user_pool_arn"] = self.user_pool_arn
         for name, arn in arns.items():
             region = arn.split(":")[3] if arn and arn.startswith("arn:") else self.region
             if self.region and region != self.region:

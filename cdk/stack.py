@@ -63,7 +63,7 @@ class BackgroundJobsStack(Stack):
                 functions=functions,
                 progress_api=progress_api,
             )
-        settings = shared.settings.model_copy(update={"api_url": progress_api.api.url})
+        settings = shared.settings.model_copy(update={"api_url": progress_api.api.url.rstrip("/")})
         CfnOutput(self, "ClusterName", value=services.cluster_name)
         self._add_outputs(kick_offs.schedules.with_schedules(settings), callers)
 

@@ -41,6 +41,10 @@ def _split_pairs(value: object) -> object:
     return {name: one for name, _, one in (pair.partition("=") for pair in value.split(",") if pair)}
 
 
+def _strip_slash(value: object) -> object:
+    return value.rstrip("/") if isinstance(value, str) else value
+
+
 def _join(value: object) -> str:
     if isinstance(value, Mapping):
         return ",".join(f"{name}={one}" for name, one in value.items())
@@ -140,8 +144,11 @@ class Settings(_FromVariables):
     """How long events, read model and payloads are kept."""
     service_retention_days: Days = Field(default_factory=dict)
     """The same for services that have days of their own: ``billing=365,reports=7``."""
-    api_url: str = Field(default="", pattern=r"^(https?://.+)?$")
-    """The address of the progress API; without it, the SDK watches the read model."""
+    api_url: Annotated[str, BeforeValidator(_strip_slash)] = Field(default="", pattern=r"^(https?://.+)?$")
+    """The address of the progress API, without a slash at its end.
+
+    Where it is empty, the SDK watches the read model.
+    """
     schedule_function: str = ""
     """The ARN of the function that schedules invoke; making schedules needs it and the next two."""
     schedule_role: str = ""

@@ -195,7 +195,10 @@ def test_a_service_that_ecs_or_our_settings_do_not_take_is_refused(
         ({"region": ""}, "region='' must be a region, as in"),
         ({"region": "nowhere"}, "region='nowhere' must be a region, as in"),
         ({"user_pool_arn": "pool"}, "is no ARN of a user pool"),
-        ({"user_pool_arn": POOL, "region": "us-east-1"}, "user_pool_arn is of region eu-central-1, and the"),
+        (
+            {"user_pool_arn": POOL, "user_pool_scopes": True, "region": "us-east-1"},
+            "user_pool_arn is of region eu-central-1, and the",
+        ),
         ({"notify": TOPIC, "region": "us-east-1"}, "notify is of region eu-central-1, and the environment"),
         (
             {

@@ -1,4 +1,7 @@
-"""docs/first-deployment.md, held to the code: its commands, and the names of the stack that it speaks of."""
+"""docs/first-deployment.md, held to the code: its commands, and the names of the stack that it speaks of.
+
+The commands of docs/deploying.md are held to the same.
+"""
 
 import json
 import re
@@ -14,18 +17,28 @@ import pytest
 from botocore import xform_name
 from botocore.model import OperationModel, ServiceModel, Shape
 
+from background_jobs.core.containers.capacity import SPOT
+from background_jobs.core.containers.variables import stack_name, task_family
+from background_jobs.core.doctor.capacity import judge_concurrency, judge_vcpus
+from background_jobs.core.doctor.findings import Finding, Level, count_findings
+from background_jobs.core.doctor.monitoring import SubscriptionFacts, judge_subscriptions
+from background_jobs.core.doctor.services import explain_other_registry
 from background_jobs.core.events.orchestrations import COMPLETED
 from background_jobs.core.metrics import Metric
 from background_jobs.jobs import find_definition
 from background_jobs.settings import PREFIX, Settings
 from cdk.config import EnvironmentConfig
 from cdk.service_config import REPOSITORY
-from tests.infrastructure.conftest import Synthesize, Template
+from tests.infrastructure.conftest import Synthesize, Template, of_type
 from tests.unit.test_docs import run
 
 DOCUMENT: Final = (REPOSITORY / "docs" / "first-deployment.md").read_text()
+DEPLOYING: Final = (REPOSITORY / "docs" / "deploying.md").read_text()
 PYTHON: Final = re.findall(r"```python\n(.*?)```", DOCUMENT, flags=re.DOTALL)
+MARK: Final = {Level.WARNING: "!", Level.PROBLEM: "✗", Level.UNKNOWN: "?"}
+MARKED: Final = tuple(f"  {mark} " for mark in MARK.values())
 SHELL: Final = re.findall(r"```sh\n(.*?)```", DOCUMENT, flags=re.DOTALL)
+SHELL_OF_DEPLOYING: Final = re.findall(r"```sh\n(.*?)```", DEPLOYING, flags=re.DOTALL)
 
 GLOBAL: Final = {"query", "output", "region"}
 """Options that every command of the AWS CLI has."""
@@ -59,10 +72,11 @@ def expansions(text: str) -> Iterator[str]:
                 yield from expansions(text[start:place])
 
 
-def commands(program: str) -> list[list[str]]:
-    """Return the words after *program* of every command of the document."""
+def commands(program: str, document: str = DOCUMENT) -> list[list[str]]:
+    """Return the words after *program* of every command of *document*."""
+    blocks = re.findall(r"```sh\n(.*?)```", document, flags=re.DOTALL)
     lines = (
-        line.strip() for block in SHELL + re.findall(r"`([^`\n]+)`", DOCUMENT) for line in block.splitlines()
+        line.strip() for block in blocks + re.findall(r"`([^`\n]+)`", document) for line in block.splitlines()
     )
     found = []
     for text in (flat(part) for line in lines for part in expansions(line)):
@@ -88,6 +102,7 @@ def flat(text: str) -> str:
 
 
 AWS: Final = commands("aws")
+AWS_OF_DEPLOYING: Final = commands("aws", DEPLOYING)
 OURS: Final = commands("background-jobs")
 
 
@@ -99,7 +114,11 @@ def service_model(service: str) -> ServiceModel:
 def options_of(words: list[str]) -> dict[str, str]:
     """Return the options among *words*, each with the word after it."""
     following = [*words[1:], ""]
-    return {word[2:]: after for word, after in zip(words, following, strict=True) if word.startswith("--")}
+    return {
+        word.removeprefix("--").removeprefix("no-"): "" if word.startswith("--no-") else after
+        for word, after in zip(words, following, strict=True)
+        if word.startswith("--")
+    }
 
 
 def operation(words: list[str]) -> OperationModel:
@@ -113,7 +132,7 @@ def operation(words: list[str]) -> OperationModel:
     return model.operation_model(found)
 
 
-@pytest.mark.parametrize("words", AWS, ids=" ".join)
+@pytest.mark.parametrize("words", AWS + AWS_OF_DEPLOYING, ids=" ".join)
 def test_a_command_of_the_aws_cli_is_an_operation_with_these_parameters(words: list[str]) -> None:
     given = options_of(words)
     if allowed := MADE_BY_THE_CLI.get((words[0], words[1])):
@@ -131,7 +150,7 @@ def test_a_command_of_the_aws_cli_is_an_operation_with_these_parameters(words: l
         assert not choices or value in choices
 
 
-@pytest.mark.parametrize("block", SHELL)
+@pytest.mark.parametrize("block", SHELL + SHELL_OF_DEPLOYING)
 def test_a_block_of_commands_is_bash(block: str) -> None:
     done = subprocess.run(
         ["bash", "-n"], input=block, text=True, capture_output=True, check=False, timeout=60
@@ -160,17 +179,17 @@ def test_a_command_of_ours_parses(words: list[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def first() -> EnvironmentConfig:
+def trial() -> EnvironmentConfig:
     """The environment that the document tells to add, as a first deployment has it."""
     found: dict[str, Any] = {}
     exec(python_block("EnvironmentConfig("), found)
-    config: EnvironmentConfig = found["FIRST"]
+    config: EnvironmentConfig = found["TRIAL"]
     return config.model_copy(update={"protected": False})
 
 
 @pytest.fixture(scope="module")
-def deployed(synthesized: Synthesize, first: EnvironmentConfig) -> Template:
-    return synthesized(first)
+def deployed(synthesized: Synthesize, trial: EnvironmentConfig) -> Template:
+    return synthesized(trial)
 
 
 def test_the_names_that_are_looked_up_are_in_the_stack(deployed: Template) -> None:
@@ -188,16 +207,21 @@ def test_the_names_that_are_looked_up_are_in_the_stack(deployed: Template) -> No
     assert outputs <= deployed["Outputs"].keys()
 
 
-def test_names_of_the_environment_are_its_own(first: EnvironmentConfig) -> None:
+def test_names_of_the_environment_are_its_own(trial: EnvironmentConfig) -> None:
     environments = re.findall(r"-c environment=(\w+)", DOCUMENT)
-    assert set(environments) == {first.environment}
-    assert set(re.findall(r"--event-bus-name (\S+)", DOCUMENT)) == {first.event_bus}
+    assert set(environments) == {trial.environment}
+    assert f"stack={stack_name(trial.environment)}\n" in DOCUMENT
+    # and none of them is called as an option is, or as another of them
+    names = [trial.environment, *(service.name for service in trial.services)]
+    assert not {*names} & {*re.findall(r"-c (\w+)=", DOCUMENT)}
+    assert len(names) == len({*names})
+    assert set(re.findall(r"--event-bus-name (\S+)", DOCUMENT)) == {trial.event_bus}
     services = set(re.findall(r"--service (\w+)", DOCUMENT)) - {"code"}
-    assert services <= {service.name for service in first.services}
+    assert services <= {service.name for service in trial.services}
     families = set(re.findall(r"--family (\S+)", DOCUMENT))
-    assert families <= {f"background-jobs-first-{service.name}" for service in first.services}
+    assert families <= {task_family(trial.environment, service.name) for service in trial.services}
     # whose one bus does not stand in the way of the others
-    assert not first.deletion_protection
+    assert not trial.deletion_protection
 
 
 def test_variables_alarms_and_options_exist(deployed: Template) -> None:
@@ -216,10 +240,10 @@ def test_variables_alarms_and_options_exist(deployed: Template) -> None:
     assert "api_concurrency" in EnvironmentConfig.model_fields
 
 
-def test_the_item_that_is_removed_by_hand_is_where_the_log_has_it(first: EnvironmentConfig) -> None:
+def test_the_item_that_is_removed_by_hand_is_where_the_log_has_it(trial: EnvironmentConfig) -> None:
     key = re.search(r'"pk\\": \{\\"S\\": \\"(.*?)#\$id\\"\}, \\"sk\\": \{\\"S\\": \\"(.*?)\\"', DOCUMENT)
     assert key is not None
-    assert key[1] == first.services[0].name
+    assert key[1] == trial.services[0].name
     assert key[2] == COMPLETED
 
 
@@ -228,10 +252,57 @@ def test_the_price_is_what_the_document_says(capsys: pytest.CaptureFixture[str])
     assert f"About {capsys.readouterr().out.strip()} for" in DOCUMENT
 
 
-def test_the_job_of_the_document_is_a_job_of_all_its_services(first: EnvironmentConfig) -> None:
+def test_the_job_of_the_document_is_a_job_of_all_its_services(trial: EnvironmentConfig) -> None:
     found: dict[str, Any] = {"__name__": "jobs"}
     exec(python_block("@job_name"), found)
-    assert {service.jobs for service in first.services} == {(find_definition(found["wait"]).name,)}
+    assert {service.jobs for service in trial.services} == {(find_definition(found["wait"]).name,)}
     params = [json.loads(text) for text in re.findall(r"echo '(\{.*?\})' \|", DOCUMENT)]
     assert len(params) > 8
     assert all(given.keys() <= found["Wait"].model_fields.keys() for given in params)
+
+
+def test_what_doctor_finds_in_a_new_account_is_in_the_document(trial: EnvironmentConfig) -> None:
+    lines = [line[2:] for line in DOCUMENT.splitlines() if line.startswith(MARKED)]
+    counted = re.findall(r"^\d+ problem.*$", DOCUMENT, flags=re.MULTILINE)
+    found = [finding for finding in found_in_new_account(trial) if finding.level is not Level.OK]
+    assert sorted(lines) == sorted(f"{MARK[finding.level]} {finding.sentence}" for finding in found)
+    assert counted == [count_findings(found)]
+
+
+def found_in_new_account(trial: EnvironmentConfig) -> Iterator[Finding]:
+    for spot in (False, True):
+        of_quota = {
+            service.name: service.cpu / 1_024
+            for service in trial.services
+            if (service.runs_on == SPOT) == spot
+        }
+        yield from judge_vcpus(of_quota, 6, trial.max_parallelism, spot=spot)
+    yield judge_concurrency(10, 10)
+    for service in trial.services:
+        if service.folder is None:
+            yield explain_other_registry(service.name, service.image, "eu-central-1")
+    waiting = SubscriptionFacts(str(trial.notify), "PendingConfirmation")
+    yield from judge_subscriptions("arn:aws:sns:eu-central-1:123456789012:TOPIC", [waiting])
+
+
+def test_the_price_of_a_day_is_that_of_the_alarms_and_the_dashboard(deployed: Template) -> None:
+    """CloudWatch bills an alarm by the metrics that it looks at. Source: Amazon CloudWatch Pricing."""
+    alarms = of_type(deployed, "AWS::CloudWatch::Alarm")
+    metrics = sum(
+        len([m for m in alarm.get("Metrics", [{"MetricStat": {}}]) if "MetricStat" in m]) for alarm in alarms
+    )
+    dashboards = len(of_type(deployed, "AWS::CloudWatch::Dashboard"))
+    day = (metrics * 0.10 + dashboards * 3) / 30
+    assert {*re.findall(r"\$(\d+\.\d+) a day", DOCUMENT)} == {f"{day:.2f}"}
+    assert f"each of the {metrics} metrics that the {len(alarms)} alarms look at" in DOCUMENT
+
+
+def test_files_that_the_steps_write_are_removed_by_the_last() -> None:
+    written = {*re.findall(r"(?:^|[^>])> (\w+\.\w+)$", "\n".join(SHELL), flags=re.MULTILINE)}
+    changed = {
+        f"{name}.bak" for name in re.findall(r"sed -i\.bak .* (\S+)$", "\n".join(SHELL), flags=re.MULTILINE)
+    }
+    (removed,) = re.findall(r"^rm (.+)$", "\n".join(SHELL), flags=re.MULTILINE)
+    assert written
+    assert changed
+    assert {*removed.split()} == written | changed

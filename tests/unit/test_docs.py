@@ -94,3 +94,13 @@ def test_json_has_the_shape_that_is_shown(command: str, output: str) -> None:
     model = MODELS[f"{name} --full" if "--full" in words else name]
     shown = model.model_validate_json(output)
     assert shown.model_dump(mode="json").keys() == json.loads(output).keys()
+
+
+def test_a_plan_is_as_the_document_shows_it() -> None:
+    command, shown = re.findall(
+        r"```\n(.*?)```", (REPOSITORY / "docs" / "cost.md").read_text(), flags=re.DOTALL
+    )[:2]
+    beginning, _, end = shown.partition("   ...\n")
+    printed = run(*shlex.split(command)[1:]).stdout
+    assert printed.startswith(beginning)
+    assert printed.endswith(end)

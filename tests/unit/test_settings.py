@@ -24,6 +24,13 @@ def test_settings_survive_variables_and_the_outputs_of_a_stack() -> None:
     assert Settings.from_outputs(SETTINGS.to_outputs()) == SETTINGS
 
 
+def test_the_address_of_the_api_is_the_same_with_and_without_a_slash_at_its_end() -> None:
+    address = "https://0a1b2c.execute-api.eu-central-1.amazonaws.com/v1"
+    for given in (address, f"{address}/"):
+        settings = Settings.from_env(SETTINGS.to_env() | {"BACKGROUND_JOBS_API_URL": given})
+        assert settings.api_url == address
+
+
 def test_one_error_names_every_missing_setting_and_what_to_do() -> None:
     with pytest.raises(MissingSettings, match="local run") as missing:
         Settings.from_env({"BACKGROUND_JOBS_ENVIRONMENT": "test", "BACKGROUND_JOBS_EVENT_LOG_TABLE": ""})

@@ -1,8 +1,14 @@
 """What the commands refuse: each with a sentence on standard error, and exit status 2."""
 
+import re
+from pathlib import Path
+from typing import Final
+
 import pytest
 
 from tests.adapters.cli.commands import UNKNOWN, run
+
+DEPLOYING: Final = Path(__file__).parents[3] / "docs" / "deploying.md"
 
 
 @pytest.mark.parametrize(
@@ -57,3 +63,14 @@ def test_an_error_of_aws_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> N
     assert "ResourceNotFoundException" in refused.stderr
     assert "not found. What the settings name is not there: its stack was deleted" in refused.stderr
     assert "`background-jobs doctor`" in refused.stderr
+
+
+def test_what_is_said_once_the_stack_and_its_data_are_gone_is_in_the_documents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = re.findall(r"^Error: An error occurred .*$", DEPLOYING.read_text(), flags=re.MULTILINE)
+    for table in ("EVENT_LOG", "READ_MODEL"):
+        monkeypatch.setenv(f"BACKGROUND_JOBS_{table}_TABLE", "a-table-of-nobody")
+    for command in ("show", "results"):
+        refused = run(command, UNKNOWN)
+        assert (refused.exit_code, [refused.stderr.strip()]) == (2, shown)
