@@ -18,7 +18,7 @@ from background_jobs.core.blocks import InstanceRange, cut_bodies
 from background_jobs.core.events import JobCompleted
 from background_jobs.core.ownership import begin
 from background_jobs.jobs import Jobs
-from background_jobs.worker import working_time
+from background_jobs.worker import recorder, working_time
 from background_jobs.worker.event_writer import UNWRITTEN_BYTES, UNWRITTEN_EVENTS
 from tests.unit.histories import container_started, job_completed
 
@@ -159,11 +159,14 @@ def test_jobs_wait_while_much_is_unwritten(  # noqa: PLR0913, PLR0917 -- three o
     launch: Callable[..., None],
     jobs: Jobs,
     ran: list[int],
+    monkeypatch: pytest.MonkeyPatch,
     total: int,
     size: int,
     most: int,
 ) -> None:
     # given a table that takes nothing until the container has stopped to begin instances
+    # On a slow machine it would stop before, to ask whether its share is still its own.
+    monkeypatch.setattr(recorder, "_SILENCE_SECONDS", float("inf"))
     orchestration = kick_off(service, total, size)
     stand_still = StandStill(ran, 0.9 * most)
     Throttle("ProvisionedThroughputExceededException", stand_still.is_reached)
