@@ -121,6 +121,11 @@ class BlockLog:
         low = instances.key(from_sequence)
         return self._query(low.partition, low.sort, f"{instances.prefix}~")
 
+    def read_with_claimed(self, instances: InstanceRange) -> list[Block]:
+        """Return the blocks of a range, and those of the ranges that were claimed from it, in one query."""
+        low, high = (f"{BLOCK_SORT}{index:08d}" for index in (instances.first, instances.last))
+        return self._query(instances.partition, low, f"{high}~")
+
     def read_together(self, reads: Sequence[ReadBlocks]) -> list[list[Block]]:
         """Return the answers to *reads*, with one query for those that follow each other in one partition."""
         found: dict[InstanceRange, list[Block]] = {}

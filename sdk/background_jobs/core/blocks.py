@@ -7,7 +7,7 @@ the next number. An owner whose place is taken by somebody else has lost the ran
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Generic, NamedTuple, Self, TypeVar
 
 from pydantic import Field, TypeAdapter
 from pydantic_core import from_json
@@ -16,6 +16,7 @@ from background_jobs.core.containers.shares import cut_shares
 from background_jobs.core.events import (
     PARTITION_SIZE,
     EventKey,
+    InstancesClaimed,
     JobCompleted,
     JobErrored,
     JobEvent,
@@ -68,6 +69,10 @@ class InstanceRange(NamedTuple):
     def partition(self) -> str:
         """Return the log partition of the range's blocks."""
         return job_partition(self.service, self.orchestration_id, self.first)
+
+    def part(self, first: int, last: int) -> Self:
+        """Return the range of the instances *first* to *last* of the same orchestration."""
+        return self._replace(first=first, last=last)
 
     def key(self, sequence: int) -> EventKey:
         """Return the place of the block with this number."""
@@ -137,6 +142,16 @@ class Block(NamedTuple):
         """Return the events that can be read."""
         return self.read().events
 
+    def claim(self) -> InstancesClaimed | None:
+        """Return the claim that the block is; None where it is none."""
+        if not self.may_tell_of([InstancesClaimed]):
+            return None
+        claims = (event for event in self.readable_events() if isinstance(event, InstancesClaimed))
+        return next(
+            (claim for claim in claims if self.range.first < claim.index <= claim.last <= self.range.last),
+            None,
+        )
+
     def _read_one_by_one(self) -> Contents[JobEvent]:
         events: list[JobEvent] = []
         faults: list[str] = []
@@ -198,16 +213,21 @@ def encode_event(event: JobEvent) -> bytes:
 
 def join_bodies(encoded: Iterable[bytes]) -> Iterator[bytes]:
     """Yield encoded events, all of one range, as the bodies of as many blocks as they need."""
-    events: list[bytes] = []
+    events = list(encoded)
+    while events:
+        body, count = fill_body(events)
+        yield body
+        del events[:count]
+
+
+def fill_body(encoded: Sequence[bytes]) -> tuple[bytes, int]:
+    """Return the body of a block with as many of some events as it takes, and how many those are."""
     size = 2
-    for event in encoded:
-        if events and size + len(event) >= BLOCK_BYTES:
-            yield _body(events)
-            events, size = [], 2
-        events.append(event)
+    for count, event in enumerate(encoded):
+        if count and size + len(event) >= BLOCK_BYTES:
+            return _body(encoded[:count]), count
         size += len(event) + 1
-    if events:
-        yield _body(events)
+    return _body(encoded), len(encoded)
 
 
 def pack(body: bytes) -> bytes | str:
@@ -230,10 +250,18 @@ def unpack(stored: bytes | str) -> bytes:
 
 
 def unfinished(instances: InstanceRange, events: Iterable[JobEvent]) -> list[int]:
-    """Return the indices of *instances* that have no outcome among *events*."""
-    ended = {event.index for event in events if isinstance(event, JobCompleted | JobErrored)}
-    return [index for index in range(instances.first, instances.last + 1) if index not in ended]
+    """Return the indices of *instances* that have no outcome among the *events* of their range.
+
+    Instances that were claimed are not among them: they belong to another range from then on.
+    """
+    last, ended = instances.last, set[int]()
+    for event in events:
+        if isinstance(event, JobCompleted | JobErrored):
+            ended.add(event.index)
+        elif isinstance(event, InstancesClaimed):
+            last = min(last, event.index - 1)
+    return [index for index in range(instances.first, last + 1) if index not in ended]
 
 
-def _body(events: list[bytes]) -> bytes:
+def _body(events: Sequence[bytes]) -> bytes:
     return b"[%b]" % b",".join(events)
