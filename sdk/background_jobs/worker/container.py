@@ -123,8 +123,9 @@ class Container:
     def _own_ranges(self, block_log: BlockLog) -> OwnedRanges:
         first, last = self._share.indices
         ranges = ranges_of_share(self._settings.service, self._settings.orchestration_id, first, last)
-        may_claim = self._started.total > self._started.parallelism > 1
-        return OwnedRanges(block_log, ranges, self._launch.number, self._working_time, may_claim=may_claim)
+        return OwnedRanges(
+            block_log, ranges, self._launch.number, self._working_time, may_claim=self._started.may_move
+        )
 
     def _take_over(self) -> EarlierLaunches:
         before = self._predecessor
@@ -149,7 +150,7 @@ class Container:
     def _may_go_on(self) -> bool:
         """Tell whether the container may look for more than its share."""
         stopped = self._stop_signals.terminated or self._is_to_be_replaced
-        return not stopped and self._stop_signals.error() is None
+        return self._started.may_move and not stopped and self._stop_signals.error() is None
 
     def _run_queued(
         self,
