@@ -52,8 +52,10 @@ class Findings(NamedTuple):
 
     claimable: Claimable | None
     """The most that can be claimed at once."""
-    has_begun: bool
-    """Whether its owner has begun all that is left to it, and so all before it, since it works in order."""
+    goes_on: bool
+    """Whether there may be more in the range before it: its owner works in order and has not come to its end,
+    and what is here was claimed already, or is the one instance that stays.
+    """
 
 
 def find_claimable(instances: InstanceRange, blocks: Iterable[Block], *, may_take_whole: bool) -> Findings:
@@ -67,10 +69,13 @@ def find_claimable(instances: InstanceRange, blocks: Iterable[Block], *, may_tak
         of_range.setdefault(block.range, []).append(block)
     parts = dict(_with_claimed(instances, of_range))
     found = [
-        _claimable(part, known, whole=may_take_whole and part == instances) for part, known in parts.items()
+        _claimable(part, known, whole=may_take_whole and part == instances)
+        for part, known in parts.items()
+        if len(known) == len(of_range.get(part, []))  # else a block is missing that tells of others
     ]
     best = max(filter(None, found), key=lambda claimable: claimable.size, default=None)
-    return Findings(best, has_begun=len(parts) == 1 and _unbegun(instances, parts[instances]) == 0)
+    was_claimed, unbegun = len(parts) > 1, _unbegun(instances, parts[instances])
+    return Findings(best, goes_on=was_claimed or (best is None and unbegun > 0))
 
 
 def settle(home: InstanceRange, announced: ClaimAnnounced, owner: str) -> Steps[bool]:

@@ -90,13 +90,14 @@ class Claims:
         return random.choice(large) if large else None  # noqa: S311 -- no secret
 
     def _find_in_share(self, number: int) -> Claimable | None:
-        """Return what can be claimed of the last range of a share that is not all begun or claimed."""
+        """Return the most that can be claimed of a share: of the end of what its container has left."""
         started = self._started
         first, last = share_bounds(number, started.total, started.parallelism)
-        parts = list(ranges_of_share(started.service, started.orchestration_id, first, last))
-        for part in reversed(parts):
+        found: list[Claimable] = []
+        for part in reversed(list(ranges_of_share(started.service, started.orchestration_id, first, last))):
             blocks = self._block_log.read_with_claimed(part)
-            claimable, has_begun = find_claimable(part, blocks, may_take_whole=part.first > first)
-            if claimable or has_begun:
-                return claimable
-        return None
+            claimable, goes_on = find_claimable(part, blocks, may_take_whole=part.first > first)
+            found += filter(None, [claimable])
+            if not goes_on:
+                break
+        return max(found, key=lambda claimable: claimable.size, default=None)
