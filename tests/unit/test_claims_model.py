@@ -325,10 +325,12 @@ class TestWhatTheModelFinds:
             try_all("claimer", "closer", actors=ACTORS | {"closer": blind})
 
 
-def test_a_claim_of_instances_that_its_range_does_not_have_is_none() -> None:
+def test_a_claim_that_cannot_be_leaves_the_instances_where_they_are() -> None:
     for first, last in ((0, 2), (1, 3), (2, 1)):
         claim = InstancesClaimed(orchestration_id=ORCHESTRATION_ID, at=at(0), index=first, last=last, share=1)
-        assert Block(VICTIM, 0, 0, "claimer", body(claim)).claim() is None
+        block = Block(VICTIM, 0, 0, "claimer", body(claim))
+        assert block.claim() is None
+        assert unfinished(VICTIM, block.readable_events()) == [0, 1, 2]
 
 
 ROUNDS = 150

@@ -123,8 +123,11 @@ class Block(NamedTuple):
         for event in fields:
             event["orchestration_id"] = self.range.orchestration_id
         events = _EVENTS.validate_python(fields)
-        if not all(self.range.first <= event.index <= self.range.last for event in events):
+        first, last = self.range.first, self.range.last
+        if not all(first <= event.index <= last for event in events):
             raise InvalidBlock(f"An event of {self.key} is of no instance of its range.")
+        if self.may_tell_of([InstancesClaimed]) and not all(map(self._may_claim, events)):
+            raise InvalidBlock(f"A claim in {self.key} is of instances that cannot be claimed.")
         return events
 
     def read(self) -> Contents[JobEvent]:
@@ -147,10 +150,13 @@ class Block(NamedTuple):
         if not self.may_tell_of([InstancesClaimed]):
             return None
         claims = (event for event in self.readable_events() if isinstance(event, InstancesClaimed))
-        return next(
-            (claim for claim in claims if self.range.first < claim.index <= claim.last <= self.range.last),
-            None,
-        )
+        return next(claims, None)
+
+    def _may_claim(self, event: JobEvent) -> bool:
+        """Tell whether *event* is no claim, or one of instances of the range, but not of its first."""
+        if not isinstance(event, InstancesClaimed):
+            return True
+        return self.range.first < event.index <= event.last <= self.range.last
 
     def _read_one_by_one(self) -> Contents[JobEvent]:
         events: list[JobEvent] = []
@@ -254,13 +260,13 @@ def unfinished(instances: InstanceRange, events: Iterable[JobEvent]) -> list[int
 
     Instances that were claimed are not among them: they belong to another range from then on.
     """
-    last, ended = instances.last, set[int]()
+    others: set[int] = set()
     for event in events:
         if isinstance(event, JobCompleted | JobErrored):
-            ended.add(event.index)
+            others.add(event.index)
         elif isinstance(event, InstancesClaimed):
-            last = min(last, event.index - 1)
-    return [index for index in range(instances.first, last + 1) if index not in ended]
+            others.update(range(event.index, event.last + 1))
+    return [index for index in range(instances.first, instances.last + 1) if index not in others]
 
 
 def _body(events: Sequence[bytes]) -> bytes:
