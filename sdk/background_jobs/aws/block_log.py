@@ -127,9 +127,10 @@ class BlockLog:
         return self._query(instances.partition, low, f"{high}~")
 
     def read_together(self, reads: Sequence[ReadBlocks]) -> list[list[Block]]:
-        """Return the answers to *reads*, with one query for those that follow each other in one partition."""
+        """Return the answers to *reads*, which may come in any order, with one query for each partition."""
         found: dict[InstanceRange, list[Block]] = {}
-        for partition, group in groupby(reads, lambda read: read.range.partition):
+        in_order = sorted(reads, key=lambda read: (read.range.partition, read.range.prefix))
+        for partition, group in groupby(in_order, lambda read: read.range.partition):
             together = list(group)
             if len(together) == 1:
                 found[together[0].range] = self.read(*together[0])
