@@ -23,7 +23,9 @@ from background_jobs.core.blocks import (
 )
 from background_jobs.core.errors import OrchestrationNotFound
 from background_jobs.core.events import (
+    ClaimAnnounced,
     Event,
+    InstancesClaimed,
     JobAttemptFailed,
     JobCompleted,
     JobErrored,
@@ -87,7 +89,15 @@ def append_events(stores: Stores, *events: Event, service: str = SETTINGS.servic
         match event:
             case OrchestrationStarted():
                 stores.event_log.append_kick_off(event)
-            case JobStarted() | JobAttemptFailed() | JobProgressed() | JobCompleted() | JobErrored():
+            case (
+                JobStarted()
+                | JobAttemptFailed()
+                | JobProgressed()
+                | JobCompleted()
+                | JobErrored()
+                | ClaimAnnounced()
+                | InstancesClaimed()
+            ):
                 of_instances.append(event)
             case _:
                 stores.event_log.for_service(service).append(event)

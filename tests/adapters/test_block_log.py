@@ -17,7 +17,7 @@ from background_jobs.core.blocks import (
     ranges_of_orchestration,
     ranges_of_share,
 )
-from background_jobs.core.ownership import RangeLost, begin, close, take_over
+from background_jobs.core.ownership import RangeLost, ReadBlocks, begin, close, take_over
 from background_jobs.settings import Settings
 from tests.unit.histories import ORCHESTRATION_ID, at, job_completed, job_errored, job_started
 
@@ -84,6 +84,14 @@ def test_hundreds_of_ranges_are_closed_with_few_calls(log: BlockLog, monkeypatch
     events = list(log.read_events("billing", ORCHESTRATION_ID, 0, 299))
     assert [event.index for event in events] == list(range(300))
     assert sum(event.type == "JobCompleted" for event in events) == 12
+
+
+def test_ranges_are_read_together_in_whatever_order_they_are_asked_for(log: BlockLog) -> None:
+    parts = [InstanceRange("billing", ORCHESTRATION_ID, first, first) for first in (7, 3, 260, 5)]
+    for part in parts:
+        log.run(begin(part, "container").append(outcomes(part)))
+    read = log.read_together([ReadBlocks(part, 0) for part in parts])
+    assert [[block.range for block in blocks] for blocks in read] == [[part] for part in parts]
 
 
 def test_a_closer_goes_on_where_somebody_appended_in_between(log: BlockLog) -> None:

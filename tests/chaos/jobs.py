@@ -13,6 +13,8 @@ from typing import Any, Final
 from background_jobs import job_name, run_e11_job
 
 LEFT_OPEN: list[int] = []
+UNEVEN: Final = 100
+"""How many of the first instances take longer than the others."""
 
 
 class Unprintable(Exception):
@@ -91,7 +93,8 @@ def square(params: dict[str, Any]) -> int:
     n = int(params["n"])
     with open(params["runs"], "a", buffering=1) as runs:  # noqa: PTH123 -- one line, one write
         runs.write(f"{n}\n")
-    time.sleep(0.03)
+    # Long enough to move between containers, and so uneven that some does.
+    time.sleep(0.12 if n < UNEVEN else 0.051)
     (BAD | HOSTILE).get(n, abs)(n)
     return n**2
 

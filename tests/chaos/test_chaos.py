@@ -25,8 +25,14 @@ import pytest
 
 from background_jobs import JobCompletedEvent, JobResults, Orchestration, OrchestrationService
 from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.rebuild import check as log_faults
 from background_jobs.control_plane.rebuild import differences
-from background_jobs.core.events import ContainerEnded, ContainerStarted, OrchestrationCompleted
+from background_jobs.core.events import (
+    ContainerEnded,
+    ContainerStarted,
+    InstancesClaimed,
+    OrchestrationCompleted,
+)
 from background_jobs.core.ids import execution_name
 from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.processes import find_processes
@@ -187,6 +193,7 @@ def check(orchestration: Orchestration, results: JobResults, inbox: Inbox, stack
     assert len({event.event_id for event in inbox.received}) == 1
     events = stores.event_log.read_all(orchestration.id, TOTAL)
     assert sum(isinstance(event, OrchestrationCompleted) for event in events) == 1
+    assert log_faults(orchestration.id, stores).log == []
     until(lambda: not containers(stack.stack_id, orchestration.id))
 
 
@@ -206,6 +213,7 @@ def test_nothing_is_lost_while_containers_functions_stream_and_bus_fail(
     ended = {failure.index: failure.error.type for failure in results.failures or []}
     assert {n: ended[n] for n in ENDS} == ENDS
     assert killer.deaths, "nothing was killed, so nothing was shown"
+    assert count_moved(orchestration, stores), "nothing moved between the containers"
     faults = json.loads((stack.folder / FAULTS).read_text())
     assert {"functions killed", "batches failed half way"} <= faults.keys()
     report = {**faults, **figures(orchestration, killer.deaths, Counter(runs.read_text().split()), stores)}
@@ -253,6 +261,11 @@ def test_nothing_is_lost_when_the_execution_is_aborted(stack: ChaoticStack, tmp_
     assert "ExecutionEnded" in {failure.error.type for failure in results.failures or []}
 
 
+def count_moved(orchestration: Orchestration, stores: Stores) -> int:
+    events = stores.event_log.read_all(orchestration.id, TOTAL)
+    return sum(event.last - event.index + 1 for event in events if isinstance(event, InstancesClaimed))
+
+
 def figures(
     orchestration: Orchestration, deaths: list[tuple[int, datetime]], runs: "Counter[str]", stores: Stores
 ) -> dict[str, Any]:
@@ -274,6 +287,7 @@ def figures(
     repeated = runs.total() - len(runs)
     return {
         "containers killed": len(deaths),
+        "instances moved": count_moved(orchestration, stores),
         "launches": len(launched),
         "instances run again": repeated,
         "instances run again per loss": round(repeated / len(deaths), 2),

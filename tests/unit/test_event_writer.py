@@ -2,16 +2,16 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from background_jobs.core.blocks import Block, InstanceRange, ranges_of_share
+from background_jobs.core.blocks import Block, InstanceRange, join_bodies, ranges_of_share
 from background_jobs.core.events import JobEvent, JobProgressed
 from background_jobs.core.ownership import RangeLost
 from background_jobs.worker import event_writer
 from background_jobs.worker.event_writer import EventWriter
-from background_jobs.worker.owned_ranges import OwnedRanges
+from background_jobs.worker.owned_ranges import EncodedEvent, OwnedRanges
 from background_jobs.worker.working_time import seconds_since_boot
 from tests.offline import until
 from tests.unit.histories import ORCHESTRATION_ID, at, attempt_failed, job_completed, job_started
@@ -22,15 +22,17 @@ class Ranges(OwnedRanges):
 
     def __init__(self) -> None:
         self._ranges = list(ranges_of_share("billing", ORCHESTRATION_ID, 200, 299))
+        self.claimed = []
         self.blocks: list[Block] = []
         self.free = threading.Event()
         self.free.set()
         self.asked = threading.Event()
         self.lost = False
 
-    def append(self, instances: InstanceRange, body: bytes) -> None:
+    def append(self, instances: InstanceRange, events: Sequence[EncodedEvent]) -> None:
         self.asked.set()
         assert self.free.wait(60)
+        (body,) = join_bodies(event.content for event in events)
         block = Block(instances, len(self.blocks), 0, "launch 0", body)
         if self.lost:
             raise RangeLost(instances, block)

@@ -1,15 +1,7 @@
-"""The protocol of ownership, tried in every order of every step of small cases.
+"""The protocol of ownership, tried in every order of every step of small cases."""
 
-An actor is a process that works on a range: a container's first launch, a relaunch, a closer. Its steps are
-the calls that it makes of the log; between any two of them it may be frozen for as long as all the others
-take to do everything that they ever do. So an actor that "comes back from the dead" is nothing but an order
-of steps, and one that stays dead is an order's beginning: whatever must hold is checked after every step.
-An answer may be lost, too: then the log did what it was asked, and the actor asks again.
-"""
-
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -18,49 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from background_jobs.core.blocks import Block, InstanceRange, cut_bodies, unfinished
-from background_jobs.core.events import JobCompleted, JobErrored, JobEvent
+from background_jobs.core.events import JobEvent
 from background_jobs.core.ownership import AppendBlock, RangeLost, ReadBlocks, begin, close, take_over
 from tests.unit.histories import ORCHESTRATION_ID, job_completed, job_errored, job_started
+from tests.unit.ownership_model import Actor, Log, Running, Violation, replay
+from tests.unit.ownership_model import try_every_order as try_every
 
 RANGE = InstanceRange("billing", ORCHESTRATION_ID, 0, 1)
-Actor = Generator[ReadBlocks | AppendBlock, Any, Any]
-Place = Callable[[Block], object]
-
-
-class Violation(AssertionError):
-    """The log holds what it must never hold."""
-
-
-@dataclass
-class Log:
-    """What DynamoDB does with the items of one range: it refuses a put whose place is taken, and no more."""
-
-    place: Place = lambda block: block.sequence
-    blocks: dict[Any, Block] = field(default_factory=dict)
-    seen: dict[int, JobEvent] = field(default_factory=dict)
-    """The outcome of each instance, as a reader saw it first."""
-
-    def answer(self, step: ReadBlocks | AppendBlock) -> Any:
-        if isinstance(step, ReadBlocks):
-            found = sorted(self.blocks.values(), key=lambda block: (block.fence, block.sequence))
-            return [block for block in found if block.sequence >= step.from_sequence]
-        held = self.blocks.get(self.place(step.block))
-        if held is None:
-            self.blocks[self.place(step.block)] = step.block
-            self.check(step.block)
-        return held
-
-    def check(self, appended: Block) -> None:
-        """Each instance has one outcome, final from the moment it can be read."""
-        for event in appended.events():
-            if isinstance(event, JobCompleted | JobErrored):
-                if event.index in self.seen:
-                    raise Violation(f"a second outcome of {event.index}, by {appended.owner}")
-                self.seen[event.index] = event
-
-    def events(self) -> Iterator[JobEvent]:
-        for block in self.blocks.values():
-            yield from block.events()
 
 
 def body(*events: JobEvent) -> bytes:
@@ -132,99 +88,7 @@ ACTORS: dict[str, Callable[[str], Actor]] = {
 }
 
 
-@dataclass
-class Running:
-    """An actor at work in one order of steps."""
-
-    steps: Actor
-    closes: bool
-    step: ReadBlocks | AppendBlock | None = None
-    lost: bool = False
-    answers: list[Any] = field(default_factory=list)
-
-    @property
-    def done(self) -> bool:
-        return self.step is None
-
-    def send(self, answer: Any) -> None:
-        self.answers.append(answer)
-        try:
-            self.step = self.steps.send(answer)
-        except StopIteration:
-            self.step = None
-        except RangeLost:
-            self.step, self.lost = None, True
-
-
-@dataclass(frozen=True)
-class Found:
-    """How much was tried."""
-
-    states: int
-    ends: int
-
-
-def try_every_order(
-    names: Sequence[str], *, lost_answers: int = 1, place: Place = lambda block: block.sequence,
-    actors: dict[str, Callable[[str], Actor]] = ACTORS, log_type: type[Log] = Log,
-) -> Found:  # fmt: skip
-    """Let the actors take their steps in every order; raise Violation where one leads to what must not be.
-
-    An order is a list of moves ``(actor, answer is lost)``. What an actor does next follows from the answers
-    that it got, so orders that lead to the same log and the same answers are gone into once.
-    """
-    pending: list[tuple[tuple[int, bool], ...]] = [()]
-    known: set[object] = set()
-    ends = 0
-    while pending:
-        moves = pending.pop()
-        log, running = replay(names, moves, log_type(place), actors)
-        answers = tuple(tuple(map(_hashable, actor.answers)) for actor in running)
-        state = (frozenset(log.blocks.items()), answers, sum(lost for _, lost in moves))
-        if state in known:
-            continue
-        known.add(state)
-        check_closed(log, running)
-        left = [number for number, actor in enumerate(running) if not actor.done]
-        ends += not left
-        for number in left:
-            pending.append((*moves, (number, False)))
-            if sum(lost for _, lost in moves) < lost_answers and isinstance(
-                running[number].step, AppendBlock
-            ):
-                pending.append((*moves, (number, True)))
-    return Found(len(known), ends)
-
-
-def _hashable(answer: Any) -> object:
-    return tuple(answer) if isinstance(answer, list) else answer
-
-
-def replay(
-    names: Sequence[str],
-    moves: Iterable[tuple[int, bool]],
-    log: Log,
-    actors: dict[str, Callable[[str], Actor]],
-) -> tuple[Log, list[Running]]:
-    running = [
-        Running(actors[name](f"{name} {number}"), closes=name == "closer")
-        for number, name in enumerate(names)
-    ]
-    for actor in running:
-        actor.send(None)
-    for number, answer_is_lost in moves:
-        actor = running[number]
-        assert actor.step is not None
-        answer = log.answer(actor.step)
-        if not answer_is_lost:
-            actor.send(answer)
-    return log, running
-
-
-def check_closed(log: Log, running: Iterable[Running]) -> None:
-    """Nothing is left over: a closer that has returned leaves every instance with an outcome."""
-    if any(actor.closes and actor.done for actor in running) and len(log.seen) < 2:
-        raise Violation("a closer returned, and an instance has no outcome")
+try_every_order = partial(try_every, actors=ACTORS)
 
 
 @pytest.mark.parametrize(
@@ -248,13 +112,13 @@ def test_each_instance_has_one_outcome_in_every_order_of_every_step(
 def test_a_process_that_is_fenced_out_appends_nothing_from_then_on() -> None:
     # given a launch that is frozen before each of its steps in turn
     for frozen_after in range(4):
-        log, launch = Log(), Running(first_launch("launch"), closes=False)
+        log, launch = Log(), Running(first_launch("launch"))
         launch.send(None)
         for _ in range(frozen_after):
             launch.send(log.answer(launch.step))  # type: ignore[arg-type]
 
         # when another takes its range over while it sleeps
-        other = Running(take_over(RANGE, "relaunch"), closes=False)
+        other = Running(take_over(RANGE, "relaunch"))
         other.send(None)
         while other.step is not None:
             other.send(log.answer(other.step))
@@ -268,13 +132,13 @@ def test_a_process_that_is_fenced_out_appends_nothing_from_then_on() -> None:
 
 def test_a_range_that_was_taken_over_is_finished_by_its_last_owner() -> None:
     # given a launch that died after one outcome
-    log, launch = Log(), Running(first_launch("launch"), closes=False)
+    log, launch = Log(), Running(first_launch("launch"))
     launch.send(None)
     for _ in range(2):
         launch.send(log.answer(launch.step))  # type: ignore[arg-type]
 
     # when it is launched again
-    again = Running(relaunch("relaunch"), closes=False)
+    again = Running(relaunch("relaunch"))
     again.send(None)
     while again.step is not None:
         again.send(log.answer(again.step))
@@ -381,7 +245,7 @@ class Owners(RuleBasedStateMachine):
     @rule(target=living, name=st.sampled_from(sorted(ACTORS)))
     def begins(self, name: str) -> Running:
         self.count += 1
-        actor = Running(ACTORS[name](f"{name} {self.count}"), closes=name == "closer")
+        actor = Running(ACTORS[name](f"{name} {self.count}"), name)
         actor.send(None)
         return actor
 
@@ -405,7 +269,7 @@ class Owners(RuleBasedStateMachine):
     @rule()
     def somebody_closes_without_a_break(self) -> None:
         self.count += 1
-        actor = Running(closer(f"closer {self.count}"), closes=True)
+        actor = Running(closer(f"closer {self.count}"), "closer")
         actor.send(None)
         while actor.step is not None:
             actor.send(self.log.answer(actor.step))

@@ -121,10 +121,16 @@ class BlockLog:
         low = instances.key(from_sequence)
         return self._query(low.partition, low.sort, f"{instances.prefix}~")
 
+    def read_with_claimed(self, instances: InstanceRange) -> list[Block]:
+        """Return the blocks of a range, and those of the ranges that were claimed from it, in one query."""
+        low, high = (f"{BLOCK_SORT}{index:08d}" for index in (instances.first, instances.last))
+        return self._query(instances.partition, low, f"{high}~")
+
     def read_together(self, reads: Sequence[ReadBlocks]) -> list[list[Block]]:
-        """Return the answers to *reads*, with one query for those that follow each other in one partition."""
+        """Return the answers to *reads*, which may come in any order, with one query for each partition."""
         found: dict[InstanceRange, list[Block]] = {}
-        for partition, group in groupby(reads, lambda read: read.range.partition):
+        in_order = sorted(reads, key=lambda read: (read.range.partition, read.range.prefix))
+        for partition, group in groupby(in_order, lambda read: read.range.partition):
             together = list(group)
             if len(together) == 1:
                 found[together[0].range] = self.read(*together[0])

@@ -29,9 +29,11 @@ from background_jobs.core.events import (
     RERUN,
     SKIPPED,
     STARTED,
+    ClaimAnnounced,
     ContainerStarted,
     Event,
     EventKey,
+    InstancesClaimed,
     JobAttemptFailed,
     JobCompleted,
     JobErrored,
@@ -196,9 +198,16 @@ class EventLog:
         yield from self._blocks.read_events(service, orchestration_id, 0, total - 1)
 
     def read_instance(self, orchestration_id: str, index: int) -> Iterator[JobEvent]:
-        """Yield everything that happened to one instance, in the order in which it was appended."""
+        """Yield everything that happened to one instance, in the order in which it was appended.
+
+        Claims are among that; the claims that its container announced are not.
+        """
         service = self._find_service(orchestration_id)
-        return self._blocks.read_events(service, orchestration_id, index, index)
+        for _, blocks in self._blocks.read_pieces(service, orchestration_id, [[index]]):
+            for event in (event for block in blocks for event in block.readable_events()):
+                last = event.last if isinstance(event, InstancesClaimed) else event.index
+                if event.index <= index <= last and not isinstance(event, ClaimAnnounced):
+                    yield event
 
     def read_containers(self, orchestration_id: str) -> Containers:
         """Return the launches and ends of containers, and the delays of launches."""
@@ -207,6 +216,17 @@ class EventLog:
     def read_launches(self, orchestration_id: str) -> list[ContainerStarted]:
         """Return the launches of all containers, by share and launch."""
         return list(self.read_containers(orchestration_id).started)
+
+    def read_launches_of(self, orchestration_id: str, index: int) -> list[ContainerStarted]:
+        """Return the launches of the containers that had one instance; the one that has it now comes last."""
+        launches = self.read_launches(orchestration_id)
+        claims = [
+            event
+            for event in self.read_instance(orchestration_id, index)
+            if isinstance(event, InstancesClaimed)
+        ]
+        own = [launch for launch in launches if launch.first <= index <= launch.last]
+        return own + [launch for claim in claims for launch in launches if launch.share == claim.share]
 
     def read_orchestration(self, orchestration_id: str) -> list[OrchestrationEvent]:
         """Return what happened to the orchestration as a whole and to its containers, by time."""

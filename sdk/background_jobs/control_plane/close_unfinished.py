@@ -1,6 +1,6 @@
 """Closing instances that have no outcome when their container or execution is gone: none stays InProgress."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,17 +10,22 @@ from uuid import uuid4
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from background_jobs.aws.block_log import BlockLog
 from background_jobs.aws.stores import Stores
 from background_jobs.core.blocks import (
     Block,
+    Contents,
     InstanceRange,
     cut_bodies,
     ranges_of_orchestration,
     ranges_of_share,
     unfinished,
 )
+from background_jobs.core.claims import settle
 from background_jobs.core.events import (
     LOG_PARTITIONS,
+    ClaimAnnounced,
+    InstancesClaimed,
     JobError,
     JobErrored,
     JobEvent,
@@ -28,7 +33,7 @@ from background_jobs.core.events import (
     OrchestrationStarted,
 )
 from background_jobs.core.limits import TRANSACTION_ITEMS
-from background_jobs.core.ownership import Steps, close, without_gaps
+from background_jobs.core.ownership import Steps, claimed_ranges, close, take_over, without_gaps
 from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.task_failure import ORCHESTRATION_TIMEOUT, task_failure
 from background_jobs.orchestration_service.stored_params import ParamsReader, StoredParams
@@ -126,24 +131,45 @@ class _Closing:
     def close(self, indices: InclusiveRange | None) -> int:
         """Close the share of *indices*, or everything."""
         block_log, owner = self.stores.block_log.until(self.is_over), f"closer {uuid4()}"
+        with_claimed = indices is None
 
         def close_window(window: Sequence[_Open]) -> int:
-            return sum(block_log.run_all(self._steps(part, owner) for part in window))
+            return sum(
+                block_log.run_all(self._steps(part, owner, with_claimed=with_claimed) for part in window)
+            )
 
+        if indices is None:
+            parts = self._find_open(InclusiveRange(0, self.started.total - 1), with_claimed=True)
+        else:
+            parts = self._find_open_of_share(indices, block_log, owner)
         closed = 0
         with ThreadPoolExecutor(_WINDOWS) as pool:
             running: list[Future[int]] = []
-            for window in _windows(self._find_open(indices)):
+            for window in _windows(parts):
                 if len(running) == _WINDOWS:
                     closed += running.pop(0).result()
                 running.append(pool.submit(close_window, window))
             return closed + sum(future.result() for future in running)
 
-    def _find_open(self, indices: InclusiveRange | None) -> Iterator[_Open]:
-        """Yield the ranges that have unfinished instances, as the log tells it now, with their params."""
+    def _find_open_of_share(
+        self, indices: InclusiveRange, block_log: BlockLog, owner: str
+    ) -> Iterator[_Open]:
+        """Yield the same of a share, and of what it has claimed; what was claimed from it is another's."""
+        home = next(ranges_of_share(self.started.service, self.started.orchestration_id, *indices))
+        if self.started.may_move:
+            # Its container must announce no other claim, also if the share itself is done.
+            block_log.run(take_over(home, owner, always=True))
+        yield from self._find_open(indices, with_claimed=False)
+        for claimed in read_claimed(home, block_log, owner):
+            yield from self._find_open(InclusiveRange(claimed.first, claimed.last), with_claimed=False)
+
+    def _find_open(self, indices: InclusiveRange, *, with_claimed: bool) -> Iterator[_Open]:
+        """Yield the ranges that have unfinished instances, as the log tells it now, with their params.
+
+        *indices* are those of everything *with_claimed*, or else those of a share or of one range.
+        """
         service, orchestration_id = self.started.service, self.started.orchestration_id
-        if indices is None:
-            indices = InclusiveRange(0, self.started.total - 1)
+        if with_claimed:
             ranges = ranges_of_orchestration(
                 service, orchestration_id, self.started.total, self.started.parallelism
             )
@@ -160,15 +186,16 @@ class _Closing:
                 of_range.setdefault(block.range, []).append(block)
             for part in parts:
                 known = list(without_gaps(of_range.get(part, [])))
-                contents = [block.read() for block in known]
-                if left := unfinished(part, (event for events, _ in contents for event in events)):
+                all_of_it = known + (list(_claimed_blocks(part, known, of_range)) if with_claimed else [])
+                contents = [block.read() for block in all_of_it]
+                if left := _left(part, known, contents, with_claimed=with_claimed):
                     faults = [
-                        _locate(block, faults) for block, (_, faults) in zip(known, contents, strict=True)
+                        _locate(block, faults) for block, (_, faults) in zip(all_of_it, contents, strict=True)
                     ]
                     stored = {index: params.read_stored(index) for index in left}
                     yield _Open(part, known, stored, next(filter(None, faults), ""))
 
-    def _steps(self, part: _Open, owner: str) -> Steps[int]:
+    def _steps(self, part: _Open, owner: str, *, with_claimed: bool) -> Steps[int]:
         def outcomes(left: Sequence[int], blocks: Sequence[Block]) -> Iterator[bytes]:
             starts = {
                 event.index: event for event in readable_events(blocks) if isinstance(event, JobStarted)
@@ -178,7 +205,7 @@ class _Closing:
                 self._outcome(index, error, part.params[index], starts.get(index)) for index in left
             )
 
-        return _continue(close(part.range, owner, outcomes), part.blocks)
+        return _continue(close(part.range, owner, outcomes, with_claimed=with_claimed), part.blocks)
 
     def _outcome(
         self, index: int, error: JobError, params: StoredParams, start: JobStarted | None
@@ -209,6 +236,43 @@ def _continue(steps: Steps[int], blocks: Sequence[Block]) -> Steps[int]:
             closed: int = end.value
             return closed
         answer = yield step
+
+
+def read_claimed(home: InstanceRange, block_log: BlockLog, owner: str) -> list[InstanceRange]:
+    """Return the ranges that a share has claimed, given the range in which it announced that.
+
+    A claim that was announced and not made is made, if it still can be: else it may be made at any time.
+    """
+    announced = [
+        event
+        for event in readable_events(without_gaps(block_log.read(home)))
+        if isinstance(event, ClaimAnnounced)
+    ]
+    return [
+        home.part(claim.first, claim.last)
+        for claim in announced
+        if block_log.run(settle(home, claim, f"claimer {owner}"))
+    ]
+
+
+def _claimed_blocks(
+    part: InstanceRange, known: Sequence[Block], of_range: Mapping[InstanceRange, Sequence[Block]]
+) -> Iterator[Block]:
+    """Yield the blocks of the ranges that were claimed from one, given its own."""
+    for claimed in claimed_ranges(part, known):
+        blocks = list(without_gaps(of_range.get(claimed, [])))
+        yield from blocks
+        yield from _claimed_blocks(claimed, blocks, of_range)
+
+
+def _left(
+    part: InstanceRange, known: Sequence[Block], contents: Sequence[Contents[JobEvent]], *, with_claimed: bool
+) -> list[int]:
+    """Return the instances of a range without an outcome, with or without those that were claimed from it."""
+    if not with_claimed:
+        return unfinished(part, (event for events, _ in contents[: len(known)] for event in events))
+    events = (event for events, _ in contents for event in events if not isinstance(event, InstancesClaimed))
+    return unfinished(part, events)
 
 
 def _windows(parts: Iterable[_Open]) -> Iterator[list[_Open]]:

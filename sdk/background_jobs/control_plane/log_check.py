@@ -12,6 +12,7 @@ from background_jobs.core.blocks import InstanceRange, InvalidBlock, range_from_
 from background_jobs.core.events import (
     Event,
     EventKey,
+    InstancesClaimed,
     JobCompleted,
     JobErrored,
     OrchestrationStarted,
@@ -57,7 +58,7 @@ class _PartitionCheck:
     """The items of one partition."""
 
     def __init__(self, ranges: Iterable[InstanceRange], faults: list[str]) -> None:
-        self._ranges = ranges
+        self._ranges = set(ranges)
         self._faults = faults
         self._numbers: dict[InstanceRange, list[int]] = {}
         self._outcomes: dict[int, str] = {}
@@ -75,6 +76,10 @@ class _PartitionCheck:
         for event in contents.events:
             if isinstance(event, JobCompleted | JobErrored):
                 self._note_outcome(event.index, key)
+            elif isinstance(event, InstancesClaimed):
+                # A part of a range comes after it in the order of places, so this is known in time.
+                part, _ = range_from_key(key)
+                self._ranges.add(part.part(event.index, event.last))
             yield event
 
     def check(self) -> None:

@@ -2,10 +2,17 @@
 
 from collections.abc import Callable
 from typing import Final, NamedTuple
+from uuid import uuid4
 
 from background_jobs.aws.stores import Stores
-from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished, readable_events
+from background_jobs.control_plane.close_unfinished import (
+    CloseRequest,
+    close_unfinished,
+    read_claimed,
+    readable_events,
+)
 from background_jobs.core.blocks import ranges_of_share, unfinished
+from background_jobs.core.events import JobCompleted, JobErrored
 from background_jobs.core.ownership import without_gaps
 from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.task_failure import LOST, TIMED_OUT, task_failure
@@ -19,7 +26,10 @@ class Closed(NamedTuple):
     closed: int
     """How many instances were given an outcome."""
     left: int
-    """How many have none, because their share is to be launched again."""
+    """How many the share has not ended of all instances, because it is to be launched again; else 0.
+
+    So the number sinks with each outcome, also of instances that the share claimed from others.
+    """
 
 
 def relaunch_or_close(
@@ -32,19 +42,26 @@ def relaunch_or_close(
     """
     indices, error = request.indices, request.error
     if indices is not None and error is not None and task_failure(error.error, error.cause).type in _LAUNCHED:
-        left = _count_unfinished(request, indices, stores, is_over)
-        if left < (len(indices.numbers()) if request.left_before is None else request.left_before):
+        total, left = _count_left(request, indices, stores, is_over)
+        if 0 < left < (total if request.left_before is None else request.left_before):
             return Closed(0, left)
     return Closed(close_unfinished(request, stores, is_over), 0)
 
 
-def _count_unfinished(
+def _count_left(
     request: CloseRequest, indices: InclusiveRange, stores: Stores, is_over: Callable[[], bool]
-) -> int:
+) -> tuple[int, int]:
+    """Return how many instances there are, and how many of them the share has not ended.
+
+    The second is 0 where nothing is left of the share, and of what it has claimed.
+    """
     service = request.service or stores.service_lookup.find(request.orchestration_id)
+    total = stores.event_log.for_service(service).read_started(request.orchestration_id).total
     block_log = stores.block_log.until(is_over)
-    count = 0
-    for part in ranges_of_share(service, request.orchestration_id, *indices):
-        events = readable_events(without_gaps(block_log.read(part)))
-        count += len(list(unfinished(part, events)))
-    return count
+    parts = list(ranges_of_share(service, request.orchestration_id, *indices))
+    left = ended = 0
+    for part in (*parts, *read_claimed(parts[0], block_log, f"closer {uuid4()}")):
+        events = list(readable_events(without_gaps(block_log.read(part))))
+        left += len(unfinished(part, events))
+        ended += len({event.index for event in events if isinstance(event, JobCompleted | JobErrored)})
+    return total, total - ended if left else 0

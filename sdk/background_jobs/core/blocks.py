@@ -7,7 +7,7 @@ the next number. An owner whose place is taken by somebody else has lost the ran
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Generic, NamedTuple, Self, TypeVar
 
 from pydantic import Field, TypeAdapter
 from pydantic_core import from_json
@@ -16,6 +16,7 @@ from background_jobs.core.containers.shares import cut_shares
 from background_jobs.core.events import (
     PARTITION_SIZE,
     EventKey,
+    InstancesClaimed,
     JobCompleted,
     JobErrored,
     JobEvent,
@@ -69,6 +70,10 @@ class InstanceRange(NamedTuple):
         """Return the log partition of the range's blocks."""
         return job_partition(self.service, self.orchestration_id, self.first)
 
+    def part(self, first: int, last: int) -> Self:
+        """Return the range of the instances *first* to *last* of the same orchestration."""
+        return self._replace(first=first, last=last)
+
     def key(self, sequence: int) -> EventKey:
         """Return the place of the block with this number."""
         return EventKey(self.partition, f"{self.prefix}{sequence:06d}")
@@ -118,8 +123,11 @@ class Block(NamedTuple):
         for event in fields:
             event["orchestration_id"] = self.range.orchestration_id
         events = _EVENTS.validate_python(fields)
-        if not all(self.range.first <= event.index <= self.range.last for event in events):
+        first, last = self.range.first, self.range.last
+        if not all(first <= event.index <= last for event in events):
             raise InvalidBlock(f"An event of {self.key} is of no instance of its range.")
+        if self.may_tell_of([InstancesClaimed]) and not all(map(self._may_claim, events)):
+            raise InvalidBlock(f"A claim in {self.key} is of instances that cannot be claimed.")
         return events
 
     def read(self) -> Contents[JobEvent]:
@@ -136,6 +144,19 @@ class Block(NamedTuple):
     def readable_events(self) -> Sequence[JobEvent]:
         """Return the events that can be read."""
         return self.read().events
+
+    def claim(self) -> InstancesClaimed | None:
+        """Return the claim that the block is; None where it is none."""
+        if not self.may_tell_of([InstancesClaimed]):
+            return None
+        claims = (event for event in self.readable_events() if isinstance(event, InstancesClaimed))
+        return next(claims, None)
+
+    def _may_claim(self, event: JobEvent) -> bool:
+        """Tell whether *event* is no claim, or one of instances of the range, but not of its first."""
+        if not isinstance(event, InstancesClaimed):
+            return True
+        return self.range.first < event.index <= event.last <= self.range.last
 
     def _read_one_by_one(self) -> Contents[JobEvent]:
         events: list[JobEvent] = []
@@ -198,16 +219,21 @@ def encode_event(event: JobEvent) -> bytes:
 
 def join_bodies(encoded: Iterable[bytes]) -> Iterator[bytes]:
     """Yield encoded events, all of one range, as the bodies of as many blocks as they need."""
-    events: list[bytes] = []
+    events = list(encoded)
+    while events:
+        body, count = fill_body(events)
+        yield body
+        del events[:count]
+
+
+def fill_body(encoded: Sequence[bytes]) -> tuple[bytes, int]:
+    """Return the body of a block with as many of some events as it takes, and how many those are."""
     size = 2
-    for event in encoded:
-        if events and size + len(event) >= BLOCK_BYTES:
-            yield _body(events)
-            events, size = [], 2
-        events.append(event)
+    for count, event in enumerate(encoded):
+        if count and size + len(event) >= BLOCK_BYTES:
+            return _body(encoded[:count]), count
         size += len(event) + 1
-    if events:
-        yield _body(events)
+    return _body(encoded), len(encoded)
 
 
 def pack(body: bytes) -> bytes | str:
@@ -230,10 +256,18 @@ def unpack(stored: bytes | str) -> bytes:
 
 
 def unfinished(instances: InstanceRange, events: Iterable[JobEvent]) -> list[int]:
-    """Return the indices of *instances* that have no outcome among *events*."""
-    ended = {event.index for event in events if isinstance(event, JobCompleted | JobErrored)}
-    return [index for index in range(instances.first, instances.last + 1) if index not in ended]
+    """Return the indices of *instances* that have no outcome among the *events* of their range.
+
+    Instances that were claimed are not among them: they belong to another range from then on.
+    """
+    others: set[int] = set()
+    for event in events:
+        if isinstance(event, JobCompleted | JobErrored):
+            others.add(event.index)
+        elif isinstance(event, InstancesClaimed):
+            others.update(range(event.index, event.last + 1))
+    return [index for index in range(instances.first, instances.last + 1) if index not in others]
 
 
-def _body(events: list[bytes]) -> bytes:
+def _body(events: Sequence[bytes]) -> bytes:
     return b"[%b]" % b",".join(events)

@@ -11,9 +11,11 @@ from typing import NamedTuple, Self, assert_never
 
 from background_jobs.core import statuses
 from background_jobs.core.events import (
+    ClaimAnnounced,
     ContainerEnded,
     ContainerStarted,
     Event,
+    InstancesClaimed,
     JobAttemptFailed,
     JobCompleted,
     JobErrored,
@@ -126,6 +128,8 @@ class _Folding:
                 self._raise(event.index, statuses.waiting_again(event.attempt), event.at)
             case JobProgressed():
                 self._advance(event)
+            case ClaimAnnounced() | InstancesClaimed():
+                pass  # whose an instance is changes nothing of how it stands
             case JobCompleted() | JobErrored():
                 rank = statuses.COMPLETED if isinstance(event, JobCompleted) else statuses.ERRORED
                 self._raise(event.index, rank, event.at)

@@ -72,6 +72,18 @@ APPEND_SECONDS: Final = 0.2
 LOOK_SECONDS: Final = 2.0
 """How often a container looks whether its orchestration was cancelled."""
 
+CLAIM_INSTANCE_SECONDS: Final = 0.05
+"""How long instances take at least that move between containers: four fill the time in which starts gather.
+
+Of shorter ones so many begin unseen meanwhile that some would run twice, and looking for them costs more.
+"""
+
+CLAIM_SECONDS: Final = 0.1
+"""What the instances of a claim take at least: about as long as claiming them does, with some four calls."""
+
+CLAIM_LOOKS: Final = 100
+"""In how many shares a container looks for what it may claim, with a query each; beyond it, a sample."""
+
 CONTAINER_SECONDS: Final = TIMEOUT_SECONDS
 """How long a container may work; its task is stopped then."""
 

@@ -6,10 +6,12 @@ log, and a test that tries every order of every step, run the same code. Three r
 1. An owner appends under the number after the last block that it knows, one block at a time, and never with
    another content than the one that it tried first.
 2. Who finds another's block in its place has lost the range. It appends nothing more, or reads on from there
-   and takes the range over again.
+   and takes the range over again. Only a claim takes no more than the instances that it names: the owner
+   goes on behind it, without them (`core.claims`).
 3. Who takes a range over knows every block before its fence, and gives no instance a second outcome.
 """
 
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -17,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from background_jobs.core.blocks import Block, InstanceRange, unfinished
 from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.events import InstancesClaimed
 
 _T = TypeVar("_T")
 
@@ -57,14 +60,25 @@ class Ownership:
     owner: str
     fence: int = 0
     next_sequence: int = 0
+    claimed: int = sys.maxsize
+    """The first instance that others have claimed; those before it belong to the owner."""
 
-    def append(self, body: bytes) -> Steps[None]:
-        """Append one block with *body*. Raises RangeLost; then nothing was appended."""
+    def append(self, body: bytes) -> Steps[bool]:
+        """Append one block with *body*, and return True.
+
+        Returns False where a claim was found in its place. Then nothing was appended, `claimed` tells of the
+        claim, and the next block goes behind it. Raises RangeLost; then nothing was appended either.
+        """
         block = Block(self.range, self.next_sequence, self.fence, self.owner, body)
         holder: Block | None = yield AppendBlock(block)
-        if holder is not None and not holder.is_by(self.owner):
-            raise RangeLost(self.range, holder)
+        is_mine = holder is None or holder.is_by(self.owner)
+        if holder is not None and not is_mine:
+            claim = holder.claim()
+            if claim is None:
+                raise RangeLost(self.range, holder)
+            self.claimed = min(self.claimed, claim.index)
         self.next_sequence += 1
+        return is_mine
 
 
 def begin(instances: InstanceRange, owner: str) -> Ownership:
@@ -73,11 +87,16 @@ def begin(instances: InstanceRange, owner: str) -> Ownership:
 
 
 def take_over(
-    instances: InstanceRange, owner: str, yields_to: Callable[[Block], bool] = lambda _block: False
+    instances: InstanceRange,
+    owner: str,
+    yields_to: Callable[[Block], bool] = lambda _block: False,
+    *,
+    always: bool = False,
 ) -> Steps[tuple[Ownership, list[Block]]]:
     """Fence the range, and return the right to append to it and all that is in it.
 
-    Where every instance has its outcome, no fence is needed, and nothing is appended.
+    Where every instance has its outcome, no fence is needed, and nothing is appended; unless *always*, for
+    the range in which its owner announces claims.
 
     Raises RangeLost where *yields_to* says of a block in the range that its owner comes first: a launch that
     slept must not take the range of a later one. All blocks before the fence are known, so none is missed.
@@ -85,26 +104,33 @@ def take_over(
     blocks: list[Block] = []
     while True:
         yield from _read_on(instances, blocks)
-        if not unfinished(instances, (event for block in blocks for event in block.readable_events())):
-            return Ownership(instances, owner, _next_fence(blocks), len(blocks)), blocks
+        events = [event for block in blocks for event in block.readable_events()]
+        claimed = min(
+            (event.index for event in events if isinstance(event, InstancesClaimed)), default=sys.maxsize
+        )
+        if not always and not unfinished(instances, events):
+            return Ownership(instances, owner, _next_fence(blocks), len(blocks), claimed), blocks
         for block in blocks:
             if yields_to(block):
                 raise RangeLost(instances, block)
         fence = Block(instances, len(blocks), _next_fence(blocks), owner)
         holder: Block | None = yield AppendBlock(fence)
         if holder is None or holder.is_by(owner):
-            return Ownership(instances, owner, fence.fence, fence.sequence + 1), blocks
+            return Ownership(instances, owner, fence.fence, fence.sequence + 1, claimed), blocks
 
 
 def close(
     instances: InstanceRange,
     owner: str,
     outcomes: Callable[[Sequence[int], Sequence[Block]], Iterable[bytes]],
+    *,
+    with_claimed: bool = False,
 ) -> Steps[int]:
     """Give an outcome to each instance that has none, and return how many those were.
 
-    *outcomes* makes the bodies of blocks for unfinished instances, given the blocks of the range. The first
-    block that is appended fences the range; where all have their outcome, nothing is appended.
+    *outcomes* makes the bodies of blocks for unfinished instances, given the blocks of their range. The first
+    block that is appended fences the range; where all have their outcome, nothing is appended. Instances that
+    were claimed are another's, unless *with_claimed*: then the ranges to which they went are closed, too.
 
     Raises ValueError where *outcomes* does not make one for each, or none that can be read.
     """
@@ -115,7 +141,7 @@ def close(
             yield from _read_on(instances, blocks)
         left = unfinished(instances, (event for block in blocks for event in block.readable_events()))
         if not left:
-            return sum(len(block.events()) for block in blocks if block.is_by(owner))
+            break
         if not is_behind:
             raise ValueError(
                 f"No outcomes that can be read were made for {left} of {instances.orchestration_id}."
@@ -127,6 +153,17 @@ def close(
             if is_behind := holder is not None and not holder.is_by(owner):
                 break
             blocks.append(block)
+    closed = sum(len(block.events()) for block in blocks if block.is_by(owner))
+    if with_claimed:
+        for part in claimed_ranges(instances, blocks):
+            closed += yield from close(part, owner, outcomes, with_claimed=True)
+    return closed
+
+
+def claimed_ranges(instances: InstanceRange, blocks: Iterable[Block]) -> list[InstanceRange]:
+    """Return the ranges to which instances went that were claimed, given the *blocks* of their range."""
+    claims = (block.claim() for block in blocks)
+    return [instances.part(claim.index, claim.last) for claim in claims if claim is not None]
 
 
 def without_gaps(blocks: Sequence[Block], start: int = 0) -> Iterator[Block]:

@@ -39,8 +39,8 @@ def follow_log(orchestration_id: str, index: int, stores: Stores, *, follow: boo
         is_over = not follow or not (
             yield from call(lambda: event_log.find_unfinished(orchestration_id, index, index))
         )
-        for launch in (yield from call(lambda: event_log.read_launches(orchestration_id))):
-            if launch.first <= index <= launch.last and launch.log:
+        for launch in (yield from call(lambda: event_log.read_launches_of(orchestration_id, index))):
+            if launch.log:
                 source = sources.setdefault(launch.log, open_log(launch.log))
                 yield from emit_each(source.new_lines(to_the_end=is_over))
         if is_over:

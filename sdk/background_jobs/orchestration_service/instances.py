@@ -1,10 +1,8 @@
 """Reading job instances one by one: how each stands, and everything that happened to one of them."""
 
-from collections.abc import Iterable
-
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import InstanceNotFound
-from background_jobs.core.events import ContainerStarted, JobCompleted, JobErrored
+from background_jobs.core.events import JobCompleted, JobErrored
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import State, Status
 from background_jobs.core.views.instances import (
@@ -48,17 +46,12 @@ def read_instance(orchestration_id: str, index: int, stores: Stores) -> Instance
         for event in events
         if isinstance(event, JobCompleted | JobErrored)
     ]
+    launches = stores.event_log.read_launches_of(orchestration_id, index)
     return InstanceDetail(
         instance=InstanceView.of(orchestration_id, index, model.rank(index)),
         params=params,
         result=next((outcome.result for outcome in outcomes if isinstance(outcome, Success)), None),
         error=next((outcome.error for outcome in outcomes if isinstance(outcome, Failure)), None),
-        log=_find_log(stores.event_log.read_launches(orchestration_id), index),
+        log=launches[-1].log if launches else "",
         events=[InstanceEvent.of(event) for event in events],
     )
-
-
-def _find_log(launches: Iterable[ContainerStarted], index: int) -> str:
-    """Return where the latest launch that had the instance at *index* wrote its log; empty if none had."""
-    logs = [launch.log for launch in launches if launch.first <= index <= launch.last]
-    return logs[-1] if logs else ""

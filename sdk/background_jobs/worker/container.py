@@ -16,6 +16,7 @@ from background_jobs.core.payload_keys import payload_folder
 from background_jobs.jobs import JobContext, JobDefinition, Jobs
 from background_jobs.settings import ContainerSettings
 from background_jobs.worker.attempt_process import AttemptProcessRunner
+from background_jobs.worker.claims import Claims
 from background_jobs.worker.container_metadata import read_metadata
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 from background_jobs.worker.earlier_launches import EarlierLaunches
@@ -23,12 +24,13 @@ from background_jobs.worker.event_writer import EventWriter
 from background_jobs.worker.instance import Attempt, InstanceRunner, describe_error, job_errored_event
 from background_jobs.worker.launch import Append, Launch
 from background_jobs.worker.owned_ranges import OwnedRanges
+from background_jobs.worker.pace import Pace
 from background_jobs.worker.predecessor import judge_lost_attempt, poison_error
 from background_jobs.worker.process_cleanup import ProcessCleanup
 from background_jobs.worker.recorder import EventRecorder
 from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.run_queue import QueuedInstance, RunQueue
-from background_jobs.worker.share import AssignedShare
+from background_jobs.worker.share import AssignedShare, InstanceParams
 from background_jobs.worker.stop_signals import StopSignals
 from background_jobs.worker.supervisor import REPLACED, SHARE_LOST, TERMINATED, Blame, Predecessor
 from background_jobs.worker.working_time import WorkingTime, seconds_since_boot
@@ -72,10 +74,17 @@ class Container:
             predecessor.launch if predecessor else None,
         )
         current_attempt.begin_launch(self._launch.number)
-        ranges = self._ranges(stores.block_log)
-        self._earlier = self._take_over(ranges) if self._launch.number else EarlierLaunches()
-        writer = EventWriter(ranges, owned_at, partial(current_attempt.announce_end, SHARE_LOST))
-        self._recorder = EventRecorder(settings.orchestration_id, writer, self._earlier, current_attempt)
+        self._pace = Pace()
+        self._ranges = self._own_ranges(stores.block_log)
+        self._earlier = self._take_over() if self._launch.number else EarlierLaunches()
+        writer = EventWriter(self._ranges, owned_at, partial(current_attempt.announce_end, SHARE_LOST))
+        self._recorder = EventRecorder(
+            settings.orchestration_id, writer, self._earlier, current_attempt, self._ranges, self._pace
+        )
+        block_log = stores.block_log.until(self._working_time.is_over)
+        self._claims = Claims(
+            self._started, self._share, block_log, stores.payloads, self._ranges, self._recorder, self._pace
+        )
         self._stop_signals = StopSignals(
             event_log,
             self._started,
@@ -111,15 +120,17 @@ class Container:
     def _appender(self, event_log: EventLog) -> Append:
         return lambda event: self._working_time.try_until_over(lambda: event_log.append(event))
 
-    def _ranges(self, block_log: BlockLog) -> OwnedRanges:
+    def _own_ranges(self, block_log: BlockLog) -> OwnedRanges:
         first, last = self._share.indices
         ranges = ranges_of_share(self._settings.service, self._settings.orchestration_id, first, last)
-        return OwnedRanges(block_log, ranges, self._launch.number, self._working_time)
+        return OwnedRanges(
+            block_log, ranges, self._launch.number, self._working_time, may_claim=self._started.may_move
+        )
 
-    def _take_over(self, ranges: OwnedRanges) -> EarlierLaunches:
+    def _take_over(self) -> EarlierLaunches:
         before = self._predecessor
         is_known = before is not None and (before.in_order or before.blame is not None)
-        return EarlierLaunches.take_over(ranges, self._launch.number, culprit_is_known=is_known)
+        return EarlierLaunches.take_over(self._ranges, self._launch.number, culprit_is_known=is_known)
 
     def _run_all(self, definition: JobDefinition) -> None:
         retry = self._started.retry or definition.retry
@@ -132,6 +143,14 @@ class Container:
         run_queue = RunQueue(self._queued_instances())
         with ProcessCleanup(self._current_attempt.supervisor) as cleanup:
             self._run_queued(run_queue, runner, definition, cleanup)
+            while self._may_go_on() and (claimed := self._claims.take()):
+                run_queue = RunQueue(QueuedInstance(0.0, index, params) for index, params in claimed)
+                self._run_queued(run_queue, runner, definition, cleanup)
+
+    def _may_go_on(self) -> bool:
+        """Tell whether the container may look for more than its share."""
+        stopped = self._stop_signals.terminated or self._is_to_be_replaced
+        return self._started.may_move and not stopped and self._stop_signals.error() is None
 
     def _run_queued(
         self,
@@ -153,29 +172,37 @@ class Container:
                 self._stop_signals.wait(
                     min(instance.due - time.monotonic(), self._stop_signals.seconds_left())
                 )
-            else:
-                event = cleanup.run(self._run_once, runner, definition, instance)
+            elif event := self._run_unless_poison(runner, definition, cleanup, instance):
                 self._recorder.record_end(event)
                 if isinstance(event, JobAttemptFailed):
                     due = time.monotonic() + (event.retry_at - event.at).total_seconds()
                     run_queue.defer(QueuedInstance(due, instance.index, instance.params))
 
-    def _run_once(
-        self, runner: InstanceRunner, definition: JobDefinition, instance: QueuedInstance
-    ) -> JobEvent:
-        """Run an instance once and return how that ended; an instance that is poison is not run."""
+    def _run_unless_poison(
+        self,
+        runner: InstanceRunner,
+        definition: JobDefinition,
+        cleanup: ProcessCleanup,
+        instance: QueuedInstance,
+    ) -> JobEvent | None:
+        """Run an instance once and return how that ended; None where another container has it by now."""
         earlier = self._earlier.attempts(instance.index)
         number = earlier.last_number
         if earlier.is_poison:
             return job_errored_event(self._attempt(instance, number), poison_error(earlier.losses), self._log)
         attempt = self._attempt(instance, number + 1)
-        self._recorder.record_start(instance.index, number + 1)
+        if not self._recorder.record_start(instance.index, number + 1):
+            return None
+        return cleanup.run(self._run_once, runner, definition, attempt)
+
+    def _run_once(self, runner: InstanceRunner, definition: JobDefinition, attempt: Attempt) -> JobEvent:
+        index, number = attempt.context.index, attempt.context.attempt
         limit = self._stop_signals.limit_attempt(definition.timeout)
-        self._current_attempt.publish(
-            CurrentAttempt(instance.index, number + 1, time.monotonic() + limit.seconds)
-        )
+        begun = time.monotonic()
+        self._current_attempt.publish(CurrentAttempt(index, number, begun + limit.seconds))
         event = runner.run(attempt, limit)
         self._current_attempt.clear()
+        self._pace.note(time.monotonic() - begun)
         return event
 
     def _judge_predecessor(self, runner: InstanceRunner, definition: JobDefinition, blame: Blame) -> None:
@@ -192,8 +219,22 @@ class Container:
             attempt = self._attempt(instance, self._earlier.attempts(instance.index).last_number)
             self._recorder.record_end(job_errored_event(attempt, error, self._log))
 
-    def _queued_instances(self) -> Iterator[QueuedInstance]:
+    def _read_params(self) -> Iterator[tuple[int, InstanceParams]]:
+        """Yield the instances of the share, and those that earlier launches claimed, with their params."""
+        claimed = self._ranges.claimed
+        if not claimed:
+            yield from self._share.read_params(self._payloads)
+            return
         for index, params in self._share.read_params(self._payloads):
+            if self._ranges.find(index) not in claimed:
+                yield index, params
+        for instances in claimed:
+            for index, params in self._claims.read_params(instances):
+                if self._ranges.find(index) == instances:
+                    yield index, params
+
+    def _queued_instances(self) -> Iterator[QueuedInstance]:
+        for index, params in self._read_params():
             if self._earlier.is_unfinished(index):
                 wait = (
                     self._earlier.attempts(index).seconds_to_retry(self._clock())

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Self
 
 from background_jobs.core.blocks import InstanceRange
 from background_jobs.core.blocks import unfinished as find_unfinished
-from background_jobs.core.events import FailedAttempt, JobAttemptFailed, JobEvent, JobStarted
+from background_jobs.core.events import ClaimAnnounced, FailedAttempt, JobAttemptFailed, JobEvent, JobStarted
 from background_jobs.worker.event_writer import UNWRITTEN_EVENTS
 from background_jobs.worker.owned_ranges import OwnedRanges
 
@@ -69,6 +69,7 @@ class _History(NamedTuple):
     unfinished: list[int]
     starts: list[JobStarted]
     failures: list[JobAttemptFailed]
+    announced: list[ClaimAnnounced]
 
     @classmethod
     def of(cls, instances: InstanceRange, events: list[JobEvent]) -> Self:
@@ -79,6 +80,7 @@ class _History(NamedTuple):
             left,
             [event for event in of_left if isinstance(event, JobStarted)],
             [event for event in of_left if isinstance(event, JobAttemptFailed)],
+            [event for event in events if isinstance(event, ClaimAnnounced)],
         )
 
 
@@ -94,11 +96,13 @@ class EarlierLaunches:
 
     @classmethod
     def take_over(cls, ranges: OwnedRanges, launch: int, *, culprit_is_known: bool) -> Self:
-        """Take over the ranges of earlier launches, and return what these did.
+        """Take over the ranges of earlier launches, and what these claimed, and return what they did.
 
         Raises RangeLost where a later launch has begun.
         """
         histories = list(ranges.take_over(_History.of))
+        announced = [claim for history in histories for claim in history.announced]
+        histories += ranges.take_over_claimed(announced, _History.of)
         unfinished = {index for history in histories for index in history.unfinished}
         earlier = cls(launch=launch, careful=not culprit_is_known, unfinished=unfinished)
         for history in histories:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from background_jobs.core.blocks import InstanceRange, encode_event, join_bodies
+from background_jobs.core.blocks import InstanceRange, encode_event
 from background_jobs.core.events import JobCompleted, JobErrored, JobEvent, JobProgressed, JobStarted
 from background_jobs.core.limits import APPEND_SECONDS
 from background_jobs.core.ownership import RangeLost
-from background_jobs.worker.owned_ranges import OwnedRanges
+from background_jobs.worker.owned_ranges import EncodedEvent, OwnedRanges
 from background_jobs.worker.working_time import seconds_since_boot
 
 UNWRITTEN_EVENTS: Final = 2_000
@@ -143,19 +143,18 @@ class EventWriter:
     def _append(self, batch: list[_Unwritten]) -> None:
         """Append a batch, one block after the other."""
         ended = {unwritten.instance for unwritten in batch if unwritten.is_outcome}
-        by_range: dict[InstanceRange, list[bytes]] = {}
+        by_range: dict[InstanceRange, list[EncodedEvent]] = {}
         for index, content, _, _ in batch:
             if not isinstance(content, bytes):
                 if index in ended:
                     continue
                 content = encode_event(content)  # noqa: PLW2901
-            by_range.setdefault(self._ranges.find(index), []).append(content)
+            by_range.setdefault(self._ranges.find(index), []).append(EncodedEvent(index, content))
         for instances, encoded_events in by_range.items():
-            for body in join_bodies(encoded_events):
-                # The log says that the share was ours when it was asked; the answer may be old by now.
-                asked_at = seconds_since_boot()
-                self._ranges.append(instances, body)
-                self._owned_at = asked_at
+            # The log says that the share was ours when it was asked; the answer may be old by now.
+            asked_at = seconds_since_boot()
+            self._ranges.append(instances, encoded_events)
+            self._owned_at = asked_at
 
     def _is_full(self) -> bool:
         return (

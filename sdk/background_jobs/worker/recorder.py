@@ -4,10 +4,19 @@ import os
 from datetime import UTC, datetime
 from typing import Final, Self
 
-from background_jobs.core.events import JobAttemptFailed, JobError, JobEvent, JobProgressed, JobStarted
+from background_jobs.core.events import (
+    ClaimAnnounced,
+    JobAttemptFailed,
+    JobError,
+    JobEvent,
+    JobProgressed,
+    JobStarted,
+)
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.earlier_launches import EarlierLaunches
 from background_jobs.worker.event_writer import EventWriter
+from background_jobs.worker.owned_ranges import OwnedRanges
+from background_jobs.worker.pace import Pace
 
 _INTERRUPTED: Final = "Interrupted"
 _SILENCE_SECONDS: Final = 5.0
@@ -22,17 +31,21 @@ class EventRecorder:
     share may belong to another launch by now: then flushing raises RangeLost, and the instance is not run.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 -- what it tells, to whom, and what it must know for that
         self,
         orchestration_id: str,
         writer: EventWriter,
         earlier: EarlierLaunches,
         current_attempt: SharedCurrentAttempt,
+        ranges: OwnedRanges,
+        pace: Pace,
     ) -> None:
         self._orchestration_id = orchestration_id
         self._writer = writer
         self._earlier = earlier
         self._current_attempt = current_attempt
+        self._ranges = ranges
+        self._pace = pace
         self._begun = 0
         self._process = os.getpid()
 
@@ -43,8 +56,10 @@ class EventRecorder:
     def __exit__(self, *raised: object) -> None:
         self._writer.__exit__(None, None, None)
 
-    def record_start(self, index: int, attempt: int) -> None:
-        """Record that an attempt is about to run."""
+    def record_start(self, index: int, attempt: int) -> bool:
+        """Record that an attempt is about to run; return False if its instance is another container's."""
+        if self._ranges.is_gone(index):
+            return False
         self._writer.add(
             JobStarted(
                 orchestration_id=self._orchestration_id,
@@ -58,9 +73,22 @@ class EventRecorder:
         if (
             self._earlier.is_suspect(index, begun=self._begun)
             or self._writer.seconds_since_owned() > _SILENCE_SECONDS
+            or self._may_be_claimed(index)
         ):
             self._writer.flush()
         self._begun += 1
+        return not self._ranges.is_gone(index)
+
+    def record_claim(self, announced: ClaimAnnounced) -> None:
+        """Record what is about to be claimed, for the next launch. Raises RangeLost if there is one."""
+        self._writer.add(announced)
+        self._writer.flush()
+
+    def _may_be_claimed(self, index: int) -> bool:
+        """Tell whether the log must know that the instance begins, lest another container runs it, too."""
+        return self._pace.is_worth_moving and self._ranges.may_be_claimed(
+            index, self._writer.seconds_since_owned()
+        )
 
     def record_progress(self, index: int, attempt: int, percent: int, message: str) -> None:
         """Record how far an attempt is; a process that the job forked records nothing."""

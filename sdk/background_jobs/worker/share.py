@@ -1,7 +1,7 @@
 """The share that a container was handed: its instances, and their params."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -50,6 +50,16 @@ class AssignedShare:
             _parse_range("JOB_INDICES", settings.indices),
             settings.params_key,
             _parse_range("JOB_PARAMS_BYTES", settings.params_bytes),
+        )
+
+    @classmethod
+    def from_manifest(cls, fields: Mapping[str, str], params_key: str) -> Self:
+        """Return the share that a line of the manifest tells of."""
+        return cls(
+            int(fields["share"]),
+            InclusiveRange.parse(fields["indices"]),
+            params_key,
+            InclusiveRange.parse(fields["bytes"]),
         )
 
     def read_params(self, payloads: Payloads) -> Iterator[tuple[int, InstanceParams]]:

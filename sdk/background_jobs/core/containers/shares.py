@@ -37,6 +37,17 @@ def share_count(total: int, parallelism: int | None, limit: int) -> int:
     return min(total, limit if parallelism is None else min(parallelism, limit))
 
 
+def share_bounds(number: int, total: int, count: int) -> InclusiveRange:
+    """Return the instances of share *number* (from 0), where *total* are cut into *count* shares.
+
+    >>> [str(share_bounds(number, 10, 4)) for number in range(4)]
+    ['0-2', '3-5', '6-7', '8-9']
+    """
+    size, longer = divmod(total, count)
+    first = number * size + min(number, longer)
+    return InclusiveRange.at(first, size + (number < longer))
+
+
 def cut_shares(line_lengths: Iterable[int], total: int, count: int) -> Iterator[Share]:
     """Cut *total* lines, given by their lengths in bytes, into *count* shares that differ by one at most.
 

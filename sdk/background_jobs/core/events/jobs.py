@@ -9,7 +9,9 @@ from background_jobs.core.bounds import ErrorMessage, ErrorType, Place, Progress
 from background_jobs.core.events.base import LogEvent, PayloadRef
 
 __all__ = [
+    "ClaimAnnounced",
     "FailedAttempt",
+    "InstancesClaimed",
     "JobAttemptFailed",
     "JobCompleted",
     "JobError",
@@ -117,5 +119,40 @@ class JobErrored(_JobOutcome):
     """Where the log of its container is; empty if it never had one."""
 
 
+class ClaimAnnounced(_JobEvent):
+    """The container of a share is about to claim the instances *first* to *last* of another one.
+
+    *index* is the first instance of its own share. The claim is the block *sequence* of the instances
+    *from_first* to *from_last*, or it is never made: so whoever takes the share over can tell, or make it.
+    """
+
+    type: Literal["ClaimAnnounced"] = "ClaimAnnounced"
+    share: int = Field(ge=0)
+    first: int = Field(ge=0)
+    last: int = Field(ge=0)
+    from_first: int = Field(ge=0)
+    from_last: int = Field(ge=0)
+    sequence: int = Field(ge=0)
+
+
+class InstancesClaimed(_JobEvent):
+    """From here on the instances *index* to *last* belong to the container of *share*, which had time left.
+
+    None of them had begun. What happens to them is in the blocks of a range of their own.
+    """
+
+    type: Literal["InstancesClaimed"] = "InstancesClaimed"
+    last: int = Field(ge=0)
+    share: int = Field(ge=0)
+
+
 JobOutcome = JobCompleted | JobErrored
-JobEvent = JobStarted | JobAttemptFailed | JobProgressed | JobCompleted | JobErrored
+JobEvent = (
+    JobStarted
+    | JobAttemptFailed
+    | JobProgressed
+    | JobCompleted
+    | JobErrored
+    | ClaimAnnounced
+    | InstancesClaimed
+)

@@ -66,6 +66,11 @@ class OrchestrationStarted(LogEvent, Lineage):
     tags: dict[str, str] = Field(default_factory=dict)
 
     @property
+    def may_move(self) -> bool:
+        """Tell whether instances may move between shares: there are some, of more than one instance."""
+        return self.total > self.parallelism > 1
+
+    @property
     def sort_key(self) -> str:
         """Return the event's identity among those of its orchestration."""
         return STARTED

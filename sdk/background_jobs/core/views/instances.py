@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field
 
 from background_jobs.core import ids
 from background_jobs.core.events import (
+    ClaimAnnounced,
+    InstancesClaimed,
     JobAttemptFailed,
     JobCompleted,
     JobError,
@@ -111,7 +113,7 @@ def slice_indices(indices: Iterable[int], from_index: int, limit: int) -> tuple[
     return page[:limit], page[limit] if len(page) > limit else None
 
 
-def _describe(event: JobEvent) -> dict[str, Any]:
+def _describe(event: JobEvent) -> dict[str, Any]:  # noqa: PLR0911 -- a description for each event
     match event:
         case JobStarted():
             return {"attempt": event.attempt}
@@ -132,3 +134,7 @@ def _describe(event: JobEvent) -> dict[str, Any]:
             }
         case JobCompleted():
             return {"attempt": event.attempts, "started_at": event.started_at}
+        case InstancesClaimed():
+            return {"detail": f"moved to the container of share {event.share}, which was done with its own"}
+        case ClaimAnnounced():
+            return {"detail": f"share {event.share} is to take over instances {event.first} to {event.last}"}
