@@ -36,9 +36,13 @@ _R = TypeVar("_R")
 _C = TypeVar("_C")
 
 
+_made_to_be_forked: Final[dict[str, Any]] = {}
+"""Clients that no process has used yet, so that each fork of this one may use its copy."""
+
+
 @cache
 def _client(service: str) -> Any:  # noqa: ANN401 -- each caller below names its client's type
-    client = _make_client(service)
+    client = _made_to_be_forked.pop(service, None) or _make_client(service)
     clock.attach(client)
     return client
 
@@ -62,6 +66,15 @@ def _make_client(service: str) -> Any:  # noqa: ANN401 -- the same
 
 # Processes that share a connection read each other's answers, so a forked one makes clients of its own.
 os.register_at_fork(after_in_child=_client.cache_clear)
+
+
+def make_to_be_forked() -> None:
+    """Make the clients of containers for processes that are forked from this one; nothing is called.
+
+    A client takes some 100 ms to make, and a copy of one that was not used has no connection to share.
+    """
+    for service in ("dynamodb", "s3"):
+        _made_to_be_forked[service] = _make_client(service)
 
 
 class _ClientOfProcess:

@@ -21,12 +21,9 @@ from pydantic import BaseModel
 
 from background_jobs.local_stack.call_counter import CallCounter
 from background_jobs.local_stack.docker_launcher import DockerLauncher, bridge_address
-from background_jobs.local_stack.process_runner import (
-    Launcher,
-    ProcessContainers,
-    ProcessLauncher,
-    ProcessRunner,
-)
+from background_jobs.local_stack.fork_server import ForkingLauncher
+from background_jobs.local_stack.launchers import Launcher, ProcessLauncher
+from background_jobs.local_stack.process_runner import ProcessContainers, ProcessRunner
 from background_jobs.local_stack.processes import STACK_ID, end_all, start_watchdog
 from background_jobs.local_stack.request_guard import LOCAL_HOSTS, RequestGuard
 from background_jobs.local_stack.stack_check import StackCheck
@@ -88,6 +85,7 @@ def main(options: ServerOptions) -> None:
     runner = ProcessRunner(containers)
     try:
         with adopting_orphans():
+            containers.prepare()
             asyncio.run(_serve(listeners, options, runner))
     finally:
         runner.stop_all()
@@ -100,7 +98,9 @@ def main(options: ServerOptions) -> None:
 def _launcher(options: ServerOptions) -> Launcher:
     if options.image:
         return DockerLauncher(options.image, os.environ[STACK_ID], options.memory_mib)
-    return ProcessLauncher(options.command)
+    if sys.platform != "linux":
+        return ProcessLauncher(options.command)
+    return ForkingLauncher(options.command, options.folder)
 
 
 def _bridge_listener(port: int) -> socket.socket | None:
