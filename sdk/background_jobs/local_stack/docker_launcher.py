@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from background_jobs.core.containers.variables import ORCHESTRATION_ID
+from background_jobs.local_stack.docker_containers import STACK_LABEL
 from background_jobs.local_stack.jobs_image import docker
 from background_jobs.local_stack.launchers import ChildProcess, inherit, start_command
 
-STACK_LABEL: Final = "background-jobs.stack"
 ORCHESTRATION_LABEL: Final = "background-jobs.orchestration"
-"""The labels that select the containers of a stack and of an orchestration."""
+"""The label that selects the containers of an orchestration."""
 
 _HOST: Final = "host.docker.internal"
 _CLIENT_VARIABLES: Final = (
@@ -89,10 +89,3 @@ def bridge_address() -> str | None:
         if isinstance(subnet, ipaddress.IPv4Network):
             return str(network.get("Gateway") or subnet[1])
     return None
-
-
-def remove_containers(stack_id: str) -> None:
-    """Remove every container of a stack, those that nothing waits for included."""
-    ids = docker("ps", "--all", "--quiet", f"--filter=label={STACK_LABEL}={stack_id}").stdout.split()
-    if ids:
-        docker("rm", "--force", "--volumes", *ids)

@@ -27,6 +27,7 @@ from background_jobs.local_stack.process_runner import ProcessContainers, Proces
 from background_jobs.local_stack.processes import STACK_ID, end_all, start_watchdog
 from background_jobs.local_stack.request_guard import LOCAL_HOSTS, RequestGuard
 from background_jobs.local_stack.stack_check import StackCheck
+from background_jobs.local_stack.stream_mappings import load_functions_of_streams
 from background_jobs.local_stack.substitutions import substitute
 from background_jobs.local_stack.variables import REGION, client_variables, emulator_settings
 from background_jobs.settings import Settings
@@ -167,6 +168,7 @@ def _deploy(port: int, options: ServerOptions) -> None:
         from background_jobs.local_stack.deployment import deploy
 
         settings = deploy(boto3.Session(region_name=REGION), ACCOUNT)
+        threading.Thread(target=load_functions_of_streams, daemon=True).start()
         with socket.create_server(("127.0.0.1", options.api_port), backlog=256) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             update = {"api_url": url, "job_names": _wait_for_job_names(options.folder)}

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import ClassVar, Final, Self
 
 from background_jobs.core.errors import BackgroundJobsError
-from background_jobs.local_stack.docker_launcher import remove_containers
+from background_jobs.local_stack.docker_containers import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.jobs_main import JobsMain
 from background_jobs.local_stack.processes import STACK_ID, STACK_PROJECT, end_all
