@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -59,6 +60,13 @@ class ForkingLauncher(ProcessLauncher):
         with self._lock:
             forked = self._fork(inherit_packages() | dict(variables), log)
         return forked or super().start(name, variables, options, log)
+
+    def close(self) -> None:
+        """End the server; containers run on."""
+        with self._lock:
+            if self._server is not None:
+                self._server.end()
+            self._server = None
 
     def _fork(self, variables: dict[str, str], log: Path) -> "ForkedProcess | None":
         server = self._find_server(_common_variables(variables))
@@ -145,16 +153,18 @@ class ForkServer:
         return ForkedProcess(json.loads(self._lines.readline())["pid"])
 
     def end(self) -> None:
-        """End it; its containers are not its children."""
+        """End it, and what its main started; its containers are not its children."""
         with suppress(OSError):
             self._lines.close()
         self._channel.close()
-        threading.Thread(target=self._kill_after_a_while, daemon=True).start()
+        self._kill()
 
     def _load(self) -> LoadedMain | None:
         if self._loaded is None:
             with suppress(OSError, ValueError):
                 self._loaded = self._forget_what_changed(LoadedMain(**json.loads(self._lines.readline())))
+            if self._loaded is None or self._loaded.reason:
+                threading.Thread(target=self._kill_after_its_end, daemon=True).start()
         return self._loaded
 
     def _forget_what_changed(self, loaded: LoadedMain) -> LoadedMain:
@@ -163,9 +173,12 @@ class ForkServer:
         files = {path: [] if found and found[0] >= began else found for path, found in loaded.files.items()}
         return replace(loaded, files=files)
 
-    def _kill_after_a_while(self) -> None:
-        with suppress(Exception):
+    def _kill_after_its_end(self) -> None:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_SECONDS)
+        self._kill()
+
+    def _kill(self) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
