@@ -76,7 +76,7 @@ def _start_containers(before: str) -> float:
 def _run_one(service: OrchestrationService) -> float:
     orchestration = service.kick_off_job("first_line", [{}])
     successes, _ = service.get_job_results(orchestration.id, timeout=600)
-    return float(successes[0].result)  # type: ignore[arg-type]
+    return float(successes[0].result)
 
 
 if __name__ == "__main__":

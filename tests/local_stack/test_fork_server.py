@@ -102,6 +102,20 @@ def test_jobs_are_loaded_before_the_first_container_comes(team: Team) -> None:
     assert team.loads == 1
 
 
+def test_the_jobs_that_were_loaded_are_named(team: Team) -> None:
+    """So the stack need not load them once more to know their names."""
+    team.write_main()
+    team.containers.prepare()
+    assert team.containers.find_job_names() == ["nothing"]
+    assert team.loads == 1
+
+
+def test_jobs_that_cannot_be_loaded_are_not_named(team: Team) -> None:
+    team.write_main(before="raise SystemExit('no such database')")
+    team.containers.prepare()
+    assert team.containers.find_job_names() is None
+
+
 def test_a_forked_container_has_what_a_process_of_its_own_has(team: Team) -> None:
     team.write_main(
         before="import os; os.environ['SET_WHILE_LOADED'] = 'yes'",

@@ -39,6 +39,10 @@ class DockerLauncher:
     def prepare(self, shared: Mapping[str, str]) -> None:
         """Do nothing."""
 
+    def find_job_names(self) -> Sequence[str] | None:
+        """Return None: nothing is loaded beforehand."""
+        return None
+
     def start(
         self, name: str, variables: Mapping[str, str], options: Mapping[str, object], log: Path
     ) -> "subprocess.Popen[bytes]":

@@ -53,6 +53,11 @@ class ForkingLauncher(ProcessLauncher):
         with self._lock:
             self._start_server(_common_variables(inherit_packages() | dict(shared)))
 
+    def find_job_names(self) -> Sequence[str] | None:
+        """Return the jobs of the main, once it was loaded; None where that failed."""
+        with self._lock:
+            return None if self._server is None else self._server.find_job_names()
+
     def start(
         self, name: str, variables: Mapping[str, str], options: Mapping[str, object], log: Path
     ) -> ChildProcess:
@@ -133,6 +138,11 @@ class ForkServer:
         """Tell whether it has loaded all files as they are now; False where it has ended without a word."""
         loaded = self._load()
         return loaded is not None and all(stamp(path) == found for path, found in loaded.files.items())
+
+    def find_job_names(self) -> Sequence[str] | None:
+        """Return the jobs that it has loaded; None where it has ended without a word."""
+        loaded = self._load()
+        return None if loaded is None else loaded.job_names
 
     def find_reason_not_to_fork(self, variables: Mapping[str, str]) -> str:
         """Return why a container with *variables* cannot be a fork of it; empty where it can."""

@@ -36,6 +36,9 @@ class Launcher(Protocol):
     def prepare(self, shared: Mapping[str, str]) -> None:
         """Get ready in the background; *shared* are variables that every container has."""
 
+    def find_job_names(self) -> Sequence[str] | None:
+        """Return the jobs of a main that was loaded to get ready; None where none was, or it failed."""
+
     def start(
         self, name: str, variables: Mapping[str, str], options: Mapping[str, object], log: Path
     ) -> ChildProcess:
@@ -55,6 +58,10 @@ class ProcessLauncher:
 
     def prepare(self, shared: Mapping[str, str]) -> None:
         """Do nothing."""
+
+    def find_job_names(self) -> Sequence[str] | None:
+        """Return None: nothing is loaded beforehand."""
+        return None
 
     def start(
         self, name: str, variables: Mapping[str, str], options: Mapping[str, object], log: Path

@@ -8,7 +8,7 @@ methods have the names of Docker's client, because the emulator calls them.
 import signal
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -137,6 +137,10 @@ class ProcessContainers:
     def prepare(self) -> None:
         """Get ready for containers, whose own variables are not known yet."""
         self._launcher.prepare(self._shared)
+
+    def find_job_names(self) -> Sequence[str] | None:
+        """Return the jobs of the main once it was loaded to get ready; None where it was not."""
+        return self._launcher.find_job_names()
 
     def _attend(self, container: ProcessContainer, process: ChildProcess) -> None:
         code = process.wait()

@@ -37,6 +37,7 @@ ACCOUNT: Final = "000000000000"
 READY: Final = "ready.json"
 FAILED: Final = "failed.txt"
 JOBS: Final = "jobs.json"
+LOADED: Final = "loaded.json"
 _POLL_SECONDS: Final = 0.02
 _log = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ def main(options: ServerOptions) -> None:
     try:
         with adopting_orphans():
             containers.prepare()
+            threading.Thread(target=_publish_loaded, args=(containers, options.folder), daemon=True).start()
             asyncio.run(_serve(listeners, options, runner))
     finally:
         runner.stop_all()
@@ -186,6 +188,11 @@ def _wait_for_job_names(folder: Path) -> tuple[str, ...]:
     while not (folder / JOBS).exists():
         time.sleep(_POLL_SECONDS)
     return tuple(json.loads((folder / JOBS).read_text()))
+
+
+def _publish_loaded(containers: ProcessContainers, folder: Path) -> None:
+    """Tell whoever started the stack which jobs were loaded for the containers; null where none were."""
+    _publish(folder / LOADED, json.dumps(containers.find_job_names()))
 
 
 def publish_job_names(folder: Path, names: Sequence[str]) -> None:

@@ -41,16 +41,13 @@ class SideBySide:
 
 def load_functions_of_streams() -> None:
     """Start a worker of each function that follows a stream, and wait until they have loaded."""
-    from ministack.core.lambda_runtime import acquire_worker, ensure_spawned, release_worker
+    from ministack.core.lambda_runtime import ensure_spawned, get_or_create_worker
     from ministack.services import lambda_svc
 
     def load(mapping: Mapping) -> None:
         function, config = lambda_svc._get_func_record_for_qualifier(mapping[2]["FunctionName"], None)
-        worker, _ = acquire_worker(config["FunctionName"], config, function["code_zip"])
-        try:
-            ensure_spawned(worker)
-        finally:
-            release_worker(worker)
+        # It counts as free, so that a record that comes meanwhile waits for it and starts no other.
+        ensure_spawned(get_or_create_worker(config["FunctionName"], config, function["code_zip"]))
 
     threads = [threading.Thread(target=load, args=[mapping]) for mapping in lambda_svc._iter_all_esms()]
     for thread in threads:

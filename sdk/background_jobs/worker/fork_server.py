@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn, TextIO
 
 from background_jobs.aws import clients
+from background_jobs.jobs import Jobs
 from background_jobs.worker.fork_safety import find_reason_not_to_share
 from background_jobs.worker.inner_process import flush_output
 
@@ -40,6 +41,7 @@ class LoadedMain:
 
     reason: str
     """What the main did that forks cannot share; empty where it can be forked."""
+    job_names: list[str]
     files: dict[str, list[int] | None]
     """The stamp of each file that was loaded."""
     variables: dict[str, str | None]
@@ -89,10 +91,14 @@ def _find_server() -> _Server | None:
     return _Server(socket.socket(fileno=descriptor), _started_with())
 
 
-def serve_containers() -> None:
-    """Fork containers for as long as the stack asks, if this process is there for that; return in each."""
+def serve_containers(jobs: Jobs) -> None:
+    """Fork containers for as long as the stack asks, if this process is there for that; return in each.
+
+    Raises InvalidJob.
+    """
     if _server is None:
         return
+    jobs.read_annotations()
     channel, started_with = _server
     os.environ.__class__ = os._Environ  # noqa: SLF001
     reason = find_reason_not_to_share(channel.fileno())
@@ -101,7 +107,7 @@ def serve_containers() -> None:
     flush_output()
     changes = _Changes.between(started_with, os.environ)
     with channel, channel.makefile("rw", encoding="utf-8") as lines:
-        _send(lines, asdict(LoadedMain(reason, dict(_loaded_files()), _read)))
+        _send(lines, asdict(LoadedMain(reason, list(jobs.names), dict(_loaded_files()), _read)))
         if reason:
             _end()
         # What is loaded is shared with every container as long as none of them looks for garbage in it.

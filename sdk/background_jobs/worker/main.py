@@ -35,7 +35,7 @@ def run_e11_job(jobs: Iterable[object]) -> None:
         print(json.dumps({"job_names": registered.names}))  # noqa: T201 -- the stack reads it
         return
     handover = receive_handover()
-    serve_containers()
+    serve_containers(registered)
     if handover is None and not hold_share():
         return
     container, settings = ContainerSettings.from_env(), Settings.from_env()
