@@ -262,6 +262,8 @@ def test_containers_go_on_where_their_server_was_killed(team: Team) -> None:
 
     assert "runs" in team.run(JOB_ID="ends")
 
+    loads = [team.loads for _ in range(2) if team.run(JOB_ID="ends")]
+    assert loads == [3, 3]  # by the server, the container after its end, and another server
     assert waiting.status == "running"
     waiting.remove(force=True)
 

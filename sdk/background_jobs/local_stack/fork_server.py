@@ -69,9 +69,7 @@ class ForkingLauncher(ProcessLauncher):
     def close(self) -> None:
         """End the server; containers run on."""
         with self._lock:
-            if self._server is not None:
-                self._server.end()
-            self._server = None
+            self._end_server()
 
     def _fork(self, variables: dict[str, str], log: Path) -> "ForkedProcess | None":
         server = self._find_server(_common_variables(variables))
@@ -81,7 +79,8 @@ class ForkingLauncher(ProcessLauncher):
         try:
             return server.fork(variables, log)
         except (OSError, ValueError) as gone:
-            self._report(f"is gone ({gone})")
+            _log.warning("Another process loads the jobs, for the one that had is gone: %r", gone)
+            self._end_server()
             return None
 
     def _find_server(self, variables: Mapping[str, str]) -> "ForkServer":
@@ -91,11 +90,15 @@ class ForkingLauncher(ProcessLauncher):
         return server
 
     def _start_server(self, variables: Mapping[str, str]) -> "ForkServer":
-        if self._server is not None:
-            self._server.end()
+        self._end_server()
         self._reported = ""
         self._server = ForkServer(self._command, variables, self._folder / "fork-server.log")
         return self._server
+
+    def _end_server(self) -> None:
+        if self._server is not None:
+            self._server.end()
+        self._server = None
 
     def _report(self, reason: str) -> None:
         if reason != self._reported:

@@ -124,7 +124,7 @@ def serve_containers(jobs: Jobs) -> None:
 
 
 def _fork() -> int:
-    """Fork a process whose parent is the stack; return its id, and 0 in itself.
+    """Fork a process with a session of its own, whose parent is the stack; return its id, and 0 in itself.
 
     The process in between ends at once, and the stack adopts the orphan.
     """
@@ -136,17 +136,18 @@ def _fork() -> int:
             return int(answer.read())
     os.close(reader)
     try:
-        if (pid := os.fork()) == 0:
-            os.close(writer)
-            return 0
-        os.write(writer, b"%d" % pid)
+        if os.fork():
+            os._exit(0)
+        # Before anybody knows of it: signals go to its process group.
+        os.setsid()
+        os.write(writer, b"%d" % os.getpid())
+        os.close(writer)
     except OSError:  # the stack sees that the answer is missing
         os._exit(1)
-    os._exit(0)
+    return 0
 
 
 def _become_container(log: str, variables: Mapping[str, str]) -> None:
-    os.setsid()
     output = os.open(log, os.O_WRONLY | os.O_APPEND)
     for number in (1, 2):
         os.dup2(output, number)
