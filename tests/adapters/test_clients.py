@@ -111,8 +111,10 @@ def test_the_models_of_aws_are_read_once(monkeypatch: pytest.MonkeyPatch) -> Non
     load_file = JSONFileLoader.load_file
 
     def note(loader: JSONFileLoader, path: str) -> object:
-        read.append(path)
-        return load_file(loader, path)
+        document: object = load_file(loader, path)
+        if document is not None:
+            read.append(path)
+        return document
 
     monkeypatch.setattr(JSONFileLoader, "load_file", note)
     clients._model_loader.cache_clear()

@@ -82,8 +82,10 @@ def _session_with_loaded_models() -> Any:  # noqa: ANN401 -- botocore has no typ
     """Return a session of its own, as variables may have changed, that reads no model of AWS twice."""
     import botocore.session
 
-    session = botocore.session.get_session()
-    session.register_component("data_loader", _model_loader())
+    session, loader = botocore.session.get_session(), _model_loader()
+    # Each session of boto3 adds its own folder.
+    loader.search_paths[:] = dict.fromkeys(loader.search_paths)
+    session.register_component("data_loader", loader)
     return session
 
 
