@@ -223,10 +223,11 @@ def test_a_file_that_is_spoilt_by_an_edit_fails_its_containers_until_it_is_mende
         "import multiprocessing; lock = multiprocessing.Lock()",
         "import tempfile; folder = tempfile.TemporaryDirectory()",
         "import os; customer = os.environ.get('ORCHESTRATION_ID')",
+        "import socket\ntry: socket.create_connection(('127.0.0.1', 9)).close()\nexcept OSError: pass",
     ],
 )
 def test_what_containers_could_not_each_have_to_themselves_is_loaded_by_each(team: Team, before: str) -> None:
-    """A position in a file, a helper, a lock or a folder would be shared, and an id that was read be none."""
+    """A position in a file, a helper, a lock or a folder would be shared, and what was asked for be old."""
     team.write_main(
         before=f"from background_jobs import run_e11_job\nimport os\nmine = os.getpid()\n{before}\n",
         after="print(mine == os.getpid(), vars().get('customer'))",

@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple, NoReturn, TextIO
 
 from background_jobs.aws import clients
 from background_jobs.jobs import Jobs
+from background_jobs.worker import loading_notes
 from background_jobs.worker.fork_safety import find_reason_not_to_share
 from background_jobs.worker.inner_process import flush_output
 
@@ -57,37 +58,21 @@ def stamp(path: str) -> list[int] | None:
     return [found.st_mtime_ns, found.st_size, found.st_ino]
 
 
-class _RecordedVariables(os._Environ):  # type: ignore[type-arg] # noqa: SLF001 -- there is no public name
-    """The variables of this process, which note what is read from them."""
-
-    def __getitem__(self, name: str) -> str:
-        try:
-            value: str = super().__getitem__(name)
-        except KeyError:
-            _read.setdefault(name, None)
-            raise
-        _read.setdefault(name, value)
-        return value
-
-
 class _Server(NamedTuple):
     channel: socket.socket
     variables: dict[str, str]
     """Those with which the process was started."""
 
 
-_read: Final[dict[str, str | None]] = {}
-
-
 def _find_server() -> _Server | None:
-    """Return the socket of a fork server, and begin to note what is read from the variables."""
+    """Return the socket of a fork server, and begin to note what the main takes from outside."""
     text = os.environ.pop(FORK_SERVER, None)
     if text is None:
         return None
     descriptor, parent = map(int, text.split())
     if parent != os.getppid():  # a process that the main started
         return None
-    os.environ.__class__ = _RecordedVariables
+    loading_notes.begin()
     return _Server(socket.socket(fileno=descriptor), _started_with())
 
 
@@ -98,29 +83,41 @@ def serve_containers(jobs: Jobs) -> None:
     """
     if _server is None:
         return
+    loading_notes.end()
     jobs.read_annotations()
     channel, started_with = _server
-    os.environ.__class__ = os._Environ  # noqa: SLF001
-    reason = find_reason_not_to_share(channel.fileno())
+    loaded = _describe_loaded(jobs, channel)
+    changes = _Changes.between(started_with, os.environ)
+    with channel, channel.makefile("rw", encoding="utf-8") as lines:
+        _send(lines, asdict(loaded))
+        if loaded.reason:
+            _end()
+        request = _fork_for_requests(lines)
+    _become_container(request["log"], changes.apply(request["variables"]))
+
+
+def _describe_loaded(jobs: Jobs, channel: socket.socket) -> LoadedMain:
+    """Return what was loaded; where it can be forked, the clients of containers are then loaded, too."""
+    # It may answer otherwise when a container comes, and a stack that is being deployed certainly will.
+    called = "called another process" if loading_notes.connections else ""
+    reason = called or find_reason_not_to_share(channel.fileno())
     if not reason:
         clients.make_to_be_forked()
     flush_output()
-    changes = _Changes.between(started_with, os.environ)
-    with channel, channel.makefile("rw", encoding="utf-8") as lines:
-        _send(lines, asdict(LoadedMain(reason, list(jobs.names), dict(_loaded_files()), _read)))
-        if reason:
-            _end()
-        # What is loaded is shared with every container as long as none of them looks for garbage in it.
-        gc.collect()
-        gc.freeze()
-        for line in lines:
-            request = json.loads(line)
-            if (pid := _fork()) == 0:
-                break
-            _send(lines, {"pid": pid})
-        else:
-            os._exit(0)
-    _become_container(request["log"], changes.apply(request["variables"]))
+    return LoadedMain(reason, list(jobs.names), dict(_loaded_files()), loading_notes.variables)
+
+
+def _fork_for_requests(lines: TextIO) -> dict[str, Any]:
+    """Fork a process for each request, and return the request in it; the server itself ends with the stack."""
+    # What is loaded is shared with every container as long as none of them looks for garbage in it.
+    gc.collect()
+    gc.freeze()
+    for line in lines:
+        if (pid := _fork()) == 0:
+            request: dict[str, Any] = json.loads(line)
+            return request
+        _send(lines, {"pid": pid})
+    os._exit(0)
 
 
 def _fork() -> int:
