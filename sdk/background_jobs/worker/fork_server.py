@@ -108,7 +108,7 @@ def _describe_loaded(jobs: Jobs, channel: socket.socket) -> LoadedMain:
 
 
 def _fork_for_requests(lines: TextIO) -> dict[str, Any]:
-    """Fork a process for each request, and return the request in it; the server itself ends with the stack."""
+    """Fork a process for each request, and return the request in it; the server ends with the stack."""
     # What is loaded is shared with every container as long as none of them looks for garbage in it.
     gc.collect()
     gc.freeze()
