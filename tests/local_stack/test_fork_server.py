@@ -77,8 +77,11 @@ def read_log(container: ProcessContainer) -> str:
     return logged.decode()
 
 
-def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if is_running(child.pid)]
+def processes_of(team: Team) -> list[psutil.Process]:
+    """Return the server and the containers; other tests of this process may have children, too."""
+    main = str(team.folder / "main.py")
+    running = [child for child in psutil.Process().children() if is_running(child.pid)]
+    return [child for child in running if main in child.cmdline()]
 
 
 def follow(container: ProcessContainer, line: str) -> None:
@@ -135,7 +138,7 @@ def test_a_forked_container_has_what_a_process_of_its_own_has(team: Team) -> Non
     assert {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "BACKGROUND_JOBS_FORK_SERVER"}.isdisjoint(variables)
     assert (leads_session, parent, folder) == (True, os.getpid(), str(team.folder))
     assert len(descriptors) == 4  # the standard ones, and the one that reads the folder
-    (process,) = [child for child in children() if "JOB_ID" in child.environ()]
+    (process,) = [child for child in processes_of(team) if "JOB_ID" in child.environ()]
     assert process.environ() == variables
     container.remove(force=True)
     assert container.wait() == {"StatusCode": 128 + signal.SIGKILL}
@@ -257,7 +260,7 @@ def test_containers_go_on_where_their_server_was_killed(team: Team) -> None:
     )
     waiting = team.start(JOB_ID="waits")
     follow(waiting, "runs")
-    (server,) = [child for child in children() if "JOB_ID" not in child.environ()]
+    (server,) = [child for child in processes_of(team) if "JOB_ID" not in child.environ()]
     server.kill()
     until(lambda: not is_running(server.pid))
 

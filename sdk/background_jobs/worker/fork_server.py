@@ -32,6 +32,8 @@ FORK_SERVER: Final = "BACKGROUND_JOBS_FORK_SERVER"
 Spaces follow, for the variables of a container are written over those with which its process was started.
 """
 _PROC: Final = Path("/proc/self")
+_ADOPTION_SECONDS: Final = 0.0005
+"""How long a process waits before it looks again whether its parent has ended."""
 _ENV_START: Final = 47
 """Where /proc/self/stat says, after the name of the program, at which address the variables begin."""
 
@@ -132,9 +134,12 @@ def _fork() -> int:
         with open(reader, "rb") as answer:  # noqa: PTH123 -- a descriptor
             return int(answer.read())
     os.close(reader)
+    between = os.getpid()
     try:
         if os.fork():
             os._exit(0)
+        while os.getppid() == between:
+            time.sleep(_ADOPTION_SECONDS)
         # Before anybody knows of it: signals go to its process group.
         os.setsid()
         os.write(writer, b"%d" % os.getpid())
