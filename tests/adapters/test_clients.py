@@ -3,6 +3,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from botocore.retries.standard import ExponentialBackoff
 
 from background_jobs import OrchestrationService, ServiceUnreachable
@@ -91,3 +92,35 @@ def test_an_endpoint_that_dies_at_a_call_is_explained(settings: Settings, name: 
     """An error of botocore's own says nothing of what to do, and callers do not expect it."""
     with pytest.raises(ServiceUnreachable, match="Check AWS_ENDPOINT_URL"):
         CALLS[name](settings)
+
+
+def test_a_client_that_was_used_is_not_that_of_a_fork() -> None:
+    """Both would have its connections, and read each other's answers."""
+    clients.make_to_be_forked()
+    unused = clients._made_to_be_forked["dynamodb"]
+
+    assert clients.dynamodb() is unused
+
+    clients._client.cache_clear()  # as in the child of a fork
+    assert clients.dynamodb() is not unused
+
+
+def test_the_models_of_aws_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take longer than all else of a client."""
+    read: list[str] = []
+    load_file = JSONFileLoader.load_file
+
+    def note(loader: JSONFileLoader, path: str) -> object:
+        document: object = load_file(loader, path)
+        if document is not None:
+            read.append(path)
+        return document
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", note)
+    clients._model_loader.cache_clear()
+    for _ in range(2):
+        clients.dynamodb()
+        clients.s3()
+        clients._client.cache_clear()
+    assert any(path.endswith("endpoints") for path in read)
+    assert len(read) == len(set(read))

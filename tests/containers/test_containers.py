@@ -10,7 +10,8 @@ from background_jobs import Cancellation, Orchestration, OrchestrationService
 from background_jobs.aws.stores import Stores
 from background_jobs.core.events import ContainerStarted
 from background_jobs.local_stack import InvalidJobsImage, LocalStack
-from background_jobs.local_stack.docker_launcher import ORCHESTRATION_LABEL, STACK_LABEL
+from background_jobs.local_stack.docker_containers import STACK_LABEL
+from background_jobs.local_stack.docker_launcher import ORCHESTRATION_LABEL
 from tests.containers.conftest import MEMORY_MIB
 from tests.offline import become_caller, until
 

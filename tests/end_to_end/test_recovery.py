@@ -16,7 +16,7 @@ import pytest
 from background_jobs import Cancellation, Failure, Orchestration, OrchestrationService, Retry
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import differences
-from background_jobs.core.events import ContainerStarted
+from background_jobs.core.events import ContainerStarted, ShareDelayed
 from background_jobs.core.ids import execution_name
 from background_jobs.local_stack import LocalStack
 from tests.offline import containers, until
@@ -276,10 +276,19 @@ def test_a_service_that_is_not_deployed_ends_in_failures_that_say_so(
 ) -> None:
     # given a caller that does not know the names of the services
     service = OrchestrationService(stack.settings.model_copy(update={"service_names": ()}))
-    orchestration = service.kick_off_job("total", [{"values": []}], service="nobody", timeout=3)
+    orchestration = service.kick_off_job("total", [{"values": []}], service="nobody")
     started = stores.event_log.read_started(orchestration.id)
     assert started.service == "nobody"
+
+    # when it is cancelled while it waits for its next launch
+    until(
+        lambda: any(
+            isinstance(event, ShareDelayed) for event in stores.event_log.read_orchestration(orchestration.id)
+        )
+    )
     orchestration.cancel("it can never be launched")
+
+    # then
     (failure,) = read_failures(service, orchestration)
     assert failure.error.type == "Cancelled"
 

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from background_jobs.local_stack.substitutions import EMULATOR_NAMES, EMULATOR_VERSION
+from background_jobs.local_stack.substitutions import EMULATOR_NAMES, EMULATOR_VERSION, EXECUTION_START_PAUSE
 
 
 def test_the_emulator_is_the_version_that_was_measured() -> None:
@@ -41,6 +41,9 @@ def test_every_name_that_we_touch_is_there(module: str, name: str) -> None:
         ("lambda_svc", "_execution_record_for_config", ["func", "config"]),
         ("lambda_svc", "invoke_async_with_retry", ["func", "event"]),
         ("ecs", "_build_run_kwargs", ["cdef", "td", "env"]),
+        ("lambda_svc", "_poll_dynamodb_streams", []),
+        ("lambda_svc", "_iter_all_esms", []),
+        ("lambda_svc", "_get_func_record_for_qualifier", ["name", "qualifier"]),
     ],
 )
 def test_what_we_replace_or_call_takes_the_same_arguments(
@@ -57,6 +60,11 @@ def test_what_we_replace_or_call_takes_the_same_arguments(
         ("stepfunctions", "_run_map_items", "_run_distributed_map("),
         ("stepfunctions", "_run_distributed_map", '"MaxConcurrency"'),
         ("lambda_svc", "_poll_dynamodb_streams", "_execute_function("),
+        ("lambda_svc", "_poll_dynamodb_streams", "in _iter_all_esms()"),
+        ("lambda_svc", "_poll_loop", "_poll_dynamodb_streams()"),
+        ("lambda_svc", "_execute_function_warm", "acquire_worker(func_name, config, code_zip"),
+        ("stepfunctions", "_run_execution", f"time.sleep({EXECUTION_START_PAUSE})"),
+        ("ecs", "_describe_tasks", "_maybe_mark_stopped("),
         ("ecs", "_run_docker_container", "containers.run("),
         ("ecs", "_start_task_worker", "_build_run_kwargs("),
         ("ecs", "_maybe_mark_stopped", "containers.get("),

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from background_jobs.local_stack.process_runner import ProcessContainer, ProcessContainers, ProcessLauncher
+from background_jobs.local_stack.launchers import ProcessLauncher
+from background_jobs.local_stack.process_runner import ProcessContainer, ProcessContainers
 from tests.offline import is_running
 
 Make = Callable[..., ProcessContainers]

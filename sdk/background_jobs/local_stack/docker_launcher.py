@@ -5,36 +5,53 @@ import json
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from background_jobs.core.containers.variables import ORCHESTRATION_ID
+from background_jobs.local_stack.docker_containers import STACK_LABEL
 from background_jobs.local_stack.jobs_image import docker
+from background_jobs.local_stack.launchers import ChildProcess, inherit, start_command
 
-STACK_LABEL: Final = "background-jobs.stack"
 ORCHESTRATION_LABEL: Final = "background-jobs.orchestration"
-"""The labels that select the containers of a stack and of an orchestration."""
+"""The label that selects the containers of an orchestration."""
 
 _HOST: Final = "host.docker.internal"
+_CLIENT_VARIABLES: Final = (
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_HOST",
+    "DOCKER_TLS_VERIFY",
+)
 
 
 class DockerLauncher:
     """Runs every container from *image*, as its task definition says."""
 
     host: Final = _HOST
-    inherited_variables: Final = (
-        "DOCKER_CERT_PATH",
-        "DOCKER_CONFIG",
-        "DOCKER_CONTEXT",
-        "DOCKER_HOST",
-        "DOCKER_TLS_VERIFY",
-    )
 
     def __init__(self, image: str, stack_id: str, memory_mib: int | None = None) -> None:
         self._image = image
         self._stack_id = stack_id
         self._memory = f"{memory_mib}m" if memory_mib else None
 
-    def command(
+    def prepare(self, shared: Mapping[str, str]) -> None:
+        """Do nothing."""
+
+    def find_job_names(self) -> Sequence[str] | None:
+        """Return None: nothing is loaded beforehand."""
+        return None
+
+    def start(
+        self, name: str, variables: Mapping[str, str], options: Mapping[str, object], log: Path
+    ) -> "subprocess.Popen[bytes]":
+        """Start the client that runs a container, and ends with it."""
+        return start_command(
+            self._command(name, variables, options), inherit(*_CLIENT_VARIABLES) | dict(variables), log
+        )
+
+    def _command(
         self, name: str, variables: Mapping[str, str], options: Mapping[str, object]
     ) -> Sequence[str]:
         """Return the command of a container; it takes the values of *variables* from its own."""
@@ -58,7 +75,7 @@ class DockerLauncher:
             self._image,
         ]
 
-    def signal(self, process: "subprocess.Popen[bytes]", name: str, number: int) -> None:
+    def signal(self, process: ChildProcess, name: str, number: int) -> None:
         """Send a signal to the container; one that has ended is left alone."""
         # A client that was itself killed may have left its container running.
         if process.returncode is None or process.returncode < 0:
@@ -76,10 +93,3 @@ def bridge_address() -> str | None:
         if isinstance(subnet, ipaddress.IPv4Network):
             return str(network.get("Gateway") or subnet[1])
     return None
-
-
-def remove_containers(stack_id: str) -> None:
-    """Remove every container of a stack, those that nothing waits for included."""
-    ids = docker("ps", "--all", "--quiet", f"--filter=label={STACK_LABEL}={stack_id}").stdout.split()
-    if ids:
-        docker("rm", "--force", "--volumes", *ids)

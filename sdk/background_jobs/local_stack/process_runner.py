@@ -5,71 +5,23 @@ container's variables and a session of its own; its output is in a file, and its
 methods have the names of Docker's client, because the emulator calls them.
 """
 
-import os
 import signal
-import subprocess
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-from background_jobs.local_stack.processes import LOG, STACK_ID, STACK_PROJECT, kill_container
+from background_jobs.local_stack.launchers import ChildProcess, Launcher
+from background_jobs.local_stack.processes import LOG, kill_container
 
-_INHERITED: Final = (STACK_ID, STACK_PROJECT, "HOME", "PATH")
 _POLL_SECONDS: Final = 0.05
-
-
-class Launcher(Protocol):
-    """The way in which a container becomes a child process."""
-
-    @property
-    def host(self) -> str:
-        """Return the name under which its containers find this machine."""
-
-    @property
-    def inherited_variables(self) -> Sequence[str]:
-        """Return the variables of this process that the command needs beside the container's own."""
-
-    def command(
-        self, name: str, variables: Mapping[str, str], options: Mapping[str, object]
-    ) -> Sequence[str]:
-        """Return the command that is the container *name*; *options* are those of a Docker client."""
-
-    def signal(self, process: "subprocess.Popen[bytes]", name: str, number: int) -> None:
-        """Send a signal to all that runs in the container; harmless once nothing does."""
-
-
-class ProcessLauncher:
-    """Runs the jobs' main as it is."""
-
-    host: Final = "127.0.0.1"
-    inherited_variables: Final = ("LANG", "LC_ALL", "PYTHONPATH", "TMPDIR", "VIRTUAL_ENV")
-    """Variables that say where packages and temporary files are; an image would have its own."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self._command = list(command)
-
-    def command(
-        self, name: str, variables: Mapping[str, str], options: Mapping[str, object]
-    ) -> Sequence[str]:
-        """Return the jobs' main; limits are not applied."""
-        del name, variables, options
-        return self._command
-
-    def signal(self, process: "subprocess.Popen[bytes]", name: str, number: int) -> None:
-        """Send a signal to the process group, which outlives its leader if the job left children behind."""
-        del name
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            return
 
 
 class ProcessContainer:
     """One child process, seen as a container."""
 
-    def __init__(self, launcher: Launcher, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    def __init__(self, launcher: Launcher, process: ChildProcess, log: Path) -> None:
         self.id = uuid.uuid4().hex
         self.name = log.stem
         self.attrs: dict[str, object] = {"NetworkSettings": {"Networks": {}}}
@@ -156,15 +108,7 @@ class ProcessContainers:
         variables = self._variables(variables, log)
         self._free.acquire()
         try:
-            with log.open("wb") as output:
-                process = subprocess.Popen(
-                    self._launcher.command(name, variables, options),
-                    env=self._read_inherited() | variables,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+            process = self._launcher.start(name, variables, options, log)
         except BaseException:
             self._free.release()
             raise
@@ -181,10 +125,6 @@ class ProcessContainers:
         """Return the containers that still run."""
         return [container for container in self._containers.values() if not container.ended.is_set()]
 
-    def _read_inherited(self) -> dict[str, str]:
-        names = (*_INHERITED, *self._launcher.inherited_variables)
-        return {name: os.environ[name] for name in names if name in os.environ}
-
     def _variables(self, variables: Mapping[str, str], log: Path) -> dict[str, str]:
         own = {
             name: value
@@ -194,7 +134,15 @@ class ProcessContainers:
         }
         return own | self._shared | {LOG: str(log)}
 
-    def _attend(self, container: ProcessContainer, process: "subprocess.Popen[bytes]") -> None:
+    def prepare(self) -> None:
+        """Get ready for containers, whose own variables are not known yet."""
+        self._launcher.prepare(self._shared)
+
+    def find_job_names(self) -> Sequence[str] | None:
+        """Return the jobs of the main once it was loaded to get ready; None where it was not."""
+        return self._launcher.find_job_names()
+
+    def _attend(self, container: ProcessContainer, process: ChildProcess) -> None:
         code = process.wait()
         # A real container ends with its first process, and so do the processes that this one started.
         container.remove(force=True)

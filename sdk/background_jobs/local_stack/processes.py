@@ -91,7 +91,7 @@ def _watch() -> None:
     stack_id = os.environ[STACK_ID]
     end_all(stack_id)
     if "in_docker" in sys.argv and shutil.which("docker"):
-        from background_jobs.local_stack.docker_launcher import remove_containers
+        from background_jobs.local_stack.docker_containers import remove_containers
 
         remove_containers(stack_id)
 

@@ -9,7 +9,7 @@ from typing import Self
 import psutil
 from pydantic import BaseModel, ValidationError
 
-from background_jobs.local_stack.docker_launcher import remove_containers
+from background_jobs.local_stack.docker_containers import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.processes import (
     STACK_ID,

@@ -21,15 +21,13 @@ from pydantic import BaseModel
 
 from background_jobs.local_stack.call_counter import CallCounter
 from background_jobs.local_stack.docker_launcher import DockerLauncher, bridge_address
-from background_jobs.local_stack.process_runner import (
-    Launcher,
-    ProcessContainers,
-    ProcessLauncher,
-    ProcessRunner,
-)
+from background_jobs.local_stack.fork_server import ForkingLauncher
+from background_jobs.local_stack.launchers import Launcher, ProcessLauncher
+from background_jobs.local_stack.process_runner import ProcessContainers, ProcessRunner
 from background_jobs.local_stack.processes import STACK_ID, end_all, start_watchdog
 from background_jobs.local_stack.request_guard import LOCAL_HOSTS, RequestGuard
 from background_jobs.local_stack.stack_check import StackCheck
+from background_jobs.local_stack.stream_mappings import load_functions_of_streams
 from background_jobs.local_stack.substitutions import substitute
 from background_jobs.local_stack.variables import REGION, client_variables, emulator_settings
 from background_jobs.settings import Settings
@@ -39,6 +37,7 @@ ACCOUNT: Final = "000000000000"
 READY: Final = "ready.json"
 FAILED: Final = "failed.txt"
 JOBS: Final = "jobs.json"
+LOADED: Final = "loaded.json"
 _POLL_SECONDS: Final = 0.02
 _log = logging.getLogger(__name__)
 
@@ -88,6 +87,8 @@ def main(options: ServerOptions) -> None:
     runner = ProcessRunner(containers)
     try:
         with adopting_orphans():
+            containers.prepare()
+            threading.Thread(target=_publish_loaded, args=(containers, options.folder), daemon=True).start()
             asyncio.run(_serve(listeners, options, runner))
     finally:
         runner.stop_all()
@@ -100,7 +101,9 @@ def main(options: ServerOptions) -> None:
 def _launcher(options: ServerOptions) -> Launcher:
     if options.image:
         return DockerLauncher(options.image, os.environ[STACK_ID], options.memory_mib)
-    return ProcessLauncher(options.command)
+    if sys.platform != "linux":
+        return ProcessLauncher(options.command)
+    return ForkingLauncher(options.command, options.folder)
 
 
 def _bridge_listener(port: int) -> socket.socket | None:
@@ -167,6 +170,7 @@ def _deploy(port: int, options: ServerOptions) -> None:
         from background_jobs.local_stack.deployment import deploy
 
         settings = deploy(boto3.Session(region_name=REGION), ACCOUNT)
+        threading.Thread(target=load_functions_of_streams, daemon=True).start()
         with socket.create_server(("127.0.0.1", options.api_port), backlog=256) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             update = {"api_url": url, "job_names": _wait_for_job_names(options.folder)}
@@ -184,6 +188,11 @@ def _wait_for_job_names(folder: Path) -> tuple[str, ...]:
     while not (folder / JOBS).exists():
         time.sleep(_POLL_SECONDS)
     return tuple(json.loads((folder / JOBS).read_text()))
+
+
+def _publish_loaded(containers: ProcessContainers, folder: Path) -> None:
+    """Tell whoever started the stack which jobs were loaded for the containers; null where none were."""
+    _publish(folder / LOADED, json.dumps(containers.find_job_names()))
 
 
 def publish_job_names(folder: Path, names: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """The offline stack for its user: it starts within a few seconds, and leaves nothing behind."""
 
 import fcntl
+import json
 import os
 import shutil
 import socket
@@ -15,11 +16,11 @@ from types import TracebackType
 from typing import ClassVar, Final, Self
 
 from background_jobs.core.errors import BackgroundJobsError
-from background_jobs.local_stack.docker_launcher import remove_containers
+from background_jobs.local_stack.docker_containers import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.jobs_main import JobsMain
 from background_jobs.local_stack.processes import STACK_ID, STACK_PROJECT, end_all
-from background_jobs.local_stack.server import FAILED, READY, Ready, ServerOptions, publish_job_names
+from background_jobs.local_stack.server import FAILED, LOADED, READY, Ready, ServerOptions, publish_job_names
 from background_jobs.local_stack.variables import (
     caller_variables,
     client_variables,
@@ -150,12 +151,27 @@ class LocalStack:
         """Return the names of the jobs; the server gets them too, or none if they cannot be had."""
         names: tuple[str, ...] = ()
         try:
+            if (loaded := self._wait_for_loaded_jobs()) is not None:
+                names = loaded
+                return names
             # A module of jobs may call AWS while it is imported.
             marked = client_variables(port, "container") | {STACK_ID: self.stack_id}
             names = self.main.describe(replace_variables(os.environ, marked))
         finally:
             publish_job_names(self.folder, names)
         return names
+
+    def _wait_for_loaded_jobs(self) -> tuple[str, ...] | None:
+        """Return the jobs that the stack has loaded for its containers; None where it has not."""
+        if isinstance(self.main, JobsImage):
+            return None
+        deadline = time.monotonic() + _START_SECONDS
+        while not (self.folder / LOADED).exists():
+            if self.has_ended or self.stopping or time.monotonic() > deadline:
+                return None
+            time.sleep(_POLL_SECONDS)
+        names = json.loads((self.folder / LOADED).read_text())
+        return None if names is None else tuple(names)
 
     @property
     def has_ended(self) -> bool:

@@ -12,6 +12,7 @@ from background_jobs.core.containers.variables import ORCHESTRATION_ID
 from background_jobs.core.ids import orchestration_of_execution
 from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.scheduler_ticks import TICK_SECONDS, Ticks
+from background_jobs.local_stack.stream_mappings import SideBySide
 
 EMULATOR_VERSION: Final = "1.5.33"
 EMULATOR_NAMES: Final = {
@@ -23,12 +24,16 @@ EMULATOR_NAMES: Final = {
         "_resolve_path",
         "_executions",
         "_error_matches",
+        "time",
     ),
     "lambda_svc": (
         "_execute_function",
         "_get_func_record_for_ref",
         "_execution_record_for_config",
         "invoke_async_with_retry",
+        "_poll_dynamodb_streams",
+        "_iter_all_esms",
+        "_get_func_record_for_qualifier",
     ),
     "scheduler": (
         "_tick_schedules",
@@ -41,6 +46,8 @@ EMULATOR_NAMES: Final = {
 }
 """The names of the emulator that are called or replaced here, by module."""
 
+EXECUTION_START_PAUSE: Final = 0.15
+"""Seconds for which the emulator sleeps before it begins an execution."""
 _POLL_SECONDS: Final = 0.03
 _RUNTIME: Final = "States.Runtime"
 
@@ -57,7 +64,8 @@ def substitute(runner: ProcessRunner) -> None:
 
     ecs._docker = runner
     ecs._build_run_kwargs = _apply_definition(ecs._build_run_kwargs)
-    waiter = _TaskWaiter(ecs, stepfunctions)
+    waiter = _TaskWaiter(ecs, stepfunctions, runner)
+    stepfunctions.time = _TimeWithoutStartPause()
     stepfunctions._poll_ecs_tasks = waiter.wait_until_stopped
     stepfunctions._stop_execution = waiter.stop_tasks_after(stepfunctions._stop_execution)
     stepfunctions._run_distributed_map = _honour_concurrency_path(
@@ -69,6 +77,22 @@ def substitute(runner: ProcessRunner) -> None:
     stepfunctions._error_matches = _let_no_wildcard_match_aborts(stepfunctions._error_matches)
     lambda_svc._execute_function = _honour_batch_failures(lambda_svc._execute_function)
     eventbridge._dispatch_to_lambda = _invoke_until_it_succeeds(lambda_svc)
+    side_by_side = SideBySide(lambda_svc)
+    lambda_svc._poll_dynamodb_streams = side_by_side.poll
+    lambda_svc._iter_all_esms = side_by_side.mappings
+
+
+class _TimeWithoutStartPause:
+    """The module `time` for the state machines, without the pause with which each execution begins."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+    @staticmethod
+    def sleep(seconds: float) -> None:
+        """Sleep, unless for just as long as that pause."""
+        if seconds != EXECUTION_START_PAUSE:
+            time.sleep(seconds)
 
 
 def _apply_definition(build: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
@@ -89,16 +113,17 @@ def _apply_definition(build: Callable[..., dict[str, Any]]) -> Callable[..., dic
 class _TaskWaiter:
     """`ecs:runTask.sync` as on AWS: it waits without a limit, and any exit code but 0 is a failure."""
 
-    def __init__(self, ecs: Any, stepfunctions: Any) -> None:
+    def __init__(self, ecs: Any, stepfunctions: Any, runner: ProcessRunner) -> None:
         self._ecs = ecs
+        self._runner = runner
         self._stepfunctions = stepfunctions
         self._aborted: set[str] = set()
 
     def wait_until_stopped(self, cluster: str, task_arns: list[str]) -> dict[str, Any]:
         """Wait for the tasks to stop and return the last of them, or raise States.TaskFailed with it."""
         execution_error = self._stepfunctions._ExecutionError
-        while any(self._ecs._tasks[arn]["lastStatus"] != "STOPPED" for arn in task_arns):
-            time.sleep(_POLL_SECONDS)
+        for arn in task_arns:
+            self._wait_for_task(cluster, arn)
         _, _, body = self._ecs._describe_tasks({"cluster": cluster, "tasks": task_arns})
         tasks = json.loads(body)["tasks"]
         for task in tasks:
@@ -109,6 +134,16 @@ class _TaskWaiter:
             if any(code != 0 for code in codes):
                 raise execution_error("States.TaskFailed", json.dumps(_pascal(task)))
         return {str(key): value for key, value in _pascal(tasks[-1]).items()}
+
+    def _wait_for_task(self, cluster: str, arn: str) -> None:
+        task = self._ecs._tasks[arn]
+        while task["lastStatus"] != "STOPPED":
+            started = task.get("_docker_ids")
+            if started and self._runner.containers.get(started[-1]).ended.wait(_POLL_SECONDS):
+                # Described, the task stops at once; the emulator looks at containers ten times a second.
+                self._ecs._describe_tasks({"cluster": cluster, "tasks": [arn]})
+            if task["lastStatus"] != "STOPPED":
+                time.sleep(_POLL_SECONDS / 10)
 
     def stop_tasks_after(self, stop_execution: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Wrap StopExecution, so that it stops the tasks of the execution, too."""

@@ -1,12 +1,14 @@
 """The event loop of a container: one for all its coroutines, so that a client outlives an instance."""
 
-import asyncio
 import atexit
 import contextvars
 import inspect
 import logging
 from collections.abc import Awaitable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import asyncio
 
 _CANCEL_SECONDS: Final = 5.0
 """How long tasks may take to end that an instance left behind."""
@@ -36,8 +38,11 @@ class CoroutineRunner:
             if not self._restore(runner.get_loop()):
                 self._abandon(runner)
 
-    def _open_runner(self) -> asyncio.Runner:
+    def _open_runner(self) -> "asyncio.Runner":
         if self._runner is None:
+            # A tenth of what a container imports, and most jobs are no coroutines.
+            import asyncio  # noqa: PLC0415
+
             self._runner = asyncio.Runner()
             # A handler that was registered later is called earlier: before those of the jobs' modules.
             atexit.register(self._runner.close)
@@ -45,7 +50,7 @@ class CoroutineRunner:
             self._before = loop.get_task_factory(), loop.get_exception_handler(), loop.get_debug()
         return self._runner
 
-    def _restore(self, loop: asyncio.AbstractEventLoop) -> bool:
+    def _restore(self, loop: "asyncio.AbstractEventLoop") -> bool:
         """Undo what an instance left on *loop*; tell whether another one may use it."""
         if loop.is_closed():
             return False
@@ -56,7 +61,7 @@ class CoroutineRunner:
         # The loop has no public name for it, and no thread can be started once it is set.
         return _cancel_tasks(loop) and not getattr(loop, "_executor_shutdown_called", False)
 
-    def _abandon(self, runner: asyncio.Runner) -> None:
+    def _abandon(self, runner: "asyncio.Runner") -> None:
         _log.warning("The next instance has another event loop, for this one cannot be put back")
         atexit.unregister(runner.close)
         runner.get_loop().close()
@@ -67,8 +72,10 @@ async def _wait_for(returned: Awaitable[Any]) -> Any:  # noqa: ANN401 -- see abo
     return await returned
 
 
-def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> bool:
+def _cancel_tasks(loop: "asyncio.AbstractEventLoop") -> bool:
     """Cancel all tasks of *loop*; tell whether all have ended."""
+    import asyncio  # noqa: PLC0415 -- a coroutine has run, so it is loaded
+
     if not (tasks := asyncio.all_tasks(loop)):
         return True
     for task in tasks:

@@ -10,9 +10,7 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
@@ -20,14 +18,13 @@ from typing import Any, Final, NamedTuple, NoReturn
 import __main__
 from background_jobs.json_log import FOR_PEOPLE, JsonFormatter
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
+from background_jobs.worker.fork_safety import has_socket, has_threads
 from background_jobs.worker.supervisor import Blame, Predecessor, supervise
 
 _HANDOVER: Final = "BACKGROUND_JOBS_HANDOVER"
 _PACKAGES: Final = str(Path(__file__).parents[2])
 _STARTED_IN: Final = Path.cwd()
 """The jobs' main may be named by a relative path, and may change the folder later."""
-_PROC: Final = Path("/proc/self")
-_STANDARD_DESCRIPTORS: Final = frozenset("012")
 _SUPERVISE: Final = (
     "import sys; sys.path.append(sys.argv[1]); "
     "from background_jobs.worker.fresh_process import main; main(sys.argv[2])"
@@ -58,9 +55,9 @@ def find_reason_not_to_fork() -> str:
     """Return what the jobs' main did that would not work in a fork of it; empty where a fork will do."""
     if not sys.executable or getattr(sys, "frozen", False) or not _main_can_be_run_again():
         return ""
-    if _count_threads() > 1:
+    if has_threads():
         return "started a thread"
-    return "opened a socket" if _has_socket() else ""
+    return "opened a socket" if has_socket() else ""
 
 
 def become_supervisor(log_fields: Mapping[str, object] | None) -> NoReturn:
@@ -106,23 +103,3 @@ def _parse_predecessor(fields: Mapping[str, Any] | None) -> Predecessor | None:
 
 def _main_can_be_run_again() -> bool:
     return hasattr(__main__, "__file__") or "-c" in sys.orig_argv
-
-
-def _count_threads() -> int:
-    """Count the threads of this process, on Linux also those that are none of Python's."""
-    with suppress(OSError):
-        return len(list((_PROC / "task").iterdir()))
-    return threading.active_count()
-
-
-def _has_socket() -> bool:
-    with suppress(OSError):
-        return any(map(_is_socket, (_PROC / "fd").iterdir()))
-    return False
-
-
-def _is_socket(descriptor: Path) -> bool:
-    with suppress(OSError):  # the one through which the folder was read is closed by now
-        is_standard = descriptor.name in _STANDARD_DESCRIPTORS
-        return not is_standard and str(descriptor.readlink()).startswith("socket:")
-    return False

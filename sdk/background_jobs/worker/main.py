@@ -11,6 +11,7 @@ from background_jobs.jobs import Jobs
 from background_jobs.settings import ContainerSettings, Settings, hold_share, is_description_requested
 from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
+from background_jobs.worker.fork_server import serve_containers
 from background_jobs.worker.fresh_process import become_supervisor, find_reason_not_to_fork, receive_handover
 from background_jobs.worker.inner_process import forking, print_line_by_line, run_to_the_end
 from background_jobs.worker.logs import ContainerLog
@@ -34,6 +35,7 @@ def run_e11_job(jobs: Iterable[object]) -> None:
         print(json.dumps({"job_names": registered.names}))  # noqa: T201 -- the stack reads it
         return
     handover = receive_handover()
+    serve_containers(registered)
     if handover is None and not hold_share():
         return
     container, settings = ContainerSettings.from_env(), Settings.from_env()

@@ -13,6 +13,9 @@ JOB_INDICES: Final = "JOB_INDICES"
 JOB_PARAMS_KEY: Final = "JOB_PARAMS_KEY"
 JOB_PARAMS_BYTES: Final = "JOB_PARAMS_BYTES"
 """The variables that the state machine injects into a container (docs/containers.md)."""
+SHARE_VARIABLES: Final = frozenset(
+    {JOB_NAME, ORCHESTRATION_ID, JOB_ID, JOB_SHARE, JOB_INDICES, JOB_PARAMS_KEY, JOB_PARAMS_BYTES}
+)
 
 
 def task_family(environment: str, service: str) -> str:

@@ -1,0 +1,69 @@
+"""What a process has that does not work in a fork of it."""
+
+import os
+import tempfile
+import threading
+import weakref
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from background_jobs.worker.descendants import has_children
+
+_PROC: Final = Path("/proc/self")
+_STANDARD_DESCRIPTORS: Final = frozenset({0, 1, 2})
+_finalizers: Final[Any] = weakref.finalize
+
+
+def has_threads() -> bool:
+    """Tell whether this process has more than one thread; on Linux also those that are none of Python's."""
+    with suppress(OSError):
+        return len(list((_PROC / "task").iterdir())) > 1
+    return threading.active_count() > 1
+
+
+def has_socket() -> bool:
+    """Tell whether this process has a socket beyond the standard descriptors; on Linux alone."""
+    return any(target.startswith("socket:") for target in _open_files(frozenset()))
+
+
+def find_reason_not_to_share(own_descriptor: int) -> str:
+    """Return what this process did that its forks cannot each have for themselves; empty where nothing is.
+
+    A container has what its main made while loading to itself, so forks of one main for several containers
+    need more than the fork of one process for the same container: they must not share the position in a file,
+    a helper process, memory, or a folder that the first of them removes. *own_descriptor* is left out. Linux
+    alone knows them all.
+    """
+    if has_threads():
+        return "started a thread"
+    if has_children():
+        return "started a process"
+    if opened := _open_files({own_descriptor}):
+        return "opened a socket" if opened[0].startswith("socket:") else f"left {opened[0]} open"
+    if _has_shared_memory():
+        return "shares memory"
+    return "made a temporary folder" if _has_temporary_folder() else ""
+
+
+def _open_files(spared: frozenset[int] | set[int]) -> list[str]:
+    found = []
+    with suppress(OSError):
+        for entry in (_PROC / "fd").iterdir():
+            with suppress(OSError):  # the one through which the folder is read is closed by now
+                if int(entry.name) not in _STANDARD_DESCRIPTORS.union(spared):
+                    found.append(str(entry.readlink()))
+    own_folder = f"/proc/{os.getpid()}/fd"
+    return [target for target in found if target != own_folder]
+
+
+def _has_shared_memory() -> bool:
+    with suppress(OSError):
+        return any(line.split()[1].startswith(b"rw-s") for line in (_PROC / "maps").open("rb"))
+    return False
+
+
+def _has_temporary_folder() -> bool:
+    pending = (finalizer.peek() for finalizer in list(_finalizers._registry))  # noqa: SLF001 -- there is no public list
+    clean_up: Any = tempfile.TemporaryDirectory._cleanup  # type: ignore[attr-defined] # noqa: SLF001 -- the same
+    return any(peeked is not None and peeked[1] == clean_up for peeked in pending)

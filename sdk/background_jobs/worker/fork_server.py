@@ -1,0 +1,217 @@
+"""A jobs' main that is loaded once, and forked for each container of the offline stack.
+
+The stack starts the main with a variable that names a socket. `run_e11_job` then tells what it has loaded,
+and answers each request, a line with a log and variables, with the id of a process. That process is a
+container like any other: it has these variables, also for those who read them from outside
+(/proc/PID/environ), its log as output, and a session of its own. Its parent is the stack, which learns how it
+ends.
+"""
+
+import atexit
+import ctypes
+import gc
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple, NoReturn, TextIO
+
+from background_jobs.aws import clients
+from background_jobs.jobs import Jobs
+from background_jobs.worker import loading_notes
+from background_jobs.worker.fork_safety import find_reason_not_to_share
+from background_jobs.worker.inner_process import flush_output
+
+FORK_SERVER: Final = "BACKGROUND_JOBS_FORK_SERVER"
+"""The variable of a fork server: ``<descriptor of its socket> <process id of its parent>``.
+
+Spaces follow, for the variables of a container are written over those with which its process was started.
+"""
+_PROC: Final = Path("/proc/self")
+_ADOPTION_SECONDS: Final = 0.0005
+"""How long a process waits before it looks again whether its parent has ended."""
+_ENV_START: Final = 47
+"""Where /proc/self/stat says, after the name of the program, at which address the variables begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedMain:
+    """What the stack must know of a main before it has it forked."""
+
+    reason: str
+    """What the main did that forks cannot share; empty where it can be forked."""
+    job_names: list[str]
+    files: dict[str, list[int] | None]
+    """The stamp of each file that was loaded."""
+    variables: dict[str, str | None]
+    """The variables that were read while it was loaded; they must be the container's, too."""
+
+
+def stamp(path: str) -> list[int] | None:
+    """Return what changes when a file is edited or replaced: time (ns), size, inode. None without a file."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return [found.st_mtime_ns, found.st_size, found.st_ino]
+
+
+class _Server(NamedTuple):
+    channel: socket.socket
+    variables: dict[str, str]
+    """Those with which the process was started."""
+
+
+def _find_server() -> _Server | None:
+    """Return the socket of a fork server, and begin to note what the main takes from outside."""
+    text = os.environ.pop(FORK_SERVER, None)
+    if text is None:
+        return None
+    descriptor, parent = map(int, text.split())
+    if parent != os.getppid():  # a process that the main started
+        return None
+    loading_notes.begin()
+    return _Server(socket.socket(fileno=descriptor), _started_with())
+
+
+def serve_containers(jobs: Jobs) -> None:
+    """Fork containers for as long as the stack asks, if this process is there for that; return in each.
+
+    Raises InvalidJob.
+    """
+    if _server is None:
+        return
+    loading_notes.end()
+    jobs.read_annotations()
+    channel, started_with = _server
+    loaded = _describe_loaded(jobs, channel)
+    changes = _Changes.between(started_with, os.environ)
+    with channel, channel.makefile("rw", encoding="utf-8") as lines:
+        _send(lines, asdict(loaded))
+        if loaded.reason:
+            _end()
+        request = _fork_for_requests(lines)
+    _become_container(request["log"], changes.apply(request["variables"]))
+
+
+def _describe_loaded(jobs: Jobs, channel: socket.socket) -> LoadedMain:
+    """Return what was loaded; where it can be forked, the clients of containers are then loaded, too."""
+    # It may answer otherwise when a container comes, and a stack that is being deployed certainly will.
+    called = "called another process" if loading_notes.connections else ""
+    reason = called or find_reason_not_to_share(channel.fileno())
+    if not reason:
+        clients.make_to_be_forked()
+    flush_output()
+    return LoadedMain(reason, list(jobs.names), dict(_loaded_files()), loading_notes.variables)
+
+
+def _fork_for_requests(lines: TextIO) -> dict[str, Any]:
+    """Fork a process for each request, and return the request in it; the server ends with the stack."""
+    # What is loaded is shared with every container as long as none of them looks for garbage in it.
+    gc.collect()
+    gc.freeze()
+    for line in lines:
+        if (pid := _fork()) == 0:
+            request: dict[str, Any] = json.loads(line)
+            return request
+        _send(lines, {"pid": pid})
+    os._exit(0)
+
+
+def _fork() -> int:
+    """Fork a process with a session of its own, whose parent is the stack; return its id, and 0 in itself.
+
+    The process in between ends at once, and the stack adopts the orphan.
+    """
+    reader, writer = os.pipe()
+    if between := os.fork():
+        os.close(writer)
+        os.waitpid(between, 0)
+        with open(reader, "rb") as answer:  # noqa: PTH123 -- a descriptor
+            return int(answer.read())
+    os.close(reader)
+    between = os.getpid()
+    try:
+        if os.fork():
+            os._exit(0)
+        while os.getppid() == between:
+            time.sleep(_ADOPTION_SECONDS)
+        # Before anybody knows of it: signals go to its process group.
+        os.setsid()
+        os.write(writer, b"%d" % os.getpid())
+        os.close(writer)
+    except OSError:  # the stack sees that the answer is missing
+        os._exit(1)
+    return 0
+
+
+def _become_container(log: str, variables: Mapping[str, str]) -> None:
+    output = os.open(log, os.O_WRONLY | os.O_APPEND)
+    for number in (1, 2):
+        os.dup2(output, number)
+    os.close(output)
+    os.environ.clear()
+    os.environ.update(variables)
+    _show_variables()
+    time.tzset()
+    # Python draws its own random numbers anew after a fork.
+    if numpy_random := sys.modules.get("numpy.random"):
+        numpy_random.seed()
+
+
+def _show_variables() -> None:
+    """Write the variables where the kernel shows those with which this process was started.
+
+    Nothing refers to that memory any more: all variables have been set anew. The stack finds the processes of
+    a container by them, also those that it forks itself.
+    """
+    fields = (_PROC / "stat").read_bytes().rpartition(b")")[2].split()
+    start, end = map(int, fields[_ENV_START : _ENV_START + 2])
+    block = b"".join(b"%s=%s\0" % variable for variable in os.environb.items())
+    ctypes.memmove(start, block[: end - start].ljust(end - start, b"\0"), end - start)
+
+
+class _Changes(NamedTuple):
+    """What the main did to the variables while it was loaded, which it would do in a container, too."""
+
+    set: dict[str, str]
+    removed: frozenset[str]
+
+    @classmethod
+    def between(cls, before: Mapping[str, str], after: Mapping[str, str]) -> "_Changes":
+        changed = {name: value for name, value in after.items() if before.get(name) != value}
+        return cls(changed, frozenset(before).difference(after))
+
+    def apply(self, variables: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in {**variables, **self.set}.items() if name not in self.removed}
+
+
+def _started_with() -> dict[str, str]:
+    block = os.fsdecode((_PROC / "environ").read_bytes())
+    pairs = (variable.partition("=") for variable in block.split("\0") if "=" in variable)
+    return {name: value for name, _, value in pairs if name != FORK_SERVER}
+
+
+def _loaded_files() -> Iterator[tuple[str, list[int] | None]]:
+    for module in list(sys.modules.values()):
+        if isinstance(path := getattr(module, "__file__", None), str):
+            yield path, stamp(path)
+
+
+def _send(lines: TextIO, message: Mapping[str, Any]) -> None:
+    lines.write(json.dumps(message) + "\n")
+    lines.flush()
+
+
+def _end() -> NoReturn:
+    """End as a main does that was asked for its jobs, but without what follows `run_e11_job`."""
+    atexit._run_exitfuncs()  # noqa: SLF001 -- as in `inner_process`
+    flush_output()
+    os._exit(0)
+
+
+_server: Final = _find_server()

@@ -1,0 +1,39 @@
+"""What a jobs' main takes from outside while it is loaded in a fork server, noted as it takes it."""
+
+import os
+import socket
+from typing import Any, Final
+
+variables: Final[dict[str, str | None]] = {}
+"""The variables that were read, with their values; None where there was none."""
+connections: Final[list[object]] = []
+"""The addresses to which sockets of Python were connected, or were to be."""
+
+
+class _NotedVariables(os._Environ):  # type: ignore[type-arg] # noqa: SLF001 -- there is no public name
+    def __getitem__(self, name: str) -> str:
+        try:
+            value: str = super().__getitem__(name)
+        except KeyError:
+            variables.setdefault(name, None)
+            raise
+        variables.setdefault(name, value)
+        return value
+
+
+def begin() -> None:
+    """Note what is read from the variables of this process, and where it connects to."""
+    connect: Any = socket.socket.connect
+
+    def connect_noted(own: socket.socket, address: Any) -> None:  # noqa: ANN401 -- whatever its family has
+        connections.append(address)
+        connect(own, address)
+
+    os.environ.__class__ = _NotedVariables
+    socket.socket.connect = connect_noted  # type: ignore[assignment, method-assign]
+
+
+def end() -> None:
+    """Note nothing any more."""
+    os.environ.__class__ = os._Environ  # noqa: SLF001
+    del socket.socket.connect  # that of its base class is left

@@ -1,0 +1,296 @@
+"""Containers that are forked from one process: each is what a process of its own would be."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from background_jobs.local_stack.fork_server import ForkingLauncher
+from background_jobs.local_stack.process_runner import ProcessContainer, ProcessContainers
+from background_jobs.local_stack.variables import client_variables
+from background_jobs.worker.descendants import adopting_orphans
+from tests.offline import is_running, until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere containers are not forked")
+
+ASK_FOR_FORKS = """
+from background_jobs import job_name, run_e11_job
+
+@job_name("nothing")
+def nothing(params):
+    pass
+
+run_e11_job([nothing])
+"""
+"""What follows it runs in the container, whose variables say that another process holds the share."""
+
+COUNT_LOADS = "print('loaded', open('loads', 'a').write('x'), flush=True)\n"
+
+
+class Team:
+    """A folder with a jobs' main, and the containers that run it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "logs").mkdir()
+        self.launcher = ForkingLauncher([sys.executable, str(folder / "main.py")], folder / "logs")
+        shared = client_variables(1, "container")
+        self.containers = ProcessContainers(self.launcher, shared, folder / "logs", limit=4)
+
+    def write_main(self, before: str = "", after: str = "") -> None:
+        (self.folder / "main.py").write_text(COUNT_LOADS + before + ASK_FOR_FORKS + after)
+
+    def start(self, **variables: str) -> ProcessContainer:
+        name = f"container-{len(list((self.folder / 'logs').iterdir()))}"
+        own = {"BACKGROUND_JOBS_HOLDER": "0", "JOB_NAME": "nothing", **variables}
+        return self.containers.run("image", environment=own, name=name)
+
+    def run(self, **variables: str) -> str:
+        """Return what a container printed, which ended with exit code 0."""
+        container = self.start(**variables)
+        assert container.wait() == {"StatusCode": 0}, read_log(container)
+        return read_log(container)
+
+    @property
+    def loads(self) -> int:
+        return len((self.folder / "loads").read_text())
+
+
+@pytest.fixture
+def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
+    monkeypatch.chdir(tmp_path)
+    with adopting_orphans():
+        team = Team(tmp_path)
+        yield team
+        team.launcher.close()
+
+
+def read_log(container: ProcessContainer) -> str:
+    logged = container.logs()
+    assert isinstance(logged, bytes)
+    return logged.decode()
+
+
+def processes_of(team: Team) -> list[psutil.Process]:
+    """Return the server and the containers; other tests of this process may have children, too."""
+    main = str(team.folder / "main.py")
+    running = [child for child in psutil.Process().children() if is_running(child.pid)]
+    return [child for child in running if main in child.cmdline()]
+
+
+def follow(container: ProcessContainer, line: str) -> None:
+    until(lambda: line in read_log(container))
+
+
+def test_the_jobs_are_loaded_once_and_their_output_is_in_every_log(team: Team) -> None:
+    team.write_main(after="import os; print('ran', os.environ['JOB_ID'])")
+
+    logs = [team.run(JOB_ID=job_id) for job_id in ("a", "b", "c")]
+
+    assert team.loads == 1
+    assert logs == [f"loaded 1\nran {job_id}\n" for job_id in ("a", "b", "c")]
+
+
+def test_jobs_are_loaded_before_the_first_container_comes(team: Team) -> None:
+    team.write_main()
+    team.containers.prepare()
+    until((team.folder / "loads").exists)
+    team.run()
+    assert team.loads == 1
+
+
+def test_the_jobs_that_were_loaded_are_named(team: Team) -> None:
+    """So the stack need not load them once more to know their names."""
+    team.write_main()
+    team.containers.prepare()
+    assert team.containers.find_job_names() == ["nothing"]
+    assert team.loads == 1
+
+
+def test_jobs_that_cannot_be_loaded_are_not_named(team: Team) -> None:
+    team.write_main(before="raise SystemExit('no such database')")
+    team.containers.prepare()
+    assert team.containers.find_job_names() is None
+
+
+def test_a_forked_container_has_what_a_process_of_its_own_has(team: Team) -> None:
+    team.write_main(
+        before="import os; os.environ['SET_WHILE_LOADED'] = 'yes'",
+        after=(
+            "import json, sys, time\n"
+            "print(json.dumps([dict(os.environ), os.getsid(0) == os.getpid(), os.getppid(), os.getcwd(), os.listdir('/proc/self/fd')]))\n"
+            "print('waits', flush=True); time.sleep(600)"
+        ),
+    )
+    container = team.start(JOB_ID="a", AWS_CONTAINER_CREDENTIALS_FULL_URI="http://away")
+    follow(container, "waits")
+
+    variables, leads_session, parent, folder, descriptors = json.loads(read_log(container).splitlines()[1])
+    assert variables["JOB_ID"] == "a"
+    assert variables["BACKGROUND_JOBS_LOG"] == str(container.log)
+    assert variables["SET_WHILE_LOADED"] == "yes"
+    assert {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "BACKGROUND_JOBS_FORK_SERVER"}.isdisjoint(variables)
+    assert (leads_session, parent, folder) == (True, os.getpid(), str(team.folder))
+    assert len(descriptors) == 4  # the standard ones, and the one that reads the folder
+    (process,) = [child for child in processes_of(team) if "JOB_ID" in child.environ()]
+    assert process.environ() == variables
+    container.remove(force=True)
+    assert container.wait() == {"StatusCode": 128 + signal.SIGKILL}
+
+
+@pytest.mark.parametrize(
+    ("after", "exit_code", "logged"),
+    [
+        ("raise SystemExit(7)", 7, ""),
+        ("raise ValueError('spoilt')", 1, "ValueError: spoilt"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", 128 + signal.SIGTERM, ""),
+        ("import atexit; atexit.register(print, 'handlers are called')", 0, "handlers are called"),
+    ],
+)
+def test_a_forked_container_ends_as_a_process_does(
+    team: Team, after: str, exit_code: int, logged: str
+) -> None:
+    team.write_main(after=after)
+    container = team.start()
+    assert container.wait() == {"StatusCode": exit_code}
+    assert logged in read_log(container)
+
+
+def test_a_killed_container_leaves_no_forked_process_in_a_session_of_its_own(team: Team) -> None:
+    team.write_main(
+        after="import os, time\nif os.fork() == 0:\n    os.setsid(); print('child', os.getpid(), flush=True)\ntime.sleep(600)"
+    )
+    container = team.start()
+    follow(container, "child")
+    pid = int(read_log(container).split()[-1])
+
+    container.remove(force=True)
+
+    container.wait()
+    assert not is_running(pid)
+
+
+def test_what_was_edited_is_loaded_again(team: Team) -> None:
+    (team.folder / "rules.py").write_text("RULE = 'first'\n")
+    team.write_main(before="import rules", after="print(rules.RULE)")
+    assert "first" in team.run()
+
+    (team.folder / "rules.py").write_text("RULE = 'another'\n")
+
+    assert "another" in team.run()
+    assert "another" in team.run()
+    assert team.loads == 2
+
+
+def test_a_container_runs_on_with_what_it_had_when_a_file_is_edited(team: Team) -> None:
+    team.write_main(
+        after="import time\nwhile not __import__('os').path.exists('go'): time.sleep(0.02)\nprint('old')"
+    )
+    old = team.start()
+    follow(old, "loaded")
+    team.write_main(after="print('new')")
+    assert "new" in team.run()
+
+    (team.folder / "go").touch()
+
+    assert old.wait() == {"StatusCode": 0}
+    assert "old" in read_log(old)
+
+
+def test_a_file_that_is_spoilt_by_an_edit_fails_its_containers_until_it_is_mended(team: Team) -> None:
+    team.write_main()
+    team.run()
+
+    (team.folder / "main.py").write_text("def broken(:\n")
+    container = team.start()
+    assert container.wait() == {"StatusCode": 1}
+    assert "SyntaxError" in read_log(container)
+
+    team.write_main(after="print('mended')")
+    assert "mended" in team.run()
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()",
+        "import socket; connection = socket.socket()",
+        "import subprocess; helper = subprocess.Popen(['sleep', '600'])",
+        "data = open(__file__)",
+        "import multiprocessing; lock = multiprocessing.Lock()",
+        "import tempfile; folder = tempfile.TemporaryDirectory()",
+        "import os; customer = os.environ.get('ORCHESTRATION_ID')",
+        "import socket\ntry: socket.create_connection(('127.0.0.1', 9)).close()\nexcept OSError: pass",
+    ],
+)
+def test_what_containers_could_not_each_have_to_themselves_is_loaded_by_each(team: Team, before: str) -> None:
+    """A position in a file, a helper, a lock or a folder would be shared, and what was asked for be old."""
+    team.write_main(
+        before=f"from background_jobs import run_e11_job\nimport os\nmine = os.getpid()\n{before}\n",
+        after="print(mine == os.getpid(), vars().get('customer'))",
+    )
+
+    log = team.run(ORCHESTRATION_ID="o-1")
+
+    assert log.split()[-2:] == ["True", "o-1" if "customer" in before else "None"]
+
+
+def test_why_each_container_loads_the_jobs_is_said_once(team: Team, caplog: pytest.LogCaptureFixture) -> None:
+    team.write_main(before="data = open(__file__)")
+    team.run()
+    team.run()
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.endswith(f"their main left {team.folder / 'main.py'} open")
+
+
+def test_a_main_that_ends_before_it_runs_jobs_ends_in_its_container(team: Team) -> None:
+    team.write_main(before="raise SystemExit(3)")
+    assert team.start().wait() == {"StatusCode": 3}
+
+
+def test_containers_go_on_where_their_server_was_killed(team: Team) -> None:
+    team.write_main(
+        after="import time; print('runs', flush=True); time.sleep(600 * (__import__('os').environ['JOB_ID'] == 'waits'))"
+    )
+    waiting = team.start(JOB_ID="waits")
+    follow(waiting, "runs")
+    (server,) = [child for child in processes_of(team) if "JOB_ID" not in child.environ()]
+    server.kill()
+    until(lambda: not is_running(server.pid))
+
+    assert "runs" in team.run(JOB_ID="ends")
+
+    loads = [team.loads for _ in range(2) if team.run(JOB_ID="ends")]
+    assert loads == [3, 3]  # by the server, the container after its end, and another server
+    assert waiting.status == "running"
+    waiting.remove(force=True)
+
+
+def test_each_container_draws_random_numbers_of_its_own(team: Team) -> None:
+    """NumPy's, which a fork keeps as they are; here by a module that stands for it."""
+    team.write_main(
+        before=(
+            "import random, sys, types\nrandom.seed(1)\n"
+            "numpy_random = sys.modules['numpy.random'] = types.ModuleType('numpy.random')\n"
+            "numpy_random.seed = lambda: print('sown')\n"
+        ),
+        after="print(random.random())",
+    )
+    first, second = team.run().split(), team.run().split()
+    assert first[-2] == second[-2] == "sown"
+    assert first[-1] != second[-1]
+
+
+def test_a_process_that_the_main_starts_serves_no_containers(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(ASK_FOR_FORKS + "print('not served')")
+    variables = {**os.environ, "BACKGROUND_JOBS_FORK_SERVER": "0 1", "BACKGROUND_JOBS_HOLDER": "0"}
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "main.py")], env=variables, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "not served\n"
