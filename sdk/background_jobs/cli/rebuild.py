@@ -48,7 +48,10 @@ def _print(found: "Findings", *, checked: bool) -> None:
     for finding in (*found.log, *found.read_model):
         typer.echo(finding)
     if found.log:
-        typer.echo("The event log was changed, though it is append-only; no rebuild can mend that.")
+        typer.echo(
+            "The event log was changed, though it is append-only; a rebuild brings back a completion, "
+            "and nothing else."
+        )
     if found.read_model:
         typer.echo("The read model is wrong." if checked else "The read model was wrong, and is right now.")
     else:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from background_jobs.aws.block_log import BlockLog
 from background_jobs.aws.stores import Stores
+from background_jobs.aws.throttling import outlast_throttling
 from background_jobs.core.blocks import (
     Block,
     Contents,
@@ -92,7 +93,9 @@ def close_unfinished(
     stores = stores.for_service(service)
     if request.indices is None and stores.read_model.read_summary(orchestration_id).all_final:
         return 0
-    started, cancellation = stores.event_log.read_started_and_cancelled(orchestration_id)
+    started, cancellation = outlast_throttling(
+        lambda: stores.event_log.read_started_and_cancelled(orchestration_id), is_over
+    )
     if not started.total:
         return 0
     failure = request.error
