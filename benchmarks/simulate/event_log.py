@@ -22,7 +22,7 @@ POLL_SECONDS: Final = 0.25
 
 
 class _Records(NamedTuple):
-    count: int
+    blocks: int
     on_folded: Callable[[], None]
 
 
@@ -79,7 +79,7 @@ class _Shard:
                 self._woken = self._env.event()
                 yield self._woken
                 yield self._env.timeout(POLL_SECONDS / 2)
-            if sum(records.count for records in self._records) < STREAM_BATCH:
+            if sum(records.blocks for records in self._records) < STREAM_BATCH:
                 yield self._env.timeout(STREAM_WINDOW_SECONDS)
             batch = self._take_batch()
             with self._log.commit_turn.request() as turn:
@@ -93,5 +93,5 @@ class _Shard:
         batch, count = [], 0
         while self._records and count < STREAM_BATCH:
             batch.append(self._records.popleft())
-            count += batch[-1].count
+            count += batch[-1].blocks
         return batch

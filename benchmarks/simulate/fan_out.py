@@ -75,6 +75,7 @@ class Figures:
     first_start: float = math.inf
     makespan: float = math.inf
     launches: int = 0
+    last_launch: float = 0.0
     throttled: int = 0
     """Calls of RunTask beyond its rate, or that of Fargate's launches."""
     refused: int = 0
@@ -140,6 +141,7 @@ class FanOut:
                 return
             yield self._env.timeout(seconds)
         figures.launches += 1
+        figures.last_launch = self._env.now - self.orchestration.at
         yield self._env.timeout(self.starts[number])
         began = self._env.now
         yield from self._work_on_share(number)
@@ -152,9 +154,9 @@ class FanOut:
         appended = self._append_one()  # the first start
         for part in self._shares[number]:
             appended = yield from self._work_on(part, appended)
-        while self.orchestration.moves and (part := (yield from self._claim())):
-            self.figures.moved += part.unbegun
-            appended = yield from self._work_on(part, appended)
+        while self.orchestration.moves and (claimed := (yield from self._claim())):
+            self.figures.moved += claimed.unbegun
+            appended = yield from self._work_on(claimed, appended)
         yield appended
         yield self._append_one()
 
@@ -181,9 +183,7 @@ class FanOut:
     def _put(self, key: str, blocks: int, units: int, outcomes: int) -> simpy.Event:
         self.figures.write_units += units
         self.figures.stream_records += blocks
-        return self._world.log.append(
-            key, blocks=blocks, units=units, on_folded=lambda: self._fold(outcomes)
-        )
+        return self._world.log.append(key, blocks=blocks, units=units, on_folded=lambda: self._fold(outcomes))
 
     def _fold(self, outcomes: int) -> None:
         self._folded += outcomes

@@ -16,10 +16,10 @@ QUERIES_AT_ONCE: Final = 8
 
 @dataclass(slots=True)
 class Part:
-    """The part of a share in one partition of the log, or what was claimed of one: instances in their order."""
+    """The part of a share in one partition of the log, or what was claimed of one."""
 
     next: int
-    """The first that has not begun."""
+    """The first instance that has not begun."""
     last: int
     has_begun: bool = False
     claimed: list["Part"] = field(default_factory=list)

@@ -3,13 +3,9 @@
 import math
 import random
 from collections.abc import Sequence
-from typing import Final
 
 Seconds = Sequence[float]
 """The time of each instance, in the order of its index."""
-
-_STRAGGLER: Final = 0.2
-"""The longest instance of a workload with a straggler, as a part of what a container works in the mean."""
 
 
 def constant(total: int, seconds: float) -> Seconds:
@@ -29,7 +25,8 @@ def lognormal(total: int, seconds: float, *, sigma: float = 1.0, seed: int = 13)
     return [scale * time for time in times]
 
 
-def straggler(total: int, seconds: float, *, containers: int) -> Seconds:
-    """Return even instances, of which the last takes a fifth of a container's whole work, and comes last."""
-    longest = max(seconds, _STRAGGLER * total * seconds / containers)
-    return [*constant(total - 1, seconds), longest]
+def straggler(total: int, seconds: float, *, longest: float, index: int) -> Seconds:
+    """Return even instances, of which the one at *index* takes *longest* seconds."""
+    times = [seconds] * total
+    times[index] = longest
+    return times
