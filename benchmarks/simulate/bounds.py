@@ -11,7 +11,7 @@ def lower_bound(seconds: Sequence[float], ready: Sequence[float]) -> float:
     It is the work divided by the containers, after their mean start; and the longest instance takes its time.
     Nobody knows the times beforehand, and one instance is not divided, so that no plan can do better.
 
-    >>> lower_bound([5] * 10, [40, 40]), lower_bound([100, 1], [40, 60])
+    >>> lower_bound([5.0] * 10, [40.0, 40.0]), lower_bound([100.0, 1.0], [40.0, 60.0])
     (65.0, 140.0)
     """
     starts = sorted(ready)

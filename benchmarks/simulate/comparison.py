@@ -96,7 +96,7 @@ def bound_of(fan_out: FanOut, containers: int) -> float:
     return lower_bound(fan_out.orchestration.seconds, ready)
 
 
-def price(seconds: Seconds, figures: Figures, commits: int) -> float:
+def price(seconds: Seconds, figures: Figures, commits: float) -> float:
     """Return the dollars of an orchestration, with what was simulated in place of what is planned."""
     total = len(seconds)
     planned = estimate_footprint(
@@ -107,16 +107,20 @@ def price(seconds: Seconds, figures: Figures, commits: int) -> float:
             instance_seconds=math.fsum(seconds) / total,
         )
     )
-    refused = figures.throttled + figures.refused
     used = planned.model_copy(
         update={
             "log_write_units": figures.write_units,
             "commits": commits,
             "model_write_units": planned.model_write_units * commits / planned.commits,
-            "state_transitions": planned.state_transitions + refused + figures.delays * _DELAY_TRANSITIONS,
+            "state_transitions": planned.state_transitions + transitions_of_refusals(figures),
         }
     )
     return price_footprint(used, SIZE, public_ip=True).dollars
+
+
+def transitions_of_refusals(figures: Figures) -> int:
+    """Return the state transitions of calls in vain: one for each, and those around the function's call."""
+    return figures.throttled + figures.refused + figures.delays * _DELAY_TRANSITIONS
 
 
 def run_one_task_each(seconds: Seconds, *, containers: int = CONTAINERS) -> Result:

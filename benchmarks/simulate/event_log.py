@@ -22,7 +22,7 @@ POLL_SECONDS: Final = 0.25
 
 
 class _Records(NamedTuple):
-    blocks: int
+    blocks: float
     on_folded: Callable[[], None]
 
 
@@ -44,7 +44,7 @@ class EventLog:
         self.waited = 0.0
         """Seconds for which appends waited, added up."""
 
-    def append(self, key: str, *, blocks: int, units: float, on_folded: Callable[[], None]) -> simpy.Event:
+    def append(self, key: str, *, blocks: float, units: float, on_folded: Callable[[], None]) -> simpy.Event:
         """Append *blocks* of so many write *units* together; return what happens when they are there.
 
         *on_folded* is called once they are in the read model.
@@ -90,7 +90,7 @@ class _Shard:
                 records.on_folded()
 
     def _take_batch(self) -> list[_Records]:
-        batch, count = [], 0
+        batch, count = [], 0.0
         while self._records and count < STREAM_BATCH:
             batch.append(self._records.popleft())
             count += batch[-1].blocks

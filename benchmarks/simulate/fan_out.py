@@ -33,6 +33,8 @@ CLAIM_CALLS: Final = 4
 RESULT_BYTES: Final = 256
 PIECES: Final = 200
 """In so many pieces at most a share is worked on, so that large ones take no longer to simulate."""
+_ROUNDING: Final = 1e-7
+"""Seconds by which sums may be wrong."""
 
 Rule = Callable[[Refusals, DelayReason, float], float | None]
 
@@ -74,8 +76,7 @@ class Figures:
 
     first_start: float = math.inf
     makespan: float = math.inf
-    launches: int = 0
-    last_launch: float = 0.0
+    launched_at: list[float] = field(default_factory=list)
     throttled: int = 0
     """Calls of RunTask beyond its rate, or that of Fargate's launches."""
     refused: int = 0
@@ -83,13 +84,24 @@ class Figures:
     delays: int = 0
     """Calls of the function that says when to launch again."""
     given_up: int = 0
+    """Shares that were closed without a container."""
     warm_shares: int = 0
     moved: int = 0
     """Instances that were claimed."""
     container_seconds: list[float] = field(default_factory=list)
     """How long each container was at work."""
     write_units: float = 0.0
-    stream_records: int = 0
+    stream_records: float = 0.0
+
+    @property
+    def launches(self) -> int:
+        """Return how many containers were launched."""
+        return len(self.launched_at)
+
+    @property
+    def last_launch(self) -> float:
+        """Return when the last of them was."""
+        return max(self.launched_at, default=0.0)
 
 
 class FanOut:
@@ -106,7 +118,7 @@ class FanOut:
         self._until = list(accumulate(orchestration.seconds, initial=0.0))
         self._mean = self._until[-1] / self._total
         self._piece = max(APPEND_SECONDS, self._until[-1] / orchestration.containers / PIECES)
-        self._folded = 0
+        self.outcomes = 0
         self.starts = draw_starts(orchestration.containers, seed=seed)
         self._shares = [
             [Part(*part) for part in LOG_PARTITIONS.split(InclusiveRange(share.first, share.last))]
@@ -138,10 +150,10 @@ class FanOut:
             figures.delays += refusals.tries is not before
             if seconds is None:
                 figures.given_up += 1
+                self._fold(sum(part.unbegun for part in self._shares[number]))
                 return
             yield self._env.timeout(seconds)
-        figures.launches += 1
-        figures.last_launch = self._env.now - self.orchestration.at
+        figures.launched_at.append(self._env.now - self.orchestration.at)
         yield self._env.timeout(self.starts[number])
         began = self._env.now
         yield from self._work_on_share(number)
@@ -150,8 +162,9 @@ class FanOut:
 
     def _work_on_share(self, number: int) -> Process:
         self.figures.first_start = min(self.figures.first_start, self._env.now - self.orchestration.at)
-        self._append_one()
-        appended = self._append_one()  # the first start
+        appended = self._append_one()
+        if instances_a_flush(self._mean) == 1:
+            appended = self._append_one()  # the first start, which no outcome stands for
         for part in self._shares[number]:
             appended = yield from self._work_on(part, appended)
         while self.orchestration.moves and (claimed := (yield from self._claim())):
@@ -163,8 +176,10 @@ class FanOut:
     def _work_on(self, part: Part, appended: simpy.Event) -> Generator[simpy.Event, Any, simpy.Event]:
         while part.next <= part.last:
             first = part.next
-            end = bisect_right(self._until, self._until[first] + self._piece, first + 1, part.last + 2)
-            part.next, part.has_begun = max(first + 1, end - 1), True
+            # with the instance during which the piece is full: its outcome is there when the rest is appended
+            full = self._until[first] + self._piece + _ROUNDING
+            part.next = bisect_right(self._until, full, first + 1, part.last + 1)
+            part.has_begun = True
             yield self._env.timeout(self._until[part.next] - self._until[first])
             yield appended  # one append is under way while the next instances run
             appended = self._append(first, part.next - first)
@@ -172,22 +187,23 @@ class FanOut:
 
     def _append(self, first: int, count: int) -> simpy.Event:
         mean = (self._until[first + count] - self._until[first]) / count
-        blocks = math.ceil(count / instances_a_flush(mean))
-        units = blocks * math.ceil(block_bytes(math.ceil(count / blocks), RESULT_BYTES) / WRITE_UNIT_BYTES)
+        together = min(count, instances_a_flush(mean - _ROUNDING))
+        blocks = count / together
+        units = blocks * math.ceil(block_bytes(together, RESULT_BYTES) / WRITE_UNIT_BYTES)
         return self._put(f"{self._name}#{LOG_PARTITIONS.number(first)}", blocks, units, count)
 
     def _append_one(self) -> simpy.Event:
         """Append an event of the container, or the first start of its share."""
         return self._put(self._name, 1, 1, 0)
 
-    def _put(self, key: str, blocks: int, units: int, outcomes: int) -> simpy.Event:
+    def _put(self, key: str, blocks: float, units: float, outcomes: int) -> simpy.Event:
         self.figures.write_units += units
         self.figures.stream_records += blocks
         return self._world.log.append(key, blocks=blocks, units=units, on_folded=lambda: self._fold(outcomes))
 
     def _fold(self, outcomes: int) -> None:
-        self._folded += outcomes
-        if self._folded == self._total and not self.completed.triggered:
+        self.outcomes += outcomes
+        if self.outcomes == self._total and not self.completed.triggered:
             self.figures.makespan = self._env.now - self.orchestration.at
             self.completed.succeed()
 

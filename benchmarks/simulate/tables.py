@@ -1,7 +1,7 @@
 """The tables of docs/simulation.md: what is simulated, and how it is shown."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -13,12 +13,15 @@ from background_jobs.core.planning.quotas import NEW_ACCOUNT_VCPUS
 from benchmarks.simulate.comparison import (
     SIZE,
     Result,
+    price,
     run_batch,
     run_lambda,
     run_one_task_each,
     run_ours,
+    transitions_of_refusals,
 )
 from benchmarks.simulate.fan_out import BEFORE_DISPATCH_SECONDS, Orchestration, World, simulate
+from benchmarks.simulate.formatting import format_dollars, format_seconds, format_table
 from benchmarks.simulate.workloads import Seconds, constant, lognormal, straggler
 
 SIZES: Final = (
@@ -35,35 +38,6 @@ SIZES: Final = (
 PARALLELISMS: Final = (10, 30, 100, 300, 1_000, 3_000)
 CONTAINER_HOUR: Final = hourly(SIZE) + US_EAST_1.public_ipv4_hour
 """Dollars."""
-
-
-def format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
-
-
-def format_seconds(seconds: float) -> str:
-    """Return a span for reading.
-
-    >>> [format_seconds(seconds) for seconds in (2.34, 83.1, 1_484, 15_345)]
-    ['2.3 s', '83 s', '24:44 min', '4:15:45 h']
-    """
-    if seconds < 10:  # noqa: PLR2004 -- two digits are enough
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if round(seconds) < 600:  # noqa: PLR2004 -- so far, seconds are read at a glance
-        return f"{round(seconds)} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
-
-
-def format_dollars(dollars: float) -> str:
-    """Return a price in at least two digits.
-
-    >>> [format_dollars(dollars) for dollars in (0.00412, 0.0994, 12.487)]
-    ['$0.0041', '$0.10', '$12.49']
-    """
-    return f"${dollars:.2f}" if dollars >= 0.0995 else f"${dollars:.2g}"  # noqa: PLR2004 -- two digits
 
 
 def _cell(result: Result | None) -> str:
@@ -198,43 +172,41 @@ def queue_table() -> str:
     """Return how orchestrations share a quota that is too small for them."""
     new = int(NEW_ACCOUNT_VCPUS / SIZE.vcpus)
     rows = [
-        _queue_row(count, shares, seconds, quota)
-        for count, shares, seconds, quota in (
-            (1, 100, 600.0, new),
-            (10, 20, 60.0, new),
-            (50, 20, 600.0, new),
-            (10, 100, 600.0, 200),
+        _queue_row(count, Orchestration(seconds=constant(total, seconds), parallelism=parallelism), quota)
+        for count, total, seconds, parallelism, quota in (
+            (1, 100, 600.0, 100, new),
+            (1, 100, 600.0, new, new),
+            (10, 20, 60.0, 20, new),
+            (50, 20, 600.0, 20, new),
+            (50, 20, 600.0, 1, new),
+            (10, 100, 600.0, 100, 200),
+            (10, 100, 600.0, 20, 200),
         )
     ]
+    ends = ("least possible", "first ends", "last ends", "last / least")
     return format_table(
-        [
-            "orchestrations",
-            "containers at once",
-            "least possible",
-            "first ends",
-            "last ends",
-            "last / least",
-            "refusals a launch",
-        ],
+        ["orchestrations", "parallelism", "at once", *ends, "refusals a launch", "price of them", "of all"],
         rows,
     )
 
 
-def _queue_row(count: int, shares: int, seconds: float, quota: int) -> list[str]:
-    works = [Orchestration(seconds=constant(shares, seconds))] * count
-    fan_outs = simulate(works, World(containers=quota))
-    busy = math.fsum(start + seconds for fan_out in fan_outs for start in fan_out.starts)
+def _queue_row(count: int, work: Orchestration, quota: int) -> list[str]:
+    world, seconds = World(containers=quota), work.seconds
+    fan_outs = simulate([work] * count, world)
+    busy = math.fsum(math.fsum(seconds) + math.fsum(fan_out.starts) for fan_out in fan_outs)
     least = BEFORE_DISPATCH_SECONDS + busy / quota
-    ends = sorted(fan_out.figures.makespan for fan_out in fan_outs)
-    refused = sum(fan_out.figures.throttled + fan_out.figures.refused for fan_out in fan_outs)
+    all_figures = [fan_out.figures for fan_out in fan_outs]
+    ends = sorted(figures.makespan for figures in all_figures)
+    refused = sum(figures.throttled + figures.refused for figures in all_figures)
     return [
-        f"{count} of {shares} x {_mean(seconds)}",
+        f"{count} of {len(seconds)} x {_mean(seconds[0])}",
+        f"{work.containers}",
         f"{quota:,}",
-        format_seconds(least),
-        format_seconds(ends[0]),
-        format_seconds(ends[-1]),
+        *(format_seconds(time) for time in (least, ends[0], ends[-1])),
         f"{ends[-1] / least:.2f}",
-        f"{refused / count / shares:.1f}",
+        f"{refused / count / work.containers:.1f}",
+        format_dollars(US_EAST_1.state_transition * sum(map(transitions_of_refusals, all_figures))),
+        format_dollars(sum(price(seconds, figures, world.log.commits / count) for figures in all_figures)),
     ]
 
 
