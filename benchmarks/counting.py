@@ -22,6 +22,7 @@ class Counted(NamedTuple):
     log_units: int
     read_model_units: int
     stream_records: int
+    launches: int
 
 
 def count_writes(settings: Settings, service: str, orchestration_id: str, total: int) -> Counted:
@@ -35,6 +36,7 @@ def count_writes(settings: Settings, service: str, orchestration_id: str, total:
         log_units=units + _TRANSACTION * sum(map(kilobytes, pointer)),
         read_model_units=_count_commits(settings.read_model_table, service, orchestration_id),
         stream_records=len([*blocks, *events, *pointer]),
+        launches=sum(event["type"]["S"] == "ContainerStarted" for event in events),
     )
 
 

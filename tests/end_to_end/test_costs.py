@@ -9,12 +9,15 @@ from typing import Final, NamedTuple
 import pytest
 
 from background_jobs.aws import clients
+from background_jobs.core.planning.blocks_written import FASTEST_INSTANCE
 from background_jobs.core.planning.footprint import Footprint, estimate_footprint
 from background_jobs.core.planning.plan import Workload
 from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.call_counter import PATH
 from benchmarks import jobs
 from benchmarks.counting import Counted, count_writes
+from benchmarks.simulate.fan_out import Figures, Orchestration, World, simulate
+from benchmarks.simulate.workloads import constant
 from tests.offline import become_caller
 
 TOTAL: Final = 10_000
@@ -60,6 +63,13 @@ def planned() -> Footprint:
     return estimate_footprint(work.run())
 
 
+@pytest.fixture(scope="module")
+def simulated() -> Figures:
+    work = Orchestration(seconds=constant(TOTAL, FASTEST_INSTANCE), parallelism=CONTAINERS)
+    (fan_out,) = simulate([work], World(containers=CONTAINERS))
+    return fan_out.figures
+
+
 def test_a_short_instance_takes_a_fraction_of_a_write_unit_in_the_log(run: Run) -> None:
     assert run.counted.log_units / TOTAL <= 0.25
 
@@ -82,3 +92,9 @@ def test_the_plan_says_what_is_counted(run: Run, planned: Footprint) -> None:
     assert planned.stream_records / 2 <= run.counted.stream_records <= 4 * planned.stream_records
     # offline the stream has one shard and gathers no window, so the number of versions is that of the moment
     assert planned.model_write_units / 4 <= run.counted.read_model_units <= 4 * planned.model_write_units
+
+
+def test_the_simulation_has_what_is_counted(run: Run, simulated: Figures) -> None:
+    assert simulated.launches == run.counted.launches == CONTAINERS
+    # the events of the orchestration itself are not simulated, and this machine is slower or faster
+    assert simulated.stream_records / 2 <= run.counted.stream_records <= 4 * simulated.stream_records

@@ -1,110 +1,35 @@
-"""Whether all that waits for containers starts: a simulation by AWS's limits and the landed rules of launches.
+"""Whether all that waits for containers starts: simulated by AWS's limits and the landed rules of launches.
 
-An account has two token buckets: 20 calls of RunTask at once and 20 a second, 100 launches of Fargate at once
-and 20 a second ("AWS Fargate throttling quotas", Amazon ECS developer guide); a new account has 6 vCPUs, which
-are 12 containers of the default size. A call that is throttled takes no token.
+A new account has 6 vCPUs, which are 12 containers of the default size.
 """
 
-import heapq
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
 import pytest
 
 from background_jobs.core.containers.delays import DelayReason
-from background_jobs.core.containers.relaunch import THROTTLE_RETRY, Tries, decide_relaunch
-from background_jobs.core.planning.fargate import RUN_TASK_CALLS, TASK_LAUNCHES, RateQuota
+from background_jobs.core.planning.fargate import RUN_TASK_CALLS
 from background_jobs.core.retry import Retry, retry_delay
+from benchmarks.simulate.fan_out import FanOut, Orchestration, Rule, World, simulate
+from benchmarks.simulate.launches import Refusals, wait_as_landed
+from benchmarks.simulate.workloads import constant
 
 NEW_ACCOUNT: Final = 12
 PLENTY: Final = 100_000
 START_SECONDS: Final = 45.0
 HOUR: Final = 3_600.0
-DAY: Final = 24 * HOUR
 
 
-class Orchestration(NamedTuple):
-    """So many shares that are kicked off together, and work for so long."""
-
-    at: float
-    shares: int
-    seconds: float
+def one_each(shares: int, seconds: float, at: float = 0.0) -> Orchestration:
+    """Kick off so many shares of one instance each."""
+    return Orchestration(seconds=constant(shares, seconds), parallelism=shares, at=at)
 
 
-@dataclass
-class Share:
-    """One share: what was tried, and when it began to run."""
-
-    orchestration: int
-    seconds: float
-    tries: Tries = field(default_factory=Tries)
-    throttled: int = 0
-    """In a row, before the function was asked."""
-    started_at: float | None = None
-    is_lost: bool = False
-
-
-Rule = Callable[[Share, DelayReason, float], float | None]
-"""Takes a random draw as well, and returns the seconds before the next try, or None to give up."""
-
-
-class Bucket:
-    """A token bucket, which is full at first."""
-
-    def __init__(self, quota: RateQuota) -> None:
-        self._quota, self._tokens, self._at = quota, float(quota.burst), 0.0
-
-    def has(self, now: float) -> bool:
-        """Tell whether there is a token at *now*."""
-        refilled = self._tokens + (now - self._at) * self._quota.per_second
-        self._tokens, self._at = min(self._quota.burst, refilled), now
-        return self._tokens >= 1
-
-    def take(self) -> None:
-        """Take a token, which there is."""
-        self._tokens -= 1
-
-
-class Account:
-    """What AWS answers to RunTask in one account and region."""
-
-    def __init__(self, containers: int) -> None:
-        self._calls, self._launches = Bucket(RUN_TASK_CALLS), Bucket(TASK_LAUNCHES)
-        self._containers = containers
-        self._ends: list[float] = []
-
-    def run_task(self, now: float, seconds: float) -> DelayReason | None:
-        """Launch a container for *seconds*, or return why not."""
-        if not self._calls.has(now):
-            return DelayReason.THROTTLED
-        self._calls.take()
-        while self._ends and self._ends[0] <= now:
-            heapq.heappop(self._ends)
-        if len(self._ends) >= self._containers:
-            return DelayReason.QUOTA
-        if not self._launches.has(now):
-            return DelayReason.THROTTLED
-        self._launches.take()
-        heapq.heappush(self._ends, now + START_SECONDS + seconds)
-        return None
-
-
-def landed(share: Share, reason: DelayReason, draw: float) -> float | None:
-    """Wait as the state machine and the function do."""
-    if reason is DelayReason.THROTTLED and share.throttled < THROTTLE_RETRY.max_attempts - 1:
-        share.throttled += 1
-        return retry_delay(share.throttled, THROTTLE_RETRY, draw=draw)
-    share.throttled = 0
-    seconds, share.tries, _ = decide_relaunch(reason, share.tries, spot=False, draw=draw)
-    return seconds
-
-
-def giving_up(share: Share, reason: DelayReason, draw: float) -> float | None:
+def giving_up(refusals: Refusals, reason: DelayReason, draw: float) -> float | None:
     """Wait as often and as long as a usual budget of retries: for an hour and a quarter, on average."""
     del reason
-    tries = share.tries = share.tries.model_copy(update={"waits": share.tries.waits + 1})
+    tries = refusals.tries = refusals.tries.model_copy(update={"waits": refusals.tries.waits + 1})
     if tries.waits % 4:
         return retry_delay(tries.waits % 4, Retry(base_seconds=2, max_seconds=20), draw=draw)
     if tries.waits > 160:
@@ -112,79 +37,68 @@ def giving_up(share: Share, reason: DelayReason, draw: float) -> float | None:
     return 1 + retry_delay(tries.waits // 4, Retry(base_seconds=10, factor=1.5, max_seconds=240), draw=draw)
 
 
-def simulate(orchestrations: Sequence[Orchestration], containers: int, rule: Rule) -> list[Share]:
-    """Return what became of each share in an account that may run so many *containers* at once."""
-    account, draw = Account(containers), random.Random(7)
-    shares = [Share(n, o.seconds) for n, o in enumerate(orchestrations) for _ in range(o.shares)]
-    due = [(orchestrations[share.orchestration].at, number) for number, share in enumerate(shares)]
-    heapq.heapify(due)
-    while due:
-        now, number = heapq.heappop(due)
-        share = shares[number]
-        reason = account.run_task(now, share.seconds)
-        if reason is None:
-            share.started_at = now
-        elif (seconds := rule(share, reason, draw.random())) is None:
-            share.is_lost = True
-        else:
-            heapq.heappush(due, (now + seconds, number))
-    return shares
+def run(
+    orchestrations: Sequence[Orchestration], containers: int, rule: Rule = wait_as_landed
+) -> list[FanOut]:
+    """Run *orchestrations* in an account that may run so many *containers* at once."""
+    return simulate(orchestrations, World(containers=containers, rule=rule))
 
 
-def last_start(shares: Sequence[Share]) -> float:
-    return max(share.started_at for share in shares if share.started_at is not None)
+def launches(fan_outs: Sequence[FanOut]) -> list[float]:
+    return sorted(at for fan_out in fan_outs for at in fan_out.figures.launched_at)
 
 
-TWO_HOURS: Final = [Orchestration(0, 100, 2 * HOUR)]
-FIFTY: Final = [Orchestration(0, 20, 600)] * 50
+def given_up(fan_outs: Sequence[FanOut]) -> int:
+    return sum(fan_out.figures.given_up for fan_out in fan_outs)
+
+
+TWO_HOURS: Final = [one_each(100, 2 * HOUR)]
+FIFTY: Final = [one_each(20, 600)] * 50
 
 
 @pytest.mark.parametrize("work", [TWO_HOURS, FIFTY], ids=["a hundred of two hours", "fifty at once"])
 def test_everything_starts_in_a_new_account_and_the_quota_is_used_to_the_end(
     work: Sequence[Orchestration],
 ) -> None:
-    shares = simulate(work, NEW_ACCOUNT, landed)
-    assert not any(share.is_lost for share in shares)
+    fan_outs = run(work, NEW_ACCOUNT)
+    assert given_up(fan_outs) == 0
     # nothing could start sooner than in full rounds of twelve, one after the other
-    rounds = -(-len(shares) // NEW_ACCOUNT) - 1
-    assert last_start(shares) < 1.15 * rounds * (START_SECONDS + work[0].seconds)
+    started = launches(fan_outs)
+    rounds = -(-len(started) // NEW_ACCOUNT) - 1
+    assert started[-1] < 1.15 * rounds * (START_SECONDS + work[0].seconds[0])
 
 
 @pytest.mark.parametrize("work", [TWO_HOURS, FIFTY], ids=["a hundred of two hours", "fifty at once"])
 def test_launches_that_are_given_up_after_an_hour_would_lose_most_of_it(
     work: Sequence[Orchestration],
 ) -> None:
-    shares = simulate(work, NEW_ACCOUNT, giving_up)
-    assert sum(share.is_lost for share in shares) > 0.8 * len(shares)
+    fan_outs = run(work, NEW_ACCOUNT, giving_up)
+    assert given_up(fan_outs) > 0.8 * sum(one.containers for one in work)
 
 
 def test_none_of_fifty_orchestrations_starves() -> None:
-    shares = simulate(FIFTY, NEW_ACCOUNT, landed)
-    half = last_start(shares) / 2
-    begun = [0] * len(FIFTY)
-    for share in shares:
-        assert share.started_at is not None
-        begun[share.orchestration] += share.started_at < half
-    # each would have ten of its twenty begun if they took turns
-    assert min(begun) >= 3
+    fan_outs = run(FIFTY, NEW_ACCOUNT)
+    half = launches(fan_outs)[-1] / 2
+    begun = [sum(at < half for at in fan_out.figures.launched_at) for fan_out in fan_outs]
+    # each would have ten of its twenty begun if they took turns; by chance some have far fewer
+    assert min(begun) >= 2
 
 
 def test_who_waits_for_long_is_not_overtaken_for_ever_by_those_who_come() -> None:
     # given an account that others fill as fast as it empties, with an orchestration every half hour
-    patient = Orchestration(0, 12, 600)
-    others = [Orchestration(hour * HOUR / 2, 33, 600) for hour in range(2 * 24 * 2)]
-    shares = simulate([patient, *others], NEW_ACCOUNT, landed)
+    patient = one_each(12, 600)
+    others = [one_each(33, 600, at=number * HOUR / 2) for number in range(2 * 24 * 2)]
+    fan_outs = run([patient, *others], NEW_ACCOUNT)
     # then it has its turn with them
-    assert last_start([share for share in shares if share.orchestration == 0]) < 3 * HOUR
-    assert not any(share.is_lost for share in shares)
+    assert launches(fan_outs[:1])[-1] < 3 * HOUR
+    assert given_up(fan_outs) == 0
 
 
 @pytest.mark.parametrize("count", [1, 50])
 def test_the_rate_of_launches_is_used_and_not_fought_over(count: int) -> None:
     # given an account with room for everything
-    shares = simulate([Orchestration(0, 5_000 // count, HOUR)] * count, PLENTY, landed)
+    starts = launches(run([one_each(5_000 // count, HOUR)] * count, PLENTY))
     # then the last is launched little later than the rate allows
-    assert last_start(shares) < 2.5 * RUN_TASK_CALLS.seconds(5_000)
+    assert starts[-1] < 2.5 * RUN_TASK_CALLS.seconds(5_000)
     # and most are launched at the full rate
-    starts = sorted(share.started_at for share in shares if share.started_at is not None)
     assert starts[len(starts) * 8 // 10] < 1.2 * RUN_TASK_CALLS.seconds(4_000)
