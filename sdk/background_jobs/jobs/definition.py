@@ -77,6 +77,13 @@ class JobDefinition:
             run = self._target().run  # type: ignore[attr-defined] # checked by read_signature
         return self._signature.call(run, params, context)
 
+    @property
+    def is_coroutine(self) -> bool:
+        """Tell whether the job is a coroutine function, decorators included."""
+        target = self._target
+        run = inspect.getattr_static(target, "run") if inspect.isclass(target) else target
+        return inspect.iscoroutinefunction(getattr(run, "__func__", run))
+
     def of(self, target: Callable[..., Any]) -> "JobDefinition":
         """Return the definition of *target*, which bears the mark of this job.
 

@@ -19,7 +19,7 @@ import __main__
 from background_jobs.json_log import FOR_PEOPLE, JsonFormatter
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.fork_safety import has_socket, has_threads
-from background_jobs.worker.supervisor import Blame, Predecessor, supervise
+from background_jobs.worker.supervisor import Blame, Predecessor, Verdict, supervise
 
 _HANDOVER: Final = "BACKGROUND_JOBS_HANDOVER"
 _PACKAGES: Final = str(Path(__file__).parents[2])
@@ -97,8 +97,8 @@ def main(job: str) -> NoReturn:
 def _parse_predecessor(fields: Mapping[str, Any] | None) -> Predecessor | None:
     if fields is None:
         return None
-    blame = fields["blame"]
-    return Predecessor(**{**fields, "blame": blame and Blame(**blame)})
+    blames = (Blame(**{**blame, "verdict": Verdict(blame["verdict"])}) for blame in fields["blames"])
+    return Predecessor(**{**fields, "blames": tuple(blames)})
 
 
 def _main_can_be_run_again() -> bool:
