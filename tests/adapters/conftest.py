@@ -76,6 +76,7 @@ def launch(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
         share: int = 0,
         jobs: Jobs | None = None,
         predecessor: Predecessor | None = None,
+        **variables: str,
     ) -> None:
         started = stores.event_log.read_started(orchestration.id)
         line = json.loads(list(stores.payloads.lines(started.shares_key))[share])
@@ -88,6 +89,7 @@ def launch(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
             "JOB_PARAMS_KEY": started.params_key,
             "JOB_PARAMS_BYTES": line["bytes"],
             "BACKGROUND_JOBS_SERVICE": started.service,
+            **variables,
         }
         container_settings = ContainerSettings.from_env(environment)
         shared = SharedCurrentAttempt()

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from background_jobs.core.blocks import Block, InstanceRange
+from background_jobs.core.containers.statuses import OUT_OF_MEMORY
 from background_jobs.core.ownership import RangeLost
 from background_jobs.worker import supervisor
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
@@ -153,6 +154,35 @@ def test_those_who_ran_when_our_own_code_failed_are_suspected(blames: Blames) ->
         raise RuntimeError("our own code")
 
     assert blames(end) == [(4, "suspected"), (5, "suspected")]
+
+
+@pytest.mark.parametrize("may_grow", [True, False])
+def test_a_process_that_was_ended_for_its_memory_ends_the_container_where_another_may_have_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, may_grow: bool
+) -> None:
+    # given a kernel that tells what it ends
+    killed = tmp_path / "killed"
+    monkeypatch.setattr(supervisor, "count_memory_kills", lambda: int(killed.exists()))
+
+    def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
+        if predecessor is None:
+            current_attempt.publish(CurrentAttempt(7, 1, IN_TIME))
+            killed.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    # when it ends a process, then the container ends, or goes on where more memory is not to be had
+    assert supervise(forking(work), may_grow=may_grow) == (OUT_OF_MEMORY if may_grow else 0)
+
+
+def test_a_process_that_was_killed_for_another_reason_is_replaced() -> None:
+    def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
+        if predecessor is None:
+            current_attempt.publish(CurrentAttempt(7, 1, IN_TIME))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    assert supervise(forking(work), may_grow=True) == 0
 
 
 RANGE = InstanceRange("billing", "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11", 0, 9)

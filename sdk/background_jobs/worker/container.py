@@ -256,9 +256,14 @@ class Container:
     def _judge_lost_attempts(self, runner: InstanceRunner, definition: JobDefinition) -> None:
         """Record how the attempts ended that ran when the process before this one ended, or a container."""
         blames = {blame.index: blame for blame in self._predecessor.blames} if self._predecessor else {}
-        reason = "their container was lost"
-        for index, number in self._earlier.lost_in_company():
-            blames.setdefault(index, Blame(index, number, reason, Verdict.SUSPECTED))
+        if self._settings.after_out_of_memory and self._predecessor is None:
+            lost, verdict = self._earlier.lost(), Verdict.INTERRUPTED
+            reason = "their container ran out of memory, and this one has more"
+        else:
+            lost, verdict = self._earlier.lost_in_company(), Verdict.SUSPECTED
+            reason = "their container was lost"
+        for index, number in lost:
+            blames.setdefault(index, Blame(index, number, reason, verdict))
         if not blames:
             return
         events = [

@@ -153,12 +153,17 @@ class EarlierLaunches:
     def lost_in_company(self) -> Iterator[tuple[int, int]]:
         """Yield the index and number of each attempt that was lost with others, of which one is to blame."""
         by_launch: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-        for index, attempts in self._attempts.items():
-            for number in attempts.unended():
-                by_launch[attempts.starts[number]].append((index, number))
+        for index, number in self.lost():
+            by_launch[self._attempts[index].starts[number]].append((index, number))
         for lost in by_launch.values():
             if len(lost) > 1:
                 yield from lost
+
+    def lost(self) -> Iterator[tuple[int, int]]:
+        """Yield the index and number of each attempt that began and never ended."""
+        for index, attempts in self._attempts.items():
+            for number in attempts.unended():
+                yield index, number
 
     def attempts(self, index: int) -> EarlierAttempts:
         """Return the attempts of one instance so far; the caller may add to them."""

@@ -60,14 +60,15 @@ def find_reason_not_to_fork() -> str:
     return "opened a socket" if has_socket() else ""
 
 
-def become_supervisor(log_fields: Mapping[str, object] | None) -> NoReturn:
+def become_supervisor(log_fields: Mapping[str, object] | None, *, may_grow: bool) -> NoReturn:
     """Replace this process by an outer process that runs the jobs' main again in a child.
 
-    *log_fields* are in each of its log lines, which are JSON; None for lines for people.
+    *log_fields* are in each of its log lines, which are JSON; None for lines for people. For *may_grow* see
+    `supervise`.
     """
     # Until it has its handlers, SIGTERM would end it, or be lost where it is the first of its container.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    job = {"command": [sys.executable, *sys.orig_argv[1:]], "log_fields": log_fields}
+    job = {"command": [sys.executable, *sys.orig_argv[1:]], "log_fields": log_fields, "may_grow": may_grow}
     os.chdir(_STARTED_IN)
     os.execv(sys.executable, [sys.executable, "-P", "-c", _SUPERVISE, _PACKAGES, json.dumps(job)])  # noqa: S606 -- itself
 
@@ -91,7 +92,7 @@ def main(job: str) -> NoReturn:
         os.close(current_attempt.file)
         return pid
 
-    sys.exit(supervise(spawn, SharedCurrentAttempt.in_file))
+    sys.exit(supervise(spawn, SharedCurrentAttempt.in_file, may_grow=described["may_grow"]))
 
 
 def _parse_predecessor(fields: Mapping[str, Any] | None) -> Predecessor | None:

@@ -44,7 +44,7 @@ def _suspected_error(reason: str) -> JobError:
 
 
 def _interrupted_error(reason: str) -> JobError:
-    return JobError(type=INTERRUPTED, message=f"The process was ended because of another instance: {reason}.")
+    return JobError(type=INTERRUPTED, message=f"The process of this instance was ended: {reason}.")
 
 
 _COMPANY: Final = {Verdict.SUSPECTED: _suspected_error, Verdict.INTERRUPTED: _interrupted_error}

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from background_jobs.core.containers.statuses import OUT_OF_MEMORY
 from background_jobs.core.limits import STOP_SECONDS
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 from background_jobs.worker.descendants import adopting_orphans, reap
+from background_jobs.worker.memory_kills import count_memory_kills
 
 OWN_FAILURE: Final = 70
 """The exit status where our own code failed, not a job (EX_SOFTWARE)."""
@@ -79,18 +81,23 @@ Start = Callable[[SharedCurrentAttempt, Predecessor | None], int]
 """Starts the process that runs the jobs, and returns its id."""
 
 
-def supervise(start: Start, share: Callable[[], SharedCurrentAttempt] = SharedCurrentAttempt) -> int:
+def supervise(
+    start: Start,
+    share: Callable[[], SharedCurrentAttempt] = SharedCurrentAttempt,
+    *,
+    may_grow: bool = False,
+) -> int:
     """Have a process that *start* starts work through the share; return the exit status of the container.
 
     The process publishes its current attempt in the memory that *share* makes and *start* is given. When a
     job has ended the process, or our own code failed in it, another one is started, which is told about its
     predecessor. Only a process in which no attempt began ends the container, so that a launch is spent for
-    nothing less.
+    nothing less; and one that ran out of memory, where *may_grow* says that it may be launched with more.
     """
     predecessor: Predecessor | None = None
     with _noting_termination() as termination, adopting_orphans() as descendants:
         while True:
-            current_attempt = share()
+            current_attempt, memory_kills = share(), count_memory_kills()
             child = _Child(start(current_attempt, predecessor), current_attempt)
             code, late = child.wait(termination)
             descendants.end()
@@ -100,6 +107,9 @@ def supervise(start: Start, share: Callable[[], SharedCurrentAttempt] = SharedCu
             announced = current_attempt.read_end()
             if announced not in {None, OWN_FAILURE, REPLACED}:
                 return announced or 0
+            if may_grow and code == -signal.SIGKILL and count_memory_kills() > memory_kills:
+                _log.error("The memory of the container is full; another one with more goes on")
+                return OUT_OF_MEMORY
             launch = current_attempt.read_launch()
             if launch is None:
                 return announced or (code if code >= 0 else 128 - code) or OWN_FAILURE
