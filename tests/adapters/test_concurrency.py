@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, cast
@@ -93,6 +93,16 @@ def test_as_many_instances_run_at_once_as_the_job_says(run: Run, job: Any, tmp_p
     assert places == (1 if job is in_coroutines else AT_ONCE)
 
 
+held = threading.Lock()
+"""What waits for it waits in C, until the test has ended."""
+
+
+@pytest.fixture(autouse=True)
+def hold() -> Iterator[None]:
+    with held:
+        yield
+
+
 RUNNING: list[int] = []
 FAILED_ONCE = Retry(max_attempts=2, base_seconds=0.001)
 
@@ -104,7 +114,8 @@ def late_in_threads(params: dict[str, Any], job: JobContext) -> int:
         while True:
             pass
     if job.attempt == 1 and params["how"] == "waiting":
-        time.sleep(600)
+        with held:
+            pass
     return job.attempt
 
 
@@ -161,7 +172,8 @@ def test_a_thread_that_was_late_for_the_last_time_costs_nobody_a_process(
     @job_name("late", concurrency=3, timeout=0.5)
     def waits_or_not(params: dict[str, Any]) -> None:
         if params["waits"]:
-            time.sleep(600)
+            with held:
+                pass
 
     params = [{"waits": index in {0, 4}} for index in range(8)]
     orchestration = service.kick_off_job("late", params, parallelism=1)

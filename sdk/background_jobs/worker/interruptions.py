@@ -66,11 +66,17 @@ class ThreadInterruption:
             self._thread = threading.get_ident()
 
     def __exit__(self, *raised: object) -> None:
-        while self._thread is not None:
-            try:
-                self._leave(self._thread)
-            except TimedOut:  # at the last moment: the attempt has ended
-                continue
+        try:
+            with self._lock:
+                thread, self._thread = self._thread, None
+            if thread is not None and self._is_sent:
+                # What is taken back stays announced to all threads, and Python 3.11 never gets through a
+                # function that is traced then. So it is raised here, whether or not it was before.
+                _raise_in(thread, TimedOut)
+                while True:
+                    pass
+        except TimedOut:
+            pass
 
     def send(self) -> None:
         """Have TimedOut raised in the thread of the context, once, if it is in it."""
@@ -79,18 +85,9 @@ class ThreadInterruption:
                 self._is_sent = True
                 _raise_in(self._thread, TimedOut)
 
-    def _leave(self, thread: int) -> None:
-        with self._lock:
-            if self._is_sent:
-                _raise_in(thread, None)
-            self._thread = None
 
-
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Have *error* raised in *thread*; None takes back what is still to be raised."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
-    )
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
 def _raise_timed_out(_number: int, _frame: object) -> None:
