@@ -126,6 +126,12 @@ class EnvironmentConfig(ValidatedConfig):
         return {name: version for name, version in versions.items() if version != LATEST}
 
     @property
+    def memory_limits(self) -> dict[str, int]:
+        """Return the most memory of each service whose containers may be launched again with more."""
+        limits = {service.name: service.max_memory_mib for service in self.services}
+        return {name: limit for name, limit in limits.items() if limit}
+
+    @property
     def retention(self) -> Retention:
         """Return for how many days the data of each service is kept."""
         own = {service.name: service.retention_days for service in self.services}

@@ -46,6 +46,7 @@ class FanOut(Construct):
             close_unfinished=functions.close_unfinished.function_arn,
             note_delay=functions.note_delay.function_arn,
             capacity_providers=services.capacity_providers.values(),
+            grows=bool(shared.config.memory_limits),
         )
         self.state_machine = sfn.StateMachine(
             self,

@@ -20,6 +20,8 @@ from background_jobs.core.containers.variables import (
     ORCHESTRATION_ID,
 )
 from background_jobs.core.limits import DAY_SECONDS, EXECUTION_DAYS
+from background_jobs.core.planning.memory import LaunchSize
+from background_jobs.settings import PREFIX
 
 LABEL: Final = "Shares"
 """The Distributed Map's name in the ARNs of its children."""
@@ -46,23 +48,29 @@ _BY_LAUNCH_TYPE: Final = {"LaunchType": ON_DEMAND}
 _BY_PROVIDER: Final = {
     "CapacityProviderStrategy": [{"CapacityProvider.$": "$.capacity_provider", "Weight": 1}]
 }
+_SIZE: Final = {f"{PREFIX}{field.upper()}": f"$.delay.size.{field}" for field in LaunchSize.model_fields}
+"""By variable of a container, what it is told of its size."""
 _ON_FARGATE: Final = {"PlatformVersion.$": "$.platform_version"}
 
 
-def fan_out_definition(
+def fan_out_definition(  # noqa: PLR0913 -- what the definition names, and how it differs
     *,
     cluster: str,
     network: Mapping[str, Any],
     close_unfinished: str,
     note_delay: str,
     capacity_providers: Collection[str],
+    grows: bool = False,
 ) -> dict[str, Any]:
     """Return the definition.
 
     *network* is the AwsvpcConfiguration of every task, *close_unfinished* and *note_delay* the ARNs of these
-    functions, *capacity_providers* those of the environment's services.
+    functions, *capacity_providers* those of the environment's services. *grows* says whether some of these
+    launch a container again with more memory.
     """
     run = _run_states(cluster, network, capacity_providers)
+    if grows:
+        run["RunLarger"] = _larger(run["RunContainer"])
     whole = {"orchestration_id.$": "$.orchestration_id"}
     return {
         "Comment": "One container for each share of an orchestration",
@@ -90,6 +98,7 @@ def fan_out_definition(
                         "given_up": False,
                         "container_seconds.$": "$.container_seconds",
                         "tries": Tries().model_dump(mode="json"),
+                        **({"size": None} if grows else {}),
                     },
                 },
                 "MaxConcurrencyPath": "$.parallelism",
@@ -136,6 +145,7 @@ def _share(run: Mapping[str, _State], close_unfinished: str, note_delay: str) ->
     The budget of lost containers is for launches without progress: where instances got their outcomes since
     it began, the share is not closed, and what is left gets a whole budget again.
     """
+    grows = "RunLarger" in run
     share = {
         "orchestration_id.$": "$.orchestration_id",
         "indices.$": "$.share.indices",
@@ -143,9 +153,9 @@ def _share(run: Mapping[str, _State], close_unfinished: str, note_delay: str) ->
         "error.$": "$.error",
     }
     states = {
-        "Launch": _launch(on_ec2="RunOnEc2" in run),
+        "Launch": _launch(on_ec2="RunOnEc2" in run, grows=grows),
         **run,
-        "NoteDelay": _note_delay(note_delay),
+        "NoteDelay": _note_delay(note_delay, grows=grows),
         "WaitForLaunch": {"Type": "Wait", "SecondsPath": "$.delay.wait_seconds", "Next": "Launch"},
         "CloseShare": {
             **_close(close_unfinished, share),
@@ -158,15 +168,17 @@ def _share(run: Mapping[str, _State], close_unfinished: str, note_delay: str) ->
             "Choices": [{"Variable": "$.left.instances", "NumericGreaterThan": 0, "Next": "RenewBudget"}],
             "Default": "Done",
         },
-        "RenewBudget": _renew_budget(),
+        "RenewBudget": _renew_budget(grows=grows),
         "Done": {"Type": "Succeed", "OutputPath": None},
     }
     # A first launch has nothing to choose where all is on Fargate, and each transition costs.
     return {"StartAt": "Launch" if "RunOnEc2" in run else "RunContainer", "States": states}
 
 
-def _launch(*, on_ec2: bool) -> _State:
+def _launch(*, on_ec2: bool, grows: bool) -> _State:
     choices: list[_State] = [{"Variable": "$.delay.given_up", "BooleanEquals": True, "Next": "CloseShare"}]
+    if grows:
+        choices.append({"Variable": "$.delay.size.cpu", "IsPresent": True, "Next": "RunLarger"})
     if not on_ec2:
         return {"Type": "Choice", "Choices": choices, "Default": "RunContainer"}
     fargate = {
@@ -177,7 +189,7 @@ def _launch(*, on_ec2: bool) -> _State:
     return {"Type": "Choice", "Choices": [*choices, fargate], "Default": "RunOnEc2"}
 
 
-def _renew_budget() -> _State:
+def _renew_budget(*, grows: bool) -> _State:
     """Return the state that forgets the losses of a share, and nothing else of its launches."""
     tries = {f"{name}.$": f"$.delay.tries.{name}" for name in Tries.model_fields if name != "losses"}
     return {
@@ -186,6 +198,7 @@ def _renew_budget() -> _State:
             "given_up": False,
             "container_seconds.$": "$.delay.container_seconds",
             "tries": {**tries, "losses": 0},
+            **({"size.$": "$.delay.size"} if grows else {}),
         },
         "ResultPath": "$.delay",
         "Next": "Launch",
@@ -220,13 +233,27 @@ def _run_container(cluster: str, network: Mapping[str, Any], capacity: Mapping[s
     }
 
 
-def _note_delay(function: str) -> _State:
+def _larger(run_container: _State) -> _State:
+    """Return the state that runs a container with another size than its task definition's."""
+    parameters = run_container["Parameters"]
+    (container,) = parameters["Overrides"]["ContainerOverrides"]
+    told = [{"Name": name, "Value.$": path} for name, path in _SIZE.items()]
+    overrides = {
+        "Cpu.$": "$.delay.size.cpu",
+        "Memory.$": "$.delay.size.memory_mib",
+        "ContainerOverrides": [{**container, "Environment": [*container["Environment"], *told]}],
+    }
+    return {**run_container, "Parameters": {**parameters, "Overrides": overrides}}
+
+
+def _note_delay(function: str, *, grows: bool) -> _State:
     report = {
         "orchestration_id.$": "$.orchestration_id",
         "share.$": "$.share.share",
         "capacity_provider.$": "$.capacity_provider",
         "error.$": "$.error",
         "tries.$": "$.delay.tries",
+        **({"size.$": "$.delay.size"} if grows else {}),
     }
     return {
         "Type": "Task",
@@ -240,6 +267,7 @@ def _note_delay(function: str) -> _State:
             "wait_seconds.$": "$.Payload.wait_seconds",
             "container_seconds.$": "$.Payload.container_seconds",
             "tries.$": "$.Payload.tries",
+            **({"size.$": "$.Payload.size"} if grows else {}),
         },
         "ResultPath": "$.delay",
         "Next": "WaitForLaunch",

@@ -56,12 +56,14 @@ def _tasks_of_here(stack: Stack) -> iam.ServicePrincipal:
 def _settings_of(settings: Settings, service: str) -> Settings:
     """Return the settings of containers of *service*, which kick nothing off and keep their own data only."""
     days = {name: days for name, days in settings.service_retention_days.items() if name == service}
+    limits = {name: limit for name, limit in settings.service_memory_limits.items() if name == service}
     return settings.model_copy(
         update={
             "service": service,
             "service_names": (),
             "job_names": (),
             "service_retention_days": days,
+            "service_memory_limits": limits,
         }
     )
 

@@ -19,7 +19,7 @@ _ECR: Final = re.compile(
 )
 _PROVIDERS_OF_AWS: Final = ("aws", "ecs", "fargate")
 """How the names of AWS's capacity providers begin. Source: ECS API Reference, "CreateCapacityProvider"."""
-_OF_FARGATE: Final = ("spot", "platform_version", "ephemeral_storage_gib")
+_OF_FARGATE: Final = ("spot", "platform_version", "ephemeral_storage_gib", "max_memory_mib")
 _EC2_CPU: Final = range(128, 196_608 + 1)
 """The CPU units of a task on EC2. Source: Amazon ECS Developer Guide, "Task definition parameters"."""
 _LEAST_MEMORY_MIB: Final = 6
@@ -57,6 +57,18 @@ def _parse_version(platform_version: str) -> tuple[int, ...]:
     return _OLDEST_FOR_ARM if platform_version == LATEST else tuple(map(int, platform_version.split(".")))
 
 
+def _refuse_limit(cpu: int, memory_mib: int, most_mib: int) -> None:
+    """Raise ValueError where no size of Fargate has *most_mib* of memory, or it is no more than there is."""
+    offered = sorted({memory for size in MEMORY_MIB if size >= cpu for memory in MEMORY_MIB[size]})
+    larger = [memory for memory in offered if memory > memory_mib]
+    if most_mib not in larger:
+        near = sorted(larger, key=lambda memory: abs(memory - most_mib))[:3]
+        raise ValueError(
+            f"max_memory_mib={most_mib} is no size of Fargate above memory_mib={memory_mib}; "
+            f"near it are {sorted(near)}"
+        )
+
+
 class ServiceConfig(ValidatedConfig):
     """One image with one or more jobs."""
 
@@ -71,6 +83,8 @@ class ServiceConfig(ValidatedConfig):
     """The names of its jobs. If every service lists its own, a kick-off refuses all others."""
     cpu: int = 512
     memory_mib: int = 1024
+    max_memory_mib: int | None = None
+    """With how much memory a container is launched again that ran out of it, at most; None for no more."""
     arm64: bool = True
     spot: bool = False
     """Run on Fargate Spot: far cheaper, and AWS may take a container back, which is launched again."""
@@ -123,6 +137,8 @@ class ServiceConfig(ValidatedConfig):
             raise ValueError(
                 f"with cpu={self.cpu} Fargate has no memory_mib={self.memory_mib}; use one of {list(offered)}"
             )
+        if self.max_memory_mib is not None:
+            _refuse_limit(self.cpu, self.memory_mib, self.max_memory_mib)
         newer_is_needed = self.arm64 or self.ephemeral_storage_gib
         if newer_is_needed and _parse_version(self.platform_version) < _OLDEST_FOR_ARM:
             raise ValueError(

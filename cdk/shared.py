@@ -32,4 +32,5 @@ class SharedResources(Construct):
             max_parallelism=config.max_parallelism,
             retention_days=config.retention_days,
             service_retention_days=dict(config.retention.by_service),
+            service_memory_limits=config.memory_limits,
         )

@@ -25,6 +25,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     report = DelayReport.model_validate(event)
     stores, settings = _parts()
     draw = random.random()  # noqa: S311 -- jitter
-    answer = note_delay(report, stores, datetime.now(UTC), retention=settings.retention, draw=draw)
+    answer = note_delay(report, stores, datetime.now(UTC), settings=settings, draw=draw)
     logger.warning("A launch failed", extra=report.model_dump() | answer.model_dump())
     return answer.model_dump(mode="json")

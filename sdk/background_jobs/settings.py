@@ -66,6 +66,7 @@ def _with_file(variables: Mapping[str, str]) -> Mapping[str, str]:
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
 Pairs = Annotated[dict[str, str], BeforeValidator(_split_pairs)]
 Days = Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_split_pairs)]
+Mebibytes = Days
 
 
 class _FromVariables(BaseModel):
@@ -144,6 +145,8 @@ class Settings(_FromVariables):
     """How long events, read model and payloads are kept."""
     service_retention_days: Days = Field(default_factory=dict)
     """The same for services that have days of their own: ``billing=365,reports=7``."""
+    service_memory_limits: Mebibytes = Field(default_factory=dict)
+    """By service, with how much memory a container is launched again that ran out of it, at most: in MiB."""
     api_url: Annotated[str, BeforeValidator(_strip_slash)] = Field(default="", pattern=r"^(https?://.+)?$")
     """The address of the progress API, without a slash at its end.
 
@@ -253,6 +256,8 @@ class ContainerSettings(_FromVariables):
     """The size of its task, in units of 1/1,024 vCPU and in MiB; None where it has none."""
     capacity_provider: str = ""
     """Its capacity provider in ECS; empty for Fargate on demand."""
+    after_out_of_memory: bool = False
+    """Whether the container before had less memory than this one, and ran out of it."""
 
 
 def is_description_requested() -> bool:

@@ -22,6 +22,7 @@ from background_jobs.worker import instance
 from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.instance import describe_error
+from background_jobs.worker.supervisor import Predecessor
 from tests.adapters.jobs import Died, halve
 from tests.adapters.scheduling import Clock
 from tests.memory import SETTINGS, aws_in_memory
@@ -70,7 +71,13 @@ def launch(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
 
     monkeypatch.setattr(instance, "describe_error", describe_unless_died)
 
-    def launch(orchestration: Orchestration, share: int = 0, jobs: Jobs | None = None) -> None:
+    def launch(
+        orchestration: Orchestration,
+        share: int = 0,
+        jobs: Jobs | None = None,
+        predecessor: Predecessor | None = None,
+        **variables: str,
+    ) -> None:
         started = stores.event_log.read_started(orchestration.id)
         line = json.loads(list(stores.payloads.lines(started.shares_key))[share])
         environment = {
@@ -82,10 +89,11 @@ def launch(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
             "JOB_PARAMS_KEY": started.params_key,
             "JOB_PARAMS_BYTES": line["bytes"],
             "BACKGROUND_JOBS_SERVICE": started.service,
+            **variables,
         }
-        Container(
-            jobs or Jobs([halve]), ContainerSettings.from_env(environment), stores, SharedCurrentAttempt()
-        ).work()
+        container_settings = ContainerSettings.from_env(environment)
+        shared = SharedCurrentAttempt()
+        Container(jobs or Jobs([halve]), container_settings, stores, shared, predecessor).work()
 
     return launch
 

@@ -141,3 +141,28 @@ def test_a_process_of_an_attempt_sees_the_cancellation(
     aggregate()
     (success,) = service.get_job_results(orchestration.id, timeout=0).successes
     assert success.result == "saw it"
+
+
+@job_name("daemons", process_per_instance=True, concurrency=2)
+def leave_a_daemon(params: dict[str, Any], job: JobContext) -> bool:
+    """Leave an orphan behind, and tell whether it has ended while another instance still runs."""
+    pid = Path(params["pid"])
+    if job.index == 0:
+        script = f"setsid sleep 600 & echo $! > {pid}.new; mv {pid}.new {pid}"
+        subprocess.run(["sh", "-c", script], check=True)
+        return False
+    until(pid.exists)
+    until(lambda: not is_running(int(pid.read_text())))
+    return True
+
+
+def test_what_an_attempt_leaves_ends_with_its_process_while_others_run(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any], tmp_path: Path
+) -> None:
+    orchestration = service.kick_off_job("daemons", [{"pid": str(tmp_path / "pid")}] * 2, parallelism=1)
+    with adopting_orphans():
+        launch(orchestration, jobs=Jobs([leave_a_daemon]))
+    aggregate()
+    successes, failures = service.get_job_results(orchestration.id, timeout=0)
+    assert failures is None
+    assert [success.result for success in successes] == [False, True]

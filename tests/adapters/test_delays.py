@@ -16,8 +16,9 @@ from background_jobs.core.containers.relaunch import Tries
 from background_jobs.core.errors import OrchestrationNotFound
 from background_jobs.core.events import JobErrored
 from background_jobs.core.limits import CONTAINER_SECONDS
-from background_jobs.core.retention import Retention
-from tests.memory import append_events
+from background_jobs.core.planning.memory import LaunchSize
+from background_jobs.settings import Settings
+from tests.memory import SETTINGS, append_events
 from tests.unit.histories import at, container_started
 
 VCPUS = "You've reached the limit on the number of vCPUs you can run concurrently"
@@ -34,10 +35,13 @@ class StateMachine:
         *,
         share: int = 0,
         capacity_provider: str = "FARGATE",
+        settings: Settings = SETTINGS,
     ) -> None:
+        self.settings = settings
         self._orchestration, self._stores = orchestration, stores
         self._share, self._capacity_provider = share, capacity_provider
         self.tries: Any = {}
+        self.size: Any = None
 
     def report(self, cause: str, now: datetime, *, error: str = "ECS.ClientException") -> DelayAnswer:
         report = DelayReport.model_validate(
@@ -47,10 +51,11 @@ class StateMachine:
                 "capacity_provider": self._capacity_provider,
                 "error": {"Error": error, "Cause": cause},
                 "tries": self.tries,
+                "size": self.size,
             }
         )
-        answer = note_delay(report, self._stores, now, retention=Retention(90), draw=0.5)
-        self.tries = answer.model_dump(mode="json")["tries"]
+        answer = note_delay(report, self._stores, now, settings=self.settings, draw=0.5)
+        self.tries, self.size = (answer.model_dump(mode="json")[name] for name in ("tries", "size"))
         return answer
 
 
@@ -235,4 +240,59 @@ def test_a_report_of_an_orchestration_that_is_not_there_fails(stores: Stores) ->
         {"orchestration_id": "gone", "share": 0, "error": {"Error": "ECS.ServerException"}}
     )
     with pytest.raises(OrchestrationNotFound):
-        note_delay(report, stores, at(0), retention=Retention(90), draw=0)
+        note_delay(report, stores, at(0), settings=SETTINGS, draw=0)
+
+
+def killed_for_memory(cpu: int, memory_mib: int, **container: Any) -> str:
+    """Return what ECS tells of a task whose container was killed for its memory."""
+    reason = {"ExitCode": 137, "Reason": "OutOfMemoryError: Container killed due to memory usage"}
+    containers = [{"Name": "job", **(container or reason)}]
+    return json.dumps(
+        {"TaskArn": "arn", "Cpu": str(cpu), "Memory": str(memory_mib), "Containers": containers}
+    )
+
+
+def test_a_container_that_ran_out_of_memory_is_launched_again_with_more_up_to_the_limit(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    # given a service that states a limit
+    settings = SETTINGS.model_copy(update={"service_memory_limits": {"default": 6144}})
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    machine = StateMachine(orchestration, stores, settings=settings)
+    # when its containers run out of memory, one after the other
+    sizes = [(512, 1024), (512, 2048), (512, 4096), (1024, 6144)]
+    answers = [
+        machine.report(killed_for_memory(*size), at(n), error="States.TaskFailed")
+        for n, size in enumerate(sizes)
+    ]
+    # then each has more than the one before, and the last is a container that was lost
+    assert [(answer.size.cpu, answer.size.memory_mib) for answer in answers if answer.size] == [
+        ("512", "2048"),
+        ("512", "4096"),
+        ("1024", "6144"),
+        ("1024", "6144"),
+    ]
+    assert [answer.tries.losses for answer in answers] == [0, 0, 0, 1]
+    assert [answer.size.after_out_of_memory for answer in answers if answer.size] == [*["true"] * 3, "false"]
+    # and whoever looks is told so
+    timeline = [entry.detail for entry in orchestration.event_history().timeline]
+    assert any("launched again with 2,048 MiB and 0.5 vCPUs" in detail for detail in timeline)
+    assert any("more memory_mib" in detail for detail in timeline)
+
+
+def test_a_container_keeps_its_size_when_it_is_lost_for_another_reason(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    settings = SETTINGS.model_copy(update={"service_memory_limits": {"default": 8192}})
+    machine = StateMachine(service.kick_off_job("halve", [{"n": 2}]), stores, settings=settings)
+    machine.report(killed_for_memory(512, 1024, ExitCode=78), at(0), error="States.TaskFailed")
+    answer = machine.report(VCPUS, at(1))
+    assert answer.size == LaunchSize(cpu="512", memory_mib="2048", after_out_of_memory="false")
+
+
+def test_without_a_limit_a_container_that_ran_out_of_memory_is_one_that_was_lost(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    machine = StateMachine(service.kick_off_job("halve", [{"n": 2}]), stores)
+    answer = machine.report(killed_for_memory(512, 1024), at(0), error="States.TaskFailed")
+    assert (answer.size, answer.tries.losses) == (None, 1)

@@ -315,6 +315,18 @@ def test_what_cannot_end_is_refused_before_anything_is_stored(
     assert service.kick_off_job(census, params, parallelism=2).id
 
 
+def test_what_runs_several_instances_at_once_in_a_container_can_end_sooner(
+    service: OrchestrationService,
+) -> None:
+    @job_name("census", expected=timedelta(days=1), concurrency=2)
+    def census(params: dict[str, int]) -> None:
+        pass
+
+    assert service.kick_off_job(census, [{"n": n} for n in range(180)], parallelism=1).id
+    with pytest.raises(InvalidKickOff, match=r"busy for 91 days.* Use 2 containers or more"):
+        service.kick_off_job(census, [{"n": n} for n in range(181)], parallelism=1)
+
+
 def test_a_longest_attempt_says_nothing_of_how_long_it_takes(service: OrchestrationService) -> None:
     @job_name("census", timeout=timedelta(days=7))
     def census(params: dict[str, int]) -> None:

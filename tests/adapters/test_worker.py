@@ -27,7 +27,7 @@ from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
 from background_jobs.control_plane.relaunch_or_close import Closed, relaunch_or_close
-from background_jobs.core.events import JobCompleted, JobErrored, log_partition
+from background_jobs.core.events import JobAttemptFailed, JobCompleted, JobErrored, log_partition
 from background_jobs.core.given_up import UnreadableRecord
 from background_jobs.jobs import Jobs
 from background_jobs.settings import Settings
@@ -756,3 +756,25 @@ def test_what_a_job_forks_ends_when_the_job_says_so(
     aggregate()
     (success,), _ = service.get_job_results(orchestration.id, timeout=0)
     assert success.result == -signal.SIGTERM
+
+
+def test_what_ended_its_container_for_want_of_memory_runs_again_in_each_that_has_more(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any], stores: Stores
+) -> None:
+    """It would be left out by the second time, though the next container may have room for it."""
+    larger = {"BACKGROUND_JOBS_AFTER_OUT_OF_MEMORY": "true"}
+    orchestration = service.kick_off_job("halve", [{"n": 2}, {"n": "die"}, {"n": 6}], parallelism=1)
+    # given a container that ran out of memory again and again, and had more each time
+    for variables in ({}, larger, larger, larger):
+        with pytest.raises(Died):
+            launch(orchestration, **variables)
+    # when none has more any more, it is left out as ever
+    with pytest.raises(Died):
+        launch(orchestration)
+    launch(orchestration)
+    aggregate()
+    failures = service.get_job_results(orchestration.id, timeout=0).failures
+    assert [(f.index, f.error.type, f.attempts) for f in failures or []] == [(1, "ContainerLost", 5)]
+    events = stores.event_log.read_all(orchestration.id, 3)
+    reasons = [event.error.message for event in events if isinstance(event, JobAttemptFailed)]
+    assert ["ran out of memory, and this one has more" in reason for reason in reasons] == [True] * 3

@@ -87,17 +87,31 @@ HOSTILE: Final[dict[int, Callable[[int], None]]] = {
 """What some instances do that complete; the next ones in the same process are to complete too."""
 
 
+AT_ONCE: Final = 4
+HOSTILE_TO_NEIGHBOURS: Final = {250, 400}
+"""What these do reaches all that run in their process."""
+
+
 @job_name("square")
 def square(params: dict[str, Any]) -> int:
+    return do(int(params["n"]), params["runs"], at_once=1)
+
+
+@job_name("square_at_once", concurrency=AT_ONCE)
+def square_at_once(params: dict[str, Any]) -> int:
+    return do(int(params["n"]), params["runs"], at_once=AT_ONCE)
+
+
+def do(n: int, runs_file: str, at_once: int) -> int:
     """Note that it runs, take a moment, and do what is planned for this instance."""
-    n = int(params["n"])
-    with open(params["runs"], "a", buffering=1) as runs:  # noqa: PTH123 -- one line, one write
+    with open(runs_file, "a", buffering=1) as runs:  # noqa: PTH123 -- one line, one write
         runs.write(f"{n}\n")
     # Long enough to move between containers, and so uneven that some does.
-    time.sleep(0.12 if n < UNEVEN else 0.051)
-    (BAD | HOSTILE).get(n, abs)(n)
+    time.sleep(at_once * (0.12 if n < UNEVEN else 0.051))
+    if at_once == 1 or n not in HOSTILE_TO_NEIGHBOURS:
+        (BAD | HOSTILE).get(n, abs)(n)
     return n**2
 
 
 if __name__ == "__main__":
-    run_e11_job([square])
+    run_e11_job([square, square_at_once])

@@ -197,13 +197,14 @@ def check(orchestration: Orchestration, results: JobResults, inbox: Inbox, stack
     until(lambda: not containers(stack.stack_id, orchestration.id))
 
 
+@pytest.mark.parametrize("job", ["square", "square_at_once"])
 def test_nothing_is_lost_while_containers_functions_stream_and_bus_fail(
-    stack: ChaoticStack, seed: int, tmp_path: Path
+    stack: ChaoticStack, seed: int, tmp_path: Path, job: str
 ) -> None:
     inbox, stores = Inbox(stack.settings.event_bus), Stores.of(stack.settings)
     service = OrchestrationService(stack.settings)
     runs = tmp_path / "runs"
-    orchestration = service.kick_off_job("square", params_of(runs), parallelism=CONTAINERS)
+    orchestration = service.kick_off_job(job, params_of(runs), parallelism=CONTAINERS)
     killer = Killer(stack, orchestration, seed)
 
     with killer.at_work():

@@ -64,4 +64,26 @@ def end(params: dict[str, Any], job: JobContext) -> int:
     return job.attempt
 
 
-run_e11_job([ask_thread, ask_process, leave, end])
+@job_name("crowd", concurrency=4)
+def crowd(params: dict[str, Any], job: JobContext) -> int:
+    """Wait for the end of the process, which one of those that run together brings about."""
+    folder = Path(params["folder"])
+    folder.joinpath(f"{job.index}-{job.attempt}").touch()
+    print("last words of", job.index)  # noqa: T201 -- the line that the log must have
+    while params["exits"] or job.attempt == 1:
+        if params["exits"] and all(folder.joinpath(f"{index}-1").exists() for index in range(4)):
+            os._exit(70)
+        time.sleep(0.01)
+    return job.attempt
+
+
+@job_name("patient", concurrency=3)
+def patient(params: dict[str, Any], job: JobContext) -> int:
+    folder = Path(params["folder"])
+    folder.joinpath(f"{job.index}").touch()
+    while not folder.joinpath("release").exists():
+        time.sleep(0.01)
+    return job.attempt
+
+
+run_e11_job([ask_thread, ask_process, leave, end, crowd, patient])

@@ -1,5 +1,6 @@
 """Containers whose jobs have threads and processes of their own, and a main without any guard."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,9 +8,9 @@ import pytest
 
 from background_jobs import OrchestrationService
 from background_jobs.aws.stores import Stores
-from background_jobs.core.events import ContainerEnded
+from background_jobs.core.events import ContainerEnded, JobAttemptFailed
 from background_jobs.local_stack import LocalStack
-from tests.offline import until
+from tests.offline import containers, until
 
 PATIENCE = 120
 
@@ -69,3 +70,44 @@ def test_jobs_that_end_their_process_lose_neither_their_siblings_nor_what_they_p
     # the first launch has seen it to the end
     events = Stores.of(stack.settings).event_log.read_all(orchestration.id, len(ways))
     assert [event.status for event in events if isinstance(event, ContainerEnded)] == [0]
+
+
+def test_an_instance_that_ends_its_process_again_and_again_is_found_among_those_that_ran_beside_it(
+    service: OrchestrationService, stack: LocalStack, tmp_path: Path
+) -> None:
+    params = [{"folder": str(tmp_path), "exits": n == 2} for n in range(4)]
+    orchestration = service.kick_off_job("crowd", params, parallelism=1)
+
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+
+    # the others have run twice, and it has run with them, and twice alone
+    assert [(success.index, success.result) for success in successes] == [(0, 2), (1, 2), (3, 2)]
+    (failure,) = failures or []
+    assert (failure.index, failure.error.type, failure.attempts) == (2, "ContainerLost", 3)
+    # each line that they printed says whose it is
+    log = Path(failure.log).read_text()
+    assert [log.count(f"[{n}/2] last words of {n}") for n in range(4)] == [1] * 4
+    events = Stores.of(stack.settings).event_log.read_all(orchestration.id, len(params))
+    assert [event.status for event in events if isinstance(event, ContainerEnded)] == [0]
+
+
+def test_a_container_that_gets_sigterm_hands_back_all_that_run_and_their_outcomes_count(
+    service: OrchestrationService, stack: LocalStack, tmp_path: Path
+) -> None:
+    # given three of four instances that run together
+    orchestration = service.kick_off_job("patient", [{"folder": str(tmp_path)}] * 4, parallelism=1)
+    until(lambda: len(list(tmp_path.iterdir())) == 3)
+    # when their container is told to end
+    (container,) = containers(stack.stack_id, orchestration.id)
+    container.send_signal(signal.SIGTERM)
+    event_log = Stores.of(stack.settings).event_log
+    until(lambda: event_log.count_failed_attempts(orchestration.id, 4) == 3)
+    (tmp_path / "release").touch()
+    # then they end in it, and the fourth runs in the next one
+    successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)
+    assert failures is None
+    assert [success.result for success in successes] == [1] * 4
+    failed = [e for e in event_log.read_all(orchestration.id, 4) if isinstance(e, JobAttemptFailed)]
+    assert sorted((e.index, e.error.type, e.counts) for e in failed) == [
+        (n, "Interrupted", False) for n in range(3)
+    ]

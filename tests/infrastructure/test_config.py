@@ -59,6 +59,11 @@ def assert_one_sentence(refused: ValidationError, beginning: str) -> None:
         ),
         ({"variables": {"A": "x"}, "secrets": {"A": SECRET}}, "both in variables and in secrets: A"),
         ({"secrets": {"A": "hunter2"}}, r"secrets\['A'\]='hunter2' is no ARN of a secret"),
+        (
+            {"max_memory_mib": 1024},
+            r"max_memory_mib=1024 is no size of Fargate above memory_mib=1024; .*2048",
+        ),
+        ({"max_memory_mib": 5000}, r"max_memory_mib=5000 is no size of Fargate .* \[4096, 5120, 6144\]"),
         ({"memory": 512}, r"there is no field memory; did you mean 'memory_mib'\?"),
         ({"colour": "red"}, "there is no field colour; there are: name, image, dockerfile, jobs, cpu"),
         ({"jobs": "invoice"}, "jobs must be a tuple; one of a single element ends with a comma"),

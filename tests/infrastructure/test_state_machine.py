@@ -38,7 +38,12 @@ CHILD: Final = {
     "params_key": "orchestrations/x/params.jsonl",
     "share": SHARE,
     "left": {"instances": None},
-    "delay": {"given_up": False, "container_seconds": 1, "tries": Tries().model_dump(mode="json")},
+    "delay": {
+        "given_up": False,
+        "container_seconds": 1,
+        "tries": Tries().model_dump(mode="json"),
+        "size": None,
+    },
 }
 THROTTLED: Final = {
     "error": "ECS.InvalidParameterException",
@@ -52,20 +57,22 @@ CLOSED: Final = {"Payload": {"closed": 1, "left": 0}}
 LEFT: Final = {"Payload": {"closed": 0, "left": 3}}
 QUOTA: Final = {"error": "ECS.ClientException", "cause": "You've reached the limit on the number of vCPUs"}
 NO_CAPACITY: Final = {"error": "AmazonECS.Unknown", "cause": '{"Failures": [{"Reason": "RESOURCE:CPU"}]}'}
-ANSWER: Final = {"given_up": False, "wait_seconds": 0, "container_seconds": 1}
+ANSWER: Final = {"given_up": False, "wait_seconds": 0, "container_seconds": 1, "size": None}
 NOTED: Final = {"Payload": {**ANSWER, "tries": {**Tries().model_dump(), "waits": 7}}}
+LARGER: Final = {"cpu": "1024", "memory_mib": "2048", "after_out_of_memory": "true"}
+GROWN: Final = {"Payload": {**ANSWER, "tries": Tries().model_dump(), "size": LARGER}}
 GIVEN_UP: Final = {"Payload": {**ANSWER, "given_up": True, "tries": Tries().model_dump()}}
 SPENT: Final = {"waits": 9, "refusals": 1, "losses": 5, "notes": 4, "noted": DelayReason.LOST}
 
 Played = dict[str, Any]
 
 
-CHEAP: Final = ServiceConfig(name="cheap", image="i", spot=True)
+CHEAP: Final = ServiceConfig(name="cheap", image="i", spot=True, max_memory_mib=8192)
 LEARNING: Final = ServiceConfig(name="learning", image="i", capacity_provider="gpu-asg", gpus=1)
 PRIVATE: Final = ExistingSubnets(subnet_ids=("subnet-1",), security_group_id="sg-1")
 
 
-@pytest.fixture(params=[(), (CHEAP, LEARNING)], ids=["on demand", "with spot and ec2"])
+@pytest.fixture(params=[(), (CHEAP, LEARNING)], ids=["on demand", "with spot, ec2 and more memory"])
 def definition(request: pytest.FixtureRequest, synthesized: Synthesize) -> dict[str, Any]:
     """The definition as it is deployed, names of resources standing for their ARNs."""
     environment = load_environment("prod")
@@ -157,6 +164,7 @@ def test_a_launch_is_tried_for_as_long_as_the_function_says(
     played = play({"RunContainer": [failure] * 30 + [DONE], "CloseShare": [CLOSED]})
     assert (played["status"], *calls(played, "RunContainer", "CloseShare")) == ("SUCCEEDED", 31, 0)
     first, second = played["calls"]["NoteDelay"][:2]
+    assert first["Payload"].pop("size", None) is None
     assert first["Payload"] == {
         "orchestration_id": CHILD["orchestration_id"],
         "share": "0",
@@ -181,7 +189,7 @@ def run_states(definition: Mapping[str, Any]) -> list[str]:
     return [name for name, state in states.items() if "ecs:runTask" in state.get("Resource", "")]
 
 
-PROVIDERS: Final = {"RunContainer": "FARGATE", "RunOnEc2": "gpu-asg"}
+PROVIDERS: Final = {"RunContainer": "FARGATE", "RunOnEc2": "gpu-asg", "RunLarger": "FARGATE"}
 
 
 def test_a_launch_is_a_request_as_botocore_knows_it(
@@ -190,7 +198,9 @@ def test_a_launch_is_a_request_as_botocore_knows_it(
     model = botocore.session.get_session().get_service_model("ecs").operation_model("RunTask")
     assert model.input_shape is not None
     for state in run_states(definition):
-        played = play({state: [DONE], "CloseShare": [CLOSED]}, capacity_provider=PROVIDERS[state])
+        delay = {**CHILD["delay"], "size": LARGER if state == "RunLarger" else None}
+        script = {state: [DONE], "CloseShare": [CLOSED]}
+        played = play(script, capacity_provider=PROVIDERS[state], delay=delay)
         report = ParamValidator().validate(camel(played["calls"][state][0]), model.input_shape)
         assert not report.has_errors(), report.generate_report()
 
@@ -338,6 +348,31 @@ def test_containers_on_ec2_run_on_the_users_capacity_without_a_platform_version(
     assert request["CapacityProviderStrategy"] == [{"CapacityProvider": "gpu-asg", "Weight": 1}]
     assert not {"LaunchType", "PlatformVersion"} & request.keys()
     assert request["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "DISABLED"
+
+
+def test_a_container_is_launched_again_with_the_size_that_the_function_says(
+    play: Callable[..., Played], definition: dict[str, Any]
+) -> None:
+    if "RunLarger" not in run_states(definition):
+        return
+    # given a container that runs out of memory, then one that is lost, whose size stays, and a new budget
+    script = {
+        "RunContainer": [LOST],
+        "RunLarger": [LOST, LOST, DONE],
+        "NoteDelay": [GROWN, GROWN, {"Payload": {**GROWN["Payload"], "given_up": True}}],
+        "CloseShare": [LEFT],
+    }
+    played = play(script)
+    assert calls(played, "RunContainer", "RunLarger", "CloseShare") == [1, 3, 1]
+    # then each launch has this size, and the container knows it
+    for request in played["calls"]["RunLarger"]:
+        overrides = request["Overrides"]
+        assert (overrides["Cpu"], overrides["Memory"]) == ("1024", "2048")
+        (override,) = overrides["ContainerOverrides"]
+        variables = {variable["Name"]: variable["Value"] for variable in override["Environment"]}
+        container = ContainerSettings.from_env(variables)
+        assert (container.memory_mib, container.cpu, container.after_out_of_memory) == (2048, 1024, True)
+    assert [call["Payload"]["size"] for call in played["calls"]["NoteDelay"]] == [None, LARGER, LARGER]
 
 
 def test_after_all_shares_the_rest_is_closed_whatever_their_containers_returned(

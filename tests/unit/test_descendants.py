@@ -94,7 +94,7 @@ def test_a_process_that_asks_to_be_replaced_is_followed_by_another_that_knows_it
 
     def work(shared: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
         if predecessor is not None:
-            followed.write_text(repr((predecessor.launch, predecessor.blame, predecessor.in_order)))
+            followed.write_text(repr((predecessor.launch, predecessor.blames, predecessor.in_order)))
             return 0
         shared.begin_launch(3)
         shared.publish(CurrentAttempt(7, 1, deadline=float("inf")))
@@ -102,4 +102,4 @@ def test_a_process_that_asks_to_be_replaced_is_followed_by_another_that_knows_it
         return REPLACED
 
     assert supervise(forking(work)) == 0
-    assert followed.read_text() == repr((3, None, True))
+    assert followed.read_text() == repr((3, (), True))

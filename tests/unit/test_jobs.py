@@ -82,6 +82,10 @@ def test_a_job_name_without_parentheses_is_answered_with_what_to_write() -> None
         ({"timeout": math.nan}, "must be above 0"),
         ({"timeout": math.inf}, "at most 7 days"),
         ({"timeout": 10**400}, "at most 7 days"),
+        ({"concurrency": True}, r"concurrency=True \(bool\): write how many instances run at once"),
+        ({"concurrency": "8"}, "as in concurrency=8"),
+        ({"concurrency": 0}, "concurrency=0; it must be from 1 to 1,000"),
+        ({"concurrency": 1_001}, "it must be from 1 to 1,000"),
     ],
 )
 def test_an_option_of_another_type_is_refused(option: dict[str, Any], reason: str) -> None:

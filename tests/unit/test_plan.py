@@ -33,6 +33,25 @@ def test_the_time_is_that_of_the_last_container() -> None:
     assert estimate.timing.seconds == 5 + 4 + 45 + 500
 
 
+def test_more_at_once_in_a_container_takes_a_part_of_the_time_and_of_the_price() -> None:
+    # 100 instances of 5 s in each container: 16 at once are seven rounds, of which the last is not full
+    estimate = plan(TEN_THOUSAND.model_copy(update={"concurrency": 16}))
+    assert estimate.timing.work == 7 * 5
+    assert dollars(estimate)["Fargate"] == pytest.approx(
+        dollars(plan(TEN_THOUSAND))["Fargate"] * 60 / (20 + 500)  # a minute is billed at least
+    )
+    assert estimate.bill.dollars < plan(TEN_THOUSAND).bill.dollars / 3
+
+
+def test_outcomes_that_come_together_share_a_block() -> None:
+    one = Workload(instances=10_000, seconds=5, parallelism=10)
+    fifty = one.model_copy(update={"concurrency": 50})
+    # every 0.1 s an outcome, and what has gathered in 0.2 s is a block
+    assert estimate_footprint(fifty.run()).stream_records == pytest.approx(
+        estimate_footprint(one.run()).stream_records / 3, rel=0.02
+    )
+
+
 def test_the_price_of_ten_thousand_short_instances() -> None:
     price = dollars(plan(TEN_THOUSAND))
     hours = 100 * (20 + 500) / 3600

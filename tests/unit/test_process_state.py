@@ -18,11 +18,13 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
+from background_jobs.worker.current_attempt import CurrentAttempt, own_attempt
+from background_jobs.worker.printed_lines import PrintedByInstance
 from background_jobs.worker.process_state import ProcessState
 
 CUSTOMER: contextvars.ContextVar[str] = contextvars.ContextVar("customer", default="nobody")
@@ -180,7 +182,14 @@ def test_what_an_instance_does_to_its_process_is_undone(what: str) -> None:
         assert repr(state.run(observe)) == before
 
 
-def test_the_log_goes_on_after_an_instance_has_closed_standard_error(tmp_path: Path) -> None:
+def described(_stream: str, line: str) -> str:
+    return f"[7/1] {line}"
+
+
+@pytest.mark.parametrize("printed", [nullcontext(), PrintedByInstance(described)], ids=["one", "at once"])
+def test_the_log_goes_on_after_an_instance_has_closed_standard_error(
+    tmp_path: Path, printed: AbstractContextManager[None]
+) -> None:
     # given a log on standard error, which is a file
     saved = os.dup(2)
     with (tmp_path / "log").open("w") as log:
@@ -189,15 +198,19 @@ def test_the_log_goes_on_after_an_instance_has_closed_standard_error(tmp_path: P
         handler = logging.StreamHandler(sys.stderr)
         logging.root.addHandler(handler)
         try:
-            with ProcessState() as state:
+            with printed, ProcessState() as state:
+                own = state.new_context()
+                own.run(own_attempt.set, CurrentAttempt(7, 1, deadline=0))
                 sys.stderr.close()
                 assert not state.restore()
                 logging.getLogger("job").error("after")
+                own.run(sys.stderr.write, "printed\n")
         finally:
             logging.root.removeHandler(handler)
             os.dup2(saved, 2)
             os.close(saved)
-    assert "after" in (tmp_path / "log").read_text()
+    by_instance = "[7/1] " if isinstance(printed, PrintedByInstance) else ""
+    assert (tmp_path / "log").read_text().splitlines() == ["after", f"{by_instance}printed"]
 
 
 def test_what_the_module_of_the_jobs_set_holds_for_every_instance(monkeypatch: pytest.MonkeyPatch) -> None:

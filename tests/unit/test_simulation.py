@@ -122,7 +122,7 @@ def test_refused_calls_are_those_beyond_the_burst_and_their_retries() -> None:
 def test_the_simulation_counts_what_the_plan_computes(total: int, seconds: float) -> None:
     world = World(containers=2_000)
     (fan_out,) = simulate([Orchestration(seconds=constant(total, seconds))], world)
-    blocks = estimate_blocks(total=total, containers=100, instance_seconds=seconds, result_bytes=256)
+    blocks = estimate_blocks(total=total, containers=100, seconds_an_outcome=seconds, result_bytes=256)
     run = Run(total=total, containers=100, container_seconds=6_000, instance_seconds=seconds)
     planned = estimate_footprint(run)
     figures = fan_out.figures

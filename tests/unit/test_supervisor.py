@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from ast import literal_eval
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from background_jobs.core.blocks import Block, InstanceRange
+from background_jobs.core.containers.statuses import OUT_OF_MEMORY
 from background_jobs.core.ownership import RangeLost
 from background_jobs.worker import supervisor
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
@@ -26,8 +28,8 @@ def supervise_work(work: Work) -> int:
 
 
 def write_blame(path: Path, predecessor: Predecessor) -> None:
-    assert predecessor.blame is not None
-    path.write_text(json.dumps({"launch": predecessor.launch, **asdict(predecessor.blame)}))
+    (blame,) = predecessor.blames
+    path.write_text(json.dumps({"launch": predecessor.launch, **asdict(blame)}))
 
 
 def test_an_attempt_that_began_while_a_late_one_was_killed_is_not_recorded_as_late(
@@ -64,7 +66,7 @@ def test_an_attempt_that_began_while_a_late_one_was_killed_is_not_recorded_as_la
 
     assert supervise(forking(work), current_attempt) == 0
     blame = json.loads(blamed.read_text())
-    assert (blame["index"], blame["attempt"], blame["timed_out"]) == (2, 1, False)
+    assert (blame["index"], blame["attempt"], blame["verdict"]) == (2, 1, "lost")
 
 
 @pytest.mark.parametrize("status", [0, 9, OWN_FAILURE, SHARE_LOST, 143, 200])
@@ -83,8 +85,104 @@ def test_a_job_that_ends_its_process_is_blamed_for_it_whatever_the_status(
         os._exit(status)
 
     assert supervise_work(work) == 0
-    blame = Blame(7, 1, f"exit code {status}", timed_out=False)
+    blame = Blame(7, 1, f"exit code {status}")
     assert json.loads(blamed.read_text()) == {"launch": 3, **asdict(blame)}
+
+
+def run_together(current_attempt: SharedCurrentAttempt, *attempts: CurrentAttempt) -> None:
+    current_attempt.begin_launch(0, slots=3)
+    for slot, attempt in enumerate(attempts):
+        current_attempt.publish(attempt, slot)
+
+
+@pytest.fixture
+def blames(tmp_path: Path) -> Callable[[Callable[[SharedCurrentAttempt], object]], list[tuple[int, str]]]:
+    """Return what is said of the attempts that ran in a process, which ends as it is told."""
+
+    def blames(end: Callable[[SharedCurrentAttempt], object]) -> list[tuple[int, str]]:
+        found = tmp_path / "blames"
+
+        def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
+            if predecessor is None:
+                end(current_attempt)
+                threading.Event().wait()
+            found.write_text(repr([(b.index, str(b.verdict)) for b in predecessor.blames]))  # type: ignore[union-attr]
+            return 0
+
+        assert supervise_work(work) == 0
+        said: list[tuple[int, str]] = literal_eval(found.read_text())
+        return said
+
+    return blames
+
+
+IN_TIME = float("inf")
+Blames = Callable[[Callable[[SharedCurrentAttempt], object]], list[tuple[int, str]]]
+
+
+def test_whoever_ran_at_the_end_of_a_process_is_suspected_and_nobody_is_convicted(blames: Blames) -> None:
+    def end(current_attempt: SharedCurrentAttempt) -> None:
+        run_together(current_attempt, *(CurrentAttempt(index, 1, IN_TIME) for index in (4, 5, 6)))
+        current_attempt.clear(1)
+        os._exit(9)
+
+    assert blames(end) == [(4, "suspected"), (6, "suspected")]
+
+
+def test_who_ran_alone_at_the_end_of_a_process_has_ended_it(blames: Blames) -> None:
+    def end(current_attempt: SharedCurrentAttempt) -> None:
+        run_together(current_attempt, CurrentAttempt(4, 1, IN_TIME), CurrentAttempt(5, 1, IN_TIME))
+        current_attempt.clear(0)
+        os._exit(9)
+
+    assert blames(end) == [(5, "lost")]
+
+
+def test_a_late_attempt_is_stopped_by_force_and_those_beside_it_are_handed_back(blames: Blames) -> None:
+    def end(current_attempt: SharedCurrentAttempt) -> None:
+        late = CurrentAttempt(5, 1, deadline=time.monotonic() - 60)
+        run_together(current_attempt, CurrentAttempt(4, 1, IN_TIME), late, CurrentAttempt(6, 1, IN_TIME))
+
+    assert blames(end) == [(4, "interrupted"), (5, "timed out"), (6, "interrupted")]
+
+
+def test_those_who_ran_when_our_own_code_failed_are_suspected(blames: Blames) -> None:
+    """Each runs alone next, so one with which it fails every time is left out in the end."""
+
+    def end(current_attempt: SharedCurrentAttempt) -> None:
+        run_together(current_attempt, CurrentAttempt(4, 1, IN_TIME), CurrentAttempt(5, 1, IN_TIME))
+        raise RuntimeError("our own code")
+
+    assert blames(end) == [(4, "suspected"), (5, "suspected")]
+
+
+@pytest.mark.parametrize("may_grow", [True, False])
+def test_a_process_that_was_ended_for_its_memory_ends_the_container_where_another_may_have_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, may_grow: bool
+) -> None:
+    # given a kernel that tells what it ends
+    killed = tmp_path / "killed"
+    monkeypatch.setattr(supervisor, "count_memory_kills", lambda: int(killed.exists()))
+
+    def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
+        if predecessor is None:
+            current_attempt.publish(CurrentAttempt(7, 1, IN_TIME))
+            killed.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    # when it ends a process, then the container ends, or goes on where more memory is not to be had
+    assert supervise(forking(work), may_grow=may_grow) == (OUT_OF_MEMORY if may_grow else 0)
+
+
+def test_a_process_that_was_killed_for_another_reason_is_replaced() -> None:
+    def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
+        if predecessor is None:
+            current_attempt.publish(CurrentAttempt(7, 1, IN_TIME))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    assert supervise(forking(work), may_grow=True) == 0
 
 
 RANGE = InstanceRange("billing", "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11", 0, 9)

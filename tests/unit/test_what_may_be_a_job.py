@@ -1,6 +1,7 @@
 # ruff: noqa: ANN001, ANN201, FBT001, FBT002 -- jobs as people write them
 """What may be a job: each runs as its author means it, or is refused where it is registered."""
 
+import asyncio
 import functools
 import json
 from abc import ABC, abstractmethod
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 
 from background_jobs.core.errors import InvalidJob
 from background_jobs.jobs import JobContext, Jobs, job_name
+from background_jobs.jobs.definition import find_definition
 from background_jobs.worker.coroutines import CoroutineRunner
 from background_jobs.worker.main import run_e11_job
 from tests.unit import jobs_for_type_checkers
@@ -357,3 +359,27 @@ def test_params_whose_type_cannot_be_read_are_refused_when_the_image_names_its_j
     monkeypatch.setenv("BACKGROUND_JOBS_DESCRIBE", "1")
     with pytest.raises(InvalidJob, match=f"(?s)The job 'x' .*{reason}"):
         run_e11_job([job_name("x")(target)])
+
+
+class Asynchronous:
+    async def run(self, params: dict[str, Any]) -> None: ...
+
+
+class AsynchronousStatic:
+    @staticmethod
+    async def run(params: dict[str, Any]) -> None: ...
+
+
+async def asynchronous(params: dict[str, Any]) -> None: ...
+
+
+@functools.wraps(asynchronous)
+def blocking(params: dict[str, Any]) -> None:
+    asyncio.run(asynchronous(params))
+
+
+def test_what_runs_on_an_event_loop_is_what_is_a_coroutine_function_decorators_included() -> None:
+    """A decorator that runs the loop itself cannot do so within another one."""
+    jobs = (Asynchronous, AsynchronousStatic, asynchronous, blocking)
+    definitions = [find_definition(job_name("job", concurrency=2)(job)) for job in jobs]
+    assert [definition.is_coroutine for definition in definitions] == [True, True, True, False]

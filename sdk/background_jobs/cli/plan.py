@@ -25,6 +25,7 @@ def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
     instances: Annotated[int, typer.Option(help="How many params objects there are.")],
     seconds: Annotated[float, typer.Option(help="How long one instance takes, on average.")],
     parallelism: Annotated[int, typer.Option(help="Containers at once.")] = 100,
+    concurrency: Annotated[int, typer.Option(help="Instances at once in one container.")] = 1,
     cpu: Annotated[int, typer.Option(help="CPU units of a container; 1,024 are one vCPU.")] = 512,
     memory: Annotated[int, typer.Option(help="Memory of a container, in MiB.")] = 1024,
     arch: Annotated[Architecture, typer.Option(help="The processor.")] = Architecture.ARM64,
@@ -49,6 +50,7 @@ def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
                 instances=instances,
                 seconds=seconds,
                 parallelism=parallelism,
+                concurrency=concurrency,
                 size=TaskSize(cpu=cpu, memory_mib=memory, arm64=arch is Architecture.ARM64, spot=spot),
                 params_bytes=params_bytes,
                 result_bytes=result_bytes,
@@ -69,7 +71,8 @@ def _describe_plan(estimate: "Plan") -> str:
     share = estimate.instances_a_container
     return "\n".join(
         [
-            f"{work.instances:,} instances of {work.seconds:g} s in {estimate.containers:,} containers",
+            f"{work.instances:,} instances of {work.seconds:g} s in {estimate.containers:,} containers"
+            + (f", {work.concurrency:,} at once in each" if work.concurrency > 1 else ""),
             "",
             f"Time      {_duration(timing.seconds)}",
             f"  launch      {_duration(timing.launch)} until the last of the containers, at 20 a second",

@@ -21,6 +21,8 @@ PARALLELISM: Final = 10_000
 """The containers of one orchestration: a Map Run of Step Functions has no more children at once."""
 DEFAULT_PARALLELISM: Final = 100
 """The most containers of one orchestration where the environment does not say otherwise."""
+CONCURRENCY: Final = 1_000
+"""The instances that run at once in one container."""
 TIMEOUT_DAYS: Final = 7
 TIMEOUT_SECONDS: Final = TIMEOUT_DAYS * DAY_SECONDS
 """The longest timeout, of an attempt, a stage or an orchestration; a container works no longer either."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from background_jobs.core.containers.advice import advise
+from background_jobs.core.containers.statuses import OUT_OF_MEMORY
 from background_jobs.core.containers.variables import CONTAINER_NAME
 from background_jobs.core.events import JobError
 from background_jobs.core.limits import ERROR_MESSAGE_CHARACTERS
@@ -16,7 +17,15 @@ TIMED_OUT: Final = "ContainerTimeout"
 ORCHESTRATION_TIMEOUT: Final = "OrchestrationTimeout"
 """The types of the errors of instances whose container failed, or had no time left."""
 
+_OUT_OF_MEMORY_ERROR: Final = "OutOfMemoryError"
 _NEVER_STARTED: Final = "TaskFailedToStart"
+
+
+class FailedSize(NamedTuple):
+    """The size of a task that failed."""
+
+    cpu: int
+    memory_mib: int
 
 
 class TaskFailure(NamedTuple):
@@ -28,6 +37,8 @@ class TaskFailure(NamedTuple):
     """What AWS said of it."""
     is_refusal: bool = False
     """Whether ECS launched no task at all."""
+    out_of_memory: FailedSize | None = None
+    """The size of a task that ran out of memory; None where it did not, or its size is not known."""
 
 
 def task_failure(error: str, cause: str) -> JobError:
@@ -61,7 +72,7 @@ def read_failure(error: str, cause: str) -> TaskFailure:
         ]
         return TaskFailure(NOT_LAUNCHED, f"{error}: {'; '.join(refusals) or cause}", is_refusal=True)
     kind = NOT_LAUNCHED if document.get("StopCode") == _NEVER_STARTED else LOST
-    return TaskFailure(kind, _end_reason(document))
+    return TaskFailure(kind, _end_reason(document), out_of_memory=_size_that_was_too_small(document))
 
 
 def _document(cause: str) -> Mapping[str, Any]:
@@ -78,10 +89,25 @@ def _objects(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
 
 
-def _end_reason(task: Mapping[str, Any]) -> str:
+def _own_container(task: Mapping[str, Any]) -> Mapping[str, Any]:
     # AWS adds containers of its own to a task, for example that of GuardDuty.
     containers = _objects(task, "Containers") or [{}]
-    container = next((c for c in containers if c.get("Name") == CONTAINER_NAME), containers[0])
+    return next((c for c in containers if c.get("Name") == CONTAINER_NAME), containers[0])
+
+
+def _size_that_was_too_small(task: Mapping[str, Any]) -> FailedSize | None:
+    container = _own_container(task)
+    named = _OUT_OF_MEMORY_ERROR in str(container.get("Reason"))
+    if not named and container.get("ExitCode") != OUT_OF_MEMORY:
+        return None
+    try:
+        return FailedSize(int(task["Cpu"]), int(task["Memory"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _end_reason(task: Mapping[str, Any]) -> str:
+    container = _own_container(task)
     code = f"exit code {container['ExitCode']}" if "ExitCode" in container else None
     stopped = _join(task.get("StopCode"), task.get("StoppedReason"))
     return "; ".join(str(part) for part in (code, container.get("Reason"), stopped) if part)

@@ -37,6 +37,7 @@ class JobDefinition:
         *,
         process_per_instance: bool = False,
         expected: float | None = None,
+        concurrency: int = 1,
     ) -> None:
         self.name = name
         self.retry = retry
@@ -45,6 +46,8 @@ class JobDefinition:
         self.process_per_instance = process_per_instance
         self.expected = expected
         """Seconds that an instance takes, more or less; None if the job does not say."""
+        self.concurrency = concurrency
+        """How many instances run at once in one container."""
         self._target = target
         self._signature: Signature = read_signature(name, target)
 
@@ -74,6 +77,13 @@ class JobDefinition:
             run = self._target().run  # type: ignore[attr-defined] # checked by read_signature
         return self._signature.call(run, params, context)
 
+    @property
+    def is_coroutine(self) -> bool:
+        """Tell whether the job is a coroutine function, decorators included."""
+        target = self._target
+        run = inspect.getattr_static(target, "run") if inspect.isclass(target) else target
+        return inspect.iscoroutinefunction(getattr(run, "__func__", run))
+
     def of(self, target: Callable[..., Any]) -> "JobDefinition":
         """Return the definition of *target*, which bears the mark of this job.
 
@@ -95,18 +105,20 @@ class JobDefinition:
             self.timeout,
             process_per_instance=self.process_per_instance,
             expected=self.expected,
+            concurrency=self.concurrency,
         )
         setattr(target, _MARK, definition)
         return definition
 
 
-def job_name(
+def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its options
     name: str,
     *,
     retry: Retry | None = None,
     timeout: float | timedelta | None = None,
     process_per_instance: bool = False,
     expected: float | timedelta | None = None,
+    concurrency: int = 1,
 ) -> Callable[[_T], _T]:
     """Register a class with a `run` method, or a function, as the job *name*.
 
@@ -114,7 +126,9 @@ def job_name(
     in seconds or as a timedelta; it ends sleeping and computing attempts alike (docs/containers.md).
     *expected* is how long an instance takes, more or less: a kick-off that could not end is refused then.
     *process_per_instance* forks a process for each attempt, for a job whose libraries leak or keep state; it
-    costs some milliseconds, and threads that the module has started do not run there.
+    costs some milliseconds, and threads that the module has started do not run there. *concurrency* is how
+    many instances run at once in one container: coroutines on one event loop, processes with
+    *process_per_instance*, and threads otherwise (docs/jobs.md).
 
     `run` takes the params (a dict, or whatever type its annotation names: pydantic validates them) and, if
     it wants one, a JobContext. What it returns is the instance's result, anything that JSON can hold.
@@ -134,6 +148,7 @@ def job_name(
             "write True or False."
         )
 
+    _refuse_concurrency(name, concurrency)
     seconds = _to_seconds(name, "timeout", timeout)
     expected_seconds = _to_seconds(name, "expected", expected)
 
@@ -145,6 +160,7 @@ def job_name(
             seconds,
             process_per_instance=process_per_instance,
             expected=expected_seconds,
+            concurrency=concurrency,
         )
         try:
             setattr(target, _MARK, definition)
@@ -207,6 +223,18 @@ def _refuse_name(name: object) -> None:
         raise InvalidJob(
             f"{describe(name)} cannot be a job name: use text of up to {limits.JOB_NAME_CHARACTERS} of: "
             "letters, digits, '_', '.' and '-'."
+        )
+
+
+def _refuse_concurrency(name: str, concurrency: object) -> None:
+    if isinstance(concurrency, bool) or not isinstance(concurrency, int):
+        raise InvalidJob(
+            f"The job {name!r} has concurrency={describe(concurrency)}: write how many instances run at once "
+            "in one container, as in concurrency=8."
+        )
+    if not 1 <= concurrency <= limits.CONCURRENCY:
+        raise InvalidJob(
+            f"The job {name!r} has concurrency={concurrency}; it must be from 1 to {limits.CONCURRENCY:,}."
         )
 
 

@@ -126,7 +126,13 @@ def _refuse_endless(
 ) -> None:
     if definition is not None and definition.expected is not None:
         kept = settings.retention.of(started.service)
-        reason = explain_endless(started.total, started.parallelism, definition.expected, kept)
+        reason = explain_endless(
+            started.total,
+            started.parallelism,
+            definition.expected,
+            kept,
+            concurrency=definition.concurrency,
+        )
         if reason is not None:
             raise InvalidKickOff(reason)
 

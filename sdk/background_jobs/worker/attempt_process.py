@@ -6,7 +6,7 @@ import multiprocessing
 import threading
 import time
 from dataclasses import replace
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from threading import Event
 from typing import Any, Final, cast
@@ -14,12 +14,13 @@ from typing import Any, Final, cast
 from background_jobs.core.events import JobCompleted, JobEvent
 from background_jobs.core.retry import Retry
 from background_jobs.jobs import JobContext, JobDefinition
-from background_jobs.worker.descendants import leave_process_group
+from background_jobs.worker.descendants import adopt_orphans, end_descendants, leave_process_group
 from background_jobs.worker.inner_process import finish
 from background_jobs.worker.instance import Attempt, AttemptLimit, InstanceRunner, describe_error
+from background_jobs.worker.interruptions import Interruption
 from background_jobs.worker.predecessor import judge_lost_attempt
 from background_jobs.worker.result_store import ResultStore, as_document
-from background_jobs.worker.supervisor import Blame, describe_code
+from background_jobs.worker.supervisor import Blame, Verdict, describe_code
 
 _FORK: Final = multiprocessing.get_context("fork")
 _TIMEOUT_GRACE_SECONDS: Final = 0.5
@@ -27,10 +28,12 @@ _TIMEOUT_GRACE_SECONDS: Final = 0.5
 _END_GRACE_SECONDS: Final = 25.0
 """How long threads and handlers of atexit may take after an attempt."""
 _LOOK_SECONDS: Final = 0.2
+_processes: Final = threading.Lock()
+"""Held by the thread that makes a process, or learns how one ended: multiprocessing does both for all."""
 
 
 class AttemptProcessRunner(InstanceRunner):
-    """Runs attempts of one job, one after the other, each in a process of its own.
+    """Runs attempts of one job, each in a process of its own.
 
     The process does nothing but run the job. This one stores what it returns and records what it reports,
     because the other must not use connections to AWS that both have.
@@ -40,31 +43,40 @@ class AttemptProcessRunner(InstanceRunner):
         super().__init__(definition, retry, results, log)
         self._in_child = InstanceRunner(definition, retry, cast("ResultStore", _UnstoredResults()), log)
 
-    def run(self, attempt: Attempt, limit: AttemptLimit) -> JobEvent:
-        """Run *attempt* and return the event of its end, also where it ended its process."""
+    def run(
+        self, attempt: Attempt, limit: AttemptLimit, interruption: Interruption | None = None
+    ) -> JobEvent:
+        """Run *attempt* and return the event of its end, also where it ended its process.
+
+        Needs no *interruption*: the process is told its time, and killed.
+        """
+        del interruption
         deadline = time.monotonic() + limit.seconds
         cancelled = _SharedFlag()
-        receiver, sender = _FORK.Pipe(duplex=False)
-        process = _FORK.Process(target=self._run_in_child, args=(attempt, limit, cancelled, sender))
-        process.start()
-        sender.close()
+        # One at a time: an end of a pipe that another child inherits stays open as long as that child.
+        with _processes:
+            receiver, sender = _FORK.Pipe(duplex=False)
+            process = _FORK.Process(target=self._run_in_child, args=(attempt, limit, cancelled, sender))
+            process.start()
+            sender.close()
         with receiver:
             event = _receive(receiver, process, attempt.context, cancelled, deadline)
         if event is not None:
-            process.join(max(0.0, min(_END_GRACE_SECONDS, deadline - time.monotonic())))
-        is_late = event is None and process.is_alive()
-        process.kill()
-        process.join()
+            _wait_for_end(process, max(0.0, min(_END_GRACE_SECONDS, deadline - time.monotonic())))
+        is_late = event is None and _is_alive(process)
+        _end(process)
         if event is not None:
             return self._stored(event, attempt)
         context, reason = attempt.context, describe_code(process.exitcode or 0)
-        blame = Blame(context.index, context.attempt, reason, timed_out=is_late)
+        verdict = Verdict.TIMED_OUT if is_late else Verdict.LOST
+        blame = Blame(context.index, context.attempt, reason, verdict)
         return judge_lost_attempt(blame, attempt, self, limit)
 
     def _run_in_child(
         self, attempt: Attempt, limit: AttemptLimit, cancelled: "_SharedFlag", sender: Connection
     ) -> None:
         leave_process_group()
+        adopt_orphans()
         # What was registered before is for the process that forked this one.
         atexit._clear()  # noqa: SLF001 -- there is no public way
         own, sending = multiprocessing.current_process().pid, threading.Lock()
@@ -80,6 +92,7 @@ class AttemptProcessRunner(InstanceRunner):
         with sending:
             sender.send(event)
         finish()
+        end_descendants()
 
     def _stored(self, event: JobEvent, attempt: Attempt) -> JobEvent:
         if not isinstance(event, JobCompleted):
@@ -112,6 +125,26 @@ class _UnstoredResults:
         return {} if result is None else {"result": as_document(result, context)[0]}
 
 
+def _is_alive(process: ForkProcess) -> bool:
+    with _processes:
+        return process.is_alive()
+
+
+def _wait_for_end(process: ForkProcess, seconds: float) -> None:
+    if wait([process.sentinel], seconds):
+        with _processes:
+            process.join()
+
+
+def _end(process: ForkProcess) -> None:
+    """Kill *process*, if it has not ended, and all that runs below it."""
+    if _is_alive(process) and process.pid:
+        end_descendants(process.pid)
+        process.kill()
+    with _processes:
+        process.join()
+
+
 def _receive(
     receiver: Connection,
     process: ForkProcess,
@@ -126,12 +159,12 @@ def _receive(
     while (left := deadline + _TIMEOUT_GRACE_SECONDS - time.monotonic()) > 0:
         if context.cancelled():
             cancelled.set()
-        is_alive = process.is_alive()
+        is_alive = _is_alive(process)
         if receiver.poll(min(left, _LOOK_SECONDS) if is_alive else 0):
             try:
                 message: JobEvent | tuple[int, str] = receiver.recv()
             except EOFError:
-                process.join(min(left, _END_GRACE_SECONDS))
+                _wait_for_end(process, min(left, _END_GRACE_SECONDS))
                 return None
             if not isinstance(message, tuple):
                 return message

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 
 from background_jobs.aws.block_log import BlockLog
@@ -17,22 +18,25 @@ from background_jobs.jobs import JobContext, JobDefinition, Jobs
 from background_jobs.settings import ContainerSettings
 from background_jobs.worker.attempt_process import AttemptProcessRunner
 from background_jobs.worker.claims import Claims
+from background_jobs.worker.concurrent_attempts import ConcurrentAttempts, Work
 from background_jobs.worker.container_metadata import read_metadata
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 from background_jobs.worker.earlier_launches import EarlierLaunches
 from background_jobs.worker.event_writer import EventWriter
 from background_jobs.worker.instance import Attempt, InstanceRunner, describe_error, job_errored_event
 from background_jobs.worker.launch import Append, Launch
+from background_jobs.worker.logs import ContainerLog
 from background_jobs.worker.owned_ranges import OwnedRanges
 from background_jobs.worker.pace import Pace
 from background_jobs.worker.predecessor import judge_lost_attempt, poison_error
+from background_jobs.worker.printed_lines import PrintedByInstance
 from background_jobs.worker.process_cleanup import ProcessCleanup
 from background_jobs.worker.recorder import EventRecorder
 from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.run_queue import QueuedInstance, RunQueue
 from background_jobs.worker.share import AssignedShare, InstanceParams
 from background_jobs.worker.stop_signals import StopSignals
-from background_jobs.worker.supervisor import REPLACED, SHARE_LOST, TERMINATED, Blame, Predecessor
+from background_jobs.worker.supervisor import REPLACED, SHARE_LOST, TERMINATED, Blame, Predecessor, Verdict
 from background_jobs.worker.working_time import WorkingTime, seconds_since_boot
 
 _log = logging.getLogger(__name__)
@@ -129,8 +133,11 @@ class Container:
 
     def _take_over(self) -> EarlierLaunches:
         before = self._predecessor
-        is_known = before is not None and (before.in_order or before.blame is not None)
-        return EarlierLaunches.take_over(self._ranges, self._launch.number, culprit_is_known=is_known)
+        is_known = before is not None and (before.in_order or bool(before.blames))
+        earlier = EarlierLaunches.take_over(self._ranges, self._launch.number, culprit_is_known=is_known)
+        if before and before.blames:
+            earlier.forgive(before.launch, {(blame.index, blame.attempt) for blame in before.blames})
+        return earlier
 
     def _run_all(self, definition: JobDefinition) -> None:
         retry = self._started.retry or definition.retry
@@ -138,14 +145,48 @@ class Container:
         results = ResultStore(self._payloads, folder, self._working_time)
         runner_type = AttemptProcessRunner if definition.process_per_instance else InstanceRunner
         runner = runner_type(definition, retry, results, self._log)
-        if self._predecessor and self._predecessor.blame:
-            self._judge_predecessor(runner, definition, self._predecessor.blame)
-        run_queue = RunQueue(self._queued_instances())
-        with ProcessCleanup(self._current_attempt.supervisor) as cleanup:
-            self._run_queued(run_queue, runner, definition, cleanup)
+        self._judge_lost_attempts(runner, definition)
+        at_once = definition.concurrency
+        describe = ContainerLog(self._settings).describe_printed
+        printed = PrintedByInstance(describe) if at_once > 1 else nullcontext()
+        with printed, ProcessCleanup(self._current_attempt.supervisor, at_once) as cleanup:
+            run = self._run_at_once(runner, definition, cleanup)
+            run(RunQueue(self._queued_instances()))
             while self._may_go_on() and (claimed := self._claims.take()):
-                run_queue = RunQueue(QueuedInstance(0.0, index, params) for index, params in claimed)
-                self._run_queued(run_queue, runner, definition, cleanup)
+                run(RunQueue(QueuedInstance(0.0, index, params) for index, params in claimed))
+
+    def _run_at_once(
+        self, runner: InstanceRunner, definition: JobDefinition, cleanup: ProcessCleanup
+    ) -> Callable[[RunQueue], None]:
+        """Return what works through a queue, with as many attempts at once as the job says."""
+        if definition.concurrency == 1:
+            return partial(self._run_queued, runner=runner, definition=definition, cleanup=cleanup)
+        self._pace.run_at_once(definition.concurrency)
+        self._current_attempt.begin_launch(self._launch.number, definition.concurrency)
+        work = Work(
+            prepare=self._prepare,
+            runs_alone=lambda index: self._earlier.attempts(index).runs_alone(
+                has_own_process=definition.process_per_instance
+            ),
+            limit_attempt=lambda: self._stop_signals.limit_attempt(definition.timeout),
+            decide_after_timeout=runner.decide_after_timeout,
+            record_end=self._recorder.record_end,
+            note_time=self._pace.note,
+            stop_signals=self._stop_signals,
+            error_all=self._error_all,
+        )
+        attempts = ConcurrentAttempts(work, runner, definition, self._current_attempt, cleanup)
+
+        def run(run_queue: RunQueue) -> None:
+            attempts.run(run_queue)
+            self._note_failed(cleanup)
+
+        return run
+
+    def _note_failed(self, cleanup: ProcessCleanup) -> None:
+        if cleanup.failed and not self._stop_signals.terminated:
+            _log.warning("A fresh process goes on with the share: %s", cleanup.failed)
+            self._is_to_be_replaced = True
 
     def _may_go_on(self) -> bool:
         """Tell whether the container may look for more than its share."""
@@ -161,8 +202,7 @@ class Container:
     ) -> None:
         while (instance := run_queue.next(time.monotonic())) and not self._stop_signals.terminated:
             if cleanup.failed:
-                _log.warning("A fresh process goes on with the share: %s", cleanup.failed)
-                self._is_to_be_replaced = True
+                self._note_failed(cleanup)
                 return
             if error := self._stop_signals.error():
                 run_queue.defer(instance)
@@ -186,14 +226,22 @@ class Container:
         instance: QueuedInstance,
     ) -> JobEvent | None:
         """Run an instance once and return how that ended; None where another container has it by now."""
+        prepared = self._prepare(instance)
+        if not isinstance(prepared, Attempt):
+            return prepared
+        return cleanup.run(self._run_once, runner, definition, prepared)
+
+    def _prepare(self, instance: QueuedInstance) -> Attempt | JobEvent | None:
+        """Record that an instance begins, and return its attempt.
+
+        Returns an outcome where the instance is left out, and None where another container has it by now.
+        """
         earlier = self._earlier.attempts(instance.index)
         number = earlier.last_number
         if earlier.is_poison:
             return job_errored_event(self._attempt(instance, number), poison_error(earlier.losses), self._log)
         attempt = self._attempt(instance, number + 1)
-        if not self._recorder.record_start(instance.index, number + 1):
-            return None
-        return cleanup.run(self._run_once, runner, definition, attempt)
+        return attempt if self._recorder.record_start(instance.index, number + 1) else None
 
     def _run_once(self, runner: InstanceRunner, definition: JobDefinition, attempt: Attempt) -> JobEvent:
         index, number = attempt.context.index, attempt.context.attempt
@@ -205,14 +253,32 @@ class Container:
         self._pace.note(time.monotonic() - begun)
         return event
 
-    def _judge_predecessor(self, runner: InstanceRunner, definition: JobDefinition, blame: Blame) -> None:
-        """Record how the attempt ended that ended the process before this one."""
-        for instance in self._queued_instances():
-            if instance.index == blame.index:
-                attempt = self._attempt(instance, blame.attempt)
-                limit = self._stop_signals.limit_attempt(definition.timeout)
-                self._recorder.record_end(judge_lost_attempt(blame, attempt, runner, limit), flush=True)
-                return
+    def _judge_lost_attempts(self, runner: InstanceRunner, definition: JobDefinition) -> None:
+        """Record how the attempts ended that ran when the process before this one ended, or a container."""
+        blames = {blame.index: blame for blame in self._predecessor.blames} if self._predecessor else {}
+        if self._settings.after_out_of_memory and self._predecessor is None:
+            lost, verdict = self._earlier.lost(), Verdict.INTERRUPTED
+            reason = "their container ran out of memory, and this one has more"
+        else:
+            lost, verdict = self._earlier.lost_in_company(), Verdict.SUSPECTED
+            reason = "their container was lost"
+        for index, number in lost:
+            blames.setdefault(index, Blame(index, number, reason, verdict))
+        if not blames:
+            return
+        events = [
+            self._judge(blame, instance, runner, definition)
+            for instance in self._queued_instances()
+            if (blame := blames.get(instance.index))
+        ]
+        for event in events:
+            self._recorder.record_end(event, flush=event is events[-1])
+
+    def _judge(
+        self, blame: Blame, instance: QueuedInstance, runner: InstanceRunner, definition: JobDefinition
+    ) -> JobEvent:
+        limit = self._stop_signals.limit_attempt(definition.timeout)
+        return judge_lost_attempt(blame, self._attempt(instance, blame.attempt), runner, limit)
 
     def _error_all(self, run_queue: RunQueue, error: JobError) -> None:
         for instance in run_queue.drain():

@@ -20,7 +20,7 @@ class CoroutineRunner:
 
     def __init__(self) -> None:
         self._runner: asyncio.Runner | None = None
-        self._before: tuple[Any, Any, bool] = (None, None, False)
+        self._state: LoopState | None = None
 
     def result_of(self, returned: Any) -> Any:  # noqa: ANN401 -- whatever the job returns
         """Return what a job has *returned*, or its result where it can be awaited.
@@ -35,7 +35,7 @@ class CoroutineRunner:
             # A context of its own: what an instance sets in context variables is not for the next.
             return runner.run(_wait_for(returned), context=contextvars.copy_context())
         finally:
-            if not self._restore(runner.get_loop()):
+            if self._state is None or not self._restore(self._state):
                 self._abandon(runner)
 
     def _open_runner(self) -> "asyncio.Runner":
@@ -46,20 +46,19 @@ class CoroutineRunner:
             self._runner = asyncio.Runner()
             # A handler that was registered later is called earlier: before those of the jobs' modules.
             atexit.register(self._runner.close)
-            loop = self._runner.get_loop()
-            self._before = loop.get_task_factory(), loop.get_exception_handler(), loop.get_debug()
+            self._state = LoopState(self._runner.get_loop())
         return self._runner
 
-    def _restore(self, loop: "asyncio.AbstractEventLoop") -> bool:
-        """Undo what an instance left on *loop*; tell whether another one may use it."""
+    @staticmethod
+    def _restore(state: "LoopState") -> bool:
+        """Undo what an instance left on the loop; tell whether another one may use it."""
+        import asyncio  # noqa: PLC0415 -- a coroutine has run, so it is loaded
+
+        loop = state.loop
         if loop.is_closed():
             return False
-        factory, handler, is_debugged = self._before
-        loop.set_task_factory(factory)
-        loop.set_exception_handler(handler)
-        loop.set_debug(is_debugged)
-        # The loop has no public name for it, and no thread can be started once it is set.
-        return _cancel_tasks(loop) and not getattr(loop, "_executor_shutdown_called", False)
+        left = asyncio.all_tasks(loop)
+        return state.reset() and (not left or loop.run_until_complete(state.cancel_tasks()))
 
     def _abandon(self, runner: "asyncio.Runner") -> None:
         _log.warning("The next instance has another event loop, for this one cannot be put back")
@@ -72,15 +71,36 @@ async def _wait_for(returned: Awaitable[Any]) -> Any:  # noqa: ANN401 -- see abo
     return await returned
 
 
-def _cancel_tasks(loop: "asyncio.AbstractEventLoop") -> bool:
-    """Cancel all tasks of *loop*; tell whether all have ended."""
-    import asyncio  # noqa: PLC0415 -- a coroutine has run, so it is loaded
+class LoopState:
+    """What instances may change on an event loop, as it was before the first of them."""
 
-    if not (tasks := asyncio.all_tasks(loop)):
-        return True
-    for task in tasks:
-        task.cancel()
-    _, still_running = loop.run_until_complete(asyncio.wait(tasks, timeout=_CANCEL_SECONDS))
-    if still_running:
-        _log.warning("%d tasks that an instance left behind cannot be cancelled", len(still_running))
-    return not still_running
+    def __init__(self, loop: "asyncio.AbstractEventLoop") -> None:
+        self.loop = loop
+        self._before = loop.get_task_factory(), loop.get_exception_handler(), loop.get_debug()
+
+    def reset(self) -> bool:
+        """Undo what was set on the loop; tell whether another instance may use it."""
+        factory, handler, is_debugged = self._before
+        self.loop.set_task_factory(factory)
+        self.loop.set_exception_handler(handler)
+        self.loop.set_debug(is_debugged)
+        # The loop has no public name for it, and no thread can be started once it is set.
+        return not getattr(self.loop, "_executor_shutdown_called", False)
+
+    async def cancel_tasks(self) -> bool:
+        """Cancel all tasks but the one that calls this; tell whether all have ended."""
+        import asyncio  # noqa: PLC0415 -- a coroutine runs, so it is loaded
+
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if not tasks:
+            return True
+        _, still_running = await asyncio.wait(tasks, timeout=_CANCEL_SECONDS)
+        if still_running:
+            _log.warning("%d tasks that an instance left behind cannot be cancelled", len(still_running))
+        return not still_running
+
+    async def restore(self) -> bool:
+        """Do both, from within the loop."""
+        return self.reset() and await self.cancel_tasks()

@@ -1,23 +1,30 @@
-"""What the two processes of a container share: the attempt that runs now, and how our own code ended."""
+"""What the two processes of a container share: the attempts that run now, and how our own code ended."""
 
 import mmap
 import os
 import struct
 import sys
 import tempfile
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 from zlib import crc32
 
-_RECORD: Final = struct.Struct("=qqdqq")
+from background_jobs.core.limits import CONCURRENCY
+
+_HEADER: Final = struct.Struct("=qq")
+_RECORD: Final = struct.Struct("=qqdq")
 _CHECKSUM: Final = struct.Struct("=I")
 _NONE: Final = -1
-_END: Final = _RECORD.size + _CHECKSUM.size
+_END: Final = 0
 """Where the exit status is that our own code announced, plus one; one byte is written at once."""
-_TOLD: Final = _END + 1
+_TOLD: Final = 1
 """Where the outer process says that it hands on a SIGTERM."""
-SHARED_BYTES: Final = _TOLD + 1
+_LAUNCH: Final = 2
+_SLOTS: Final = _LAUNCH + _HEADER.size + _CHECKSUM.size
+_SLOT_BYTES: Final = _RECORD.size + _CHECKSUM.size
+SHARED_BYTES: Final = _SLOTS + CONCURRENCY * _SLOT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +37,26 @@ class CurrentAttempt:
     """On the monotonic clock, in seconds; infinite where there is no timeout."""
 
 
+own_attempt: ContextVar[CurrentAttempt | None] = ContextVar("own_attempt", default=None)
+"""The attempt for which this code runs, where several run at once in its process."""
+
+
+class _Header(NamedTuple):
+    launch: int
+    slots: int
+
+
 class _Record(NamedTuple):
     instance: int
     attempt: int
     deadline: float
-    launch: int
     begun: int
 
 
 class SharedCurrentAttempt:
     """Written by the process that runs jobs, read by its supervisor; neither needs a system call for it.
+
+    It has a slot for each attempt that may run at a time: one, unless `begin_launch` says otherwise.
 
     *file* is the descriptor of SHARED_BYTES of zeros, where the processes are not forked from one another,
     and *supervisor* the process that reads, by default the one that makes this object.
@@ -50,8 +67,8 @@ class SharedCurrentAttempt:
         self.file = file
         """The descriptor of the memory; -1 where it has none."""
         self.supervisor: Final = os.getpid() if supervisor is None else supervisor
-        self._launch, self._begun = _NONE, 0
-        self.clear()
+        self._begun = 0
+        self.begin_launch(_NONE)
 
     @classmethod
     def in_file(cls) -> Self:
@@ -65,31 +82,39 @@ class SharedCurrentAttempt:
         os.ftruncate(file, SHARED_BYTES)
         return cls(file)
 
-    def begin_launch(self, launch: int) -> None:
-        """Say as which launch of its share the process works."""
-        self._launch = launch
-        self.clear()
+    def begin_launch(self, launch: int, slots: int = 1) -> None:
+        """Say as which launch of its share the process works, and how many attempts run at once, at most."""
+        for slot in range(slots):
+            self.clear(slot)
+        self._write(_LAUNCH, _HEADER.pack(launch, slots))
 
-    def publish(self, current: CurrentAttempt) -> None:
+    def publish(self, current: CurrentAttempt, slot: int = 0) -> None:
         """Say which attempt is about to run."""
         self._begun += 1
-        self._write(current.index, current.attempt, current.deadline)
+        record = _RECORD.pack(current.index, current.attempt, current.deadline, self._begun)
+        self._write(_SLOTS + slot * _SLOT_BYTES, record)
 
-    def clear(self) -> None:
-        """Say that no attempt runs."""
-        self._write(_NONE, 0, 0.0)
+    def clear(self, slot: int = 0) -> None:
+        """Say that no attempt runs in *slot*."""
+        self._write(_SLOTS + slot * _SLOT_BYTES, _RECORD.pack(_NONE, 0, 0.0, self._begun))
+
+    def read_all(self) -> list[CurrentAttempt]:
+        """Return the attempts that run, without those that are being written at this moment."""
+        return [
+            CurrentAttempt(record.instance, record.attempt, record.deadline)
+            for record in self._records()
+            if record.instance != _NONE
+        ]
 
     def read(self) -> CurrentAttempt | None:
-        """Return the attempt that runs; None where none does, or where it is being written at this moment."""
-        record = self._read()
-        if record is None or record.instance == _NONE:
-            return None
-        return CurrentAttempt(record.instance, record.attempt, record.deadline)
+        """Return the one attempt that runs; None where none does, or several."""
+        running = self.read_all()
+        return running[0] if len(running) == 1 else None
 
     def read_launch(self) -> int | None:
         """Return the launch as which the process works; None where no attempt has begun in it."""
-        record = self._read()
-        return record.launch if record is not None and record.begun else None
+        header = self._header()
+        return header.launch if header and any(record.begun for record in self._records()) else None
 
     def announce_end(self, status: int) -> None:
         """Say that our own code ends the process with *status*; a job that ends it cannot say so."""
@@ -111,12 +136,22 @@ class SharedCurrentAttempt:
         """Tell whether the supervisor of this process is gone."""
         return self.supervisor not in {os.getpid(), os.getppid()}
 
-    def _read(self) -> _Record | None:
-        written = self._memory[:_END]
-        record, checksum = written[: _RECORD.size], written[_RECORD.size :]
-        return _Record(*_RECORD.unpack(record)) if _CHECKSUM.pack(crc32(record)) == checksum else None
+    def _header(self) -> _Header | None:
+        written = self._read(_LAUNCH, _HEADER)
+        return _Header._make(written) if written else None
 
-    def _write(self, index: int, attempt: int, deadline: float) -> None:
+    def _records(self) -> list[_Record]:
+        header = self._header()
+        slots = range(header.slots if header else 0)
+        written = (self._read(_SLOTS + slot * _SLOT_BYTES, _RECORD) for slot in slots)
+        return [_Record._make(record) for record in written if record]
+
+    def _read(self, start: int, kind: struct.Struct) -> tuple[Any, ...] | None:
+        """Return what was written at *start*; None where it is only half written."""
+        written = self._memory[start : start + kind.size + _CHECKSUM.size]
+        record, checksum = written[: kind.size], written[kind.size :]
+        return kind.unpack(record) if _CHECKSUM.pack(crc32(record)) == checksum else None
+
+    def _write(self, start: int, record: bytes) -> None:
         # The other process may read after any byte of this, and processors may show the bytes in any order.
-        record = _RECORD.pack(index, attempt, deadline, self._launch, self._begun)
-        self._memory[:_END] = record + _CHECKSUM.pack(crc32(record))
+        self._memory[start : start + len(record) + _CHECKSUM.size] = record + _CHECKSUM.pack(crc32(record))

@@ -36,13 +36,20 @@ class Descendants:
     def end(self, spared: Collection[int] = ()) -> None:
         """Kill all but this process, *spared* and what is below those, and wait until they are gone."""
         spared = self._kept.union(spared)
-        deadline = time.monotonic() + _END_SECONDS
-        while (found := find_descendants(self._root, spared)) and time.monotonic() < deadline:
-            for pid in found:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
+        for _ in _killing(self._root, spared):
             reap(spared)
-            time.sleep(_POLL_SECONDS)
+
+
+def end_descendants(root: int | None = None) -> None:
+    """Kill what runs below process *root*, by default this one, and wait until it is gone."""
+    for _ in _killing(os.getpid() if root is None else root):
+        if root is None:
+            reap(())
+
+
+def adopt_orphans() -> None:
+    """Be the parent of every descendant that loses its own, to the end of this process."""
+    _set_subreaper(1)
 
 
 @contextmanager
@@ -99,6 +106,17 @@ def reap(spared: Collection[int]) -> None:
             if ended.si_pid in spared:
                 return
             os.waitpid(ended.si_pid, os.WNOHANG)
+
+
+def _killing(root: int, spared: Collection[int] = ()) -> Iterator[None]:
+    """Kill what runs below *root* as long as there is something, and yield after each time."""
+    deadline = time.monotonic() + _END_SECONDS
+    while (found := find_descendants(root, spared)) and time.monotonic() < deadline:
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        yield
+        time.sleep(_POLL_SECONDS)
 
 
 def _list_processes() -> Iterator[tuple[int, int, bool]]:

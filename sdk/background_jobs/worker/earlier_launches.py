@@ -1,6 +1,7 @@
 """What earlier launches of a container left in the log: outcomes, failures, and what may have killed them."""
 
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple, Self
@@ -13,6 +14,10 @@ from background_jobs.worker.owned_ranges import OwnedRanges
 
 LOST: Final = "ContainerLost"
 """The type of error of an instance that ended its process."""
+SUSPECTED: Final = "ProcessLost"
+"""That of an instance that ran with others when their process ended."""
+INTERRUPTED: Final = "Interrupted"
+"""That of an attempt that was ended from outside."""
 
 LOSSES_OF_A_POISON: Final = 2
 """How many processes an instance may end before it is left out."""
@@ -24,8 +29,8 @@ _UNTRACED_INSTANCES: Final = UNWRITTEN_EVENTS + 500
 class EarlierAttempts:
     """The attempts of one instance so far."""
 
-    starts: set[int] = field(default_factory=set)
-    """The numbers of the attempts that began."""
+    starts: dict[int, int] = field(default_factory=dict)
+    """The attempts that began, by number, each with the launch in which it did."""
     failures: list[JobAttemptFailed] = field(default_factory=list)
 
     @property
@@ -43,8 +48,31 @@ class EarlierAttempts:
         """Return how many attempts ended with their process: reported as lost, or begun and never ended."""
         if not self.starts and not self.failures:
             return 0
-        unended = self.starts - {failure.attempt for failure in self.failures}
-        return len(unended) + sum(failure.error.type == LOST for failure in self.failures)
+        return len(self.unended()) + sum(failure.error.type == LOST for failure in self.failures)
+
+    def unended(self) -> set[int]:
+        """Return the attempts that began and never ended."""
+        return self.starts.keys() - {failure.attempt for failure in self.failures}
+
+    @property
+    def is_suspect(self) -> bool:
+        """Tell whether the instance may end its process, or its container."""
+        if not self.starts and not self.failures:
+            return False
+        return self.losses > 0 or self._is_suspected()
+
+    def runs_alone(self, *, has_own_process: bool) -> bool:
+        """Tell whether nothing is to run beside the instance, for it may end that, too."""
+        if not has_own_process or not self.is_suspect:
+            return self.is_suspect
+        return bool(self.unended()) or self._is_suspected()
+
+    def _is_suspected(self) -> bool:
+        """Tell whether a process ended around the instance, and it has not ended by itself since."""
+        last = max(
+            (failure.attempt for failure in self.failures if failure.error.type == SUSPECTED), default=0
+        )
+        return last > 0 and not any(failure.counts and failure.attempt > last for failure in self.failures)
 
     @property
     def is_poison(self) -> bool:
@@ -107,10 +135,35 @@ class EarlierLaunches:
         earlier = cls(launch=launch, careful=not culprit_is_known, unfinished=unfinished)
         for history in histories:
             for start in history.starts:
-                earlier.attempts(start.index).starts.add(start.attempt)
+                earlier.attempts(start.index).starts[start.attempt] = start.launch
             for failure in history.failures:
                 earlier.attempts(failure.index).failures.append(failure)
         return earlier
+
+    def forgive(self, launch: int, blamed: Collection[tuple[int, int]]) -> None:
+        """Forget the attempts of *launch* that had ended, though the log does not say so.
+
+        *blamed* are those that ran to the last, each an index and the number of an attempt.
+        """
+        for index, attempts in self._attempts.items():
+            for number in attempts.unended():
+                if attempts.starts[number] == launch and (index, number) not in blamed:
+                    del attempts.starts[number]
+
+    def lost_in_company(self) -> Iterator[tuple[int, int]]:
+        """Yield the index and number of each attempt that was lost with others, of which one is to blame."""
+        by_launch: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+        for index, number in self.lost():
+            by_launch[self._attempts[index].starts[number]].append((index, number))
+        for lost in by_launch.values():
+            if len(lost) > 1:
+                yield from lost
+
+    def lost(self) -> Iterator[tuple[int, int]]:
+        """Yield the index and number of each attempt that began and never ended."""
+        for index, attempts in self._attempts.items():
+            for number in attempts.unended():
+                yield index, number
 
     def attempts(self, index: int) -> EarlierAttempts:
         """Return the attempts of one instance so far; the caller may add to them."""
@@ -132,4 +185,4 @@ class EarlierLaunches:
         An instance that ended a process before is suspect. After a loss whose cause nobody knows, so is
         every instance that may have run in the lost process without a trace in the log.
         """
-        return self.attempts(index).losses > 0 or (self._careful and begun < _UNTRACED_INSTANCES)
+        return self.attempts(index).is_suspect or (self._careful and begun < _UNTRACED_INSTANCES)

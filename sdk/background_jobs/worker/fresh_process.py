@@ -19,7 +19,7 @@ import __main__
 from background_jobs.json_log import FOR_PEOPLE, JsonFormatter
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.fork_safety import has_socket, has_threads
-from background_jobs.worker.supervisor import Blame, Predecessor, supervise
+from background_jobs.worker.supervisor import Blame, Predecessor, Verdict, supervise
 
 _HANDOVER: Final = "BACKGROUND_JOBS_HANDOVER"
 _PACKAGES: Final = str(Path(__file__).parents[2])
@@ -60,14 +60,15 @@ def find_reason_not_to_fork() -> str:
     return "opened a socket" if has_socket() else ""
 
 
-def become_supervisor(log_fields: Mapping[str, object] | None) -> NoReturn:
+def become_supervisor(log_fields: Mapping[str, object] | None, *, may_grow: bool) -> NoReturn:
     """Replace this process by an outer process that runs the jobs' main again in a child.
 
-    *log_fields* are in each of its log lines, which are JSON; None for lines for people.
+    *log_fields* are in each of its log lines, which are JSON; None for lines for people. For *may_grow* see
+    `supervise`.
     """
     # Until it has its handlers, SIGTERM would end it, or be lost where it is the first of its container.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    job = {"command": [sys.executable, *sys.orig_argv[1:]], "log_fields": log_fields}
+    job = {"command": [sys.executable, *sys.orig_argv[1:]], "log_fields": log_fields, "may_grow": may_grow}
     os.chdir(_STARTED_IN)
     os.execv(sys.executable, [sys.executable, "-P", "-c", _SUPERVISE, _PACKAGES, json.dumps(job)])  # noqa: S606 -- itself
 
@@ -91,14 +92,14 @@ def main(job: str) -> NoReturn:
         os.close(current_attempt.file)
         return pid
 
-    sys.exit(supervise(spawn, SharedCurrentAttempt.in_file))
+    sys.exit(supervise(spawn, SharedCurrentAttempt.in_file, may_grow=described["may_grow"]))
 
 
 def _parse_predecessor(fields: Mapping[str, Any] | None) -> Predecessor | None:
     if fields is None:
         return None
-    blame = fields["blame"]
-    return Predecessor(**{**fields, "blame": blame and Blame(**blame)})
+    blames = (Blame(**{**blame, "verdict": Verdict(blame["verdict"])}) for blame in fields["blames"])
+    return Predecessor(**{**fields, "blames": tuple(blames)})
 
 
 def _main_can_be_run_again() -> bool:

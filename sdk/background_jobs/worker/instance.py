@@ -1,6 +1,7 @@
 """One attempt of one job instance: call the job, and decide the event that says how the attempt ended."""
 
 import random
+import threading
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from background_jobs.jobs import JobContext, JobDefinition
 from background_jobs.worker.coroutines import CoroutineRunner
 from background_jobs.worker.earlier_launches import EarlierAttempts
 from background_jobs.worker.forked_children import EndingForkedChildren
-from background_jobs.worker.interruptions import Interruptible, TimedOut, TimeLimit
+from background_jobs.worker.interruptions import Interruptible, Interruption, TimedOut, TimeLimit
 from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.share import InstanceParams
 
@@ -36,29 +37,48 @@ class Attempt:
     earlier: EarlierAttempts
 
 
+class _OwnOfThread(threading.local):
+    """What each thread that runs attempts has to itself."""
+
+    def __init__(self) -> None:
+        self.coroutines = CoroutineRunner()
+
+
 class InstanceRunner:
-    """Runs attempts of one job, one after the other."""
+    """Runs attempts of one job, one after the other in each thread."""
 
     def __init__(self, definition: JobDefinition, retry: Retry, results: ResultStore, log: str) -> None:
         self._definition = definition
         self._retry = retry
         self._results = results
         self._log = log
-        self._coroutines = CoroutineRunner()
+        self._own = _OwnOfThread()
 
-    def run(self, attempt: Attempt, limit: AttemptLimit) -> JobEvent:
-        """Run *attempt* and return the event of its end; what the job raises becomes part of the event."""
-        context = attempt.context
+    def run(
+        self, attempt: Attempt, limit: AttemptLimit, interruption: Interruption | None = None
+    ) -> JobEvent:
+        """Run *attempt* and return the event of its end; what the job raises becomes part of the event.
+
+        *interruption* is a context from which TimedOut may be raised; without it, signals interrupt the
+        attempt, which is possible in the main thread only.
+        """
         started_at = datetime.now(UTC)
         try:
-            with EndingForkedChildren(), Interruptible(), TimeLimit(limit.seconds):
-                result = self._call(attempt)
-            result_fields = self._results.store(result, context)
-        except TimedOut as error:
-            return self.decide_after_timeout(attempt, limit, started_at, describe_error(error).traceback)
+            result = self._call_in_time(attempt, limit, interruption)
+            return self.completed(attempt, result, started_at)
         except BaseException as error:  # noqa: BLE001 -- a job may raise anything, KeyboardInterrupt among it
-            retry_in_seconds = self._retry_in(error, attempt)
-            return self.decide_after_failure(attempt, describe_error(error), retry_in_seconds, started_at)
+            is_late = issubclass(type(error), TimedOut)  # an error of a job may hide its class
+            return self.failed(attempt, limit, error, started_at, is_late=is_late)
+
+    def begin(self, attempt: Attempt) -> Any:  # noqa: ANN401 -- whatever the job returns
+        """Call the job, and return what it returns: its result, or what is to be awaited for it."""
+        params = self._definition.read_params(attempt.params.line)
+        return self._definition(params, attempt.context)
+
+    def completed(self, attempt: Attempt, result: object, started_at: datetime) -> JobEvent:
+        """Return that the job has returned *result*. Raises InvalidResult."""
+        context = attempt.context
+        result_fields = self._results.store(result, context)
         return JobCompleted(
             orchestration_id=context.orchestration_id,
             at=datetime.now(UTC),
@@ -68,9 +88,30 @@ class InstanceRunner:
             **result_fields,
         )
 
+    def failed(
+        self,
+        attempt: Attempt,
+        limit: AttemptLimit,
+        error: BaseException,
+        started_at: datetime,
+        *,
+        is_late: bool,
+    ) -> JobEvent:
+        """Return that *attempt* has raised *error*, because it took too long where *is_late*."""
+        described = describe_error(error)
+        if is_late:
+            return self.decide_after_timeout(attempt, limit, started_at, described.traceback)
+        return self.decide_after_failure(attempt, described, self._retry_in(error, attempt), started_at)
+
+    def _call_in_time(self, attempt: Attempt, limit: AttemptLimit, interruption: Interruption | None) -> Any:  # noqa: ANN401 -- whatever the job returns
+        if interruption is not None:
+            with EndingForkedChildren(), interruption:
+                return self._call(attempt)
+        with EndingForkedChildren(), Interruptible(), TimeLimit(limit.seconds):
+            return self._call(attempt)
+
     def _call(self, attempt: Attempt) -> Any:  # noqa: ANN401 -- whatever the job returns
-        params = self._definition.read_params(attempt.params.line)
-        return self._coroutines.result_of(self._definition(params, attempt.context))
+        return self._own.coroutines.result_of(self.begin(attempt))
 
     def decide_after_timeout(
         self, attempt: Attempt, limit: AttemptLimit, started_at: datetime | None = None, trace: str = ""

@@ -1,10 +1,13 @@
-"""What may interrupt an attempt: its timeout, and SIGINT.
+"""What may interrupt an attempt: its timeout, and SIGINT where it runs in the main thread.
 
 The contexts here are classes. One that is made of a generator assigns to the error that passes through it,
 which an error of a job may refuse, as a frozen dataclass does; then that would be the error.
 """
 
+import ctypes
 import signal
+import threading
+from contextlib import AbstractContextManager
 from typing import Any
 
 
@@ -41,6 +44,50 @@ class TimeLimit:
         if self._seconds != float("inf"):
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, self._before)
+
+
+Interruption = AbstractContextManager[object]
+"""A context from which TimedOut may be raised."""
+
+
+class ThreadInterruption:
+    """A context in one thread in which another may have TimedOut raised, between two steps of Python.
+
+    What waits in C is not interrupted; TimedOut is raised when it comes back, and never after the context.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: int | None = None
+        self._is_sent = False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._thread = threading.get_ident()
+
+    def __exit__(self, *raised: object) -> None:
+        try:
+            with self._lock:
+                thread, self._thread = self._thread, None
+            if thread is not None and self._is_sent:
+                # What is taken back stays announced to all threads, and Python 3.11 never gets through a
+                # function that is traced then. So it is raised here, whether or not it was before.
+                _raise_in(thread, TimedOut)
+                while True:
+                    pass
+        except TimedOut:
+            pass
+
+    def send(self) -> None:
+        """Have TimedOut raised in the thread of the context, once, if it is in it."""
+        with self._lock:
+            if self._thread is not None and not self._is_sent:
+                self._is_sent = True
+                _raise_in(self._thread, TimedOut)
+
+
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
 def _raise_timed_out(_number: int, _frame: object) -> None:

@@ -2,14 +2,20 @@
 
 import logging
 import sys
-from typing import TYPE_CHECKING
 
 from background_jobs.core import ids
 from background_jobs.json_log import FOR_PEOPLE, JsonFormatter
 from background_jobs.settings import ContainerSettings
+from background_jobs.worker.current_attempt import SharedCurrentAttempt, own_attempt
 
-if TYPE_CHECKING:
-    from background_jobs.worker.current_attempt import SharedCurrentAttempt
+
+class _FormatterForPeople(logging.Formatter):
+    """Begins each line with the index of the instance and its attempt, where several run at once."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as lines."""
+        current, text = own_attempt.get(), super().format(record)
+        return f"[{current.index}/{current.attempt}] {text}" if current else text
 
 
 class ContainerLog:
@@ -28,10 +34,17 @@ class ContainerLog:
     def begin(self) -> None:
         """Log to standard error, unless the user has set up logging in another way."""
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(
-            JsonFormatter(self.context) if self.is_for_machines else logging.Formatter(FOR_PEOPLE)
-        )
+        handler.setFormatter(self.formatter(FOR_PEOPLE))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+    def describe_printed(self, stream: str, line: str) -> str:
+        """Return a line that a job has printed to *stream*, with the instance that printed it."""
+        record = logging.makeLogRecord({"name": stream, "levelname": "INFO", "msg": line})
+        return self.formatter("%(message)s").format(record)
+
+    def formatter(self, for_people: str) -> logging.Formatter:
+        """Return what makes lines of records: JSON on ECS, and otherwise in this format."""
+        return JsonFormatter(self.context) if self.is_for_machines else _FormatterForPeople(for_people)
 
     def context(self) -> dict[str, object]:
         """Return the ids of the share, and of the job instance that runs."""
@@ -41,7 +54,8 @@ class ContainerLog:
             "job_name": self._settings.job_name,
             "share": self._settings.share,
         }
-        current = self.current_attempt.read() if self.current_attempt else None
+        # What runs beside others has its own in a context variable, which threads that it starts do not have.
+        current = own_attempt.get() or (self.current_attempt.read() if self.current_attempt else None)
         if current is not None:
             fields["job_id"] = ids.job_id(orchestration_id, current.index)
             fields["index"] = current.index

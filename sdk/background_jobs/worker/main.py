@@ -49,8 +49,10 @@ def run_e11_job(jobs: Iterable[object]) -> None:
 
     if handover is not None:
         run_to_the_end(work, handover.current_attempt, handover.predecessor)
+    limit = settings.service_memory_limits.get(container.service, 0)
+    may_grow = container.memory_mib is not None and container.memory_mib < limit
     if reason := find_reason_not_to_fork():
         _log.info("The jobs' main has %s: it is run again, in a process of its own", reason)
-        become_supervisor(log.context() if log.is_for_machines else None)
-    if status := supervise(forking(work)):
+        become_supervisor(log.context() if log.is_for_machines else None, may_grow=may_grow)
+    if status := supervise(forking(work), may_grow=may_grow):
         sys.exit(status)

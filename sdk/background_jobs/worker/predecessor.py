@@ -1,9 +1,11 @@
 """The judgement on the attempt that ended the process before this one, and on instances that do so again."""
 
+from typing import Final
+
 from background_jobs.core.events import JobError, JobEvent
-from background_jobs.worker.earlier_launches import LOSSES_OF_A_POISON, LOST
+from background_jobs.worker.earlier_launches import INTERRUPTED, LOSSES_OF_A_POISON, LOST, SUSPECTED
 from background_jobs.worker.instance import Attempt, AttemptLimit, InstanceRunner
-from background_jobs.worker.supervisor import Blame
+from background_jobs.worker.supervisor import Blame, Verdict
 
 
 def judge_lost_attempt(
@@ -14,15 +16,38 @@ def judge_lost_attempt(
     The supervisor saw how the attempt ended, so its start is taken out of the earlier attempts: it must not
     count as a loss whose end nobody knows.
     """
-    attempt.earlier.starts.discard(blame.attempt)
-    if blame.timed_out:
+    attempt.earlier.starts.pop(blame.attempt, None)
+    if blame.verdict is Verdict.TIMED_OUT:
         return runner.decide_after_timeout(attempt, limit)
+    if blame.verdict is not Verdict.LOST:
+        return _handed_back(runner, attempt, _COMPANY[blame.verdict](blame.reason))
     error = JobError(type=LOST, message=f"The process of this instance ended: {blame.reason}.")
     if attempt.earlier.losses + 1 >= LOSSES_OF_A_POISON:
         return runner.decide_after_failure(attempt, error, retry_in_seconds=None)
     # A lost process takes none of the attempts that the job's Retry allows.
+    return _handed_back(runner, attempt, error)
+
+
+def _handed_back(runner: InstanceRunner, attempt: Attempt, error: JobError) -> JobEvent:
+    """Return that the attempt ended without taking one from its job."""
     failure = runner.decide_after_failure(attempt, error, retry_in_seconds=0)
     return failure.model_copy(update={"counts": False})
+
+
+def _suspected_error(reason: str) -> JobError:
+    """Return why an attempt ended that may have ended the process, and so may others."""
+    return JobError(
+        type=SUSPECTED,
+        message=f"The process of this instance and of others ended: {reason}. "
+        "Each of them runs alone next, to find out which one ended it.",
+    )
+
+
+def _interrupted_error(reason: str) -> JobError:
+    return JobError(type=INTERRUPTED, message=f"The process of this instance was ended: {reason}.")
+
+
+_COMPANY: Final = {Verdict.SUSPECTED: _suspected_error, Verdict.INTERRUPTED: _interrupted_error}
 
 
 def poison_error(losses: int) -> JobError:

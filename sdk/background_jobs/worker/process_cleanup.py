@@ -1,6 +1,7 @@
 """What happens to the process of the jobs between two attempts."""
 
 from collections.abc import Callable
+from contextvars import Context
 from typing import Self
 
 from background_jobs.core.events import JobAttemptFailed, JobErrored, JobEvent
@@ -9,14 +10,20 @@ from background_jobs.worker.process_state import ProcessState
 from background_jobs.worker.stop_signals import TIMEOUTS
 
 
-class ProcessCleanup:
-    """A context in which attempts run one after the other, and none meets what another has left behind.
+def is_timeout(event: JobEvent) -> bool:
+    """Tell whether an attempt ended because it took too long."""
+    return isinstance(event, JobAttemptFailed | JobErrored) and event.error.type in TIMEOUTS
 
-    Orphaned processes are looked for below *supervisor*, the outer process of the container.
+
+class ProcessCleanup:
+    """A context in which attempts run, and none that runs alone meets what another has left behind.
+
+    Orphaned processes are looked for below *supervisor*, the outer process of the container. *own_threads*
+    are to come that run attempts.
     """
 
-    def __init__(self, supervisor: int) -> None:
-        self._state = ProcessState()
+    def __init__(self, supervisor: int, own_threads: int = 0) -> None:
+        self._state = ProcessState(own_threads)
         self._processes = LeftProcesses(supervisor)
         self.failed = ""
         """Why another process must go on, in words; nothing while this one may."""
@@ -28,13 +35,28 @@ class ProcessCleanup:
     def __exit__(self, *raised: object) -> None:
         self._state.__exit__(*raised)
 
+    def new_context(self) -> Context:
+        """Return context variables for an attempt, as they were before the first."""
+        return self._state.new_context()
+
     def run(self, attempt: Callable[..., JobEvent], *args: object) -> JobEvent:
         """Return how *attempt* ended, once the process is as it was before."""
         event = self._state.run(attempt, *args)
-        timed_out = isinstance(event, JobAttemptFailed | JobErrored) and event.error.type in TIMEOUTS
+        self.restore(timed_out=is_timeout(event))
+        return event
+
+    def restore(self, *, timed_out: bool) -> None:
+        """Make the process what it was before the first attempt, where none runs any more."""
         processes, state = self._end_processes(timed_out=timed_out), self._state.restore()
         self.failed = processes or state
-        return event
+
+    def note_use(self) -> None:
+        """Look whether attempts have left too much, while others run."""
+        self.fail(self._state.find_excess())
+
+    def fail(self, reason: str) -> None:
+        """Note that another process must go on for *reason*; nothing is no reason."""
+        self.failed = self.failed or reason
 
     def _end_processes(self, *, timed_out: bool) -> str:
         try:

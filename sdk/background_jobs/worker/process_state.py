@@ -12,6 +12,7 @@ from copy import copy
 from importlib import import_module
 from typing import Any, Final, Self, TextIO, TypeVar
 
+from background_jobs.worker.printed_lines import LinesOfInstances
 from background_jobs.worker.process_parts import PARTS, Part
 
 _T = TypeVar("_T")
@@ -28,9 +29,10 @@ class ProcessState:
     """A context in which instances run, and the process as it was before the first of them.
 
     What the jobs' module does while it is loaded belongs to that state, so it holds for all instances.
+    *own_threads* are to come that run them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, own_threads: int = 0) -> None:
         self._variables = contextvars.copy_context()
         self._decimal = _decimal_context_of(self._variables)
         self._parts, self._before = _read_parts()
@@ -42,7 +44,7 @@ class ProcessState:
         self._log_handlers = list(logging.root.handlers)
         self._descriptors = _copy_standard_descriptors()
         self._most_descriptors = _descriptor_limit() * _DESCRIPTORS_IN_USE
-        self._most_threads = _count_threads() + _LEFT_THREADS
+        self._most_threads = _count_threads() + own_threads + _LEFT_THREADS
 
     def __enter__(self) -> Self:
         return self
@@ -54,12 +56,16 @@ class ProcessState:
             except OSError:  # a job has closed it
                 continue
 
-    def run(self, call: Callable[..., _T], *args: object) -> _T:
-        """Return what *call* returns, with context variables, among them decimal's, of its own."""
+    def new_context(self) -> contextvars.Context:
+        """Return context variables, among them decimal's, for one instance."""
         context = self._variables.copy()
         if self._decimal is not None:
             context.run(decimal.setcontext, self._decimal.copy())
-        return context.run(call, *args)
+        return context
+
+    def run(self, call: Callable[..., _T], *args: object) -> _T:
+        """Return what *call* returns, with context variables of its own."""
+        return self.new_context().run(call, *args)
 
     def restore(self) -> str:
         """Undo what an instance left behind; return why the process must be replaced instead, or nothing."""
@@ -67,14 +73,24 @@ class ProcessState:
             if not self._has_alarm:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             os.umask(self._umask)
-            open_descriptors = self._restore_descriptors()
+            self._restore_descriptors()
             self._restore_streams()
             if self._is_changed():
                 self._restore_parts()
         except Exception as error:  # noqa: BLE001 -- a job may have put anything in place of anything
             return f"what an instance did to it cannot be undone ({type(error).__name__}: {error})"
-        if open_descriptors > self._most_descriptors:
-            return f"instances left some {open_descriptors} descriptors open"
+        return self.find_excess()
+
+    def find_excess(self) -> str:
+        """Return of what instances have left too much, in words; nothing while the process may go on."""
+        try:
+            # A new descriptor has the lowest number that is free.
+            lowest_free = os.dup(next(iter(self._descriptors.values()), 0))
+            os.close(lowest_free)
+        except OSError as error:
+            return f"no descriptor can be opened ({error})"
+        if lowest_free > self._most_descriptors:
+            return f"instances left some {lowest_free} descriptors open"
         if (threads := _count_threads()) > self._most_threads:
             return f"instances left {threads} threads"
         return ""
@@ -85,14 +101,10 @@ class ProcessState:
         except Exception:  # noqa: BLE001 -- a folder that is gone, variables that are none
             return True
 
-    def _restore_descriptors(self) -> int:
-        """Point the standard descriptors at their files again; return how many are open, or fewer."""
+    def _restore_descriptors(self) -> None:
+        """Point the standard descriptors at their files again."""
         for number, saved in self._descriptors.items():
             os.dup2(saved, number)
-        # A new descriptor has the lowest number that is free.
-        lowest_free = os.dup(next(iter(self._descriptors.values()), 0))
-        os.close(lowest_free)
-        return lowest_free
 
     def _restore_streams(self) -> None:
         output, errors = self._output, self._errors
@@ -108,10 +120,15 @@ class ProcessState:
         new = open(  # noqa: SIM115 -- a descriptor, for as long as the process lives
             number, "w", buffering=1, encoding=stream.encoding, errors=stream.errors, closefd=False
         )
+        wrapper = stream if isinstance(stream, LinesOfInstances) else None
+        written = wrapper.behind if wrapper else stream
         for handler in self._log_handlers:
-            if isinstance(handler, logging.StreamHandler) and handler.stream is stream:
+            if isinstance(handler, logging.StreamHandler) and handler.stream is written:
                 handler.stream = new
-        return new
+        if wrapper is None:
+            return new
+        wrapper.behind = new
+        return stream
 
     def _restore_parts(self) -> None:
         for part, before in zip(self._parts, self._before, strict=True):

@@ -13,12 +13,11 @@ from background_jobs.core.events import (
     JobStarted,
 )
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
-from background_jobs.worker.earlier_launches import EarlierLaunches
+from background_jobs.worker.earlier_launches import INTERRUPTED, EarlierLaunches
 from background_jobs.worker.event_writer import EventWriter
 from background_jobs.worker.owned_ranges import OwnedRanges
 from background_jobs.worker.pace import Pace
 
-_INTERRUPTED: Final = "Interrupted"
 _SILENCE_SECONDS: Final = 5.0
 """After so long without an append, the process may have slept while its share was given to another."""
 
@@ -86,7 +85,7 @@ class EventRecorder:
 
     def _may_be_claimed(self, index: int) -> bool:
         """Tell whether the log must know that the instance begins, lest another container runs it, too."""
-        return self._pace.is_worth_moving and self._ranges.may_be_claimed(
+        return self._pace.may_be_worth_moving and self._ranges.may_be_claimed(
             index, self._writer.seconds_since_owned()
         )
 
@@ -109,7 +108,7 @@ class EventRecorder:
         """Record how an attempt ended: with the outcome of its instance, or before another attempt."""
         self._writer.add(event)
         attempts = self._earlier.attempts(event.index)
-        if flush or attempts.losses:
+        if flush or attempts.is_suspect:
             # If the next instance ends the process, this one must not be suspected once more.
             self._writer.flush()
         if isinstance(event, JobAttemptFailed):
@@ -118,19 +117,17 @@ class EventRecorder:
             self._earlier.finish(event.index)
 
     def hand_back(self) -> None:
-        """Record that the current attempt was interrupted from outside; the job keeps the attempt."""
-        current = self._current_attempt.read()
-        if current is None:
-            return
+        """Record that the current attempts were interrupted from outside; the job keeps these attempts."""
         now = datetime.now(UTC)
-        self._writer.add(
-            JobAttemptFailed(
-                orchestration_id=self._orchestration_id,
-                at=now,
-                index=current.index,
-                attempt=current.attempt,
-                error=JobError(type=_INTERRUPTED, message="The container was told to end (SIGTERM)."),
-                retry_at=now,
-                counts=False,
+        for current in self._current_attempt.read_all():
+            self._writer.add(
+                JobAttemptFailed(
+                    orchestration_id=self._orchestration_id,
+                    at=now,
+                    index=current.index,
+                    attempt=current.attempt,
+                    error=JobError(type=INTERRUPTED, message="The container was told to end (SIGTERM)."),
+                    retry_at=now,
+                    counts=False,
+                )
             )
-        )

@@ -5,14 +5,17 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
+from background_jobs.core.containers.statuses import OUT_OF_MEMORY
 from background_jobs.core.limits import STOP_SECONDS
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 from background_jobs.worker.descendants import adopting_orphans, reap
+from background_jobs.worker.memory_kills import count_memory_kills
 
 OWN_FAILURE: Final = 70
 """The exit status where our own code failed, not a job (EX_SOFTWARE)."""
@@ -39,14 +42,27 @@ _SIGTERM_GRACE_SECONDS: Final = STOP_SECONDS - 5.0
 _log = logging.getLogger(__name__)
 
 
+class Verdict(StrEnum):
+    """What the end of a process says of an attempt that ran in it."""
+
+    LOST = "lost"
+    """It ran alone, so it ended the process."""
+    TIMED_OUT = "timed out"
+    """The process was ended because of it."""
+    SUSPECTED = "suspected"
+    """It may have ended the process, and so may others that ran at the same time."""
+    INTERRUPTED = "interrupted"
+    """The process was ended because of another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """The attempt that ran when the process of the jobs ended."""
+    """An attempt that ran when the process of the jobs ended."""
 
     index: int
     attempt: int
     reason: str
-    timed_out: bool
+    verdict: Verdict = Verdict.LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +71,8 @@ class Predecessor:
 
     launch: int
     """As which launch of the share it worked."""
-    blame: Blame | None = None
-    """The attempt that ended it; None where it ended between two attempts, or by a failure of our own."""
+    blames: tuple[Blame, ...] = ()
+    """The attempts that ran at its end; none where it ended between two, or by a failure of our own."""
     in_order: bool = False
     """Whether all that it did is in the log."""
 
@@ -65,20 +81,25 @@ Start = Callable[[SharedCurrentAttempt, Predecessor | None], int]
 """Starts the process that runs the jobs, and returns its id."""
 
 
-def supervise(start: Start, share: Callable[[], SharedCurrentAttempt] = SharedCurrentAttempt) -> int:
+def supervise(
+    start: Start,
+    share: Callable[[], SharedCurrentAttempt] = SharedCurrentAttempt,
+    *,
+    may_grow: bool = False,
+) -> int:
     """Have a process that *start* starts work through the share; return the exit status of the container.
 
     The process publishes its current attempt in the memory that *share* makes and *start* is given. When a
     job has ended the process, or our own code failed in it, another one is started, which is told about its
     predecessor. Only a process in which no attempt began ends the container, so that a launch is spent for
-    nothing less.
+    nothing less; and one that ran out of memory, where *may_grow* says that it may be launched with more.
     """
     predecessor: Predecessor | None = None
     with _noting_termination() as termination, adopting_orphans() as descendants:
         while True:
-            current_attempt = share()
+            current_attempt, memory_kills = share(), count_memory_kills()
             child = _Child(start(current_attempt, predecessor), current_attempt)
-            code, killed_for_timeout = child.wait(termination)
+            code, late = child.wait(termination)
             descendants.end()
             if termination.requested:
                 return TERMINATED
@@ -86,18 +107,16 @@ def supervise(start: Start, share: Callable[[], SharedCurrentAttempt] = SharedCu
             announced = current_attempt.read_end()
             if announced not in {None, OWN_FAILURE, REPLACED}:
                 return announced or 0
+            if may_grow and code == -signal.SIGKILL and count_memory_kills() > memory_kills:
+                _log.error("The memory of the container is full; another one with more goes on")
+                return OUT_OF_MEMORY
             launch = current_attempt.read_launch()
             if launch is None:
                 return announced or (code if code >= 0 else 128 - code) or OWN_FAILURE
-            current = current_attempt.read() if announced is None else None
-            # The late attempt may have ended just before the kill. The attempt that began after it lost its
-            # process, but it did not time out.
-            blame = (
-                _blame_attempt(current, code, timed_out=current == killed_for_timeout) if current else None
-            )
+            blames = _judge(current_attempt.read_all(), code, late, is_own_failure=announced is not None)
             if announced != REPLACED:
-                _log.error("%s; another process goes on", _describe_end(blame, code))
-            predecessor = Predecessor(launch, blame, in_order=announced == REPLACED)
+                _log.error("%s; another process goes on", _describe_end(blames, code))
+            predecessor = Predecessor(launch, blames, in_order=announced == REPLACED)
 
 
 class _Termination:
@@ -128,14 +147,14 @@ class _Child:
     def __init__(self, pid: int, current_attempt: SharedCurrentAttempt) -> None:
         self._pid = pid
         self._current_attempt = current_attempt
-        self._late: CurrentAttempt | None = None
+        self._late: list[CurrentAttempt] = []
         self._kill_at = float("inf")
         self._is_told = False
 
-    def wait(self, termination: _Termination) -> tuple[int, CurrentAttempt | None]:
-        """Wait for the child's end; return its exit code, -n after signal n, and the attempt killed as late.
+    def wait(self, termination: _Termination) -> tuple[int, list[CurrentAttempt]]:
+        """Wait for the child's end; return its exit code, -n after signal n.
 
-        The attempt is None where none was killed.
+        Returns also the attempts for which it was killed, because they did not notice their timeout.
         """
         ended = _open_pidfd(self._pid)
         try:
@@ -154,7 +173,7 @@ class _Child:
                 os.close(ended)
 
     def _end_if_due(self, termination: _Termination) -> None:
-        now, current = time.monotonic(), self._current_attempt.read()
+        now = time.monotonic()
         if (end := self._current_attempt.read_end()) is not None:
             grace = _LOST_GRACE_SECONDS if end == SHARE_LOST else _END_GRACE_SECONDS
             self._kill_at = min(self._kill_at, now + grace)
@@ -164,8 +183,9 @@ class _Child:
                 self._is_told = True
                 self._current_attempt.tell_to_end()
                 os.kill(self._pid, signal.SIGTERM)
-        if current is not None and now > current.deadline + _TIMEOUT_GRACE_SECONDS:
-            self._late, self._kill_at = current, now
+        latest = now - _TIMEOUT_GRACE_SECONDS
+        if late := [current for current in self._current_attempt.read_all() if current.deadline < latest]:
+            self._late, self._kill_at = late, now
         if now >= self._kill_at:
             os.kill(self._pid, signal.SIGKILL)
 
@@ -178,15 +198,43 @@ def _open_pidfd(pid: int) -> int | None:
         return None
 
 
-def _blame_attempt(current: CurrentAttempt, code: int, *, timed_out: bool) -> Blame:
-    late = "it was stopped by force, for it did not notice its timeout"
-    return Blame(current.index, current.attempt, late if timed_out else describe_code(code), timed_out)
+def _judge(
+    running: Sequence[CurrentAttempt], code: int, late: Sequence[CurrentAttempt], *, is_own_failure: bool
+) -> tuple[Blame, ...]:
+    """Return the judgement on the attempts that ran when a process ended with *code*.
+
+    *late* are those for which it was killed. One may have ended just before that; then another that began
+    after it lost its process, but did not time out.
+    """
+    late = [current for current in running if current in late]
+    if late or len(running) > 1:
+        return tuple(_judge_one(current, code, late) for current in running)
+    if is_own_failure:
+        # Its start without an end is in the log, so it is left out where our own code fails with it again.
+        return ()
+    return tuple(Blame(current.index, current.attempt, describe_code(code)) for current in running)
 
 
-def _describe_end(blame: Blame | None, code: int) -> str:
-    if blame is None:
+def _judge_one(current: CurrentAttempt, code: int, late: Sequence[CurrentAttempt]) -> Blame:
+    if current in late:
+        reason, verdict = "it was stopped by force, for it did not notice its timeout", Verdict.TIMED_OUT
+    elif late:
+        others = ", ".join(str(other.index) for other in late)
+        reason = f"instance {others} did not notice its timeout, and was stopped by force"
+        verdict = Verdict.INTERRUPTED
+    else:
+        reason, verdict = describe_code(code), Verdict.SUSPECTED
+    return Blame(current.index, current.attempt, reason, verdict)
+
+
+def _describe_end(blames: Sequence[Blame], code: int) -> str:
+    culprits = [blame for blame in blames if blame.verdict is not Verdict.INTERRUPTED]
+    if not culprits:
         return f"The process of the jobs ended between two attempts ({describe_code(code)})"
-    return f"Instance {blame.index} ended its process ({blame.reason})"
+    if len(culprits) == 1:
+        return f"Instance {culprits[0].index} ended its process ({culprits[0].reason})"
+    indices = ", ".join(str(blame.index) for blame in culprits)
+    return f"One of the instances {indices} ended their process ({culprits[0].reason})"
 
 
 def describe_code(code: int) -> str:

@@ -17,6 +17,7 @@ class DelayReason(StrEnum):
     START = "the task cannot start"
     REFUSED = "the launch was refused"
     LOST = "the container was lost"
+    MEMORY = "the container ran out of memory"
 
 
 # In this order, for the message of one may name another.

@@ -77,11 +77,15 @@ def decide_relaunch(reason: DelayReason, tries: Tries, *, spot: bool, draw: floa
     >>> decide_relaunch(DelayReason.IMAGE, Tries(refusals=2), spot=False, draw=0.5).wait_seconds is None
     True
     """
-    is_news = reason is DelayReason.LOST or (reason != tries.noted and tries.notes < _MOST_NOTES)
+    is_rare = reason in {DelayReason.LOST, DelayReason.MEMORY}
+    is_news = is_rare or (reason != tries.noted and tries.notes < _MOST_NOTES)
     noted = {"notes": tries.notes + 1, "noted": reason} if is_news else {}
     if reason in MENDS_ITSELF:
         counted = {"waits": tries.waits + 1}
         seconds: int | None = round(1 + _longest_wait(tries.waits + 1) * draw)
+    elif reason is DelayReason.MEMORY:
+        # It is no loss: there are only so many sizes, and the last one is the limit of the service.
+        counted, seconds = {}, 1
     elif reason is DelayReason.LOST:
         counted = {"losses": tries.losses + 1}
         is_spent = tries.losses >= (SPOT_RELAUNCHES if spot else RELAUNCHES)

@@ -44,16 +44,16 @@ class BlocksWritten(NamedTuple):
 
 
 def estimate_blocks(
-    *, total: int, containers: int, instance_seconds: float, result_bytes: int
+    *, total: int, containers: int, seconds_an_outcome: float, result_bytes: int
 ) -> BlocksWritten:
-    """Return what *containers* append about *total* instances that run one after the other.
+    """Return what *containers* append about *total* instances, each with an outcome at such intervals.
 
     A container appends what has gathered APPEND_SECONDS after the first of it: the outcome of an instance
     with the start of the next, or those of several that are short. A block never spans two log partitions.
     """
     if not (total and containers):
         return BlocksWritten(0, 0, 0, 0)
-    outcomes = instances_a_flush(instance_seconds)
+    outcomes = instances_a_flush(seconds_an_outcome)
     share = total / containers
     # Where instances are long, the first start has no outcome beside it.
     flushes = containers * max(1.0, share / outcomes + (outcomes == 1))
@@ -71,13 +71,13 @@ def estimate_blocks(
     )
 
 
-def instances_a_flush(instance_seconds: float) -> int:
+def instances_a_flush(seconds_an_outcome: float) -> int:
     """Return how many outcomes a container that works without a pause appends together.
 
     >>> instances_a_flush(5), instances_a_flush(0.05)
     (1, 5)
     """
-    return math.floor(APPEND_SECONDS / max(instance_seconds, FASTEST_INSTANCE)) + 1
+    return math.floor(APPEND_SECONDS / max(seconds_an_outcome, FASTEST_INSTANCE)) + 1
 
 
 @lru_cache(maxsize=4_096)

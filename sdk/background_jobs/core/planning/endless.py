@@ -7,19 +7,22 @@ from background_jobs.core.limits import DAY_SECONDS, EXECUTION_DAYS
 from background_jobs.core.wording import count_of
 
 
-def explain_endless(total: int, containers: int, expected: float, kept: timedelta) -> str | None:
+def explain_endless(
+    total: int, containers: int, expected: float, kept: timedelta, *, concurrency: int = 1
+) -> str | None:
     """Return why *total* instances of *expected* seconds cannot end in so many containers; None if they can.
 
-    A run ends with its execution at the latest, or when what it has *kept* is removed.
+    Each container runs *concurrency* of them at once. A run ends with its execution at the latest, or when
+    what it has *kept* is removed.
 
     >>> [explain_endless(100_000, count, 3_600, timedelta(days=90)) is None for count in (40, 50)]
     [False, True]
     """
     longest = min(kept, timedelta(days=EXECUTION_DAYS))
-    seconds = math.ceil(total / containers) * expected
+    seconds = math.ceil(total / (containers * concurrency)) * expected
     if seconds <= longest.total_seconds():
         return None
-    needed = math.ceil(total / max(1, longest.total_seconds() // expected))
+    needed = math.ceil(total / (max(1, longest.total_seconds() // expected) * concurrency))
     return (
         f"{total:,} instances of {timedelta(seconds=expected)} each, as the job expects, would keep "
         f"{count_of(containers, 'container')} busy for {seconds / DAY_SECONDS:,.0f} days, and a run has "

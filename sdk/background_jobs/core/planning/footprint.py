@@ -58,21 +58,29 @@ class Run(BaseModel):
     """What is billed of all containers together."""
     instance_seconds: float
     """How long one instance takes, on average."""
+    concurrency: int = 1
+    """How many instances run at once in one container."""
     params_bytes: int = 256
     """Of one instance, as JSON."""
     result_bytes: int = 256
 
     @property
+    def seconds_an_outcome(self) -> float:
+        """Return how long a container works for each instance, on average."""
+        at_once = min(self.concurrency, math.ceil(self.total / max(1, self.containers)))
+        return self.instance_seconds / max(1, at_once)
+
+    @property
     def share_seconds(self) -> float:
         """Return how long a container works, on average."""
-        return self.total * self.instance_seconds / max(1, self.containers)
+        return self.total * self.seconds_an_outcome / max(1, self.containers)
 
     def estimate_blocks(self) -> BlocksWritten:
         """Return the blocks that its containers append."""
         return estimate_blocks(
             total=self.total,
             containers=self.containers,
-            instance_seconds=self.instance_seconds,
+            seconds_an_outcome=self.seconds_an_outcome,
             result_bytes=self.result_bytes,
         )
 

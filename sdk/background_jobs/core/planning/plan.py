@@ -8,7 +8,13 @@ from pydantic import BaseModel, ConfigDict, computed_field, model_validator
 
 from background_jobs.core.containers.shares import share_count
 from background_jobs.core.errors import InvalidWorkload
-from background_jobs.core.limits import CONTAINER_SECONDS, INSTANCE_PARAMS_BYTES, PARALLELISM, RESULT_BYTES
+from background_jobs.core.limits import (
+    CONCURRENCY,
+    CONTAINER_SECONDS,
+    INSTANCE_PARAMS_BYTES,
+    PARALLELISM,
+    RESULT_BYTES,
+)
 from background_jobs.core.planning.costs import Bill, price_footprint
 from background_jobs.core.planning.fargate import START_SECONDS, TaskSize, billed_seconds, launch_seconds
 from background_jobs.core.planning.footprint import Run, estimate_footprint
@@ -36,6 +42,8 @@ class Workload(BaseModel):
     seconds: float
     """How long one instance takes, on average."""
     parallelism: int
+    concurrency: int = 1
+    """How many instances run at once in one container."""
     size: TaskSize = TaskSize()
     params_bytes: int = 256
     """Of one instance, as JSON."""
@@ -53,6 +61,11 @@ class Workload(BaseModel):
         """Return how many instances the fullest container gets."""
         return math.ceil(self.instances / self.containers)
 
+    @property
+    def share_seconds(self) -> float:
+        """Return how long the fullest container works."""
+        return self._seconds_of(self.share)
+
     def run(self) -> Run:
         """Return what is billed if nothing fails; some shares have one instance more than the others."""
         fuller = self.instances % self.containers or self.containers
@@ -60,12 +73,17 @@ class Workload(BaseModel):
         return Run(
             total=self.instances,
             containers=self.containers,
-            container_seconds=fuller * billed_seconds(self.share * self.seconds)
-            + smaller * billed_seconds((self.share - 1) * self.seconds),
+            container_seconds=fuller * billed_seconds(self.share_seconds)
+            + smaller * billed_seconds(self._seconds_of(self.share - 1)),
             instance_seconds=self.seconds,
+            concurrency=self.concurrency,
             params_bytes=self.params_bytes,
             result_bytes=self.result_bytes,
         )
+
+    def _seconds_of(self, instances: int) -> float:
+        """Return how long a container takes for so many, which run in rounds of *concurrency*."""
+        return math.ceil(instances / self.concurrency) * self.seconds
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
@@ -73,6 +91,7 @@ class Workload(BaseModel):
             ("instances", self.instances, 1, math.inf),
             ("seconds", self.seconds, 0, CONTAINER_SECONDS),
             ("parallelism", self.parallelism, 1, PARALLELISM),
+            ("concurrency", self.concurrency, 1, CONCURRENCY),
             ("params_bytes", self.params_bytes, 2, INSTANCE_PARAMS_BYTES),
             ("result_bytes", self.result_bytes, 0, RESULT_BYTES),
         ):
@@ -93,7 +112,7 @@ class PlannedDuration(BaseModel):
     start: tuple[float, float]
     """A container's own start, at best and at worst."""
     work: float
-    """The fullest share, one instance after the other."""
+    """The fullest share, as many instances at once as the job has concurrency."""
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic's own way to put a property into the JSON
     @property
@@ -108,7 +127,7 @@ class PlannedDuration(BaseModel):
             control=CONTROL_SECONDS,
             launch=launch_seconds(work.containers),
             start=START_SECONDS,
-            work=work.share * work.seconds,
+            work=work.share_seconds,
         )
 
 

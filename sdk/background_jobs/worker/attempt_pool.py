@@ -1,0 +1,110 @@
+"""Attempts that run at once in one process, each in a thread."""
+
+import threading
+from collections.abc import Callable
+from contextvars import Context
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Protocol
+
+from background_jobs.core.events import JobEvent
+from background_jobs.worker.current_attempt import CurrentAttempt
+from background_jobs.worker.instance import Attempt, AttemptLimit
+from background_jobs.worker.interruptions import ThreadInterruption
+from background_jobs.worker.printed_lines import end_lines
+from background_jobs.worker.run_queue import QueuedInstance
+
+
+@dataclass(slots=True, eq=False)
+class RunningAttempt:
+    """An attempt that runs beside others."""
+
+    instance: QueuedInstance
+    attempt: Attempt
+    limit: AttemptLimit
+    current: CurrentAttempt
+    slot: int
+    context: Context
+    """The context variables in which it runs."""
+    begun: float
+    """On the monotonic clock, in seconds."""
+    is_interrupted: bool = False
+    """Whether it was told that its time is over."""
+    interruption: ThreadInterruption = field(default_factory=ThreadInterruption)
+
+
+Ended = SimpleQueue[tuple[RunningAttempt, JobEvent | BaseException]]
+"""Attempts that have ended, each with its event, or with the failure of our own code."""
+
+
+class AttemptPool(Protocol):
+    """What runs attempts, and puts each into the queue of those that have ended."""
+
+    ignores_timeouts: bool
+    """Whether an attempt may go on after it was interrupted, and others with it."""
+    patience: float
+    """How many seconds longer the outer process waits for a late attempt: ending its processes takes time."""
+
+    def begin(self, running: RunningAttempt) -> None:
+        """Let an attempt run."""
+
+    def interrupt(self, running: RunningAttempt) -> None:
+        """Tell an attempt that its time is over; it may have ended meanwhile."""
+
+    def restore(self) -> str:
+        """Undo what attempts left behind, of which none runs; return why that is impossible, or nothing."""
+
+
+class AttemptThreads:
+    """Runs attempts in threads, which stay for the next ones.
+
+    *run* runs one. A thread that waits in C takes no notice of its timeout, and stays at the attempt.
+    """
+
+    ignores_timeouts = True
+    patience = 0.0
+
+    def __init__(self, run: Callable[[RunningAttempt], JobEvent], ended: Ended) -> None:
+        self._run = run
+        self._ended = ended
+        self._handed: SimpleQueue[RunningAttempt] = SimpleQueue()
+        self._idle = threading.Semaphore(0)
+
+    def begin(self, running: RunningAttempt) -> None:
+        """Let an attempt run, in a new thread where all others are busy."""
+        if not self._idle.acquire(blocking=False):
+            threading.Thread(target=self._work, name="attempts", daemon=True).start()
+        self._handed.put(running)
+
+    @staticmethod
+    def interrupt(running: RunningAttempt) -> None:
+        """Have TimedOut raised in the attempt."""
+        running.interruption.send()
+
+    @staticmethod
+    def restore() -> str:
+        """Return nothing: threads have nothing to restore."""
+        return ""
+
+    def _work(self) -> None:
+        while True:
+            running = self._handed.get()
+            result: JobEvent | BaseException
+            try:
+                result = running.context.run(self._run, running)
+            except BaseException as error:  # noqa: BLE001 -- raised in the thread that takes what has ended
+                result = error
+            running.context.run(end_lines)
+            self._idle.release()
+            self._ended.put((running, result))
+
+
+class AttemptProcesses(AttemptThreads):
+    """Has a process for each attempt, which a thread waits for, and ends when its time is over."""
+
+    ignores_timeouts = False
+    patience = 10.0
+
+    @staticmethod
+    def interrupt(running: RunningAttempt) -> None:
+        """Do nothing: the thread that waits for the process knows the time, too."""
