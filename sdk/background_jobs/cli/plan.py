@@ -72,7 +72,7 @@ def _describe_plan(estimate: "Plan") -> str:
             f"{work.instances:,} instances of {work.seconds:g} s in {estimate.containers:,} containers",
             "",
             f"Time      {_duration(timing.seconds)}",
-            f"  launch      {_duration(timing.launch)} until the last of the containers, at 20 a second",
+            f"  launch      {_duration(timing.launch)} until the last of the containers; beyond 20 at once, some are refused first",
             f"  start       {timing.start[0]:g} to {timing.start[1]:g} s for each container",
             f"  work        {_duration(timing.work)} for the fullest share of {share:,}",
             f"  the rest    {_duration(timing.control)} of kick-off and completion",

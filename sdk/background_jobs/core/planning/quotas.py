@@ -103,8 +103,9 @@ def _vcpus(demand: Demand, quota: float) -> QuotaUse:
         used=at_once(demand.run.containers, max(START_SECONDS) + demand.run.share_seconds)
         * demand.size.vcpus,
         limit=quota,
-        advice=f"have it raised (Service Quotas, {VCPU_QUOTAS[spot].code}); containers above it wait for "
-        "those before them",
+        advice=f"have it raised (Service Quotas, {VCPU_QUOTAS[spot].code}), or kick off with a parallelism of "
+        f"{max(1, int(quota // demand.size.vcpus)):,} at most: launches that are refused are tried again, and "
+        "cost more than the work where many wait for long",
     )
 
 
