@@ -94,7 +94,7 @@ class PlannedDuration(BaseModel):
 
     control: float
     launch: float
-    """Until the last container is launched, as is to be expected where launches are refused and tried again."""
+    """Until the last container is launched, as far as that can be known where launches are refused first."""
     start: tuple[float, float]
     """A container's own start, at best and at worst."""
     work: float
