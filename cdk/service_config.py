@@ -162,9 +162,7 @@ class ServiceConfig(ValidatedConfig):
         folder = self.folder
         if folder is None:
             if self.zstd:
-                raise ValueError(
-                    "zstd is for an image that is built from a folder; one of a registry is built"
-                )
+                raise ValueError("zstd is for an image that is built from a folder, and this one is built")
             if (REPOSITORY / self.image).is_dir():
                 raise ValueError(
                     f"image={self.image!r} is a folder here; to build from it, write './{self.image}'"

@@ -22,10 +22,10 @@ os.environ["AWS_DEFAULT_REGION"] = "eu-central-1"
 from background_jobs import run_e11_job
 from background_jobs.aws import clients
 clients.dynamodb(), clients.s3()
-files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
-sources = [name for name, path in files.items() if path.endswith(".py")]
-print([name for name in sources if not os.path.exists(sys.modules[name].__cached__)])
-print(sources)
+specs = [module.__spec__ for module in sys.modules.values() if getattr(module, "__spec__", None)]
+sources = [spec for spec in specs if spec.has_location and spec.origin.endswith(".py") and spec.cached]
+print([spec.name for spec in sources if not os.path.exists(spec.cached)])
+print([spec.name for spec in sources])
 """
 # The first of them may install an engine, and builds the image.
 pytestmark = pytest.mark.timeout(900)
