@@ -38,6 +38,7 @@ format: $(VENV)/.dev node_modules/.installed ## Format the code
 
 bench: $(VENV)/.local ## Measure the offline stack on this machine
 	$(BIN)/python benchmarks/imports.py
+	$(BIN)/python -m benchmarks.container_imports
 	$(BIN)/python -m benchmarks.starts
 	$(BIN)/python -m benchmarks.run
 	$(BIN)/python benchmarks/stream.py

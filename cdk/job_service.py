@@ -29,6 +29,8 @@ from cdk.shared import SharedResources
 SERVICE_TAG = "background-jobs:service"
 ENVIRONMENT_TAG = "background-jobs:environment"
 """The tags of each task; activated as cost allocation tags, they tell what each service costs."""
+_ZSTD = "type=image,oci-mediatypes=true,compression=zstd,force-compression=true"
+"""What `docker build --output` is given. Layers of the base image are compressed anew, too."""
 _SCRATCH = "scratch"
 _LOG_BUFFER_MIB = 25
 
@@ -205,7 +207,10 @@ class JobService(Construct):
                 Annotations.of(self).add_warning(f"Service {config.name!r}: {problem}")
             self._acknowledge_token()
             return ecs.ContainerImage.from_asset(
-                str(config.folder), file=config.dockerfile, platform=platform
+                str(config.folder),
+                file=config.dockerfile,
+                platform=platform,
+                outputs=[_ZSTD] if config.zstd else None,
             )
         if config.ecr_image is not None:
             self._let_pull(config.ecr_image)

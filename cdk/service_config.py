@@ -100,6 +100,8 @@ class ServiceConfig(ValidatedConfig):
     """Run the container under an init process, which reaps children that jobs leave behind."""
     log_mode: Literal["non-blocking", "blocking"] = "non-blocking"
     """What happens while CloudWatch takes no logs: lines beyond a buffer are lost, or whoever logs waits."""
+    zstd: bool = False
+    """Have Docker compress the layers of an image that is built from a folder by zstd, to start sooner."""
     variables: dict[VariableName, str] = Field(default_factory=dict)
     secrets: dict[VariableName, str] = Field(default_factory=dict)
     """By variable, the ARN of a secret of Secrets Manager or of a parameter of SSM."""
@@ -175,6 +177,8 @@ class ServiceConfig(ValidatedConfig):
     def _image_can_be_built(self) -> Self:
         folder = self.folder
         if folder is None:
+            if self.zstd:
+                raise ValueError("zstd is for an image that is built from a folder, and this one is built")
             if (REPOSITORY / self.image).is_dir():
                 raise ValueError(
                     f"image={self.image!r} is a folder here; to build from it, write './{self.image}'"

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from background_jobs.garbage import without_collecting_garbage
+
 _NAMES_OF_JOBS: Final = {
     "GiveUp": "core.retry",
     "JobContext": "jobs",
@@ -20,7 +22,8 @@ else:
 
     def __getattr__(name: str) -> Any:  # noqa: ANN401 -- whatever bears the name
         if module := _NAMES_OF_JOBS.get(name):
-            return getattr(import_module(f"background_jobs.{module}"), name)
+            with without_collecting_garbage():
+                return getattr(import_module(f"background_jobs.{module}"), name)
         public = import_module("background_jobs.public")
         if name in {"__all__", *public.__all__}:
             return getattr(public, name)

@@ -1,13 +1,18 @@
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import JSONFileLoader
 from botocore.retries.standard import ExponentialBackoff
 
 from background_jobs import OrchestrationService, ServiceUnreachable
 from background_jobs.aws import clients
+from background_jobs.aws.service_models import make_session, models_in
 from background_jobs.aws.stores import Stores
 from background_jobs.settings import Settings
 
@@ -117,10 +122,38 @@ def test_the_models_of_aws_are_read_once(monkeypatch: pytest.MonkeyPatch) -> Non
         return document
 
     monkeypatch.setattr(JSONFileLoader, "load_file", note)
-    clients._model_loader.cache_clear()
+    models_in.cache_clear()
     for _ in range(2):
         clients.dynamodb()
         clients.s3()
         clients._client.cache_clear()
     assert any(path.endswith("endpoints") for path in read)
     assert len(read) == len(set(read))
+
+
+def test_models_of_the_users_own_count_before_those_of_botocore(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """AWS_DATA_PATH is how botocore is told of an endpoint, or a service, that it does not know."""
+    folder = tmp_path / "notes" / "2026-01-01"
+    folder.mkdir(parents=True)
+    (folder / "service-2.json").write_text('{"metadata": {"endpointPrefix": "notes"}}')
+    monkeypatch.setenv("AWS_DATA_PATH", f"{tmp_path}{os.pathsep}")
+
+    loader = make_session().get_component("data_loader")
+
+    assert loader.load_service_model("notes", "service-2")["metadata"] == {"endpointPrefix": "notes"}
+    assert loader.load_service_model("dynamodb", "service-2")["metadata"]["serviceId"] == "DynamoDB"
+    with pytest.raises(UnknownServiceError, match="absent"):
+        loader.load_service_model("absent", "service-2")
+    with pytest.raises(DataNotFoundError):
+        loader.load_service_model("notes", "waiters-2")
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "s3"])
+def test_models_are_those_that_botocore_reads(service: str) -> None:
+    ours = make_session().get_component("data_loader")
+    theirs = botocore.session.Session().get_component("data_loader")
+
+    for kind in ("service-2", "endpoint-rule-set-1", "paginators-1", "waiters-2"):
+        assert ours.load_service_model(service, kind) == theirs.load_service_model(service, kind)

@@ -16,6 +16,17 @@ from tests.containers.conftest import MEMORY_MIB
 from tests.offline import become_caller, until
 
 PATIENCE = 120
+LIST_UNCOMPILED = """
+import os, sys
+os.environ["AWS_DEFAULT_REGION"] = "eu-central-1"
+from background_jobs import run_e11_job
+from background_jobs.aws import clients
+clients.dynamodb(), clients.s3()
+specs = [module.__spec__ for module in sys.modules.values() if getattr(module, "__spec__", None)]
+sources = [spec for spec in specs if spec.has_location and spec.origin.endswith(".py") and spec.cached]
+print([spec.name for spec in sources if not os.path.exists(spec.cached)])
+print([spec.name for spec in sources])
+"""
 # The first of them may install an engine, and builds the image.
 pytestmark = pytest.mark.timeout(900)
 
@@ -55,6 +66,25 @@ def test_the_image_is_not_root_and_writes_nowhere_but_to_its_temporary_folder(
     orchestration = service.kick_off_job("surroundings", [{"paths": ["/", "/app", "/venv", "/tmp"]}])
     (success,) = service.get_job_results(orchestration.id, timeout=PATIENCE).successes
     assert success.result == {"uid": 10001, "gid": 10001, "writable": ["/tmp"]}
+
+
+def test_a_container_compiles_nothing_when_it_starts(job_image: str) -> None:
+    """It could not keep what it compiles, on a file system that is read-only."""
+    command = [
+        "docker",
+        "run",
+        "--rm",
+        "--read-only",
+        "--entrypoint=python",
+        job_image,
+        "-c",
+        LIST_UNCOMPILED,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    uncompiled, imported = done.stdout.splitlines()
+    assert "botocore.session" in imported
+    assert "background_jobs.worker.container" in imported
+    assert uncompiled == "[]"
 
 
 def test_a_failure_has_its_params_its_traceback_and_its_log(service: OrchestrationService) -> None:

@@ -67,6 +67,7 @@ def assert_one_sentence(refused: ValidationError, beginning: str) -> None:
         ({"memory": 512}, r"there is no field memory; did you mean 'memory_mib'\?"),
         ({"colour": "red"}, "there is no field colour; there are: name, image, dockerfile, jobs, cpu"),
         ({"jobs": "invoice"}, "jobs must be a tuple; one of a single element ends with a comma"),
+        ({"zstd": True}, "zstd is for an image that is built from a folder"),
         ({"log_mode": "lazy"}, "log_mode='lazy' must be 'non-blocking' or 'blocking'"),
         ({"cpu": "much"}, "cpu='much' must be a valid integer"),
         ({"platform_version": "1.4"}, "platform_version='1.4' must be 'LATEST', or a version in full"),

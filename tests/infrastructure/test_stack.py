@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -16,6 +17,7 @@ from cdk.environment_loading import load_environment
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.offline_template import offline_template
 from cdk.service_config import Permission, ServiceConfig
+from cdk.synthesis import add_stack, use_bundled_node, write_assembly
 from tests.infrastructure.conftest import (
     Synthesize,
     Template,
@@ -369,6 +371,33 @@ def test_a_service_has_the_disk_the_init_process_and_the_log_mode_that_it_asks_f
         assert task.get("EphemeralStorage", {}).get("SizeInGiB") == disk
         assert container.get("LinuxParameters", {}).get("InitProcessEnabled") == init
         assert container["LogConfiguration"]["Options"]["mode"] == mode
+
+
+@pytest.mark.parametrize(
+    ("zstd", "outputs"),
+    [
+        (True, ["type=image,oci-mediatypes=true,compression=zstd,force-compression=true"]),
+        (False, None),
+    ],
+)
+def test_an_image_is_compressed_by_zstd_where_that_is_asked_for(
+    tmp_path: Path, *, zstd: bool, outputs: list[str] | None
+) -> None:
+    """CDK builds and pushes it when the stack is deployed, by what synthesis has written down."""
+    use_bundled_node()
+    from aws_cdk import App
+
+    folder, assembly = tmp_path / "billing", tmp_path / "assembly"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch")
+    service = ServiceConfig(name="billing", image=str(folder), dockerfile="Dockerfile", zstd=zstd)
+    config = environment(services=(service,))
+    app = App(outdir=str(assembly))
+    add_stack(app, config, dependencies=folder)
+    write_assembly(app, config)
+    (manifest,) = assembly.glob("*.assets.json")
+    (image,) = json.loads(manifest.read_text())["dockerImages"].values()
+    assert image["source"].get("dockerOutputs") == outputs
 
 
 @pytest.mark.parametrize("fields", [{"ephemeral_storage_gib": 20}, {"log_mode": "sometimes"}])

@@ -14,6 +14,27 @@ from background_jobs.aws import clients
 clients.dynamodb(), clients.s3()
 print(*{name.partition(".")[0] for name in sys.modules} - set(sys.builtin_module_names))
 """
+IMPORT_MODULES = IMPORT_ALL.replace(
+    'name.partition(".")[0] for name in sys.modules', "name for name in sys.modules"
+)
+FOR_CALLERS = [
+    "aio",
+    "aws.history",
+    "aws.read_model",
+    "aws.schedule_log",
+    "aws.stores",
+    "cli",
+    "control_plane",
+    "core.fold",
+    "core.options",
+    "core.planning",
+    "core.read_model",
+    "core.schedules",
+    "local_stack",
+    "orchestration_service",
+    "progress_api",
+    "public",
+]
 ONLY_PYTHON = "import site, sys; print(*sys.modules)"
 
 
@@ -40,3 +61,19 @@ def test_a_container_imports_what_the_documents_say() -> None:
     }
     assert foreign - {"background_jobs"} == named
     assert "asyncio" not in imported
+
+
+def test_a_container_starts_without_the_parts_for_callers() -> None:
+    """Their models alone take tens of milliseconds to make; boto3 takes as long for what no container uses."""
+    imported = imported_by(IMPORT_MODULES)
+
+    assert "background_jobs.worker.container" in imported
+    assert imported.isdisjoint(f"background_jobs.{name}" for name in FOR_CALLERS)
+    assert imported.isdisjoint({"asyncio", "aws_lambda_powertools", "boto3", "click", "rich", "typer"})
+
+
+def test_the_collector_of_garbage_runs_when_jobs_are_imported() -> None:
+    """It is switched off while our own modules are loaded, and a job's process needs it."""
+    imported = imported_by("import gc; from background_jobs import run_e11_job; print(gc.isenabled())")
+
+    assert imported == {"True"}

@@ -27,10 +27,20 @@ def warnings(estimate: Plan) -> set[str]:
 
 def test_the_time_is_that_of_the_last_container() -> None:
     estimate = plan(TEN_THOUSAND)
-    # 100 calls of RunTask: 20 at once, the other 80 at 20 a second; 100 instances of 5 s in each container
-    assert (estimate.timing.launch, estimate.timing.work, estimate.instances_a_container) == (4, 500, 100)
-    # 5 s around it, and a start of 30 to 60 s
-    assert estimate.timing.seconds == 5 + 4 + 45 + 500
+    # 20 calls of RunTask at once, the other 80 refused and tried again within 10 s; 100 instances of 5 s in each
+    assert (estimate.timing.launch, estimate.timing.work, estimate.instances_a_container) == (10, 500, 100)
+    # 2 s around it, and a start of 30 to 60 s
+    assert estimate.timing.seconds == 2 + 10 + 45 + 500
+
+
+@pytest.mark.parametrize(("cpu", "fit"), [(512, 12), (4096, 1), (8192, 1)])
+def test_a_plan_beyond_the_quota_says_which_parallelism_is_within_it(cpu: int, fit: int) -> None:
+    """Launches that are refused for hours cost more than the work."""
+    size = TaskSize(cpu=cpu, memory_mib=2 * cpu)
+    estimate = plan(Workload(instances=1_000, seconds=600, parallelism=100, size=size), vcpu_quota=6)
+    (vcpus,) = (use for use in estimate.quotas if "vCPUs" in use.name)
+    assert vcpus.is_exceeded
+    assert f"a parallelism of {fit} at most" in vcpus.advice
 
 
 def test_more_at_once_in_a_container_takes_a_part_of_the_time_and_of_the_price() -> None:
@@ -229,7 +239,7 @@ def test_the_model_counts_with_the_batch_size_of_the_stack() -> None:
 def test_the_command_prints_time_price_and_limits() -> None:
     result = CliRunner().invoke(app, ["plan", "--instances", "10000", "--seconds", "5"])
     assert result.exit_code == 0
-    assert "Time      0:09:14" in result.stdout
+    assert "Time      0:09:17" in result.stdout
     assert "$0.2853  Fargate         14.4 hours of 0.5 vCPU and 1 GB, arm64" in result.stdout
     assert "833 %  Fargate On-Demand vCPUs: 50 of 6" in result.stdout
     assert "List prices of us-east-1" in result.stdout
@@ -239,7 +249,7 @@ def test_the_command_prints_the_model_and_nothing_else_as_json() -> None:
     result = CliRunner().invoke(app, ["plan", "--instances", "10000", "--seconds", "5", "--json"])
     document = json.loads(result.stdout)
     assert document == plan(TEN_THOUSAND).model_dump(mode="json")
-    assert document["timing"]["seconds"] == 554
+    assert document["timing"]["seconds"] == 557
 
 
 def test_the_command_refuses_bad_input_in_a_sentence() -> None:

@@ -8,11 +8,13 @@ from typing import Final
 import pytest
 
 from background_jobs.core.planning.blocks_written import estimate_blocks
+from background_jobs.core.planning.fargate import expected_launch_seconds
 from background_jobs.core.planning.footprint import Run, estimate_footprint
+from background_jobs.core.planning.plan import CONTROL_SECONDS
 from benchmarks.simulate import bounds, formatting
 from benchmarks.simulate.__main__ import DOCUMENT, put_table
 from benchmarks.simulate.comparison import run_batch, run_lambda, run_one_task_each, run_ours
-from benchmarks.simulate.fan_out import Orchestration, World, simulate
+from benchmarks.simulate.fan_out import BEFORE_DISPATCH_SECONDS, Orchestration, World, simulate
 from benchmarks.simulate.tables import TABLES
 from benchmarks.simulate.workloads import Seconds, constant, lognormal, straggler
 
@@ -109,6 +111,20 @@ def test_every_instance_runs_once_whatever_moves(work: Seconds) -> None:
     world.env.run()
     assert fan_out.outcomes == len(work)
     assert sum(fan_out.figures.container_seconds) >= sum(work)
+
+
+@pytest.mark.parametrize("count", [20, 60, 100, 300, 1_000, 1_500])
+def test_the_last_launch_comes_when_the_plan_expects_it(count: int) -> None:
+    simulated = run_ours(constant(count, 60), parallelism=count).last_launch - BEFORE_DISPATCH_SECONDS
+    assert expected_launch_seconds(count) == pytest.approx(simulated, rel=0.2, abs=0.1)
+
+
+def test_what_surrounds_the_work_takes_as_long_as_the_plan_expects() -> None:
+    # given containers that start alike, and are all launched at once
+    result = run_ours(constant(1, 600), parallelism=1)
+    assert result.makespan - result.first_start - 600 + BEFORE_DISPATCH_SECONDS == pytest.approx(
+        CONTROL_SECONDS, abs=1
+    )
 
 
 def test_refused_calls_are_those_beyond_the_burst_and_their_retries() -> None:

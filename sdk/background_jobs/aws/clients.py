@@ -1,19 +1,18 @@
 """All AWS clients are made here, with their endpoints, retries and time-outs."""
 
-import gc
 import inspect
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, wraps
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from background_jobs.aws.clock import clock
 from background_jobs.core.errors import InvalidSettings, ServiceUnreachable
 from background_jobs.core.wording import as_sentence
+from background_jobs.garbage import without_collecting_garbage
 
 if TYPE_CHECKING:
-    from boto3.s3.transfer import TransferConfig
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ecs import ECSClient
@@ -49,10 +48,12 @@ def _client(service: str) -> Any:  # noqa: ANN401 -- each caller below names its
 
 
 def _make_client(service: str) -> Any:  # noqa: ANN401 -- the same
-    # boto3 takes a quarter of a second to import: only those who call AWS pay for it.
-    with _without_collecting_garbage():
-        import boto3
+    # botocore takes a tenth of a second to import: only those who call AWS pay for it. What boto3 adds to it,
+    # only `upload_file` needs.
+    with without_collecting_garbage():
         from botocore.config import Config
+
+        from background_jobs.aws.service_models import make_session
 
         environ = os.environ
         if environ.get("LOCALSTACK_HOST") and not environ.get("AWS_ENDPOINT_URL"):
@@ -63,37 +64,7 @@ def _make_client(service: str) -> Any:  # noqa: ANN401 -- the same
             read_timeout=60,
             max_pool_connections=32,
         )
-        return boto3.Session(botocore_session=_session_with_loaded_models()).client(service, config=config)
-
-
-@contextmanager
-def _without_collecting_garbage() -> Iterator[None]:
-    """Do not look for garbage in the models of AWS: there is none, and looking takes a third of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _session_with_loaded_models() -> Any:  # noqa: ANN401 -- botocore has no types
-    """Return a session of its own, as variables may have changed, that reads no model of AWS twice."""
-    import botocore.session
-
-    session, loader = botocore.session.get_session(), _model_loader()
-    # Each session of boto3 adds its own folder.
-    loader.search_paths[:] = dict.fromkeys(loader.search_paths)
-    session.register_component("data_loader", loader)
-    return session
-
-
-@cache
-def _model_loader() -> Any:  # noqa: ANN401 -- the same
-    import botocore.session
-
-    return botocore.session.get_session().get_component("data_loader")
+        return make_session().create_client(service, config=config)
 
 
 # Processes that share a connection read each other's answers, so a forked one makes clients of its own.
@@ -199,11 +170,12 @@ def on_emulator() -> bool:
     return bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("LOCALSTACK_HOST"))
 
 
-def transfer_without_threads() -> "TransferConfig":
-    """Return the configuration with which an upload to S3 is made by the thread that asks for it."""
+def upload_file(client: "S3Client", file: IO[bytes], bucket: str, key: str, *, threads: bool = True) -> None:
+    """Store *file* in S3, beyond 8 MB in parts; by threads of their own, or by the one that asks for it."""
+    from boto3.s3.inject import upload_fileobj
     from boto3.s3.transfer import TransferConfig
 
-    return TransferConfig(use_threads=False)
+    upload_fileobj(client, file, bucket, key, Config=TransferConfig(use_threads=threads))
 
 
 def functions() -> Any:  # noqa: ANN401 -- its types are not installed

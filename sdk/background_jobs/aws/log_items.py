@@ -20,11 +20,12 @@ from background_jobs.core.events import (
     pointer_key,
 )
 from background_jobs.core.retention import Retention
-from background_jobs.core.schedules.events import ScheduleEvent
 from background_jobs.core.tables import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+    from background_jobs.core.schedules.events import ScheduleEvent
 
 KEY_IS_FREE: Final = f"attribute_not_exists({SORT_KEY})"
 """The condition of every append."""
@@ -33,7 +34,7 @@ POINTER: Final = "Pointer"
 
 
 def to_item(
-    key: EventKey, event: OrchestrationEvent | ScheduleEvent, retention: timedelta
+    key: EventKey, event: "OrchestrationEvent | ScheduleEvent", retention: timedelta
 ) -> dict[str, dict[str, str]]:
     """Return the item that holds *event* until *retention* is over."""
     return {

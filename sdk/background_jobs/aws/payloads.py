@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from background_jobs.aws.clients import reaching_aws, transfer_without_threads
+from background_jobs.aws.clients import reaching_aws, upload_file
 from background_jobs.core.errors import PayloadDenied, PayloadNotFound
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ class Payloads:
         """Store everything in *file*, from its start, and close it; beyond 8 MB in parts."""
         file.seek(0)
         try:
-            self._s3.upload_fileobj(file, self.bucket, key)
+            upload_file(self._s3, file, self.bucket, key)
         except RuntimeError:
             # Python starts no threads in `atexit` handlers and in threads that outlive the main one.
             file.seek(0)
-            self._s3.upload_fileobj(file, self.bucket, key, Config=transfer_without_threads())
+            upload_file(self._s3, file, self.bucket, key, threads=False)
 
     @reaching_aws
     def put(self, key: str, document: bytes) -> None:

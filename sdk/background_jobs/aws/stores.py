@@ -1,13 +1,11 @@
 """The AWS stores that a caller works with, made from its settings."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Self
 
 from background_jobs.aws import clients
 from background_jobs.aws.block_log import BlockLog
-from background_jobs.aws.clock import clock
+from background_jobs.aws.container_stores import ContainerStores
 from background_jobs.aws.event_log import EventLog
 from background_jobs.aws.history import History
 from background_jobs.aws.payloads import Payloads
@@ -18,21 +16,16 @@ from background_jobs.core.retention import Retention
 from background_jobs.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Stores:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores(ContainerStores):
     """The event log, its blocks, the read model, the history, the events of schedules, and the payloads."""
 
-    event_log: EventLog
-    block_log: BlockLog
     service_lookup: ServiceLookup
     read_model: ReadModelStore
     history: History
     schedule_log: ScheduleLog
-    payloads: Payloads
     retention: Retention
     """How long data are kept in them."""
-    clock: Callable[[], datetime] = clock
-    """The time, by AWS's clock."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

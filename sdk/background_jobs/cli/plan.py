@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -75,7 +75,7 @@ def _describe_plan(estimate: "Plan") -> str:
             + (f", {work.concurrency:,} at once in each" if work.concurrency > 1 else ""),
             "",
             f"Time      {_duration(timing.seconds)}",
-            f"  launch      {_duration(timing.launch)} until the last of the containers, at 20 a second",
+            f"  launch      {_duration(timing.launch)} until the last of the containers; {_AT_ONCE}",
             f"  start       {timing.start[0]:g} to {timing.start[1]:g} s for each container",
             f"  work        {_duration(timing.work)} for the fullest share of {share:,}",
             f"  the rest    {_duration(timing.control)} of kick-off and completion",
@@ -89,6 +89,9 @@ def _describe_plan(estimate: "Plan") -> str:
             *_suggestions(estimate),
         ]
     )
+
+
+_AT_ONCE: Final = "beyond 20 at once, some are refused first"
 
 
 def _limit(use: "QuotaUse") -> str:

@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from functools import partial
 
 from background_jobs.aws.block_log import BlockLog
+from background_jobs.aws.container_stores import ContainerStores
 from background_jobs.aws.event_log import EventLog
-from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.blocks import ranges_of_share
 from background_jobs.core.errors import InvalidJob, UnknownJobName
@@ -49,7 +49,7 @@ class Container:
         self,
         jobs: Jobs,
         settings: ContainerSettings,
-        stores: Stores,
+        stores: ContainerStores,
         current_attempt: SharedCurrentAttempt,
         predecessor: Predecessor | None = None,
     ) -> None:

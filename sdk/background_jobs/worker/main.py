@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Final
 
-from background_jobs.aws.stores import Stores
+from background_jobs.aws.container_stores import ContainerStores
 from background_jobs.jobs import Jobs
 from background_jobs.settings import ContainerSettings, Settings, hold_share, is_description_requested
 from background_jobs.worker.container import Container
@@ -45,7 +45,9 @@ def run_e11_job(jobs: Iterable[object]) -> None:
 
     def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
         log.current_attempt = current_attempt
-        return Container(registered, container, Stores.of(settings), current_attempt, predecessor).work()
+        return Container(
+            registered, container, ContainerStores.of(settings), current_attempt, predecessor
+        ).work()
 
     if handover is not None:
         run_to_the_end(work, handover.current_attempt, handover.predecessor)

@@ -233,7 +233,7 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
         lambda aws, env: aws.quotas.update({"L-3032A538": 6.0}),
         "warning",
         "default: 12 containers of 0.5 vCPU fit into the quota of 6 at once, and an orchestration may ask for 100",
-        '"Fargate On-Demand vCPU resource count" (L-3032A538) raised to 50 or more',
+        "(L-3032A538) raised to 50 or more in Service Quotas, or set max_parallelism of the environment to 12",
     ),
     "a quota of Spot": (
         lambda aws, env: run_on_spot(aws, vcpus=6.0),

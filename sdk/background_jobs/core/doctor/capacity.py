@@ -30,13 +30,23 @@ def judge_vcpus(
             f"{service}: {possible:,} containers of {vcpus:g} vCPU fit into the quota of {limit:g} at once, "
             f"and an orchestration may ask for {max_parallelism:,}; "
             f"{'the others wait for them' if possible else 'none can start'}.",
-            f"Have the quota {quota} raised to {wanted:g} or more in Service Quotas, or ask for less.",
+            f"Have the quota {quota} raised to {wanted:g} or more in Service Quotas, or "
+            f"{_advise_less(possible)}",
         )
     if not short:
         yield ok(
             Area.QUOTAS,
             f"{quota}: {limit:g}, enough for an orchestration of {max_parallelism:,} containers.",
         )
+
+
+def _advise_less(possible: int) -> str:
+    if not possible:
+        return "give the containers less CPU."
+    return (
+        f"set max_parallelism of the environment to {possible:,} and deploy: launches that are refused are "
+        "tried again, and cost more than the work where many wait for long."
+    )
 
 
 def judge_concurrency(limit: int, unreserved: int) -> Finding:

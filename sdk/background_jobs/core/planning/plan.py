@@ -16,7 +16,12 @@ from background_jobs.core.limits import (
     RESULT_BYTES,
 )
 from background_jobs.core.planning.costs import Bill, price_footprint
-from background_jobs.core.planning.fargate import START_SECONDS, TaskSize, billed_seconds, launch_seconds
+from background_jobs.core.planning.fargate import (
+    START_SECONDS,
+    TaskSize,
+    billed_seconds,
+    expected_launch_seconds,
+)
 from background_jobs.core.planning.footprint import Run, estimate_footprint
 from background_jobs.core.planning.quotas import (
     NEW_ACCOUNT_VCPUS,
@@ -25,8 +30,8 @@ from background_jobs.core.planning.quotas import (
     headroom,
 )
 
-CONTROL_SECONDS: Final = 5.0
-"""From the kick-off to the first launch, and from the last outcome to the completion."""
+CONTROL_SECONDS: Final = 2.0
+"""From the kick-off to the first launch, and from the last outcome to the completion: docs/simulation.md."""
 _TOLERANCE: Final = 1.1
 """How much slower, or more expensive, a suggestion may be than the workload as it was given."""
 _SEARCH_FACTOR: Final = 4
@@ -108,7 +113,7 @@ class PlannedDuration(BaseModel):
 
     control: float
     launch: float
-    """Until the last container is launched: no account is allowed to be faster."""
+    """Until the last container is launched, as far as that can be known where launches are refused first."""
     start: tuple[float, float]
     """A container's own start, at best and at worst."""
     work: float
@@ -125,7 +130,7 @@ class PlannedDuration(BaseModel):
         """Return the duration of *work*, if no attempt fails."""
         return cls(
             control=CONTROL_SECONDS,
-            launch=launch_seconds(work.containers),
+            launch=expected_launch_seconds(work.containers),
             start=START_SECONDS,
             work=work.share_seconds,
         )

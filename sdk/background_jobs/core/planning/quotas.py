@@ -97,14 +97,15 @@ def headroom(demand: Demand, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> tuple[
 
 
 def _vcpus(demand: Demand, quota: float) -> QuotaUse:
-    spot = demand.size.spot
+    spot, fit = demand.size.spot, max(1, int(quota // demand.size.vcpus))
     return QuotaUse(
         name=f"Fargate {'Spot' if spot else 'On-Demand'} vCPUs",
         used=at_once(demand.run.containers, max(START_SECONDS) + demand.run.share_seconds)
         * demand.size.vcpus,
         limit=quota,
-        advice=f"have it raised (Service Quotas, {VCPU_QUOTAS[spot].code}); containers above it wait for "
-        "those before them",
+        advice=f"have it raised (Service Quotas, {VCPU_QUOTAS[spot].code}), or kick off with a parallelism "
+        f"of {fit:,} at most: launches that are refused are tried again, and cost more than the work where "
+        "many wait for long",
     )
 
 
