@@ -137,7 +137,7 @@ class _Child:
 
         The attempt is None where none was killed.
         """
-        ended = _open_pidfd(self._pid)
+        ended = open_pidfd(self._pid)
         try:
             while True:
                 if ended is None:
@@ -170,7 +170,7 @@ class _Child:
             os.kill(self._pid, signal.SIGKILL)
 
 
-def _open_pidfd(pid: int) -> int | None:
+def open_pidfd(pid: int) -> int | None:
     """Return a descriptor that becomes readable when the process ends; None on systems that have none."""
     try:
         return os.pidfd_open(pid)
