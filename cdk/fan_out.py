@@ -46,6 +46,7 @@ class FanOut(Construct):
             close_unfinished=functions.close_unfinished.function_arn,
             note_delay=functions.note_delay.function_arn,
             capacity_providers=services.capacity_providers.values(),
+            warm=bool(services.warm_workers),
         )
         self.state_machine = sfn.StateMachine(
             self,
@@ -59,6 +60,7 @@ class FanOut(Construct):
         )
         shared.storage.payloads.grant_read(self.state_machine)
         services.grant_run(self.state_machine)
+        services.grant_offer(self.state_machine)
         self.state_machine.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["lambda:InvokeFunction"],
