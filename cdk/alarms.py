@@ -10,10 +10,11 @@ from constructs import Construct
 from background_jobs.core.metrics import Metric
 from cdk.control_plane import ControlPlane
 from cdk.functions import Functions
-from cdk.metrics import PERIOD, of_all, own_metric
+from cdk.metrics import PERIOD, of_all, own_metric, share_not_taken
 
 _BEHIND: Final = Duration.minutes(1)
 _MINUTE: Final = Duration.minutes(1)
+_HALF: Final = 0.5
 
 
 class Alarms(Construct):
@@ -28,6 +29,7 @@ class Alarms(Construct):
         control_plane: ControlPlane,
         functions: Functions,
         action: cloudwatch.IAlarmAction | None,
+        warm: bool,
     ) -> None:
         super().__init__(scope, construct_id)
         self._action = action
@@ -71,6 +73,14 @@ class Alarms(Construct):
             of_all(functions.all, "Throttles"),
             periods=3,
         )
+
+        if warm:
+            self._alarm(
+                "OffersNotTaken",
+                "Warm workers have not taken half of the shares that were offered to them within an hour",
+                share_not_taken(environment),
+                threshold=_HALF,
+            )
 
     def _watch_stream(self, environment: str, control_plane: ControlPlane) -> None:
         """Watch both functions that follow the stream.

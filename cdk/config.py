@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 from background_jobs.core.access import SCOPES_OF_A_SERVER
 from background_jobs.core.bounds import Parallelism
 from background_jobs.core.containers.capacity import LATEST, ON_DEMAND
+from background_jobs.core.containers.warm import WarmWorkers
 from background_jobs.core.limits import DEFAULT_PARALLELISM
 from background_jobs.core.retention import Retention
 from background_jobs.core.stages import Stage, services_of_stages, walk_stages
@@ -130,6 +131,11 @@ class EnvironmentConfig(ValidatedConfig):
         """Return the most memory of each service whose containers may be launched again with more."""
         limits = {service.name: service.max_memory_mib for service in self.services}
         return {name: limit for name, limit in limits.items() if limit}
+
+    @property
+    def warm_workers(self) -> dict[str, WarmWorkers]:
+        """Return the warm workers of each service that has some."""
+        return {service.name: service.warm for service in self.services if service.warm.count}
 
     @property
     def retention(self) -> Retention:

@@ -60,6 +60,7 @@ class ControlPlane(Construct):
         self._give_arns(function, services)
         self.fan_out.grant_start(function)
         services.grant_find_revision(function)
+        services.grant_count_idle(function)
 
     def _let_end(self, function: lambda_.Function, services: JobServices, storage: Storage) -> None:
         self._give_arns(function, services)
@@ -74,6 +75,7 @@ class ControlPlane(Construct):
             cluster_arn=services.cluster_arn,
             capacity_providers=services.capacity_providers,
             platform_versions=services.platform_versions,
+            warm_workers=services.warm_workers,
         )
         variables = execution.scalars_to_env() if self._lists_in_file else execution.to_env()
         for name, value in variables.items():

@@ -7,7 +7,7 @@ from constructs import Construct
 from background_jobs.core.metrics import Metric
 from cdk.control_plane import ControlPlane
 from cdk.functions import Functions
-from cdk.metrics import of_all, own_metric
+from cdk.metrics import of_all, own_metric, share_not_taken
 from cdk.progress_api import ProgressApi
 
 _WIDTH = 8
@@ -20,7 +20,7 @@ _FAILURES_BY_JOB = (
 
 
 class EnvironmentDashboard(Construct):
-    """Rows of three widgets: outcomes, times, faults."""
+    """Rows of three widgets: outcomes, times, faults, and warm workers where there are some."""
 
     def __init__(  # noqa: PLR0913 -- what it shows
         self,
@@ -31,6 +31,7 @@ class EnvironmentDashboard(Construct):
         control_plane: ControlPlane,
         functions: Functions,
         progress_api: ProgressApi,
+        warm: bool,
     ) -> None:
         super().__init__(scope, construct_id)
         self._environment = environment
@@ -74,6 +75,15 @@ class EnvironmentDashboard(Construct):
                 progress_api.api.metric_server_error(),
             ),
         )
+
+        if warm:
+            dashboard.add_widgets(
+                self._graph("Warm workers", "Maximum", Metric.WARM_WORKERS, Metric.WARM_WORKERS_BUSY),
+                self._graph(
+                    "Shares offered to warm workers", "Sum", Metric.SHARES_OFFERED, Metric.OFFERS_NOT_TAKEN
+                ),
+                _widget("Offers not taken", share_not_taken(environment)),
+            )
 
     def _graph(self, title: str, statistic: str, *metrics: Metric) -> cloudwatch.GraphWidget:
         return _widget(title, *(own_metric(self._environment, metric, statistic) for metric in metrics))

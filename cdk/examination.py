@@ -56,6 +56,10 @@ def grant_examine(
         (list(_OF_THE_ACCOUNT), ["*"]),
     ):
         to.add_statements(iam.PolicyStatement(actions=actions, resources=resources))
+    if config.warm_workers:
+        warm = stack.format_arn(service="ecs", resource="service", resource_name=f"{stack.stack_name}-*")
+        to.add_statements(iam.PolicyStatement(actions=["ecs:DescribeServices"], resources=[warm]))
+        acknowledge_wildcard(to, warm, "The name of the cluster begins with that of the stack.")
     for wildcard, reason in (
         (own_stack, "The id of the stack, which calls by name leave out."),
         (functions, "The names are made by CloudFormation, and begin with that of the stack."),

@@ -47,6 +47,7 @@ class FanOut(Construct):
             note_delay=functions.note_delay.function_arn,
             capacity_providers=services.capacity_providers.values(),
             grows=bool(shared.config.memory_limits),
+            warm=bool(services.warm_workers),
         )
         self.state_machine = sfn.StateMachine(
             self,
@@ -60,6 +61,7 @@ class FanOut(Construct):
         )
         shared.storage.payloads.grant_read(self.state_machine)
         services.grant_run(self.state_machine)
+        services.grant_offer(self.state_machine)
         self.state_machine.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["lambda:InvokeFunction"],

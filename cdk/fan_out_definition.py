@@ -19,6 +19,7 @@ from background_jobs.core.containers.variables import (
     JOB_SHARE,
     ORCHESTRATION_ID,
 )
+from background_jobs.core.containers.warm import OFFER_SECONDS
 from background_jobs.core.limits import DAY_SECONDS, EXECUTION_DAYS
 from background_jobs.core.planning.memory import LaunchSize
 from background_jobs.settings import PREFIX
@@ -44,6 +45,21 @@ _LAMBDA_ERRORS: Final = [
     # Exceptions of the function, and all other errors except States.Timeout.
     "States.TaskFailed",
 ]
+_INJECTED: Final = {
+    JOB_NAME: "$.job_name",
+    ORCHESTRATION_ID: "$.orchestration_id",
+    JOB_ID: "$.share.job_id",
+    JOB_SHARE: "$.share.share",
+    JOB_INDICES: "$.share.indices",
+    JOB_PARAMS_KEY: "$.params_key",
+    JOB_PARAMS_BYTES: "$.share.bytes",
+}
+"""The variables of a container, by where their values are."""
+_WARM_INPUT: Final = {
+    "number.$": "$$.Map.Item.Index",
+    "warm_queue.$": "$.warm_queue",
+    "warm_shares.$": "$.warm_shares",
+}
 _BY_LAUNCH_TYPE: Final = {"LaunchType": ON_DEMAND}
 _BY_PROVIDER: Final = {
     "CapacityProviderStrategy": [{"CapacityProvider.$": "$.capacity_provider", "Weight": 1}]
@@ -61,16 +77,18 @@ def fan_out_definition(  # noqa: PLR0913 -- what the definition names, and how i
     note_delay: str,
     capacity_providers: Collection[str],
     grows: bool = False,
+    warm: bool = False,
 ) -> dict[str, Any]:
     """Return the definition.
 
     *network* is the AwsvpcConfiguration of every task, *close_unfinished* and *note_delay* the ARNs of these
     functions, *capacity_providers* those of the environment's services. *grows* says whether some of these
-    launch a container again with more memory.
+    launch a container again with more memory, *warm* whether shares may be offered to warm workers.
     """
     run = _run_states(cluster, network, capacity_providers)
     if grows:
         run["RunLarger"] = _larger(run["RunContainer"])
+    offered = _WARM_INPUT if warm else {}
     whole = {"orchestration_id.$": "$.orchestration_id"}
     return {
         "Comment": "One container for each share of an orchestration",
@@ -93,6 +111,7 @@ def fan_out_definition(  # noqa: PLR0913 -- what the definition names, and how i
                     "platform_version.$": "$.platform_version",
                     "params_key.$": "$.params_key",
                     "share.$": "$$.Map.Item.Value",
+                    **offered,
                     "left": {"instances": None},
                     "delay": {
                         "given_up": False,
@@ -105,7 +124,7 @@ def fan_out_definition(  # noqa: PLR0913 -- what the definition names, and how i
                 "ToleratedFailurePercentage": 100,
                 "ItemProcessor": {
                     "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-                    **_share(run, close_unfinished, note_delay),
+                    **_share(run, close_unfinished, note_delay, warm=warm),
                 },
                 "ResultPath": None,
                 "Catch": [_catch("CloseAfterError")],
@@ -138,7 +157,7 @@ def _run_states(
     return states
 
 
-def _share(run: Mapping[str, _State], close_unfinished: str, note_delay: str) -> _State:
+def _share(run: Mapping[str, _State], close_unfinished: str, note_delay: str, *, warm: bool) -> _State:
     """Return what one child does: run a container until its share is done, or close the share.
 
     Whatever fails is reported to the function `note_delay`, which says when to launch again, or to give up.
@@ -172,7 +191,36 @@ def _share(run: Mapping[str, _State], close_unfinished: str, note_delay: str) ->
         "Done": {"Type": "Succeed", "OutputPath": None},
     }
     # A first launch has nothing to choose where all is on Fargate, and each transition costs.
-    return {"StartAt": "Launch" if "RunOnEc2" in run else "RunContainer", "States": states}
+    first = "Launch" if "RunOnEc2" in run else "RunContainer"
+    if not warm:
+        return {"StartAt": first, "States": states}
+    return {"StartAt": "IsOffered", "States": {**_offer(first), **states}}
+
+
+def _offer(first_launch: str) -> dict[str, _State]:
+    """Return the states that offer one of the first shares to a warm worker.
+
+    Whatever becomes of the offer, unless the share was done by it, the share is launched as if there were no
+    warm workers: nobody took it for a moment, its worker was lost, or ended before the share did.
+    """
+    message = {
+        "token.$": "$$.Task.Token",
+        "task_definition.$": "$.task_definition",
+        "variables": {f"{name}.$": path for name, path in _INJECTED.items()},
+    }
+    is_offered = {"Variable": "$.number", "NumericLessThanPath": "$.warm_shares", "Next": "OfferToWarmWorker"}
+    return {
+        "IsOffered": {"Type": "Choice", "Choices": [is_offered], "Default": first_launch},
+        "OfferToWarmWorker": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+            "HeartbeatSeconds": OFFER_SECONDS,
+            "TimeoutSecondsPath": "$.delay.container_seconds",
+            "Parameters": {"QueueUrl.$": "$.warm_queue", "MessageBody": message},
+            "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": first_launch}],
+            **_WITHOUT_OUTPUT,
+        },
+    }
 
 
 def _launch(*, on_ec2: bool, grows: bool) -> _State:
@@ -275,16 +323,7 @@ def _note_delay(function: str, *, grows: bool) -> _State:
 
 
 def _injected() -> list[dict[str, str]]:
-    paths = {
-        JOB_NAME: "$.job_name",
-        ORCHESTRATION_ID: "$.orchestration_id",
-        JOB_ID: "$.share.job_id",
-        JOB_SHARE: "$.share.share",
-        JOB_INDICES: "$.share.indices",
-        JOB_PARAMS_KEY: "$.params_key",
-        JOB_PARAMS_BYTES: "$.share.bytes",
-    }
-    return [{"Name": name, "Value.$": path} for name, path in paths.items()]
+    return [{"Name": name, "Value.$": path} for name, path in _INJECTED.items()]
 
 
 def _close(function: str, request: Mapping[str, str]) -> _State:

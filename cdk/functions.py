@@ -59,6 +59,7 @@ class Functions(Construct):
             cluster_arn="",
             capacity_providers=config.capacity_providers,
             platform_versions=config.platform_versions,
+            warm_workers=config.warm_workers,
         )
         moved = SettingsLayer(self, "Settings", settings=settings, execution=execution)
         self._layers.append(moved.layer)

@@ -19,12 +19,14 @@ from constructs import Construct
 
 from background_jobs.core.containers.capacity import ON_DEMAND
 from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
+from background_jobs.core.containers.warm import WARM_QUEUE
 from background_jobs.core.limits import STOP_SECONDS
 from background_jobs.settings import PREFIX, Settings
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.builder import explain_foreign_build
 from cdk.service_config import EcrImage, ServiceConfig
 from cdk.shared import SharedResources
+from cdk.warm_workers import Place, keep_warm_workers, let_serve, offer_queue
 
 SERVICE_TAG = "background-jobs:service"
 ENVIRONMENT_TAG = "background-jobs:environment"
@@ -91,7 +93,13 @@ class JobService(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, shared: SharedResources, config: ServiceConfig
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        shared: SharedResources,
+        config: ServiceConfig,
+        place: Place,
     ) -> None:
         super().__init__(scope, construct_id)
         tasks = _tasks_of_here(Stack.of(self))
@@ -102,7 +110,13 @@ class JobService(Construct):
         shared.storage.grant_work(self.task_role, config.name)
         self._permit(config)
         self._let_read_secrets(config)
-        self._define(config, _settings_of(shared.settings, config.name))
+        family = task_family(shared.config.environment, config.name)
+        self.warm_queue = offer_queue(self, family) if config.warm.count else None
+        if self.warm_queue:
+            let_serve(self.task_role, self.warm_queue, place)
+        definition = self._define(config, _settings_of(shared.settings, config.name), family)
+        if config.warm.count:
+            keep_warm_workers(self, definition, config, place)
         for role in (self.task_role, self.execution_role):
             _keep_policy_in(role)
 
@@ -123,8 +137,8 @@ class JobService(Construct):
             resource = arn if of_ssm else ":".join(arn.split(":")[:7])
             self.execution_role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[resource]))
 
-    def _define(self, config: ServiceConfig, settings: Settings) -> None:
-        definition = self._task_definition(config, task_family(settings.environment, config.name))
+    def _define(self, config: ServiceConfig, settings: Settings, family: str) -> ecs.TaskDefinition:
+        definition = self._task_definition(config, family)
         Tags.of(definition).add(SERVICE_TAG, config.name)
         Tags.of(definition).add(ENVIRONMENT_TAG, settings.environment)
         # A deployment would deregister the revision that it replaces, and orchestrations that began with it
@@ -135,6 +149,8 @@ class JobService(Construct):
         runs_on = {f"{PREFIX}CPU": str(config.cpu), f"{PREFIX}MEMORY_MIB": str(config.memory_mib)}
         if config.runs_on != ON_DEMAND:
             runs_on[f"{PREFIX}CAPACITY_PROVIDER"] = config.runs_on
+        if self.warm_queue:
+            runs_on[WARM_QUEUE] = self.warm_queue.queue_url
         container = definition.add_container(
             CONTAINER_NAME,
             image=self._image(config),
@@ -152,6 +168,7 @@ class JobService(Construct):
         )
         self._inject(config, definition)
         acknowledge(definition, "ECS2", "They are settings; what is secret comes from `secrets`.")
+        return definition
 
     def _task_definition(self, config: ServiceConfig, family: str) -> ecs.TaskDefinition:
         """Return the empty task definition; its size is that of the task, on EC2 as on Fargate."""

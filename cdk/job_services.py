@@ -11,6 +11,7 @@ from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.job_service import JobService, role_path
 from cdk.network import Network
 from cdk.shared import SharedResources
+from cdk.warm_workers import Place, WarmResources
 
 
 class JobServices(Construct):
@@ -29,10 +30,19 @@ class JobServices(Construct):
         acknowledge(self._cluster, "ECS4", "The event log and our metrics tell about each container.")
         self.cluster_arn = self._cluster.attr_arn
         self.cluster_name = self._cluster.ref
-        self.services = [
-            JobService(self, service.name, shared=shared, config=service) for service in config.services
-        ]
         stack = Stack.of(self)
+        place = Place(self._cluster, self.network)
+        self.services = [
+            JobService(self, service.name, shared=shared, config=service, place=place)
+            for service in config.services
+        ]
+        self.warm_workers = config.warm_workers
+        queues = [service.warm_queue for service in self.services if service.warm_queue]
+        self._warm = (
+            WarmResources(self, "Warm", environment=config.environment, place=place, queues=queues)
+            if queues
+            else None
+        )
         self._roles = stack.format_arn(
             service="iam", region="", resource="role", resource_name=f"{role_path(config.environment)[1:]}*"
         )
@@ -65,6 +75,27 @@ class JobServices(Construct):
             capacity_providers=sorted({ON_DEMAND, SPOT, *self.capacity_providers.values()}),
             default_capacity_provider_strategy=[],
         )
+
+    @property
+    def varies_warm_workers(self) -> bool:
+        """Return whether some service does not have as many warm workers at any time."""
+        return any(not warm.is_constant for warm in self.warm_workers.values())
+
+    def grant_offer(self, to: iam.IGrantable) -> None:
+        """Let *to* offer shares to warm workers, where there are some."""
+        if self._warm:
+            self._warm.grant_offer(to)
+
+    def grant_count_idle(self, to: iam.IGrantable) -> None:
+        """Let *to* find out how many warm workers are idle, and wake them up where their number varies."""
+        if self._warm:
+            self._warm.grant_count_idle(to)
+        self.grant_keep_warm(to)
+
+    def grant_keep_warm(self, to: iam.IGrantable) -> None:
+        """Let *to* say how many warm workers are kept, where that varies."""
+        if self._warm and self.varies_warm_workers:
+            self._warm.grant_keep(to)
 
     def grant_find_revision(self, to: iam.IGrantable) -> None:
         """Let *to* find the latest revision of a task definition."""

@@ -13,11 +13,14 @@ _REFUSED: Final = (
 )
 """The lines of the state machine's log that say ECS launched nothing."""
 
+_NOT_TAKEN: Final = '{ ($.type = "TaskTimedOut") && ($.details.error = "States.HeartbeatTimeout") }'
+"""The lines of the same log that say that a share was offered in vain, or lost with its worker."""
+
 
 class LogMetrics(Construct):
-    """Launches that were refused, from the state machine's log; the feed's lag, from the progress API's."""
+    """Launches refused and offers not taken, from the state machine's log; the feed's lag, from the API's."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- which logs
         self,
         scope: Construct,
         construct_id: str,
@@ -25,6 +28,7 @@ class LogMetrics(Construct):
         environment: str,
         fan_out: logs.ILogGroup,
         api: logs.ILogGroup,
+        warm: bool,
     ) -> None:
         super().__init__(scope, construct_id)
         namespace = metric_namespace(environment)
@@ -36,6 +40,15 @@ class LogMetrics(Construct):
             metric_namespace=namespace,
             metric_name=Metric.LAUNCHES_REFUSED,
         )
+        if warm:
+            logs.MetricFilter(
+                self,
+                "NotTaken",
+                log_group=fan_out,
+                filter_pattern=logs.FilterPattern.literal(_NOT_TAKEN),
+                metric_namespace=namespace,
+                metric_name=Metric.OFFERS_NOT_TAKEN,
+            )
         logs.MetricFilter(
             self,
             "FeedLag",

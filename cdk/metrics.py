@@ -11,7 +11,7 @@ from background_jobs.core.metrics import METRIC_SERVICE, Metric, metric_namespac
 
 PERIOD: Final = Duration.minutes(5)
 
-COUNTED_FROM_LOGS: Final = frozenset({Metric.LAUNCHES_REFUSED, Metric.FEED_LAG})
+COUNTED_FROM_LOGS: Final = frozenset({Metric.LAUNCHES_REFUSED, Metric.FEED_LAG, Metric.OFFERS_NOT_TAKEN})
 """Metrics that no code of ours emits; CloudWatch takes them from logs."""
 
 
@@ -23,6 +23,19 @@ def own_metric(environment: str, metric: Metric, statistic: str) -> cloudwatch.M
         dimensions_map=None if metric in COUNTED_FROM_LOGS else {"service": METRIC_SERVICE},
         statistic=statistic,
         period=PERIOD,
+    )
+
+
+def share_not_taken(environment: str) -> cloudwatch.MathExpression:
+    """Return which part of the shares that were offered to warm workers within an hour none of them did."""
+    hour = Duration.hours(1)
+    offered = own_metric(environment, Metric.SHARES_OFFERED, "Sum").with_(period=hour)
+    not_taken = own_metric(environment, Metric.OFFERS_NOT_TAKEN, "Sum").with_(period=hour)
+    return cloudwatch.MathExpression(
+        expression="IF(offered > 0, FILL(not_taken, 0) / offered, 0)",
+        using_metrics={"offered": offered, "not_taken": not_taken},
+        label="Offers that no warm worker took",
+        period=hour,
     )
 
 

@@ -41,6 +41,7 @@ class Monitoring(Construct):
             environment=config.environment,
             fan_out=control_plane.fan_out.log,
             api=progress_api.function.log_group,
+            warm=bool(config.warm_workers),
         )
         Alarms(
             self,
@@ -49,6 +50,7 @@ class Monitoring(Construct):
             control_plane=control_plane,
             functions=functions,
             action=self._action(config.notify),
+            warm=bool(config.warm_workers),
         )
         EnvironmentDashboard(
             self,
@@ -57,6 +59,7 @@ class Monitoring(Construct):
             control_plane=control_plane,
             functions=functions,
             progress_api=progress_api,
+            warm=bool(config.warm_workers),
         )
 
     def _action(self, notify: str | None) -> cloudwatch.IAlarmAction | None:

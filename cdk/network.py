@@ -51,7 +51,10 @@ class Network(Construct):
         )
         acknowledge(vpc, "VPC7", "Containers only call out; for flow logs, bring a VPC that has them.")
         if network.private:
-            self._reach_services(vpc, [*_EVERY_CONTAINER, *_of_secrets(services), *network.endpoints])
+            self._reach_services(
+                vpc,
+                [*_EVERY_CONTAINER, *_of_secrets(services), *_of_warm_workers(services), *network.endpoints],
+            )
         return vpc
 
     def _reach_services(self, vpc: ec2.Vpc, names: Iterable[str]) -> None:
@@ -65,6 +68,11 @@ class Network(Construct):
 def _of_secrets(services: Iterable[ServiceConfig]) -> list[str]:
     """Return the services from which ECS fetches the secrets of *services*."""
     return sorted({arn.split(":")[2] for service in services for arn in service.secrets.values()})
+
+
+def _of_warm_workers(services: Iterable[ServiceConfig]) -> list[str]:
+    """Return the services that warm workers call, where *services* have some."""
+    return ["sqs", "states"] if any(service.warm.count for service in services) else []
 
 
 def _awsvpc(subnet_ids: Sequence[str], security_group_id: str, *, public: bool) -> dict[str, Any]:

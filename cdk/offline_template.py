@@ -1,24 +1,48 @@
 """The template that the offline stack deploys: the environment `local`, synthesized beforehand and shipped.
 
+The resources that differ where a service has warm workers are shipped beside it.
+
 python -m cdk.offline_template [--check]
 """
 
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import Any, Final
 
-from background_jobs.core.template_assets import CODE_KEY, DEPENDENCIES_KEY, TEMPLATE_FILE
+from background_jobs.core.containers.warm import WarmWorkers
+from background_jobs.core.template_assets import (
+    CODE_KEY,
+    DEPENDENCIES_KEY,
+    TEMPLATE_FILE,
+    WARM_RESOURCES_FILE,
+)
 from cdk.environment_loading import load_environment
 from cdk.service_config import REPOSITORY
 from cdk.synthesis import build_layer, synthesize
 
-TEMPLATE: Final = REPOSITORY / "sdk" / "background_jobs" / TEMPLATE_FILE
+_PACKAGE: Final = REPOSITORY / "sdk" / "background_jobs"
 
 
-def offline_template() -> str:
+def shipped_files() -> dict[Path, str]:
+    """Synthesize what is shipped: by file, what is to be in it."""
+    template, warm = _synthesize(warm=0), _synthesize(warm=1)
+    resources = template["Resources"]
+    differing = {name: one for name, one in warm["Resources"].items() if resources.get(name) != one}
+    # What is shipped can add and replace resources, and nothing else.
+    assert template | {"Resources": resources | differing} == warm  # noqa: S101 -- it never is else
+    return {
+        _PACKAGE / TEMPLATE_FILE: _to_text(template),
+        _PACKAGE / WARM_RESOURCES_FILE: _to_text(differing),
+    }
+
+
+def _synthesize(warm: int) -> dict[str, Any]:
     """Synthesize the offline environment; its assets have fixed names, so that code does not change it."""
     config = load_environment("local")
+    services = [service.model_copy(update={"warm": WarmWorkers(count=warm)}) for service in config.services]
+    config = config.model_copy(update={"services": tuple(services)})
     template = synthesize(config, dependencies=build_layer(config))
     resources: dict[str, Any] = template["Resources"]
     for resource in resources.values():
@@ -28,21 +52,27 @@ def offline_template() -> str:
             properties["Code"]["S3Key"] = CODE_KEY
         elif resource["Type"] == "AWS::Lambda::LayerVersion":
             properties["Content"]["S3Key"] = DEPENDENCIES_KEY
-    return json.dumps(template, indent=1, sort_keys=True) + "\n"
+    return template
+
+
+def _to_text(described: dict[str, Any]) -> str:
+    return json.dumps(described, indent=1, sort_keys=True) + "\n"
 
 
 def main(arguments: list[str]) -> int:
-    """Write the template, or with ``--check`` tell whether the shipped one is stale."""
+    """Write what is shipped, or with ``--check`` tell whether it is stale."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if it is stale")
     check: Final[bool] = parser.parse_args(arguments).check
-    template = offline_template()
+    files = shipped_files()
     if not check:
-        TEMPLATE.write_text(template)
-    elif TEMPLATE.read_text() != template:
-        sys.stderr.write(f"{TEMPLATE.name} is stale. Run `make synth` and commit what it wrote.\n")
-        return 1
-    return 0
+        for path, text in files.items():
+            path.write_text(text)
+        return 0
+    stale = [path.name for path, text in files.items() if path.read_text() != text]
+    if stale:
+        sys.stderr.write(f"Stale: {', '.join(stale)}. Run `make synth` and commit what it wrote.\n")
+    return int(bool(stale))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from background_jobs.core.bounds import JobName, ServiceName
 from background_jobs.core.containers.capacity import LATEST, ON_DEMAND, SPOT
+from background_jobs.core.containers.warm import WarmWorkers
 from background_jobs.core.planning.fargate import MEMORY_MIB
 from background_jobs.settings import PREFIX, ContainerSettings
 from cdk.validation import Several, ValidatedConfig
@@ -33,6 +34,13 @@ _VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 VariableName = Annotated[str, Field(pattern=_VARIABLE)]
 _SECRET: Final = re.compile(r"arn:[a-z-]+:(secretsmanager:.+:secret:.+|ssm:.+:parameter/.+)")
 _OURS: Final = frozenset(str(field.alias) for field in ContainerSettings.model_fields.values() if field.alias)
+
+
+def _as_count(value: object) -> object:
+    return {"count": value} if isinstance(value, int) else value
+
+
+Warm = Annotated[WarmWorkers, BeforeValidator(_as_count)]
 
 
 class Permission(ValidatedConfig):
@@ -106,6 +114,8 @@ class ServiceConfig(ValidatedConfig):
     secrets: dict[VariableName, str] = Field(default_factory=dict)
     """By variable, the ARN of a secret of Secrets Manager or of a parameter of SSM."""
     permissions: Several[Permission] = ()
+    warm: Warm = WarmWorkers()
+    """The containers that stay, and take shares at once: their number, or WarmWorkers with hours and more."""
     retention_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
     """For how many days its events, read model and payloads are kept; None for those of the environment."""
 

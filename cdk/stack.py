@@ -44,7 +44,14 @@ class BackgroundJobsStack(Stack):
         )
         self.on_job_completed = kick_offs.next_stages.on_job_completed
         self.start_after = kick_offs.next_stages.start_after
-        Stalls(self, "Stalls", shared=shared, functions=functions, failures=control_plane.stream.end)
+        Stalls(
+            self,
+            "Stalls",
+            shared=shared,
+            functions=functions,
+            services=services,
+            failures=control_plane.stream.end,
+        )
         callers = Callers(
             self,
             "Callers",

@@ -7,8 +7,9 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from background_jobs.settings import StallSettings
+from background_jobs.settings import StallSettings, WarmSettings
 from cdk.functions import Functions
+from cdk.job_services import JobServices
 from cdk.rule_targets import function_target
 from cdk.shared import SharedResources
 
@@ -18,18 +19,28 @@ _EVERY: Final = Duration.minutes(5)
 class Stalls(Construct):
     """Notes stalled orchestrations in the log; the aggregator publishes them on the bus."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what it looks at
         self,
         scope: Construct,
         construct_id: str,
         *,
         shared: SharedResources,
         functions: Functions,
+        services: JobServices,
         failures: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
         settings = StallSettings(stalled_after_seconds=shared.config.stalled_after_seconds)
-        function = functions.function("note_stalls", seconds=300, variables=settings.to_env())
+        variables = settings.to_env()
+        if services.varies_warm_workers:
+            warm = WarmSettings(
+                cluster_arn=services.cluster_arn,
+                capacity_providers=services.capacity_providers,
+                warm_workers=services.warm_workers,
+            )
+            variables |= warm.scalars_to_env() if shared.config.bundled else warm.to_env()
+        function = functions.function("note_stalls", seconds=300, variables=variables)
+        services.grant_keep_warm(function)
         shared.storage.grant_note(function)
         shared.storage.read_model.grant_read(function)
         events.Rule(

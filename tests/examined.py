@@ -17,6 +17,7 @@ from botocore.validate import validate_parameters
 from moto.moto_api._internal.models import moto_api_backend
 
 from background_jobs.aws.task_definitions import CAPACITY_PROVIDER
+from background_jobs.core.containers.warm import WARM_QUEUE
 from tests.memory import SETTINGS, _create, aws_in_memory
 
 ACCOUNT: Final = "123456789012"
@@ -52,7 +53,7 @@ class ExaminedAws:
         self._answers: dict[tuple[str, str], Answer | ClientError] = {}
         self.settings = SETTINGS.model_copy(update={"api_url": self._api_url, "service_names": ("default",)})
         self.alarms = [f"background-jobs-test-{name}" for name in ("RecordsGivenUp", "StartsBehind")]
-        self.outputs = self.settings.to_outputs() | {"Version": "0.1.0"}
+        self.outputs = self.settings.to_outputs() | {"Version": "0.1.0", "ClusterName": "cluster"}
         self.stack_status = "UPDATE_COMPLETE"
         self.quotas = {"L-3032A538": 500.0, "L-36FBB829": 500.0}
         self.concurrency, self.unreserved = 1_000, 900
@@ -74,7 +75,9 @@ class ExaminedAws:
         """Have a call answered so, or refused; *service* is the name that IAM has for it."""
         self._answers[service, operation] = answer
 
-    def define(self, architecture: str, image: str = f"{IMAGE}:7", on: str = "") -> None:
+    def define(
+        self, architecture: str, image: str = f"{IMAGE}:7", on: str = "", *, warm: bool = False
+    ) -> None:
         """Register a task definition of the service."""
         log = {"awslogs-group": "jobs", "awslogs-region": REGION, "awslogs-stream-prefix": "x"}
         boto3.client("ecs").register_task_definition(
@@ -88,7 +91,10 @@ class ExaminedAws:
                 {
                     "name": "job",
                     "image": image,
-                    "environment": [{"name": CAPACITY_PROVIDER, "value": on}] if on else [],
+                    "environment": [
+                        *([{"name": CAPACITY_PROVIDER, "value": on}] if on else []),
+                        *([{"name": WARM_QUEUE, "value": "https://sqs/queue"}] if warm else []),
+                    ],
                     "logConfiguration": {"logDriver": "awslogs", "options": log},
                 }
             ],

@@ -12,6 +12,8 @@ import pytest
 
 from background_jobs import OrchestrationService
 from background_jobs.aws import clients
+from background_jobs.core.containers.variables import ORCHESTRATION_ID
+from background_jobs.core.containers.warm import WARM_QUEUE
 from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.processes import find_processes
 
@@ -57,6 +59,20 @@ def send_to_container(container: int, number: int) -> None:
         for process in (outer, *outer.children(recursive=True)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
+
+
+def warm_workers(stack_id: str) -> list[psutil.Process]:
+    """Return the processes of warm workers; each share has processes below its own."""
+    found = []
+    for process in find_processes(stack_id):
+        try:
+            variables = process.environ()
+            is_leader = os.getsid(process.pid) == process.pid
+            if is_leader and WARM_QUEUE in variables and ORCHESTRATION_ID not in variables:
+                found.append(process)
+        except (psutil.Error, ProcessLookupError):
+            continue
+    return found
 
 
 def containers(stack_id: str, orchestration_id: str) -> list[psutil.Process]:

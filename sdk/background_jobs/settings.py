@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Self
 
@@ -18,11 +18,14 @@ from background_jobs.core.containers.variables import (
     JOB_SHARE,
     ORCHESTRATION_ID,
 )
+from background_jobs.core.containers.warm import WARM_QUEUE, WarmWorkers
 from background_jobs.core.errors import InvalidSettings, MissingSettings
 from background_jobs.core.limits import DEFAULT_PARALLELISM
 from background_jobs.core.retention import Retention
 
 PREFIX: Final = "BACKGROUND_JOBS_"
+HOLDER: Final = f"{PREFIX}HOLDER"
+"""The variable with the id of the process that holds the share."""
 SETTINGS_FILE: Final = f"{PREFIX}SETTINGS_FILE"
 """The variable that names a JSON file with further variables, where all of them are more than may be set.
 
@@ -36,9 +39,19 @@ def _split_names(value: object) -> object:
 
 
 def _split_pairs(value: object) -> object:
+    return dict(_pairs(value)) if isinstance(value, str) else value
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    for pair in filter(None, text.split(",")):
+        name, _, one = pair.partition("=")
+        yield name, one
+
+
+def _read_warm_workers(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return {name: one for name, _, one in (pair.partition("=") for pair in value.split(",") if pair)}
+    return {name: WarmWorkers.from_text(one) for name, one in dict(_pairs(value)).items()}
 
 
 def _strip_slash(value: object) -> object:
@@ -65,6 +78,7 @@ def _with_file(variables: Mapping[str, str]) -> Mapping[str, str]:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
 Pairs = Annotated[dict[str, str], BeforeValidator(_split_pairs)]
+Warm = Annotated[dict[str, WarmWorkers], BeforeValidator(_read_warm_workers)]
 Days = Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_split_pairs)]
 Mebibytes = Days
 
@@ -198,6 +212,17 @@ class ExecutionSettings(_FromVariables):
     """By service, its capacity provider in ECS, where that is not FARGATE: ``reports=FARGATE_SPOT``."""
     platform_versions: Pairs = Field(default_factory=dict)
     """By service, its platform version of Fargate, where that is not the latest: ``reports=1.4.0``."""
+    warm_workers: Warm = Field(default_factory=dict)
+    """By service, its warm workers, where it has some: ``reports=2 idle 30``."""
+
+
+class WarmSettings(_FromVariables):
+    """The further settings of the function that keeps warm workers, where there are some."""
+
+    cluster_arn: str = ""
+    capacity_providers: Pairs = Field(default_factory=dict)
+    warm_workers: Warm = Field(default_factory=dict)
+    """All three are those of ExecutionSettings."""
 
 
 class StreamSettings(_FromVariables):
@@ -251,6 +276,10 @@ class ContainerSettings(_FromVariables):
     """The address of the container's metadata, which have its log stream; set by ECS."""
     log: str = ""
     """The log of this container, if its launcher knows it beforehand."""
+    task_definition: str = ""
+    """The revision that it runs, ``<family>:<revision>``, if its launcher knows it beforehand."""
+    warm: bool = False
+    """Whether a warm worker has taken the share; its log then has other shares, too."""
     cpu: int | None = None
     memory_mib: int | None = None
     """The size of its task, in units of 1/1,024 vCPU and in MiB; None where it has none."""
@@ -258,6 +287,24 @@ class ContainerSettings(_FromVariables):
     """Its capacity provider in ECS; empty for Fargate on demand."""
     after_out_of_memory: bool = False
     """Whether the container before had less memory than this one, and ran out of it."""
+
+
+class WarmWorkerSettings(_FromVariables):
+    """The variables of a warm worker, which is a container without a share."""
+
+    queue: str = Field(alias=WARM_QUEUE)
+    """The address of the queue of shares that are offered to it."""
+    metadata_uri: str = Field(default="", alias="ECS_CONTAINER_METADATA_URI_V4")
+    agent_uri: str = Field(default="", alias="ECS_AGENT_URI")
+    """The address under which ECS takes the wish not to be stopped; set by ECS."""
+    log: str = ""
+    task_definition: str = ""
+    """Both are those of ContainerSettings."""
+
+
+def is_warm_worker() -> bool:
+    """Tell whether this process has a queue of shares, and no share."""
+    return WARM_QUEUE in os.environ and ORCHESTRATION_ID not in os.environ
 
 
 def is_description_requested() -> bool:
@@ -271,4 +318,4 @@ def hold_share() -> bool:
     The first process that asks holds it.
     """
     process = str(os.getpid())
-    return os.environ.setdefault(f"{PREFIX}HOLDER", process) == process
+    return os.environ.setdefault(HOLDER, process) == process

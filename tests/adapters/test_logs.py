@@ -52,3 +52,11 @@ def test_a_source_yields_what_has_come_since_it_was_asked_last() -> None:
 def test_a_log_that_is_not_there_is_named(location: str) -> None:
     with pytest.raises(LogNotFound, match=location):
         Logs(clients.logs()).page(location)
+
+
+def test_of_a_log_with_many_shares_the_part_of_one_is_read() -> None:
+    write("of the share before", "one", "two", "of the next share")
+    source = open_log(f"{GROUP}/{STREAM}", since=NOW + timedelta(seconds=1))
+    until = NOW + timedelta(seconds=2)
+    lines = source.new_lines(to_the_end=True, until=until)
+    assert [line.message for line in lines] == ["one", "two"]

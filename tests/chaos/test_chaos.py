@@ -38,10 +38,11 @@ from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.processes import find_processes
 from background_jobs.worker.supervisor import REPLACED, SHARE_LOST
 from tests.chaos.server import FAULTS
-from tests.offline import become_caller, containers, send_to_container, until
+from tests.offline import become_caller, containers, send_to_container, until, warm_workers
 
 TOTAL = 1_000
 CONTAINERS = 8
+WARM = 3
 PATIENCE = 240
 ENDS = {100: "ValueError", 333: "ContainerLost", 600: "__main__.Unprintable", 666: "ContainerLost"}
 """How the bad instances end; all others complete, hostile ones and those beside them."""
@@ -81,9 +82,13 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def stack(seed: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChaoticStack]:
+def stack(
+    seed: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ChaoticStack]:
     monkeypatch.setenv("CHAOS_SEED", str(seed))
-    stack = ChaoticStack(jobs=str(Path(__file__).with_name("jobs.py")), containers=CONTAINERS)
+    warm = getattr(request, "param", 0)
+    jobs = str(Path(__file__).with_name("jobs.py"))
+    stack = ChaoticStack(jobs=jobs, containers=CONTAINERS, warm=warm)
     with stack:
         become_caller(stack, monkeypatch)
         yield stack
@@ -93,12 +98,14 @@ def stack(seed: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChaoticStack]:
 class Killer:
     """Kills containers of an orchestration at random, two of each share at most, until told to stop.
 
-    A share is launched five times, and one of them has an instance that kills its container twice.
+    A share is launched five times, and one of them has an instance that kills its container twice. Warm
+    workers are killed as well, as many as there are.
     """
 
     def __init__(self, stack: LocalStack, orchestration: Orchestration, seed: int) -> None:
         self.deaths: list[tuple[int, datetime]] = []
         """The shares whose containers were killed, and when."""
+        self.lost_workers = 0
         self._stack = stack
         self._orchestration = orchestration
         self._random = random.Random(seed)
@@ -117,6 +124,10 @@ class Killer:
                     share = self._random.choice(victims)
                     send_to_container(running[share], signal.SIGKILL)
                     self.deaths.append((share, datetime.now(UTC)))
+                busy = [worker for worker in warm_workers(self._stack.stack_id) if worker.children()]
+                if busy and self.lost_workers < WARM:
+                    self._random.choice(busy).kill()
+                    self.lost_workers += 1
             except (psutil.Error, ProcessLookupError):
                 continue
 
@@ -197,10 +208,12 @@ def check(orchestration: Orchestration, results: JobResults, inbox: Inbox, stack
     until(lambda: not containers(stack.stack_id, orchestration.id))
 
 
+@pytest.mark.parametrize("stack", [WARM], indirect=True, ids=["warm"])
 @pytest.mark.parametrize("job", ["square", "square_at_once"])
-def test_nothing_is_lost_while_containers_functions_stream_and_bus_fail(
+def test_nothing_is_lost_while_containers_workers_functions_stream_and_bus_fail(
     stack: ChaoticStack, seed: int, tmp_path: Path, job: str
 ) -> None:
+    until(lambda: len(warm_workers(stack.stack_id)) == WARM)
     inbox, stores = Inbox(stack.settings.event_bus), Stores.of(stack.settings)
     service = OrchestrationService(stack.settings)
     runs = tmp_path / "runs"
@@ -214,6 +227,7 @@ def test_nothing_is_lost_while_containers_functions_stream_and_bus_fail(
     ended = {failure.index: failure.error.type for failure in results.failures or []}
     assert {n: ended[n] for n in ENDS} == ENDS
     assert killer.deaths, "nothing was killed, so nothing was shown"
+    assert killer.lost_workers, "no warm worker was killed with a share"
     assert count_moved(orchestration, stores), "nothing moved between the containers"
     faults = json.loads((stack.folder / FAULTS).read_text())
     assert {"functions killed", "batches failed half way"} <= faults.keys()

@@ -66,6 +66,10 @@ class Authority:
             if action == "ecs:ListTasks":
                 # AWS knows the cluster as a condition key, the emulator as the resource only.
                 more["service_context"] = {**(more.get("service_context") or {}), "ecs:cluster": resource_arn}
+            if action in {"ecs:DescribeServices", "ecs:DescribeTasks"}:
+                # AWS checks each that is described, the emulator their cluster.
+                kind = "service" if action == "ecs:DescribeServices" else "task"
+                resource_arn = f"{resource_arn.replace(':cluster/', f':{kind}/')}/any"
             if action.startswith("scheduler:"):
                 # The emulator takes every schedule to be in the default group.
                 resource_arn = resource_arn.replace(":schedule/default/", f":schedule/{_GROUP}/")
@@ -121,6 +125,8 @@ class Authority:
         (self._folder / ROLES).write_text(json.dumps({"names": roles, "policies": policies}))
         assert self._runner is not None
         self._runner.containers._shared.update(_session(roles["ServicesdefaultTaskRole"]))
+        # Warm workers that were started before, without a role, are replaced.
+        self._runner.stop_all()
         return _session(roles["FunctionsProgressApiRole"])
 
 

@@ -36,6 +36,12 @@ def wait_for_the_end(params: dict[str, Any], job: JobContext) -> None:
         time.sleep(1)
 
 
+@job_name("wait")
+def wait(params: dict[str, Any]) -> None:
+    """Take some seconds."""
+    time.sleep(params["seconds"])
+
+
 @job_name("tamper")
 def tamper(params: dict[str, Any]) -> dict[str, str]:
     """Try to do what containers may not, and return what AWS says of each try."""
@@ -112,4 +118,4 @@ def _refusal(call: Callable[[], object]) -> str:
 if __name__ == "__main__":
     if os.environ.get("JOB_NAME") == "broken":
         sys.exit("broken")
-    run_e11_job([double, long_text, wait_for_the_end, tamper, replace])
+    run_e11_job([double, long_text, wait_for_the_end, wait, tamper, replace])

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 
+from background_jobs.core.containers.warm import WarmWorkers
 from background_jobs.core.metrics import FEED_LAG_FIELD, METRIC_SERVICE, Metric, metric_namespace
 from cdk.environment_loading import load_environment
 from cdk.metrics import COUNTED_FROM_LOGS
@@ -17,6 +18,23 @@ from tests.infrastructure.policies import Request, lets, listed
 RUNBOOK: Final = (REPOSITORY / "docs" / "runbook.md").read_text()
 
 
+OF_WARM_WORKERS: Final = {
+    Metric.WARM_WORKERS,
+    Metric.WARM_WORKERS_BUSY,
+    Metric.SHARES_OFFERED,
+    Metric.OFFERS_NOT_TAKEN,
+}
+
+
+@pytest.fixture
+def warm_template(synthesized: Synthesize) -> Template:
+    environment = load_environment("prod")
+    services = tuple(
+        service.model_copy(update={"warm": WarmWorkers(count=2)}) for service in environment.services
+    )
+    return synthesized(environment.model_copy(update={"services": services}))
+
+
 def alarms(template: Template) -> list[dict[str, Any]]:
     return of_type(template, "AWS::CloudWatch::Alarm")
 
@@ -26,8 +44,10 @@ def anchors(document: str) -> set[str]:
     return {re.sub(r"[^a-z0-9-]", "", heading.lower().replace(" ", "-")) for heading in headings}
 
 
-def test_every_alarm_leads_to_its_answer_in_the_runbook(template: Template) -> None:
-    led = [re.search(r"docs/runbook\.md#([\w-]+)$", alarm["AlarmDescription"]) for alarm in alarms(template)]
+def test_every_alarm_leads_to_its_answer_in_the_runbook(warm_template: Template) -> None:
+    led = [
+        re.search(r"docs/runbook\.md#([\w-]+)$", alarm["AlarmDescription"]) for alarm in alarms(warm_template)
+    ]
     assert all(led)
     assert {found[1] for found in led if found} == anchors(RUNBOOK)
 
@@ -52,7 +72,7 @@ def test_alarms_use_our_metrics_under_the_names_that_are_emitted(template: Templ
 def test_what_is_counted_from_logs_has_its_filter(template: Template) -> None:
     filters = of_type(template, "AWS::Logs::MetricFilter")
     counted = {f["MetricTransformations"][0]["MetricName"]: f for f in filters}
-    assert counted.keys() == COUNTED_FROM_LOGS
+    assert counted.keys() == COUNTED_FROM_LOGS - OF_WARM_WORKERS
     lag = counted[Metric.FEED_LAG]
     assert lag["MetricTransformations"][0]["MetricValue"] == f"$.{FEED_LAG_FIELD}"
     assert text_of(lag["LogGroupName"]).startswith("FunctionsProgressApiLog")
@@ -65,7 +85,31 @@ def test_the_dashboard_shows_every_metric_of_ours(template: Template) -> None:
     shown = {
         part for widget in json.loads(body)["widgets"] for part in re.findall(r"\w+", json.dumps(widget))
     }
-    assert set(Metric) <= shown
+    assert set(Metric) - OF_WARM_WORKERS <= shown
+    assert not OF_WARM_WORKERS & shown
+
+
+def test_warm_workers_that_take_nothing_are_heard_of(template: Template, warm_template: Template) -> None:
+    # given that shares wait for ten seconds in vain where workers do not take them
+    (alarm,) = [one for one in alarms(warm_template) if "offers-not-taken" in one["AlarmDescription"]]
+    (offered,) = [
+        metric["MetricStat"]["Metric"]
+        for metric in alarm["Metrics"]
+        if metric.get("MetricStat", {}).get("Metric", {}).get("MetricName") == Metric.SHARES_OFFERED
+    ]
+    assert offered["Namespace"] == metric_namespace("prod")
+    assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (0.5, 1)
+    # then what is counted is what Step Functions logs of them
+    filters = of_type(warm_template, "AWS::Logs::MetricFilter")
+    (counted,) = [
+        one for one in filters if one["MetricTransformations"][0]["MetricName"] == Metric.OFFERS_NOT_TAKEN
+    ]
+    assert "States.HeartbeatTimeout" in counted["FilterPattern"]
+    assert text_of(counted["LogGroupName"]).startswith("ControlPlaneFanOut")
+    # and the dashboard shows them; without such workers there is nothing of it
+    (dashboard,) = of_type(warm_template, "AWS::CloudWatch::Dashboard")
+    assert set(Metric) <= set(re.findall(r"\w+", text_of(dashboard["DashboardBody"])))
+    assert not [one for one in alarms(template) if "offers-not-taken" in one["AlarmDescription"]]
 
 
 @pytest.mark.parametrize("notify", ["ops@example.com", "arn:aws:sns:eu-central-1:123456789012:ops"])

@@ -56,6 +56,12 @@ EXPLAINED: Final = {
         "Services*TaskRole",
         "dynamodb:GetItem",
     ): "it looks for a cancellation every 2 s; a short container has ended before",
+    (
+        "Services*TaskRole",
+        "ecs:*TaskProtection",
+    ): "a warm worker asks the agent of ECS, which the emulator has not, once a share takes some seconds",
+    ("Services*TaskRole", "states:SendTaskFailure"): "only where a share is refused, or not done",
+    ("Services*TaskRole", "sqs:ChangeMessageVisibility"): "only where a share takes some ten seconds",
     ("Operator", "lambda:InvokeFunction"): "to redrive, only where functions did not take something",
     ("Operator", "events:ListTargetsByRule"): "the same, for events of rules",
     ("Operator", "sqs:*"): "the same",
@@ -187,7 +193,7 @@ class Life:
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    with AuthStack(str(JOBS), containers=3) as stack, pytest.MonkeyPatch.context() as environment:
+    with AuthStack(str(JOBS), containers=3, warm=1) as stack, pytest.MonkeyPatch.context() as environment:
         environment.delenv("AWS_PROFILE", raising=False)
         life = Life(stack, environment, tmp_path_factory.mktemp("life"))
         broken = life.become("Caller").kick_off_job("broken", [{"n": 1}])
@@ -196,6 +202,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         served(life)
         chained(life)
         scheduled(life)
+        taken_by_warm_workers(life)
         cancelled(life)
         operated(life)
         (failure,) = life.become("Caller").get_job_results(broken.id, timeout=PATIENCE).failures or []
@@ -335,6 +342,18 @@ def cancelled(life: Life) -> None:
     orchestration.cancel("enough")
     until(lambda: any(call.action == "states:StopExecution" for call in life.calls()[0]))
     until(lambda: orchestration.summary().done, PATIENCE)
+
+
+def taken_by_warm_workers(life: Life) -> None:
+    """Have a warm worker work on a share for some seconds, once it is idle."""
+    service = life.become("Caller")
+
+    def is_taken() -> bool:
+        orchestration = service.kick_off_job("wait", [{"seconds": 4}])
+        assert orchestration.results(PATIENCE).failures is None
+        return any(launch.warm for launch in orchestration.launches())
+
+    until(is_taken, PATIENCE)
 
 
 def operated(life: Life) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from background_jobs.core.containers.warm import WarmHours, WarmWorkers
 from background_jobs.settings import SETTINGS_FILE, ExecutionSettings, Settings
 from cdk.config import EnvironmentConfig
 from cdk.service_config import ServiceConfig
@@ -27,6 +28,9 @@ LONG: Final = {"AWS::Partition": "aws-us-gov", "AWS::AccountId": "1" * 12, "AWS:
 """The longest values of what is known only where it is deployed; an ARN of a resource has some 120 characters."""
 
 
+HOURS: Final = WarmHours(start=7, end=19, days=("MON", "TUE", "WED", "THU", "FRI"), timezone="Europe/Berlin")
+
+
 def service(number: int) -> ServiceConfig:
     return ServiceConfig(
         name=f"service-{number:02}-of-a-team",
@@ -34,6 +38,8 @@ def service(number: int) -> ServiceConfig:
         jobs=tuple(f"service_{number:02}_job_number_{job}" for job in range(JOBS)),
         spot=number % 2 == 0,
         retention_days=30 + number,
+        # each takes two more resources
+        warm=WarmWorkers(count=2, idle_minutes=30, hours=HOURS) if number % 2 else WarmWorkers(),
         secrets={"DATABASE": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:database-AbCdEf"},
     )
 

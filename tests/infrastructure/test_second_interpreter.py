@@ -6,9 +6,9 @@ first interpreter (test_state_machine.py) does not. It knows no Distributed Map 
 
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import uuid4
 
 import boto3
@@ -46,7 +46,8 @@ class Played(NamedTuple):
     pauses: list[float]
 
 
-Play = Callable[[Mapping[str, Sequence[Answer]]], Played]
+class Play(Protocol):
+    def __call__(self, script: Mapping[str, Sequence[Answer]], **fields: object) -> Played: ...
 
 
 def mocked(answer: Answer) -> MockedResponse:
@@ -64,6 +65,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Iterator[Play]:
         close_unfinished="arn:aws:lambda:us-east-1:123456789012:function:close",
         note_delay="arn:aws:lambda:us-east-1:123456789012:function:note",
         capacity_providers={"FARGATE_SPOT", "gpu-asg"},
+        warm=True,
     )
     child = definition["States"]["FanOut"]["ItemProcessor"]
     machine = {"StartAt": child["StartAt"], "States": child["States"]}
@@ -71,7 +73,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Iterator[Play]:
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=pauses.append))
     monkeypatch.setattr("random.uniform", random.Random(3).uniform)
 
-    def run(script: Mapping[str, Sequence[Answer]]) -> Played:
+    def run(script: Mapping[str, Sequence[Answer]], **fields: object) -> Played:
         pauses.clear()
         left = {state: iter(answers) for state, answers in script.items()}
         monkeypatch.setattr(Environment, "is_mocked_mode", lambda self: self.next_state_name in left)
@@ -81,7 +83,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Iterator[Play]:
         client = boto3.client("stepfunctions", region_name="us-east-1")
         made = client.create_state_machine(name="machine", definition=json.dumps(machine), roleArn=ROLE)
         started = client.start_execution(
-            stateMachineArn=made["stateMachineArn"], name=str(uuid4()), input=json.dumps(CHILD)
+            stateMachineArn=made["stateMachineArn"], name=str(uuid4()), input=json.dumps({**CHILD, **fields})
         )
         arn = started["executionArn"]
         until(lambda: client.describe_execution(executionArn=arn)["status"] != "RUNNING")
@@ -101,9 +103,23 @@ def visited(events: Sequence[Mapping[str, Any]]) -> list[str]:
 CIRCLE: Final = ["Launch", "RunContainer", "NoteDelay", "WaitForLaunch"]
 
 
+@pytest.mark.parametrize("error", ["States.HeartbeatTimeout", "States.Timeout", "SQS.SdkClientException"])
+def test_a_share_that_was_offered_in_vain_is_launched_as_any_other(play: Play, error: str) -> None:
+    refused = {"error": error, "cause": ""}
+    played = play({"OfferToWarmWorker": [refused], "RunContainer": [DONE]}, warm_shares=2)
+    assert visited(played.events) == ["IsOffered", "OfferToWarmWorker", "Launch", "RunContainer"]
+    assert played.events[-1]["type"] == "ExecutionSucceeded"
+
+
+def test_a_share_that_a_warm_worker_did_is_done(play: Play) -> None:
+    played = play({"OfferToWarmWorker": [{}], "RunContainer": []}, warm_shares=2)
+    assert visited(played.events) == ["IsOffered", "OfferToWarmWorker"]
+    assert played.events[-1]["executionSucceededEventDetails"]["output"] == "{}"
+
+
 def test_a_child_goes_round_until_its_container_runs(play: Play) -> None:
     events = play({"RunContainer": [QUOTA, LOST, DONE], "NoteDelay": [NOTED] * 2, "CloseShare": []}).events
-    assert visited(events) == [*CIRCLE, *CIRCLE, "Launch", "RunContainer"]
+    assert visited(events) == ["IsOffered", *CIRCLE, *CIRCLE, "Launch", "RunContainer"]
     assert (events[-1]["type"], events[-1]["executionSucceededEventDetails"]["output"]) == (
         "ExecutionSucceeded",
         "{}",
@@ -112,7 +128,7 @@ def test_a_child_goes_round_until_its_container_runs(play: Play) -> None:
 
 def test_a_child_that_is_given_up_closes_its_share_with_the_error_of_the_launch(play: Play) -> None:
     played = play({"RunContainer": [QUOTA], "NoteDelay": [GIVEN_UP], "CloseShare": [CLOSED]})
-    assert visited(played.events) == [*CIRCLE, "Launch", "CloseShare", "IsAnyLeft", "Done"]
+    assert visited(played.events) == ["IsOffered", *CIRCLE, "Launch", "CloseShare", "IsAnyLeft", "Done"]
     *_, closing = (event for event in played.events if event["type"] == "TaskScheduled")
     request = json.loads(closing["taskScheduledEventDetails"]["parameters"])["Payload"]
     assert request["error"] == {"Error": QUOTA["error"], "Cause": QUOTA["cause"]}

@@ -9,13 +9,12 @@ from moto.events.models import EventPattern
 from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
 from background_jobs.core.schedules.definition import schedule_group
 from background_jobs.core.tables import HISTORY_INDEXES
-from background_jobs.local_stack.package_data import TEMPLATE
 from background_jobs.settings import SETTINGS_FILE, ApiSettings, ExecutionSettings, Settings
 from cdk.config import EnvironmentConfig
 from cdk.dependencies import PYTHON
 from cdk.environment_loading import load_environment
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
-from cdk.offline_template import offline_template
+from cdk.offline_template import shipped_files
 from cdk.service_config import Permission, ServiceConfig
 from cdk.synthesis import add_stack, use_bundled_node, write_assembly
 from tests.infrastructure.conftest import (
@@ -87,7 +86,8 @@ def resources(statement: dict[str, Any]) -> list[str]:
 
 
 def test_the_shipped_template_is_what_the_stack_synthesizes() -> None:
-    assert TEMPLATE.read_text() == offline_template(), "run `make synth` and commit what it wrote"
+    for path, text in shipped_files().items():
+        assert path.read_text() == text, "run `make synth` and commit what it wrote"
 
 
 def test_nobody_may_change_or_delete_an_event(template: Template) -> None:

@@ -245,6 +245,29 @@ def test_the_command_prints_time_price_and_limits() -> None:
     assert "List prices of us-east-1" in result.stdout
 
 
+def test_warm_workers_are_paid_for_by_the_month_and_save_the_start_of_the_shares_that_they_take() -> None:
+    # given 10,000 instances of 5 s in 100 containers, and two workers of the same size
+    planned = plan(TEN_THOUSAND, warm=2)
+    assert planned.warm is not None
+    # 730 hours of 0.5 vCPU, 1 GB and an address; those of two containers in a hundred are saved
+    assert planned.warm.dollars_a_month == pytest.approx(2 * 730 * (0.3566 / 14.4), rel=0.01)
+    assert planned.warm.saved_dollars == pytest.approx(0.3566 * 2 / 100, rel=0.01)
+    assert (planned.warm.shares, planned.warm.start_seconds) == (2, 2)
+    # what is planned beside them is as it was
+    assert planned.model_copy(update={"warm": None}) == plan(TEN_THOUSAND)
+
+
+def test_warm_workers_that_cannot_be_planned_are_refused() -> None:
+    with pytest.raises(InvalidWorkload, match="warm=-1 cannot be planned"):
+        plan(TEN_THOUSAND, warm=-1)
+
+
+def test_the_command_prints_what_warm_workers_cost_and_save() -> None:
+    result = CliRunner().invoke(app, ["plan", "--instances", "1", "--seconds", "5", "--warm", "2"])
+    assert "a month for 2 at all hours, used or not" in result.stdout
+    assert "1 of 1 shares begin about 2 s after the kick-off in place of 50 s" in result.stdout
+
+
 def test_the_command_prints_the_model_and_nothing_else_as_json() -> None:
     result = CliRunner().invoke(app, ["plan", "--instances", "10000", "--seconds", "5", "--json"])
     document = json.loads(result.stdout)

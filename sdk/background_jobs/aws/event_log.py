@@ -51,6 +51,7 @@ from background_jobs.core.events import (
 from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.retention import Retention
 from background_jobs.core.tables import PARTITION_KEY, SORT_KEY
+from background_jobs.core.views.log_parts import LogPart, find_log_parts
 from background_jobs.core.views.waits import Containers
 
 if TYPE_CHECKING:
@@ -227,6 +228,12 @@ class EventLog:
         ]
         own = [launch for launch in launches if launch.first <= index <= launch.last]
         return own + [launch for claim in claims for launch in launches if launch.share == claim.share]
+
+    def read_log_parts_of(self, orchestration_id: str, index: int) -> list[LogPart]:
+        """Return where the containers that had one instance wrote, of those that tell."""
+        containers = self.read_containers(orchestration_id)
+        launches = self.read_launches_of(orchestration_id, index)
+        return find_log_parts(launches, containers.started, containers.ended)
 
     def read_orchestration(self, orchestration_id: str) -> list[OrchestrationEvent]:
         """Return what happened to the orchestration as a whole and to its containers, by time."""

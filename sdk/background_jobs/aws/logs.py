@@ -39,14 +39,17 @@ class Logs:
         return name in {group.get("logGroupName") for group in groups}
 
     @reaching_aws
-    def page(self, location: str, after: str = "") -> LogPage:
+    def page(self, location: str, after: str = "", since: datetime | None = None) -> LogPage:
         """Return the first lines at *location* (``<log group>/<log stream>``), or those *after* a token.
 
-        A page may be empty; where no more lines have arrived, its token is *after* again. Raises LogNotFound.
+        The first are those *since* a moment, if that is given. A page may be empty; where no more lines have
+        arrived, its token is *after* again. Raises LogNotFound.
         """
         # ECS names a stream in three parts (prefix, container, task); the group may have slashes as well.
         group, *stream = location.rsplit("/", 3)
         options: Any = {"nextToken": after} if after else {}
+        if since is not None:
+            options["startTime"] = int(since.timestamp() * 1000)
         try:
             response = self._logs.get_log_events(
                 logGroupName=group, logStreamName="/".join(stream), startFromHead=True, **options

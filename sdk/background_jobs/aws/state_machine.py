@@ -28,6 +28,10 @@ class FanOutInput(BaseModel):
     total: int
     container_seconds: int
     """How long a container may take."""
+    warm_queue: str = ""
+    """The address of the queue in which shares are offered to warm workers; empty where there are none."""
+    warm_shares: int = 0
+    """How many of the first shares are offered."""
 
 
 class StateMachine:

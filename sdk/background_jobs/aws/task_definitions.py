@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.core.containers.capacity import ON_DEMAND
+from background_jobs.core.containers.warm import WARM_QUEUE
 from background_jobs.core.doctor.services import TaskDefinitionFacts
 from background_jobs.settings import PREFIX
 
@@ -51,4 +52,5 @@ class TaskDefinitions:
             image=container.get("image", ""),
             log_group=container.get("logConfiguration", {}).get("options", {}).get("awslogs-group", ""),
             capacity_provider=variables.get(CAPACITY_PROVIDER) or ON_DEMAND,
+            is_warm=WARM_QUEUE in variables,
         )

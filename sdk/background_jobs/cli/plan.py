@@ -37,6 +37,7 @@ def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
         float | None,
         typer.Option(min=0.25, help="Your account's quota of Fargate vCPUs; by default that of a new one."),
     ] = None,
+    warm: Annotated[int, typer.Option(help="Warm workers that are kept for the service.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Tell how long an orchestration takes, what it costs, and which limits of AWS it comes near."""
@@ -57,11 +58,15 @@ def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
                 public_ip=public_ip,
             ),
             vcpu_quota=NEW_ACCOUNT_VCPUS if vcpu_quota is None else vcpu_quota,
+            warm=warm,
         )
     if as_json:
         print_json(estimate)
     else:
         typer.echo(_describe_plan(estimate))
+
+
+_AT_ONCE: Final = "beyond 20 at once, some are refused first"
 
 
 def _describe_plan(estimate: "Plan") -> str:
@@ -83,6 +88,7 @@ def _describe_plan(estimate: "Plan") -> str:
             f"Price     {_price(dollars)}, {_price(1000 * dollars / work.instances)} per 1,000 instances",
             *(f"  {_price(line.dollars):>9}  {line.service:<16}{line.usage}" for line in estimate.bill.lines),
             f"  List prices of {US_EAST_1.region}, {US_EAST_1.as_of:%B %Y}; no free tier, nothing fails.",
+            *_warm_workers(estimate),
             "",
             "Limits of AWS",
             *map(_limit, estimate.quotas),
@@ -91,7 +97,20 @@ def _describe_plan(estimate: "Plan") -> str:
     )
 
 
-_AT_ONCE: Final = "beyond 20 at once, some are refused first"
+def _warm_workers(estimate: "Plan") -> list[str]:
+    if (warm := estimate.warm) is None:
+        return []
+    begin = f"{warm.start_seconds:g} s after the kick-off in place of {_first_start(estimate):g} s"
+    return [
+        "",
+        f"Warm      {_price(warm.dollars_a_month)} a month for {warm.workers:,} at all hours, used or not",
+        f"  start       {warm.shares:,} of {estimate.containers:,} shares begin about {begin}",
+        f"  saved       {_price(warm.saved_dollars)} for containers that are not launched",
+    ]
+
+
+def _first_start(estimate: "Plan") -> float:
+    return estimate.timing.control + sum(estimate.timing.start) / 2
 
 
 def _limit(use: "QuotaUse") -> str:

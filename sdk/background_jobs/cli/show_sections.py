@@ -73,7 +73,9 @@ def _describe_containers(history: EventHistory) -> str:
     lost = [f"{history.lost:,} lost"] if history.lost else []
     failed = [count_of(history.failed_attempts, "failed attempt")] if history.failed_attempts else []
     ran = f"ran {format_duration(history.container_seconds)} in all"
-    return ", ".join([f"{len(history.launches):,} launched", *lost, ran, *failed])
+    warm = sum(launch.warm for launch in history.launches)
+    shares = [f"{warm:,} on warm workers"] if warm else []
+    return ", ".join([f"{len(history.launches) - warm:,} launched", *shares, *lost, ran, *failed])
 
 
 def _describe_cost(detail: OrchestrationDetail) -> str:

@@ -39,6 +39,14 @@ class Metric(StrEnum):
     """Items of the event log that somebody replaced or removed, though it is append-only."""
     RECORDS_FAILED = "RecordsFailed"
     """Portions of the event log's stream that a function asked to be given again, each time it did."""
+    WARM_WORKERS = "WarmWorkers"
+    """Warm workers of a service that ran when an orchestration was kicked off."""
+    WARM_WORKERS_BUSY = "WarmWorkersBusy"
+    """Those among them that worked on a share."""
+    SHARES_OFFERED = "SharesOffered"
+    """Shares that were offered to warm workers."""
+    OFFERS_NOT_TAKEN = "OffersNotTaken"
+    """Offers that no worker took, or whose worker was lost; counted from the state machine's log."""
     LAUNCHES_REFUSED = "LaunchesRefused"
     """Calls in which ECS refused to launch a container; counted from the state machine's log."""
 
@@ -52,6 +60,10 @@ COUNTS: Final = frozenset(
         Metric.ORCHESTRATIONS_STALLED,
         Metric.EVENTS_REPLACED,
         Metric.RECORDS_FAILED,
+        Metric.WARM_WORKERS,
+        Metric.WARM_WORKERS_BUSY,
+        Metric.SHARES_OFFERED,
+        Metric.OFFERS_NOT_TAKEN,
         Metric.LAUNCHES_REFUSED,
     }
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from background_jobs.core.containers.variables import stack_name
 from background_jobs.core.template_assets import CODE_KEY, DEPENDENCIES_KEY
-from background_jobs.local_stack.package_data import TEMPLATE, lambda_code
+from background_jobs.local_stack.package_data import TEMPLATE, WARM_RESOURCES, lambda_code
 from background_jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ _STACK = stack_name("local")
 _POLL = {"Delay": 0.05, "MaxAttempts": 1_200}
 
 
-def deploy(session: "Session", account: str) -> Settings:
-    """Deploy the template in an empty account, and return its outputs as settings."""
-    template = TEMPLATE.read_text()
+def deploy(session: "Session", account: str, warm: int = 0) -> Settings:
+    """Deploy the template in an empty account, with *warm* workers, and return its outputs as settings."""
+    template = _with_warm_workers(warm) if warm else TEMPLATE.read_text()
     bucket = _asset_bucket(json.loads(template), account, session.region_name)
     s3, cloudformation = session.client("s3"), session.client("cloudformation")
     s3.create_bucket(Bucket=bucket)
@@ -33,6 +33,15 @@ def deploy(session: "Session", account: str) -> Settings:
     cloudformation.get_waiter("stack_create_complete").wait(StackName=_STACK, WaiterConfig=_POLL)
     (stack,) = cloudformation.describe_stacks(StackName=_STACK)["Stacks"]
     return Settings.from_outputs({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
+
+
+def _with_warm_workers(count: int) -> str:
+    template = json.loads(TEMPLATE.read_text())
+    template["Resources"] |= json.loads(WARM_RESOURCES.read_text())
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::ECS::Service":
+            resource["Properties"]["DesiredCount"] = count
+    return json.dumps(template)
 
 
 def _asset_bucket(template: dict[str, Any], account: str, region: str) -> str:

@@ -63,6 +63,8 @@ class ServerOptions(BaseModel):
     """The memory of a container of *image*; None for what its task definition says."""
     containers: int
     """The most containers that run at once; further ones wait."""
+    warm: int = 0
+    """Containers beside those, which stay and take shares."""
     listener: int
     """The file descriptor of the socket on which the emulator listens."""
     api_port: int = 0
@@ -83,7 +85,7 @@ def main(options: ServerOptions) -> None:
     _configure(port)
     launcher = _launcher(options)
     variables = client_variables(port, "container", launcher.host)
-    containers = ProcessContainers(launcher, variables, options.folder, options.containers)
+    containers = ProcessContainers(launcher, variables, options.folder, options.containers + options.warm)
     runner = ProcessRunner(containers)
     try:
         with adopting_orphans():
@@ -169,7 +171,7 @@ def _deploy(port: int, options: ServerOptions) -> None:
 
         from background_jobs.local_stack.deployment import deploy
 
-        settings = deploy(boto3.Session(region_name=REGION), ACCOUNT)
+        settings = deploy(boto3.Session(region_name=REGION), ACCOUNT, options.warm)
         threading.Thread(target=load_functions_of_streams, daemon=True).start()
         with socket.create_server(("127.0.0.1", options.api_port), backlog=256) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"

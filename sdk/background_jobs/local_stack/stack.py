@@ -51,7 +51,7 @@ class LocalStack:
     *jobs* is a Python file or module that calls `run_e11_job([...])` when run; *python* runs it, by default
     this interpreter. Or *image* is the image that will be deployed: Docker runs it, with *memory_mib*, by
     default what the task definition says. At most *containers* run at once; by default as many as there are
-    processors.
+    processors. Beside them, *warm* containers stay, and take shares as warm workers do on AWS.
 
     Raises InvalidLocalStack, InvalidJobsMain or InvalidJobsImage.
     """
@@ -66,6 +66,7 @@ class LocalStack:
         image: str | None = None,
         memory_mib: int | None = None,
         containers: int | None = None,
+        warm: int = 0,
         python: str | None = None,
         port: int = 0,
         api_port: int = 0,
@@ -74,6 +75,7 @@ class LocalStack:
         self.containers = containers or max(2, os.cpu_count() or 1)
         self.main = _find_jobs(jobs, image, python, memory_mib)
         self._memory_mib = memory_mib
+        self._warm = warm
         self.folder = log_folder(self.stack_id)
         """The folder of the logs, of the emulator (``server.log``) and of each container."""
         self.stopping = False
@@ -130,6 +132,7 @@ class LocalStack:
             image=self.main.name if isinstance(self.main, JobsImage) else "",
             memory_mib=self._memory_mib,
             containers=self.containers,
+            warm=self._warm,
             listener=listener.fileno(),
             api_port=self._api_port,
             ends_with_parent=project is None,

@@ -4,6 +4,7 @@ They are pinned to one version; a contract test fails when a name or a signature
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -13,6 +14,7 @@ from background_jobs.core.ids import orchestration_of_execution
 from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.scheduler_ticks import TICK_SECONDS, Ticks
 from background_jobs.local_stack.stream_mappings import SideBySide
+from background_jobs.settings import PREFIX
 
 EMULATOR_VERSION: Final = "1.5.33"
 EMULATOR_NAMES: Final = {
@@ -24,6 +26,9 @@ EMULATOR_NAMES: Final = {
         "_resolve_path",
         "_executions",
         "_error_matches",
+        "_invoke_with_callback",
+        "_task_tokens",
+        "_ExecutionError",
         "time",
     ),
     "lambda_svc": (
@@ -68,6 +73,9 @@ def substitute(runner: ProcessRunner) -> None:
     stepfunctions.time = _TimeWithoutStartPause()
     stepfunctions._poll_ecs_tasks = waiter.wait_until_stopped
     stepfunctions._stop_execution = waiter.stop_tasks_after(stepfunctions._stop_execution)
+    stepfunctions._invoke_with_callback = _Heartbeats(stepfunctions, waiter).watch(
+        stepfunctions._invoke_with_callback
+    )
     stepfunctions._run_distributed_map = _honour_concurrency_path(
         stepfunctions._run_distributed_map,
         stepfunctions._resolve_path,
@@ -102,6 +110,9 @@ def _apply_definition(build: Callable[..., dict[str, Any]]) -> Callable[..., dic
         built = build(container, task, *rest)
         # An image that is built here has this machine's architecture, whatever that of Fargate is.
         built.pop("platform", None)
+        if ORCHESTRATION_ID not in built["environment"]:  # a warm worker, which has no metadata to ask here
+            revision = f"{task['family']}:{task['revision']}"
+            built["environment"] = {**built["environment"], f"{PREFIX}TASK_DEFINITION": revision}
         return built | {
             "mem_limit": f"{container.get('memory') or task['memory']}m",
             "read_only": bool(container.get("readonlyRootFilesystem")),
@@ -117,7 +128,8 @@ class _TaskWaiter:
         self._ecs = ecs
         self._runner = runner
         self._stepfunctions = stepfunctions
-        self._aborted: set[str] = set()
+        self.aborted: set[str] = set()
+        """The orchestrations whose executions were stopped."""
 
     def wait_until_stopped(self, cluster: str, task_arns: list[str]) -> dict[str, Any]:
         """Wait for the tasks to stop and return the last of them, or raise States.TaskFailed with it."""
@@ -127,7 +139,7 @@ class _TaskWaiter:
         _, _, body = self._ecs._describe_tasks({"cluster": cluster, "tasks": task_arns})
         tasks = json.loads(body)["tasks"]
         for task in tasks:
-            if _orchestration_id(task) in self._aborted:
+            if _orchestration_id(task) in self.aborted:
                 # No Retry and no Catch matches this error, so that the child ends with its execution.
                 raise execution_error(_RUNTIME, "The execution was aborted")
             codes = [container.get("exitCode") for container in task["containers"]]
@@ -152,7 +164,7 @@ class _TaskWaiter:
             answer = stop_execution(data)
             name = str(data.get("executionArn")).rsplit(":", 1)[-1]
             _, orchestration_id = orchestration_of_execution(name) or ("", name)
-            self._aborted.add(orchestration_id)
+            self.aborted.add(orchestration_id)
             for arn, task in list(self._ecs._tasks.items()):
                 if _orchestration_id(task) == orchestration_id and task["lastStatus"] != "STOPPED":
                     cluster = task["clusterArn"]
@@ -160,6 +172,49 @@ class _TaskWaiter:
             return answer
 
         return stop
+
+
+class _Heartbeats:
+    """`.waitForTaskToken` as on AWS: HeartbeatSeconds counts, and the end of the execution ends the wait."""
+
+    def __init__(self, stepfunctions: Any, waiter: _TaskWaiter) -> None:
+        self._stepfunctions = stepfunctions
+        self._waiter = waiter
+
+    def watch(self, invoke: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap the wait for a token."""
+
+        def run(resource: str, message: Mapping[str, Any], token: str, state: Mapping[str, Any]) -> Any:
+            ended = threading.Event()
+            allowed = float(state.get("HeartbeatSeconds", "inf"))
+            variables = message.get("MessageBody", {}).get("variables", {})
+            watched = (token, allowed, variables.get(ORCHESTRATION_ID), ended)
+            threading.Thread(target=self._watch, args=watched, daemon=True).start()
+            try:
+                return invoke(resource, message, token, state)
+            finally:
+                ended.set()
+
+        return run
+
+    def _watch(
+        self, token: str, allowed: float, orchestration_id: str | None, ended: threading.Event
+    ) -> None:
+        heard, heard_at = None, time.monotonic()
+        while not ended.wait(_POLL_SECONDS):
+            if (task := self._stepfunctions._task_tokens.get(token)) is None:
+                continue
+            if task["heartbeat"] != heard:
+                heard, heard_at = task["heartbeat"], time.monotonic()
+            if orchestration_id in self._waiter.aborted:
+                self._fail(task, _RUNTIME, "The execution was aborted")
+            elif time.monotonic() - heard_at > allowed:
+                self._fail(task, "States.HeartbeatTimeout", "")
+
+    @staticmethod
+    def _fail(task: dict[str, Any], error: str, cause: str) -> None:
+        task["error"] = {"Error": error, "Cause": cause}
+        task["event"].set()
 
 
 def _orchestration_id(task: Mapping[str, Any]) -> str | None:

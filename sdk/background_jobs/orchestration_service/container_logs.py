@@ -1,6 +1,7 @@
 """Reading the logs of containers: files of the offline stack, or CloudWatch Logs on AWS."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -16,16 +17,19 @@ _POLL_SECONDS: Final = 2.0
 class LogSource(Protocol):
     """One log that may still grow."""
 
-    def new_lines(self, *, to_the_end: bool) -> Iterator[LogLine]:
+    def new_lines(self, *, to_the_end: bool, until: datetime | None = None) -> Iterator[LogLine]:
         """Yield the lines since the last call; an unfinished line only *to_the_end*.
 
-        Raises LogNotFound.
+        What was written after *until* is of another share. Raises LogNotFound.
         """
 
 
-def open_log(location: str) -> LogSource:
-    """Return the log at *location*, as ContainerStarted names it: a file of ours ends with ``.log``."""
-    return LogFile(Path(location)) if location.endswith(".log") else LogStream(location)
+def open_log(location: str, since: datetime | None = None) -> LogSource:
+    """Return the log at *location*, as ContainerStarted names it: a file of ours ends with ``.log``.
+
+    It is read from *since* on; a file has one share, and is read as a whole.
+    """
+    return LogFile(Path(location)) if location.endswith(".log") else LogStream(location, since)
 
 
 def follow_log(orchestration_id: str, index: int, stores: Stores, *, follow: bool) -> Steps[LogLine]:
@@ -33,16 +37,16 @@ def follow_log(orchestration_id: str, index: int, stores: Stores, *, follow: boo
 
     Raises LogNotFound.
     """
-    event_log, sources = stores.event_log, dict[str, LogSource]()
+    event_log, sources = stores.event_log, dict[tuple[str, datetime | None], LogSource]()
     while True:
         # The outcome is looked up before the log is read, so that no line before the outcome is missed.
         is_over = not follow or not (
             yield from call(lambda: event_log.find_unfinished(orchestration_id, index, index))
         )
-        for launch in (yield from call(lambda: event_log.read_launches_of(orchestration_id, index))):
-            if launch.log:
-                source = sources.setdefault(launch.log, open_log(launch.log))
-                yield from emit_each(source.new_lines(to_the_end=is_over))
+        for part in (yield from call(lambda: event_log.read_log_parts_of(orchestration_id, index))):
+            location, since, until = part
+            source = sources.setdefault((location, since), open_log(location, since))
+            yield from emit_each(source.new_lines(to_the_end=is_over, until=until))
         if is_over:
             break
         yield Pause(_POLL_SECONDS)
@@ -57,8 +61,9 @@ class LogFile:
         self._path = path
         self._position = 0
 
-    def new_lines(self, *, to_the_end: bool) -> Iterator[LogLine]:
+    def new_lines(self, *, to_the_end: bool, until: datetime | None = None) -> Iterator[LogLine]:
         """Yield the lines since the last call. Raises LogNotFound."""
+        del until  # it has one share
         try:
             file = self._path.open("rb")
         except FileNotFoundError:
@@ -76,17 +81,18 @@ class LogFile:
 class LogStream:
     """The log of a container on AWS."""
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, since: datetime | None = None) -> None:
         self._location = location
+        self._since = since
         self._token = ""
         self._logs = Logs(clients.of_each_process(clients.logs))
 
-    def new_lines(self, *, to_the_end: bool) -> Iterator[LogLine]:
+    def new_lines(self, *, to_the_end: bool, until: datetime | None = None) -> Iterator[LogLine]:
         """Yield the lines since the last call. Raises LogNotFound."""
         del to_the_end  # lines come whole
         while True:
-            page = self._logs.page(self._location, self._token)
-            yield from page.lines
+            page = self._logs.page(self._location, self._token, self._since)
+            yield from (line for line in page.lines if not (until and line.at and line.at > until))
             if page.next_token == self._token:
                 return
             self._token = page.next_token

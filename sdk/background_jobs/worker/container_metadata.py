@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from background_jobs.settings import ContainerSettings
+from background_jobs.settings import ContainerSettings, WarmWorkerSettings
 
 _TIMEOUT_SECONDS: Final = 2
 _LABEL: Final = "com.amazonaws.ecs.task-definition"
@@ -22,13 +22,13 @@ class ContainerMetadata(NamedTuple):
     """Family and revision: ``background-jobs-prod-billing:7``."""
 
 
-def read_metadata(settings: ContainerSettings) -> ContainerMetadata:
+def read_metadata(settings: ContainerSettings | WarmWorkerSettings) -> ContainerMetadata:
     """Return what *settings* say, or else ECS's metadata endpoint, or else nothing.
 
     Source: Amazon ECS Developer Guide, "Amazon ECS task metadata v4 examples".
     """
     if settings.log or not settings.metadata_uri.startswith("http://"):
-        return ContainerMetadata(log=settings.log)
+        return ContainerMetadata(settings.log, settings.task_definition)
     try:
         with urllib.request.urlopen(settings.metadata_uri, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310
             metadata = json.load(response)

@@ -47,19 +47,20 @@ def end_descendants(root: int | None = None) -> None:
             reap(())
 
 
-def adopt_orphans() -> None:
-    """Be the parent of every descendant that loses its own, to the end of this process."""
-    _set_subreaper(1)
-
-
-@contextmanager
-def adopting_orphans() -> Iterator[Descendants]:
-    """Be the parent of every descendant that loses its own, and end those that are left with the context."""
+def adopt_orphans() -> Descendants:
+    """Be the parent of every descendant that loses its own, from now on."""
     descendants = Descendants(os.getpid())
     _set_subreaper(1)
     # A library that ignores SIGCHLD has the kernel reap, and then nobody learns how a child ended.
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return descendants
+
+
+@contextmanager
+def adopting_orphans() -> Iterator[Descendants]:
+    """Be the parent of every descendant that loses its own, and end those that are left with the context."""
+    descendants = adopt_orphans()
     try:
         yield descendants
     finally:

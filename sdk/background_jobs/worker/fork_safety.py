@@ -1,6 +1,7 @@
 """What a process has that does not work in a fork of it."""
 
 import os
+import sys
 import tempfile
 import threading
 import weakref
@@ -27,26 +28,26 @@ def has_socket() -> bool:
     return any(target.startswith("socket:") for target in _open_files(frozenset()))
 
 
-def find_reason_not_to_share(own_descriptor: int) -> str:
+def find_reason_not_to_share(*own_descriptors: int) -> str:
     """Return what this process did that its forks cannot each have for themselves; empty where nothing is.
 
     A container has what its main made while loading to itself, so forks of one main for several containers
     need more than the fork of one process for the same container: they must not share the position in a file,
-    a helper process, memory, or a folder that the first of them removes. *own_descriptor* is left out. Linux
-    alone knows them all.
+    a helper process, memory, or a folder that the first of them removes. *own_descriptors* are left out.
+    Linux alone knows them all.
     """
     if has_threads():
         return "started a thread"
     if has_children():
         return "started a process"
-    if opened := _open_files({own_descriptor}):
+    if opened := _open_files(frozenset(own_descriptors)):
         return "opened a socket" if opened[0].startswith("socket:") else f"left {opened[0]} open"
     if _has_shared_memory():
         return "shares memory"
     return "made a temporary folder" if _has_temporary_folder() else ""
 
 
-def _open_files(spared: frozenset[int] | set[int]) -> list[str]:
+def _open_files(spared: frozenset[int]) -> list[str]:
     found = []
     with suppress(OSError):
         for entry in (_PROC / "fd").iterdir():
@@ -67,3 +68,9 @@ def _has_temporary_folder() -> bool:
     pending = (finalizer.peek() for finalizer in list(_finalizers._registry))  # noqa: SLF001 -- there is no public list
     clean_up: Any = tempfile.TemporaryDirectory._cleanup  # type: ignore[attr-defined] # noqa: SLF001 -- the same
     return any(peeked is not None and peeked[1] == clean_up for peeked in pending)
+
+
+def renew_random_state() -> None:
+    """Have a fork draw other numbers of numpy than its siblings; Python itself sees to its own."""
+    if numpy_random := sys.modules.get("numpy.random"):
+        numpy_random.seed()

@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple, NoReturn, TextIO
 from background_jobs.aws import clients
 from background_jobs.jobs import Jobs
 from background_jobs.worker import loading_notes
-from background_jobs.worker.fork_safety import find_reason_not_to_share
+from background_jobs.worker.fork_safety import find_reason_not_to_share, renew_random_state
 from background_jobs.worker.inner_process import flush_output
 
 FORK_SERVER: Final = "BACKGROUND_JOBS_FORK_SERVER"
@@ -158,9 +158,7 @@ def _become_container(log: str, variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
     _show_variables()
     time.tzset()
-    # Python draws its own random numbers anew after a fork.
-    if numpy_random := sys.modules.get("numpy.random"):
-        numpy_random.seed()
+    renew_random_state()
 
 
 def _show_variables() -> None:

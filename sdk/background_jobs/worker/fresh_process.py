@@ -25,10 +25,8 @@ _HANDOVER: Final = "BACKGROUND_JOBS_HANDOVER"
 _PACKAGES: Final = str(Path(__file__).parents[2])
 _STARTED_IN: Final = Path.cwd()
 """The jobs' main may be named by a relative path, and may change the folder later."""
-_SUPERVISE: Final = (
-    "import sys; sys.path.append(sys.argv[1]); "
-    "from background_jobs.worker.fresh_process import main; main(sys.argv[2])"
-)
+_WITH_PACKAGES: Final = "import sys; sys.path.append(sys.argv[1]); "
+_SUPERVISE: Final = "from background_jobs.worker.fresh_process import main; main(sys.argv[2])"
 
 
 class Handover(NamedTuple):
@@ -53,7 +51,7 @@ def receive_handover() -> Handover | None:
 
 def find_reason_not_to_fork() -> str:
     """Return what the jobs' main did that would not work in a fork of it; empty where a fork will do."""
-    if not sys.executable or getattr(sys, "frozen", False) or not _main_can_be_run_again():
+    if not can_main_be_run_again():
         return ""
     if has_threads():
         return "started a thread"
@@ -66,11 +64,19 @@ def become_supervisor(log_fields: Mapping[str, object] | None, *, may_grow: bool
     *log_fields* are in each of its log lines, which are JSON; None for lines for people. For *may_grow* see
     `supervise`.
     """
+    become(_SUPERVISE, {"log_fields": log_fields, "may_grow": may_grow})
+
+
+def become(program: str, job: Mapping[str, object]) -> NoReturn:
+    """Replace this process by *program*, which has nothing of the jobs.
+
+    It finds *job* as JSON in its second argument, with the command that runs the jobs' main.
+    """
     # Until it has its handlers, SIGTERM would end it, or be lost where it is the first of its container.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    job = {"command": [sys.executable, *sys.orig_argv[1:]], "log_fields": log_fields, "may_grow": may_grow}
+    described = json.dumps({"command": [sys.executable, *sys.orig_argv[1:]], **job})
     os.chdir(_STARTED_IN)
-    os.execv(sys.executable, [sys.executable, "-P", "-c", _SUPERVISE, _PACKAGES, json.dumps(job)])  # noqa: S606 -- itself
+    os.execv(sys.executable, [sys.executable, "-P", "-c", _WITH_PACKAGES + program, _PACKAGES, described])  # noqa: S606 -- itself
 
 
 def main(job: str) -> NoReturn:
@@ -102,5 +108,8 @@ def _parse_predecessor(fields: Mapping[str, Any] | None) -> Predecessor | None:
     return Predecessor(**{**fields, "blames": tuple(blames)})
 
 
-def _main_can_be_run_again() -> bool:
+def can_main_be_run_again() -> bool:
+    """Tell whether this process could run the jobs' main again, which may have come from standard input."""
+    if not sys.executable or getattr(sys, "frozen", False):
+        return False
     return hasattr(__main__, "__file__") or "-c" in sys.orig_argv

@@ -50,6 +50,7 @@ class Launch:
             memory_mib=settings.memory_mib,
             capacity_provider=settings.capacity_provider,
             task_definition=metadata.task_definition,
+            warm=settings.warm,
         )
         number = 0 if predecessor is None else predecessor + 1
         while True:

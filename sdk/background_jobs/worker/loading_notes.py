@@ -33,6 +33,11 @@ def begin() -> None:
     socket.socket.connect = connect_noted  # type: ignore[assignment, method-assign]
 
 
+def are_taken() -> bool:
+    """Tell whether notes are taken at this moment."""
+    return isinstance(os.environ, _NotedVariables)
+
+
 def end() -> None:
     """Note nothing any more."""
     os.environ.__class__ = os._Environ  # noqa: SLF001

@@ -16,12 +16,15 @@ from background_jobs.worker.fresh_process import become_supervisor, find_reason_
 from background_jobs.worker.inner_process import forking, print_line_by_line, run_to_the_end
 from background_jobs.worker.logs import ContainerLog
 from background_jobs.worker.supervisor import Predecessor, supervise
+from background_jobs.worker.warm_shares import serve_shares
 
 _log: Final = logging.getLogger(__name__)
 
 
 def run_e11_job(jobs: Iterable[object]) -> None:
     """Work through the share that this container was launched for; the whole main of a container.
+
+    A warm worker, which has no share yet, takes one after the other, until it is told to end.
 
     *jobs* are the classes and functions decorated with `@job_name`. What a job raises becomes the outcome
     of its instance. The jobs run in a child process, so a job that ends its process does not end the
@@ -38,6 +41,8 @@ def run_e11_job(jobs: Iterable[object]) -> None:
     serve_containers(registered)
     if handover is None and not hold_share():
         return
+    if handover is None:
+        serve_shares()
     container, settings = ContainerSettings.from_env(), Settings.from_env()
     log = ContainerLog(container)
     log.begin()

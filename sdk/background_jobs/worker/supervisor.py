@@ -156,7 +156,7 @@ class _Child:
 
         Returns also the attempts for which it was killed, because they did not notice their timeout.
         """
-        ended = _open_pidfd(self._pid)
+        ended = open_pidfd(self._pid)
         try:
             while True:
                 if ended is None:
@@ -190,7 +190,7 @@ class _Child:
             os.kill(self._pid, signal.SIGKILL)
 
 
-def _open_pidfd(pid: int) -> int | None:
+def open_pidfd(pid: int) -> int | None:
     """Return a descriptor that becomes readable when the process ends; None on systems that have none."""
     try:
         return os.pidfd_open(pid)

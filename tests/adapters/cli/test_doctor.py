@@ -90,6 +90,16 @@ def run_on_spot(aws: ExaminedAws, vcpus: float) -> None:
     aws.quotas["L-36FBB829"] = vcpus
 
 
+def keep_warm(aws: ExaminedAws, running: int | None) -> None:
+    """Have the service keep two warm workers, of which some run; None where its ECS service is gone."""
+    aws.define("ARM64", warm=True)
+    revision = boto3.client("ecs").describe_task_definition(taskDefinition=FAMILY)["taskDefinition"]
+    deployment = {"taskDefinition": revision["taskDefinitionArn"], "runningCount": running}
+    found = {"status": "ACTIVE", "desiredCount": 2, "deployments": [deployment]}
+    answer = {"services": [] if running is None else [found], "failures": []}
+    aws.answer("ecs", "DescribeServices", lambda _: answer)
+
+
 BROKEN: dict[str, tuple[Break, str, str, str]] = {
     "another account": (
         lambda aws, env: env.setenv("BACKGROUND_JOBS_SCHEDULE_FUNCTION", ELSEWHERE),
@@ -228,6 +238,18 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
         "problem",
         "default: the log group jobs is gone",
         "Make it again",
+    ),
+    "no service of its warm workers": (
+        lambda aws, env: keep_warm(aws, running=None),
+        "problem",
+        "default: the ECS service default-FARGATE of its warm workers is gone",
+        "Deploy the stack again",
+    ),
+    "warm workers that do not come up": (
+        lambda aws, env: keep_warm(aws, running=1),
+        "warning",
+        "default: 1 of 2 warm workers run its latest revision",
+        "the events of default-FARGATE",
     ),
     "the quota of a new account": (
         lambda aws, env: aws.quotas.update({"L-3032A538": 6.0}),

@@ -28,6 +28,8 @@ function played(state) {
 const states = Object.keys(script);
 const machine = new StateMachine(definition, { validationOptions: { checkArn: false } });
 const execution = machine.run(input, {
+  // The interpreter has no tokens of its own.
+  context: { Task: { Token: "token" } },
   overrides: {
     taskResourceLocalHandlers: Object.fromEntries(states.map((state) => [state, played(state)])),
     retryIntervalOverrides: Object.fromEntries(states.map((state) => [state, 0])),

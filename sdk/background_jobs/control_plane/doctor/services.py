@@ -10,11 +10,13 @@ from background_jobs.aws.logs import Logs
 from background_jobs.aws.questions import Refusal, ask
 from background_jobs.aws.quotas import Quotas
 from background_jobs.aws.task_definitions import TaskDefinitions
+from background_jobs.aws.warm_services import WarmServices
 from background_jobs.control_plane.doctor.check import Check
 from background_jobs.control_plane.doctor.environment import Environment
 from background_jobs.core.containers.advice import VCPU_QUOTAS
 from background_jobs.core.containers.capacity import ON_DEMAND, SPOT
 from background_jobs.core.containers.variables import task_family
+from background_jobs.core.containers.warm import warm_service
 from background_jobs.core.doctor.capacity import judge_concurrency, judge_vcpus
 from background_jobs.core.doctor.findings import Area, Finding, not_here
 from background_jobs.core.doctor.services import (
@@ -23,6 +25,7 @@ from background_jobs.core.doctor.services import (
     judge_definition,
     judge_image,
     judge_log_group,
+    judge_warm_workers,
     parse_ecr_image,
 )
 
@@ -70,6 +73,14 @@ def _of_definition(
         "logs:DescribeLogGroups",
         partial(_judge_log_group, service, facts.log_group),
     )
+    cluster = environment.stack.outputs.get("ClusterName") if environment.stack else None
+    if facts.is_warm and cluster:
+        yield Check(
+            Area.SERVICES,
+            f"{service}: its warm workers",
+            "ecs:DescribeServices",
+            partial(_judge_warm_workers, service, cluster, facts),
+        )
 
 
 def _judge_image(region: str, service: str, facts: TaskDefinitionFacts) -> Iterator[Finding]:
@@ -83,6 +94,13 @@ def _judge_image(region: str, service: str, facts: TaskDefinitionFacts) -> Itera
 
 def _judge_log_group(service: str, group: str) -> Iterator[Finding]:
     yield judge_log_group(service, group, exists=bool(group) and Logs(clients.logs()).has_group(group))
+
+
+def _judge_warm_workers(service: str, cluster: str, facts: TaskDefinitionFacts) -> Iterator[Finding]:
+    name = warm_service(service, facts.capacity_provider)
+    state = WarmServices(clients.ecs(), cluster).find(name)
+    running = state.running.get(facts.revision, 0) if state else 0
+    yield judge_warm_workers(service, name, state and state.desired, running)
 
 
 def of_quotas(environment: Environment, definitions: Definitions) -> Iterator[Check | Finding]:

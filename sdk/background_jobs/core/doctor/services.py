@@ -28,6 +28,8 @@ class TaskDefinitionFacts(NamedTuple):
     image: str
     log_group: str
     capacity_provider: str = ON_DEMAND
+    is_warm: bool = False
+    """Whether containers of it are kept that have no share yet."""
 
     @property
     def vcpus(self) -> float:
@@ -112,6 +114,29 @@ def explain_other_registry(service: str, image: str, region: str) -> Finding:
         f"{service}: whether {image} exists is unknown, because it is not in ECR in {region}.",
         f"`docker manifest inspect {image}` tells.",
     )
+
+
+def judge_warm_workers(service: str, name: str, desired: int | None, running: int) -> Finding:
+    """Judge the ECS service *name* by how many workers it is to keep, and how many run the latest revision.
+
+    *desired* is None where there is no such service.
+    """
+    if desired is None:
+        return problem(
+            Area.SERVICES,
+            f"{service}: the ECS service {name} of its warm workers is gone; every share is launched.",
+            "Deploy the stack again, or take warm out of the service.",
+        )
+    if running < desired:
+        return warning(
+            Area.SERVICES,
+            f"{service}: {running} of {desired} warm workers run its latest revision; others take nothing "
+            "of it.",
+            f"After a deployment, wait until ECS has replaced them; else the events of {name} and the logs "
+            "of its tasks say why they end.",
+        )
+    kept = f"{running} warm workers run" if desired else "its warm workers are idle, and none is kept"
+    return ok(Area.SERVICES, f"{service}: {kept}.")
 
 
 def judge_log_group(service: str, group: str, *, exists: bool) -> Finding:

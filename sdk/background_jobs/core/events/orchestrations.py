@@ -152,6 +152,8 @@ class ContainerStarted(LogEvent):
     """That of ECS, on which it runs; empty for Fargate on demand, and where none is known."""
     task_definition: Place = ""
     """The revision that it runs, ``<family>:<revision>``; empty if not known."""
+    warm: bool = False
+    """Whether a warm worker took the share up; its log then has other shares before it and after it."""
 
     @property
     def sort_key(self) -> str:

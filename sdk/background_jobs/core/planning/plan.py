@@ -7,6 +7,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, computed_field, model_validator
 
 from background_jobs.core.containers.shares import share_count
+from background_jobs.core.containers.warm import MOST_WORKERS
 from background_jobs.core.errors import InvalidWorkload
 from background_jobs.core.limits import (
     CONCURRENCY,
@@ -29,6 +30,7 @@ from background_jobs.core.planning.quotas import (
     QuotaUse,
     headroom,
 )
+from background_jobs.core.planning.warm import WarmPlan, plan_warm_workers
 
 CONTROL_SECONDS: Final = 2.0
 """From the kick-off to the first launch, and from the last outcome to the completion: docs/simulation.md."""
@@ -161,10 +163,19 @@ class Plan(BaseModel):
     """The cheapest parallelism near the given one that is about as fast, and within every limit, if any."""
     faster: Suggestion | None
     """The fastest parallelism near the given one that costs about as much, and within every limit, if any."""
+    warm: WarmPlan | None = None
+    """What warm workers mean for it; None where none are planned."""
 
 
-def plan(work: Workload, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> Plan:
-    """Return the plan of *work* in an account that may run so many Fargate vCPUs at once."""
+def plan(work: Workload, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS, warm: int = 0) -> Plan:
+    """Return the plan of *work* in an account that may run so many Fargate vCPUs at once.
+
+    Time and price are without the *warm* workers, which the plan has by themselves. Raises InvalidWorkload.
+    """
+    if not 0 <= warm <= MOST_WORKERS:
+        raise InvalidWorkload(
+            f"warm={warm} cannot be planned; it must be at least 0 and at most {MOST_WORKERS:,}."
+        )
     given = _suggest(work, work.parallelism)
     others = [_suggest(work, other) for other in _parallelisms(work) if _is_possible(work, other, vcpu_quota)]
     as_fast = [other for other in others if other.seconds <= given.seconds * _TOLERANCE]
@@ -178,6 +189,17 @@ def plan(work: Workload, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> Plan:
         quotas=headroom(_demand(work), vcpu_quota=vcpu_quota),
         cheaper=_better(given, as_fast, "dollars"),
         faster=_better(given, as_cheap, "seconds"),
+        warm=_plan_warm(work, warm) if warm else None,
+    )
+
+
+def _plan_warm(work: Workload, workers: int) -> WarmPlan:
+    return plan_warm_workers(
+        workers,
+        work.size,
+        containers=work.containers,
+        container_seconds=work.run().container_seconds,
+        public_ip=work.public_ip,
     )
 
 

@@ -45,6 +45,7 @@ class Launch(BaseModel):
     ended_at: AwareDatetime | None = Field(description="Null while it runs, and where it was lost.")
     status: int | None
     log: str
+    warm: bool = Field(default=False, description="Whether a warm worker had the share.")
 
 
 class EventHistory(BaseModel):
@@ -55,7 +56,9 @@ class EventHistory(BaseModel):
     timeline: list[TimelineEntry]
     launches: list[Launch]
     lost: int = Field(description="Containers that ended without saying so.")
-    container_seconds: float = Field(description="How long all containers ran, added up.")
+    container_seconds: float = Field(
+        description="How long containers ran that were launched for shares, added up."
+    )
     cpu: int | None = Field(description="Of a task, in units of 1/1,024 vCPU; null where it has no size.")
     memory_mib: int | None = Field(description="Of a task; null where it has no size.")
     capacity_provider: str = Field(
@@ -88,7 +91,8 @@ def build_event_history(
             launch.ended_at is None and end < ended_at for launch, end in zip(launches, ends, strict=True)
         ),
         container_seconds=sum(
-            ((end - launch.started_at) for launch, end in zip(launches, ends, strict=True)), timedelta()
+            (end - launch.started_at for launch, end in zip(launches, ends, strict=True) if not launch.warm),
+            timedelta(),
         ).total_seconds(),
         cpu=next((event.cpu for event in started if event.cpu), None),
         memory_mib=next((event.memory_mib for event in started if event.memory_mib), None),
@@ -113,6 +117,7 @@ def _read_launches(events: Iterable[OrchestrationEvent]) -> Iterable[Launch]:
                 ended_at=end.at if end else None,
                 status=end.status if end else None,
                 log=event.log,
+                warm=event.warm,
             )
 
 
@@ -142,7 +147,8 @@ def _describe(event: OrchestrationEvent) -> str:  # noqa: PLR0911 -- a sentence 
             return f"{event.only} as {event.rerun_id}"
         case ContainerStarted():
             again = f", launch {event.launch + 1}" if event.launch else ""
-            return f"share {event.share}: instances {event.first} to {event.last}{again}"
+            where = ", on a warm worker" if event.warm else ""
+            return f"share {event.share}: instances {event.first} to {event.last}{again}{where}"
         case ContainerEnded():
             return f"share {event.share}: exit status {event.status}"
         case ShareDelayed():

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from background_jobs.core.containers import shares
 from background_jobs.core.events import (
+    ContainerEnded,
     ContainerStarted,
     Event,
     OrchestrationStarted,
@@ -47,6 +48,7 @@ class Containers(NamedTuple):
 
     started: Sequence[ContainerStarted]
     delays: Sequence[ShareDelayed]
+    ended: Sequence[ContainerEnded] = ()
 
     @classmethod
     def among(cls, events: Sequence[Event]) -> Self:
@@ -54,6 +56,7 @@ class Containers(NamedTuple):
         return cls(
             [event for event in events if isinstance(event, ContainerStarted)],
             [event for event in events if isinstance(event, ShareDelayed)],
+            [event for event in events if isinstance(event, ContainerEnded)],
         )
 
 

@@ -1,0 +1,44 @@
+"""Which part of its log is a launch's own."""
+
+from datetime import timedelta
+
+from background_jobs.core.events import ContainerEnded, ContainerStarted
+from background_jobs.core.views.log_parts import LogPart, find_log_parts
+from tests.unit.histories import ORCHESTRATION_ID, at
+
+LATER = timedelta(seconds=1)
+
+
+def launched(share: int, launch: int, seconds: float, *, warm: bool, log: str = "log") -> ContainerStarted:
+    return ContainerStarted(
+        orchestration_id=ORCHESTRATION_ID,
+        at=at(seconds),
+        share=share,
+        launch=launch,
+        first=share,
+        last=share,
+        log=log,
+        warm=warm,
+    )
+
+
+def ended(share: int, launch: int, seconds: float) -> ContainerEnded:
+    return ContainerEnded(
+        orchestration_id=ORCHESTRATION_ID, at=at(seconds), share=share, launch=launch, status=0
+    )
+
+
+def test_a_container_that_was_launched_for_its_share_has_the_whole_log() -> None:
+    started = [launched(0, 0, 1, warm=False)]
+    assert find_log_parts(started, started, [ended(0, 0, 2)]) == [LogPart("log")]
+
+
+def test_a_share_of_a_warm_worker_has_what_was_written_between_its_start_and_its_end() -> None:
+    started = [launched(0, 0, 1, warm=True), launched(1, 0, 5, warm=True)]
+    parts = find_log_parts(started, started, [ended(0, 0, 4)])
+    assert parts == [LogPart("log", at(1), at(4) + LATER), LogPart("log", at(5), None)]
+
+
+def test_a_share_that_was_lost_ends_when_the_next_launch_begins() -> None:
+    started = [launched(0, 0, 1, warm=True), launched(0, 1, 9, warm=False, log="")]
+    assert find_log_parts(started, started, []) == [LogPart("log", at(1), at(9) + LATER)]
