@@ -265,7 +265,7 @@ def test_warm_workers_that_cannot_be_planned_are_refused() -> None:
 def test_the_command_prints_what_warm_workers_cost_and_save() -> None:
     result = CliRunner().invoke(app, ["plan", "--instances", "1", "--seconds", "5", "--warm", "2"])
     assert "a month for 2 at all hours, used or not" in result.stdout
-    assert "1 of 1 shares begin about 2 s after the kick-off in place of 50 s" in result.stdout
+    assert "1 of 1 shares begin about 2 s after the kick-off in place of 47 s" in result.stdout
 
 
 def test_the_command_prints_the_model_and_nothing_else_as_json() -> None:
