@@ -81,6 +81,10 @@ def look(instances: InstanceRange) -> Actor:
     return blocks
 
 
+def find_in(blocks: Sequence[Block]) -> Claimable | None:
+    return find_claimable(VICTIM, blocks, at(0), 1.0, may_take_whole=False).claimable
+
+
 def announce(home: Ownership, share: int, found: Claimable) -> Actor:
     announced = found.announce(share, home.range.first, at(0))
     while not (yield from home.append(body(announced))):
@@ -92,7 +96,7 @@ def claimer(owner: str, share: int = 1, times: int = 1) -> Actor:
     """Claim what has not begun, some *times*."""
     home = done_with(share, owner)
     for _ in range(times):
-        found = find_claimable(VICTIM, (yield from look(VICTIM)), may_take_whole=False).claimable
+        found = find_in((yield from look(VICTIM)))
         if found is None:
             return
         announced = yield from announce(home, share, found)
@@ -267,7 +271,7 @@ class TestWhatTheModelFinds:
     def test_who_works_on_a_claim_that_was_refused_gives_second_outcomes(self) -> None:
         def deaf(owner: str) -> Actor:
             home = done_with(1, owner)
-            found = find_claimable(VICTIM, (yield from look(VICTIM)), may_take_whole=False).claimable
+            found = find_in((yield from look(VICTIM)))
             if found is not None:
                 announced = yield from announce(home, 1, found)
                 yield from settle(HOMES[1], announced, owner)
@@ -290,7 +294,7 @@ class TestWhatTheModelFinds:
 
     def test_a_claim_that_is_not_announced_is_lost_with_its_container(self) -> None:
         def silent(owner: str) -> Actor:
-            found = find_claimable(VICTIM, (yield from look(VICTIM)), may_take_whole=False).claimable
+            found = find_in((yield from look(VICTIM)))
             if found is not None:
                 announced = found.announce(1, 3, at(0))
                 if (yield from settle(HOMES[1], announced, owner)):

@@ -83,6 +83,9 @@ Of shorter ones so many begin unseen meanwhile that some would run twice, and lo
 CLAIM_SECONDS: Final = 0.1
 """What the instances of a claim take at least: about as long as claiming them does, with some four calls."""
 
+CLAIM_SHARE_SECONDS: Final = 1.0
+"""Beyond this a container looks for work also where its own instances were short: others may be long."""
+
 CLAIM_LOOKS: Final = 100
 """In how many shares a container looks for what it may claim, with a query each; beyond it, a sample."""
 

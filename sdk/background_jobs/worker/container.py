@@ -241,7 +241,11 @@ class Container:
         if earlier.is_poison:
             return job_errored_event(self._attempt(instance, number), poison_error(earlier.losses), self._log)
         attempt = self._attempt(instance, number + 1)
-        return attempt if self._recorder.record_start(instance.index, number + 1) else None
+        if not self._recorder.record_start(instance.index, number + 1):
+            return None
+        if self._started.may_move and self._ranges.is_last(instance.index):
+            self._claims.look_ahead()
+        return attempt
 
     def _run_once(self, runner: InstanceRunner, definition: JobDefinition, attempt: Attempt) -> JobEvent:
         index, number = attempt.context.index, attempt.context.attempt

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from background_jobs.aws.block_log import BlockLog
 from background_jobs.core.blocks import Block, InstanceRange, fill_body, unfinished
-from background_jobs.core.claims import settle
+from background_jobs.core.claims import count_surely_left, settle
 from background_jobs.core.events import PARTITION_SIZE, ClaimAnnounced, JobEvent
 from background_jobs.core.limits import APPEND_SECONDS
 from background_jobs.core.ownership import Ownership, begin, take_over
@@ -130,10 +130,16 @@ class OwnedRanges:
         owned = self._owned.get(self.find(index))
         return owned is not None and index >= owned.claimed
 
-    def may_be_claimed(self, index: int, seconds: float) -> bool:
+    def is_last(self, index: int) -> bool:
+        """Tell whether no instance is left after *index*, as far as this launch has found."""
+        instances = self.find(index)
+        has_successor = index < instances.last and not self.is_gone(index + 1)
+        return not has_successor and instances in {self._ranges[-1], *self.claimed[-1:]}
+
+    def may_be_claimed(self, index: int, seconds: float, mean: float) -> bool:
         """Tell whether others may have claimed instance *index* in the *seconds* since the last append.
 
-        They take half of what has not begun; two of them, one after the other, leave a quarter.
+        *mean* is what an instance takes. Two claims may have come, one after the other.
         """
         instances = self.find(index)
         if not self._may_claim or index == instances.first:
@@ -141,7 +147,7 @@ class OwnedRanges:
         reached = self._reached.get(instances)
         if reached is None or seconds > APPEND_SECONDS:
             return True
-        return index > reached + (instances.last - reached) // 4
+        return index > reached + count_surely_left(instances.last - reached, seconds / mean if mean else 0.0)
 
     def append(self, instances: InstanceRange, events: Sequence[EncodedEvent]) -> None:
         """Append *events* to a range, in as many blocks as they need, but none of an instance that is gone.

@@ -86,7 +86,7 @@ class EventRecorder:
     def _may_be_claimed(self, index: int) -> bool:
         """Tell whether the log must know that the instance begins, lest another container runs it, too."""
         return self._pace.may_be_worth_moving and self._ranges.may_be_claimed(
-            index, self._writer.seconds_since_owned()
+            index, self._writer.seconds_since_owned(), self._pace.mean
         )
 
     def record_progress(self, index: int, attempt: int, percent: int, message: str) -> None:
