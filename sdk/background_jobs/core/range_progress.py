@@ -1,6 +1,7 @@
 """How far the owner of a range is, as its blocks tell others."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from statistics import fmean
 from typing import NamedTuple, Self
@@ -31,6 +32,8 @@ class RangeProgress(NamedTuple):
     seconds: Sequence[float]
     """How long the last attempts of those took that have ended."""
     is_readable: bool
+    lost: AbstractSet[int] = frozenset()
+    """The instances that were interrupted, or whose process has ended while they ran."""
     since: datetime | None = None
     """When the range was claimed; None where it is of the share to begin with."""
 
@@ -53,6 +56,7 @@ class RangeProgress(NamedTuple):
                 if isinstance(event, JobCompleted | JobErrored) and event.started_at
             ],
             not any(content.faults for content in contents),
+            _lost(events),
             since,
         )
 
@@ -70,6 +74,11 @@ class RangeProgress(NamedTuple):
     def unbegun(self) -> int:
         """Return how many instances at the end of what is left have no event."""
         return self.last - self.reached
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether something runs, or has not begun."""
+        return self.unbegun > 0 or bool(self.running)
 
     def seconds_busy(self, now: datetime) -> float:
         """Return how long the owner is likely to be busy with what has begun.
@@ -102,3 +111,16 @@ def _running(events: Iterable[JobEvent]) -> dict[int, JobStarted]:
         elif isinstance(event, JobAttemptFailed | JobCompleted | JobErrored):
             running.pop(event.index, None)
     return running
+
+
+def _lost(events: Iterable[JobEvent]) -> set[int]:
+    lost: set[int] = set()
+    running: set[int] = set()
+    for event in events:
+        if isinstance(event, JobStarted):
+            lost |= {event.index} & running
+            running.add(event.index)
+        elif isinstance(event, JobAttemptFailed):
+            lost |= set() if event.counts else {event.index}
+            running.discard(event.index)
+    return lost

@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from statistics import fmean
@@ -19,6 +19,7 @@ from background_jobs.core.claims import Claimable, Findings, find_claimable
 from background_jobs.core.containers.shares import share_bounds
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.limits import CLAIM_LOOKS, CLAIM_SECONDS, CLAIM_SHARE_SECONDS
+from background_jobs.core.range_progress import RangeProgress
 from background_jobs.worker.owned_ranges import OwnedRanges
 from background_jobs.worker.pace import Pace
 from background_jobs.worker.recorder import EventRecorder
@@ -60,6 +61,8 @@ class Claims:
         self._looking: Future[list[_Hint]] | None = None
         self._mean = 0.0
         """Seconds of an instance in the mean, of those that this container has seen or run."""
+        self.seconds_seen: list[float] = []
+        """How long the instances took that were seen by the last look at everything."""
         self._begun_at = time.monotonic()
 
     def look_ahead(self) -> None:
@@ -69,7 +72,7 @@ class Claims:
 
     def take(self) -> list[tuple[int, InstanceParams]]:
         """Claim what is worth it, and return its instances with their params; none where nothing is."""
-        if not self._is_worth_looking():
+        if not (self._hints or self._is_worth_looking()):
             return []
         self._take_hints()
         for _ in range(_TRIES):
@@ -140,17 +143,35 @@ class Claims:
         numbers = random.sample(range(count), min(count, CLAIM_LOOKS))
         manifest = self._pool.submit(self._read_manifest)
         findings = list(self._pool.map(self._find_in_share, numbers))
-        seconds = [second for found in findings for part in found.progress for second in part.seconds]
-        if seconds:
-            self._mean = fmean(seconds)
+        self._note_seconds(findings)
+        manifest.result()
+        return self._hints_among(numbers, findings)
+
+    def _hints_among(self, shares: Sequence[int], findings: Sequence[Findings]) -> list["_Hint"]:
         hints = [
             _Hint(number, found.claimable)
-            for number, found in zip(numbers, findings, strict=True)
+            for number, found in zip(shares, findings, strict=True)
             if found.claimable and self._is_worth_claiming(found.claimable)
         ]
-        manifest.result()
         most = max((hint.claimable.backlog for hint in hints), default=0.0)
         return sorted(hints, key=lambda hint: min(-hint.claimable.backlog, -most / 2))
+
+    def read_progress(self, shares: Sequence[int]) -> dict[int, Sequence[RangeProgress]]:
+        """Return how far the owners are of what is left in some shares, and see what may be claimed there."""
+        findings = list(self._pool.map(self._find_in_share, shares))
+        self._note_seconds(findings)
+        self._hints = self._hints_among(shares, findings)
+        return {number: found.progress for number, found in zip(shares, findings, strict=True)}
+
+    @property
+    def has_found(self) -> bool:
+        """Tell whether something may be claimed, as it was found last."""
+        return self._started.may_move and bool(self._hints)
+
+    def _note_seconds(self, findings: Iterable[Findings]) -> None:
+        seconds = [second for found in findings for part in found.progress for second in part.seconds]
+        if len(seconds) > len(self.seconds_seen):
+            self._mean, self.seconds_seen = fmean(seconds), seconds
 
     def _is_worth_claiming(self, found: Claimable) -> bool:
         return found.size * found.seconds >= CLAIM_SECONDS

@@ -24,6 +24,8 @@ class EncodedEvent(NamedTuple):
 
     instance: int
     content: bytes
+    is_of_share: bool = False
+    """Whether it is written whatever becomes of its instance."""
 
 
 class OwnedRanges:
@@ -126,9 +128,24 @@ class OwnedRanges:
         return self._ranges[index // PARTITION_SIZE - self.home.first // PARTITION_SIZE]
 
     def is_gone(self, index: int) -> bool:
-        """Tell whether another container has claimed instance *index*, as far as this one has found."""
+        """Tell whether another container has taken instance *index*, as far as this one has found."""
         owned = self._owned.get(self.find(index))
-        return owned is not None and index >= owned.claimed
+        return owned is not None and owned.is_gone(index)
+
+    def has(self, index: int) -> bool:
+        """Tell whether instance *index* belongs to this container, as far as it has found."""
+        is_own = self.home.first <= index <= self._ranges[-1].last
+        was_claimed = any(part.first <= index <= part.last for part in self.claimed)
+        return (is_own or was_claimed) and not self.is_gone(index)
+
+    def owns(self, instances: InstanceRange) -> bool:
+        """Tell whether a range is one of the share, or was claimed."""
+        return instances in self._ranges or instances in self.claimed
+
+    def next_sequence(self, index: int) -> int:
+        """Return the number of the next block of the range of instance *index*."""
+        owned = self._owned.get(self.find(index))
+        return owned.next_sequence if owned else 0
 
     def is_last(self, index: int) -> bool:
         """Tell whether no instance is left after *index*, as far as this launch has found."""
@@ -157,7 +174,7 @@ class OwnedRanges:
         owned = self._owned.get(instances)
         if owned is None:
             owned = self._owned[instances] = begin(instances, self._owner)
-        while events := [event for event in events if event.instance < owned.claimed]:
+        while events := [event for event in events if event.is_of_share or not owned.is_gone(event.instance)]:
             body, count = fill_body([event.content for event in events])
             if self._block_log.run(owned.append(body)):
                 reached = max(event.instance for event in events[:count])

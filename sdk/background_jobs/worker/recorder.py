@@ -119,7 +119,9 @@ class EventRecorder:
     def hand_back(self) -> None:
         """Record that the current attempts were interrupted from outside; the job keeps these attempts."""
         now = datetime.now(UTC)
-        for current in self._current_attempt.read_all():
+        for current in filter(
+            lambda current: self._ranges.has(current.index), self._current_attempt.read_all()
+        ):
             self._writer.add(
                 JobAttemptFailed(
                     orchestration_id=self._orchestration_id,
