@@ -24,6 +24,21 @@ def lower_bound(seconds: Sequence[float], ready: Sequence[float]) -> float:
     return max((work + math.fsum(starts)) / len(starts), longest)
 
 
+def run_queue(seconds: Sequence[float], ready: Sequence[float]) -> float:
+    """Return when all is done if each container that is *ready* takes the next instance whenever it is idle.
+
+    >>> run_queue([5.0, 5.0, 100.0], [40.0, 42.0])
+    145.0
+    """
+    idle = sorted(ready)
+    end = 0.0
+    for instance in seconds:
+        begun = heapq.heappop(idle)
+        heapq.heappush(idle, begun + instance)
+        end = max(end, begun + instance)
+    return end
+
+
 def run_in_order(ready: Sequence[float], works: Sequence[float], at_once: int) -> list[float]:
     """Return when each of *works* begins, if none may begin before it is *ready*, nor more run *at_once*."""
     ends: list[float] = []

@@ -10,7 +10,7 @@ from background_jobs.core.limits import DEFAULT_PARALLELISM, PARALLELISM
 from background_jobs.core.planning.costs import price_footprint
 from background_jobs.core.planning.fargate import TASK_LAUNCHES, TaskSize, billed_seconds
 from background_jobs.core.planning.footprint import Footprint, Run, estimate_footprint
-from benchmarks.simulate.bounds import lower_bound, run_in_order
+from benchmarks.simulate.bounds import lower_bound, run_in_order, run_queue
 from benchmarks.simulate.event_log import POLL_SECONDS
 from benchmarks.simulate.fan_out import (
     BEFORE_DISPATCH_SECONDS,
@@ -57,6 +57,8 @@ class Result(NamedTuple):
     last_launch: float = math.nan
     bound: float = math.nan
     """The least possible time with these containers."""
+    queue: float = math.nan
+    """The time of a queue from which these containers take one instance after the other, at no cost."""
 
     @property
     def ratio(self) -> float:
@@ -84,16 +86,16 @@ def run_ours(  # noqa: PLR0913 -- what is varied
         launches=figures.launches,
         throttled=figures.throttled + figures.refused,
         last_launch=figures.last_launch,
-        bound=bound_of(fan_out, containers),
+        bound=lower_bound(seconds, ready_at(fan_out, containers)),
+        queue=run_queue(seconds, ready_at(fan_out, containers)),
     )
 
 
-def bound_of(fan_out: FanOut, containers: int) -> float:
-    """Return the least time of an orchestration: its containers launched at once, as many as there may be."""
+def ready_at(fan_out: FanOut, containers: int) -> list[float]:
+    """Return when the containers of an orchestration start that are launched at once, as many as may be."""
     warm = fan_out.figures.warm_shares
     ready = [BEFORE_DISPATCH_SECONDS + start for start in fan_out.starts[warm:]]
-    ready = [BEFORE_DISPATCH_SECONDS + OFFER_SECONDS] * warm + sorted(ready)[:containers]
-    return lower_bound(fan_out.orchestration.seconds, ready)
+    return [BEFORE_DISPATCH_SECONDS + OFFER_SECONDS] * warm + sorted(ready)[:containers]
 
 
 def price(seconds: Seconds, figures: Figures, commits: float) -> float:

@@ -13,14 +13,20 @@ import simpy
 from background_jobs.core.containers.delays import DelayReason
 from background_jobs.core.containers.shares import cut_shares, share_count
 from background_jobs.core.events import LOG_PARTITIONS
-from background_jobs.core.limits import APPEND_SECONDS, DEFAULT_PARALLELISM, PARALLELISM
+from background_jobs.core.limits import (
+    APPEND_SECONDS,
+    CLAIM_INSTANCE_SECONDS,
+    CLAIM_LOOKS,
+    DEFAULT_PARALLELISM,
+    PARALLELISM,
+)
 from background_jobs.core.planning.blocks_written import WRITE_UNIT_BYTES, block_bytes, instances_a_flush
 from background_jobs.core.planning.fargate import RateQuota
 from background_jobs.core.planning.footprint import STREAM_SHARDS
 from background_jobs.core.ranges import InclusiveRange
 from benchmarks.simulate.event_log import APPEND_CALL_SECONDS, POLL_SECONDS, EventLog, Process
 from benchmarks.simulate.launches import Account, Refusals, TokenBucket, draw_starts, wait_as_landed
-from benchmarks.simulate.moves import CLAIM_INSTANCE_SECONDS, CLAIM_LOOKS, QUERIES_AT_ONCE, Part, claim
+from benchmarks.simulate.moves import QUERIES_AT_ONCE, Part, claim
 from benchmarks.simulate.workloads import Seconds
 
 DISPATCHES: Final = RateQuota(burst=1_300, per_second=300)
@@ -180,9 +186,13 @@ class FanOut:
             full = self._until[first] + self._piece + _ROUNDING
             part.next = bisect_right(self._until, full, first + 1, part.last + 1)
             part.has_begun = True
+            # The instance that fills the piece is the one that its owner is in for longest.
+            long_from = self._until[part.next - 1] - self._until[first]
+            part.running_since = self._env.now + long_from
             yield self._env.timeout(self._until[part.next] - self._until[first])
             yield appended  # one append is under way while the next instances run
             appended = self._append(first, part.next - first)
+        part.running_since = None
         return appended
 
     def _append(self, first: int, count: int) -> simpy.Event:
@@ -210,12 +220,14 @@ class FanOut:
     def _claim(self) -> Generator[simpy.Event, Any, Part | None]:
         if self._mean < CLAIM_INSTANCE_SECONDS or len(self._shares) == self._total:
             return None
-        queries = math.ceil(min(len(self._shares), CLAIM_LOOKS) / QUERIES_AT_ONCE)
-        yield self._env.timeout(queries * APPEND_CALL_SECONDS)
-        part = claim(self._shares, self._mean, self._draw)
-        if part:
-            yield self._env.timeout(CLAIM_CALLS * APPEND_CALL_SECONDS)
-        return part
+        # It looked while its last instance ran, and looks at all of them again where that is used up.
+        for queries in (1, math.ceil(min(len(self._shares), CLAIM_LOOKS) / QUERIES_AT_ONCE)):
+            yield self._env.timeout(queries * APPEND_CALL_SECONDS)
+            part = claim(self._shares, self._env.now, self._mean, self._draw)
+            if part:
+                yield self._env.timeout(CLAIM_CALLS * APPEND_CALL_SECONDS)
+                return part
+        return None
 
 
 def simulate(orchestrations: Iterable[Orchestration], world: World) -> list[FanOut]:

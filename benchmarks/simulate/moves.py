@@ -1,16 +1,13 @@
-"""What a container claims of others once its share is done: the second half of what has not begun."""
+"""What a container claims of others once its share is done: about half of what its owner has before it."""
 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
-CLAIM_INSTANCE_SECONDS: Final = 0.05
-"""Shorter instances stay where they are."""
-CLAIM_SECONDS: Final = 0.1
-"""What is claimed takes at least so long."""
-CLAIM_LOOKS: Final = 100
-"""In how many shares a container looks for what it may claim, with a query each; beyond it, a sample."""
+from background_jobs.core.claims import count_to_claim
+from background_jobs.core.limits import CLAIM_LOOKS, CLAIM_SECONDS
+
 QUERIES_AT_ONCE: Final = 8
 
 
@@ -22,6 +19,8 @@ class Part:
     """The first instance that has not begun."""
     last: int
     has_begun: bool = False
+    running_since: float | None = None
+    """When the instance began that its owner is in; None where nobody works on it."""
     claimed: list["Part"] = field(default_factory=list)
     """What others have taken from its end."""
 
@@ -30,10 +29,14 @@ class Part:
         """Return how many instances have not begun."""
         return self.last - self.next + 1
 
-    def claimable(self, *, whole: bool) -> int:
+    def busy(self, now: float, mean: float) -> float:
+        """Return for the time of how many instances the owner is likely to be busy with the one it is in."""
+        return 0.0 if self.running_since is None else max(0.0, now - self.running_since) / mean
+
+    def claimable(self, busy: float, *, whole: bool) -> int:
         """Return how many instances may be claimed; the first of a part never is."""
         if self.has_begun:
-            return (self.unbegun + 1) // 2
+            return count_to_claim(self.unbegun, busy)
         return self.unbegun - 1 if whole else self.unbegun // 2
 
     def claim(self, count: int) -> "Part":
@@ -50,32 +53,49 @@ class Part:
             yield from part.family()
 
 
-def find_in_share(parts: Sequence[Part]) -> tuple[int, Part] | None:
-    """Return the most that can be claimed at once of a share, and of which part; None if nothing can."""
-    found: list[tuple[int, Part]] = []
+class Claimable(NamedTuple):
+    """Instances at the end of a part that may be claimed."""
+
+    backlog: float
+    """For the time of how many instances the owner has to do."""
+    size: int
+    part: Part
+
+
+def find_in_share(parts: Sequence[Part], now: float, mean: float) -> Claimable | None:
+    """Return the most that can be claimed at once of a share; None if nothing can."""
+    found: list[Claimable] = []
     for part in reversed(parts):
-        sizes = [
-            (one.claimable(whole=one is part and part is not parts[0]), one)
-            for one in part.family()
-            if one.unbegun > 0
-        ]
-        best = max(sizes, key=lambda size: size[0], default=(0, part))
-        if best[0] > 0:
-            found.append(best)
-        goes_on = bool(part.claimed) or (best[0] <= 0 and part.unbegun > 0)
+        best = max(
+            _claimables(part, now, mean, may_take_whole=part is not parts[0]), default=None, key=_backlog
+        )
+        found += [best] if best else []
+        goes_on = bool(part.claimed) or (best is None and part.unbegun > 0)
         if not goes_on:
             break
-    return max(found, key=lambda size: size[0], default=None)
+    return max(found, key=_backlog, default=None)
 
 
-def claim(shares: Sequence[Sequence[Part]], mean: float, draw: random.Random) -> Part | None:
-    """Claim one of the largest parts of which enough has not begun, for instances of *mean* seconds."""
+def claim(shares: Sequence[Sequence[Part]], now: float, mean: float, draw: random.Random) -> Part | None:
+    """Claim of one of the owners who have most to do, for instances of *mean* seconds."""
     numbers = draw.sample(range(len(shares)), min(len(shares), CLAIM_LOOKS))
-    found = [size for number in numbers if (size := find_in_share(shares[number]))]
-    worth = [size for size in found if size[0] * mean >= CLAIM_SECONDS]
-    most = max((count for count, _ in worth), default=0)
-    large = [size for size in worth if 2 * size[0] >= most]
+    found = [one for number in numbers if (one := find_in_share(shares[number], now, mean))]
+    worth = [one for one in found if one.size * mean >= CLAIM_SECONDS]
+    most = max(map(_backlog, worth), default=0.0)
+    large = [one for one in worth if 2 * one.backlog >= most]
     if not large:
         return None
-    count, part = draw.choice(large)
+    _, count, part = draw.choice(large)
     return part.claim(count)
+
+
+def _backlog(claimable: Claimable) -> float:
+    return claimable.backlog
+
+
+def _claimables(part: Part, now: float, mean: float, *, may_take_whole: bool) -> Iterator[Claimable]:
+    for one in part.family():
+        busy = one.busy(now, mean)
+        count = one.claimable(busy, whole=may_take_whole and one is part)
+        if count > 0:
+            yield Claimable(one.unbegun + busy, count, one)

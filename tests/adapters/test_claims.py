@@ -11,6 +11,7 @@ from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
 from background_jobs.control_plane.rebuild import check
 from background_jobs.control_plane.relaunch_or_close import relaunch_or_close
+from background_jobs.core import claims as core_claims
 from background_jobs.core.blocks import InstanceRange, cut_bodies
 from background_jobs.core.claims import Claimable, settle
 from background_jobs.core.events import InstancesClaimed, JobCompleted, JobErrored
@@ -35,6 +36,7 @@ def everything_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let also instances move that take no time."""
     monkeypatch.setattr(pace, "CLAIM_INSTANCE_SECONDS", 0)
     monkeypatch.setattr(claims, "CLAIM_SECONDS", 0)
+    monkeypatch.setattr(core_claims, "CLAIM_INSTANCE_SECONDS", 0)
 
 
 def kick_off(service: OrchestrationService, *numbers: Any, parallelism: int = 2) -> Orchestration:

@@ -31,6 +31,7 @@ from background_jobs.core.events import (
     ContainerEnded,
     ContainerStarted,
     InstancesClaimed,
+    JobCompleted,
     OrchestrationCompleted,
 )
 from background_jobs.core.ids import execution_name
@@ -209,7 +210,7 @@ def check(orchestration: Orchestration, results: JobResults, inbox: Inbox, stack
 
 
 @pytest.mark.parametrize("stack", [WARM], indirect=True, ids=["warm"])
-@pytest.mark.parametrize("job", ["square", "square_at_once"])
+@pytest.mark.parametrize("job", ["square", "square_at_once", "square_hedged"])
 def test_nothing_is_lost_while_containers_workers_functions_stream_and_bus_fail(
     stack: ChaoticStack, seed: int, tmp_path: Path, job: str
 ) -> None:
@@ -281,6 +282,11 @@ def count_moved(orchestration: Orchestration, stores: Stores) -> int:
     return sum(event.last - event.index + 1 for event in events if isinstance(event, InstancesClaimed))
 
 
+def count_hedged(orchestration: Orchestration, stores: Stores) -> int:
+    events = stores.event_log.read_all(orchestration.id, TOTAL)
+    return sum(isinstance(event, JobCompleted) and event.hedged_by is not None for event in events)
+
+
 def figures(
     orchestration: Orchestration, deaths: list[tuple[int, datetime]], runs: "Counter[str]", stores: Stores
 ) -> dict[str, Any]:
@@ -303,6 +309,7 @@ def figures(
     return {
         "containers killed": len(deaths),
         "instances moved": count_moved(orchestration, stores),
+        "instances of which a copy was first": count_hedged(orchestration, stores),
         "launches": len(launched),
         "instances run again": repeated,
         "instances run again per loss": round(repeated / len(deaths), 2),

@@ -151,6 +151,17 @@ def sign(params: dict[str, Any], job: JobContext) -> dict[str, Any]:
     return {"pid": os.getpid(), "at": time.time(), "pad": "x" * params["bytes"]}
 
 
+@job_name("race", hedge=True, retry=Retry(max_attempts=3))
+def race(params: dict[str, Any], job: JobContext) -> str:
+    """Take far too long if the instance is to, and no other process has begun it before."""
+    begun = Path(params["runs"]) / str(job.index)
+    is_first = not begun.exists()
+    begun.touch()
+    if params["slow"] and is_first:
+        time.sleep(3_600)
+    return "first" if is_first else "copy"
+
+
 @job_name("later_release")
 def later_release(params: dict[str, Any]) -> str:
     """Let the outcome of this instance be written as only a release to come can read it."""
@@ -177,6 +188,7 @@ if __name__ == "__main__":
             exit_process,
             environment,
             flaky,
+            race,
             slow,
             leak,
             kill_container,

@@ -43,6 +43,29 @@ def test_a_container_that_is_done_takes_over_long_instances_and_each_runs_once(
     assert differences(orchestration.id, stores) == []
 
 
+def test_an_instance_that_hangs_is_run_by_another_container_and_its_own_is_stopped(
+    stack: LocalStack, service: OrchestrationService, tmp_path: Path
+) -> None:
+    # given two shares, of which one has an instance that would take an hour
+    stores = Stores.of(stack.settings)
+    params = [{"runs": str(tmp_path), "slow": n == 14} for n in range(24)]
+
+    # when they run in two containers
+    orchestration = service.kick_off_job("race", params, parallelism=2)
+    successes, failures = orchestration.results(120)
+
+    # then the other one has run that instance, and both end at once, without a fault
+    assert failures is None
+    copied = [success.index for success in successes if success.result == "copy"]
+    assert copied == [14]
+    ended = until(lambda: len(ends := _ends(stores, orchestration.id)) == 2 and ends)
+    assert [event.status for event in ended] == [0, 0]
+    told = [event.type for event in orchestration.instance(14).events]
+    assert told == ["JobStarted", "JobCompleted"]
+    assert check(orchestration.id, stores).log == []
+    assert differences(orchestration.id, stores) == []
+
+
 def _ends(stores: Stores, orchestration_id: str) -> list[ContainerEnded]:
     events = stores.event_log.read_orchestration(orchestration_id)
     return [event for event in events if isinstance(event, ContainerEnded)]

@@ -19,8 +19,12 @@ def claimed(first: int, last: int) -> InstancesClaimed:
     return InstancesClaimed(orchestration_id=ORCHESTRATION_ID, at=at(0), index=first, last=last, share=7)
 
 
-def found(*blocks: Block, instances: InstanceRange = RANGE, whole: bool = False) -> Claimable | None:
-    return find_claimable(instances, blocks, may_take_whole=whole).claimable
+def found(
+    *blocks: Block, instances: InstanceRange = RANGE, whole: bool = False, seconds: int = 0, mean: float = 1.0
+) -> Claimable | None:
+    """Return what can be claimed some *seconds* after everything, without what says how good it is."""
+    claimable = find_claimable(instances, blocks, at(seconds), mean, may_take_whole=whole).claimable
+    return claimable and claimable._replace(backlog=0.0, seconds=0.0)
 
 
 def test_half_of_what_has_not_begun_is_claimed_from_its_end() -> None:
@@ -54,6 +58,26 @@ def test_what_was_claimed_can_be_claimed_in_turn() -> None:
     )
 
 
+def test_the_longer_an_owner_is_in_one_instance_the_more_is_taken_from_it() -> None:
+    """Nobody knows when it comes to the rest: an instance that has taken long takes long still."""
+    part = RANGE.part(250, 260)
+    begun = block(0, job_completed(250), job_started(251, seconds=0), instances=part)
+    sizes = [
+        claimable.size
+        for seconds in (0, 3, 9, 60)
+        if (claimable := found(begun, instances=part, seconds=seconds, mean=1.0))
+    ]
+    assert sizes == sorted(sizes)
+    assert (sizes[0], sizes[-1]) == (5, 9)
+
+
+def test_nothing_is_claimed_where_instances_begin_faster_than_the_log_can_tell() -> None:
+    short = [job_started(index) for index in (250, 251)] + [
+        job_completed(250).model_copy(update={"started_at": at(1.99)})
+    ]
+    assert found(block(0, *short), mean=60.0) is None
+
+
 def test_nothing_is_claimed_behind_a_block_that_cannot_be_read_or_is_missing() -> None:
     assert found(Block(RANGE, 0, 0, "later release", b'[{"type":"JobDanced"}]')) is None
     assert found(block(1, *map(job_started, range(250, 260)))) is None
@@ -61,7 +85,7 @@ def test_nothing_is_claimed_behind_a_block_that_cannot_be_read_or_is_missing() -
 
 def test_there_may_be_more_before_a_range_that_was_claimed_or_keeps_its_one_instance() -> None:
     def goes_on(*blocks: Block, instances: InstanceRange = RANGE) -> bool:
-        return find_claimable(instances, blocks, may_take_whole=True).goes_on
+        return find_claimable(instances, blocks, at(0), 1.0, may_take_whole=True).goes_on
 
     assert not goes_on()
     assert not goes_on(block(0, *map(job_started, range(250, 500))))

@@ -15,6 +15,7 @@ import pytest
 from background_jobs.core.blocks import Block, InstanceRange, cut_bodies, unfinished
 from background_jobs.core.claims import Claimable, find_claimable, settle
 from background_jobs.core.events import ClaimAnnounced, InstancesClaimed, JobEvent
+from background_jobs.core.hedging import bring_in
 from background_jobs.core.ownership import (
     AppendBlock,
     Ownership,
@@ -36,6 +37,8 @@ def read_each_block_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading events is most of the work, and a block always holds the same."""
     monkeypatch.setattr(Block, "events", cache(Block.events))
     monkeypatch.setattr(Block, "claim", cache(Block.claim))
+    monkeypatch.setattr(Block, "hedge", cache(Block.hedge))
+    monkeypatch.setattr(Block, "read", cache(Block.read))
 
 
 def body(event: JobEvent) -> bytes:
@@ -60,7 +63,7 @@ def read_events(blocks: Iterable[Block]) -> list[JobEvent]:
 def work(owned: Ownership, indices: Iterable[int]) -> Actor:
     """Run each instance and append its outcome, unless the instance has gone meanwhile."""
     for index in indices:
-        while index < owned.claimed and not (yield from owned.append(outcome_of(index, owned.owner))):
+        while not owned.is_gone(index) and not (yield from owned.append(outcome_of(index, owned.owner))):
             pass
 
 
@@ -81,6 +84,10 @@ def look(instances: InstanceRange) -> Actor:
     return blocks
 
 
+def find_in(blocks: Sequence[Block]) -> Claimable | None:
+    return find_claimable(VICTIM, blocks, at(0), 1.0, may_take_whole=False).claimable
+
+
 def announce(home: Ownership, share: int, found: Claimable) -> Actor:
     announced = found.announce(share, home.range.first, at(0))
     while not (yield from home.append(body(announced))):
@@ -92,7 +99,7 @@ def claimer(owner: str, share: int = 1, times: int = 1) -> Actor:
     """Claim what has not begun, some *times*."""
     home = done_with(share, owner)
     for _ in range(times):
-        found = find_claimable(VICTIM, (yield from look(VICTIM)), may_take_whole=False).claimable
+        found = find_in((yield from look(VICTIM)))
         if found is None:
             return
         announced = yield from announce(home, share, found)
@@ -151,6 +158,19 @@ def closer_of_victim(owner: str) -> Actor:
     yield from close(VICTIM, owner, closings(owner))
 
 
+def hedger(owner: str, index: int = 1) -> Actor:
+    """Bring in the outcome of a copy of one instance, whatever its owner has done of it meanwhile."""
+    outcome = job_completed(index, result=owner, hedged_by=2)
+    return (yield from bring_in(VICTIM, outcome, owner))
+
+
+def hedger_of_claimed(owner: str) -> Actor:
+    """Do the same with an instance that was claimed, in the range to which it went."""
+    for part in claimed_ranges(VICTIM, (yield ReadBlocks(VICTIM, 0))):
+        outcome = job_completed(part.last, result=owner, hedged_by=2)
+        yield from bring_in(part, outcome, owner)
+
+
 ACTORS: dict[str, Callable[[str], Actor]] = {
     "victim": victim,
     "victim again": victim_again,
@@ -158,6 +178,9 @@ ACTORS: dict[str, Callable[[str], Actor]] = {
     "eager claimer": partial(claimer, times=9),
     "second claimer": partial(claimer, share=2),
     "claimer again": claimer_again,
+    "hedger": hedger,
+    "hedger of last": partial(hedger, index=2),
+    "hedger of claimed": hedger_of_claimed,
     "closer": closer,
     "closer of claimer": closer_of_claimer,
     "closer of victim": closer_of_victim,
@@ -209,6 +232,26 @@ def try_all(*names: str, actors: dict[str, Callable[[str], Actor]] = ACTORS, los
     ],
 )
 def test_what_moves_has_one_outcome_and_nothing_is_left_behind(
+    names: tuple[str, ...], lost_answers: int
+) -> None:
+    assert try_all(*names, lost_answers=lost_answers) > 1
+
+
+@pytest.mark.parametrize(
+    ("names", "lost_answers"),
+    [
+        (("victim", "hedger"), 1),
+        (("victim", "hedger", "hedger"), 0),
+        (("victim", "hedger", "hedger of last"), 0),
+        (("victim", "victim again", "hedger"), 0),
+        (("victim", "claimer", "hedger of last"), 0),
+        (("claimer", "claimer again", "hedger of claimed"), 0),
+        (("victim", "hedger", "closer"), 0),
+        (("claimer", "hedger of claimed", "closer"), 0),
+        (("hedger", "closer of victim"), 1),
+    ],
+)
+def test_what_runs_twice_has_one_outcome_and_nothing_else_is_lost(
     names: tuple[str, ...], lost_answers: int
 ) -> None:
     assert try_all(*names, lost_answers=lost_answers) > 1
@@ -267,7 +310,7 @@ class TestWhatTheModelFinds:
     def test_who_works_on_a_claim_that_was_refused_gives_second_outcomes(self) -> None:
         def deaf(owner: str) -> Actor:
             home = done_with(1, owner)
-            found = find_claimable(VICTIM, (yield from look(VICTIM)), may_take_whole=False).claimable
+            found = find_in((yield from look(VICTIM)))
             if found is not None:
                 announced = yield from announce(home, 1, found)
                 yield from settle(HOMES[1], announced, owner)
@@ -288,9 +331,30 @@ class TestWhatTheModelFinds:
         with pytest.raises(Violation, match="second outcome"):
             try_all("stubborn", "claimer", actors=ACTORS | {"stubborn": stubborn})
 
+    def test_a_copy_that_is_brought_in_unread_gives_second_outcomes(self) -> None:
+        def rash(owner: str) -> Actor:
+            sequence = 0
+            block = Block(VICTIM, sequence, 0, owner, body(job_completed(0, result=owner, hedged_by=2)))
+            while (yield AppendBlock(block)) is not None:
+                sequence += 1
+                block = block._replace(sequence=sequence)
+
+        with pytest.raises(Violation, match="second outcome"):
+            try_all("victim", "rash", actors=ACTORS | {"rash": rash})
+
+    def test_an_owner_that_does_not_drop_what_a_copy_has_done_gives_second_outcomes(self) -> None:
+        def stubborn(owner: str) -> Actor:
+            owned = begin(VICTIM, owner)
+            for index in range(3):
+                while not (yield from owned.append(outcome_of(index, owner))):
+                    pass
+
+        with pytest.raises(Violation, match="second outcome"):
+            try_all("stubborn", "hedger", actors=ACTORS | {"stubborn": stubborn})
+
     def test_a_claim_that_is_not_announced_is_lost_with_its_container(self) -> None:
         def silent(owner: str) -> Actor:
-            found = find_claimable(VICTIM, (yield from look(VICTIM)), may_take_whole=False).claimable
+            found = find_in((yield from look(VICTIM)))
             if found is not None:
                 announced = found.announce(1, 3, at(0))
                 if (yield from settle(HOMES[1], announced, owner)):

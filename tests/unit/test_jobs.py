@@ -82,6 +82,8 @@ def test_a_job_name_without_parentheses_is_answered_with_what_to_write() -> None
         ({"timeout": math.nan}, "must be above 0"),
         ({"timeout": math.inf}, "at most 7 days"),
         ({"timeout": 10**400}, "at most 7 days"),
+        ({"hedge": 1}, r"hedge=1 \(int\): write True or False"),
+        ({"hedge": True, "concurrency": 2}, "cannot be stopped for sure when a copy is done first"),
         ({"concurrency": True}, r"concurrency=True \(bool\): write how many instances run at once"),
         ({"concurrency": "8"}, "as in concurrency=8"),
         ({"concurrency": 0}, "concurrency=0; it must be from 1 to 1,000"),

@@ -221,13 +221,13 @@ class EventLog:
     def read_launches_of(self, orchestration_id: str, index: int) -> list[ContainerStarted]:
         """Return the launches of the containers that had one instance; the one that has it now comes last."""
         launches = self.read_launches(orchestration_id)
-        claims = [
-            event
+        others = [
+            event.hedged_by if isinstance(event, JobCompleted) else event.share
             for event in self.read_instance(orchestration_id, index)
-            if isinstance(event, InstancesClaimed)
+            if isinstance(event, InstancesClaimed | JobCompleted)
         ]
         own = [launch for launch in launches if launch.first <= index <= launch.last]
-        return own + [launch for claim in claims for launch in launches if launch.share == claim.share]
+        return own + [launch for share in others for launch in launches if launch.share == share]
 
     def read_log_parts_of(self, orchestration_id: str, index: int) -> list[LogPart]:
         """Return where the containers that had one instance wrote, of those that tell."""

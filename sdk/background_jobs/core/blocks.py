@@ -152,6 +152,13 @@ class Block(NamedTuple):
         claims = (event for event in self.readable_events() if isinstance(event, InstancesClaimed))
         return next(claims, None)
 
+    def hedge(self) -> JobCompleted | None:
+        """Return the outcome that another container than the owner's has appended; None where it is none."""
+        if b'"hedged_by"' not in self.body:
+            return None
+        outcomes = (event for event in self.readable_events() if isinstance(event, JobCompleted))
+        return next((outcome for outcome in outcomes if outcome.hedged_by is not None), None)
+
     def _may_claim(self, event: JobEvent) -> bool:
         """Tell whether *event* is no claim, or one of instances of the range, but not of its first."""
         if not isinstance(event, InstancesClaimed):

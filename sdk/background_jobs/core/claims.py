@@ -9,13 +9,16 @@ never claimed, so that no two ranges have the same bounds. Before the claim its 
 own share, so that the next launch of that share, or who closes it, knows where else to look.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from background_jobs.core.blocks import Block, InstanceRange, cut_bodies
 from background_jobs.core.events import ClaimAnnounced, InstancesClaimed
-from background_jobs.core.ownership import AppendBlock, Steps, claimed_ranges, without_gaps
+from background_jobs.core.limits import CLAIM_INSTANCE_SECONDS
+from background_jobs.core.ownership import AppendBlock, Steps, without_gaps
+from background_jobs.core.range_progress import RangeProgress
 
 
 class Claimable(NamedTuple):
@@ -26,6 +29,10 @@ class Claimable(NamedTuple):
     sequence: int
     first: int
     last: int
+    backlog: float = 0.0
+    """The seconds that its owner would take for what is left."""
+    seconds: float = 0.0
+    """What an instance takes, more or less."""
 
     @property
     def size(self) -> int:
@@ -56,26 +63,50 @@ class Findings(NamedTuple):
     """Whether there may be more in the range before it: its owner works in order and has not come to its end,
     and what is here was claimed already, or is the one instance that stays.
     """
+    progress: Sequence[RangeProgress] = ()
+    """How far the owners are of the range, and of those that were claimed from it."""
 
 
-def find_claimable(instances: InstanceRange, blocks: Iterable[Block], *, may_take_whole: bool) -> Findings:
+def find_claimable(
+    instances: InstanceRange, blocks: Iterable[Block], now: datetime, mean: float, *, may_take_whole: bool
+) -> Findings:
     """Return what can be claimed of *instances*, given their blocks and those of the ranges claimed from it.
 
-    That is the second half of what has not begun; and all but the first instance where *may_take_whole*,
-    and the range has no block yet.
+    That is about half of what its owner has before it at the time *now*, where an instance takes *mean*
+    seconds unless the range tells better (`count_to_claim`); and all but the first instance where
+    *may_take_whole*, and the range has no block yet.
     """
     of_range: dict[InstanceRange, list[Block]] = {}
     for block in blocks:
         of_range.setdefault(block.range, []).append(block)
-    parts = dict(_with_claimed(instances, of_range))
+    parts = list(_with_claimed(instances, of_range, None))
     found = [
-        _claimable(part, known, whole=may_take_whole and part == instances)
-        for part, known in parts.items()
-        if len(known) == len(of_range.get(part, []))  # else a block is missing that tells of others
+        _claimable(part, now, mean, whole=may_take_whole and part.range == instances)
+        for part in parts
+        if part.sequence == len(of_range.get(part.range, []))  # else a block is missing that tells of others
     ]
-    best = max(filter(None, found), key=lambda claimable: claimable.size, default=None)
-    was_claimed, unbegun = len(parts) > 1, _unbegun(instances, parts[instances])
-    return Findings(best, goes_on=was_claimed or (best is None and unbegun > 0))
+    best = max(filter(None, found), key=lambda claimable: claimable.backlog, default=None)
+    was_claimed = len(parts) > 1
+    return Findings(best, was_claimed or (best is None and parts[0].unbegun > 0), parts)
+
+
+def count_to_claim(unbegun: int, busy: float) -> int:
+    """Return how many of *unbegun* instances to claim of an owner that is *busy* for the time of some more.
+
+    That shares evenly what is left: half of all, of which the claimer runs none yet. One that is in a long
+    instance gives all away, for nobody knows when it comes to them.
+
+    >>> [count_to_claim(4, busy) for busy in (0, 1, 4)]
+    [2, 3, 4]
+    """
+    return min(unbegun, math.ceil((unbegun + busy) / 2))
+
+
+def count_surely_left(unbegun: int, busy: float) -> int:
+    """Return how many of *unbegun* instances two claims leave to their owner, one after the other."""
+    for _ in range(2):
+        unbegun -= count_to_claim(unbegun, busy)
+    return unbegun
 
 
 def settle(home: InstanceRange, announced: ClaimAnnounced, owner: str) -> Steps[bool]:
@@ -97,38 +128,33 @@ def settle(home: InstanceRange, announced: ClaimAnnounced, owner: str) -> Steps[
 
 
 def _with_claimed(
-    instances: InstanceRange, of_range: Mapping[InstanceRange, Sequence[Block]]
-) -> Iterator[tuple[InstanceRange, list[Block]]]:
-    """Yield the range and those to which its instances went, each with its blocks."""
-    known = list(without_gaps(of_range.get(instances, [])))
-    yield instances, known
-    for part in claimed_ranges(instances, known):
-        yield from _with_claimed(part, of_range)
+    instances: InstanceRange, of_range: Mapping[InstanceRange, Sequence[Block]], since: datetime | None
+) -> Iterator[RangeProgress]:
+    """Yield how far the owners of the range are, and of those to which its instances went."""
+    progress = RangeProgress.of(instances, list(without_gaps(of_range.get(instances, []))), since)
+    yield progress
+    for claim in progress.claims:
+        yield from _with_claimed(instances.part(claim.index, claim.last), of_range, claim.at)
 
 
-def _claimable(instances: InstanceRange, blocks: Sequence[Block], *, whole: bool) -> Claimable | None:
-    if any(block.read().faults for block in blocks):
+def _claimable(progress: RangeProgress, now: datetime, mean: float, *, whole: bool) -> Claimable | None:
+    if not progress.is_readable:
         return None  # what cannot be read may be a start
-    last, unbegun = _last(instances, blocks), _unbegun(instances, blocks)
-    if whole and not blocks:
+    seconds = progress.expect(now, mean)
+    if seconds < CLAIM_INSTANCE_SECONDS:
+        return None  # so many may begin before it is known that some would run twice
+    unbegun, typical = progress.unbegun, progress.typical(mean)
+    busy = progress.seconds_busy(now) / typical if typical else 0.0
+    if whole and not progress.sequence:
         size = unbegun - 1
+    elif progress.has_begun:
+        size = count_to_claim(unbegun, busy)
     else:
-        is_first_left = unbegun > last - instances.first
-        size = unbegun // 2 if is_first_left else (unbegun + 1) // 2
-    return Claimable(instances, len(blocks), last - size + 1, last) if size else None
-
-
-def _unbegun(instances: InstanceRange, blocks: Sequence[Block]) -> int:
-    """Return how many instances at the end of what is left of a range have no event."""
-    begun = (
-        event.index
-        for block in blocks
-        for event in block.readable_events()
-        if not isinstance(event, InstancesClaimed)
+        # The first stays, and nobody runs it, unless the range was claimed.
+        size = count_to_claim(unbegun - 1, busy) if progress.since else unbegun // 2
+    last = progress.last
+    if size <= 0:
+        return None
+    return Claimable(
+        progress.range, progress.sequence, last - size + 1, last, (unbegun + busy) * seconds, seconds
     )
-    return _last(instances, blocks) - max(begun, default=instances.first - 1)
-
-
-def _last(instances: InstanceRange, blocks: Sequence[Block]) -> int:
-    """Return the last instance of a range that nobody has claimed."""
-    return min((part.first - 1 for part in claimed_ranges(instances, blocks)), default=instances.last)

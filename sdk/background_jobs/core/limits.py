@@ -83,8 +83,23 @@ Of shorter ones so many begin unseen meanwhile that some would run twice, and lo
 CLAIM_SECONDS: Final = 0.1
 """What the instances of a claim take at least: about as long as claiming them does, with some four calls."""
 
+CLAIM_SHARE_SECONDS: Final = 1.0
+"""Beyond this a container looks for work also where its own instances were short: others may be long."""
+
 CLAIM_LOOKS: Final = 100
 """In how many shares a container looks for what it may claim, with a query each; beyond it, a sample."""
+
+HEDGE_INSTANCES: Final = 10
+"""How many instances must have ended before another one counts as slow: the first say nothing."""
+
+HEDGE_RATIO: Final = 2.0
+"""How often the time of nearly all others (their 95th percentile) a slow instance takes, at least."""
+
+HEDGE_SECONDS: Final = 1.0
+"""The shortest time after which an instance is run twice: a copy costs some calls."""
+
+HEDGE_WAITERS: Final = 2
+"""How many containers wait for each instance that still runs, lest it become slow; the others end."""
 
 CONTAINER_SECONDS: Final = TIMEOUT_SECONDS
 """How long a container may work; its task is stopped then."""

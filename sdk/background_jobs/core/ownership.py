@@ -6,14 +6,15 @@ log, and a test that tries every order of every step, run the same code. Three r
 1. An owner appends under the number after the last block that it knows, one block at a time, and never with
    another content than the one that it tried first.
 2. Who finds another's block in its place has lost the range. It appends nothing more, or reads on from there
-   and takes the range over again. Only a claim takes no more than the instances that it names: the owner
-   goes on behind it, without them (`core.claims`).
+   and takes the range over again. Only a claim takes no more than the instances that it names, and the
+   outcome of a copy no more than its instance: the owner goes on behind it, without them (`core.claims`,
+   `core.hedging`).
 3. Who takes a range over knows every block before its fence, and gives no instance a second outcome.
 """
 
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, NamedTuple, TypeVar
 
@@ -62,23 +63,35 @@ class Ownership:
     next_sequence: int = 0
     claimed: int = sys.maxsize
     """The first instance that others have claimed; those before it belong to the owner."""
+    hedged: set[int] = field(default_factory=set)
+    """The instances of which a copy was done first."""
+
+    def is_gone(self, index: int) -> bool:
+        """Tell whether the owner may append nothing more of instance *index*, as far as it knows."""
+        return index >= self.claimed or index in self.hedged
 
     def append(self, body: bytes) -> Steps[bool]:
         """Append one block with *body*, and return True.
 
-        Returns False where a claim was found in its place. Then nothing was appended, `claimed` tells of the
-        claim, and the next block goes behind it. Raises RangeLost; then nothing was appended either.
+        Returns False where a claim was found in its place, or the outcome of a copy. Then nothing was
+        appended, `is_gone` knows of it, and the next block goes behind it. Raises RangeLost; then nothing was
+        appended either.
         """
         block = Block(self.range, self.next_sequence, self.fence, self.owner, body)
         holder: Block | None = yield AppendBlock(block)
         is_mine = holder is None or holder.is_by(self.owner)
         if holder is not None and not is_mine:
-            claim = holder.claim()
-            if claim is None:
-                raise RangeLost(self.range, holder)
-            self.claimed = min(self.claimed, claim.index)
+            self._give_way(holder)
         self.next_sequence += 1
         return is_mine
+
+    def _give_way(self, holder: Block) -> None:
+        if claim := holder.claim():
+            self.claimed = min(self.claimed, claim.index)
+        elif hedge := holder.hedge():
+            self.hedged.add(hedge.index)
+        else:
+            raise RangeLost(self.range, holder)
 
 
 def begin(instances: InstanceRange, owner: str) -> Ownership:

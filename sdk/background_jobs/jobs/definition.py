@@ -38,6 +38,7 @@ class JobDefinition:
         process_per_instance: bool = False,
         expected: float | None = None,
         concurrency: int = 1,
+        hedge: bool = False,
     ) -> None:
         self.name = name
         self.retry = retry
@@ -48,6 +49,8 @@ class JobDefinition:
         """Seconds that an instance takes, more or less; None if the job does not say."""
         self.concurrency = concurrency
         """How many instances run at once in one container."""
+        self.hedge = hedge
+        """Whether a slow instance may run twice at once, in two containers."""
         self._target = target
         self._signature: Signature = read_signature(name, target)
 
@@ -106,6 +109,7 @@ class JobDefinition:
             process_per_instance=self.process_per_instance,
             expected=self.expected,
             concurrency=self.concurrency,
+            hedge=self.hedge,
         )
         setattr(target, _MARK, definition)
         return definition
@@ -119,6 +123,7 @@ def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its option
     process_per_instance: bool = False,
     expected: float | timedelta | None = None,
     concurrency: int = 1,
+    hedge: bool = False,
 ) -> Callable[[_T], _T]:
     """Register a class with a `run` method, or a function, as the job *name*.
 
@@ -128,7 +133,9 @@ def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its option
     *process_per_instance* forks a process for each attempt, for a job whose libraries leak or keep state; it
     costs some milliseconds, and threads that the module has started do not run there. *concurrency* is how
     many instances run at once in one container: coroutines on one event loop, processes with
-    *process_per_instance*, and threads otherwise (docs/jobs.md).
+    *process_per_instance*, and threads otherwise (docs/jobs.md). *hedge* lets a container that is done run a
+    copy of an instance that takes far longer than the others did; the first outcome counts. Say so only of a
+    job that is idempotent, also where two run at the same time.
 
     `run` takes the params (a dict, or whatever type its annotation names: pydantic validates them) and, if
     it wants one, a JobContext. What it returns is the instance's result, anything that JSON can hold.
@@ -149,6 +156,7 @@ def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its option
         )
 
     _refuse_concurrency(name, concurrency)
+    _refuse_hedge(name, hedge, concurrency)
     seconds = _to_seconds(name, "timeout", timeout)
     expected_seconds = _to_seconds(name, "expected", expected)
 
@@ -161,6 +169,7 @@ def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its option
             process_per_instance=process_per_instance,
             expected=expected_seconds,
             concurrency=concurrency,
+            hedge=hedge,
         )
         try:
             setattr(target, _MARK, definition)
@@ -235,6 +244,16 @@ def _refuse_concurrency(name: str, concurrency: object) -> None:
     if not 1 <= concurrency <= limits.CONCURRENCY:
         raise InvalidJob(
             f"The job {name!r} has concurrency={concurrency}; it must be from 1 to {limits.CONCURRENCY:,}."
+        )
+
+
+def _refuse_hedge(name: str, hedge: object, concurrency: int) -> None:
+    if not isinstance(hedge, bool):
+        raise InvalidJob(f"The job {name!r} has hedge={describe(hedge)}: write True or False.")
+    if hedge and concurrency > 1:
+        raise InvalidJob(
+            f"The job {name!r} has hedge=True and concurrency={concurrency}: one of several attempts in a "
+            "process cannot be stopped for sure when a copy is done first. Leave out one of the two."
         )
 
 

@@ -48,9 +48,8 @@ class AttemptProcessRunner(InstanceRunner):
     ) -> JobEvent:
         """Run *attempt* and return the event of its end, also where it ended its process.
 
-        Needs no *interruption*: the process is told its time, and killed.
+        The process is told its time, and killed; also when TimedOut was sent by *interruption*.
         """
-        del interruption
         deadline = time.monotonic() + limit.seconds
         cancelled = _SharedFlag()
         # One at a time: an end of a pipe that another child inherits stays open as long as that child.
@@ -60,7 +59,7 @@ class AttemptProcessRunner(InstanceRunner):
             process.start()
             sender.close()
         with receiver:
-            event = _receive(receiver, process, attempt.context, cancelled, deadline)
+            event = _receive(receiver, process, attempt.context, cancelled, deadline, interruption)
         if event is not None:
             _wait_for_end(process, max(0.0, min(_END_GRACE_SECONDS, deadline - time.monotonic())))
         is_late = event is None and _is_alive(process)
@@ -145,12 +144,13 @@ def _end(process: ForkProcess) -> None:
         process.join()
 
 
-def _receive(
+def _receive(  # noqa: PLR0913, PLR0917 -- each may end the wait
     receiver: Connection,
     process: ForkProcess,
     context: JobContext,
     cancelled: _SharedFlag,
     deadline: float,
+    interruption: Interruption | None,
 ) -> JobEvent | None:
     """Return the event that the process sends last; None where it ended without one, or is late.
 
@@ -159,6 +159,8 @@ def _receive(
     while (left := deadline + _TIMEOUT_GRACE_SECONDS - time.monotonic()) > 0:
         if context.cancelled():
             cancelled.set()
+        if getattr(interruption, "is_sent", False):
+            return None
         is_alive = _is_alive(process)
         if receiver.poll(min(left, _LOOK_SECONDS) if is_alive else 0):
             try:

@@ -4,15 +4,17 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 
 from background_jobs.aws.block_log import BlockLog
 from background_jobs.aws.container_stores import ContainerStores
 from background_jobs.aws.event_log import EventLog
 from background_jobs.core import ids
-from background_jobs.core.blocks import ranges_of_share
+from background_jobs.core.blocks import InstanceRange, ranges_of_share
 from background_jobs.core.errors import InvalidJob, UnknownJobName
 from background_jobs.core.events import JobAttemptFailed, JobError, JobEvent
+from background_jobs.core.hedging import RunningInstance
 from background_jobs.core.payload_keys import payload_folder
 from background_jobs.jobs import JobContext, JobDefinition, Jobs
 from background_jobs.settings import ContainerSettings
@@ -23,6 +25,7 @@ from background_jobs.worker.container_metadata import read_metadata
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 from background_jobs.worker.earlier_launches import EarlierLaunches
 from background_jobs.worker.event_writer import EventWriter
+from background_jobs.worker.hedges import Hedges
 from background_jobs.worker.instance import Attempt, InstanceRunner, describe_error, job_errored_event
 from background_jobs.worker.launch import Append, Launch
 from background_jobs.worker.logs import ContainerLog
@@ -31,6 +34,7 @@ from background_jobs.worker.pace import Pace
 from background_jobs.worker.predecessor import judge_lost_attempt, poison_error
 from background_jobs.worker.printed_lines import PrintedByInstance
 from background_jobs.worker.process_cleanup import ProcessCleanup
+from background_jobs.worker.races import Races
 from background_jobs.worker.recorder import EventRecorder
 from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.run_queue import QueuedInstance, RunQueue
@@ -85,10 +89,13 @@ class Container:
         self._recorder = EventRecorder(
             settings.orchestration_id, writer, self._earlier, current_attempt, self._ranges, self._pace
         )
-        block_log = stores.block_log.until(self._working_time.is_over)
+        block_log = self._block_log = stores.block_log.until(self._working_time.is_over)
         self._claims = Claims(
             self._started, self._share, block_log, stores.payloads, self._ranges, self._recorder, self._pace
         )
+        self._races: Races | None = None
+        self._has_run = False
+        """Whether this process has run an instance of its own."""
         self._stop_signals = StopSignals(
             event_log,
             self._started,
@@ -96,6 +103,7 @@ class Container:
             self._working_time,
             self._recorder.hand_back,
             current_attempt,
+            lambda: self._races.look() if self._races else None,
         )
 
     def work(self) -> int:
@@ -145,6 +153,8 @@ class Container:
         results = ResultStore(self._payloads, folder, self._working_time)
         runner_type = AttemptProcessRunner if definition.process_per_instance else InstanceRunner
         runner = runner_type(definition, retry, results, self._log)
+        if definition.hedge:
+            self._races = Races(self._block_log, self._stop_signals.cancelled)
         self._judge_lost_attempts(runner, definition)
         at_once = definition.concurrency
         describe = ContainerLog(self._settings).describe_printed
@@ -152,8 +162,7 @@ class Container:
         with printed, ProcessCleanup(self._current_attempt.supervisor, at_once) as cleanup:
             run = self._run_at_once(runner, definition, cleanup)
             run(RunQueue(self._queued_instances()))
-            while self._may_go_on() and (claimed := self._claims.take()):
-                run(RunQueue(QueuedInstance(0.0, index, params) for index, params in claimed))
+            self._help_others(run, runner, definition, cleanup)
 
     def _run_at_once(
         self, runner: InstanceRunner, definition: JobDefinition, cleanup: ProcessCleanup
@@ -189,9 +198,55 @@ class Container:
             self._is_to_be_replaced = True
 
     def _may_go_on(self) -> bool:
-        """Tell whether the container may look for more than its share."""
+        """Tell whether the container may do more than its share."""
         stopped = self._stop_signals.terminated or self._is_to_be_replaced
-        return self._started.may_move and not stopped and self._stop_signals.error() is None
+        return not stopped and self._stop_signals.error() is None
+
+    def _help_others(
+        self,
+        run: Callable[[RunQueue], None],
+        runner: InstanceRunner,
+        definition: JobDefinition,
+        cleanup: ProcessCleanup,
+    ) -> None:
+        """Run what others have not begun, and then, where the job allows it, slow instances once more."""
+        hedges = Hedges(
+            self._started,
+            self._share.number,
+            self._block_log,
+            self._claims,
+            self._ranges,
+            self._stop_signals.wait,
+        )
+        while self._may_go_on():
+            if self._started.may_move and (claimed := self._claims.take()):
+                run(RunQueue(QueuedInstance(0.0, index, params) for index, params in claimed))
+            elif not (definition.hedge and self._has_run):
+                return
+            elif copied := hedges.find(self._may_go_on):
+                self._run_copy(copied, hedges, runner, definition, cleanup)
+                if cleanup.failed:
+                    return
+            elif not self._claims.has_found:
+                return
+
+    def _run_copy(
+        self,
+        copied: RunningInstance,
+        hedges: Hedges,
+        runner: InstanceRunner,
+        definition: JobDefinition,
+        cleanup: ProcessCleanup,
+    ) -> None:
+        """Run a slow instance of another container, and bring in its outcome.
+
+        A copy may end its process, or its container. Then the next one has nothing else to run, and ends.
+        """
+        [(_, params)] = self._claims.read_params(copied.range.part(copied.index, copied.index))
+        attempt = self._attempt(QueuedInstance(0.0, copied.index, params), copied.attempt)
+        context = replace(attempt.context, _record=lambda _percent, _message: None)
+        copy, place = replace(attempt, context=context), (copied.range, copied.sequence)
+        hedges.bring_in(copied, cleanup.run(self._run_once, runner, definition, copy, place))
 
     def _run_queued(
         self,
@@ -229,7 +284,8 @@ class Container:
         prepared = self._prepare(instance)
         if not isinstance(prepared, Attempt):
             return prepared
-        return cleanup.run(self._run_once, runner, definition, prepared)
+        event = cleanup.run(self._run_once, runner, definition, prepared)
+        return None if self._races and self._races.lost else event
 
     def _prepare(self, instance: QueuedInstance) -> Attempt | JobEvent | None:
         """Record that an instance begins, and return its attempt.
@@ -241,14 +297,30 @@ class Container:
         if earlier.is_poison:
             return job_errored_event(self._attempt(instance, number), poison_error(earlier.losses), self._log)
         attempt = self._attempt(instance, number + 1)
-        return attempt if self._recorder.record_start(instance.index, number + 1) else None
+        if not self._recorder.record_start(instance.index, number + 1):
+            return None
+        if self._started.may_move and self._ranges.is_last(instance.index):
+            self._claims.look_ahead()
+        return attempt
 
-    def _run_once(self, runner: InstanceRunner, definition: JobDefinition, attempt: Attempt) -> JobEvent:
+    def _run_once(
+        self,
+        runner: InstanceRunner,
+        definition: JobDefinition,
+        attempt: Attempt,
+        place: tuple[InstanceRange, int] | None = None,
+    ) -> JobEvent:
+        """Run an attempt; *place* is the range of an instance of another container, and its next block."""
         index, number = attempt.context.index, attempt.context.attempt
         limit = self._stop_signals.limit_attempt(definition.timeout)
         begun = time.monotonic()
         self._current_attempt.publish(CurrentAttempt(index, number, begun + limit.seconds))
-        event = runner.run(attempt, limit)
+        self._has_run |= place is None
+        if self._races:
+            place = place or (self._ranges.find(index), self._ranges.next_sequence(index))
+            event = self._races.run(runner, attempt, limit, *place)
+        else:
+            event = runner.run(attempt, limit)
         self._current_attempt.clear()
         self._pace.note(time.monotonic() - begun)
         return event

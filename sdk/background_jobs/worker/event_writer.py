@@ -8,7 +8,14 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from background_jobs.core.blocks import InstanceRange, encode_event
-from background_jobs.core.events import JobCompleted, JobErrored, JobEvent, JobProgressed, JobStarted
+from background_jobs.core.events import (
+    ClaimAnnounced,
+    JobCompleted,
+    JobErrored,
+    JobEvent,
+    JobProgressed,
+    JobStarted,
+)
 from background_jobs.core.limits import APPEND_SECONDS
 from background_jobs.core.ownership import RangeLost
 from background_jobs.worker.owned_ranges import EncodedEvent, OwnedRanges
@@ -32,6 +39,7 @@ class _Unwritten(NamedTuple):
     """An event for which an outcome in the same flush may stand, or an event as it is in a block."""
     size: int
     is_outcome: bool = False
+    is_of_share: bool = False
 
 
 class EventWriter:
@@ -70,7 +78,8 @@ class EventWriter:
             unwritten = _Unwritten(event.index, event, _SMALL_BYTES)
         else:
             encoded = encode_event(event)
-            unwritten = _Unwritten(event.index, encoded, len(encoded), isinstance(event, _OUTCOMES))
+            is_outcome, is_of_share = isinstance(event, _OUTCOMES), isinstance(event, ClaimAnnounced)
+            unwritten = _Unwritten(event.index, encoded, len(encoded), is_outcome, is_of_share)
         with self._changed:
             if isinstance(event, JobProgressed) and (self._error or self._is_full()):
                 return
@@ -144,12 +153,13 @@ class EventWriter:
         """Append a batch, one block after the other."""
         ended = {unwritten.instance for unwritten in batch if unwritten.is_outcome}
         by_range: dict[InstanceRange, list[EncodedEvent]] = {}
-        for index, content, _, _ in batch:
+        for index, content, _, _, is_of_share in batch:
             if not isinstance(content, bytes):
                 if index in ended:
                     continue
                 content = encode_event(content)  # noqa: PLW2901
-            by_range.setdefault(self._ranges.find(index), []).append(EncodedEvent(index, content))
+            encoded = EncodedEvent(index, content, is_of_share)
+            by_range.setdefault(self._ranges.find(index), []).append(encoded)
         for instances, encoded_events in by_range.items():
             # The log says that the share was ours when it was asked; the answer may be old by now.
             asked_at = seconds_since_boot()

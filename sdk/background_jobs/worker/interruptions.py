@@ -10,6 +10,8 @@ import threading
 from contextlib import AbstractContextManager
 from typing import Any
 
+from background_jobs.core.limits import TIMEOUT_SECONDS
+
 
 class TimedOut(BaseException):
     """Raised in the middle of an attempt; not an Exception, so that a job's own `except` lets it pass."""
@@ -44,6 +46,44 @@ class TimeLimit:
         if self._seconds != float("inf"):
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, self._before)
+
+
+class MainThreadInterruption:
+    """A context in the main thread that raises TimedOut after *seconds*, and when another thread asks.
+
+    It does so also in a sleep, and never after the context.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._limits = (Interruptible(), TimeLimit(min(seconds, TIMEOUT_SECONDS)))
+        self._lock = threading.Lock()
+        self._is_open = False
+        self.is_sent = False
+
+    def __enter__(self) -> None:
+        for limit in self._limits:
+            limit.__enter__()
+        self._is_open = True
+
+    def __exit__(self, *raised: object) -> None:
+        while self._is_open:
+            try:
+                with self._lock:
+                    self._is_open = False
+            except TimedOut:  # at the last moment: the attempt has ended
+                continue
+        for limit in reversed(self._limits):
+            try:
+                limit.__exit__(*raised)
+            except TimedOut:
+                limit.__exit__(*raised)
+
+    def send(self) -> None:
+        """Have TimedOut raised in the main thread, if it is in the context."""
+        with self._lock:
+            self.is_sent = True
+            if self._is_open:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
 
 
 Interruption = AbstractContextManager[object]

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from background_jobs.aws.block_log import BlockLog
 from background_jobs.core.blocks import Block, InstanceRange, fill_body, unfinished
-from background_jobs.core.claims import settle
+from background_jobs.core.claims import count_surely_left, settle
 from background_jobs.core.events import PARTITION_SIZE, ClaimAnnounced, JobEvent
 from background_jobs.core.limits import APPEND_SECONDS
 from background_jobs.core.ownership import Ownership, begin, take_over
@@ -24,6 +24,8 @@ class EncodedEvent(NamedTuple):
 
     instance: int
     content: bytes
+    is_of_share: bool = False
+    """Whether it is written whatever becomes of its instance."""
 
 
 class OwnedRanges:
@@ -126,14 +128,35 @@ class OwnedRanges:
         return self._ranges[index // PARTITION_SIZE - self.home.first // PARTITION_SIZE]
 
     def is_gone(self, index: int) -> bool:
-        """Tell whether another container has claimed instance *index*, as far as this one has found."""
+        """Tell whether another container has taken instance *index*, as far as this one has found."""
         owned = self._owned.get(self.find(index))
-        return owned is not None and index >= owned.claimed
+        return owned is not None and owned.is_gone(index)
 
-    def may_be_claimed(self, index: int, seconds: float) -> bool:
+    def has(self, index: int) -> bool:
+        """Tell whether instance *index* belongs to this container, as far as it has found."""
+        is_own = self.home.first <= index <= self._ranges[-1].last
+        was_claimed = any(part.first <= index <= part.last for part in self.claimed)
+        return (is_own or was_claimed) and not self.is_gone(index)
+
+    def owns(self, instances: InstanceRange) -> bool:
+        """Tell whether a range is one of the share, or was claimed."""
+        return instances in self._ranges or instances in self.claimed
+
+    def next_sequence(self, index: int) -> int:
+        """Return the number of the next block of the range of instance *index*."""
+        owned = self._owned.get(self.find(index))
+        return owned.next_sequence if owned else 0
+
+    def is_last(self, index: int) -> bool:
+        """Tell whether no instance is left after *index*, as far as this launch has found."""
+        instances = self.find(index)
+        has_successor = index < instances.last and not self.is_gone(index + 1)
+        return not has_successor and instances in {self._ranges[-1], *self.claimed[-1:]}
+
+    def may_be_claimed(self, index: int, seconds: float, mean: float) -> bool:
         """Tell whether others may have claimed instance *index* in the *seconds* since the last append.
 
-        They take half of what has not begun; two of them, one after the other, leave a quarter.
+        *mean* is what an instance takes. Two claims may have come, one after the other.
         """
         instances = self.find(index)
         if not self._may_claim or index == instances.first:
@@ -141,7 +164,7 @@ class OwnedRanges:
         reached = self._reached.get(instances)
         if reached is None or seconds > APPEND_SECONDS:
             return True
-        return index > reached + (instances.last - reached) // 4
+        return index > reached + count_surely_left(instances.last - reached, seconds / mean if mean else 0.0)
 
     def append(self, instances: InstanceRange, events: Sequence[EncodedEvent]) -> None:
         """Append *events* to a range, in as many blocks as they need, but none of an instance that is gone.
@@ -151,7 +174,7 @@ class OwnedRanges:
         owned = self._owned.get(instances)
         if owned is None:
             owned = self._owned[instances] = begin(instances, self._owner)
-        while events := [event for event in events if event.instance < owned.claimed]:
+        while events := [event for event in events if event.is_of_share or not owned.is_gone(event.instance)]:
             body, count = fill_body([event.content for event in events])
             if self._block_log.run(owned.append(body)):
                 reached = max(event.instance for event in events[:count])

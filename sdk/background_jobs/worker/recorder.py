@@ -86,7 +86,7 @@ class EventRecorder:
     def _may_be_claimed(self, index: int) -> bool:
         """Tell whether the log must know that the instance begins, lest another container runs it, too."""
         return self._pace.may_be_worth_moving and self._ranges.may_be_claimed(
-            index, self._writer.seconds_since_owned()
+            index, self._writer.seconds_since_owned(), self._pace.mean
         )
 
     def record_progress(self, index: int, attempt: int, percent: int, message: str) -> None:
@@ -119,7 +119,9 @@ class EventRecorder:
     def hand_back(self) -> None:
         """Record that the current attempts were interrupted from outside; the job keeps these attempts."""
         now = datetime.now(UTC)
-        for current in self._current_attempt.read_all():
+        for current in filter(
+            lambda current: self._ranges.has(current.index), self._current_attempt.read_all()
+        ):
             self._writer.add(
                 JobAttemptFailed(
                     orchestration_id=self._orchestration_id,

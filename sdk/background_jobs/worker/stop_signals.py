@@ -29,7 +29,8 @@ class StopSignals:
     """A context in which a thread watches for reasons to stop; it calls *on_sigterm* when SIGTERM comes.
 
     Where the outer process is gone, this one ends at once: nobody would know of it, and its share is
-    launched again. *supervisor* is what the two share.
+    launched again. *supervisor* is what the two share. *also_look* is called as often as it looks for a
+    cancellation.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 -- each is another reason to stop
@@ -40,6 +41,7 @@ class StopSignals:
         working_time: WorkingTime,
         on_sigterm: Callable[[], None],
         supervisor: SharedCurrentAttempt,
+        also_look: Callable[[], None] = lambda: None,
     ) -> None:
         self.cancelled = threading.Event()
         self.terminated = False
@@ -49,6 +51,7 @@ class StopSignals:
         self._working_time = working_time
         self._on_sigterm = on_sigterm
         self._supervisor = supervisor
+        self._also_look = also_look
         self._reason = ""
         self._note_cancellation(cancellation)
         self._closed = threading.Event()
@@ -119,6 +122,8 @@ class StopSignals:
                 return
             if ticks % _TICKS_PER_LOOK == 0 and not self.cancelled.is_set():
                 self._look_for_cancellation()
+            if ticks % _TICKS_PER_LOOK == 0:
+                self._look_for_more()
 
     def _look_for_cancellation(self) -> None:
         try:
@@ -127,6 +132,12 @@ class StopSignals:
             _log.warning("Whether the orchestration was cancelled is not known: %s", error)
             return
         self._note_cancellation(cancellation)
+
+    def _look_for_more(self) -> None:
+        try:
+            self._also_look()
+        except Exception as error:  # noqa: BLE001 -- see above
+            _log.warning("Whether a copy was done first is not known: %s", error)
 
     def _note_cancellation(self, cancellation: OrchestrationCancelled | None) -> None:
         if cancellation is not None:

@@ -102,6 +102,8 @@ class JobCompleted(_JobOutcome):
     result: Any = None
     """What `run` returned, as JSON; None when it is in *result_ref*."""
     result_ref: PayloadRef | None = None
+    hedged_by: int | None = None
+    """The share whose container ran a copy of the instance that was done first; None where its own did."""
 
 
 class JobErrored(_JobOutcome):

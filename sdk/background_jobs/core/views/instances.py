@@ -133,7 +133,9 @@ def _describe(event: JobEvent) -> dict[str, Any]:  # noqa: PLR0911 -- a descript
                 "started_at": event.started_at,
             }
         case JobCompleted():
-            return {"attempt": event.attempts, "started_at": event.started_at}
+            detail = {"detail": f"a copy in the container of share {event.hedged_by} was done first"}
+            hedged = {} if event.hedged_by is None else detail
+            return {"attempt": event.attempts, "started_at": event.started_at, **hedged}
         case InstancesClaimed():
             return {"detail": f"moved to the container of share {event.share}, which was done with its own"}
         case ClaimAnnounced():
