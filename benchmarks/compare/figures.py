@@ -82,7 +82,7 @@ def begin(*, repeat: int, quick: bool) -> Figures:
         python=platform.python_version(),
         load_before=round(os.getloadavg()[0], 2),
     )
-    versions = {name: peer.version for name, peer in PEERS.items() if peer.requirements}
+    versions = {name: peer.version for name, peer in PEERS.items()}
     return Figures(machine=machine, repeat=repeat, quick=quick, versions=versions)
 
 

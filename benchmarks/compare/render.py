@@ -82,7 +82,7 @@ def _machine(figures: Figures) -> str:
 
 
 def _peers(figures: Figures) -> str:
-    names = [name for name in PEERS if name not in figures.left_out]
+    names = [name for name in PEERS if any(name in peers for peers in figures.seconds.values())]
     rows = [
         [f"{workload.title}{', a second' if workload.rate else ', s'}", *_cells(figures, name, names)]
         for name, workload in WORKLOADS.items()
@@ -90,7 +90,7 @@ def _peers(figures: Figures) -> str:
     ]
     rows.insert(0, [f"{COLD_TITLE}, s", *_cells(figures, COLD, names)])
     rows.append(["keeps its tasks in", *(PEERS[name].keeps for name in names)])
-    rows.append(["versions", *(figures.versions.get(name, "this commit") for name in names)])
+    rows.append(["versions", *(figures.versions.get(name, "-") for name in names)])
     table = format_table(["", *(PEERS[name].title for name in names)], rows)
     return "\n".join([table, *_notes(figures)])
 

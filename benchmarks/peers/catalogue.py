@@ -53,17 +53,25 @@ class Peer:
     environment: str = ""
     """The folder of its environment; empty for this one."""
     requirements: Sequence[str] = ()
+    released_with: str = ""
+    """What stands for its version where it needs no package."""
     worker_commands: Callable[[str, Place], Commands] = _no_workers
 
     @property
     def version(self) -> str:
         """Return the versions that its environment has."""
-        return ", ".join(self.requirements)
+        return ", ".join(self.requirements) or self.released_with
 
 
 _REDIS = "redis==8.1.0"
 PEERS: Final = {
-    "ours": Peer("ours", "ours_peer", "an emulator of AWS, in memory", server="local_stack"),
+    "ours": Peer(
+        "ours",
+        "ours_peer",
+        "an emulator of AWS, in memory",
+        server="local_stack",
+        released_with="this commit",
+    ),
     "huey-redis": Peer(
         title="Huey on Redis",
         module="huey_peer",
@@ -109,7 +117,9 @@ PEERS: Final = {
         requirements=("distributed==2026.8.0",),
         worker_commands=_dask,
     ),
-    "pool": Peer("process pool", "pool_peer", "nothing: the caller has all in memory"),
+    "pool": Peer(
+        "process pool", "pool_peer", "nothing: the caller has all in memory", released_with="Python's own"
+    ),
 }
 
 ROOT: Final = Path(__file__).parents[2]
