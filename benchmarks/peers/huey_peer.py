@@ -11,7 +11,9 @@ from benchmarks.peers.protocol import Place
 from benchmarks.peers.work import JOBS
 
 _ADDRESS = os.environ["PEER_ADDRESS"]
-huey: Any = RedisHuey(url=_ADDRESS) if _ADDRESS.startswith("redis") else SqliteHuey(filename=_ADDRESS)
+huey: Any = (
+    RedisHuey(url=_ADDRESS) if _ADDRESS.startswith("redis") else SqliteHuey(filename=_ADDRESS, timeout=60)
+)
 _TASKS = {name: huey.task()(job) for name, job in JOBS.items()}
 
 
