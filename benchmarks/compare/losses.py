@@ -45,7 +45,7 @@ class Loss(NamedTuple):
             return "nothing"
         if not self.missing_after_restart:
             return "start the workers again"
-        return f"find the {self.missing_after_restart} that are missing, and run them again"
+        return f"find what is missing ({self.missing_after_restart}), and run it again"
 
 
 def measure_loss(peer: Peer, kind: str, folder: Path) -> Loss:

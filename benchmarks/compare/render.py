@@ -135,7 +135,7 @@ def _loss(figures: Figures, kind: str, name: str) -> str:
     twice = f"{loss.ran_twice} ran twice" if loss.ran_twice else "none ran twice"
     if not loss.missing:
         return f"nothing lost, {twice}; done {loss.seconds:.0f} s after the kill; to do: nothing"
-    return f"{loss.missing} results did not come, {twice}; to do: {loss.remedy}"
+    return f"results that did not come: {loss.missing}; {twice}; to do: {loss.remedy}"
 
 
 def _own(figures: Figures) -> str:

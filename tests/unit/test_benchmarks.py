@@ -52,4 +52,4 @@ def test_rates_are_of_medians() -> None:
 def test_what_a_person_has_to_do_after_a_loss_is_the_least_that_helps() -> None:
     assert Loss(0, 0, 2, 1.0).remedy == "nothing"
     assert Loss(9, 0, 2, 1.0).remedy == "start the workers again"
-    assert Loss(9, 4, 2, 1.0).remedy == "find the 4 that are missing, and run them again"
+    assert Loss(9, 4, 2, 1.0).remedy == "find what is missing (4), and run it again"
