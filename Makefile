@@ -36,11 +36,11 @@ format: $(VENV)/.dev node_modules/.installed ## Format the code
 	$(WITH_NODE) node_modules/.bin/eslint --fix .
 	$(WITH_NODE) node_modules/.bin/prettier --write --log-level warn .
 
-bench: $(VENV)/.local ## Measure the offline stack on this machine
+bench: $(VENV)/.dev ## Measure the offline stack beside other libraries, and write docs/benchmarks.md
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python -m benchmarks.container_imports
 	$(BIN)/python -m benchmarks.starts
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.compare $(BENCH)
 	$(BIN)/python benchmarks/stream.py
 	$(BIN)/python benchmarks/history.py
 	$(BIN)/python benchmarks/pipelines.py

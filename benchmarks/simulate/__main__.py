@@ -1,9 +1,9 @@
 """Write the tables and the charts of docs/simulation.md: `make simulate`."""
 
-import re
 from pathlib import Path
 from typing import Final
 
+from benchmarks.generated_parts import put_part
 from benchmarks.simulate.line_chart import draw_chart
 from benchmarks.simulate.tables import PARALLELISMS, TABLES, compare, vary_parallelism
 
@@ -17,18 +17,10 @@ def main() -> None:
     """Simulate everything and write it down."""
     text = DOCUMENT.read_text()
     for name, table in TABLES.items():
-        text = put_table(text, name, table())
+        text = put_part(text, name, table())
     DOCUMENT.write_text(text)
     (IMAGES / "simulation-sizes.svg").write_text(draw_sizes())
     (IMAGES / "simulation-parallelism.svg").write_text(draw_parallelism())
-
-
-def put_table(text: str, name: str, table: str) -> str:
-    """Return a document with the table in its place. Raises ValueError if it has none."""
-    place = re.compile(rf"(<!-- {name} -->\n).*?(?=<!-- end -->)", flags=re.DOTALL)
-    if not place.search(text):
-        raise ValueError(f"{DOCUMENT.name} has no place for the table {name!r}.")
-    return place.sub(lambda found: f"{found[1]}{table}\n", text)
 
 
 def draw_sizes() -> str:

@@ -9,7 +9,7 @@ Points = Sequence[tuple[float, float]]
 
 _WIDTH, _HEIGHT = 720, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 180, 40, 50
-_COLOURS: Final = ("#2f6fde", "#c2410c", "#15803d", "#9333ea", "#737373")
+_COLOURS: Final = ("#2f6fde", "#c2410c", "#15803d", "#9333ea", "#737373", "#0e7490", "#be185d")
 
 
 def draw_chart(

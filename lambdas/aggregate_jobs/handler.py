@@ -1,5 +1,6 @@
 """Lambda: folds the event log's stream into the read model, and publishes completions."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -18,7 +19,7 @@ from background_jobs.control_plane.function_time import FunctionContext, is_near
 from background_jobs.control_plane.stream import handle_records, report_changes
 from background_jobs.core.events import Event
 from background_jobs.core.given_up import UnreadableRecord
-from background_jobs.core.metrics import Measurement, Metric
+from background_jobs.core.metrics import Measurement, Metric, cut_metric_sets
 from background_jobs.core.read_model import Summary
 from background_jobs.settings import Settings, StreamSettings
 
@@ -36,12 +37,11 @@ def _aggregator() -> Aggregator:
 
 
 def _meter(summary: Summary, measurements: Sequence[Measurement]) -> None:
-    if measurements:
-        metrics.add_metadata("orchestration_id", summary.orchestration_id)
-        metrics.add_metadata("job_name", summary.job_name)
-        for measurement in measurements:
-            metrics.add_metric(measurement.metric, measurement.unit, measurement.value)
-        metrics.flush_metrics()
+    # `add_metric` writes all values so far into a message for each value: a third of this function's time.
+    metadata = {"orchestration_id": summary.orchestration_id, "job_name": summary.job_name}
+    for metric_set in cut_metric_sets(measurements):
+        document = metrics.serialize_metric_set(metrics=metric_set, metadata=metadata)
+        print(json.dumps(document))  # noqa: T201 -- CloudWatch takes metrics from the log
 
 
 def _aggregate(

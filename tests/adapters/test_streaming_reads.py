@@ -2,12 +2,13 @@
 
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 from background_jobs import OrchestrationService, Stage
 from background_jobs.aws import clients
+from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane import kick_off_job
 from background_jobs.core.events import JobEvent, OrchestrationStarted, PayloadRef
@@ -94,6 +95,27 @@ def test_outcomes_are_never_all_in_memory(
 def test_errors_are_never_all_in_memory(finish: Callable[..., OrchestrationStarted], stores: Stores) -> None:
     orchestration_id = finish(MANY, make_failure).orchestration_id
     assert peak(read_errors(orchestration_id, range(MANY), stores)) < BOUND
+
+
+def test_params_of_a_kick_off_are_never_all_in_memory(
+    service: OrchestrationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(params_spool, "_IN_MEMORY", 100_000)
+    uploaded: list[int] = []
+
+    def upload(_payloads: Payloads, _key: str, file: IO[bytes]) -> None:
+        file.seek(0)
+        uploaded.append(sum(len(piece) for piece in iter(lambda: file.read(64_000), b"")))
+
+    def kick_off(total: int) -> Iterator[object]:
+        yield service.kick_off_job("count", ({"text": RESULT} for _ in range(total)), parallelism=100)
+
+    monkeypatch.setattr(Payloads, "upload", upload)
+    peak(kick_off(100))  # imports
+    few, many = (peak(kick_off(total)) for total in (1_000, MANY))
+    # 28 MB more of params take no more memory
+    assert max(uploaded) > MANY * len(RESULT)
+    assert many < few + 1_000_000
 
 
 def test_params_of_a_few_instances_are_read_with_few_requests(

@@ -1,60 +1,98 @@
-"""What ten thousand instances that do nothing take, counted, and compared with what the plan says of them."""
+"""What up to ten thousand instances that do nothing take, counted, and what the plan says of them."""
 
 import json
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
 
+from background_jobs import OrchestrationService
 from background_jobs.aws import clients
+from background_jobs.core.events import LOG_PARTITIONS
 from background_jobs.core.planning.blocks_written import FASTEST_INSTANCE
 from background_jobs.core.planning.footprint import Footprint, estimate_footprint
 from background_jobs.core.planning.plan import Workload
 from background_jobs.local_stack import LocalStack
-from background_jobs.local_stack.call_counter import PATH
+from background_jobs.local_stack.call_counter import PATH, USAGE_PATH
 from benchmarks import jobs
 from benchmarks.counting import Counted, count_writes
 from benchmarks.simulate.fan_out import Figures, Orchestration, World, simulate
 from benchmarks.simulate.workloads import constant
-from tests.offline import become_caller
+from tests.offline import become_caller, until
 
-TOTAL: Final = 10_000
+SIZES: Final = (100, 1_000, 10_000)
+TOTAL: Final = SIZES[-1]
 CONTAINERS: Final = 2
+BOUNDS: Final = {
+    "log write units": (30, 250),
+    "read model write units": (60, 60),
+    "stream records": (30, 30),
+    "calls": (60, 20),
+    "bytes sent": (60_000, 100_000),
+    "bytes answered": (60_000, 120_000),
+    "read units": (100, 40),
+    "invocations": (20, 6),
+}
+"""What an orchestration may take, and every thousand of its instances beside that.
+
+Blocks are written by time, so a slow machine writes more of them for as many instances.
+"""
+FLAT: Final = ("log write units", "stream records", "bytes sent", "bytes answered", "read units")
 
 
 class Run(NamedTuple):
     counted: Counted
-    calls: int
-    """Of the caller, the containers and the functions together."""
+    calls: Counter[str]
+    """Of the caller, the containers and the functions, but those by which the caller waits."""
+    usage: Counter[str]
+
+    @property
+    def costs(self) -> dict[str, int]:
+        """Return everything that AWS bills by number."""
+        return {
+            "log write units": self.counted.log_units,
+            "read model write units": self.counted.read_model_units,
+            "stream records": self.counted.stream_records,
+            "calls": self.calls.total(),
+            **self.usage,
+        }
 
 
-def count_calls(stack: LocalStack) -> int:
-    """Count all calls but those by which the caller waits, whose number is that of the seconds."""
-    with urllib.request.urlopen(stack.variables["AWS_ENDPOINT_URL"] + PATH) as answer:
-        calls: dict[str, int] = json.load(answer)
-    return sum(count for name, count in calls.items() if name != "caller GetItem")
+def read_counts(stack: LocalStack, path: str) -> Counter[str]:
+    with urllib.request.urlopen(stack.variables["AWS_ENDPOINT_URL"] + path) as answer:
+        return Counter(json.load(answer))
+
+
+def run_no_ops(stack: LocalStack, service: OrchestrationService, total: int) -> Run:
+    calls, usage = read_counts(stack, PATH), read_counts(stack, USAGE_PATH)
+    orchestration = service.kick_off_job("no_op", ({"n": n} for n in range(total)), parallelism=CONTAINERS)
+    successes, failures = orchestration.results(120)
+    assert failures is None
+    assert len(successes) == total
+    until(lambda: orchestration.summary().done)
+    calls, usage = read_counts(stack, PATH) - calls, read_counts(stack, USAGE_PATH) - usage
+    del calls["caller GetItem"]  # whose number is that of the seconds
+    return Run(count_writes(stack.settings, "default", orchestration.id, total), calls, usage)
 
 
 @pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
+def runs() -> Iterator[dict[int, Run]]:
     with (
         LocalStack(str(Path(jobs.__file__)), containers=CONTAINERS) as stack,
         pytest.MonkeyPatch.context() as patch,
     ):
         service = become_caller(stack, patch)
         service.kick_off_job("no_op", [{"n": 0}]).results(60)
-        before = count_calls(stack)
-        orchestration = service.kick_off_job(
-            "no_op", ({"n": n} for n in range(TOTAL)), parallelism=CONTAINERS
-        )
-        successes, failures = orchestration.results(120)
-        assert failures is None
-        assert len(successes) == TOTAL
-        calls = count_calls(stack) - before
-        yield Run(count_writes(stack.settings, "default", orchestration.id, TOTAL), calls)
+        yield {total: run_no_ops(stack, service, total) for total in SIZES}
     clients._client.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def run(runs: dict[int, Run]) -> Run:
+    return runs[TOTAL]
 
 
 @pytest.fixture(scope="module")
@@ -70,20 +108,38 @@ def simulated() -> Figures:
     return fan_out.figures
 
 
-def test_a_short_instance_takes_a_fraction_of_a_write_unit_in_the_log(run: Run) -> None:
-    assert run.counted.log_units / TOTAL <= 0.25
+@pytest.mark.parametrize("total", SIZES)
+@pytest.mark.parametrize("cost", BOUNDS)
+def test_an_orchestration_and_every_thousand_of_its_instances_take_no_more_than(
+    runs: dict[int, Run], cost: str, total: int
+) -> None:
+    fixed, each_thousand = BOUNDS[cost]
+    assert 0 < runs[total].costs[cost] <= fixed + each_thousand * total / 1_000
 
 
-def test_a_short_instance_takes_a_fraction_of_a_write_unit_in_the_read_model(run: Run) -> None:
-    assert run.counted.read_model_units / TOTAL <= 0.06
+@pytest.mark.parametrize("cost", FLAT)
+def test_an_instance_costs_no_more_where_there_are_many(runs: dict[int, Run], cost: str) -> None:
+    one_thousand, ten_thousand = (runs[total].costs[cost] / total for total in SIZES[1:])
+    assert ten_thousand <= 1.1 * one_thousand
 
 
-def test_the_stream_has_a_record_of_a_block_and_none_of_an_instance(run: Run) -> None:
-    assert run.counted.stream_records / TOTAL <= 0.03
+@pytest.mark.parametrize("total", SIZES)
+def test_a_kick_off_takes_three_calls_whatever_its_size(runs: dict[int, Run], total: int) -> None:
+    calls = runs[total].calls
+    assert (calls["caller s3 PUT"], calls["caller TransactWriteItems"], calls["caller PutItem"]) == (2, 1, 0)
+    assert calls["start_orchestration StartExecution"] == 1
 
 
-def test_calls_are_made_for_blocks_and_batches_alone(run: Run) -> None:
-    assert run.calls / TOTAL <= 0.02
+@pytest.mark.parametrize("total", SIZES)
+def test_results_take_a_query_for_each_partition_of_the_log(runs: dict[int, Run], total: int) -> None:
+    assert runs[total].calls["caller Query"] == LOG_PARTITIONS.count(total)
+
+
+@pytest.mark.parametrize("total", SIZES)
+def test_the_states_of_an_execution_do_not_follow_its_instances(
+    runs: dict[int, Run], planned: Footprint, total: int
+) -> None:
+    assert 0 < runs[total].usage["transitions"] <= planned.state_transitions
 
 
 def test_the_plan_says_what_is_counted(run: Run, planned: Footprint) -> None:

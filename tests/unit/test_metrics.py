@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from background_jobs.core.completion import decide_completion
 from background_jobs.core.events import Event
 from background_jobs.core.fold import fold
-from background_jobs.core.metrics import Metric, measure
+from background_jobs.core.metrics import Measurement, Metric, cut_metric_sets, measure
 from background_jobs.core.read_model import ReadModel, Summary
 from background_jobs.core.statuses import StatusChunk
 from tests.unit import histories
@@ -87,3 +87,15 @@ def test_clocks_that_disagree_a_little_measure_nothing_below_zero() -> None:
     """An event has the time of the machine that wrote it, which may be ahead of ours."""
     _, values = measure_batch(EMPTY, [histories.started(1), histories.job_started(0, seconds=5)], now=4)
     assert values[Metric.AGGREGATOR_LAG] == [0]
+
+
+def test_a_document_of_metrics_has_no_more_values_than_cloudwatch_takes() -> None:
+    durations = [Measurement(Metric.INSTANCE_DURATION, n) for n in range(250)]
+    sets = list(cut_metric_sets([*durations, Measurement(Metric.INSTANCES_COMPLETED, 250)]))
+    assert [len(one[Metric.INSTANCE_DURATION]["Value"]) for one in sets] == [100, 100, 50]
+    assert [value for one in sets for value in one[Metric.INSTANCE_DURATION]["Value"]] == list(range(250))
+    assert [Metric.INSTANCES_COMPLETED in one for one in sets] == [True, False, False]
+
+
+def test_nothing_measured_is_no_document() -> None:
+    assert list(cut_metric_sets([])) == []

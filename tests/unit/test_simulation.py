@@ -11,8 +11,9 @@ from background_jobs.core.planning.blocks_written import estimate_blocks
 from background_jobs.core.planning.fargate import expected_launch_seconds
 from background_jobs.core.planning.footprint import Run, estimate_footprint
 from background_jobs.core.planning.plan import CONTROL_SECONDS
+from benchmarks.generated_parts import put_part
 from benchmarks.simulate import bounds, formatting
-from benchmarks.simulate.__main__ import DOCUMENT, put_table
+from benchmarks.simulate.__main__ import DOCUMENT
 from benchmarks.simulate.comparison import run_batch, run_lambda, run_one_task_each, run_ours
 from benchmarks.simulate.fan_out import BEFORE_DISPATCH_SECONDS, Orchestration, World, simulate
 from benchmarks.simulate.tables import TABLES
@@ -151,7 +152,7 @@ def test_the_simulation_counts_what_the_plan_computes(total: int, seconds: float
 def test_the_page_has_what_is_simulated(name: str) -> None:
     """Refresh it with `make simulate`."""
     text = DOCUMENT.read_text()
-    assert put_table(text, name, TABLES[name]()) == text
+    assert put_part(text, name, TABLES[name]()) == text
 
 
 @pytest.mark.parametrize("module", [bounds, formatting])

@@ -149,7 +149,10 @@ class _Folding:
 
     def _raise(self, index: int, rank: int, at: datetime) -> None:
         number, offset = CHUNKS.locate(index)
-        before = self._chunks.setdefault(number, StatusChunk()).raise_rank(offset, rank)
+        chunk = self._chunks.get(number)
+        if chunk is None:  # a chunk is too large to be made for every event
+            chunk = self._chunks[number] = StatusChunk()
+        before = chunk.raise_rank(offset, rank)
         if before is None:
             return
         self._transitions.append(Transition(index, rank, at))

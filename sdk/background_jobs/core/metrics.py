@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from background_jobs.core import statuses
 from background_jobs.core.events import Event, JobCompleted, JobErrored
@@ -11,6 +11,8 @@ from background_jobs.core.fold import FoldResult
 from background_jobs.core.read_model import Summary, Transition
 from background_jobs.core.task_failure import NOT_LAUNCHED
 
+_SET_VALUES: Final = 100
+"""CloudWatch takes so many values of a metric from one document."""
 METRIC_SERVICE: Final = "background-jobs"
 """The value of the one dimension of our metrics, `service`."""
 
@@ -112,6 +114,26 @@ def measure(
         yield Measurement(Metric.ORCHESTRATIONS_COMPLETED, 1)
         if after.started_at:
             yield Measurement(Metric.ORCHESTRATION_DURATION, _seconds(after.started_at, after.completed_at))
+
+
+def cut_metric_sets(measurements: Iterable[Measurement]) -> Iterator[dict[str, dict[str, Any]]]:
+    """Yield *measurements* by the names of their metrics, with up to 100 values of each at a time.
+
+    >>> list(cut_metric_sets([Measurement(Metric.QUEUE_WAIT, 2.0), Measurement(Metric.QUEUE_WAIT, 3.0)]))
+    [{'QueueWait': {'Unit': 'Seconds', 'Value': [2.0, 3.0]}}]
+    """
+    values: dict[Metric, list[float]] = {}
+    units: dict[Metric, str] = {}
+    for measurement in measurements:
+        values.setdefault(measurement.metric, []).append(float(measurement.value))
+        units[measurement.metric] = measurement.unit
+    most = max(map(len, values.values()), default=0)
+    for first in range(0, most, _SET_VALUES):
+        yield {
+            str(metric): {"Unit": units[metric], "Value": part}
+            for metric, all_values in values.items()
+            if (part := all_values[first : first + _SET_VALUES])
+        }
 
 
 def _measure_instances(transitions: Iterable[Transition], events: Sequence[Event]) -> Iterator[Measurement]:

@@ -1,12 +1,22 @@
-"""Counts the calls that reach the emulator, by caller and operation."""
+"""Counts the calls that reach the emulator, by caller and operation, and what they carry."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 PATH: Final = "/_background_jobs/calls"
 """The path of the counts, as JSON: ``{"<caller> <operation>": <calls>}``."""
+
+USAGE_PATH: Final = "/_background_jobs/usage"
+"""The path of what they carry, as JSON: ``bytes sent``, ``bytes answered``, ``read units``,
+``invocations`` of functions, and ``transitions`` of state machines.
+
+A read unit is counted for each 4 KB begun of an answer, which is more than DynamoDB counts: JSON is longer.
+"""
+_READS: Final = frozenset({"GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan"})
+_READ_UNIT_BYTES: Final = 4_096
 
 _SERVICE_IN_SCOPE: Final = 3
 """``Credential=<key>/<date>/<region>/<service>/aws4_request``."""
@@ -23,6 +33,11 @@ class CallCounter:
     def __init__(self, app: _App) -> None:
         self._app = app
         self._calls: Counter[str] = Counter()
+        self._usage: Counter[str] = Counter()
+
+    def note(self, what: str) -> None:
+        """Count something else that AWS bills."""
+        self._usage[what] += 1
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         """Count a call and pass it on, or answer with the counts."""
@@ -30,10 +45,31 @@ class CallCounter:
             await self._app(scope, receive, send)
         elif scope["path"] == PATH:
             await _answer(send, json.dumps(self._calls).encode())
+        elif scope["path"] == USAGE_PATH:
+            await _answer(send, json.dumps(self._usage).encode())
         else:
             headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-            self._calls[f"{_caller(headers)} {_operation(scope, headers)}"] += 1
-            await self._app(scope, receive, send)
+            operation = _operation(scope, headers)
+            self._calls[f"{_caller(headers)} {operation}"] += 1
+            await self._measure(operation, scope, receive, send)
+
+    async def _measure(self, operation: str, scope: _Message, receive: _Receive, send: _Send) -> None:
+        answered = 0
+
+        async def receive_counted() -> _Message:
+            message = await receive()
+            self._usage["bytes sent"] += len(message.get("body", b""))
+            return message
+
+        async def send_counted(message: _Message) -> None:
+            nonlocal answered
+            answered += len(message.get("body", b""))
+            await send(message)
+
+        await self._app(scope, receive_counted, send_counted)
+        self._usage["bytes answered"] += answered
+        if operation in _READS:
+            self._usage["read units"] += math.ceil(answered / _READ_UNIT_BYTES)
 
 
 def _caller(headers: dict[bytes, str]) -> str:

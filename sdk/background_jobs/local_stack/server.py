@@ -28,7 +28,7 @@ from background_jobs.local_stack.processes import STACK_ID, end_all, start_watch
 from background_jobs.local_stack.request_guard import LOCAL_HOSTS, RequestGuard
 from background_jobs.local_stack.stack_check import StackCheck
 from background_jobs.local_stack.stream_mappings import load_functions_of_streams
-from background_jobs.local_stack.substitutions import substitute
+from background_jobs.local_stack.substitutions import count_work, substitute
 from background_jobs.local_stack.variables import REGION, client_variables, emulator_settings
 from background_jobs.settings import Settings
 from background_jobs.worker.descendants import adopting_orphans
@@ -154,7 +154,9 @@ async def _serve(listeners: list[socket.socket], options: ServerOptions, runner:
     config.loglevel = "WARNING"
     threading.Thread(target=_deploy, args=(listeners[0].getsockname()[1], options), daemon=True).start()
     addresses = {listener.getsockname()[0] for listener in listeners}
-    own_app = StackCheck(CallCounter(app), os.environ[STACK_ID])
+    calls = CallCounter(app)
+    count_work(calls.note)
+    own_app = StackCheck(calls, os.environ[STACK_ID])
     guarded_app: Any = RequestGuard(own_app, addresses.union(LOCAL_HOSTS))
     await serve(guarded_app, config, shutdown_trigger=ending.wait)
 

@@ -16,6 +16,8 @@ from background_jobs.local_stack.scheduler_ticks import TICK_SECONDS, Ticks
 from background_jobs.local_stack.stream_mappings import SideBySide
 from background_jobs.settings import PREFIX
 
+_STATES: Final = ("_execute_task", "_execute_pass", "_execute_choice", "_execute_wait", "_execute_map")
+"""The functions of the emulator that run a state, of an execution or of a child of a map."""
 EMULATOR_VERSION: Final = "1.5.33"
 EMULATOR_NAMES: Final = {
     "ecs": ("_get_docker", "_run_task", "_describe_tasks", "_stop_task", "_tasks", "_build_run_kwargs"),
@@ -25,6 +27,7 @@ EMULATOR_NAMES: Final = {
         "_stop_execution",
         "_resolve_path",
         "_executions",
+        *_STATES,
         "_error_matches",
         "_invoke_with_callback",
         "_task_tokens",
@@ -88,6 +91,22 @@ def substitute(runner: ProcessRunner) -> None:
     side_by_side = SideBySide(lambda_svc)
     lambda_svc._poll_dynamodb_streams = side_by_side.poll
     lambda_svc._iter_all_esms = side_by_side.mappings
+
+
+def count_work(note: Callable[[str], None]) -> None:
+    """Have *note* called with ``invocations`` or ``transitions`` where AWS would bill one."""
+    from ministack.services import lambda_svc, stepfunctions
+
+    def counted(what: str, run: Callable[..., Any]) -> Callable[..., Any]:
+        def note_and_run(*arguments: Any, **options: Any) -> Any:
+            note(what)
+            return run(*arguments, **options)
+
+        return note_and_run
+
+    lambda_svc._execute_function = counted("invocations", lambda_svc._execute_function)
+    for name in _STATES:
+        setattr(stepfunctions, name, counted("transitions", getattr(stepfunctions, name)))
 
 
 class _TimeWithoutStartPause:

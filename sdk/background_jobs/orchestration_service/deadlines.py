@@ -11,6 +11,8 @@ _SHORTEST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 _PAUSE_SHARE: Final = 0.05
 """The next pause takes this share of the time already waited, between the two bounds."""
+_LAST_PAUSE_SHARE: Final = 0.01
+"""And no less than this share of it, however near the end seems to be: the last instances may take long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,17 @@ class Deadline:
                 "It goes on; wait again, or re-attach by its id."
             )
 
-    def choose_pause(self) -> float:
-        """Return how many seconds to wait before the next look: more, the longer it has taken so far."""
+    def choose_pause(self, summary: Summary | None = None) -> float:
+        """Return how many seconds to wait before the next look: more, the longer it has taken so far.
+
+        By *summary* it is less towards the end: half of what the rest takes at the rate so far.
+        """
         waited = time.monotonic() - self.started
-        return self.cap(min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, waited * _PAUSE_SHARE)))
+        pause = waited * _PAUSE_SHARE
+        if summary is not None and (final := summary.completed + summary.errored):
+            rest = waited * (summary.waiting + summary.running) / final
+            pause = max(waited * _LAST_PAUSE_SHARE, min(pause, rest / 2))
+        return self.cap(min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, pause)))
 
     def cap(self, seconds: float) -> float:
         """Return *seconds*, or what is left if that is less."""

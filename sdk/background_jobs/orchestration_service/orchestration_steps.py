@@ -14,10 +14,10 @@ from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.orchestration_service.container_logs import follow_log
 from background_jobs.orchestration_service.deadlines import Deadline
+from background_jobs.orchestration_service.ended_outcomes import EndedOutcomes
 from background_jobs.orchestration_service.job_results import JobResults, partition_outcomes
 from background_jobs.orchestration_service.outcomes import (
     NewOutcomes,
-    read_all_outcomes,
     read_errors,
     read_outcomes_by_status,
 )
@@ -83,14 +83,11 @@ class OrchestrationSteps:
         return follow_log(self._id, index, self._stores, follow=follow)
 
     def _read_results(self, deadline: Deadline) -> Task[JobResults]:
-        yield from wait_until_final(self._id, self._stores, deadline)
         started = yield from call(lambda: self._stores.event_log.read_started(self._id))
         orchestration = self._attach(self._id)
-        return (
-            yield from call(
-                lambda: partition_outcomes(read_all_outcomes(started, self._stores), orchestration)
-            )
-        )
+        with closing(EndedOutcomes(started, self._stores)) as outcomes:
+            yield from wait_until_final(self._id, self._stores, deadline, outcomes.read_ahead)
+            return (yield from call(lambda: partition_outcomes(outcomes.read_all(), orchestration)))
 
     def _merge_results(self, deadline: Deadline) -> Task[JobResults]:
         members = yield from call(lambda: read_family(self._id, self._stores))

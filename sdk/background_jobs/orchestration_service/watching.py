@@ -1,5 +1,6 @@
 """Following an orchestration in the read model: one small read now and then, however many instances."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -42,14 +43,24 @@ def current_summary(orchestration_id: str, stores: Stores) -> Summary:
     return fold(ReadModel(summary), [stores.event_log.read_started(orchestration_id)]).model.summary
 
 
-def wait_until_final(orchestration_id: str, stores: Stores, deadline: Deadline) -> Task[Summary]:
-    """Return the summary once every instance is final. Raises OrchestrationNotFound or TimeoutError."""
+def wait_until_final(
+    orchestration_id: str,
+    stores: Stores,
+    deadline: Deadline,
+    meanwhile: Callable[[Summary], None] | None = None,
+) -> Task[Summary]:
+    """Return the summary once every instance is final; *meanwhile* is called with each one before that.
+
+    Raises OrchestrationNotFound or TimeoutError.
+    """
     while True:
         summary = yield from call(lambda: current_summary(orchestration_id, stores))
         if summary.all_final:
             return summary
         deadline.check(summary)
-        yield Pause(deadline.choose_pause())
+        if meanwhile is not None:
+            yield from call(partial(meanwhile, summary))
+        yield Pause(deadline.choose_pause(summary))
 
 
 def follow_read_model(
