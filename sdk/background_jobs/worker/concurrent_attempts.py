@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
 
@@ -166,6 +167,7 @@ class ConcurrentAttempts:
 
     def _end_late(self, run_queue: RunQueue) -> None:
         now = time.monotonic()
+        self._excuse_held_up(now)
         for running in [running for running in self._running if running.current.deadline <= now]:
             if not running.is_interrupted:
                 running.is_interrupted = True
@@ -174,6 +176,12 @@ class ConcurrentAttempts:
                 self._stuck[running.instance.index] = []
                 event = self._work.decide_after_timeout(running.attempt, running.limit)
                 self._record(run_queue, running, event)
+
+    def _excuse_held_up(self, now: float) -> None:
+        """Let the outer process not stop attempts as late that another keeps from hearing of their timeout."""
+        for running in self._pool.find_held_up():
+            if running.current.deadline <= now:
+                self._current_attempt.publish(replace(running.current, deadline=now), running.slot)
 
     def _must_be_replaced(self) -> bool:
         """Tell whether another process must go on."""
