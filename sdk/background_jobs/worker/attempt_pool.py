@@ -52,7 +52,7 @@ class AttemptPool(Protocol):
         """Tell an attempt that its time is over; it may have ended meanwhile."""
 
     def find_held_up(self) -> Sequence[RunningAttempt]:
-        """Return the attempts that wait because another one lets nobody run, and have not been interrupted."""
+        """Return the attempts that another one keeps from being interrupted."""
 
     def restore(self) -> str:
         """Undo what attempts left behind, of which none runs; return why that is impossible, or nothing."""

@@ -178,7 +178,7 @@ class ConcurrentAttempts:
                 self._record(run_queue, running, event)
 
     def _excuse_held_up(self, now: float) -> None:
-        """Let the outer process not stop attempts as late that another keeps from hearing of their timeout."""
+        """Have the outer process wait for attempts that another one keeps from hearing of their timeout."""
         for running in self._pool.find_held_up():
             if running.current.deadline <= now:
                 self._current_attempt.publish(replace(running.current, deadline=now), running.slot)
