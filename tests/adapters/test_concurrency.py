@@ -180,6 +180,22 @@ def test_only_the_coroutine_that_holds_the_loop_past_its_timeout_is_late(
     assert overdue == [AT_ONCE - 1]
 
 
+def test_before_an_attempt_may_hold_the_interpreter_it_is_said_that_nobody_does(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the outer process takes it for a container that runs one at a time."""
+    said: list[bool] = []
+    publish = SharedCurrentAttempt.publish
+
+    def publish_and_note(memory: SharedCurrentAttempt, *current: Any) -> None:
+        said.append(memory.seconds_since_turn() > 0)
+        publish(memory, *current)
+
+    monkeypatch.setattr(SharedCurrentAttempt, "publish", publish_and_note)
+    run(late_in_threads, [{"how": "well"}])
+    assert said == [True]
+
+
 def test_a_thread_that_waits_past_its_timeout_holds_up_nobody_and_the_retry_has_a_fresh_process(
     service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
 ) -> None:

@@ -87,6 +87,8 @@ class ConcurrentAttempts:
 
     def _begin_due(self, run_queue: RunQueue) -> float | None:
         """Begin what may; return for how many seconds nothing more will, or None if nothing ever will."""
+        # Before anything runs that may hold the interpreter.
+        self._current_attempt.note_turn()
         while not (self._work.stop_signals.terminated or self._must_be_replaced()):
             if error := self._work.stop_signals.error():
                 self._release(run_queue, list(self._stuck))
