@@ -18,6 +18,7 @@ from background_jobs.aws.stores import Stores
 from background_jobs.core.events import ContainerEnded, JobAttemptFailed, JobStarted
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service import Orchestration
+from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.logs import ContainerLog
 from background_jobs.worker.supervisor import REPLACED, Blame, Predecessor, Verdict
 from tests.adapters.jobs import Died
@@ -144,6 +145,55 @@ def test_an_attempt_that_takes_too_long_ends_alone(run: Run, job: Any, how: str)
     assert failures == []
     assert [success.result for success in successes] == [2, *[1] * 9]
     assert failed_attempts(orchestration, 0) == [("AttemptTimeout", True)]
+
+
+shared: list[SharedCurrentAttempt] = []
+overdue: list[int] = []
+
+
+@job_name("held-up", concurrency=AT_ONCE, timeout=0.1)
+async def hold_the_loop(params: dict[str, Any], job: JobContext) -> None:
+    if params["how"] == "well":
+        await asyncio.sleep(600)
+
+    def find_overdue() -> list[int]:
+        latest = time.monotonic() - 0.3  # the outer process is more patient
+        return [current.index for current in shared[0].read_all() if current.deadline < latest]
+
+    until(lambda: job.index in find_overdue())
+    overdue.extend(find_overdue())
+
+
+def test_only_the_coroutine_that_holds_the_loop_past_its_timeout_is_late(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others cannot hear of theirs, and are not to be blamed when their process is stopped by force."""
+    publish = SharedCurrentAttempt.publish
+
+    def publish_and_note(memory: SharedCurrentAttempt, *current: Any) -> None:
+        shared[:] = [memory]
+        publish(memory, *current)
+
+    monkeypatch.setattr(SharedCurrentAttempt, "publish", publish_and_note)
+    overdue.clear()
+    run(hold_the_loop, [{"how": name} for name in (*["well"] * (AT_ONCE - 1), "ill")])
+    assert overdue == [AT_ONCE - 1]
+
+
+def test_before_an_attempt_may_hold_the_interpreter_it_is_said_that_nobody_does(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the outer process takes it for a container that runs one at a time."""
+    said: list[bool] = []
+    publish = SharedCurrentAttempt.publish
+
+    def publish_and_note(memory: SharedCurrentAttempt, *current: Any) -> None:
+        said.append(memory.seconds_since_turn() > 0)
+        publish(memory, *current)
+
+    monkeypatch.setattr(SharedCurrentAttempt, "publish", publish_and_note)
+    run(late_in_threads, [{"how": "well"}])
+    assert said == [True]
 
 
 def test_a_thread_that_waits_past_its_timeout_holds_up_nobody_and_the_retry_has_a_fresh_process(

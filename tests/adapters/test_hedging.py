@@ -173,6 +173,14 @@ def test_a_container_that_a_copy_has_ended_runs_no_copy_again(
     assert (outcome.result, outcome.attempts) == ("own", 1)
 
 
+def test_all_outcomes_of_a_container_are_in_the_log_before_it_runs_a_copy(
+    rivals: Rivals, service: OrchestrationService
+) -> None:
+    """A copy may end its process, after which whatever has no outcome in the log would run again."""
+    rivals.copy = lambda: sorted(outcomes(rivals.stores, rivals.orchestration))
+    assert set(range(6, 12)) <= set(rivals.run(service).result)
+
+
 def test_nothing_runs_twice_of_a_job_that_does_not_say_that_it_may(
     stores: Stores, launch: Callable[..., None], service: OrchestrationService
 ) -> None:

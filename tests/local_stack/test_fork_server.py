@@ -225,6 +225,7 @@ def test_a_file_that_is_spoilt_by_an_edit_fails_its_containers_until_it_is_mende
         "data = open(__file__)",
         "import multiprocessing; lock = multiprocessing.Lock()",
         "import tempfile; folder = tempfile.TemporaryDirectory()",
+        "from tempfile import mkdtemp; folder = mkdtemp(dir='.')",
         "import os; customer = os.environ.get('ORCHESTRATION_ID')",
         "import socket\ntry: socket.create_connection(('127.0.0.1', 9)).close()\nexcept OSError: pass",
     ],

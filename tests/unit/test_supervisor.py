@@ -146,6 +146,20 @@ def test_a_late_attempt_is_stopped_by_force_and_those_beside_it_are_handed_back(
     assert blames(end) == [(4, "interrupted"), (5, "timed out"), (6, "interrupted")]
 
 
+def test_where_one_of_several_holds_the_interpreter_nobody_has_timed_out(
+    blames: Blames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is late may only wait for the one that holds it: each runs alone next, and that tells."""
+    monkeypatch.setattr(supervisor, "_HELD_SECONDS", 0)
+
+    def end(current_attempt: SharedCurrentAttempt) -> None:
+        current_attempt.note_turn()
+        late = CurrentAttempt(5, 1, deadline=time.monotonic() - 60)
+        run_together(current_attempt, CurrentAttempt(4, 1, IN_TIME), late)
+
+    assert blames(end) == [(4, "suspected"), (5, "suspected")]
+
+
 def test_those_who_ran_when_our_own_code_failed_are_suspected(blames: Blames) -> None:
     """Each runs alone next, so one with which it fails every time is left out in the end."""
 

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from background_jobs.aws.offer_queue import ReceivedOffer
 from background_jobs.core.containers.warm import ANOTHER_REVISION, SHARE_NOT_DONE, Offer
 from background_jobs.worker import descendants, warm_worker
+from background_jobs.worker.loaded_files import are_current, stamp
 from background_jobs.worker.supervisor import SHARE_LOST, TERMINATED
 from background_jobs.worker.warm_worker import WarmWorker
 from tests.offline import is_running, until
@@ -147,6 +149,26 @@ def test_a_share_of_another_revision_is_refused_at_once(tmp_path: Path) -> None:
     assert not (tmp_path / "begun").exists()
     assert tokens.ends == [("old", ANOTHER_REVISION, f"The worker runs {REVISION}.")]
     assert queue.deleted == ["receipt-0"]
+
+
+def test_a_worker_ends_once_a_file_that_it_has_loaded_was_edited(tmp_path: Path) -> None:
+    """Its share would run what the file was; offline that is the jobs file which somebody works on."""
+    # given a worker, and two offers
+    module = tmp_path / "jobs.py"
+    module.write_text("VERSION = 1")
+    stamps = {str(module): stamp(str(module))}
+    queue, tokens = Queue(offer("a"), offer("b")), Tokens()
+
+    # when the file is edited while the first share runs
+    def edit(_variables: Mapping[str, str]) -> int:
+        module.write_text("VERSION = 22")
+        return 0
+
+    worker: Any = (REVISION, queue, tokens, Protection(), forking(edit), partial(are_current, stamps))
+    assert WarmWorker(*worker).serve() == TERMINATED
+
+    # then the second one is launched at once, as that of another image is
+    assert [end[:2] for end in tokens.ends] == [("a", "succeeded"), ("b", ANOTHER_REVISION)]
 
 
 def test_a_container_that_ends_before_its_share_is_done_is_reported_with_its_end() -> None:

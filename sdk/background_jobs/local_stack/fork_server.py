@@ -26,7 +26,8 @@ from background_jobs.local_stack.launchers import (
     start_command,
 )
 from background_jobs.settings import PREFIX
-from background_jobs.worker.fork_server import FORK_SERVER, LoadedMain, stamp
+from background_jobs.worker.fork_server import FORK_SERVER, LoadedMain
+from background_jobs.worker.loaded_files import are_current, forget_edited
 
 _LOAD_SECONDS: Final = 60
 _END_SECONDS: Final = 5
@@ -140,7 +141,7 @@ class ForkServer:
     def is_current(self) -> bool:
         """Tell whether it has loaded all files as they are now; False where it has ended without a word."""
         loaded = self._load()
-        return loaded is not None and all(stamp(path) == found for path, found in loaded.files.items())
+        return loaded is not None and are_current(loaded.files)
 
     def find_job_names(self) -> Sequence[str] | None:
         """Return the jobs that it has loaded; None where it has ended without a word."""
@@ -175,16 +176,11 @@ class ForkServer:
     def _load(self) -> LoadedMain | None:
         if self._loaded is None:
             with suppress(OSError, ValueError):
-                self._loaded = self._forget_what_changed(LoadedMain(**json.loads(self._lines.readline())))
+                loaded = LoadedMain(**json.loads(self._lines.readline()))
+                self._loaded = replace(loaded, files=forget_edited(loaded.files, since=self._started_at))
             if self._loaded is None or self._loaded.reason:
                 threading.Thread(target=self._kill_after_its_end, daemon=True).start()
         return self._loaded
-
-    def _forget_what_changed(self, loaded: LoadedMain) -> LoadedMain:
-        """Spoil the stamp of a file that was written meanwhile: what of it was loaded is not known."""
-        began = self._started_at * 1e9
-        files = {path: [] if found and found[0] >= began else found for path, found in loaded.files.items()}
-        return replace(loaded, files=files)
 
     def _kill_after_its_end(self) -> None:
         with suppress(subprocess.TimeoutExpired):

@@ -33,6 +33,7 @@ _START_SECONDS: Final = 60
 _STOP_SECONDS: Final = 5
 _POLL_SECONDS: Final = 0.02
 _LOG_LINES: Final = 15
+_MOST_CONTAINERS: Final = 1_000
 _FIRST_FREE: Final = 3
 """The first descriptor that is none of the standard ones."""
 
@@ -71,6 +72,9 @@ class LocalStack:
         port: int = 0,
         api_port: int = 0,
     ) -> None:
+        if containers is not None:
+            _refuse_count("containers", containers, least=1)
+        _refuse_count("warm", warm, least=0)
         self.stack_id = str(uuid.uuid4())
         self.containers = containers or max(2, os.cpu_count() or 1)
         self.main = _find_jobs(jobs, image, python, memory_mib)
@@ -255,6 +259,14 @@ def _listen(port: int) -> socket.socket:
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise LocalStackError(f"Port {port}: {reason}. Choose another, or 0 for any.") from None
+
+
+def _refuse_count(option: str, value: object, *, least: int) -> None:
+    """Raise InvalidLocalStack if *value* is no number of containers."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST_CONTAINERS:
+        raise InvalidLocalStack(
+            f"{option}={value!r} is no number of containers: write one from {least} to {_MOST_CONTAINERS:,}."
+        )
 
 
 def _find_jobs(

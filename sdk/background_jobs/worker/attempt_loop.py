@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -38,6 +38,8 @@ class AttemptLoop:
         self._runner = runner
         self._ended = ended
         self._tasks: dict[RunningAttempt, asyncio.Task[None]] = {}
+        self._not_told: set[RunningAttempt] = set()
+        """Those to be cancelled as soon as the loop takes its next turn."""
         self._storing = ThreadPoolExecutor(_STORERS, thread_name_prefix="results")
         self._loop = asyncio.new_event_loop()
         self._state = LoopState(self._loop)
@@ -49,7 +51,13 @@ class AttemptLoop:
 
     def interrupt(self, running: RunningAttempt) -> None:
         """Cancel the task of the attempt."""
+        self._not_told.add(running)
         self._loop.call_soon_threadsafe(self._cancel, running)
+
+    def find_held_up(self) -> Sequence[RunningAttempt]:
+        """Return the attempts that were to be cancelled while the task of another one holds the loop."""
+        holder = self._find_holder() if self._not_told else None
+        return [running for running in self._not_told.copy() if holder not in {None, running.current}]
 
     def restore(self) -> str:
         """Cancel the tasks that were left behind; return why another loop is needed, or nothing."""
@@ -74,7 +82,14 @@ class AttemptLoop:
         task = asyncio.Task(self._work(running), loop=self._loop, context=running.context)
         self._tasks[running] = task
 
+    def _find_holder(self) -> CurrentAttempt | None:
+        """Return the attempt whose task takes a step at this moment, also where it is a task that it made."""
+        task = asyncio.current_task(self._loop)
+        own = (running.current for running, made in self._tasks.copy().items() if made is task)
+        return next(own, None) or _attempt_of(task)
+
     def _cancel(self, running: RunningAttempt) -> None:
+        self._not_told.discard(running)
         if task := self._tasks.get(running):
             # A task that is cancelled before its first step takes no step at all.
             self._loop.call_soon(task.cancel)

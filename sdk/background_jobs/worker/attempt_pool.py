@@ -1,7 +1,7 @@
 """Attempts that run at once in one process, each in a thread."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -51,6 +51,9 @@ class AttemptPool(Protocol):
     def interrupt(self, running: RunningAttempt) -> None:
         """Tell an attempt that its time is over; it may have ended meanwhile."""
 
+    def find_held_up(self) -> Sequence[RunningAttempt]:
+        """Return the attempts that another one keeps from being interrupted."""
+
     def restore(self) -> str:
         """Undo what attempts left behind, of which none runs; return why that is impossible, or nothing."""
 
@@ -80,6 +83,11 @@ class AttemptThreads:
     def interrupt(running: RunningAttempt) -> None:
         """Have TimedOut raised in the attempt."""
         running.interruption.send()
+
+    @staticmethod
+    def find_held_up() -> Sequence[RunningAttempt]:
+        """Return nothing: who holds the interpreter holds up also the thread that asks."""
+        return ()
 
     @staticmethod
     def restore() -> str:

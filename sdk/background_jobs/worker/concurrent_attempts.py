@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
 
@@ -86,6 +87,8 @@ class ConcurrentAttempts:
 
     def _begin_due(self, run_queue: RunQueue) -> float | None:
         """Begin what may; return for how many seconds nothing more will, or None if nothing ever will."""
+        # Before anything runs that may hold the interpreter.
+        self._current_attempt.note_turn()
         while not (self._work.stop_signals.terminated or self._must_be_replaced()):
             if error := self._work.stop_signals.error():
                 self._release(run_queue, list(self._stuck))
@@ -166,6 +169,7 @@ class ConcurrentAttempts:
 
     def _end_late(self, run_queue: RunQueue) -> None:
         now = time.monotonic()
+        self._excuse_held_up(now)
         for running in [running for running in self._running if running.current.deadline <= now]:
             if not running.is_interrupted:
                 running.is_interrupted = True
@@ -174,6 +178,12 @@ class ConcurrentAttempts:
                 self._stuck[running.instance.index] = []
                 event = self._work.decide_after_timeout(running.attempt, running.limit)
                 self._record(run_queue, running, event)
+
+    def _excuse_held_up(self, now: float) -> None:
+        """Have the outer process wait for attempts that another one keeps from hearing of their timeout."""
+        for running in self._pool.find_held_up():
+            if running.current.deadline <= now:
+                self._current_attempt.publish(replace(running.current, deadline=now), running.slot)
 
     def _must_be_replaced(self) -> bool:
         """Tell whether another process must go on."""

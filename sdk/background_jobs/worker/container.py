@@ -242,6 +242,8 @@ class Container:
 
         A copy may end its process, or its container. Then the next one has nothing else to run, and ends.
         """
+        # What ran here must not run again because a copy ended its process.
+        self._recorder.flush()
         [(_, params)] = self._claims.read_params(copied.range.part(copied.index, copied.index))
         attempt = self._attempt(QueuedInstance(0.0, copied.index, params), copied.attempt)
         context = replace(attempt.context, _record=lambda _percent, _message: None)

@@ -5,6 +5,7 @@ import os
 import struct
 import sys
 import tempfile
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from background_jobs.core.limits import CONCURRENCY
 
 _HEADER: Final = struct.Struct("=qq")
 _RECORD: Final = struct.Struct("=qqdq")
+_TIME: Final = struct.Struct("=d")
 _CHECKSUM: Final = struct.Struct("=I")
 _NONE: Final = -1
 _END: Final = 0
@@ -22,7 +24,9 @@ _END: Final = 0
 _TOLD: Final = 1
 """Where the outer process says that it hands on a SIGTERM."""
 _LAUNCH: Final = 2
-_SLOTS: Final = _LAUNCH + _HEADER.size + _CHECKSUM.size
+_TURN: Final = _LAUNCH + _HEADER.size + _CHECKSUM.size
+"""Where the thread that decides what attempts do says when it did so last."""
+_SLOTS: Final = _TURN + _TIME.size + _CHECKSUM.size
 _SLOT_BYTES: Final = _RECORD.size + _CHECKSUM.size
 SHARED_BYTES: Final = _SLOTS + CONCURRENCY * _SLOT_BYTES
 
@@ -115,6 +119,15 @@ class SharedCurrentAttempt:
         """Return the launch as which the process works; None where no attempt has begun in it."""
         header = self._header()
         return header.launch if header and any(record.begun for record in self._records()) else None
+
+    def note_turn(self) -> None:
+        """Say that the thread that decides about several attempts has the interpreter."""
+        self._write(_TURN, _TIME.pack(time.monotonic()))
+
+    def seconds_since_turn(self) -> float:
+        """Return for how long that thread has not said so; 0 where one attempt runs at a time."""
+        written = self._read(_TURN, _TIME)
+        return time.monotonic() - written[0] if written and written[0] else 0.0
 
     def announce_end(self, status: int) -> None:
         """Say that our own code ends the process with *status*; a job that ends it cannot say so."""

@@ -2,18 +2,16 @@
 
 import os
 import sys
-import tempfile
 import threading
-import weakref
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from background_jobs.worker import loading_notes
 from background_jobs.worker.descendants import has_children
 
 _PROC: Final = Path("/proc/self")
 _STANDARD_DESCRIPTORS: Final = frozenset({0, 1, 2})
-_finalizers: Final[Any] = weakref.finalize
 
 
 def has_threads() -> bool:
@@ -44,7 +42,7 @@ def find_reason_not_to_share(*own_descriptors: int) -> str:
         return "opened a socket" if opened[0].startswith("socket:") else f"left {opened[0]} open"
     if _has_shared_memory():
         return "shares memory"
-    return "made a temporary folder" if _has_temporary_folder() else ""
+    return "made a temporary folder" if loading_notes.has_temporary_folder() else ""
 
 
 def _open_files(spared: frozenset[int]) -> list[str]:
@@ -62,12 +60,6 @@ def _has_shared_memory() -> bool:
     with suppress(OSError):
         return any(line.split()[1].startswith(b"rw-s") for line in (_PROC / "maps").open("rb"))
     return False
-
-
-def _has_temporary_folder() -> bool:
-    pending = (finalizer.peek() for finalizer in list(_finalizers._registry))  # noqa: SLF001 -- there is no public list
-    clean_up: Any = tempfile.TemporaryDirectory._cleanup  # type: ignore[attr-defined] # noqa: SLF001 -- the same
-    return any(peeked is not None and peeked[1] == clean_up for peeked in pending)
 
 
 def renew_random_state() -> None:

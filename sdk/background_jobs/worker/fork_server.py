@@ -13,9 +13,8 @@ import gc
 import json
 import os
 import socket
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn, TextIO
@@ -25,6 +24,7 @@ from background_jobs.jobs import Jobs
 from background_jobs.worker import loading_notes
 from background_jobs.worker.fork_safety import find_reason_not_to_share, renew_random_state
 from background_jobs.worker.inner_process import flush_output
+from background_jobs.worker.loaded_files import stamp_loaded
 
 FORK_SERVER: Final = "BACKGROUND_JOBS_FORK_SERVER"
 """The variable of a fork server: ``<descriptor of its socket> <process id of its parent>``.
@@ -49,15 +49,6 @@ class LoadedMain:
     """The stamp of each file that was loaded."""
     variables: dict[str, str | None]
     """The variables that were read while it was loaded; they must be the container's, too."""
-
-
-def stamp(path: str) -> list[int] | None:
-    """Return what changes when a file is edited or replaced: time (ns), size, inode. None without a file."""
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return None
-    return [found.st_mtime_ns, found.st_size, found.st_ino]
 
 
 class _Server(NamedTuple):
@@ -106,7 +97,7 @@ def _describe_loaded(jobs: Jobs, channel: socket.socket) -> LoadedMain:
     if not reason:
         clients.make_to_be_forked()
     flush_output()
-    return LoadedMain(reason, list(jobs.names), dict(_loaded_files()), loading_notes.variables)
+    return LoadedMain(reason, list(jobs.names), stamp_loaded(), loading_notes.variables)
 
 
 def _fork_for_requests(lines: TextIO) -> dict[str, Any]:
@@ -192,12 +183,6 @@ def _started_with() -> dict[str, str]:
     block = os.fsdecode((_PROC / "environ").read_bytes())
     pairs = (variable.partition("=") for variable in block.split("\0") if "=" in variable)
     return {name: value for name, _, value in pairs if name != FORK_SERVER}
-
-
-def _loaded_files() -> Iterator[tuple[str, list[int] | None]]:
-    for module in list(sys.modules.values()):
-        if isinstance(path := getattr(module, "__file__", None), str):
-            yield path, stamp(path)
 
 
 def _send(lines: TextIO, message: Mapping[str, Any]) -> None:

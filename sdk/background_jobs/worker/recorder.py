@@ -116,6 +116,10 @@ class EventRecorder:
         else:
             self._earlier.finish(event.index)
 
+    def flush(self) -> None:
+        """Return when all that was recorded is in the log. Raises RangeLost."""
+        self._writer.flush()
+
     def hand_back(self) -> None:
         """Record that the current attempts were interrupted from outside; the job keeps these attempts."""
         now = datetime.now(UTC)

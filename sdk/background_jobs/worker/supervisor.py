@@ -33,6 +33,8 @@ REPLACED: Final = 76
 _LOOK_SECONDS: Final = 0.1
 _TIMEOUT_GRACE_SECONDS: Final = 1.0
 """How long an attempt may take to notice its timeout; code that holds the interpreter never does."""
+_HELD_SECONDS: Final = 0.6
+"""How long the thread that decides about several attempts never waits by itself."""
 _LOST_GRACE_SECONDS: Final = 1.0
 """How long a process may take to end whose share was lost; a job that runs may never let it."""
 _END_GRACE_SECONDS: Final = 25.0
@@ -113,7 +115,8 @@ def supervise(
             launch = current_attempt.read_launch()
             if launch is None:
                 return announced or (code if code >= 0 else 128 - code) or OWN_FAILURE
-            blames = _judge(current_attempt.read_all(), code, late, is_own_failure=announced is not None)
+            running, is_own_failure = current_attempt.read_all(), announced is not None
+            blames = _judge(running, code, late, is_own_failure=is_own_failure, is_held=child.was_held)
             if announced != REPLACED:
                 _log.error("%s; another process goes on", _describe_end(blames, code))
             predecessor = Predecessor(launch, blames, in_order=announced == REPLACED)
@@ -148,6 +151,8 @@ class _Child:
         self._pid = pid
         self._current_attempt = current_attempt
         self._late: list[CurrentAttempt] = []
+        self.was_held = False
+        """Whether one of several attempts held the interpreter when the child was killed for late ones."""
         self._kill_at = float("inf")
         self._is_told = False
 
@@ -186,6 +191,7 @@ class _Child:
         latest = now - _TIMEOUT_GRACE_SECONDS
         if late := [current for current in self._current_attempt.read_all() if current.deadline < latest]:
             self._late, self._kill_at = late, now
+            self.was_held = self._current_attempt.seconds_since_turn() > _HELD_SECONDS
         if now >= self._kill_at:
             os.kill(self._pid, signal.SIGKILL)
 
@@ -199,13 +205,22 @@ def open_pidfd(pid: int) -> int | None:
 
 
 def _judge(
-    running: Sequence[CurrentAttempt], code: int, late: Sequence[CurrentAttempt], *, is_own_failure: bool
+    running: Sequence[CurrentAttempt],
+    code: int,
+    late: Sequence[CurrentAttempt],
+    *,
+    is_own_failure: bool,
+    is_held: bool = False,
 ) -> tuple[Blame, ...]:
     """Return the judgement on the attempts that ran when a process ended with *code*.
 
     *late* are those for which it was killed. One may have ended just before that; then another that began
-    after it lost its process, but did not time out.
+    after it lost its process, but did not time out. Where the interpreter *is_held*, nobody could notice a
+    timeout, and it cannot be told who held it.
     """
+    if is_held and len(running) > 1:
+        reason = "one of them held the interpreter past a timeout"
+        return tuple(Blame(current.index, current.attempt, reason, Verdict.SUSPECTED) for current in running)
     late = [current for current in running if current in late]
     if late or len(running) > 1:
         return tuple(_judge_one(current, code, late) for current in running)

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Final, NoReturn
@@ -27,6 +28,7 @@ from background_jobs.worker.container_metadata import read_metadata
 from background_jobs.worker.fork_safety import find_reason_not_to_share, renew_random_state
 from background_jobs.worker.fresh_process import become, can_main_be_run_again
 from background_jobs.worker.inner_process import flush_output
+from background_jobs.worker.loaded_files import are_current, forget_edited, read_start, stamp_loaded
 from background_jobs.worker.warm_worker import Start, WarmWorker
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -55,7 +57,9 @@ def serve_shares() -> None:
     gc.collect()
     gc.freeze()
     try:
-        status = _worker(settings, _forking).serve()
+        # Offline, jobs are edited while a worker waits; what is run anew is never stale.
+        loaded = {} if settings.metadata_uri else forget_edited(stamp_loaded(), since=read_start())
+        status = _worker(settings, _forking, partial(are_current, loaded)).serve()
     except _InShare:
         return
     flush_output()
@@ -76,7 +80,11 @@ Logs = Callable[[str], str]
 """Returns the file of the log of a share of an orchestration; empty where the worker's own log takes it."""
 
 
-def _worker(settings: WarmWorkerSettings, start: "Callable[[Logs, Callable[[], None]], Start]") -> WarmWorker:
+def _worker(
+    settings: WarmWorkerSettings,
+    start: "Callable[[Logs, Callable[[], None]], Start]",
+    is_current: Callable[[], bool] = lambda: True,
+) -> WarmWorker:
     queue, tokens = OfferQueue(clients.sqs(), settings.queue), TaskTokens(clients.stepfunctions())
 
     def close() -> None:
@@ -89,6 +97,7 @@ def _worker(settings: WarmWorkerSettings, start: "Callable[[Logs, Callable[[], N
         tokens,
         TaskProtection(settings.agent_uri),
         start(_log_files(settings.log), close),
+        is_current,
     )
 
 

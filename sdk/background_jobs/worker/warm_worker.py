@@ -55,27 +55,32 @@ class _Terminated(BaseException):
 
 
 class WarmWorker:
-    """Takes shares from *queue* that are for the revision *task_definition*, until it is told to end."""
+    """Takes shares from *queue* that are for the revision *task_definition*, until it is told to end.
 
-    def __init__(
+    It ends by itself when what it has loaded is no longer what *is_current*; ECS starts another one.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- whom to ask, whom to tell, and what to start
         self,
         task_definition: str,
         queue: OfferQueue,
         tokens: TaskTokens,
         protection: TaskProtection,
         start: Start,
+        is_current: Callable[[], bool] = lambda: True,
     ) -> None:
         self._task_definition = task_definition
         self._queue = queue
         self._tokens = tokens
         self._protection = protection
         self._start = start
+        self._is_current = is_current
         self._terminated = False
         self._waits_for_share = False
         self._process: int | None = None
 
     def serve(self) -> int:
-        """Work until SIGTERM or SIGINT comes, and return the exit status."""
+        """Work until SIGTERM or SIGINT comes, or a file was edited, and return the exit status."""
         for number in _SIGNALS:
             signal.signal(number, self._handle_signal)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -126,9 +131,14 @@ class WarmWorker:
             self._queue.delete(received.receipt)
 
     def _is_of_this_revision(self, offer: Offer) -> bool:
-        if offer.task_definition == self._task_definition:
+        if offer.task_definition != self._task_definition:
+            cause = f"The worker runs {self._task_definition or 'an unknown revision'}."
+        elif not self._is_current():
+            cause = "A file that the worker has loaded was edited."
+            _log.info("Ends: a file that it has loaded was edited")
+            self._terminated = True
+        else:
             return True
-        cause = f"The worker runs {self._task_definition or 'an unknown revision'}."
         self._tokens.fail(offer.token, ANOTHER_REVISION, cause)
         return False
 
