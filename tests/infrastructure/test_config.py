@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from cdk.config import EnvironmentConfig
 from cdk.environment_loading import InvalidEnvironment, load_environment, load_first
 from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
 from cdk.schedule_config import ScheduleConfig
-from cdk.service_config import Permission, ServiceConfig
+from cdk.service_config import REPOSITORY, Permission, ServiceConfig
 from cdk.synthesis import TooManyResources, add_stack, use_bundled_node, write_assembly
 from cdk.validation import explain
 
@@ -446,3 +447,19 @@ def test_a_schedule_may_be_of_any_job_of_a_service_that_lists_none() -> None:
     services = (service(), service(name="mail", jobs=("send",)))
     schedule = nightly(then=Stage("archive", then=Stage("send", service="mail")))
     assert environment(services=services, schedules=(schedule,)).schedules == (schedule,)
+
+
+def test_make_synth_takes_the_name_of_an_environment() -> None:
+    # given this environment of Python, however it was made
+    python = [f"VENV={sys.prefix}", f"--old-file={sys.prefix}/.dev"]
+    # when one is named that is not there
+    done = subprocess.run(
+        ["make", *python, "synth", "ENVIRONMENT=nowhere"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # then
+    assert done.returncode != 0
+    assert "There is no environment 'nowhere'; environments.py has: dev, prod, local." in done.stderr
