@@ -61,6 +61,8 @@ class EnvironmentConfig(ValidatedConfig):
     event_bus: str = Field(default="background-jobs", pattern=r"^[A-Za-z0-9._-]{1,256}$")
     """The name is unique in an account and region, so a second environment there needs another one."""
     max_parallelism: Parallelism = DEFAULT_PARALLELISM
+    default_parallelism: Parallelism | None = None
+    """The containers of an orchestration whose kick-off names no parallelism; None for max_parallelism."""
     retention_days: int = Field(default=90, ge=1, le=MOST_DAYS)
     """For how many days events, read model and payloads are kept, unless a service has its own."""
     stalled_after_seconds: float = Field(default=3_600, ge=60, allow_inf_nan=False)

@@ -153,6 +153,8 @@ class Settings(_FromVariables):
     """The services of the environment, comma-separated, where known; kick-off then refuses others."""
     max_parallelism: Parallelism = DEFAULT_PARALLELISM
     """The most containers that one orchestration may use."""
+    default_parallelism: Parallelism | None = None
+    """How many it uses where its kick-off names no parallelism; None for as many as it may."""
     job_names: Names = ()
     """The jobs of all services, comma-separated; if they are known, a kick-off refuses others."""
     retention_days: int = Field(default=90, ge=1)

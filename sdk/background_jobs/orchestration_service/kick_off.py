@@ -149,7 +149,9 @@ def _event(
     request: KickOffRequest, spool: ParamsSpool, orchestration_id: str, settings: Settings, now: datetime
 ) -> OrchestrationStarted:
     options = request.options
-    count = shares.share_count(spool.total, options.parallelism, settings.max_parallelism)
+    count = shares.share_count(
+        spool.total, options.parallelism, settings.max_parallelism, settings.default_parallelism
+    )
     service = request.service(settings)
     # The digest and the count in the keys decide the bytes of both objects. So a second kick-off under the
     # same idempotency key, whose params may be equal in another order of keys, replaces none by other bytes.
