@@ -109,11 +109,15 @@ def test_a_decorated_job_checks_its_params_before_anything_starts(
     assert stored(settings) == (0, 0)
 
 
-def test_an_unknown_job_is_refused_where_the_jobs_are_known(settings: Settings) -> None:
-    service = OrchestrationService(settings.model_copy(update={"job_names": ("count", "sum")}))
-    with pytest.raises(UnknownJobName, match=r"'cuont'.*'count', 'sum'"):
+@pytest.mark.parametrize("environment", ["prod", "local"])
+def test_an_unknown_job_is_refused_where_the_jobs_are_known(settings: Settings, environment: str) -> None:
+    known = {"job_names": ("count", "sum"), "environment": environment}
+    service = OrchestrationService(settings.model_copy(update=known))
+    with pytest.raises(UnknownJobName, match=r"'cuont'.*'count', 'sum'") as refused:
         service.kick_off_job("cuont", [{}])
     assert stored(settings) == (0, 0)
+    # offline, a job that was added to the file meanwhile is there, and not known
+    assert ("`background-jobs local down`" in str(refused.value)) == (environment == "local")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from background_jobs.core.containers.variables import stack_name
+from background_jobs.core.containers.variables import LOCAL, stack_name
 from background_jobs.core.limits import PARALLELISM
 from background_jobs.core.template_assets import CODE_KEY, DEPENDENCIES_KEY
 from background_jobs.local_stack.package_data import TEMPLATE, WARM_RESOURCES, lambda_code
@@ -15,7 +15,7 @@ from background_jobs.settings import PREFIX, Settings, output_name
 if TYPE_CHECKING:
     from boto3 import Session
 
-_STACK = stack_name("local")
+_STACK = stack_name(LOCAL)
 _POLL = {"Delay": 0.05, "MaxAttempts": 1_200}
 
 
