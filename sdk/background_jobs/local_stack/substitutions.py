@@ -174,10 +174,10 @@ class _TaskWaiter:
 
         A container whose main cannot be loaded ends before its first event, so nothing else names its log.
         """
-        started = self._ecs._tasks[task["taskArn"]].get("_docker_ids")
-        if not started:
+        ids = [container.get("runtimeId") for container in task["containers"]]
+        log = next((self._runner.containers.find_log(id_) for id_ in ids if id_), None)
+        if log is None:
             return
-        log = self._runner.containers.get(started[-1]).log
         reason = f"{task.get('stoppedReason') or 'The container ended'}. Its log is {log}"
         last = "\n".join(log.read_text(errors="replace").splitlines()[-_QUOTED_LINES:])
         task["stoppedReason"] = f"{reason}, which ends with: {last[-_QUOTED_CHARACTERS:]}" if last else reason
