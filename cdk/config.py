@@ -15,7 +15,7 @@ from background_jobs.core.stages import Stage, services_of_stages, walk_stages
 from cdk.network_config import ExistingVpc, NetworkConfig, NewVpc
 from cdk.schedule_config import ScheduleConfig
 from cdk.service_config import MOST_DAYS, ServiceConfig
-from cdk.validation import Several, ValidatedConfig, did_you_mean
+from cdk.validation import Several, ValidatedConfig, Whole, YesNo, did_you_mean
 
 LOG_RETENTIONS: Final = {
     1: "ONE_DAY",
@@ -61,45 +61,47 @@ class EnvironmentConfig(ValidatedConfig):
     event_bus: str = Field(default="background-jobs", pattern=r"^[A-Za-z0-9._-]{1,256}$")
     """The name is unique in an account and region, so a second environment there needs another one."""
     max_parallelism: Parallelism = DEFAULT_PARALLELISM
-    retention_days: int = Field(default=90, ge=1, le=MOST_DAYS)
+    default_parallelism: Parallelism | None = None
+    """The containers of an orchestration whose kick-off names no parallelism; None for max_parallelism."""
+    retention_days: Whole = Field(default=90, ge=1, le=MOST_DAYS)
     """For how many days events, read model and payloads are kept, unless a service has its own."""
-    stalled_after_seconds: float = Field(default=3_600, ge=60, allow_inf_nan=False)
+    stalled_after_seconds: float = Field(default=3_600, strict=True, ge=60, allow_inf_nan=False)
     """After how many seconds without a change an OrchestrationStalled event warns."""
     schedules: Several[ScheduleConfig] = ()
     """The schedules that come and go with the stack."""
-    log_days: int = 30
-    function_memory_mib: int = Field(default=1024, ge=128, le=10_240)
+    log_days: Whole = 30
+    function_memory_mib: Whole = Field(default=1024, ge=128, le=10_240)
     """Of each function; Lambda gives CPU in proportion."""
-    api_concurrency: int | None = Field(default=None, ge=1)
+    api_concurrency: Whole | None = Field(default=None, ge=1)
     """How many requests and streams the progress API serves at once, so that it leaves the rest to others.
 
     None for no limit: a new account has 10 concurrent executions, and none can be reserved of the last 100.
     """
     user_pool_arn: str | None = None
     """The Cognito user pool whose tokens (JWT) the progress API takes; None for IAM (SigV4)."""
-    user_pool_scopes: bool = False
+    user_pool_scopes: YesNo = False
     """Whether a token needs a scope: ``background-jobs-<environment>/read`` or ``…/write`` for all services.
 
     One with ``…/services`` is for those that further scopes or groups name:
     ``background-jobs-<environment>.read/<service>`` or ``….write/<service>``.
     """
-    api_access_log: bool = False
+    api_access_log: YesNo = False
     """Keep an access log of the API; for this, the account's settings of API Gateway need a role."""
-    warm_throughput: int | None = Field(default=None, ge=4_000)
+    warm_throughput: Whole | None = Field(default=None, ge=4_000)
     """The write units a second that each table takes from the beginning; None for AWS's 4,000."""
-    customer_key: bool = False
+    customer_key: YesNo = False
     """Encrypt tables, bucket, logs and queue under a KMS key of the environment's own."""
-    keep_data: bool = True
+    keep_data: YesNo = True
     """Whether tables, bucket and key outlive the stack and are protected from deletion."""
     web_adapter_layer: str | None = Field(default=None, pattern=r"^arn:[a-z-]+:lambda:\S+:layer:\S+:\d+$")
     """The layer of AWS Lambda Web Adapter for arm64; None for AWS's own, in partition `aws` only."""
-    protected: bool = True
+    protected: YesNo = True
     """Whether what is kept is protected from deletion; not in a first deployment, which may fail."""
-    monitored: bool = True
+    monitored: YesNo = True
     """Whether there are alarms and a dashboard."""
     notify: str | None = None
     """Who hears of alarms: an e-mail address, or the ARN of an SNS topic."""
-    bundled: bool = True
+    bundled: YesNo = True
     """Whether the functions come with a layer of their dependencies; an emulator needs none."""
 
     @property

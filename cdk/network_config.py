@@ -4,7 +4,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
-from cdk.validation import ValidatedConfig
+from cdk.validation import ValidatedConfig, Whole, YesNo
 
 _BY_GATEWAY: Final = ("s3", "dynamodb")
 _SUBNETS: Final = 16
@@ -18,10 +18,10 @@ class NewVpc(ValidatedConfig):
     service of AWS that containers need, which each cost some by the hour and zone.
     """
 
-    private: bool = False
+    private: YesNo = False
     endpoints: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")], ...] = ()
     """Further services that jobs call from private subnets (``sqs``); S3 and DynamoDB are included."""
-    zones: int = Field(default=2, ge=1, le=6)
+    zones: Whole = Field(default=2, ge=1, le=6)
 
     @model_validator(mode="after")
     def _endpoints_are_of_use(self) -> Self:
@@ -36,7 +36,7 @@ class ExistingVpc(ValidatedConfig):
     """An existing VPC, looked up while synthesizing; its private subnets need NAT or endpoints."""
 
     vpc_id: str = Field(pattern=r"^vpc-[0-9a-f]+$")
-    public: bool = False
+    public: YesNo = False
     """Use its public subnets instead, and give each container a public address."""
 
 
@@ -47,7 +47,7 @@ class ExistingSubnets(ValidatedConfig):
         min_length=1, max_length=_SUBNETS
     )
     security_group_id: str = Field(pattern=r"^sg-[0-9a-f]+$")
-    public: bool = False
+    public: YesNo = False
     """Whether the subnets are public, so that each container needs a public address."""
 
 

@@ -1,6 +1,7 @@
 """One service: an image, the jobs in it and what its containers get, checked before synthesis."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -8,10 +9,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from background_jobs.core.bounds import JobName, ServiceName
 from background_jobs.core.containers.capacity import LATEST, ON_DEMAND, SPOT
-from background_jobs.core.containers.warm import WarmWorkers
+from background_jobs.core.containers.warm import MOST_WORKERS, WarmWorkers
+from background_jobs.core.json_places import show
 from background_jobs.core.planning.fargate import MEMORY_MIB
 from background_jobs.settings import PREFIX, ContainerSettings
-from cdk.validation import Several, ValidatedConfig
+from cdk.validation import Several, ValidatedConfig, Whole, YesNo
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 
@@ -36,11 +38,18 @@ _SECRET: Final = re.compile(r"arn:[a-z-]+:(secretsmanager:.+:secret:.+|ssm:.+:pa
 _OURS: Final = frozenset(str(field.alias) for field in ContainerSettings.model_fields.values() if field.alias)
 
 
-def _as_count(value: object) -> object:
-    return {"count": value} if isinstance(value, int) else value
+def _read_warm(value: object) -> object:
+    if isinstance(value, WarmWorkers | Mapping):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_WORKERS:
+        raise ValueError(
+            f"warm={show(value)} is no number of workers; use one from 0 to {MOST_WORKERS:,}, or "
+            "WarmWorkers(count=…) with hours and more"
+        )
+    return WarmWorkers(count=value)
 
 
-Warm = Annotated[WarmWorkers, BeforeValidator(_as_count)]
+Warm = Annotated[WarmWorkers, BeforeValidator(_read_warm)]
 
 
 class Permission(ValidatedConfig):
@@ -89,26 +98,26 @@ class ServiceConfig(ValidatedConfig):
     """Relative to the folder."""
     jobs: tuple[JobName, ...] = ()
     """The names of its jobs. If every service lists its own, a kick-off refuses all others."""
-    cpu: int = 512
-    memory_mib: int = 1024
-    max_memory_mib: int | None = None
+    cpu: Whole = 512
+    memory_mib: Whole = 1024
+    max_memory_mib: Whole | None = None
     """With how much memory a container is launched again that ran out of it, at most; None for no more."""
-    arm64: bool = True
-    spot: bool = False
+    arm64: YesNo = True
+    spot: YesNo = False
     """Run on Fargate Spot: far cheaper, and AWS may take a container back, which is launched again."""
     platform_version: str = Field(default=LATEST, pattern=r"^(LATEST|\d+\.\d+\.\d+)$")
     """The platform version of Fargate: ``1.4.0``."""
     capacity_provider: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,255}$")
     """Run on EC2, on a capacity provider of your own that has its hosts in the environment's cluster."""
-    gpus: int = Field(default=0, ge=0, le=16)
+    gpus: Whole = Field(default=0, ge=0, le=16)
     """The GPUs of a container, on such a capacity provider."""
-    ephemeral_storage_gib: int | None = Field(default=None, ge=21, le=200)
+    ephemeral_storage_gib: Whole | None = Field(default=None, ge=21, le=200)
     """The disk of a container, which ``/tmp`` is on; None for the 20 GiB that cost nothing."""
-    init_process: bool = False
+    init_process: YesNo = False
     """Run the container under an init process, which reaps children that jobs leave behind."""
     log_mode: Literal["non-blocking", "blocking"] = "non-blocking"
     """What happens while CloudWatch takes no logs: lines beyond a buffer are lost, or whoever logs waits."""
-    zstd: bool = False
+    zstd: YesNo = False
     """Have Docker compress the layers of an image that is built from a folder by zstd, to start sooner."""
     variables: dict[VariableName, str] = Field(default_factory=dict)
     secrets: dict[VariableName, str] = Field(default_factory=dict)
@@ -116,7 +125,7 @@ class ServiceConfig(ValidatedConfig):
     permissions: Several[Permission] = ()
     warm: Warm = WarmWorkers()
     """The containers that stay, and take shares at once: their number, or WarmWorkers with hours and more."""
-    retention_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
+    retention_days: Whole | None = Field(default=None, ge=1, le=MOST_DAYS)
     """For how many days its events, read model and payloads are kept; None for those of the environment."""
 
     @property

@@ -30,6 +30,7 @@ class SharedResources(Construct):
             service_names=tuple(service.name for service in config.services),
             job_names=config.job_names,
             max_parallelism=config.max_parallelism,
+            default_parallelism=config.default_parallelism,
             retention_days=config.retention_days,
             service_retention_days=dict(config.retention.by_service),
             service_memory_limits=config.memory_limits,

@@ -8,6 +8,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -75,6 +76,11 @@ class ValidatedConfig(BaseModel):
         # The name of an environment is in its field `environment`.
         name = given.get("name", given.get(kind))
         return kind if name is None else f"{kind} {show(name)}"
+
+
+Whole = Annotated[int, Field(strict=True)]
+"""A number that is written as one, and not as a text."""
+YesNo = Annotated[bool, Field(strict=True)]
 
 
 def _refuse_single(value: object) -> object:

@@ -3,7 +3,6 @@
 background-jobs local run --jobs examples/stdlib_census/jobs.py -- python examples/stdlib_census/census.py
 """
 
-import os
 import random
 import sysconfig
 import time
@@ -32,7 +31,6 @@ def main() -> None:
         orchestration = service.kick_off_job(
             "census",
             ({"path": path, "root": str(root)} for path in _paths(root)),
-            parallelism=max(2, os.cpu_count() or 1),
             tags={"customer": "demo"},
         )
         console.print(f"Kicked off orchestration {orchestration.id}\n")

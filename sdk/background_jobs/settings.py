@@ -8,7 +8,6 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from background_jobs.core.bounds import Parallelism
 from background_jobs.core.containers.variables import (
     JOB_ID,
     JOB_INDICES,
@@ -20,7 +19,7 @@ from background_jobs.core.containers.variables import (
 )
 from background_jobs.core.containers.warm import WARM_QUEUE, WarmWorkers
 from background_jobs.core.errors import InvalidSettings, MissingSettings
-from background_jobs.core.limits import DEFAULT_PARALLELISM
+from background_jobs.core.limits import DEFAULT_PARALLELISM, PARALLELISM
 from background_jobs.core.retention import Retention
 
 PREFIX: Final = "BACKGROUND_JOBS_"
@@ -81,6 +80,7 @@ Pairs = Annotated[dict[str, str], BeforeValidator(_split_pairs)]
 Warm = Annotated[dict[str, WarmWorkers], BeforeValidator(_read_warm_workers)]
 Days = Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_split_pairs)]
 Mebibytes = Days
+_Containers = Annotated[int, Field(ge=1, le=PARALLELISM)]
 
 
 class _FromVariables(BaseModel):
@@ -151,8 +151,10 @@ class Settings(_FromVariables):
     """The service that runs a job when kick_off_job names none."""
     service_names: Names = ()
     """The services of the environment, comma-separated, where known; kick-off then refuses others."""
-    max_parallelism: Parallelism = DEFAULT_PARALLELISM
+    max_parallelism: _Containers = DEFAULT_PARALLELISM
     """The most containers that one orchestration may use."""
+    default_parallelism: _Containers | None = None
+    """How many it uses where its kick-off names no parallelism; None for as many as it may."""
     job_names: Names = ()
     """The jobs of all services, comma-separated; if they are known, a kick-off refuses others."""
     retention_days: int = Field(default=90, ge=1)

@@ -1,5 +1,6 @@
 """Slow instances that run twice: whose outcome counts, and what becomes of the other attempt."""
 
+import logging
 import time
 from collections.abc import Callable
 from threading import Event
@@ -108,8 +109,12 @@ def test_a_container_that_is_done_runs_a_slow_instance_again_and_the_first_outco
 
 
 def test_the_attempt_that_is_too_late_is_stopped_and_neither_recorded_nor_tried_again(
-    stores: Stores, launch: Callable[..., None], service: OrchestrationService
+    stores: Stores,
+    launch: Callable[..., None],
+    service: OrchestrationService,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     # given a job that retries what times out, and an owner that would sleep for long
     rivals = Rivals(stores, launch, retry=3)
     told: list[bool] = []
@@ -130,6 +135,9 @@ def test_the_attempt_that_is_too_late_is_stopped_and_neither_recorded_nor_tried_
     assert outcome.result == "copy"
     assert rivals.began.count(SLOW) == 2
     assert rivals.events(JobAttemptFailed) == []
+    # and its log says why
+    said = [message for message in caplog.messages if "was done first" in message]
+    assert said == [f"Instance {SLOW}: a copy in share 1 was done first; this attempt ends"]
 
 
 def test_a_copy_that_fails_leaves_the_instance_to_its_owner(

@@ -68,6 +68,16 @@ def test_a_kick_off_is_two_payloads_and_one_event(
     assert stores.payloads.get(event.params_key, shares[1]["bytes"]) == b'{"n":4}\n{"n":5}\n{"n":6}\n'
 
 
+@pytest.mark.parametrize(("asked", "used"), [(None, 4), (3, 3), (8, 8)])
+def test_a_kick_off_without_a_parallelism_takes_that_of_the_environment(
+    stores: Stores, settings: Settings, asked: int | None, used: int
+) -> None:
+    request = KickOffRequest(job_name="count", options=KickOffOptions(parallelism=asked))
+    small = settings.model_copy(update={"default_parallelism": 4})
+    id_ = kick_off(request, ({"n": n} for n in range(10)), stores, small)
+    assert stores.event_log.read_started(id_).parallelism == used
+
+
 def test_no_params_are_one_event_and_no_payload(service: OrchestrationService, settings: Settings) -> None:
     service.kick_off_job("count", [])
     assert stored(settings) == (1, 0)
@@ -99,11 +109,15 @@ def test_a_decorated_job_checks_its_params_before_anything_starts(
     assert stored(settings) == (0, 0)
 
 
-def test_an_unknown_job_is_refused_where_the_jobs_are_known(settings: Settings) -> None:
-    service = OrchestrationService(settings.model_copy(update={"job_names": ("count", "sum")}))
-    with pytest.raises(UnknownJobName, match=r"'cuont'.*'count', 'sum'"):
+@pytest.mark.parametrize("environment", ["prod", "local"])
+def test_an_unknown_job_is_refused_where_the_jobs_are_known(settings: Settings, environment: str) -> None:
+    known = {"job_names": ("count", "sum"), "environment": environment}
+    service = OrchestrationService(settings.model_copy(update=known))
+    with pytest.raises(UnknownJobName, match=r"'cuont'.*'count', 'sum'") as refused:
         service.kick_off_job("cuont", [{}])
     assert stored(settings) == (0, 0)
+    # offline, a job that was added to the file meanwhile is there, and not known
+    assert ("`background-jobs local down`" in str(refused.value)) == (environment == "local")
 
 
 @pytest.mark.parametrize(

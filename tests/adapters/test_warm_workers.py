@@ -226,12 +226,26 @@ def test_a_message_of_somebody_else_is_received_as_none_of_ours(queue: OfferQueu
 
 
 @pytest.mark.parametrize(
+    ("day", "hour", "kept"),
+    [(23, 21, False), (23, 22, True), (24, 5, True), (24, 6, False), (24, 22, False), (23, 5, False)],
+)
+def test_hours_over_midnight_belong_to_the_day_on_which_they_begin(
+    day: int, hour: int, *, kept: bool
+) -> None:
+    monday_night = WarmHours(start=22, end=6, days=("MON",))
+    assert monday_night.include(datetime(2026, 11, day, hour, 30, tzinfo=UTC)) is kept
+    assert monday_night.a_week == 8
+
+
+@pytest.mark.parametrize(
     "fault",
     [
         {"count": -1},
         {"count": True},
         {"count": 2, "idle_minutes": 1},
         {"count": 2, "hours": {"start": 9, "end": 9}},
+        {"count": 2, "hours": {"start": "9", "end": 17}},
+        {"count": 2, "idle_minutes": "30"},
         {"count": 2, "hours": {"start": 9, "end": 10, "days": ["monday"]}},
         {"count": 2, "hours": {"start": 9, "end": 10, "timezone": "Berlin"}},
     ],

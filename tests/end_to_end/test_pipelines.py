@@ -8,12 +8,30 @@ import boto3
 import pytest
 
 from background_jobs import JobCompletedEvent, OrchestrationService, Stage, Status
+from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.invocations import StartStage
 from background_jobs.local_stack import LocalStack
 from tests.offline import until
 
 PATIENCE = 120
+
+
+def test_without_a_parallelism_as_many_containers_are_used_as_the_stack_runs(
+    service: OrchestrationService, stack: LocalStack
+) -> None:
+    """More only wait for each other: the shares of 100 containers took ten times as long."""
+    orchestration = service.kick_off_job(
+        "fussy", [{"n": n} for n in range(20)], then=Stage("total", params={"values": ["$params.n"]})
+    )
+    orchestration.pipeline().wait(PATIENCE)
+
+    first, second = service.pipeline(orchestration.id).stages()
+    event_log = Stores.of(stack.settings).event_log
+    for stage in (first, second):
+        assert stage.summary is not None
+        started = event_log.read_started(stage.summary.orchestration_id)
+        assert (started.total, started.parallelism) == (20, stack.containers)
 
 
 def test_three_stages_with_a_partial_failure_run_by_themselves(service: OrchestrationService) -> None:

@@ -65,6 +65,15 @@ def assert_one_sentence(refused: ValidationError, beginning: str) -> None:
             r"max_memory_mib=1024 is no size of Fargate above memory_mib=1024; .*2048",
         ),
         ({"max_memory_mib": 5000}, r"max_memory_mib=5000 is no size of Fargate .* \[4096, 5120, 6144\]"),
+        ({"max_memory_mib": "8192"}, "max_memory_mib='8192' must be a valid integer"),
+        ({"spot": "yes"}, "spot='yes' must be a valid boolean"),
+        *(
+            (
+                {"warm": warm},
+                rf"warm={warm!r} is no number of workers; use one from 0 to 1,000, or WarmWorkers\(",
+            )
+            for warm in (-1, "2", True, 1.5)
+        ),
         ({"memory": 512}, r"there is no field memory; did you mean 'memory_mib'\?"),
         ({"colour": "red"}, "there is no field colour; there are: name, image, dockerfile, jobs, cpu"),
         ({"jobs": "invoice"}, "jobs must be a tuple; one of a single element ends with a comma"),

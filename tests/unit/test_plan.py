@@ -247,25 +247,62 @@ def test_the_command_prints_time_price_and_limits() -> None:
 
 def test_warm_workers_are_paid_for_by_the_month_and_save_the_start_of_the_shares_that_they_take() -> None:
     # given 10,000 instances of 5 s in 100 containers, and two workers of the same size
-    planned = plan(TEN_THOUSAND, warm=2)
+    planned = plan(TEN_THOUSAND.model_copy(update={"warm": 2}))
     assert planned.warm is not None
     # 730 hours of 0.5 vCPU, 1 GB and an address; those of two containers in a hundred are saved
     assert planned.warm.dollars_a_month == pytest.approx(2 * 730 * (0.3566 / 14.4), rel=0.01)
     assert planned.warm.saved_dollars == pytest.approx(0.3566 * 2 / 100, rel=0.01)
     assert (planned.warm.shares, planned.warm.start_seconds) == (2, 2)
-    # what is planned beside them is as it was
-    assert planned.model_copy(update={"warm": None}) == plan(TEN_THOUSAND)
+    # the bill beside them, and the time of a container that is launched all the same, are as they were
+    assert (planned.bill, planned.timing) == (plan(TEN_THOUSAND).bill, plan(TEN_THOUSAND).timing)
+
+
+@pytest.mark.parametrize(("instances", "warm", "seconds"), [(1, 1, 3), (10, 10, 3), (10, 25, 3), (10, 9, 48)])
+def test_the_time_is_without_a_start_where_warm_workers_take_all_shares(
+    instances: int, warm: int, seconds: float
+) -> None:
+    """The simulation says 3.3 s of them, and 49 s where two of ten are warm."""
+    planned = plan(Workload(instances=instances, seconds=1, parallelism=100, warm=warm))
+    assert planned.timing.seconds == seconds
+
+
+@pytest.mark.parametrize(("parallelism", "warm", "vcpus"), [(10, 0, 5), (10, 4, 5), (10, 40, 20), (1, 4, 2)])
+def test_warm_workers_hold_vcpus_with_work_or_without(parallelism: int, warm: int, vcpus: float) -> None:
+    planned = plan(Workload(instances=100, seconds=600, parallelism=parallelism, warm=warm), vcpu_quota=6)
+    (use,) = (use for use in planned.quotas if "vCPUs" in use.name)
+    assert use.used == vcpus
+    assert ("keep 12 warm workers at most" in use.advice) == (warm > 12)
+
+
+def test_what_one_container_works_and_writes_follows_from_how_many_instances_it_runs_at_once() -> None:
+    # given 1,000 instances of an hour in each of ten containers
+    one = Workload(instances=10_000, seconds=3_600, parallelism=10)
+    # when all of them run at once
+    uses = {
+        use.name: use.used
+        for use in plan(one.model_copy(update={"concurrency": 1_000}), vcpu_quota=1_000).quotas
+    }
+    # then it is an hour of work, and as many outcomes in it
+    assert uses["Seconds of one container"] == 3_600
+    alone = {use.name: use.used for use in plan(one, vcpu_quota=1_000).quotas}
+    assert alone["Seconds of one container"] == 3_600_000
+    written = "Write units a second in a new log table"
+    assert uses[written] > 10 * alone[written]
 
 
 def test_warm_workers_that_cannot_be_planned_are_refused() -> None:
     with pytest.raises(InvalidWorkload, match="warm=-1 cannot be planned"):
-        plan(TEN_THOUSAND, warm=-1)
+        Workload(instances=1, seconds=1, parallelism=1, warm=-1)
 
 
 def test_the_command_prints_what_warm_workers_cost_and_save() -> None:
     result = CliRunner().invoke(app, ["plan", "--instances", "1", "--seconds", "5", "--warm", "2"])
     assert "a month for 2 at all hours, used or not" in result.stdout
-    assert "1 of 1 shares begin about 2 s after the kick-off in place of 47 s" in result.stdout
+    assert result.stdout.startswith("1 instance of 5 s in 1 container\n")
+    assert "Time      0:00:07" in result.stdout
+    assert "none, for warm workers take all shares" in result.stdout
+    assert "about 2 s after the kick-off in place of 47 s, for 1 of 1 share\n" in result.stdout
+    assert "1 of the 2 have no share; keep fewer\n" in result.stdout
 
 
 def test_the_command_prints_the_model_and_nothing_else_as_json() -> None:

@@ -1,5 +1,6 @@
 """`background-jobs logs`: where the logs of containers are, and what they say."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,7 +50,7 @@ def _print_launches(launches: "list[ContainerStarted]", *, as_json: bool) -> Non
             print_json_line(launch)
         return
     if not launches:
-        print_note("No container has started.")
+        print_note("No container has begun its share." + _describe_folder())
     elif on_terminal():
         _print_table(launches)
     else:
@@ -69,3 +70,13 @@ def _print_table(launches: "list[ContainerStarted]") -> None:
     for launch in launches:
         cells = (str(launch.share), f"{launch.first}-{launch.last}", str(launch.launch))
         out().print(drawing.row(cells, widths).append(printable(launch.log)), soft_wrap=True)
+
+
+def _describe_folder() -> str:
+    """Return where the logs of containers are that ended before they began; nothing unless that is here."""
+    try:
+        from background_jobs.local_stack.running_stack import find_log_folder
+    except ImportError:  # the offline stack is an extra
+        return ""
+    folder = find_log_folder(Path.cwd())
+    return "" if folder is None else f" The logs of the offline stack's containers are in {folder}"

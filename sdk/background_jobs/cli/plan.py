@@ -8,9 +8,10 @@ import typer
 
 from background_jobs.cli.arguments import AsJson
 from background_jobs.cli.reporting import print_json, reporting
+from background_jobs.core.wording import count_of
 
 if TYPE_CHECKING:
-    from background_jobs.core.planning.plan import Plan
+    from background_jobs.core.planning.plan import Plan, PlannedDuration
     from background_jobs.core.planning.quotas import QuotaUse
 
 
@@ -56,9 +57,9 @@ def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
                 params_bytes=params_bytes,
                 result_bytes=result_bytes,
                 public_ip=public_ip,
+                warm=warm,
             ),
             vcpu_quota=NEW_ACCOUNT_VCPUS if vcpu_quota is None else vcpu_quota,
-            warm=warm,
         )
     if as_json:
         print_json(estimate)
@@ -76,12 +77,12 @@ def _describe_plan(estimate: "Plan") -> str:
     share = estimate.instances_a_container
     return "\n".join(
         [
-            f"{work.instances:,} instances of {work.seconds:g} s in {estimate.containers:,} containers"
+            f"{count_of(work.instances, 'instance')} of {work.seconds:g} s "
+            f"in {count_of(estimate.containers, 'container')}"
             + (f", {work.concurrency:,} at once in each" if work.concurrency > 1 else ""),
             "",
             f"Time      {_duration(timing.seconds)}",
-            f"  launch      {_duration(timing.launch)} until the last of the containers; {_AT_ONCE}",
-            f"  start       {timing.start[0]:g} to {timing.start[1]:g} s for each container",
+            *_starts(timing, work.launches),
             f"  work        {_duration(timing.work)} for the fullest share of {share:,}",
             f"  the rest    {_duration(timing.control)} of kick-off and completion",
             "",
@@ -97,20 +98,37 @@ def _describe_plan(estimate: "Plan") -> str:
     )
 
 
-def _warm_workers(estimate: "Plan") -> list[str]:
-    if (warm := estimate.warm) is None:
-        return []
-    begin = f"{warm.start_seconds:g} s after the kick-off in place of {_first_start(estimate):g} s"
+def _starts(timing: "PlannedDuration", launches: int) -> list[str]:
+    if not launches:
+        return ["  launch      none, for warm workers take all shares"]
     return [
-        "",
-        f"Warm      {_price(warm.dollars_a_month)} a month for {warm.workers:,} at all hours, used or not",
-        f"  start       {warm.shares:,} of {estimate.containers:,} shares begin about {begin}",
-        f"  saved       {_price(warm.saved_dollars)} for containers that are not launched",
+        f"  launch      {_duration(timing.launch)} until the last of the containers; {_AT_ONCE}",
+        f"  start       {timing.start[0]:g} to {timing.start[1]:g} s for each container that is launched",
     ]
 
 
-def _first_start(estimate: "Plan") -> float:
-    return estimate.timing.control + sum(estimate.timing.start) / 2
+def _warm_workers(estimate: "Plan") -> list[str]:
+    if (warm := estimate.warm) is None:
+        return []
+    begin = f"about {warm.start_seconds:g} s after the kick-off in place of {_cold_start():g} s"
+    shares = count_of(estimate.containers, "share")
+    lines = [
+        "",
+        f"Warm      {_price(warm.dollars_a_month)} a month for {warm.workers:,} at all hours, used or not",
+        f"  start       {begin}, for {warm.shares:,} of {shares}",
+        f"  saved       {_price(warm.saved_dollars)} of the price above, for what is not launched",
+    ]
+    if idle := warm.workers - warm.shares:
+        more = "use more parallelism, or " if estimate.workload.instances > estimate.containers else ""
+        lines.append(f"  idle        {idle:,} of the {warm.workers:,} have no share; {more}keep fewer")
+    return lines
+
+
+def _cold_start() -> float:
+    from background_jobs.core.planning.fargate import START_SECONDS
+    from background_jobs.core.planning.plan import CONTROL_SECONDS
+
+    return CONTROL_SECONDS + sum(START_SECONDS) / 2
 
 
 def _limit(use: "QuotaUse") -> str:

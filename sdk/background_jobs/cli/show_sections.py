@@ -1,5 +1,6 @@
 """The sections that `show` prints: headline, facts, why instances wait, the pipeline and the timeline."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -15,7 +16,9 @@ from background_jobs.cli.untrusted import printable
 from background_jobs.core.containers.capacity import SPOT
 from background_jobs.core.planning.fargate import TaskSize
 from background_jobs.core.planning.prices import US_EAST_1
+from background_jobs.core.statuses import Status
 from background_jobs.core.views.event_history import EventHistory, TimelineEntry
+from background_jobs.core.views.instances import InstanceDetail, InstanceEvent
 from background_jobs.core.views.orchestration import OrchestrationView
 from background_jobs.core.views.orchestration_detail import OrchestrationDetail
 from background_jobs.core.views.pipeline import StageView
@@ -41,6 +44,32 @@ def draw_sections(detail: OrchestrationDetail, now: datetime) -> Iterator[Render
     yield _draw_timeline(history.timeline)
 
 
+def draw_instance(detail: InstanceDetail) -> Iterator[RenderableType]:
+    """Yield the sections of one instance: how it stands, and what happened to it."""
+    view, error = detail.instance, detail.error
+    status = view.status if view.status != Status.IN_PROGRESS else f"{view.status}, {view.state.name.lower()}"
+    result = "" if error or view.status != Status.COMPLETED else json.dumps(detail.result, ensure_ascii=False)
+    facts = {
+        "instance": f"{view.index}",
+        "job id": view.job_id,
+        "status": status.replace("_", " "),
+        "params": json.dumps(detail.params, ensure_ascii=False),
+        "result": result,
+        "error": f"{error.type}: {error.message}" if error else "",
+        "log": detail.log,
+    }
+    yield _draw_grid((Text(name, "dim"), printable(fact)) for name, fact in facts.items() if fact)
+    yield _draw_grid(
+        (Text(_format_short_time(event.at), "dim"), event.type, _describe_event(event))
+        for event in detail.events
+    )
+
+
+def _describe_event(event: InstanceEvent) -> str:
+    attempt = f"attempt {event.attempt}" if event.attempt else ""
+    return printable(": ".join(filter(None, (attempt, event.detail))))
+
+
 def _draw_facts(detail: OrchestrationDetail) -> Table:
     view = detail.orchestration
     times = {"kicked off": view.started_at, "first job": view.first_job_at, "completed": view.completed_at}
@@ -50,7 +79,7 @@ def _draw_facts(detail: OrchestrationDetail) -> Table:
         **{name: drawing.format_time(at) for name, at in times.items() if at},
         "tags": printable(drawing.tags(view)),
         **_describe_origin(view),
-        "containers": _describe_containers(detail.event_history),
+        "containers": _describe_containers(detail.event_history, is_done=drawing.final(view) == view.total),
         "revision": printable(", ".join(detail.event_history.task_definitions)),
         "cost": _describe_cost(detail),
     }
@@ -67,15 +96,16 @@ def _describe_origin(view: OrchestrationView) -> dict[str, str]:
     return {"runs again": f"{which} of {view.parent_id}"}
 
 
-def _describe_containers(history: EventHistory) -> str:
+def _describe_containers(history: EventHistory, *, is_done: bool) -> str:
     if not history.launches:
-        return "none launched yet"
-    lost = [f"{history.lost:,} lost"] if history.lost else []
+        return "none has begun its share" if is_done else "none has begun its share yet"
+    ended_early = f"{history.lost:,} process{'es' if history.lost > 1 else ''} ended early"
     failed = [count_of(history.failed_attempts, "failed attempt")] if history.failed_attempts else []
     ran = f"ran {format_duration(history.container_seconds)} in all"
     warm = sum(launch.warm for launch in history.launches)
     shares = [f"{warm:,} on warm workers"] if warm else []
-    return ", ".join([f"{len(history.launches) - warm:,} launched", *shares, *lost, ran, *failed])
+    lost = [ended_early] if history.lost else []
+    return ", ".join([f"{history.containers:,} launched", *shares, *lost, ran, *failed])
 
 
 def _describe_cost(detail: OrchestrationDetail) -> str:

@@ -84,10 +84,10 @@ Key = Annotated[str, Field(min_length=1, max_length=limits.KEY_CHARACTERS), Afte
 Tags = Annotated[dict[str, str], AfterValidator(_check_tags)]
 Customer = Annotated[str, Field(min_length=1, max_length=limits.CUSTOMER_BYTES)]
 """The value of the tag `customer`, as a filter."""
-Parallelism = Annotated[int, Field(ge=1, le=limits.PARALLELISM), NO_BOOL]
+Parallelism = Annotated[int, Field(strict=True, ge=1, le=limits.PARALLELISM)]
 TimeoutSeconds = Annotated[
     float,
-    Field(gt=0, le=limits.TIMEOUT_SECONDS, allow_inf_nan=False),
+    Field(strict=True, gt=0, le=limits.TIMEOUT_SECONDS, allow_inf_nan=False),
     BeforeValidator(to_seconds),
     NO_BOOL,
 ]

@@ -49,13 +49,14 @@ class InvalidJob(BackgroundJobsError):
 class UnknownJobName(BackgroundJobsError):
     """No job is registered under this name in the service."""
 
-    def __init__(self, job_name: str, known: Iterable[str]) -> None:
+    def __init__(self, job_name: str, known: Iterable[str], hint: str = "") -> None:
         self.job_name = job_name
         self.known = tuple(sorted(known))
         names = ", ".join(map(repr, self.known)) or "no jobs at all"
         super().__init__(
             f"There is no job named {job_name!r}. This service has: {names}. "
             "Check the spelling, or add the job to run_e11_job([...]) in the container's main."
+            f"{' ' if hint else ''}{hint}"
         )
 
 

@@ -208,8 +208,9 @@ def _explain(invalid: ValidationError, most: int) -> str:
 
 def explain_parallelism(parallelism: object, most: int) -> str:
     """Return why *parallelism* cannot be where *most* containers are allowed."""
+    number = "" if type(parallelism) is int else "a whole number "
     return (
-        f"parallelism={show(parallelism)} must be from 1 to {most}, the limit of this environment "
+        f"parallelism={show(parallelism)} must be {number}from 1 to {most}, the limit of this environment "
         "(the setting BACKGROUND_JOBS_MAX_PARALLELISM)."
     )
 
@@ -223,7 +224,7 @@ def explain_service(name: object) -> str:
 _SENTENCES: Final[Mapping[str, Callable[[object], str]]] = {
     "timeout": lambda value: (
         f"A timeout of {show(to_seconds(value))} s cannot be: use more than 0, and up to "
-        f"{limits.TIMEOUT_DAYS} days."
+        f"{limits.TIMEOUT_DAYS} days{'; a text is no number' if isinstance(value, str) else ''}."
     ),
     "key": lambda value: (
         f"A key has 1 to {limits.KEY_CHARACTERS} characters, not {len(value)}."

@@ -6,27 +6,34 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from background_jobs.core.containers.variables import stack_name
+from background_jobs.core.containers.variables import LOCAL, stack_name
+from background_jobs.core.limits import PARALLELISM
 from background_jobs.core.template_assets import CODE_KEY, DEPENDENCIES_KEY
 from background_jobs.local_stack.package_data import TEMPLATE, WARM_RESOURCES, lambda_code
-from background_jobs.settings import Settings
+from background_jobs.settings import PREFIX, Settings, output_name
 
 if TYPE_CHECKING:
     from boto3 import Session
 
-_STACK = stack_name("local")
+_STACK = stack_name(LOCAL)
 _POLL = {"Delay": 0.05, "MaxAttempts": 1_200}
 
 
-def deploy(session: "Session", account: str, warm: int = 0) -> Settings:
-    """Deploy the template in an empty account, with *warm* workers, and return its outputs as settings."""
-    template = _with_warm_workers(warm) if warm else TEMPLATE.read_text()
-    bucket = _asset_bucket(json.loads(template), account, session.region_name)
+def deploy(session: "Session", account: str, *, parallelism: int, warm: int = 0) -> Settings:
+    """Deploy the template in an empty account, and return its outputs as settings.
+
+    There are *warm* workers, and *parallelism* is that of a kick-off that names none.
+    """
+    template = json.loads(TEMPLATE.read_text())
+    if warm:
+        _add_warm_workers(template, warm)
+    _set_default_parallelism(template, min(parallelism, PARALLELISM))
+    bucket = _asset_bucket(template, account, session.region_name)
     s3, cloudformation = session.client("s3"), session.client("cloudformation")
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key=CODE_KEY, Body=_zip_folder(lambda_code()))
     s3.put_object(Bucket=bucket, Key=DEPENDENCIES_KEY, Body=_empty_layer())
-    s3.put_object(Bucket=bucket, Key=TEMPLATE.name, Body=template.encode())
+    s3.put_object(Bucket=bucket, Key=TEMPLATE.name, Body=json.dumps(template).encode())
     # A template inside the call may have 51,200 bytes at most.
     url = f"{s3.meta.endpoint_url}/{bucket}/{TEMPLATE.name}"
     cloudformation.create_stack(StackName=_STACK, TemplateURL=url, Capabilities=["CAPABILITY_NAMED_IAM"])
@@ -35,13 +42,20 @@ def deploy(session: "Session", account: str, warm: int = 0) -> Settings:
     return Settings.from_outputs({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
 
 
-def _with_warm_workers(count: int) -> str:
-    template = json.loads(TEMPLATE.read_text())
+def _set_default_parallelism(template: dict[str, Any], parallelism: int) -> None:
+    """Tell callers, by an output, and functions, which kick off the stages and what is scheduled."""
+    template["Outputs"][output_name("default_parallelism")] = {"Value": str(parallelism)}
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            variables = resource["Properties"]["Environment"]["Variables"]
+            variables[f"{PREFIX}DEFAULT_PARALLELISM"] = str(parallelism)
+
+
+def _add_warm_workers(template: dict[str, Any], count: int) -> None:
     template["Resources"] |= json.loads(WARM_RESOURCES.read_text())
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::ECS::Service":
             resource["Properties"]["DesiredCount"] = count
-    return json.dumps(template)
 
 
 def _asset_bucket(template: dict[str, Any], account: str, region: str) -> str:

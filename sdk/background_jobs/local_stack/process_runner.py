@@ -121,6 +121,10 @@ class ProcessContainers:
         """Return a container that was started here. Raises KeyError."""
         return self._containers[container_id]
 
+    def find_log(self, runtime_id: str) -> Path | None:
+        """Return the log of the container whose id begins with *runtime_id*; None where there is none."""
+        return next((c.log for id_, c in self._containers.copy().items() if id_.startswith(runtime_id)), None)
+
     def list(self, **_: object) -> list[ProcessContainer]:
         """Return the containers that still run."""
         return [container for container in self._containers.values() if not container.ended.is_set()]

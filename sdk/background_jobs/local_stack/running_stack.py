@@ -142,6 +142,17 @@ def projects_with_stack() -> tuple[str, ...]:
     return tuple(sorted({_variable(process, STACK_PROJECT) for process in find_marked(STACK_PROJECT)}))
 
 
+def find_log_folder(project: Path) -> Path | None:
+    """Return the folder of the logs of the stack that this process uses, or of that of *project*, if any."""
+    if stack_id := os.environ.get(STACK_ID):
+        return log_folder(stack_id)
+    try:
+        stack = RunningStack.find(project)
+    except UnreadableNote:
+        return None
+    return None if stack is None else stack.folder
+
+
 def _end_processes(stack_id: str, *, in_docker: bool) -> None:
     end_all(stack_id)
     if in_docker and shutil.which("docker"):

@@ -173,7 +173,12 @@ def _deploy(port: int, options: ServerOptions) -> None:
 
         from background_jobs.local_stack.deployment import deploy
 
-        settings = deploy(boto3.Session(region_name=REGION), ACCOUNT, options.warm)
+        settings = deploy(
+            boto3.Session(region_name=REGION),
+            ACCOUNT,
+            parallelism=max(options.containers, options.warm),
+            warm=options.warm,
+        )
         threading.Thread(target=load_functions_of_streams, daemon=True).start()
         with socket.create_server(("127.0.0.1", options.api_port), backlog=256) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -13,6 +13,7 @@ from background_jobs.core import ids, limits
 from background_jobs.core.bounds import SERVICE_NAME
 from background_jobs.core.canonical import canonical_json
 from background_jobs.core.containers import shares
+from background_jobs.core.containers.variables import LOCAL
 from background_jobs.core.errors import (
     InvalidKickOff,
     KickOffConflict,
@@ -39,6 +40,10 @@ _COMPARED: Final = {
     "then": "what follows",
 }
 """What a second kick-off under the same id must have in common with the first."""
+_OFFLINE: Final = (
+    "If it is there by now: the offline stack has the names of when it was started, so start it again "
+    "(`background-jobs local down`, then `background-jobs local up`)."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +73,13 @@ class KickOffRequest:
     def refuse(self, settings: Settings) -> None:
         """Raise UnknownJobName or InvalidKickOff if *settings* do not allow it; params are checked later."""
         stages = list(walk_stages(self.options.then))
+        is_offline = settings.environment == LOCAL
         for name in (self.job_name, *(stage.job_name for stage in stages)):
             _refuse_job_name(name)
         # The jobs of other services are not known here.
         for name in (self.job_name, *(stage.job_name for stage in stages if stage.service is None)):
             if settings.job_names and name not in settings.job_names:
-                raise UnknownJobName(name, settings.job_names)
+                raise UnknownJobName(name, settings.job_names, hint=_OFFLINE if is_offline else "")
         for service in (self.service(settings), *(stage.service for stage in stages)):
             if service is not None:
                 _refuse_service(service, settings.service_names)
@@ -149,7 +155,9 @@ def _event(
     request: KickOffRequest, spool: ParamsSpool, orchestration_id: str, settings: Settings, now: datetime
 ) -> OrchestrationStarted:
     options = request.options
-    count = shares.share_count(spool.total, options.parallelism, settings.max_parallelism)
+    count = shares.share_count(
+        spool.total, options.parallelism, settings.max_parallelism, settings.default_parallelism
+    )
     service = request.service(settings)
     # The digest and the count in the keys decide the bytes of both objects. So a second kick-off under the
     # same idempotency key, whose params may be equal in another order of keys, replaces none by other bytes.

@@ -46,12 +46,12 @@ class OrchestrationService:
         *job* is a job name, or the decorated job itself, whose typed params are then validated here.
         *params* may be any iterable; it is read once, lazily, and nothing is started before its end.
         *parallelism* is how many containers work at once, by default one per instance up to the limit of
-        the environment. *key* makes the kick-off idempotent: the same key with the same params re-attaches.
-        *tags* (customer identifiers, say) travel with every event. *service* runs the job, by default
-        the one in the settings. *retry* overrides the job's own. *timeout*, in seconds or as a timedelta,
-        ends the whole orchestration: what has no outcome by then is Errored as OrchestrationTimeout.
-        *then* is the stage that follows. *parent_id* is the id of an orchestration that this one is noted to
-        follow.
+        the environment, or up to its default where it has one: the offline stack's is as many as it runs.
+        *key* makes the kick-off idempotent: the same key with the same params re-attaches. *tags* (customer
+        identifiers, say) travel with every event. *service* runs the job, by default the one in the
+        settings. *retry* overrides the job's own. *timeout*, in seconds or as a timedelta, ends the whole
+        orchestration: what has no outcome by then is Errored as OrchestrationTimeout. *then* is the stage
+        that follows. *parent_id* is the id of an orchestration that this one is noted to follow.
 
         The calls to AWS are constant in the number of instances: two uploads and one put.
 

@@ -1,16 +1,20 @@
 """Attempts that may run in two containers at once: the first outcome counts, and the other is stopped."""
 
+import logging
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import cast
 
 from background_jobs.aws.block_log import BlockLog
-from background_jobs.core.blocks import InstanceRange
-from background_jobs.core.events import JobEvent
+from background_jobs.core.blocks import Block, InstanceRange
+from background_jobs.core.events import JobCompleted, JobEvent
 from background_jobs.core.hedging import is_over
 from background_jobs.worker.instance import Attempt, AttemptLimit, InstanceRunner
 from background_jobs.worker.interruptions import MainThreadInterruption
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -65,9 +69,20 @@ class Races:
         race = self._race
         if race is None:
             return
-        blocks = self._block_log.read(race.instances, race.sequence)
+        blocks = list(self._block_log.read(race.instances, race.sequence))
         if is_over(race.instances, race.index, blocks):
+            if not race.lost.is_set():
+                winner = _describe_winner(race.index, blocks)
+                _log.info("Instance %d: %s was done first; this attempt ends", race.index, winner)
             race.lost.set()
             with self._lock:
                 if self._race is race:
                     race.interruption.send()
+
+
+def _describe_winner(index: int, blocks: Iterable[Block]) -> str:
+    """Return in words who appended the outcome of instance *index* that *blocks* have."""
+    events = (event for block in blocks for event in block.readable_events())
+    outcomes = (event for event in events if isinstance(event, JobCompleted) and event.index == index)
+    share = next((outcome.hedged_by for outcome in outcomes), None)
+    return "another attempt" if share is None else f"a copy in share {share}"

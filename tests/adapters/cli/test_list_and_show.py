@@ -1,5 +1,6 @@
 """`background-jobs list` and `show`: tables for people, lines and JSON for programs."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,8 +9,10 @@ import pytest
 
 from background_jobs import OrchestrationService
 from background_jobs.aws.stores import Stores
+from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
 from background_jobs.core.containers.delays import DelayReason
 from background_jobs.core.events import ContainerStarted, ShareDelayed
+from background_jobs.core.views.instances import InstanceDetail
 from background_jobs.core.views.orchestration import OrchestrationPage
 from background_jobs.core.views.orchestration_detail import OrchestrationDetail
 from tests.adapters.cli.commands import EVIL, HARMLESS, run
@@ -121,6 +124,45 @@ def test_of_a_long_timeline_the_first_and_the_last_are_shown(
     assert "share 19:" not in timeline
     account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
     assert len(account.event_history.timeline) == 31
+
+
+def test_launches_are_numbered_as_in_the_log_and_processes_of_one_container_are_one(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    # given a container whose process ended twice, and another one that went on
+    orchestration = service.kick_off_job("other", [{}])
+    began = stores.event_log.read_started(orchestration.id).at
+    for launch, log in enumerate(("one.log", "one.log", "one.log", "two.log")):
+        at = began + timedelta(microseconds=launch + 1)
+        stores.event_log.append(
+            ContainerStarted(
+                orchestration_id=orchestration.id, at=at, share=0, launch=launch, first=0, last=0, log=log
+            )
+        )
+    shown = run("show", orchestration.id).stdout
+    assert "containers  2 launched, 3 processes ended early, ran " in shown
+    assert [f"launch {n}" in shown for n in range(1, 5)] == [True, True, True, False]
+
+
+def test_that_no_container_began_its_share_is_said_without_a_promise_once_all_is_over(
+    service: OrchestrationService, stores: Stores, aggregate: Callable[[], list[Any]]
+) -> None:
+    orchestration = service.kick_off_job("other", [{}])
+    assert "containers  none has begun its share yet" in run("show", orchestration.id).stdout
+    close_unfinished(CloseRequest(orchestration_id=orchestration.id), stores)
+    aggregate()
+    shown = run("show", orchestration.id).stdout
+    assert "containers  none has begun its share\n" in re.sub(" +\n", "\n", shown)
+
+
+def test_one_instance_is_shown_with_its_outcome_and_its_history(done: str) -> None:
+    detail = InstanceDetail.model_validate_json(run("show", done, "--index", "1", "--json").stdout)
+    shown = " ".join(run("show", done, "--index", "1").stdout.split())
+    assert f"instance 1 job id {detail.instance.job_id} status {detail.instance.status.value} params" in shown
+    assert detail.events
+    for event in detail.events:
+        assert f"{event.type} attempt {event.attempt}" in shown
+    assert run("show", done, "--index", "4").exit_code == 2
 
 
 def container_on(orchestration_id: str, capacity_provider: str, **size: int) -> ContainerStarted:

@@ -3,9 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from background_jobs import OrchestrationService
 from background_jobs.aws.stores import Stores
 from background_jobs.core.events import ContainerStarted
+from background_jobs.local_stack.processes import STACK_ID
+from background_jobs.local_stack.stack import log_folder
 from tests.adapters.cli.commands import EVIL, HARMLESS, run
 
 
@@ -44,3 +48,14 @@ def test_logs_are_listed_and_read_by_index(
         logs[0].unlink(missing_ok=True)
         refused = run("logs", orchestration.id, *words)
         assert (refused.exit_code, message in refused.stderr) == (2, True)
+
+
+def test_offline_the_folder_of_the_logs_is_named_where_no_container_has_begun(
+    service: OrchestrationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container whose main cannot be loaded has a log, and no event that names it."""
+    orchestration = service.kick_off_job("other", [{}])
+    monkeypatch.setenv(STACK_ID, "0b0e3f3c")
+    said = run("logs", orchestration.id).stderr
+    assert "No container has begun its share." in said
+    assert f"The logs of the offline stack's containers are in {log_folder('0b0e3f3c')}" in said

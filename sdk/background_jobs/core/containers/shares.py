@@ -28,13 +28,16 @@ class Share(NamedTuple):
         return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
 
-def share_count(total: int, parallelism: int | None, limit: int) -> int:
-    """Return how many shares *total* instances are cut into, where a service allows *limit* containers.
+def share_count(total: int, parallelism: int | None, limit: int, default: int | None = None) -> int:
+    """Return how many shares *total* instances are cut into, where an environment allows *limit* containers.
 
-    >>> share_count(10_000, None, 100), share_count(3, 8, 100)
-    (100, 3)
+    Where the kick-off names no *parallelism*, *default* counts, and the limit where that is None.
+
+    >>> share_count(10_000, None, 100), share_count(3, 8, 100), share_count(10_000, None, 100, 2)
+    (100, 3, 2)
     """
-    return min(total, limit if parallelism is None else min(parallelism, limit))
+    wanted = default if parallelism is None else parallelism
+    return min(total, limit if wanted is None else min(wanted, limit))
 
 
 def share_bounds(number: int, total: int, count: int) -> InclusiveRange:

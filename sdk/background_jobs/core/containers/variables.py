@@ -27,6 +27,10 @@ def task_family(environment: str, service: str) -> str:
     return f"background-jobs-{environment}-{service}"
 
 
+LOCAL: Final = "local"
+"""The name of the environment that the offline stack is."""
+
+
 def stack_name(environment: str) -> str:
     """Return the name of the stack of *environment*.
 

@@ -32,12 +32,15 @@ def _zone(name: str) -> tzinfo:
 
 
 class WarmHours(BaseModel):
-    """The hours of a week in which warm workers are kept; the last ends when *end* strikes."""
+    """The hours of a week in which warm workers are kept; the last ends when *end* strikes.
+
+    Where *end* comes before *start*, they are those of the nights that begin on *days*.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    start: int = Field(ge=0, le=23)
-    end: int = Field(ge=1, le=24)
+    start: int = Field(strict=True, ge=0, le=23)
+    end: int = Field(strict=True, ge=1, le=24)
     days: tuple[str, ...] = _DAYS
     """``("MON", "TUE", "WED", "THU", "FRI")``; by default, all."""
     timezone: str = "UTC"
@@ -59,9 +62,11 @@ class WarmHours(BaseModel):
         return timezone
 
     @model_validator(mode="after")
-    def _end_after_start(self) -> Self:
-        if self.end <= self.start:
-            raise ValueError(f"hours from {self.start} to {self.end} have no length; let end be later")
+    def _has_length(self) -> Self:
+        if self.end == self.start:
+            raise ValueError(
+                f"hours from {self.start} to {self.end} have no length; whole days are from 0 to 24"
+            )
         return self
 
     def include(self, now: datetime) -> bool:
@@ -72,12 +77,16 @@ class WarmHours(BaseModel):
         True
         """
         here = now.astimezone(_zone(self.timezone))
-        return _DAYS[here.weekday()] in self.days and self.start <= here.hour < self.end
+        is_over_midnight = self.end < self.start
+        begun = here - timedelta(days=1) if is_over_midnight and here.hour < self.end else here
+        after, before = here.hour >= self.start, here.hour < self.end
+        is_in_hours = (after or before) if is_over_midnight else (after and before)
+        return is_in_hours and _DAYS[begun.weekday()] in self.days
 
     @property
     def a_week(self) -> int:
         """Return how many hours of a week these are."""
-        return len(set(self.days)) * (self.end - self.start)
+        return len(set(self.days)) * ((self.end - self.start) % 24 or 24)
 
 
 class WarmWorkers(BaseModel):
@@ -86,7 +95,7 @@ class WarmWorkers(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     count: Annotated[int, Field(strict=True, ge=0, le=MOST_WORKERS)] = 0
-    idle_minutes: int | None = Field(default=None, ge=5, le=7 * 24 * 60)
+    idle_minutes: int | None = Field(default=None, strict=True, ge=5, le=7 * 24 * 60)
     """After how many minutes without a kick-off none is kept, until the next one; None for never."""
     hours: WarmHours | None = None
     """The hours in which they are kept, with work or without; None for all, or with *idle_minutes* none."""
@@ -102,7 +111,7 @@ class WarmWorkers(BaseModel):
             raise ValueError(f"{text!r} does not say how many workers are warm")
         count, idle, start, end, days, timezone = match.groups()
         hours = start and WarmHours(start=int(start), end=int(end), days=days.split("+"), timezone=timezone)
-        return cls(count=int(count), idle_minutes=idle and int(idle), hours=hours or None)
+        return cls(count=int(count), idle_minutes=int(idle) if idle else None, hours=hours or None)
 
     def __str__(self) -> str:
         """Return it as one text without commas, for a variable."""

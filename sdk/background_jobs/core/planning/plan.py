@@ -57,11 +57,18 @@ class Workload(BaseModel):
     result_bytes: int = 256
     public_ip: bool = True
     """Whether containers have public addresses, as in subnets without NAT."""
+    warm: int = 0
+    """Warm workers that are kept and idle; they take the first shares."""
 
     @property
     def containers(self) -> int:
-        """Return how many containers are launched."""
+        """Return how many containers work, those that are warm among them."""
         return share_count(self.instances, self.parallelism, PARALLELISM)
+
+    @property
+    def launches(self) -> int:
+        """Return how many of the containers are launched, for no warm worker takes their share."""
+        return max(0, self.containers - self.warm)
 
     @property
     def share(self) -> int:
@@ -101,6 +108,7 @@ class Workload(BaseModel):
             ("concurrency", self.concurrency, 1, CONCURRENCY),
             ("params_bytes", self.params_bytes, 2, INSTANCE_PARAMS_BYTES),
             ("result_bytes", self.result_bytes, 0, RESULT_BYTES),
+            ("warm", self.warm, 0, MOST_WORKERS),
         ):
             if not least <= value <= most:
                 above = f"at least {least:,}" + (f" and at most {most:,}" if most < math.inf else "")
@@ -117,7 +125,7 @@ class PlannedDuration(BaseModel):
     launch: float
     """Until the last container is launched, as far as that can be known where launches are refused first."""
     start: tuple[float, float]
-    """A container's own start, at best and at worst."""
+    """A container's own start, at best and at worst; none where warm workers take all shares."""
     work: float
     """The fullest share, as many instances at once as the job has concurrency."""
 
@@ -132,8 +140,8 @@ class PlannedDuration(BaseModel):
         """Return the duration of *work*, if no attempt fails."""
         return cls(
             control=CONTROL_SECONDS,
-            launch=expected_launch_seconds(work.containers),
-            start=START_SECONDS,
+            launch=expected_launch_seconds(work.launches),
+            start=START_SECONDS if work.launches else (0.0, 0.0),
             work=work.share_seconds,
         )
 
@@ -167,15 +175,11 @@ class Plan(BaseModel):
     """What warm workers mean for it; None where none are planned."""
 
 
-def plan(work: Workload, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS, warm: int = 0) -> Plan:
+def plan(work: Workload, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> Plan:
     """Return the plan of *work* in an account that may run so many Fargate vCPUs at once.
 
-    Time and price are without the *warm* workers, which the plan has by themselves. Raises InvalidWorkload.
+    The bill is that of containers that are all launched; what warm workers cost and save is beside it.
     """
-    if not 0 <= warm <= MOST_WORKERS:
-        raise InvalidWorkload(
-            f"warm={warm} cannot be planned; it must be at least 0 and at most {MOST_WORKERS:,}."
-        )
     given = _suggest(work, work.parallelism)
     others = [_suggest(work, other) for other in _parallelisms(work) if _is_possible(work, other, vcpu_quota)]
     as_fast = [other for other in others if other.seconds <= given.seconds * _TOLERANCE]
@@ -189,13 +193,13 @@ def plan(work: Workload, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS, warm: int = 0
         quotas=headroom(_demand(work), vcpu_quota=vcpu_quota),
         cheaper=_better(given, as_fast, "dollars"),
         faster=_better(given, as_cheap, "seconds"),
-        warm=_plan_warm(work, warm) if warm else None,
+        warm=_plan_warm(work) if work.warm else None,
     )
 
 
-def _plan_warm(work: Workload, workers: int) -> WarmPlan:
+def _plan_warm(work: Workload) -> WarmPlan:
     return plan_warm_workers(
-        workers,
+        work.warm,
         work.size,
         containers=work.containers,
         container_seconds=work.run().container_seconds,
@@ -214,7 +218,9 @@ def _demand(work: Workload) -> Demand:
         used=estimate_footprint(work.run()),
         size=work.size,
         share=work.share,
+        share_seconds=work.share_seconds,
         seconds=duration.seconds,
+        warm=work.warm,
     )
 
 

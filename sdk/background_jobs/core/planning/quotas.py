@@ -52,8 +52,17 @@ class Demand(NamedTuple):
     size: TaskSize
     share: int
     """Instances in the fullest container."""
+    share_seconds: float
+    """How long the fullest container works, with as many instances at once as the job has concurrency."""
     seconds: float
     """From kick-off to completion."""
+    warm: int = 0
+    """Warm workers, which run whether they have a share or not."""
+
+    @property
+    def launches(self) -> int:
+        """Return how many containers are launched beside the warm workers."""
+        return max(0, self.run.containers - self.warm)
 
 
 class QuotaUse(BaseModel):
@@ -98,14 +107,15 @@ def headroom(demand: Demand, *, vcpu_quota: float = NEW_ACCOUNT_VCPUS) -> tuple[
 
 def _vcpus(demand: Demand, quota: float) -> QuotaUse:
     spot, fit = demand.size.spot, max(1, int(quota // demand.size.vcpus))
+    launched = at_once(demand.launches, max(START_SECONDS) + demand.run.share_seconds)
+    fewer = f"keep {fit:,} warm workers at most and " if demand.warm > fit else ""
     return QuotaUse(
         name=f"Fargate {'Spot' if spot else 'On-Demand'} vCPUs",
-        used=at_once(demand.run.containers, max(START_SECONDS) + demand.run.share_seconds)
-        * demand.size.vcpus,
+        used=(demand.warm + launched) * demand.size.vcpus,
         limit=quota,
-        advice=f"have it raised (Service Quotas, {VCPU_QUOTAS[spot].code}), or kick off with a parallelism "
-        f"of {fit:,} at most: launches that are refused are tried again, and cost more than the work where "
-        "many wait for long",
+        advice=f"have it raised (Service Quotas, {VCPU_QUOTAS[spot].code}), or {fewer}kick off with a "
+        f"parallelism of {fit:,} at most: launches that are refused are tried again, and cost more than the "
+        "work where many wait for long",
     )
 
 
@@ -152,7 +162,7 @@ def _execution_payload() -> QuotaUse:
 def _container_time(demand: Demand) -> QuotaUse:
     return QuotaUse(
         name="Seconds of one container",
-        used=demand.share * demand.run.instance_seconds,
+        used=demand.share_seconds,
         limit=CONTAINER_SECONDS,
         advice="use more containers: this one is stopped then, and launched again four times",
     )
@@ -164,7 +174,7 @@ def _working(demand: Demand) -> int:
 
 def _units_per_second(run: Run) -> float:
     """Return what one container writes into the log, in write units a second."""
-    seconds = run.total / run.containers * max(run.instance_seconds, FASTEST_INSTANCE)
+    seconds = max(run.share_seconds, run.total / run.containers * FASTEST_INSTANCE)
     return run.estimate_blocks().write_units / run.containers / max(seconds, APPEND_SECONDS)
 
 

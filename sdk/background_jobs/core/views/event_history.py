@@ -38,7 +38,9 @@ class Launch(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     share: int
-    launch: int = Field(description="Counts from 0; a launch above 0 went on where a container was lost.")
+    launch: int = Field(
+        description="Counts from 0; one above 0 goes on where a process ended, or its container."
+    )
     first: int
     last: int
     started_at: AwareDatetime
@@ -55,7 +57,9 @@ class EventHistory(BaseModel):
 
     timeline: list[TimelineEntry]
     launches: list[Launch]
-    lost: int = Field(description="Containers that ended without saying so.")
+    lost: int = Field(
+        description="Launches whose process ended without saying so, alone or with its container."
+    )
     container_seconds: float = Field(
         description="How long containers ran that were launched for shares, added up."
     )
@@ -70,6 +74,16 @@ class EventHistory(BaseModel):
     )
     failed_attempts: int = Field(description="Attempts that came to nothing while another was to follow.")
     waits: list[Wait] = Field(description="Why instances wait; empty where none does.")
+
+    @property
+    def containers(self) -> int:
+        """Return how many were launched for shares, in each of which several processes may have followed.
+
+        The launches of one container have one log; where none is known, each counts.
+        """
+        own = [launch for launch in self.launches if not launch.warm]
+        logs = {(launch.share, launch.log) for launch in own if launch.log}
+        return len(logs) + sum(not launch.log for launch in own)
 
 
 def build_event_history(
@@ -146,7 +160,7 @@ def _describe(event: OrchestrationEvent) -> str:  # noqa: PLR0911 -- a sentence 
         case RerunRequested():
             return f"{event.only} as {event.rerun_id}"
         case ContainerStarted():
-            again = f", launch {event.launch + 1}" if event.launch else ""
+            again = f", launch {event.launch}" if event.launch else ""
             where = ", on a warm worker" if event.warm else ""
             return f"share {event.share}: instances {event.first} to {event.last}{again}{where}"
         case ContainerEnded():

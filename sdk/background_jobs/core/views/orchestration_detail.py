@@ -30,7 +30,7 @@ class OrchestrationDetail(BaseModel):
         usual = TaskSize()
         bill = estimate_cost(
             total=view.total,
-            containers=sum(not launch.warm for launch in history.launches),
+            containers=history.containers,
             container_seconds=history.container_seconds,
             cpu=history.cpu or usual.cpu,
             memory_mib=history.memory_mib or usual.memory_mib,
