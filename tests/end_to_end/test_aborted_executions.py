@@ -18,7 +18,7 @@ def test_no_share_of_a_cancelled_orchestration_is_launched_again(
 ) -> None:
     # given an orchestration of which some containers run, and others wait for their turn
     params = [{"runs": str(tmp_path / "runs"), "seconds": 20, "bytes": 1}] * SHARES
-    orchestration = service.kick_off_job("sign", params)
+    orchestration = service.kick_off_job("sign", params, parallelism=SHARES)
     until((tmp_path / "runs").exists)
 
     # when it is cancelled, and everything has ended

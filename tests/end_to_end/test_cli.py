@@ -40,7 +40,8 @@ def test_a_kick_off_is_watched_on_a_terminal_to_its_end(tmp_path: Path) -> None:
     params.write_text(
         "".join(json.dumps({"until": str(release), "linger": linger}) + "\n" for linger in lingers)
     )
-    with Terminal(COMMAND, "kick-off", "report", params, "--watch", columns=100) as terminal:
+    words = ("kick-off", "report", params, "--parallelism", "3", "--watch")
+    with Terminal(COMMAND, *words, columns=100) as terminal:
         # then their bars move while they run
         # (polled, because the screen may be read while they are drawn)
         until(lambda: terminal.text.count("10 %  reading") == 2)

@@ -176,7 +176,7 @@ def test_the_functions_are_told_of_the_workers(template: Template) -> None:
 @pytest.mark.parametrize(
     ("warm", "sentence"),
     [
-        (-1, "warm['count']=-1 must be greater than or equal to 0"),
+        (-1, "warm=-1 is no number of workers; use one from 0 to 1,000"),
         (True, "warm"),
         (WarmWorkers, "warm"),
         ({"count": 2, "idle_minutes": 2}, "warm['idle_minutes']=2 must be greater than or equal to 5"),

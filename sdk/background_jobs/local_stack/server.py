@@ -176,7 +176,7 @@ def _deploy(port: int, options: ServerOptions) -> None:
         settings = deploy(
             boto3.Session(region_name=REGION),
             ACCOUNT,
-            parallelism=max(options.containers, options.warm),
+            parallelism=options.containers + options.warm,
             warm=options.warm,
         )
         threading.Thread(target=load_functions_of_streams, daemon=True).start()
