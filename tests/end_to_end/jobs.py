@@ -122,7 +122,9 @@ def patient(params: dict[str, Any], job: JobContext) -> str:
 
 @job_name("report")
 def report(params: dict[str, Any], job: JobContext) -> str:
-    """Say how far it is, wait for a file, and say so again, in a tight loop."""
+    """Wait for a file where one is named, say how far it is, wait for another, and say so again, often."""
+    while "after" in params and not Path(params["after"]).exists():
+        time.sleep(0.02)
     job.progress(10, "reading")
     while not Path(params["until"]).exists():
         time.sleep(0.02)

@@ -33,15 +33,20 @@ def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("both_ways")
 def test_a_kick_off_is_watched_on_a_terminal_to_its_end(tmp_path: Path) -> None:
-    # given instances that say how far they are, and one that errors
-    release = tmp_path / "release"
+    # given instances that say how far they are once they are watched, and one that errors
+    watched, release = tmp_path / "watched", tmp_path / "release"
     params = tmp_path / "params.jsonl"
     lingers = (0, 0, "never")
     params.write_text(
-        "".join(json.dumps({"until": str(release), "linger": linger}) + "\n" for linger in lingers)
+        "".join(
+            json.dumps({"after": str(watched), "until": str(release), "linger": linger}) + "\n"
+            for linger in lingers
+        )
     )
     words = ("kick-off", "report", params, "--parallelism", "3", "--watch")
     with Terminal(COMMAND, *words, columns=100) as terminal:
+        until(lambda: "2 running   1 waiting" in terminal.text)
+        watched.touch()
         # then their bars move while they run
         # (polled, because the screen may be read while they are drawn)
         until(lambda: terminal.text.count("10 %  reading") == 2)
