@@ -41,7 +41,7 @@ class Run:
         steps = len(self._peers) * (self.figures.repeat + len(KINDS)) + len(self._sizes) + 1
         self._task = progress.add_task("", total=steps)
 
-    def measure(self) -> Figures:
+    def measure(self) -> None:
         """Measure round by round, every peer in each; then what kills cost, then ours alone."""
         for number in range(self.figures.repeat):
             for name in list(self._peers):
@@ -52,12 +52,16 @@ class Run:
         for total in self._sizes:
             self._report(f"ours, {total:,} no-ops: what they cost")
             self.figures.own.append(run_own("own_costs", str(total)))
-            self._progress.advance(self._task)
+            self._keep()
         self._report("ours, how far the read model lags behind")
         self.figures.lag = run_own("lag")
-        self._progress.advance(self._task)
+        self._keep()
+
+    def _keep(self) -> None:
+        """Keep what was measured so far: a run takes long, and may be ended before."""
         self.figures.machine.load_after = round(os.getloadavg()[0], 2)
-        return self.figures
+        self.figures.keep()
+        self._progress.advance(self._task)
 
     def _measure_peer(self, name: str, number: int) -> None:
         peer, earlier = PEERS[name], self.figures.of_peer(name)
@@ -76,7 +80,7 @@ class Run:
             for workload in (COLD, *self._names):
                 if workload not in self.figures.of_peer(name):
                     self.figures.note(name, workload, f"failed: {failure}")
-        self._progress.advance(self._task)
+        self._keep()
 
     def _measure_loss(self, name: str, kind: str) -> None:
         title = PEERS[name].title
@@ -92,7 +96,7 @@ class Run:
                 f"{title}, kill -9 of {KINDS[kind]}: {loss.missing} missing, "
                 f"{loss.ran_twice} ran twice; to do: {loss.remedy}"
             )
-        self._progress.advance(self._task)
+        self._keep()
 
     def _folder_of(self, name: str) -> Path:
         folder = self._folder / name
@@ -121,7 +125,7 @@ def main() -> None:
             progress = stack.enter_context(Progress(*columns, console=Console(highlight=False)))
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="peers-")))
             folder.chmod(0o755)  # servers that run as another user find their own folder in it
-            Run(arguments, progress, folder).measure().keep()
+            Run(arguments, progress, folder).measure()
     for path in write_document(Figures.kept()):
         print(f"written: {path}")
 
