@@ -44,7 +44,7 @@ def _measure_warm(
     running: RunningPeer, names: list[str], earlier: Mapping[str, list[float]], report: Report, workers: int
 ) -> Iterator[Figure]:
     running.ask("run", job="nap", arguments=[0.05] * _WARMING * workers)
-    known = {name: seconds[-1] for name, seconds in earlier.items()}
+    known = {name: seconds[-1] for name, seconds in earlier.items() if name in WORKLOADS}
     for name in names:
         workload = WORKLOADS[name]
         if (expected := _expect(name, known)) > LIMIT_SECONDS:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +39,7 @@ def redis(folder: Path, _workers: int, _python: str) -> Iterator[tuple[str, Vari
     port = _free_port()
     command = [_find("redis-server"), "--port", str(port), "--dir", str(folder), "--save", ""]
     with _process([*command, "--appendonly", "yes"], folder):
-        _wait_for_port(port)
+        _wait_until(lambda: _has_loaded(port), "Redis")
         yield f"redis://127.0.0.1:{port}/0", {}
 
 
@@ -125,6 +125,14 @@ def _find(program: str) -> str:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def _has_loaded(port: int) -> bool:
+    """Tell whether Redis answers with more than that it loads what it has."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"PING\r\n")
+        return connection.recv(64).startswith(b"+PONG")
+    return False
 
 
 def _wait_for_port(port: int) -> None:
