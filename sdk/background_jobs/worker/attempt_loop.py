@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, cast
 
 from background_jobs.core.events import JobEvent
@@ -25,6 +25,28 @@ _TELLS_CONTEXTS: Final = hasattr(asyncio.Task, "get_context")
 _log = logging.getLogger(__name__)
 
 
+class _LoopOfProcess:
+    """The event loop in its thread, for all shares on which this process works: clients are bound to it."""
+
+    def __init__(self) -> None:
+        self.storing = ThreadPoolExecutor(_STORERS, thread_name_prefix="results")
+        self.loop = asyncio.new_event_loop()
+        self.state = LoopState(self.loop)
+        threading.Thread(target=self._serve, name="attempts", daemon=True).start()
+
+    def _serve(self) -> None:
+        """Run the loop, also after a task has stopped it, or has raised KeyboardInterrupt or SystemExit."""
+        asyncio.set_event_loop(self.loop)
+        while not self.loop.is_closed():
+            try:
+                self.loop.run_forever()
+            except BaseException:  # noqa: BLE001 -- whatever a task of a job raises
+                _log.exception("A task has interrupted the event loop, which goes on")
+
+
+_loop_of_process: Final = cache(_LoopOfProcess)
+
+
 class AttemptLoop:
     """Runs attempts of a job that is a coroutine function, each in a task.
 
@@ -40,10 +62,8 @@ class AttemptLoop:
         self._tasks: dict[RunningAttempt, asyncio.Task[None]] = {}
         self._not_told: set[RunningAttempt] = set()
         """Those to be cancelled as soon as the loop takes its next turn."""
-        self._storing = ThreadPoolExecutor(_STORERS, thread_name_prefix="results")
-        self._loop = asyncio.new_event_loop()
-        self._state = LoopState(self._loop)
-        threading.Thread(target=self._serve, name="attempts", daemon=True).start()
+        shared = _loop_of_process()
+        self._loop, self._state, self._storing = shared.loop, shared.state, shared.storing
 
     def begin(self, running: RunningAttempt) -> None:
         """Let an attempt run."""
@@ -66,16 +86,9 @@ class AttemptLoop:
             is_restored = restored.result(_RESTORE_SECONDS)
         except TimeoutError:
             is_restored = False
+        if not is_restored:
+            _loop_of_process.cache_clear()
         return "" if is_restored else "the event loop cannot be put back"
-
-    def _serve(self) -> None:
-        """Run the loop, also after a task has stopped it, or has raised KeyboardInterrupt or SystemExit."""
-        asyncio.set_event_loop(self._loop)
-        while not self._loop.is_closed():
-            try:
-                self._loop.run_forever()
-            except BaseException:  # noqa: BLE001 -- whatever a task of a job raises
-                _log.exception("A task has interrupted the event loop, which goes on")
 
     def _create_task(self, running: RunningAttempt) -> None:
         # Not the factory of the loop, which an attempt may have set for itself.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Final, Protocol
 
 from background_jobs.core.events import JobEvent
 from background_jobs.worker.current_attempt import CurrentAttempt
@@ -13,6 +13,9 @@ from background_jobs.worker.instance import Attempt, AttemptLimit
 from background_jobs.worker.interruptions import ThreadInterruption
 from background_jobs.worker.printed_lines import end_lines
 from background_jobs.worker.run_queue import QueuedInstance
+
+_idle: Final = threading.Semaphore(0)
+"""Counts the threads of this process that wait for an attempt."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,8 +36,11 @@ class RunningAttempt:
     interruption: ThreadInterruption = field(default_factory=ThreadInterruption)
 
 
+Run = Callable[[RunningAttempt], JobEvent]
 Ended = SimpleQueue[tuple[RunningAttempt, JobEvent | BaseException]]
 """Attempts that have ended, each with its event, or with the failure of our own code."""
+_handed: Final[SimpleQueue[tuple[Run, RunningAttempt, Ended]]] = SimpleQueue()
+"""Attempts for these threads, each with what runs it, and where it is put in the end."""
 
 
 class AttemptPool(Protocol):
@@ -59,7 +65,7 @@ class AttemptPool(Protocol):
 
 
 class AttemptThreads:
-    """Runs attempts in threads, which stay for the next ones.
+    """Runs attempts in threads, which stay for the next ones, also for those of the next share.
 
     *run* runs one. A thread that waits in C takes no notice of its timeout, and stays at the attempt.
     """
@@ -67,17 +73,15 @@ class AttemptThreads:
     ignores_timeouts = True
     patience = 0.0
 
-    def __init__(self, run: Callable[[RunningAttempt], JobEvent], ended: Ended) -> None:
+    def __init__(self, run: Run, ended: Ended) -> None:
         self._run = run
         self._ended = ended
-        self._handed: SimpleQueue[RunningAttempt] = SimpleQueue()
-        self._idle = threading.Semaphore(0)
 
     def begin(self, running: RunningAttempt) -> None:
         """Let an attempt run, in a new thread where all others are busy."""
-        if not self._idle.acquire(blocking=False):
-            threading.Thread(target=self._work, name="attempts", daemon=True).start()
-        self._handed.put(running)
+        if not _idle.acquire(blocking=False):
+            threading.Thread(target=_work, name="attempts", daemon=True).start()
+        _handed.put((self._run, running, self._ended))
 
     @staticmethod
     def interrupt(running: RunningAttempt) -> None:
@@ -94,18 +98,6 @@ class AttemptThreads:
         """Return nothing: threads have nothing to restore."""
         return ""
 
-    def _work(self) -> None:
-        while True:
-            running = self._handed.get()
-            result: JobEvent | BaseException
-            try:
-                result = running.context.run(self._run, running)
-            except BaseException as error:  # noqa: BLE001 -- raised in the thread that takes what has ended
-                result = error
-            running.context.run(end_lines)
-            self._idle.release()
-            self._ended.put((running, result))
-
 
 class AttemptProcesses(AttemptThreads):
     """Has a process for each attempt, which a thread waits for, and ends when its time is over."""
@@ -116,3 +108,16 @@ class AttemptProcesses(AttemptThreads):
     @staticmethod
     def interrupt(running: RunningAttempt) -> None:
         """Do nothing: the thread that waits for the process knows the time, too."""
+
+
+def _work() -> None:
+    while True:
+        run, running, ended = _handed.get()
+        result: JobEvent | BaseException
+        try:
+            result = running.context.run(run, running)
+        except BaseException as error:  # noqa: BLE001 -- raised in the thread that takes what has ended
+            result = error
+        running.context.run(end_lines)
+        _idle.release()
+        ended.put((running, result))

@@ -6,7 +6,7 @@ import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from background_jobs.core.events import JobAttemptFailed, JobCompleted, JobError, JobErrored, JobEvent
 from background_jobs.core.retry import Retry, class_name, retry_in
@@ -44,6 +44,10 @@ class _OwnOfThread(threading.local):
         self.coroutines = CoroutineRunner()
 
 
+_own: Final = _OwnOfThread()
+"""For all shares on which this process works: a client of asyncio is bound to its event loop."""
+
+
 class InstanceRunner:
     """Runs attempts of one job, one after the other in each thread."""
 
@@ -52,7 +56,6 @@ class InstanceRunner:
         self._retry = retry
         self._results = results
         self._log = log
-        self._own = _OwnOfThread()
 
     def run(
         self, attempt: Attempt, limit: AttemptLimit, interruption: Interruption | None = None
@@ -111,7 +114,7 @@ class InstanceRunner:
             return self._call(attempt)
 
     def _call(self, attempt: Attempt) -> Any:  # noqa: ANN401 -- whatever the job returns
-        return self._own.coroutines.result_of(self.begin(attempt))
+        return _own.coroutines.result_of(self.begin(attempt))
 
     def decide_after_timeout(
         self, attempt: Attempt, limit: AttemptLimit, started_at: datetime | None = None, trace: str = ""
