@@ -61,8 +61,8 @@ def service(settings: Settings) -> OrchestrationService:
 
 
 @pytest.fixture
-def launch(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Launch a container for one share, as the state machine does."""
+def launch(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Launch a container for one share, as the state machine does; it returns what its process ends with."""
 
     def describe_unless_died(error: BaseException) -> JobError:
         if issubclass(type(error), Died):  # an error may hide its class
@@ -77,7 +77,7 @@ def launch(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
         jobs: Jobs | None = None,
         predecessor: Predecessor | None = None,
         **variables: str,
-    ) -> None:
+    ) -> int:
         started = stores.event_log.read_started(orchestration.id)
         line = json.loads(list(stores.payloads.lines(started.shares_key))[share])
         environment = {
@@ -93,7 +93,7 @@ def launch(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
         }
         container_settings = ContainerSettings.from_env(environment)
         shared = SharedCurrentAttempt()
-        Container(jobs or Jobs([halve]), container_settings, stores, shared, predecessor).work()
+        return Container(jobs or Jobs([halve]), container_settings, stores, shared, predecessor).work()
 
     return launch
 

@@ -18,9 +18,10 @@ from background_jobs.aws.stores import Stores
 from background_jobs.core.events import ContainerEnded, JobAttemptFailed, JobStarted
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service import Orchestration
+from background_jobs.worker.blame import Blame, Verdict
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.logs import ContainerLog
-from background_jobs.worker.supervisor import REPLACED, Blame, Predecessor, Verdict
+from background_jobs.worker.supervisor import REPLACED, Predecessor
 from tests.adapters.jobs import Died
 from tests.memory import append_events
 from tests.offline import until

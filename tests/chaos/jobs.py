@@ -94,7 +94,7 @@ HOSTILE_TO_NEIGHBOURS: Final = {250, 400}
 """What these do reaches all that run in their process."""
 
 
-@job_name("square")
+@job_name("square", reuse_process=True)
 def square(params: dict[str, Any]) -> int:
     return do(int(params["n"]), params["runs"], at_once=1)
 

@@ -39,6 +39,25 @@ if __name__ == "__main__":
     run_e11_job([ask])
 """
 
+KEPT: Final = """
+import os
+
+from background_jobs import job_name, run_e11_job
+
+loaded = []
+
+
+@job_name("model", reuse_process=True)
+def model(params):
+    loaded.append(os.environ["ORCHESTRATION_ID"])
+    print("printed in", os.environ["ORCHESTRATION_ID"])
+    return {"pid": os.getpid(), "loaded": loaded}
+
+
+if __name__ == "__main__":
+    run_e11_job([model])
+"""
+
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[LocalStack]:
@@ -154,6 +173,40 @@ def test_a_main_that_cannot_be_forked_is_run_anew_for_a_share(
         assert success.result["threads"] >= 2
         assert success.result["pid"] != worker.pid
         assert launches(orchestration) == [(0, 0, True)]
+
+
+def test_a_job_that_says_so_keeps_what_it_has_loaded_from_share_to_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = tmp_path / "model.py"
+    main.write_text(KEPT)
+    with LocalStack(jobs=str(main), containers=1, warm=1) as stack:
+        service = become_caller(stack, monkeypatch)
+        until(lambda: warm_workers(stack.stack_id))
+
+        def run() -> tuple[Orchestration, dict[str, Any]]:
+            orchestration = service.kick_off_job("model", [{}])
+            (success,) = orchestration.results(PATIENCE).successes
+            assert launches(orchestration) == [(0, 0, True)]
+            return orchestration, success.result
+
+        # when two shares come one after the other
+        (first, found), (second, found_later) = run(), run()
+        # then the second finds what the first has loaded
+        assert found_later == {"pid": found["pid"], "loaded": [first.id, second.id]}
+        # and each has a log of its own, without what the other one printed
+        for own, other in ((first, second), (second, first)):
+            (launch,) = own.launches()
+            log = Path(launch.log).read_text()
+            assert f"printed in {own.id}" in log
+            assert other.id not in log
+        # and when the process is lost in between, a fresh one takes the next share
+        os.kill(found["pid"], signal.SIGKILL)
+        third, found_last = run()
+        assert found_last["pid"] != found["pid"]
+        assert found_last["loaded"] == [third.id]
+        until(lambda: third.summary().done)
+        assert check(third.id, Stores.of(stack.settings)).log == []
 
 
 def test_after_a_deployment_new_shares_go_to_new_workers_and_old_ones_end(

@@ -77,6 +77,8 @@ def test_a_job_name_without_parentheses_is_answered_with_what_to_write() -> None
         ({"retry": 3}, r"retry=3 \(int\): write retry=Retry\(max_attempts=3\)"),
         ({"retry": Retry}, "write retry=Retry"),
         ({"process_per_instance": 1}, "write True or False"),
+        ({"reuse_process": "yes"}, r"reuse_process='yes' \(str\): write True or False"),
+        ({"reuse_process": True, "process_per_instance": True}, "Leave out one of the two"),
         ({"timeout": "5"}, r"timeout='5' \(str\): write it in seconds"),
         ({"timeout": True}, "write it in seconds"),
         ({"timeout": math.nan}, "must be above 0"),

@@ -18,9 +18,10 @@ from background_jobs.core.blocks import Block, InstanceRange
 from background_jobs.core.containers.statuses import OUT_OF_MEMORY
 from background_jobs.core.ownership import RangeLost
 from background_jobs.worker import supervisor
+from background_jobs.worker.blame import Blame
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt
 from background_jobs.worker.inner_process import Work, forking
-from background_jobs.worker.supervisor import OWN_FAILURE, SHARE_LOST, Blame, Predecessor, supervise
+from background_jobs.worker.supervisor import OWN_FAILURE, SHARE_LOST, Predecessor, supervise
 
 
 def supervise_work(work: Work) -> int:

@@ -15,8 +15,9 @@ from background_jobs.aws.offer_queue import ReceivedOffer
 from background_jobs.core.containers.warm import ANOTHER_REVISION, SHARE_NOT_DONE, Offer
 from background_jobs.worker import descendants, warm_worker
 from background_jobs.worker.loaded_files import are_current, stamp
+from background_jobs.worker.share_process import ShareProcess
 from background_jobs.worker.supervisor import SHARE_LOST, TERMINATED
-from background_jobs.worker.warm_worker import WarmWorker
+from background_jobs.worker.warm_worker import Start, WarmWorker
 from tests.offline import is_running, until
 
 REVISION = "background-jobs-test-default:7"
@@ -83,12 +84,12 @@ def offer(token: str, revision: str = REVISION, **variables: str) -> Offer:
     return Offer(token=token, task_definition=revision, variables={"ORCHESTRATION_ID": "o", **variables})
 
 
-def forking(work: Work) -> Callable[[Mapping[str, str]], int]:
-    def start(variables: Mapping[str, str]) -> int:
+def forking(work: Work) -> Start:
+    def start(variables: Mapping[str, str], _kept: ShareProcess | None) -> ShareProcess:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         if pid := os.fork():
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-            return pid
+            return ShareProcess(pid)
         signal.signal(signal.SIGTERM, lambda *_: os._exit(TERMINATED))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         try:

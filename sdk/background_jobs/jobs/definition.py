@@ -39,6 +39,7 @@ class JobDefinition:
         expected: float | None = None,
         concurrency: int = 1,
         hedge: bool = False,
+        reuse_process: bool = False,
     ) -> None:
         self.name = name
         self.retry = retry
@@ -51,6 +52,8 @@ class JobDefinition:
         """How many instances run at once in one container."""
         self.hedge = hedge
         """Whether a slow instance may run twice at once, in two containers."""
+        self.reuse_process = reuse_process
+        """Whether the process of a share may work on the next one, in a warm worker."""
         self._target = target
         self._signature: Signature = read_signature(name, target)
 
@@ -110,6 +113,7 @@ class JobDefinition:
             expected=self.expected,
             concurrency=self.concurrency,
             hedge=self.hedge,
+            reuse_process=self.reuse_process,
         )
         setattr(target, _MARK, definition)
         return definition
@@ -124,6 +128,7 @@ def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its option
     expected: float | timedelta | None = None,
     concurrency: int = 1,
     hedge: bool = False,
+    reuse_process: bool = False,
 ) -> Callable[[_T], _T]:
     """Register a class with a `run` method, or a function, as the job *name*.
 
@@ -135,7 +140,9 @@ def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its option
     many instances run at once in one container: coroutines on one event loop, processes with
     *process_per_instance*, and threads otherwise (docs/jobs.md). *hedge* lets a container that is done run a
     copy of an instance that takes far longer than the others did; the first outcome counts. Say so only of a
-    job that is idempotent, also where two run at the same time.
+    job that is idempotent, also where two run at the same time. *reuse_process* lets the process that is done
+    with a share in a warm worker work on the next one of this job, so that what the job has loaded or
+    connected stays; elsewhere it means nothing.
 
     `run` takes the params (a dict, or whatever type its annotation names: pydantic validates them) and, if
     it wants one, a JobContext. What it returns is the instance's result, anything that JSON can hold.
@@ -157,6 +164,7 @@ def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its option
 
     _refuse_concurrency(name, concurrency)
     _refuse_hedge(name, hedge, concurrency)
+    _refuse_reuse(name, reuse_process, process_per_instance=process_per_instance)
     seconds = _to_seconds(name, "timeout", timeout)
     expected_seconds = _to_seconds(name, "expected", expected)
 
@@ -170,6 +178,7 @@ def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its option
             expected=expected_seconds,
             concurrency=concurrency,
             hedge=hedge,
+            reuse_process=reuse_process,
         )
         try:
             setattr(target, _MARK, definition)
@@ -254,6 +263,18 @@ def _refuse_hedge(name: str, hedge: object, concurrency: int) -> None:
         raise InvalidJob(
             f"The job {name!r} has hedge=True and concurrency={concurrency}: one of several attempts in a "
             "process cannot be stopped for sure when a copy is done first. Leave out one of the two."
+        )
+
+
+def _refuse_reuse(name: str, reuse_process: object, *, process_per_instance: bool) -> None:
+    if not isinstance(reuse_process, bool):
+        raise InvalidJob(
+            f"The job {name!r} has reuse_process={describe(reuse_process)}: write True or False."
+        )
+    if reuse_process and process_per_instance:
+        raise InvalidJob(
+            f"The job {name!r} has reuse_process=True and process_per_instance=True: what an instance loads "
+            "in a process of its own ends with it. Leave out one of the two."
         )
 
 

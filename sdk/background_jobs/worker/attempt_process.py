@@ -14,13 +14,13 @@ from typing import Any, Final, cast
 from background_jobs.core.events import JobCompleted, JobEvent
 from background_jobs.core.retry import Retry
 from background_jobs.jobs import JobContext, JobDefinition
+from background_jobs.worker.blame import Blame, Verdict, describe_code
 from background_jobs.worker.descendants import adopt_orphans, end_descendants, leave_process_group
 from background_jobs.worker.inner_process import finish
 from background_jobs.worker.instance import Attempt, AttemptLimit, InstanceRunner, describe_error
 from background_jobs.worker.interruptions import Interruption
 from background_jobs.worker.predecessor import judge_lost_attempt
 from background_jobs.worker.result_store import ResultStore, as_document
-from background_jobs.worker.supervisor import Blame, Verdict, describe_code
 
 _FORK: Final = multiprocessing.get_context("fork")
 _TIMEOUT_GRACE_SECONDS: Final = 0.5

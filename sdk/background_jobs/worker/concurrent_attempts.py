@@ -157,6 +157,7 @@ class ConcurrentAttempts:
             due = time.monotonic() + (event.retry_at - event.at).total_seconds()
             run_queue.defer(QueuedInstance(due, event.index, running.instance.params))
         self._has_timed_out |= is_timeout(event)
+        self._cleanup.has_timed_out |= is_timeout(event)
         self._clean_up()
 
     def _clean_up(self) -> None:

@@ -19,6 +19,7 @@ from background_jobs.core.payload_keys import payload_folder
 from background_jobs.jobs import JobContext, JobDefinition, Jobs
 from background_jobs.settings import ContainerSettings
 from background_jobs.worker.attempt_process import AttemptProcessRunner
+from background_jobs.worker.blame import Blame, Verdict
 from background_jobs.worker.claims import Claims
 from background_jobs.worker.concurrent_attempts import ConcurrentAttempts, Work
 from background_jobs.worker.container_metadata import read_metadata
@@ -40,7 +41,7 @@ from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.run_queue import QueuedInstance, RunQueue
 from background_jobs.worker.share import AssignedShare, InstanceParams
 from background_jobs.worker.stop_signals import StopSignals
-from background_jobs.worker.supervisor import REPLACED, SHARE_LOST, TERMINATED, Blame, Predecessor, Verdict
+from background_jobs.worker.supervisor import REPLACED, REUSABLE, SHARE_LOST, TERMINATED, Predecessor
 from background_jobs.worker.working_time import WorkingTime, seconds_since_boot
 
 _log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Container:
         self._current_attempt = current_attempt
         self._predecessor = predecessor
         self._is_to_be_replaced = False
+        self._is_reusable = False
         self._share = AssignedShare.from_settings(settings)
         metadata = read_metadata(settings)
         self._log = metadata.log
@@ -109,6 +111,7 @@ class Container:
     def work(self) -> int:
         """Give every instance of the share its outcome, and return the exit status of the container.
 
+        REUSABLE stands for 0 where this process may work on another share of the job.
         Raises RangeLost when the share belongs to a later launch, or was closed. This process has appended
         nothing to it since then, and the log says nothing of its end.
         """
@@ -122,7 +125,7 @@ class Container:
                 self._run_all(definition)
         status = self._status()
         self._launch.end(status)
-        return status
+        return REUSABLE if status == 0 and self._is_reusable else status
 
     def _status(self) -> int:
         if self._stop_signals.terminated:
@@ -163,6 +166,9 @@ class Container:
             run = self._run_at_once(runner, definition, cleanup)
             run(RunQueue(self._queued_instances()))
             self._help_others(run, runner, definition, cleanup)
+            self._is_reusable = (
+                definition.reuse_process and cleanup.allows_another_share() and self._may_go_on()
+            )
 
     def _run_at_once(
         self, runner: InstanceRunner, definition: JobDefinition, cleanup: ProcessCleanup

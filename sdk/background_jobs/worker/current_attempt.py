@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Self
 from zlib import crc32
 
 from background_jobs.core.limits import CONCURRENCY
+from background_jobs.worker.next_shares import ShareLink
 
 _HEADER: Final = struct.Struct("=qq")
 _RECORD: Final = struct.Struct("=qqdq")
@@ -63,14 +64,16 @@ class SharedCurrentAttempt:
     It has a slot for each attempt that may run at a time: one, unless `begin_launch` says otherwise.
 
     *file* is the descriptor of SHARED_BYTES of zeros, where the processes are not forked from one another,
-    and *supervisor* the process that reads, by default the one that makes this object.
+    and *supervisor* the process that reads, by default the one that makes this object. By *link*, if there is
+    one, the process that runs jobs can get another share.
     """
 
-    def __init__(self, file: int = -1, supervisor: int | None = None) -> None:
+    def __init__(self, file: int = -1, supervisor: int | None = None, link: ShareLink | None = None) -> None:
         self._memory = mmap.mmap(file, SHARED_BYTES)
         self.file = file
         """The descriptor of the memory; -1 where it has none."""
         self.supervisor: Final = os.getpid() if supervisor is None else supervisor
+        self.link: Final = link
         self._begun = 0
         self.begin_launch(_NONE)
 
@@ -85,6 +88,12 @@ class SharedCurrentAttempt:
             os.set_inheritable(file, True)  # noqa: FBT003 -- its only way
         os.ftruncate(file, SHARED_BYTES)
         return cls(file)
+
+    def reset(self) -> None:
+        """Forget all that was said of a share, before the process works on another."""
+        self._memory[:] = bytes(SHARED_BYTES)
+        self._begun = 0
+        self.begin_launch(_NONE)
 
     def begin_launch(self, launch: int, slots: int = 1) -> None:
         """Say as which launch of its share the process works, and how many attempts run at once, at most."""

@@ -17,9 +17,10 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 import __main__
 from background_jobs.json_log import FOR_PEOPLE, JsonFormatter
+from background_jobs.worker.blame import Blame, Verdict
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.fork_safety import has_socket, has_threads
-from background_jobs.worker.supervisor import Blame, Predecessor, Verdict, supervise
+from background_jobs.worker.supervisor import Predecessor, supervise
 
 _HANDOVER: Final = "BACKGROUND_JOBS_HANDOVER"
 _PACKAGES: Final = str(Path(__file__).parents[2])

@@ -17,10 +17,10 @@ from background_jobs.core.errors import ShareLost
 from background_jobs.core.ownership import RangeLost
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.descendants import leave_process_group
-from background_jobs.worker.supervisor import OWN_FAILURE, SHARE_LOST, Predecessor, Start
+from background_jobs.worker.supervisor import OWN_FAILURE, REUSABLE, SHARE_LOST, Predecessor, Start
 
 Work = Callable[[SharedCurrentAttempt, Predecessor | None], int]
-"""Works through the share, and returns the exit status."""
+"""Works through the share, and returns the exit status, or REUSABLE."""
 _log = logging.getLogger(__name__)
 
 
@@ -31,8 +31,13 @@ def forking(work: Work) -> Start:
         flush_output()
         # What is imported lives as long as the process; looking for garbage in it costs every instance 8 µs.
         gc.freeze()
+        link = current_attempt.link
         if pid := os.fork():
+            if link:
+                link.be_parent()
             return pid
+        if link:
+            link.be_child()
         run_to_the_end(work, current_attempt, predecessor)
 
     return fork
@@ -41,12 +46,15 @@ def forking(work: Work) -> Start:
 def run_to_the_end(
     work: Work, current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None
 ) -> NoReturn:
-    """Do *work* in this process, announce how it ended, and end the process."""
+    """Do *work* in this process, announce how it ended, and end the process.
+
+    Where it is reusable, it is done again for each further share that the parent hands to this process.
+    """
     leave_process_group()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # What interrupts an attempt may come a moment after its end.
-    signal.signal(signal.SIGINT, _take_no_notice)
+    _reset_signals()
     status = _run_work(work, current_attempt, predecessor)
+    while status == REUSABLE:
+        status = _run_work(work, current_attempt, None) if _take_next(current_attempt) else 0
     current_attempt.announce_end(status)
     try:
         finish()
@@ -66,6 +74,24 @@ def flush_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):  # a job may have closed or replaced it
             stream.flush()
+
+
+def _take_next(current_attempt: SharedCurrentAttempt) -> bool:
+    """Wait for another share, and become the process that works on it; tell whether there is one."""
+    _reset_signals()
+    flush_output()
+    current_attempt.reset()
+    share = current_attempt.link.wait_for_next() if current_attempt.link else None
+    if share is None:
+        return False
+    share.take()
+    return True
+
+
+def _reset_signals() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # What interrupts an attempt may come a moment after its end.
+    signal.signal(signal.SIGINT, _take_no_notice)
 
 
 def _run_work(work: Work, current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:

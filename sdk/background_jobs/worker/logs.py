@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import TextIO
 
 from background_jobs.core import ids
 from background_jobs.json_log import FOR_PEOPLE, JsonFormatter
@@ -18,6 +19,10 @@ class _FormatterForPeople(logging.Formatter):
         return f"[{current.index}/{current.attempt}] {text}" if current else text
 
 
+class _OwnHandler(logging.StreamHandler[TextIO]):
+    """Writes the log where the user has not set up logging in another way."""
+
+
 class ContainerLog:
     """Adds the ids of the share and of the current attempt to every line, also of the user's own code."""
 
@@ -32,8 +37,10 @@ class ContainerLog:
         return bool(self._settings.metadata_uri)
 
     def begin(self) -> None:
-        """Log to standard error, unless the user has set up logging in another way."""
-        handler = logging.StreamHandler(sys.stderr)
+        """Log to standard error from now on, unless the user has set up logging in another way."""
+        for earlier in [handler for handler in logging.root.handlers if isinstance(handler, _OwnHandler)]:
+            logging.root.removeHandler(earlier)  # that of the share before
+        handler = _OwnHandler(sys.stderr)
         handler.setFormatter(self.formatter(FOR_PEOPLE))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
 

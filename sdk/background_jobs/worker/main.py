@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 from background_jobs.aws.container_stores import ContainerStores
@@ -15,8 +16,9 @@ from background_jobs.worker.fork_server import serve_containers
 from background_jobs.worker.fresh_process import become_supervisor, find_reason_not_to_fork, receive_handover
 from background_jobs.worker.inner_process import forking, print_line_by_line, run_to_the_end
 from background_jobs.worker.logs import ContainerLog
+from background_jobs.worker.next_shares import NextShare, ShareLink
 from background_jobs.worker.supervisor import Predecessor, supervise
-from background_jobs.worker.warm_shares import serve_shares
+from background_jobs.worker.warm_shares import serve_shares, take_next
 
 _log: Final = logging.getLogger(__name__)
 
@@ -41,25 +43,47 @@ def run_e11_job(jobs: Iterable[object]) -> None:
     serve_containers(registered)
     if handover is None and not hold_share():
         return
-    if handover is None:
-        serve_shares()
+    link = serve_shares() if handover is None else None
     container, settings = ContainerSettings.from_env(), Settings.from_env()
-    log = ContainerLog(container)
-    log.begin()
+    log = _begin_log(container)
     print_line_by_line()
-
-    def work(current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
-        log.current_attempt = current_attempt
-        return Container(
-            registered, container, ContainerStores.of(settings), current_attempt, predecessor
-        ).work()
-
+    work = partial(_work_on_share, registered)
     if handover is not None:
         run_to_the_end(work, handover.current_attempt, handover.predecessor)
     limit = settings.service_memory_limits.get(container.service, 0)
     may_grow = container.memory_mib is not None and container.memory_mib < limit
-    if reason := find_reason_not_to_fork():
+    if link is None and (reason := find_reason_not_to_fork()):
         _log.info("The jobs' main has %s: it is run again, in a process of its own", reason)
         become_supervisor(log.context() if log.is_for_machines else None, may_grow=may_grow)
-    if status := supervise(forking(work), may_grow=may_grow):
+    status = (
+        supervise(forking(work), may_grow=may_grow)
+        if link is None
+        else supervise(forking(work), _with_link, may_grow=may_grow, next_share=partial(_take_next, link))
+    )
+    if status:
         sys.exit(status)
+
+
+def _work_on_share(jobs: Jobs, current_attempt: SharedCurrentAttempt, predecessor: Predecessor | None) -> int:
+    """Work on the share in the variables, which may be another one than that of the call before."""
+    container = ContainerSettings.from_env()
+    _begin_log(container).current_attempt = current_attempt
+    stores = ContainerStores.of(Settings.from_env())
+    return Container(jobs, container, stores, current_attempt, predecessor).work()
+
+
+def _begin_log(container: ContainerSettings) -> ContainerLog:
+    log = ContainerLog(container)
+    log.begin()
+    return log
+
+
+def _with_link() -> SharedCurrentAttempt:
+    return SharedCurrentAttempt(link=ShareLink())
+
+
+def _take_next(link: ShareLink) -> NextShare | None:
+    share = take_next(link)
+    if share:
+        _begin_log(ContainerSettings.from_env())
+    return share

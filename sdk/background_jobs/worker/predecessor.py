@@ -3,9 +3,9 @@
 from typing import Final
 
 from background_jobs.core.events import JobError, JobEvent
+from background_jobs.worker.blame import Blame, Verdict
 from background_jobs.worker.earlier_launches import INTERRUPTED, LOSSES_OF_A_POISON, LOST, SUSPECTED
 from background_jobs.worker.instance import Attempt, AttemptLimit, InstanceRunner
-from background_jobs.worker.supervisor import Blame, Verdict
 
 
 def judge_lost_attempt(

@@ -5,8 +5,9 @@ from contextvars import Context
 from typing import Self
 
 from background_jobs.core.events import JobAttemptFailed, JobErrored, JobEvent
+from background_jobs.worker.descendants import has_children
 from background_jobs.worker.left_processes import LeftProcesses
-from background_jobs.worker.process_state import ProcessState
+from background_jobs.worker.process_state import LEFT_THREADS, ProcessState, count_threads
 from background_jobs.worker.stop_signals import TIMEOUTS
 
 
@@ -27,6 +28,8 @@ class ProcessCleanup:
         self._processes = LeftProcesses(supervisor)
         self.failed = ""
         """Why another process must go on, in words; nothing while this one may."""
+        self.has_timed_out = False
+        """Whether an attempt took too long: what it was at is not known to have ended."""
 
     def __enter__(self) -> Self:
         self._state.__enter__()
@@ -47,8 +50,17 @@ class ProcessCleanup:
 
     def restore(self, *, timed_out: bool) -> None:
         """Make the process what it was before the first attempt, where none runs any more."""
+        self.has_timed_out |= timed_out
         processes, state = self._end_processes(timed_out=timed_out), self._state.restore()
         self.failed = processes or state
+
+    def allows_another_share(self) -> bool:
+        """Tell whether the process is what it was before the first attempt, and may stay for another share.
+
+        The next share takes what it finds for the process as it was before. So no child may be left, which
+        instances of one share may hand on, and threads are counted over all shares.
+        """
+        return not (self.failed or self.has_timed_out or has_children() or count_threads() > LEFT_THREADS)
 
     def note_use(self) -> None:
         """Look whether attempts have left too much, while others run."""

@@ -19,10 +19,11 @@ _T = TypeVar("_T")
 _STANDARD_DESCRIPTORS: Final = (1, 2)
 _DESCRIPTORS_IN_USE: Final = 0.75
 """How much of the descriptors that a process may have instances may leave open."""
-_LEFT_THREADS: Final = 200
+LEFT_THREADS: Final = 200
+"""How many threads instances may leave behind."""
 _UNLIMITED: Final = 1_000_000
 # Without the lock of threading.active_count, which takes ten times as long.
-_count_threads: Final[Callable[[], int]] = import_module("_thread")._count  # noqa: SLF001
+count_threads: Final[Callable[[], int]] = import_module("_thread")._count  # noqa: SLF001
 
 
 class ProcessState:
@@ -44,7 +45,7 @@ class ProcessState:
         self._log_handlers = list(logging.root.handlers)
         self._descriptors = _copy_standard_descriptors()
         self._most_descriptors = _descriptor_limit() * _DESCRIPTORS_IN_USE
-        self._most_threads = _count_threads() + own_threads + _LEFT_THREADS
+        self._most_threads = count_threads() + own_threads + LEFT_THREADS
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +92,7 @@ class ProcessState:
             return f"no descriptor can be opened ({error})"
         if lowest_free > self._most_descriptors:
             return f"instances left some {lowest_free} descriptors open"
-        if (threads := _count_threads()) > self._most_threads:
+        if (threads := count_threads()) > self._most_threads:
             return f"instances left {threads} threads"
         return ""
 

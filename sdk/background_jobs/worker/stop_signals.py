@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from types import TracebackType
 from typing import Final, Self
 
@@ -89,10 +90,7 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         signal.signal(signal.SIGTERM, self._handle_sigterm)
-        # A process that a job forks must end on the job's SIGTERM, also in the first moment of the process.
-        os.register_at_fork(
-            before=_hold_sigterm, after_in_parent=_release_sigterm, after_in_child=_end_on_sigterm
-        )
+        _end_forked_on_sigterm()
         self._thread.start()
         return self
 
@@ -143,6 +141,14 @@ class StopSignals:
         if cancellation is not None:
             self._reason = cancellation.reason
             self.cancelled.set()
+
+
+@cache
+def _end_forked_on_sigterm() -> None:
+    """Have a process that a job forks end on the job's SIGTERM, also in the first moment of the process."""
+    os.register_at_fork(
+        before=_hold_sigterm, after_in_parent=_release_sigterm, after_in_child=_end_on_sigterm
+    )
 
 
 def _hold_sigterm() -> None:

@@ -20,7 +20,7 @@ from background_jobs.aws import clients
 from background_jobs.aws.offer_queue import OfferQueue
 from background_jobs.aws.task_protection import TaskProtection
 from background_jobs.aws.task_tokens import TaskTokens
-from background_jobs.core.containers.variables import ORCHESTRATION_ID, SHARE_VARIABLES
+from background_jobs.core.containers.variables import JOB_NAME, ORCHESTRATION_ID, SHARE_VARIABLES
 from background_jobs.json_log import FOR_PEOPLE, JsonFormatter
 from background_jobs.settings import HOLDER, PREFIX, WarmWorkerSettings, is_warm_worker
 from background_jobs.worker import loading_notes, warm_worker
@@ -29,6 +29,8 @@ from background_jobs.worker.fork_safety import find_reason_not_to_share, renew_r
 from background_jobs.worker.fresh_process import become, can_main_be_run_again
 from background_jobs.worker.inner_process import flush_output
 from background_jobs.worker.loaded_files import are_current, forget_edited, read_start, stamp_loaded
+from background_jobs.worker.next_shares import NextShare, ShareLink
+from background_jobs.worker.share_process import ShareProcess
 from background_jobs.worker.warm_worker import Start, WarmWorker
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -41,17 +43,23 @@ _log = logging.getLogger(__name__)
 class _InShare(BaseException):
     """This process is a fork that is to work on a share; its variables are set."""
 
+    def __init__(self, link: ShareLink) -> None:
+        self.link = link
 
-def serve_shares() -> None:
-    """Serve shares until it is told to end, if this process is a warm worker; return in each of its forks."""
+
+def serve_shares() -> ShareLink | None:
+    """Serve shares until it is told to end, if this process is a warm worker; return in each of its forks.
+
+    A fork can get further shares by the link; None is for a container that is no warm worker.
+    """
     if _has_notes:  # before anything of ours reads a variable
         loading_notes.end()
     if not is_warm_worker():
-        return
+        return None
     settings = WarmWorkerSettings.from_env()
     _log_to_stderr(settings)
     if (reason := _find_reason_not_to_fork()) and can_main_be_run_again():
-        _log.info("The jobs' main %s: it is run anew for each share", reason)
+        _log.info("The jobs' main %s: it is run anew for each share, and no process is reused", reason)
         become(_SERVE, {})
     clients.make_to_be_forked()
     gc.collect()
@@ -60,10 +68,21 @@ def serve_shares() -> None:
         # Offline, jobs are edited while a worker waits; what is run anew is never stale.
         loaded = {} if settings.metadata_uri else forget_edited(stamp_loaded(), since=read_start())
         status = _worker(settings, _forking, partial(are_current, loaded)).serve()
-    except _InShare:
-        return
+    except _InShare as in_share:
+        return in_share.link
     flush_output()
     os._exit(status)
+
+
+def take_next(link: ShareLink) -> NextShare | None:
+    """Have this outer process say that its share is done, and take the next; None where there is none."""
+    flush_output()
+    offered = link.wait_for_next()
+    if offered is None:
+        return None
+    share = offered._replace(variables={**offered.variables, HOLDER: str(os.getpid())})
+    share.take()
+    return share
 
 
 def main(command: str) -> NoReturn:
@@ -125,31 +144,28 @@ def _find_reason_not_to_fork() -> str:
 def _forking(logs: Logs, close: Callable[[], None]) -> Start:
     """Return what forks this process for a share; the fork raises _InShare."""
 
-    def fork(variables: Mapping[str, str]) -> int:
-        log = logs(variables[ORCHESTRATION_ID])
+    def fork(variables: Mapping[str, str], kept: ShareProcess | None) -> ShareProcess:
+        log, job = logs(variables[ORCHESTRATION_ID]), variables[JOB_NAME]
+        share = NextShare({**os.environ, **_of_share(variables, log)}, log)
+        if kept and kept.job_name == job and kept.hand(share):
+            return kept
+        if kept:
+            kept.end()
         flush_output()
+        link = ShareLink()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         if pid := os.fork():
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            return pid
+            return ShareProcess(pid, link.be_parent(), job)
         close()
-        _take_variables(variables, log)
+        share.take()
+        os.environ[HOLDER] = str(os.getpid())
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         renew_random_state()
-        raise _InShare
+        raise _InShare(link.be_child())
 
     return fork
-
-
-def _take_variables(variables: Mapping[str, str], log: str) -> None:
-    os.environ.update(_of_share(variables, log))
-    os.environ[HOLDER] = str(os.getpid())
-    if log:
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        for descriptor in (1, 2):
-            os.dup2(output, descriptor)
-        os.close(output)
 
 
 def _of_share(variables: Mapping[str, str], log: str) -> dict[str, str]:
@@ -159,10 +175,10 @@ def _of_share(variables: Mapping[str, str], log: str) -> dict[str, str]:
 def _spawning(command: list[str], logs: Logs) -> Start:
     """Return what runs the jobs' main for a share, as for any container."""
 
-    def spawn(variables: Mapping[str, str]) -> int:
+    def spawn(variables: Mapping[str, str], _kept: ShareProcess | None) -> ShareProcess:
         log = logs(variables[ORCHESTRATION_ID])
         own = {name: value for name, value in os.environ.items() if name != HOLDER}
-        return os.posix_spawn(
+        pid = os.posix_spawn(
             command[0],
             command,
             own | _of_share(variables, log),
@@ -170,6 +186,7 @@ def _spawning(command: list[str], logs: Logs) -> Start:
             setsigmask=[],
             setsigdef=_SIGNALS,
         )
+        return ShareProcess(pid)
 
     return spawn
 

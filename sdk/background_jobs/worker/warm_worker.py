@@ -6,7 +6,6 @@ process runs, also while a job holds the interpreter, and reports its end.
 
 import logging
 import os
-import select
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -26,12 +25,13 @@ from background_jobs.core.containers.warm import (
     Offer,
 )
 from background_jobs.core.limits import STOP_SECONDS
-from background_jobs.worker.descendants import adopt_orphans, reap
-from background_jobs.worker.supervisor import SHARE_LOST, TERMINATED, describe_code, open_pidfd
+from background_jobs.worker.blame import describe_code
+from background_jobs.worker.descendants import adopt_orphans
+from background_jobs.worker.share_process import ShareProcess
+from background_jobs.worker.supervisor import SHARE_LOST, TERMINATED
 
 _BEAT_SECONDS: Final = OFFER_SECONDS / 4
 _LOOK_SECONDS: Final = 0.5
-_LOOK_WITHOUT_PIDFD_SECONDS: Final = 0.05
 _END_SECONDS: Final = STOP_SECONDS + 10.0
 """How long the process of a share may take to end; it ends the jobs before that."""
 _HIDE_AGAIN_SECONDS: Final = HIDDEN_SECONDS / 3
@@ -43,10 +43,10 @@ _PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
 _log = logging.getLogger(__name__)
 
-Start = Callable[[Mapping[str, str]], int]
-"""Starts the process that works on a share with these variables, and returns its id.
+Start = Callable[[Mapping[str, str], ShareProcess | None], ShareProcess]
+"""Returns the process that works on a share with these variables: the one that stayed, or a new one.
 
-It blocks SIGTERM and SIGINT until the process has handlers for them.
+It blocks SIGTERM and SIGINT until a new process has handlers for them.
 """
 
 
@@ -78,6 +78,8 @@ class WarmWorker:
         self._terminated = False
         self._waits_for_share = False
         self._process: int | None = None
+        self._kept: ShareProcess | None = None
+        """The process that was done with the last share, and stays for the next."""
 
     def serve(self) -> int:
         """Work until SIGTERM or SIGINT comes, or a file was edited, and return the exit status."""
@@ -90,7 +92,9 @@ class WarmWorker:
             while not self._terminated:
                 if received := self._receive():
                     self._take(received)
-                    descendants.end()
+                    descendants.end(spared={self._kept.pid} if self._kept else ())
+        if self._kept:
+            self._kept.end()
         return TERMINATED
 
     def _handle_signal(self, _number: int, _frame: FrameType | None) -> None:
@@ -145,16 +149,19 @@ class WarmWorker:
     def _work(self, offer: Offer, receipt: str) -> None:
         share, orchestration_id = (offer.variables.get(name) for name in (JOB_SHARE, ORCHESTRATION_ID))
         _log.info("Takes share %s of orchestration %s", share, orchestration_id)
-        self._process = self._start(offer.variables)
+        process = self._start(offer.variables, self._kept)
+        self._process, self._kept = process.pid, None
         if self._terminated:  # before it was known whom to tell
             os.kill(self._process, signal.SIGTERM)
-        attendance = _Attendance(
-            self._process, offer.token, receipt, self._queue, self._tokens, self._protection
-        )
+        attendance = _Attendance(process, offer.token, receipt, self._queue, self._tokens, self._protection)
         try:
             code = attendance.wait_for_end()
         finally:
             self._process = None
+        if process.stays:
+            self._kept = process
+        else:
+            process.close()
         if attendance.is_held and code != SHARE_LOST:
             self._report(offer, code)
 
@@ -171,14 +178,14 @@ class _Attendance:
 
     def __init__(  # noqa: PLR0913, PLR0917 -- whom to tell
         self,
-        pid: int,
+        process: ShareProcess,
         token: str,
         receipt: str,
         queue: OfferQueue,
         tokens: TaskTokens,
         protection: TaskProtection,
     ) -> None:
-        self._pid = pid
+        self._process = process
         self._token, self._receipt = token, receipt
         self._queue, self._tokens, self._protection = queue, tokens, protection
         self.is_held = True
@@ -193,22 +200,13 @@ class _Attendance:
         self._kill_at = float("inf")
 
     def wait_for_end(self) -> int:
-        """Return the exit code of the process, -n after signal n."""
-        ended = open_pidfd(self._pid)
+        """Return the exit code of the process, -n after signal n; 0 where it stays though it is done."""
         try:
-            while True:
-                if ended is None:
-                    time.sleep(_LOOK_WITHOUT_PIDFD_SECONDS)
-                else:
-                    select.select([ended], [], [], _LOOK_SECONDS)
-                reap(spared={self._pid})
-                pid, wait_status = os.waitpid(self._pid, os.WNOHANG)
-                if pid:
-                    return os.waitstatus_to_exitcode(wait_status)
-                self._attend(time.monotonic())
+            with self._process.watched() as wait:
+                while (code := wait(_LOOK_SECONDS)) is None:
+                    self._attend(time.monotonic())
+                return code
         finally:
-            if ended is not None:
-                os.close(ended)
             if self._is_protected:
                 _try(self._protection.end)
 
@@ -218,7 +216,7 @@ class _Attendance:
             self.is_held = _try(lambda: self._tokens.beat(self._token)) is not False
             if not self.is_held:
                 _log.warning("Nobody waits for the share any more: it ends")
-                os.kill(self._pid, signal.SIGTERM)
+                os.kill(self._process.pid, signal.SIGTERM)
                 self._kill_at = now + _END_SECONDS
         if now >= self._delete_at:
             self._delete_at = self._hide_at = float("inf")
@@ -231,7 +229,7 @@ class _Attendance:
             self._is_protected = True
             _try(self._protection.begin)
         if now >= self._kill_at:
-            os.kill(self._pid, signal.SIGKILL)
+            os.kill(self._process.pid, signal.SIGKILL)
 
 
 def _try(call: Callable[[], bool | None]) -> bool | None:
