@@ -9,6 +9,7 @@ import typer
 
 from background_jobs.cli import local, schedules
 from background_jobs.cli.cancel import cancel
+from background_jobs.cli.containers import containers
 from background_jobs.cli.doctor import doctor
 from background_jobs.cli.failures import failures
 from background_jobs.cli.kick_off import kick_off
@@ -17,6 +18,7 @@ from background_jobs.cli.logs import logs
 from background_jobs.cli.plan import plan
 from background_jobs.cli.rebuild import rebuild
 from background_jobs.cli.redrive import redrive
+from background_jobs.cli.report import report
 from background_jobs.cli.rerun import rerun
 from background_jobs.cli.results import results
 from background_jobs.cli.schema import schema
@@ -33,7 +35,9 @@ app = typer.Typer(
 )
 app.command("kick-off")(kick_off)
 app.command("list")(list_orchestrations)
-for command in (watch, show, results, failures, logs, cancel, rerun, rebuild, redrive, doctor, plan, schema):
+for command in (watch, show, results, failures, logs, containers, report, cancel, rerun):
+    app.command()(command)
+for command in (rebuild, redrive, doctor, plan, schema):
     app.command()(command)
 app.add_typer(local.app, name="local")
 app.add_typer(schedules.app, name="schedule")

@@ -13,9 +13,6 @@ from rich.text import Text
 from background_jobs.cli import drawing
 from background_jobs.cli.times import format_duration
 from background_jobs.cli.untrusted import printable
-from background_jobs.core.containers.capacity import SPOT
-from background_jobs.core.planning.fargate import TaskSize
-from background_jobs.core.planning.prices import US_EAST_1
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.event_history import EventHistory, TimelineEntry
 from background_jobs.core.views.instances import InstanceDetail, InstanceEvent
@@ -27,8 +24,6 @@ from background_jobs.core.wording import count_of
 
 _ENDS: Final = 10
 """How many entries of a timeline are printed from its beginning, and as many from its end."""
-_DOLLAR: Final = 1
-"""Below one dollar, a price has four decimals."""
 
 
 def draw_sections(detail: OrchestrationDetail, now: datetime) -> Iterator[RenderableType]:
@@ -81,7 +76,7 @@ def _draw_facts(detail: OrchestrationDetail) -> Table:
         **_describe_origin(view),
         "containers": _describe_containers(detail.event_history, is_done=drawing.final(view) == view.total),
         "revision": printable(", ".join(detail.event_history.task_definitions)),
-        "cost": _describe_cost(detail),
+        "cost": printable(detail.cost.summary),
     }
     return _draw_grid((Text(name, "dim"), fact) for name, fact in facts.items() if fact)
 
@@ -106,22 +101,6 @@ def _describe_containers(history: EventHistory, *, is_done: bool) -> str:
     shares = [f"{warm:,} on warm workers"] if warm else []
     lost = [ended_early] if history.lost else []
     return ", ".join([f"{history.containers:,} launched", *shares, *lost, ran, *failed])
-
-
-def _describe_cost(detail: OrchestrationDetail) -> str:
-    usual, history = TaskSize(), detail.event_history
-    about = f"about {_format_price(detail.bill.dollars)}"
-    prices = f"at list prices of {US_EAST_1.region}, {US_EAST_1.as_of:%B %Y}"
-    if detail.bill.unpriced:
-        return f"{about} {prices}, and {printable(detail.bill.unpriced)}, whose price is not known here"
-    size = TaskSize(cpu=history.cpu or usual.cpu, memory_mib=history.memory_mib or usual.memory_mib)
-    spot = " on Spot" if history.capacity_provider == SPOT else ""
-    a_container = f"{size.vcpus:g} vCPU and {size.gigabytes:g} GB a container{spot}"
-    return f"{about}, an estimate for {a_container} {prices}"
-
-
-def _format_price(dollars: float) -> str:
-    return f"${dollars:,.2f}" if dollars >= _DOLLAR else f"${dollars:.4f}"
 
 
 def _draw_waits(waits: Iterable[Wait]) -> Table:

@@ -259,3 +259,14 @@ class LogNotFound(BackgroundJobsError):
 
 class ServiceUnreachable(BackgroundJobsError):
     """AWS, or the endpoint that stands for it, did not answer."""
+
+
+class InvalidComparison(BackgroundJobsError):
+    """An orchestration that runs no other again was to be compared with its original."""
+
+    def __init__(self, orchestration_id: str) -> None:
+        self.orchestration_id = orchestration_id
+        super().__init__(
+            f"The orchestration {orchestration_id!r} is no rerun, so it has no original to be compared with. "
+            "Name the other one."
+        )

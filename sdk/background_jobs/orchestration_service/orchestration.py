@@ -6,7 +6,8 @@ from typing import Unpack
 
 from background_jobs.aws.logs import LogLine
 from background_jobs.aws.stores import Stores
-from background_jobs.core.errors import EventConflict, UnreadableEvent
+from background_jobs.core.containers.variables import LOCAL
+from background_jobs.core.errors import EventConflict, InvalidComparison, UnreadableEvent
 from background_jobs.core.events import CANCELLED, ContainerStarted, JobErrored, OrchestrationCancelled
 from background_jobs.core.limits import PAGE
 from background_jobs.core.options import RerunKeywords
@@ -14,6 +15,9 @@ from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.causes import FailureDigest
+from background_jobs.core.views.comparison import Comparison, compare
+from background_jobs.core.views.containers import ContainerPage, ContainerState
+from background_jobs.core.views.cost import Cost
 from background_jobs.core.views.event_history import EventHistory
 from background_jobs.core.views.instances import InstanceDetail, InstancePage
 from background_jobs.core.views.orchestration import Cancellation, OrchestrationView
@@ -21,10 +25,11 @@ from background_jobs.core.views.orchestration_detail import OrchestrationDetail
 from background_jobs.core.views.outcomes import FailurePage, SuccessPage
 from background_jobs.core.views.throughput import Throughput
 from background_jobs.core.views.waits import Wait
-from background_jobs.orchestration_service import event_history, instances, outcomes
+from background_jobs.orchestration_service import containers, event_history, instances, outcomes
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.orchestration_steps import OrchestrationSteps
 from background_jobs.orchestration_service.pipeline import Pipeline
+from background_jobs.orchestration_service.report import read_report
 from background_jobs.orchestration_service.rerun import rerun
 from background_jobs.orchestration_service.steps import run_steps, run_task
 from background_jobs.orchestration_service.watching import Update, current_summary
@@ -58,7 +63,12 @@ class Orchestration:
 
     def detail(self) -> OrchestrationDetail:
         """Return how it stands, its event history, its pipeline's stages, and an estimate of its cost."""
-        return OrchestrationDetail.of(self.view(), self.event_history(), self.pipeline().view().stages)
+        return OrchestrationDetail(
+            orchestration=self.view(),
+            event_history=self.event_history(),
+            stages=self.pipeline().view().stages,
+            cost=self.cost(),
+        )
 
     def done(self) -> bool:
         """Tell whether every instance has its outcome."""
@@ -128,6 +138,37 @@ class Orchestration:
     def launches(self) -> list[ContainerStarted]:
         """Return the launches of all containers, by share and launch, each with the place of its log."""
         return self._stores.event_log.read_launches(self.id)
+
+    def containers(
+        self, state: ContainerState | None = None, *, limit: int = PAGE, next_token: str | None = None
+    ) -> ContainerPage:
+        """Return a page of at most *limit* launches, all or those in *state*, beside the counts of all.
+
+        *next_token* is that of the page before. Raises InvalidToken.
+        """
+        return containers.read_container_page(self.id, state, limit, next_token, self._stores)
+
+    def cost(self) -> Cost:
+        """Return an estimate, at list prices, of what it has cost so far; offline, what it would on AWS."""
+        is_offline = self._settings.environment == LOCAL
+        return containers.read_cost(self.id, self._stores, is_offline=is_offline)
+
+    def compare(self, other_id: str | None = None) -> Comparison:
+        """Compare it with an earlier orchestration: by default the one that it runs again.
+
+        Raises InvalidComparison where it is no rerun and no other is given, or OrchestrationNotFound, or
+        PayloadNotFound once the params have expired.
+        """
+        after = self.view()
+        original = after.parent_id if after.rerun_only else None
+        if (earlier := other_id or original) is None:
+            raise InvalidComparison(self.id)
+        before = self._attach(earlier)
+        return compare(before.view(), after, before.digest(), self.digest(), now=datetime.now(UTC))
+
+    def report(self) -> str:
+        """Return all of it as one HTML file that needs no server, and runs no script."""
+        return read_report(self, self._stores)
 
     def throughput(self) -> Throughput:
         """Return the outcomes so far, counted in buckets of time."""

@@ -14,7 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from background_jobs.aws.stores import Stores
 from background_jobs.core import errors
 from background_jobs.orchestration_service import OrchestrationService
-from background_jobs.progress_api import console, event_history, orchestrations, schedules, stream
+from background_jobs.progress_api import console, containers, event_history, orchestrations, schedules, stream
 from background_jobs.progress_api.callers import Callers
 from background_jobs.progress_api.hub import Hub
 from background_jobs.progress_api.models import Problem
@@ -31,6 +31,7 @@ _STATUSES: Final[dict[type[errors.BackgroundJobsError], int]] = {
     errors.ScheduleEnded: 409,
     errors.PayloadNotFound: 410,
     errors.InvalidBackfill: 422,
+    errors.InvalidComparison: 422,
     errors.InvalidKickOff: 422,
     errors.InvalidParams: 422,
     errors.InvalidSchedule: 422,
@@ -64,6 +65,7 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
     app.state.hub = Hub(stores, api)
     app.include_router(orchestrations.router)
     app.include_router(event_history.router)
+    app.include_router(containers.router)
     app.include_router(schedules.router)
     app.include_router(stream.router)
     app.include_router(console.router)

@@ -20,7 +20,7 @@ from background_jobs.cli.main import app
         ("kick-off halve --then ot", ["other"]),
         ("kick-off halve --on-failure ", ["stop", "continue"]),
         ("show ", []),
-        ("re", ["results", "rerun", "rebuild", "redrive"]),
+        ("re", ["results", "report", "rerun", "rebuild", "redrive"]),
     ],
 )
 def test_completion_knows_commands_choices_and_the_jobs_in_the_settings(

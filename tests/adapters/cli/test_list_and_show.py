@@ -67,14 +67,14 @@ def test_an_orchestration_is_shown_at_a_glance(done: str) -> None:
         assert fact in shown
     assert "containers  1 launched, ran " in shown
     assert "cost        about $0.0" in shown
-    assert "an estimate for 0.5 vCPU and 1 GB a container" in " ".join(shown.split())
+    assert "an estimate for containers of 0.5 vCPU and 1 GB" in " ".join(shown.split())
     for event in ("OrchestrationStarted", "ContainerStarted", "ContainerEnded", "OrchestrationCompleted"):
         assert f"  {event}" in shown
     assert "2 completed, 2 errored" in shown
     account = OrchestrationDetail.model_validate_json(run("show", done, "--json").stdout)
     assert (account.orchestration.counts.errored, account.event_history.failed_attempts) == (2, 0)
     assert [stage.job_name for stage in account.stages] == ["halve"]
-    assert {line.service for line in account.bill.lines} >= {"Fargate", "DynamoDB"}
+    assert {line.service for line in account.cost.lines} >= {"Fargate", "DynamoDB"}
 
 
 def test_why_instances_wait_is_shown_with_what_aws_said(
@@ -200,9 +200,9 @@ def test_hosts_of_ones_own_are_not_given_the_price_of_fargate(
     shown = " ".join(run("show", orchestration.id).stdout.split())
     assert "hours of containers on gpu-asg, whose price is not known here" in shown
     account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
-    assert account.bill.unpriced.endswith("hours of containers on gpu-asg")
-    assert not {line.service for line in account.bill.lines} & {"Fargate", "Public IPv4"}
-    assert account.bill.dollars > 0
+    assert account.cost.unpriced.endswith("hours of containers on gpu-asg")
+    assert not {line.service for line in account.cost.lines} & {"Fargate", "Public IPv4"}
+    assert account.cost.dollars > 0
 
 
 def test_a_run_on_spot_has_the_price_of_spot(service: OrchestrationService, stores: Stores) -> None:
@@ -211,5 +211,5 @@ def test_a_run_on_spot_has_the_price_of_spot(service: OrchestrationService, stor
         orchestration = service.kick_off_job("other", [{}])
         stores.event_log.append(container_on(orchestration.id, provider))
         shown = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
-        (prices[provider],) = (line.dollars for line in shown.bill.lines if line.service == "Fargate")
+        (prices[provider],) = (line.dollars for line in shown.cost.lines if line.service == "Fargate")
     assert prices["FARGATE_SPOT"] == pytest.approx(0.3 * prices[""])

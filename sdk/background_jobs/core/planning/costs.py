@@ -1,9 +1,13 @@
 """What a planned or a finished orchestration costs, by service: counts times prices."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from background_jobs.core.containers.capacity import ON_DEMAND, SPOT, is_fargate
-from background_jobs.core.planning.fargate import LEAST_BILLED_SECONDS, TaskSize
+from background_jobs.core.planning.fargate import LEAST_BILLED_SECONDS, TaskSize, billed_seconds
 from background_jobs.core.planning.footprint import Footprint, Run, estimate_footprint
 from background_jobs.core.planning.prices import US_EAST_1, Prices
 
@@ -71,12 +75,61 @@ def estimate_cost(  # noqa: PLR0913 -- what is known of a run
     return price_footprint(used, size, public_ip=public_ip)
 
 
+class BilledContainer(NamedTuple):
+    """A container that ran."""
+
+    seconds: float
+    """From its first event to its end."""
+    size: TaskSize | None
+    """None on capacity of one's own, whose price is not known."""
+    capacity_provider: str = ""
+
+    @property
+    def billed_seconds(self) -> float:
+        """Return what Fargate bills: its start is in it, and a minute at least."""
+        return billed_seconds(self.seconds) if self.size else self.seconds
+
+
+def estimate_run(total: int, containers: Sequence[BilledContainer], *, prices: Prices = US_EAST_1) -> Bill:
+    """Estimate what an orchestration of *total* instances has cost whose containers are all known.
+
+    Each is billed by its own time and size; every one on Fargate has a public address.
+    """
+    used = estimate_footprint(_run_of(total, containers))
+    sizes: defaultdict[TaskSize, float] = defaultdict(float)
+    own: defaultdict[str, float] = defaultdict(float)
+    for container in containers:
+        if container.size:
+            sizes[container.size] += container.billed_seconds
+        else:
+            own[container.capacity_provider] += container.seconds
+    unpriced = [f"{seconds / _HOUR:,.1f} hours of containers on {name}" for name, seconds in own.items()]
+    return Bill(
+        lines=(
+            *(_fargate(seconds, size, prices) for size, seconds in sizes.items()),
+            *([_addresses(sum(sizes.values()), prices)] if sizes else []),
+            *_around_containers(used, prices),
+        ),
+        unpriced=" and ".join(unpriced),
+    )
+
+
+def _run_of(total: int, containers: Sequence[BilledContainer]) -> Run:
+    worked = sum(container.seconds for container in containers)
+    return Run(
+        total=total,
+        containers=len(containers),
+        container_seconds=sum(container.billed_seconds for container in containers),
+        instance_seconds=worked / max(1, total),
+    )
+
+
 def price_footprint(used: Footprint, size: TaskSize, *, public_ip: bool, prices: Prices = US_EAST_1) -> Bill:
     """Return the price of what was *used*, in containers of this *size*."""
     return Bill(
         lines=(
-            _fargate(used, size, prices),
-            *([_addresses(used, prices)] if public_ip else []),
+            _fargate(used.container_seconds, size, prices),
+            *([_addresses(used.container_seconds, prices)] if public_ip else []),
             *_around_containers(used, prices),
         )
     )
@@ -108,8 +161,8 @@ def hourly(size: TaskSize, prices: Prices = US_EAST_1) -> float:
     return full * prices.fargate_spot_share if size.spot else full
 
 
-def _fargate(used: Footprint, size: TaskSize, prices: Prices) -> BillLine:
-    hours = used.container_seconds / _HOUR
+def _fargate(seconds: float, size: TaskSize, prices: Prices) -> BillLine:
+    hours = seconds / _HOUR
     kind = f"{size.vcpus:g} vCPU and {size.gigabytes:g} GB, {'arm64' if size.arm64 else 'x86_64'}"
     return BillLine(
         service="Fargate",
@@ -118,8 +171,8 @@ def _fargate(used: Footprint, size: TaskSize, prices: Prices) -> BillLine:
     )
 
 
-def _addresses(used: Footprint, prices: Prices) -> BillLine:
-    hours = used.container_seconds / _HOUR
+def _addresses(seconds: float, prices: Prices) -> BillLine:
+    hours = seconds / _HOUR
     return BillLine(
         service="Public IPv4",
         usage=f"{hours:,.1f} hours of an address",
