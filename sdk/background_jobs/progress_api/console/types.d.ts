@@ -141,6 +141,61 @@ interface InstanceDetail {
   events: InstanceEvent[];
 }
 
+type ContainerState = "running" | "ended" | "failed" | "lost";
+
+interface ContainerView {
+  share: number;
+  launch: number;
+  first: number;
+  last: number;
+  state: ContainerState;
+  reason: string;
+  delay: string;
+  started_at: string;
+  ended_at: string | null;
+  warm: boolean;
+  memory_mib: number | null;
+}
+
+/** A page of launches, and what is known of all of them together. */
+interface ContainerPage {
+  items: ContainerView[];
+  next_token: string | null;
+  began_at: string;
+  until: string;
+  counts: Record<ContainerState, number>;
+  at_once: number[];
+}
+
+interface CostView {
+  summary: string;
+  lines: { service: string; usage: string; dollars: number }[];
+}
+
+interface RunFigures {
+  orchestration_id: string;
+  total: number;
+  counts: Counts;
+  seconds: number | null;
+  completed_at: string | null;
+}
+
+interface CauseChange {
+  type: string;
+  message: string;
+  before: number;
+  after: number;
+}
+
+interface ComparisonView {
+  before: RunFigures;
+  after: RunFigures;
+  new: CauseChange[];
+  gone: CauseChange[];
+  same: CauseChange[];
+  more_causes: number;
+}
+
 /** Outcomes in buckets of time. */
 interface ThroughputView {
   version: number;

@@ -2,6 +2,9 @@
 
 import { get, path } from "./api.js";
 import { Chart } from "./chart.js";
+import { Comparison } from "./comparison.js";
+import { Containers } from "./containers.js";
+import { Cost } from "./cost.js";
 import { h } from "./dom.js";
 import { Failures } from "./failures.js";
 import { Grid } from "./grid.js";
@@ -38,6 +41,9 @@ export class OrchestrationPage {
     this.grid = new Grid((chosen) => this.choose(chosen));
     this.chart = new Chart();
     this.failures = new Failures(id);
+    this.comparison = new Comparison(id);
+    this.containers = new Containers(id);
+    this.cost = new Cost(id);
     this.panel = new InstancePanel(id, () => this.leaveInstance());
     root.replaceChildren(...this.sections());
     this.stream = new Stream(id, {
@@ -85,6 +91,19 @@ export class OrchestrationPage {
         h("div", { class: "card-head" }, h("h2", {}, "Failures by cause")),
         this.failures.element,
       ),
+      this.comparison.element,
+      h(
+        "section",
+        { class: "card" },
+        h("div", { class: "card-head" }, h("h2", {}, "Containers")),
+        this.containers.element,
+      ),
+      h(
+        "section",
+        { class: "card" },
+        h("div", { class: "card-head" }, h("h2", {}, "Cost")),
+        this.cost.element,
+      ),
       this.panel.element,
     ];
   }
@@ -105,6 +124,8 @@ export class OrchestrationPage {
     this.grid.close();
     this.chart.close();
     this.failures.close();
+    this.containers.close();
+    this.cost.close();
     clearInterval(this.ticking);
   }
 
@@ -160,6 +181,7 @@ export class OrchestrationPage {
     this.pipelineAndWaits.show(orchestration);
     this.grid.show(this.instances);
     this.failures.show(orchestration.counts.errored);
+    this.showRest(orchestration);
     [this.throughput, this.pendingTransitions] = [null, []];
     this.loadThroughput();
     if (this.index !== null) this.panel.open(this.index, this.instances);
@@ -194,7 +216,13 @@ export class OrchestrationPage {
     this.view = orchestration;
     this.overview.show(orchestration);
     this.pipelineAndWaits.show(orchestration);
+    this.showRest(orchestration);
     this.tick();
+  }
+
+  /** @param {OrchestrationView} view */
+  showRest(view) {
+    for (const part of [this.comparison, this.containers, this.cost]) part.show(view);
   }
 
   /** Ask for what came before; what comes meanwhile is kept, and counted after it. */

@@ -1,6 +1,7 @@
 /** The head of an orchestration's page: its job, progress, rate, and the actions on it. */
 
 import { cancel, rerun } from "./actions.js";
+import { path } from "./api.js";
 import { swatch } from "./cells.js";
 import { h, setText } from "./dom.js";
 import { between, count, percent, rate, span } from "./format.js";
@@ -64,7 +65,16 @@ export class Overview {
       "div",
       { class: "overview-head" },
       h("div", { class: "overview-title" }, this.title, this.badge.element, this.cancelled, this.connection),
-      h("div", { class: "buttons" }, Object.values(this.buttons)),
+      h(
+        "div",
+        { class: "buttons" },
+        h(
+          "a",
+          { class: "button", href: `${path(this.id)}/report`, download: `report-${this.id}.html` },
+          "Report",
+        ),
+        Object.values(this.buttons),
+      ),
     );
   }
 
