@@ -10,9 +10,11 @@ from background_jobs.core.bounds import Parallelism
 from background_jobs.core.containers.capacity import LATEST, ON_DEMAND
 from background_jobs.core.containers.warm import WarmWorkers
 from background_jobs.core.limits import DEFAULT_PARALLELISM
+from background_jobs.core.options import explain_unknown_channel
 from background_jobs.core.retention import Retention
 from background_jobs.core.stages import Stage, services_of_stages, walk_stages
 from cdk.network_config import ExistingVpc, NetworkConfig, NewVpc
+from cdk.notification_config import NotificationConfigs, Topic, explain_too_many
 from cdk.schedule_config import ScheduleConfig
 from cdk.service_config import MOST_DAYS, ServiceConfig
 from cdk.validation import Several, ValidatedConfig, Whole, YesNo, did_you_mean
@@ -101,6 +103,8 @@ class EnvironmentConfig(ValidatedConfig):
     """Whether there are alarms and a dashboard."""
     notify: str | None = None
     """Who hears of alarms: an e-mail address, or the ARN of an SNS topic."""
+    notifications: NotificationConfigs = Field(default_factory=dict)
+    """The channels that a kick-off may name to hear of its end, by name: ``{"team": Topic(arn="arn:…")}``."""
     bundled: YesNo = True
     """Whether the functions come with a layer of their dependencies; an emulator needs none."""
 
@@ -179,6 +183,8 @@ class EnvironmentConfig(ValidatedConfig):
         arns = {"notify": self.notify}
         if self.user_pool_scopes:
             arns["user_pool_arn"] = self.user_pool_arn
+        for channel, config in self.notifications.items():
+            arns[f"channel {channel!r}"] = config.arn if isinstance(config, Topic) else config.secret_arn
         for name, arn in arns.items():
             region = arn.split(":")[3] if arn and arn.startswith("arn:") else self.region
             if self.region and region != self.region:
@@ -198,8 +204,18 @@ class EnvironmentConfig(ValidatedConfig):
         return self
 
     @model_validator(mode="after")
+    def _channels_fit(self) -> Self:
+        if (reason := explain_too_many(self.notifications)) is not None:
+            raise ValueError(reason)
+        return self
+
+    @model_validator(mode="after")
     def _schedules_can_run(self) -> Self:
         for schedule in self.schedules:
+            for channel in schedule.notify or ():
+                if channel not in self.notifications:
+                    reason = explain_unknown_channel(channel, list(self.notifications))
+                    raise ValueError(f"schedule {schedule.name!r}: {reason}")
             stages: list[ScheduleConfig | Stage] = [schedule, *walk_stages(schedule.then)]
             services = services_of_stages(schedule.service or self.services[0].name, schedule.then)
             for stage, service in zip(stages, services, strict=True):

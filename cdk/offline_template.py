@@ -1,6 +1,7 @@
 """The template that the offline stack deploys: the environment `local`, synthesized beforehand and shipped.
 
-The resources that differ where a service has warm workers are shipped beside it.
+The resources that differ where a service has warm workers, or that are added for channels, are shipped
+beside it.
 
 python -m cdk.offline_template [--check]
 """
@@ -15,34 +16,44 @@ from background_jobs.core.containers.warm import WarmWorkers
 from background_jobs.core.template_assets import (
     CODE_KEY,
     DEPENDENCIES_KEY,
+    NOTIFY_RESOURCES_FILE,
     TEMPLATE_FILE,
     WARM_RESOURCES_FILE,
 )
+from cdk.config import EnvironmentConfig
 from cdk.environment_loading import load_environment
+from cdk.notification_config import Webhook
 from cdk.service_config import REPOSITORY
 from cdk.synthesis import build_layer, synthesize
 
 _PACKAGE: Final = REPOSITORY / "sdk" / "background_jobs"
+_CHANNEL: Final = Webhook(
+    url="https://example.com/hook",
+    secret_arn="arn:aws:secretsmanager:us-east-1:000000000000:secret:offline-AbCdEf",  # noqa: S106 -- a name
+)
 
 
 def shipped_files() -> dict[Path, str]:
     """Synthesize what is shipped: by file, what is to be in it."""
-    template, warm = _synthesize(warm=0), _synthesize(warm=1)
+    local = load_environment("local")
+    services = [service.model_copy(update={"warm": WarmWorkers(count=1)}) for service in local.services]
+    template, warm = _synthesize(local), _synthesize(local.model_copy(update={"services": tuple(services)}))
+    notifying = _synthesize(local.model_copy(update={"notifications": {"any": _CHANNEL}}))
     resources = template["Resources"]
     differing = {name: one for name, one in warm["Resources"].items() if resources.get(name) != one}
     # What is shipped can add and replace resources, and nothing else.
     assert template | {"Resources": resources | differing} == warm  # noqa: S101 -- it never is else
+    # The names of channels are in the variables of every function, where the offline stack puts its own.
+    added = {name: one for name, one in notifying["Resources"].items() if name not in resources}
     return {
+        _PACKAGE / NOTIFY_RESOURCES_FILE: _to_text(added),
         _PACKAGE / TEMPLATE_FILE: _to_text(template),
         _PACKAGE / WARM_RESOURCES_FILE: _to_text(differing),
     }
 
 
-def _synthesize(warm: int) -> dict[str, Any]:
+def _synthesize(config: EnvironmentConfig) -> dict[str, Any]:
     """Synthesize the offline environment; its assets have fixed names, so that code does not change it."""
-    config = load_environment("local")
-    services = [service.model_copy(update={"warm": WarmWorkers(count=warm)}) for service in config.services]
-    config = config.model_copy(update={"services": tuple(services)})
     template = synthesize(config, dependencies=build_layer(config))
     resources: dict[str, Any] = template["Resources"]
     for resource in resources.values():

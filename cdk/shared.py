@@ -29,6 +29,7 @@ class SharedResources(Construct):
             service=config.services[0].name,
             service_names=tuple(service.name for service in config.services),
             job_names=config.job_names,
+            notify_channels=tuple(config.notifications),
             max_parallelism=config.max_parallelism,
             default_parallelism=config.default_parallelism,
             retention_days=config.retention_days,

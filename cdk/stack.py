@@ -14,6 +14,7 @@ from cdk.functions import FunctionAssets, Functions
 from cdk.job_services import JobServices
 from cdk.kick_offs import KickOffs
 from cdk.monitoring import Monitoring
+from cdk.notifications import Notifications
 from cdk.progress_api import ProgressApi
 from cdk.shared import SharedResources
 from cdk.stalls import Stalls
@@ -52,6 +53,15 @@ class BackgroundJobsStack(Stack):
             services=services,
             failures=control_plane.stream.end,
         )
+        if config.notifications:
+            Notifications(
+                self,
+                "Notifications",
+                shared=shared,
+                functions=functions,
+                stream=control_plane.stream,
+                console_url=progress_api.api.url.rstrip("/"),
+            )
         callers = Callers(
             self,
             "Callers",

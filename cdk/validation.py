@@ -15,9 +15,9 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
-from background_jobs.core.bounds import SERVICE_NAME
+from background_jobs.core.bounds import CHANNEL_NAME, SERVICE_NAME
 from background_jobs.core.json_places import show
-from background_jobs.core.limits import SERVICE_NAME_CHARACTERS
+from background_jobs.core.limits import CHANNEL_NAME_CHARACTERS, SERVICE_NAME_CHARACTERS
 from background_jobs.core.schedules.definition import SCHEDULE_NAME
 
 _MEANINGS: Final[Mapping[str, str]] = {
@@ -28,7 +28,9 @@ _MEANINGS: Final[Mapping[str, str]] = {
     "environment": "1 to 20 lower-case letters, digits and hyphens",
     "event_bus": "1 to 256 letters, digits, dots, hyphens and underscores",
     "platform_version": "'LATEST', or a version in full, as in '1.4.0'",
+    "arn": "the ARN of an SNS topic",
     "region": "a region, as in 'eu-central-1'",
+    "secret_arn": "the whole ARN of a secret of Secrets Manager, with the six characters at its end",
     "secrets": "the name of a variable: letters, digits and underscores",
     "security_group_id": "the id of a security group, as in 'sg-0a1b2c3d'",
     "subnet_ids": "the id of a subnet, as in 'subnet-0a1b2c3d'",
@@ -36,6 +38,7 @@ _MEANINGS: Final[Mapping[str, str]] = {
     "vpc_id": "the id of a VPC, as in 'vpc-0a1b2c3d'",
     "web_adapter_layer": "the ARN of a layer with its version",
     SCHEDULE_NAME: "1 to 64 letters, digits, hyphens, underscores and dots, with no dot first",
+    CHANNEL_NAME: f"1 to {CHANNEL_NAME_CHARACTERS} lower-case letters, digits and hyphens",
     SERVICE_NAME: f"1 to {SERVICE_NAME_CHARACTERS} lower-case letters, digits and hyphens",
 }
 """What must be given in place of what a regular expression refused: by field, or by expression."""

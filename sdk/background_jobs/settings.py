@@ -157,6 +157,8 @@ class Settings(_FromVariables):
     """How many it uses where its kick-off names no parallelism; None for as many as it may."""
     job_names: Names = ()
     """The jobs of all services, comma-separated; if they are known, a kick-off refuses others."""
+    notify_channels: Names = ()
+    """The channels that a kick-off may name to hear of its end, comma-separated."""
     retention_days: int = Field(default=90, ge=1)
     """How long events, read model and payloads are kept."""
     service_retention_days: Days = Field(default_factory=dict)
@@ -239,6 +241,15 @@ class StallSettings(_FromVariables):
 
     stalled_after_seconds: float = Field(default=3_600, gt=0)
     """Seconds without any change."""
+
+
+class NotifySettings(_FromVariables):
+    """The further settings of the function that notifies."""
+
+    channels: str
+    """The channels as JSON, which `core.notifications.channels` reads and writes."""
+    console_url: str = ""
+    """Where the console is, without a slash at its end; empty where it is not known."""
 
 
 class ApiSettings(_FromVariables):

@@ -29,6 +29,7 @@ VALUES = {
     "OSError": PermissionError(13, "Permission denied"),
     "Iterable[str]": ("a", "b"),
     "Mapping[str, object]": {"source": "somebody else"},
+    "Mapping[str, str]": {"ops": "it answered 500"},
     "InstanceRange": INSTANCES,
     "Block": Block(INSTANCES, 2, 1, "launch 1"),
     "Failure": Failure(

@@ -36,6 +36,7 @@ from cdk.schedule_config import ScheduleConfig
 
 ABSENT: Final = {
     ("stage", "key"): "its id follows from the stage before",
+    ("stage", "notify"): "it takes over those of the stage before",
     ("stage", "tags"): "it takes over those of the stage before",
     ("stage", "parent_id"): "its parent is the stage before",
     ("schedule", "key"): "the id of an occurrence follows from the schedule and the time",

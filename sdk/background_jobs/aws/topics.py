@@ -1,5 +1,6 @@
-"""The topics that alarms publish to, in SNS."""
+"""The topics that alarms and notifications are published to, in SNS."""
 
+import json
 from typing import Any
 
 from background_jobs.core.doctor.monitoring import SubscriptionFacts
@@ -19,3 +20,12 @@ class Topics:
             for page in pages
             for subscription in page["Subscriptions"]
         ]
+
+    def publish(self, topic: str, *, subject: str, text: str, chat: str) -> None:
+        """Publish *text* for mailboxes and queues, and *chat* for what subscribes by HTTPS, as chats do."""
+        self._sns.publish(
+            TopicArn=topic,
+            Subject=subject,
+            Message=json.dumps({"default": text, "https": chat}),
+            MessageStructure="json",
+        )

@@ -44,6 +44,14 @@ Python = Annotated[
     str | None,
     typer.Option(help="The interpreter that runs the jobs. [default: this one]", show_default=False),
 ]
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=URL",
+        help="A channel for notifications, and its webhook; may be repeated.",
+        show_default=False,
+    ),
+]
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -54,6 +62,7 @@ def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
     containers: Containers = None,
     memory: Memory = None,
     python: Python = None,
+    notify: Notify = None,
 ) -> None:
     """Run a command with the stack around it.
 
@@ -62,7 +71,14 @@ def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
     with _exit_on_sigterm(), reporting():
         from background_jobs.local_stack import LocalStack
 
-        stack = LocalStack(jobs, image=image, containers=containers, memory_mib=memory, python=python)
+        stack = LocalStack(
+            jobs,
+            image=image,
+            containers=containers,
+            memory_mib=memory,
+            python=python,
+            notify=_read_channels(notify),
+        )
         with _status("Starting the offline stack"):
             stack.start()
         _print_console_address(stack.settings.api_url)
@@ -80,6 +96,7 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
     containers: Containers = None,
     memory: Memory = None,
     python: Python = None,
+    notify: Notify = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The emulator's port; 0 takes a free one.")] = 0,
 ) -> None:
     """Bring up a stack that stays, as that of this folder.
@@ -97,7 +114,13 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
             is_new = stack is None
             if stack is None:
                 new = LocalStack(
-                    jobs, image=image, containers=containers, memory_mib=memory, python=python, port=port
+                    jobs,
+                    image=image,
+                    containers=containers,
+                    memory_mib=memory,
+                    python=python,
+                    notify=_read_channels(notify),
+                    port=port,
                 )
                 with _status("Starting the offline stack"):
                     stack = RunningStack.start(new, project)
@@ -160,6 +183,14 @@ def status(
     for name, value in facts.items():
         shown = ", ".join(value) if isinstance(value, list) else value
         typer.echo(f"{name.replace('_', ' '):<20}{shown}")
+
+
+def _read_channels(texts: list[str] | None) -> dict[str, str]:
+    """Return the addresses of webhooks by the names of channels. Raises BadParameter."""
+    pairs = [text.partition("=") for text in texts or ()]
+    if unreadable := ["".join(pair) for pair in pairs if not (pair[0] and pair[2])]:
+        raise typer.BadParameter(f"{unreadable[0]!r} is no channel; write NAME=URL.", param_hint="--notify")
+    return {name: url for name, _, url in pairs}
 
 
 def _describe_absence() -> str:

@@ -109,6 +109,10 @@ def _read_tag(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _read_several(texts: Sequence[str] | None) -> Sequence[str] | None:
+    return texts or None
+
+
 def _keep(value: object) -> object:
     return value
 
@@ -224,6 +228,17 @@ OPTIONS: Final = (
         },
         read_stages,
         ("kick-off", "schedule create"),
+    ),
+    Option(
+        "notify",
+        {
+            "notify": Annotated[
+                list[str] | None,
+                typer.Option(metavar="CHANNEL", help="A channel that hears of the end; may be repeated."),
+            ]
+        },
+        _read_several,
+        ("kick-off", "rerun", "schedule create"),
     ),
     Option(
         "parent_id",

@@ -26,7 +26,7 @@ from background_jobs.core.options import KickOffOptions
 from background_jobs.core.outcomes import Success
 from background_jobs.core.stages import MissingReference, Stage, fill_params
 from background_jobs.core.tags import SCHEDULE_TAG
-from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off
+from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off, known_channels
 from background_jobs.orchestration_service.occurrences import OccurrenceRunner
 from background_jobs.orchestration_service.rerun_family import (
     Member,
@@ -132,7 +132,12 @@ def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
     try:
         request = KickOffRequest(
             job_name=stage.job_name,
-            options=KickOffOptions.of_stage(stage, tags=previous.tags, service=previous.service),
+            options=KickOffOptions.of_stage(
+                stage,
+                tags=previous.tags,
+                service=previous.service,
+                notify=known_channels(previous.notify, settings),
+            ),
             lineage=lineage,
             known_id=stage_id,
         )

@@ -18,6 +18,7 @@ from background_jobs.core.tags import CUSTOMER_TAG
 SERVICE_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{limits.SERVICE_NAME_CHARACTERS - 1}}}$"
 _NOTE_CHARACTERS: Final = 256
 """No note of how much was cut, with advice behind it, is longer."""
+CHANNEL_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{limits.CHANNEL_NAME_CHARACTERS - 1}}}$"
 ORCHESTRATION_ID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
@@ -59,6 +60,16 @@ def _check_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
     return tags
 
 
+def _as_several(names: object) -> object:
+    return (names,) if isinstance(names, str) else names
+
+
+def _check_channels(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(names) > limits.CHANNELS:
+        raise ValueError(f"notify has {len(names)} channels, and {limits.CHANNELS} is the most")
+    return tuple(dict.fromkeys(names))
+
+
 def _cut_middle(limit: int) -> BeforeValidator:
     """Cut what is longer than *limit*, but leave what its writer has cut already and said so."""
 
@@ -79,6 +90,9 @@ JobName = Annotated[
     str, Field(min_length=1, max_length=limits.JOB_NAME_CHARACTERS), AfterValidator(_check_text)
 ]
 ServiceName = Annotated[str, Field(pattern=SERVICE_NAME)]
+ChannelName = Annotated[str, Field(pattern=CHANNEL_NAME)]
+Channels = Annotated[tuple[ChannelName, ...], AfterValidator(_check_channels), BeforeValidator(_as_several)]
+"""Names of channels; one alone may be a text."""
 OrchestrationId = Annotated[str, Field(pattern=ORCHESTRATION_ID)]
 Key = Annotated[str, Field(min_length=1, max_length=limits.KEY_CHARACTERS), AfterValidator(_check_text)]
 Tags = Annotated[dict[str, str], AfterValidator(_check_tags)]

@@ -17,6 +17,9 @@ CUSTOMER_BYTES: Final = 1_024
 """The bytes of the tag `customer`; the keys of DynamoDB's indexes have no more than 2,048."""
 TAG_CHARACTERS: Final = 4_096
 """The characters of all tags of an orchestration, names and values together."""
+CHANNELS: Final = 10
+"""The channels that hear of one orchestration."""
+CHANNEL_NAME_CHARACTERS: Final = 40
 PARALLELISM: Final = 10_000
 """The containers of one orchestration: a Map Run of Step Functions has no more children at once."""
 DEFAULT_PARALLELISM: Final = 100

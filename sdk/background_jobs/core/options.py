@@ -5,7 +5,7 @@ and the stack. The TypedDicts beside them are the same options as the SDK's type
 tests/unit/test_options.py holds all surfaces to these models.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
 from typing import Any, Final, TypedDict, TypeVar
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from background_jobs.core import limits
 from background_jobs.core.bounds import (
+    Channels,
     Key,
     OrchestrationId,
     Parallelism,
@@ -45,6 +46,10 @@ class RunOptions(BaseModel):
         default=None,
         alias="timeout_seconds",
         description="Ends the orchestration: what has no outcome by then is Errored.",
+    )
+
+    notify: Channels | None = Field(
+        default=None, description="The channels of the environment that hear of the end."
     )
 
     @field_validator("retry")
@@ -108,15 +113,17 @@ class KickOffOptions(OccurrenceOptions):
     )
 
     @classmethod
-    def of_stage(cls, stage: Stage, *, tags: Mapping[str, str], service: str) -> "KickOffOptions":
-        """Return the options of *stage*, with the tags, and by default the service, of the stage before.
+    def of_stage(
+        cls, stage: Stage, *, tags: Mapping[str, str], service: str, notify: Sequence[str] = ()
+    ) -> "KickOffOptions":
+        """Return the options of *stage*, with the tags, channels and, by default, service of that before.
 
         Raises InvalidKickOff.
         """
         values = {field.name: getattr(stage, field.name) for field in fields(stage)}
         values["service"] = stage.service or service
         options = read_options(cls, {name: values[name] for name in cls.model_fields.keys() & values.keys()})
-        return options.with_tags(tags)
+        return options.with_tags(tags).model_copy(update={"notify": tuple(notify) or None})
 
     def with_tags(self, tags: Mapping[str, str]) -> "KickOffOptions":
         """Return the options with the tags of another orchestration.
@@ -132,6 +139,7 @@ class RunKeywords(TypedDict, total=False):
     parallelism: int | None
     retry: Retry | None
     timeout: float | timedelta | None
+    notify: str | Sequence[str] | None
 
 
 class RerunKeywords(RunKeywords, total=False):
@@ -179,7 +187,7 @@ def keywords_of(model: type[RunOptions], options: RunOptions) -> dict[str, Any]:
     """Return those of *options* that *model* has, by the names of the SDK's keywords.
 
     >>> keywords_of(RunOptions, RerunOptions(key="again", parallelism=2))
-    {'parallelism': 2, 'retry': None, 'timeout': None}
+    {'parallelism': 2, 'retry': None, 'timeout': None, 'notify': None}
     """
     return {name: getattr(options, name) for name in model.model_fields}
 
@@ -221,6 +229,23 @@ def explain_service(name: object) -> str:
     return f"service={show(name)} cannot be: a name has 1 to {most} lower-case letters, digits and hyphens."
 
 
+def explain_channels(channels: object) -> str:
+    """Return why *channels* can be no channels."""
+    return (
+        f"notify={show(channels)}: give the names of channels that environments.py declares ("
+        'notifications=...), such as notify=["ops"]; an address or an ARN is declared there.'
+    )
+
+
+def explain_unknown_channel(channel: str, known: Sequence[str]) -> str:
+    """Return that *known* channels have no *channel*, and what to do."""
+    there = f"It has: {', '.join(known)}." if known else "It has none."
+    return (
+        f"There is no channel {channel!r} in this environment. {there} Check the spelling, or declare it in "
+        "environments.py (notifications=...) and deploy; offline, with --notify or LocalStack(notify=...)."
+    )
+
+
 _SENTENCES: Final[Mapping[str, Callable[[object], str]]] = {
     "timeout": lambda value: (
         f"A timeout of {show(to_seconds(value))} s cannot be: use more than 0, and up to "
@@ -232,6 +257,7 @@ _SENTENCES: Final[Mapping[str, Callable[[object], str]]] = {
         else f"key={show(value)}: a key is a str."
     ),
     "service": explain_service,
+    "notify": explain_channels,
     "tags": lambda _: f"tags must map str to str, with up to {limits.TAG_CHARACTERS} characters in all.",
     "parent_id": lambda value: f"parent_id={show(value)} is no id of an orchestration.",
 }

@@ -3,14 +3,16 @@
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from background_jobs.core.containers.variables import LOCAL, stack_name
 from background_jobs.core.limits import PARALLELISM
 from background_jobs.core.template_assets import CODE_KEY, DEPENDENCIES_KEY
-from background_jobs.local_stack.package_data import TEMPLATE, WARM_RESOURCES, lambda_code
-from background_jobs.settings import PREFIX, Settings, output_name
+from background_jobs.local_stack.notifications import add_channels, make_channels
+from background_jobs.local_stack.package_data import NOTIFY_RESOURCES, TEMPLATE, WARM_RESOURCES, lambda_code
+from background_jobs.settings import PREFIX, NotifySettings, Settings, output_name
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -19,12 +21,24 @@ _STACK = stack_name(LOCAL)
 _POLL = {"Delay": 0.05, "MaxAttempts": 1_200}
 
 
-def deploy(session: "Session", account: str, *, parallelism: int, warm: int = 0) -> Settings:
+def deploy(  # noqa: PLR0913 -- what differs between offline stacks
+    session: "Session",
+    account: str,
+    *,
+    parallelism: int,
+    warm: int = 0,
+    notify: Mapping[str, str] | None = None,
+    console_url: str = "",
+) -> Settings:
     """Deploy the template in an empty account, and return its outputs as settings.
 
-    There are *warm* workers, and *parallelism* is that of a kick-off that names none.
+    There are *warm* workers, and *parallelism* is that of a kick-off that names none. *notify* has the
+    addresses of webhooks by the names of their channels; they are told where the console is.
     """
     template = json.loads(TEMPLATE.read_text())
+    if notify:
+        settings = NotifySettings(channels=make_channels(session, notify), console_url=console_url)
+        add_channels(template, json.loads(NOTIFY_RESOURCES.read_text()), notify, settings)
     if warm:
         _add_warm_workers(template, warm)
     _set_default_parallelism(template, min(parallelism, PARALLELISM))

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Final
 
-from background_jobs.core.template_assets import TEMPLATE_FILE, WARM_RESOURCES_FILE
+from background_jobs.core.template_assets import NOTIFY_RESOURCES_FILE, TEMPLATE_FILE, WARM_RESOURCES_FILE
 
 _PACKAGE: Final = Path(__file__).parents[1]
 
 TEMPLATE: Final = _PACKAGE / TEMPLATE_FILE
 WARM_RESOURCES: Final = _PACKAGE / WARM_RESOURCES_FILE
-"""Both are written by `make synth`; there is no second description of the infrastructure."""
+NOTIFY_RESOURCES: Final = _PACKAGE / NOTIFY_RESOURCES_FILE
+"""All are written by `make synth`; there is no second description of the infrastructure."""
 
 
 def lambda_code() -> Path:

@@ -65,6 +65,8 @@ class ServerOptions(BaseModel):
     """The most containers that run at once; further ones wait."""
     warm: int = 0
     """Containers beside those, which stay and take shares."""
+    notify: dict[str, str] = {}
+    """The addresses of webhooks, by the names of their channels."""
     listener: int
     """The file descriptor of the socket on which the emulator listens."""
     api_port: int = 0
@@ -173,15 +175,17 @@ def _deploy(port: int, options: ServerOptions) -> None:
 
         from background_jobs.local_stack.deployment import deploy
 
-        settings = deploy(
-            boto3.Session(region_name=REGION),
-            ACCOUNT,
-            parallelism=options.containers + options.warm,
-            warm=options.warm,
-        )
-        threading.Thread(target=load_functions_of_streams, daemon=True).start()
         with socket.create_server(("127.0.0.1", options.api_port), backlog=256) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            settings = deploy(
+                boto3.Session(region_name=REGION),
+                ACCOUNT,
+                parallelism=options.containers + options.warm,
+                warm=options.warm,
+                notify=options.notify,
+                console_url=url,
+            )
+            threading.Thread(target=load_functions_of_streams, daemon=True).start()
             update = {"api_url": url, "job_names": _wait_for_job_names(options.folder)}
             settings = settings.model_copy(update=update)
             _start_api(listener, settings, port, options)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.local_stack.docker_containers import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.jobs_main import JobsMain
+from background_jobs.local_stack.notifications import explain_refusal
 from background_jobs.local_stack.processes import STACK_ID, STACK_PROJECT, end_all
 from background_jobs.local_stack.server import FAILED, LOADED, READY, Ready, ServerOptions, publish_job_names
 from background_jobs.local_stack.variables import (
@@ -52,7 +54,8 @@ class LocalStack:
     *jobs* is a Python file or module that calls `run_e11_job([...])` when run; *python* runs it, by default
     this interpreter. Or *image* is the image that will be deployed: Docker runs it, with *memory_mib*, by
     default what the task definition says. At most *containers* run at once; by default as many as there are
-    processors. Beside them, *warm* containers stay, and take shares as warm workers do on AWS.
+    processors. Beside them, *warm* containers stay, and take shares as warm workers do on AWS. *notify* has
+    the addresses of webhooks by the names of channels: ``{"ops": "http://127.0.0.1:8000/"}``.
 
     Raises InvalidLocalStack, InvalidJobsMain or InvalidJobsImage.
     """
@@ -69,6 +72,7 @@ class LocalStack:
         containers: int | None = None,
         warm: int = 0,
         python: str | None = None,
+        notify: Mapping[str, str] | None = None,
         port: int = 0,
         api_port: int = 0,
     ) -> None:
@@ -78,6 +82,9 @@ class LocalStack:
         self.stack_id = str(uuid.uuid4())
         self.containers = containers or max(2, os.cpu_count() or 1)
         self.main = _find_jobs(jobs, image, python, memory_mib)
+        if (refusal := explain_refusal(notify or {})) is not None:
+            raise InvalidLocalStack(refusal)
+        self._notify = dict(notify or {})
         self._memory_mib = memory_mib
         self._warm = warm
         self.folder = log_folder(self.stack_id)
@@ -137,6 +144,7 @@ class LocalStack:
             memory_mib=self._memory_mib,
             containers=self.containers,
             warm=self._warm,
+            notify=self._notify,
             listener=listener.fileno(),
             api_port=self._api_port,
             ends_with_parent=project is None,

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,7 +21,12 @@ from background_jobs.core.errors import (
 )
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.lineage import Lineage
-from background_jobs.core.options import KickOffOptions, explain_parallelism, explain_service
+from background_jobs.core.options import (
+    KickOffOptions,
+    explain_parallelism,
+    explain_service,
+    explain_unknown_channel,
+)
 from background_jobs.core.payload_keys import payload_folder
 from background_jobs.core.payloads import storable
 from background_jobs.core.planning.endless import explain_endless
@@ -38,6 +43,7 @@ _COMPARED: Final = {
     "tags": "the tags",
     "retry": "the retry",
     "then": "what follows",
+    "notify": "the channels",
 }
 """What a second kick-off under the same id must have in common with the first."""
 _OFFLINE: Final = (
@@ -83,6 +89,9 @@ class KickOffRequest:
         for service in (self.service(settings), *(stage.service for stage in stages)):
             if service is not None:
                 _refuse_service(service, settings.service_names)
+        for channel in self.options.notify or ():
+            if channel not in settings.notify_channels:
+                raise InvalidKickOff(explain_unknown_channel(channel, settings.notify_channels))
         limit = settings.max_parallelism
         for parallelism in (self.options.parallelism, *(stage.parallelism for stage in stages)):
             if parallelism is not None and parallelism > limit:
@@ -143,6 +152,11 @@ def _refuse_endless(
             raise InvalidKickOff(reason)
 
 
+def known_channels(channels: Sequence[str] | None, settings: Settings) -> tuple[str, ...]:
+    """Return those of *channels* that are there; what follows by itself does not fail for another."""
+    return tuple(channel for channel in channels or () if channel in settings.notify_channels)
+
+
 def resolve_job(job: str | Callable[..., Any]) -> tuple[str, JobDefinition | None]:
     """Return the name of *job*, and its definition if *job* is the decorated job itself."""
     if isinstance(job, str):
@@ -174,6 +188,7 @@ def _event(
         retry=options.retry,
         idempotency_key=options.key,
         tags=dict(options.tags),
+        notify=options.notify or None,
         then=options.then,
         **_times(options, now),
         **_lineage(request, orchestration_id).lineage(),

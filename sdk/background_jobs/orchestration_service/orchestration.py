@@ -90,9 +90,9 @@ class Orchestration:
     def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration":
         """Kick off a new orchestration with the params of the failures (``only="failed"``), or of all.
 
-        The job is looked up anew, so it may be new code. *parallelism*, *retry*, *timeout* and *tags* are
-        those of this orchestration unless given; *key* makes the rerun idempotent. Where a pipeline stopped
-        here, it goes on after the rerun, with the results of both.
+        The job is looked up anew, so it may be new code. *parallelism*, *retry*, *timeout*, *tags*
+        and *notify* are those of this orchestration unless given; *key* makes the rerun idempotent.
+        Where a pipeline stopped here, it goes on after the rerun, with the results of both.
 
         Raises InvalidKickOff while it still runs or where nothing is to run again, or PayloadNotFound once
         the params have expired.

@@ -19,7 +19,12 @@ from background_jobs.core.options import (
     read_options,
 )
 from background_jobs.core.stages import Stage
-from background_jobs.orchestration_service.kick_off import KickOffRequest, append_kick_off, prepare_kick_off
+from background_jobs.orchestration_service.kick_off import (
+    KickOffRequest,
+    append_kick_off,
+    known_channels,
+    prepare_kick_off,
+)
 from background_jobs.orchestration_service.rerun_family import errored_indices
 from background_jobs.orchestration_service.stored_params import read_params
 from background_jobs.orchestration_service.watching import current_summary
@@ -94,6 +99,7 @@ def _request(
         "parallelism": min(started.parallelism, count, settings.max_parallelism),
         "retry": started.retry,
         "service": started.service,
+        "notify": known_channels(started.notify, settings),
         # A pipeline that stopped here goes on from the rerun.
         "then": started.then if stopped else None,
     }

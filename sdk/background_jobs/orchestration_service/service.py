@@ -51,7 +51,8 @@ class OrchestrationService:
         identifiers, say) travel with every event. *service* runs the job, by default the one in the
         settings. *retry* overrides the job's own. *timeout*, in seconds or as a timedelta, ends the whole
         orchestration: what has no outcome by then is Errored as OrchestrationTimeout. *then* is the stage
-        that follows. *parent_id* is the id of an orchestration that this one is noted to follow.
+        that follows. *notify* names the channels of the environment that hear of the end.
+        *parent_id* is the id of an orchestration that this one is noted to follow.
 
         The calls to AWS are constant in the number of instances: two uploads and one put.
 

@@ -64,6 +64,8 @@ class OrchestrationStarted(LogEvent, Lineage):
     then: Stage | None = None
     """What follows once it has completed."""
     tags: dict[str, str] = Field(default_factory=dict)
+    notify: tuple[str, ...] | None = None
+    """The channels that hear of the end; None for none."""
 
     @property
     def may_move(self) -> bool:
