@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any, Unpack
+from pathlib import Path
+from typing import Any, NamedTuple, Self, Unpack
 
 from background_jobs import orchestration_service as sync
 from background_jobs.aws.logs import LogLine
@@ -14,12 +15,22 @@ from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.core.typed_params import Params
 from background_jobs.core.views.schedule import ScheduleState
+from background_jobs.orchestration_service import exports
 from background_jobs.orchestration_service import pipeline as pipeline_steps
+from background_jobs.orchestration_service.job_results import (
+    FailureList,
+    Successes,
+    describe_results,
+    in_order,
+    raise_failures,
+    results_html,
+)
+from background_jobs.orchestration_service.progress_bar import ProgressBar
 from background_jobs.orchestration_service.steps import run_steps_async, run_task_async
 from background_jobs.orchestration_service.threads import attach_in_thread, in_thread, iterate_in_thread
 from background_jobs.settings import Settings
 
-__all__ = ["Orchestration", "OrchestrationService", "Pipeline", "Schedule"]
+__all__ = ["Failures", "JobResults", "Orchestration", "OrchestrationService", "Pipeline", "Schedule"]
 
 
 class Schedule:
@@ -72,9 +83,62 @@ class Pipeline:
         """Yield the updates of one stage after the other, and end by itself."""
         return run_steps_async(pipeline_steps.watch_pipeline(self._sync, timeout))
 
-    async def results(self, timeout: float | timedelta | None = None) -> sync.JobResults:
+    async def results(self, timeout: float | timedelta | None = None) -> "JobResults":
         """Wait for the end, and return the results of the last stage that was started."""
-        return await run_task_async(pipeline_steps.collect_pipeline_results(self._sync, timeout))
+        return JobResults.of(
+            await run_task_async(pipeline_steps.collect_pipeline_results(self._sync, timeout))
+        )
+
+
+class Failures(FailureList):
+    """The failures of an orchestration, in the order of the params."""
+
+    def __init__(self, failures: sync.Failures) -> None:
+        super().__init__(failures)
+        self._sync = failures
+
+    digest = in_thread(sync.Failures.digest)
+
+    async def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration":
+        """Run them again in a new orchestration; the options are those of `Orchestration.rerun`."""
+        return Orchestration(await asyncio.to_thread(self._sync.rerun, **options))
+
+
+class JobResults(NamedTuple):
+    """All outcomes of an orchestration, each part in the order of the params."""
+
+    successes: Successes
+    failures: Failures | None
+    """None when there are none."""
+
+    @classmethod
+    def of(cls, results: sync.JobResults) -> Self:
+        """Return *results* with failures whose methods are to be awaited."""
+        successes, failures = results
+        return cls(successes, None if failures is None else Failures(failures))
+
+    def __repr__(self) -> str:
+        return describe_results(self.successes, self.failures)
+
+    def _repr_html_(self) -> str:
+        return results_html(self.successes, self.failures)
+
+    def raise_on_failure(self) -> Self:
+        """Return these results, or raise an ExceptionGroup of one JobFailed per failure."""
+        raise_failures(self.successes, self.failures)
+        return self
+
+    async def to_pandas(self) -> Any:  # noqa: ANN401 -- pandas may be absent
+        """Return all outcomes as a DataFrame. Raises LibraryNotInstalled."""
+        return await asyncio.to_thread(exports.to_pandas, in_order(self.successes, self.failures))
+
+    async def to_jsonl(self, path: str | Path) -> None:
+        """Write all outcomes to a file, a line of JSON an instance."""
+        await asyncio.to_thread(exports.write_jsonl, in_order(self.successes, self.failures), path)
+
+    async def to_parquet(self, path: str | Path) -> None:
+        """Write the table of `to_pandas` to a file of Parquet. Raises LibraryNotInstalled."""
+        await asyncio.to_thread(exports.write_parquet, in_order(self.successes, self.failures), path)
 
 
 class Orchestration:
@@ -112,11 +176,18 @@ class Orchestration:
         """Wait until every instance has its outcome. Raises TimeoutError after *timeout*."""
         return await run_task_async(self._sync.steps.wait(timeout))
 
-    async def results(
-        self, timeout: float | timedelta | None = None, *, merged: bool = False
-    ) -> sync.JobResults:
+    async def results(self, timeout: float | timedelta | None = None, *, merged: bool = False) -> JobResults:
         """Wait, then return ``(successes, failures)``; *failures* is None when there are none."""
-        return await run_task_async(self._sync.steps.results(timeout, merged=merged))
+        return JobResults.of(await run_task_async(self._sync.steps.results(timeout, merged=merged)))
+
+    async def progress(self, timeout: float | timedelta | None = None) -> Summary:
+        """Show a progress bar until every instance has its outcome, in a notebook or on a terminal."""
+        summary = await self.summary()
+        with ProgressBar(summary) as bar:
+            async for update in self.watch(timeout):
+                summary = update.summary
+                bar.show(summary)
+        return summary
 
     async def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration":
         """Kick off a new orchestration with the params of the failures, or of all."""
@@ -176,6 +247,6 @@ class OrchestrationService:
 
     async def get_job_results(
         self, orchestration_id: str, *, merged: bool = False, timeout: float | timedelta | None = None
-    ) -> sync.JobResults:
+    ) -> JobResults:
         """Wait for every instance's outcome and return them as ``(successes, failures)``."""
         return await (await self.orchestration(orchestration_id)).results(timeout, merged=merged)

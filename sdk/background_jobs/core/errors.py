@@ -42,6 +42,16 @@ class InvalidSettings(BackgroundJobsError):
         super().__init__(f"The setting {name}={value!r} cannot be used: {reason}.")
 
 
+class LibraryNotInstalled(BackgroundJobsError, ImportError):
+    """Something needs a library that this package works without."""
+
+    def __init__(self, library: str, needed_for: str, install: str) -> None:
+        self.library = library
+        super().__init__(
+            f"{needed_for} needs {library}, which is not installed here. Run: pip install '{install}'"
+        )
+
+
 class InvalidJob(BackgroundJobsError):
     """A class or function cannot serve as a job."""
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from background_jobs.core.brief import brief
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.core.events import FailedAttempt, JobError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Outcome:
     """How one job instance ended."""
 
@@ -22,14 +23,17 @@ class Outcome:
     ended_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Success(Outcome):
     """The outcome of a job instance that returned."""
 
     result: Any
 
+    def __repr__(self) -> str:
+        return f"Success(index={self.index}, params={brief(self.params)}, result={brief(self.result)})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Failure(Outcome):
     """The outcome of a job instance that gave up."""
 
@@ -38,6 +42,10 @@ class Failure(Outcome):
     """The attempts before the last one, oldest first; only the last ten of more than ten."""
     log: str
     """The place of its container's log; empty if it never had a container."""
+
+    def __repr__(self) -> str:
+        error = brief(f"{self.error.type}: {self.error.message}")
+        return f"Failure(index={self.index}, params={brief(self.params)}, error={error})"
 
     def exception(self) -> "JobFailed":
         """Return the failure as an exception that can be raised."""
@@ -51,5 +59,5 @@ class JobFailed(BackgroundJobsError):
         self.failure = failure
         super().__init__(
             f"{failure.job_name}[{failure.index}] {failure.error.type}: {failure.error.message} "
-            f"(params: {failure.params})"
+            f"(params: {brief(failure.params)})"
         )

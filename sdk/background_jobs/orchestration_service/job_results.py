@@ -1,17 +1,42 @@
 """The results of an orchestration as callers get them, and what can be done about its failures."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple, Unpack
+from collections.abc import Iterable, Iterator
+from heapq import merge
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from background_jobs.core.options import RerunKeywords
-from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.outcomes import Failure, Outcome, Success
 from background_jobs.core.views.causes import FailureDigest
+from background_jobs.core.views.notebook import failures_html, successes_html
+from background_jobs.core.wording import count_of
+from background_jobs.orchestration_service import exports
 
 if TYPE_CHECKING:
     from background_jobs.orchestration_service.orchestration import Orchestration
 
 
-class Failures(list[Failure]):
+class Successes(list[Success]):
+    """The successes of an orchestration, in the order of the params."""
+
+    def __repr__(self) -> str:
+        return _brief_list("Successes", self)
+
+    def _repr_html_(self) -> str:
+        return successes_html(self)
+
+
+class FailureList(list[Failure]):
+    """Failures in the order of the params."""
+
+    def __repr__(self) -> str:
+        return _brief_list("Failures", self)
+
+    def _repr_html_(self) -> str:
+        return failures_html(self)
+
+
+class Failures(FailureList):
     """The failures of an orchestration, in the order of the params."""
 
     def __init__(self, failures: Iterable[Failure], orchestration: "Orchestration") -> None:
@@ -30,19 +55,39 @@ class Failures(list[Failure]):
 class JobResults(NamedTuple):
     """All outcomes of an orchestration, each part in the order of the params."""
 
-    successes: list[Success]
+    successes: Successes
     failures: Failures | None
     """None when there are none, so that ``if failures:`` and ``is None`` both read well."""
 
+    def __repr__(self) -> str:
+        return describe_results(self.successes, self.failures)
+
+    def _repr_html_(self) -> str:
+        return results_html(self.successes, self.failures)
+
     def raise_on_failure(self) -> "JobResults":
         """Return these results, or raise an ExceptionGroup of one JobFailed per failure."""
-        if self.failures:
-            count = len(self.failures)
-            raise ExceptionGroup(
-                f"{count} of {count + len(self.successes)} job instances errored",
-                [failure.exception() for failure in self.failures],
-            )
+        raise_failures(self.successes, self.failures)
         return self
+
+    def to_pandas(self) -> Any:  # noqa: ANN401 -- pandas may be absent
+        """Return all outcomes as a DataFrame, a row an instance, in the order of the params.
+
+        Params, and results that are objects, have a column for each of their fields: ``params.customer``,
+        ``result.total``. Raises LibraryNotInstalled.
+        """
+        return exports.to_pandas(in_order(self.successes, self.failures))
+
+    def to_jsonl(self, path: str | Path) -> None:
+        """Write all outcomes to a file, a line of JSON an instance, in the order of the params."""
+        exports.write_jsonl(in_order(self.successes, self.failures), path)
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Write the table of `to_pandas` to a file of Parquet.
+
+        A column with objects, arrays or values of several types is of JSON texts. Raises LibraryNotInstalled.
+        """
+        exports.write_parquet(in_order(self.successes, self.failures), path)
 
 
 def partition_outcomes(outcomes: Iterable[Success | Failure], orchestration: "Orchestration") -> JobResults:
@@ -54,4 +99,34 @@ def partition_outcomes(outcomes: Iterable[Success | Failure], orchestration: "Or
             successes.append(outcome)
         else:
             failures.append(outcome)
-    return JobResults(successes, Failures(failures, orchestration) if failures else None)
+    return JobResults(Successes(successes), Failures(failures, orchestration) if failures else None)
+
+
+def in_order(successes: Iterable[Success], failures: Iterable[Failure] | None) -> Iterator[Outcome]:
+    """Yield all outcomes in the order of the params."""
+    return merge(successes, failures or (), key=lambda outcome: outcome.index)
+
+
+def raise_failures(successes: list[Success], failures: list[Failure] | None) -> None:
+    """Raise an ExceptionGroup of one JobFailed per failure, if there are any."""
+    if failures:
+        count = len(failures)
+        raise ExceptionGroup(
+            f"{count} of {count + len(successes)} job instances errored",
+            [failure.exception() for failure in failures],
+        )
+
+
+def describe_results(successes: list[Success], failures: list[Failure] | None) -> str:
+    """Return the repr of results, which does not grow with them."""
+    return f"JobResults(successes={successes!r}, failures={failures!r})"
+
+
+def results_html(successes: list[Success], failures: list[Failure] | None) -> str:
+    """Return results as HTML, failures first."""
+    return (failures_html(failures) if failures else "") + successes_html(successes)
+
+
+def _brief_list(name: str, outcomes: list[Any]) -> str:
+    first = f", the first of them {outcomes[0]!r}" if outcomes else ""
+    return f"<{name}: {count_of(len(outcomes), 'instance')}{first}>"

@@ -20,6 +20,7 @@ from background_jobs.core.views.containers import ContainerPage, ContainerState
 from background_jobs.core.views.cost import Cost
 from background_jobs.core.views.event_history import EventHistory
 from background_jobs.core.views.instances import InstanceDetail, InstancePage
+from background_jobs.core.views.notebook import orchestration_html
 from background_jobs.core.views.orchestration import Cancellation, OrchestrationView
 from background_jobs.core.views.orchestration_detail import OrchestrationDetail
 from background_jobs.core.views.outcomes import FailurePage, SuccessPage
@@ -29,6 +30,7 @@ from background_jobs.orchestration_service import containers, event_history, ins
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.orchestration_steps import OrchestrationSteps
 from background_jobs.orchestration_service.pipeline import Pipeline
+from background_jobs.orchestration_service.progress_bar import ProgressBar
 from background_jobs.orchestration_service.report import read_report
 from background_jobs.orchestration_service.rerun import rerun
 from background_jobs.orchestration_service.steps import run_steps, run_task
@@ -47,6 +49,12 @@ class Orchestration:
 
     def __repr__(self) -> str:
         return f"Orchestration(id={self.id!r}, job_name={self.job_name!r})"
+
+    def _repr_html_(self) -> str | None:
+        try:
+            return orchestration_html(self.view(), self._settings.api_url)
+        except Exception:  # noqa: BLE001 -- a notebook then shows the repr, which needs no answer of AWS
+            return None
 
     @property
     def steps(self) -> OrchestrationSteps:
@@ -77,6 +85,18 @@ class Orchestration:
     def wait(self, timeout: float | timedelta | None = None) -> Summary:
         """Wait until every instance has its outcome. Raises TimeoutError after *timeout* (seconds)."""
         return run_task(self.steps.wait(timeout))
+
+    def progress(self, timeout: float | timedelta | None = None) -> Summary:
+        """Show a progress bar until every instance has its outcome, in a notebook or on a terminal.
+
+        Raises LibraryNotInstalled without tqdm (the extra ``notebook``), or TimeoutError after *timeout*.
+        """
+        summary = self.summary()
+        with ProgressBar(summary) as bar:
+            for update in self.watch(timeout):
+                summary = update.summary
+                bar.show(summary)
+        return summary
 
     def results(self, timeout: float | timedelta | None = None, *, merged: bool = False) -> JobResults:
         """Wait, then return ``(successes, failures)``; *failures* is None when there are none.

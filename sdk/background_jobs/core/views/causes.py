@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from background_jobs.core.events import JobError, JobErrored
 from background_jobs.core.payloads import bounded
+from background_jobs.core.views.html_tables import ROWS, table, titled_table
 from background_jobs.core.wording import count_of
 
 EXAMPLES: Final = 20
@@ -24,6 +25,7 @@ MOST_CAUSES: Final = 100
 """The most causes that a digest lists; it counts the others."""
 _MOST_TOLD_APART: Final = 5_000
 _MESSAGE_CHARACTERS: Final = 1_000
+_LINE_CHARACTERS: Final = 300
 _MOST_PARAMS: Final = 1_000
 """The params of one instance that are looked at."""
 _LONGEST_PATH: Final = 200
@@ -64,6 +66,10 @@ class Cause(BaseModel):
         description="The params that all its failures share but not all instances do, the rarest first.",
     )
 
+    def described(self) -> str:
+        """Return its type and its message in a line of some hundred characters."""
+        return bounded(f"{self.type}: {self.message}", _LINE_CHARACTERS)
+
 
 class FailureDigest(BaseModel):
     """The failures of an orchestration, grouped by cause."""
@@ -78,6 +84,21 @@ class FailureDigest(BaseModel):
         description="How many further causes there are, none of them more frequent. "
         f"At most {_MOST_TOLD_APART:,} causes are told apart in all.",
     )
+
+    def __repr__(self) -> str:
+        return f"<FailureDigest: {bounded(str(self), _MESSAGE_CHARACTERS)}>"
+
+    def _repr_html_(self) -> str:
+        shown = self.causes[:ROWS]
+        rows = [
+            (f"{cause.count:,}", cause.described(), ", ".join(map(str, cause.common)), cause.place)
+            for cause in shown
+        ]
+        title = f"{count_of(self.failed, 'failure')} of {count_of(self.total, 'instance')}"
+        left = len(self.causes) + self.more_causes - len(shown)
+        return titled_table(
+            title, table(("count", "cause", "params in common", "place"), rows), left, "cause"
+        )
 
     def __str__(self) -> str:
         cause_count = len(self.causes) + self.more_causes
