@@ -315,6 +315,19 @@ class WarmWorkerSettings(_FromVariables):
     """Both are those of ContainerSettings."""
 
 
+def is_tracing_asked_for() -> bool:
+    """Tell whether OpenTelemetry's variables name a collector, and do not switch it off."""
+    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    return any(os.environ.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("ENDPOINT", "TRACES_ENDPOINT"))
+
+
+def publish_traceparent(traceparent: str | None) -> None:
+    """Tell the programs that a job starts of which span they are."""
+    if traceparent is not None:
+        os.environ["TRACEPARENT"] = traceparent
+
+
 def is_warm_worker() -> bool:
     """Tell whether this process has a queue of shares, and no share."""
     return WARM_QUEUE in os.environ and ORCHESTRATION_ID not in os.environ

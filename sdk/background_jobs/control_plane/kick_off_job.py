@@ -140,6 +140,7 @@ def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
             ),
             lineage=lineage,
             known_id=stage_id,
+            traceparent=previous.traceparent,
         )
         kick_off(request, _params(stage, members, stores), stores, settings)
     except _REFUSALS as refused:

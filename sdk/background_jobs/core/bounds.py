@@ -107,6 +107,7 @@ TimeoutSeconds = Annotated[
 ]
 """Seconds; a timedelta becomes seconds."""
 TimeoutSpan = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=limits.TIMEOUT_DAYS)), NO_BOOL]
+Traceparent = Annotated[str, Field(max_length=limits.TRACEPARENT_CHARACTERS)]
 Reason = Annotated[str, Field(max_length=limits.REASON_CHARACTERS)]
 ErrorType = Annotated[str, _cut_middle(limits.ERROR_TYPE_CHARACTERS)]
 ErrorMessage = Annotated[str, _cut_middle(limits.ERROR_MESSAGE_CHARACTERS)]

@@ -37,6 +37,8 @@ RETRY_BYTES: Final = 16 * 1024
 """The retry of a kick-off, as JSON; the names of its exceptions are a part of the first event."""
 REASON_CHARACTERS: Final = 1_000
 """The reason of a cancellation; more is cut off."""
+TRACEPARENT_CHARACTERS: Final = 512
+"""Of later versions of the W3C's Trace Context, too; that of today has 55."""
 INSTANCES: Final = 10_000_000
 """The instances of one orchestration; ten times what has been run."""
 INSTANCE_PARAMS_BYTES: Final = 1024 * 1024

@@ -29,7 +29,12 @@ from background_jobs.local_stack.request_guard import LOCAL_HOSTS, RequestGuard
 from background_jobs.local_stack.stack_check import StackCheck
 from background_jobs.local_stack.stream_mappings import load_functions_of_streams
 from background_jobs.local_stack.substitutions import count_work, substitute
-from background_jobs.local_stack.variables import REGION, client_variables, emulator_settings
+from background_jobs.local_stack.variables import (
+    REGION,
+    client_variables,
+    emulator_settings,
+    tracing_variables,
+)
 from background_jobs.settings import Settings
 from background_jobs.worker.descendants import adopting_orphans
 
@@ -86,7 +91,7 @@ def main(options: ServerOptions) -> None:
         listeners.append(bridge)
     _configure(port)
     launcher = _launcher(options)
-    variables = client_variables(port, "container", launcher.host)
+    variables = client_variables(port, "container", launcher.host) | tracing_variables(os.environ)
     containers = ProcessContainers(launcher, variables, options.folder, options.containers + options.warm)
     runner = ProcessRunner(containers)
     try:

@@ -65,6 +65,11 @@ def replace_variables(environ: Mapping[str, str], variables: Mapping[str, str]) 
     return {name: value for name, value in environ.items() if name not in unwanted} | dict(variables)
 
 
+def tracing_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return those of *environ* by which OpenTelemetry is told where containers send their traces."""
+    return {name: value for name, value in environ.items() if name.startswith("OTEL_")}
+
+
 def emulator_settings(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names in *environ* that the emulator would take for its own settings.
 

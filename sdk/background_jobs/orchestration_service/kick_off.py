@@ -35,6 +35,7 @@ from background_jobs.core.typed_params import write_params
 from background_jobs.jobs import JobDefinition, find_definition
 from background_jobs.orchestration_service.params_spool import ParamsSpool
 from background_jobs.settings import Settings
+from background_jobs.tracing import tracing_of_caller
 
 _COMPARED: Final = {
     "job_name": "the job",
@@ -61,6 +62,8 @@ class KickOffRequest:
     options: KickOffOptions = field(default_factory=KickOffOptions)
     lineage: Lineage | None = None
     """Where it comes from; by default the options say so."""
+    traceparent: str | None = None
+    """The span that the kick-off is of; by default the current one."""
     known_id: str | None = None
     """The id, if it was known before; by default it follows from the key, or is random."""
 
@@ -117,7 +120,10 @@ def prepare_kick_off(
 
     Raises InvalidParams, or InvalidKickOff if the orchestration could not end.
     """
-    with ParamsSpool(compared=request.options.key is not None) as spool:
+    with (
+        tracing_of_caller().kick_off(request.job_name, request.traceparent) as traced,
+        ParamsSpool(compared=request.options.key is not None) as spool,
+    ):
         spool.fill(params, params_writer(request.definition))
         started = _event(request, spool, request.new_id(settings), settings, stores.clock())
         _refuse_endless(started, request.definition, settings)
@@ -125,6 +131,7 @@ def prepare_kick_off(
             with spool.manifest(started.orchestration_id, started.parallelism) as manifest:
                 stores.payloads.upload(started.params_key, spool.file)
                 stores.payloads.upload(started.shares_key, manifest)
+        started = traced(started)
     # By now AWS has told its time, by which containers measure the timeout.
     return started.model_copy(update=_times(request.options, stores.clock()))
 

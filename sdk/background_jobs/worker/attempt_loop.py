@@ -119,6 +119,12 @@ class AttemptLoop:
         self._ended.put((running, result))
 
     async def _run(self, running: RunningAttempt) -> JobEvent:
+        with self._runner.traced(running.attempt) as ended:
+            event = await self._run_traced(running)
+            ended(event)
+        return event
+
+    async def _run_traced(self, running: RunningAttempt) -> JobEvent:
         attempt, started_at = running.attempt, datetime.now(UTC)
         try:
             with EndingForkedChildren():

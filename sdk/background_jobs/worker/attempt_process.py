@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from background_jobs.core.events import JobCompleted, JobEvent
 from background_jobs.core.retry import Retry
 from background_jobs.jobs import JobContext, JobDefinition
+from background_jobs.tracing import NO_TRACING, Tracing
 from background_jobs.worker.blame import Blame, Verdict, describe_code
 from background_jobs.worker.descendants import adopt_orphans, end_descendants, leave_process_group
 from background_jobs.worker.inner_process import finish
@@ -39,9 +40,18 @@ class AttemptProcessRunner(InstanceRunner):
     because the other must not use connections to AWS that both have.
     """
 
-    def __init__(self, definition: JobDefinition, retry: Retry, results: ResultStore, log: str) -> None:
+    def __init__(
+        self,
+        definition: JobDefinition,
+        retry: Retry,
+        results: ResultStore,
+        log: str,
+        tracing: Tracing = NO_TRACING,
+    ) -> None:
         super().__init__(definition, retry, results, log)
-        self._in_child = InstanceRunner(definition, retry, cast("ResultStore", _UnstoredResults()), log)
+        unstored = cast("ResultStore", _UnstoredResults())
+        self._in_child = InstanceRunner(definition, retry, unstored, log, tracing)
+        self._tracing_in_child = tracing
 
     def run(
         self, attempt: Attempt, limit: AttemptLimit, interruption: Interruption | None = None
@@ -90,6 +100,7 @@ class AttemptProcessRunner(InstanceRunner):
         event = self._in_child.run(replace(attempt, context=context), limit)
         with sending:
             sender.send(event)
+        self._tracing_in_child.flush()
         finish()
         end_descendants()
 

@@ -18,6 +18,7 @@ from background_jobs.core.hedging import RunningInstance
 from background_jobs.core.payload_keys import payload_folder
 from background_jobs.jobs import JobContext, JobDefinition, Jobs
 from background_jobs.settings import ContainerSettings
+from background_jobs.tracing import TracedContainer, tracing_of_container
 from background_jobs.worker.attempt_process import AttemptProcessRunner
 from background_jobs.worker.blame import Blame, Verdict
 from background_jobs.worker.claims import Claims
@@ -63,6 +64,7 @@ class Container:
         self._payloads = stores.payloads
         self._current_attempt = current_attempt
         self._predecessor = predecessor
+        self._tracing = tracing_of_container(settings.service)
         self._is_to_be_replaced = False
         self._is_reusable = False
         self._share = AssignedShare.from_settings(settings)
@@ -103,7 +105,7 @@ class Container:
             self._started,
             cancellation,
             self._working_time,
-            self._recorder.hand_back,
+            self._end_early,
             current_attempt,
             lambda: self._races.look() if self._races else None,
         )
@@ -115,6 +117,11 @@ class Container:
         Raises RangeLost when the share belongs to a later launch, or was closed. This process has appended
         nothing to it since then, and the log says nothing of its end.
         """
+        traced = TracedContainer(self._started, self._share.number, self._launch.number)
+        with self._tracing.container(traced):
+            return self._work()
+
+    def _work(self) -> int:
         with self._recorder, self._stop_signals:
             try:
                 definition = self._jobs.get(self._settings.job_name)
@@ -126,6 +133,11 @@ class Container:
         status = self._status()
         self._launch.end(status)
         return REUSABLE if status == 0 and self._is_reusable else status
+
+    def _end_early(self) -> None:
+        """Hand back what has not begun, and send what was traced: the process may be killed in an attempt."""
+        self._recorder.hand_back()
+        self._tracing.flush()
 
     def _status(self) -> int:
         if self._stop_signals.terminated:
@@ -155,7 +167,7 @@ class Container:
         folder = payload_folder(self._settings.service, self._settings.orchestration_id)
         results = ResultStore(self._payloads, folder, self._working_time)
         runner_type = AttemptProcessRunner if definition.process_per_instance else InstanceRunner
-        runner = runner_type(definition, retry, results, self._log)
+        runner = runner_type(definition, retry, results, self._log, self._tracing)
         if definition.hedge:
             self._races = Races(self._block_log, self._stop_signals.cancelled)
         self._judge_lost_attempts(runner, definition)

@@ -3,6 +3,8 @@
 import random
 import threading
 import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -11,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from background_jobs.core.events import JobAttemptFailed, JobCompleted, JobError, JobErrored, JobEvent
 from background_jobs.core.retry import Retry, class_name, retry_in
 from background_jobs.jobs import JobContext, JobDefinition
+from background_jobs.tracing import NO_TRACING, Tracing
 from background_jobs.worker.coroutines import CoroutineRunner
 from background_jobs.worker.earlier_launches import EarlierAttempts
 from background_jobs.worker.forked_children import EndingForkedChildren
@@ -51,7 +54,15 @@ _own: Final = _OwnOfThread()
 class InstanceRunner:
     """Runs attempts of one job, one after the other in each thread."""
 
-    def __init__(self, definition: JobDefinition, retry: Retry, results: ResultStore, log: str) -> None:
+    def __init__(
+        self,
+        definition: JobDefinition,
+        retry: Retry,
+        results: ResultStore,
+        log: str,
+        tracing: Tracing = NO_TRACING,
+    ) -> None:
+        self._tracing = tracing
         self._definition = definition
         self._retry = retry
         self._results = results
@@ -65,6 +76,16 @@ class InstanceRunner:
         *interruption* is a context from which TimedOut may be raised; without it, signals interrupt the
         attempt, which is possible in the main thread only.
         """
+        with self.traced(attempt) as ended:
+            event = self._run(attempt, limit, interruption)
+            ended(event)
+        return event
+
+    def traced(self, attempt: Attempt) -> AbstractContextManager[Callable[[JobEvent], None]]:
+        """Return the context in which *attempt* runs; what it gives takes the event of its end."""
+        return self._tracing.attempt(attempt.context)
+
+    def _run(self, attempt: Attempt, limit: AttemptLimit, interruption: Interruption | None) -> JobEvent:
         started_at = datetime.now(UTC)
         try:
             result = self._call_in_time(attempt, limit, interruption)

@@ -5,7 +5,7 @@ from typing import Final, Literal
 from pydantic import AwareDatetime, Field
 
 from background_jobs.core import limits
-from background_jobs.core.bounds import CancelReason, ErrorMessage, Note, Place
+from background_jobs.core.bounds import CancelReason, ErrorMessage, Note, Place, Traceparent
 from background_jobs.core.containers.delays import DelayReason
 from background_jobs.core.events.base import LogEvent
 from background_jobs.core.lineage import Lineage, Rerun
@@ -66,6 +66,8 @@ class OrchestrationStarted(LogEvent, Lineage):
     tags: dict[str, str] = Field(default_factory=dict)
     notify: tuple[str, ...] | None = None
     """The channels that hear of the end; None for none."""
+    traceparent: Traceparent | None = None
+    """The span of the kick-off, as the W3C's Trace Context writes it; None where nothing was traced."""
 
     @property
     def may_move(self) -> bool:
