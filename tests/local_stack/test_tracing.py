@@ -152,7 +152,6 @@ def test_what_was_traced_is_sent_when_a_container_is_told_to_end(
 
     until(lambda: len(named(received(collector), "process lasting")) == 1)
     orchestration.cancel()
-    orchestration.wait(120)
 
 
 def test_a_span_of_the_caller_is_the_parent_of_the_kick_off() -> None:

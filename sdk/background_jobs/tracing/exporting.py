@@ -49,7 +49,14 @@ class ExportingInEachProcess(SpanProcessor):
     def _of_process(self) -> SpanProcessor:
         if self._batches is None:
             with self._making:
-                self._batches = self._batches or BatchSpanProcessor(OTLPSpanExporter())
+                return self._made_before() or self._make()
+        return self._batches
+
+    def _made_before(self) -> SpanProcessor | None:
+        return self._batches
+
+    def _make(self) -> SpanProcessor:
+        self._batches = BatchSpanProcessor(OTLPSpanExporter())
         return self._batches
 
 
