@@ -6,6 +6,7 @@ characters that JSON has no room for.
 
 import json
 import math
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -196,6 +197,18 @@ def test_what_json_cannot_hold_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises((InvalidParams, InvalidResult), match=f"(?s){reason}"):
         write(value)
+
+
+def test_what_is_nested_far_too_deep_is_refused_in_little_memory() -> None:
+    # given 20,000 levels, whose places would be 600 MB of text
+    value = nest(1, 20_000, "dict")
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidResult, match="deeper than 100 levels"):
+            result_document(value)
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("value", [COLLIDING, [{True: 1, "true": 2}]])

@@ -17,7 +17,7 @@ _ANY: Final[TypeAdapter[Any]] = TypeAdapter(Any)
 def explain_unwritable(value: object, write: Callable[[object], object], reason: Exception) -> str:
     """Return why *write* refuses *value*, with the place of the part that is at fault; else *reason*."""
     try:
-        parts = list(walk(Part("", _unfold(value))))
+        parts = list(walk(Part(_unfold(value))))
     except Exception:  # noqa: BLE001 -- a serializer of whoever made the value: it is the reason
         return str(reason)
     for part in parts:
@@ -31,7 +31,7 @@ def explain_unwritable(value: object, write: Callable[[object], object], reason:
 
 def find_key_that_is_no_text(params: object) -> str | None:
     """Return a sentence on the first key in *params* that is no text, and would become it; or None."""
-    for part in walk(Part("", params)):
+    for part in walk(Part(params)):
         for key in _keys(part.value):
             if not isinstance(key, str):
                 return f"{_before(part)}the key {describe(key)} is no text, and would arrive as text"
@@ -47,7 +47,7 @@ def find_loss(result: object, plain: object) -> str | None:
     # Comparing is done in C and tells of most results; to search without places is far faster than with them.
     if are_equal(result, plain) or are_equal(written := _unfold(result), plain) or not _may_lose(written):
         return None
-    for part in walk(Part("", written)):
+    for part in walk(Part(written)):
         if isinstance(part.value, float) and not isfinite(part.value):
             return f"{_before(part)}{part.value} is no number in JSON, use None or text"
         if isinstance(part.value, Iterator):
@@ -100,4 +100,4 @@ def _samples(value: object) -> Iterator[object]:
 
 
 def _before(part: Part) -> str:
-    return f"{part.name}: " if part.place else ""
+    return f"{name}: " if (name := part.name) else ""

@@ -14,20 +14,27 @@ _CONTAINERS: Final = (dict, list, tuple, set, frozenset, BaseModel)
 class Part(NamedTuple):
     """A part of a value, and where it is."""
 
-    place: str
-    """Empty for the value itself."""
     value: object
+    step: str = ""
+    """What its place adds to that of what holds it."""
+    holder: "Part | None" = None
+    """None for the value itself. Put together only when told: all places of a deep value are too much."""
 
     @property
     def name(self) -> str:
         """Return the place as it is told: `items[3].price`; empty for the value itself."""
-        return f"`{self.place.removeprefix('.')}`" if self.place else ""
+        steps, part = [], self
+        while part.holder:
+            steps.append(part.step)
+            part = part.holder
+        place = "".join(reversed(steps)).removeprefix(".")
+        return f"`{place}`" if place else ""
 
     @property
     def inner(self) -> "Iterator[Part]":
         """Yield the parts that it directly holds: entries, elements, or fields and private attributes."""
-        for name, value in _entries(self.value):
-            yield Part(self.place + name, value)
+        for step, value in _entries(self.value):
+            yield Part(value, step, self)
 
 
 def describe(value: object) -> str:
@@ -77,7 +84,7 @@ def find_difference(given: Part, arrived: Part) -> tuple[Part, Part] | None:
         return None
     if type(given.value) is type(arrived.value) and is_container(given.value):
         mine, theirs = list(given.inner), list(arrived.inner)
-        if [part.place for part in mine] == [part.place for part in theirs]:
+        if [part.step for part in mine] == [part.step for part in theirs]:
             return next(filter(None, map(find_difference, mine, theirs)), None)
     return given, arrived
 

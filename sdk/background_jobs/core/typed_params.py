@@ -115,11 +115,11 @@ def _write_equal(index: int, model: object, job_type: ParamsType | None, *, by_a
         if job_type is not None and isinstance(arrived, dict):
             arrived = own_type.read_at(index, line)
     except InvalidParams:
-        _refuse_secret(index, Part("", model))
+        _refuse_secret(index, Part(model))
         raise
     if are_equal(model, arrived):
         return line
-    if difference := find_difference(Part("", model), Part("", arrived)):
+    if difference := find_difference(Part(model), Part(arrived)):
         mine, theirs = difference
         _refuse_secret(index, mine)
         raise InvalidParams(
