@@ -21,7 +21,7 @@ from background_jobs.aws.history import HistoryFilter, index_entry
 from background_jobs.aws.stores import Stores
 from background_jobs.core.read_model import Summary
 from background_jobs.core.read_model_keys import SUMMARY, summary_key
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.local_stack import LocalStack
 
 ORCHESTRATIONS = 100_000
@@ -32,9 +32,9 @@ FILTERS: dict[str, dict[str, Any]] = {
     "newest": {},
     "by job": {"job_name": "job-3"},
     "by customer": {"customer": "customer-7"},
-    "errored": {"status": Status.ERRORED},
-    "errored of a job": {"status": Status.ERRORED, "job_name": "job-3"},
-    "errored of a customer": {"status": Status.ERRORED, "customer": "customer-7"},
+    "errored": {"status": OrchestrationStatus.ERRORED},
+    "errored of a job": {"status": OrchestrationStatus.ERRORED, "job_name": "job-3"},
+    "errored of a customer": {"status": OrchestrationStatus.ERRORED, "customer": "customer-7"},
     "a day, a month ago": {"until": NOW - timedelta(days=30), "since": NOW - timedelta(days=31)},
 }
 

@@ -235,6 +235,8 @@ class OrchestrationService:
         return Orchestration(await asyncio.to_thread(self._sync.kick_off_job, job, items, **options))
 
     history = in_thread(sync.OrchestrationService.history)
+    history_view = in_thread(sync.OrchestrationService.history_view)
+    counts = in_thread(sync.OrchestrationService.counts)
     orchestration = attach_in_thread(sync.OrchestrationService.orchestration, Orchestration)
     pipeline = attach_in_thread(sync.OrchestrationService.pipeline, Pipeline)
     rerun = attach_in_thread(sync.OrchestrationService.rerun, Orchestration)

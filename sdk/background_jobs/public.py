@@ -32,7 +32,7 @@ from background_jobs.core.retry import GiveUp, Retry, RetryAfter
 from background_jobs.core.schedules.definition import Overlap
 from background_jobs.core.schedules.occurrences import RunState, ScheduleRun
 from background_jobs.core.stages import Stage
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus, Status
 from background_jobs.core.views.causes import FailureDigest
 from background_jobs.core.views.schedule import ScheduleState
 from background_jobs.jobs import JobContext, job_name
@@ -80,6 +80,7 @@ __all__ = [
     "Orchestration",
     "OrchestrationNotFound",
     "OrchestrationService",
+    "OrchestrationStatus",
     "Overlap",
     "PayloadDenied",
     "PayloadNotFound",

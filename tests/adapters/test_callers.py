@@ -32,6 +32,7 @@ OPEN = {"/", "/console", "/openapi.json"}
 """The routes that serve the console's files and the description of the API, which are the same for all."""
 ANSWERS = {
     "GET /orchestrations": 200,
+    "GET /orchestrations/counts": 200,
     "POST /orchestrations": 403,
     "GET /schedules": 200,
     "PUT /schedules/{name}": 403,

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from background_jobs import OrchestrationService, Status
+from background_jobs import OrchestrationService, OrchestrationStatus
 from background_jobs.aws import clients
 from background_jobs.aws.history import HistoryPage, index_entry
 from background_jobs.core.errors import InvalidToken
@@ -15,10 +15,10 @@ from background_jobs.core.read_model_keys import SUMMARY, summary_key
 from background_jobs.settings import Settings
 
 
-def store(settings: Settings, service: str, number: int, status: Status) -> str:
+def store(settings: Settings, service: str, number: int, status: OrchestrationStatus) -> str:
     """Store the summary of an orchestration that started *number* minutes after the first; return its id."""
     started = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=1)
-    errored = int(status is Status.ERRORED)
+    errored = int(status is OrchestrationStatus.ERRORED)
     summary = Summary(
         orchestration_id=str(uuid4()),
         version=1,
@@ -47,7 +47,7 @@ def test_the_history_of_some_services_is_one_list_without_gaps(
 ) -> None:
     # given orchestrations of three services, three of each moment, among them some of one service
     stored = {
-        name: [store(settings, name, number // 3, Status.COMPLETED) for number in range(9)]
+        name: [store(settings, name, number // 3, OrchestrationStatus.COMPLETED) for number in range(9)]
         for name in ("bill", "billing", "reports")
     }
     # when two of the services are listed, in pages that end within a moment
@@ -72,11 +72,11 @@ def test_the_history_of_a_service_by_status_is_found_among_those_of_others(
     service: OrchestrationService, settings: Settings
 ) -> None:
     for number, name in enumerate(("billing", "reports", "billing", "reports")):
-        store(settings, name, number, Status.COMPLETED)
-    errored = {name: store(settings, name, 9, Status.ERRORED) for name in ("billing", "reports")}
-    found = service.history(services=["billing"], status=Status.ERRORED)
+        store(settings, name, number, OrchestrationStatus.COMPLETED)
+    errored = {name: store(settings, name, 9, OrchestrationStatus.ERRORED) for name in ("billing", "reports")}
+    found = service.history(services=["billing"], status=OrchestrationStatus.ERRORED)
     assert [summary.orchestration_id for summary in found.summaries] == [errored["billing"]]
-    assert service.history(services=["billing"], status=Status.IN_PROGRESS) == ([], None)
+    assert service.history(services=["billing"], status=OrchestrationStatus.IN_PROGRESS) == ([], None)
     assert service.history(services=[]) == ([], None)
     # and a position that was made up is refused
     with pytest.raises(InvalidToken):
@@ -86,9 +86,9 @@ def test_the_history_of_a_service_by_status_is_found_among_those_of_others(
 def test_the_history_of_a_small_service_takes_few_reads_however_many_others_there_are(
     service: OrchestrationService, settings: Settings, dynamodb_calls: list[str]
 ) -> None:
-    mine = store(settings, "billing", 0, Status.COMPLETED)
+    mine = store(settings, "billing", 0, OrchestrationStatus.COMPLETED)
     for number in range(30):
-        store(settings, "reports", number, Status.COMPLETED)
+        store(settings, "reports", number, OrchestrationStatus.COMPLETED)
     dynamodb_calls.clear()
     (found,) = service.history(services=["billing"], limit=2).summaries
     assert found.orchestration_id == mine

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from background_jobs import OrchestrationService, Status
+from background_jobs import OrchestrationService, OrchestrationStatus
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
@@ -97,7 +97,11 @@ def test_an_occurrence_is_skipped_with_the_reason_while_the_run_before_goes_on(
     delivered(schedules, clock.move(hours=1))
     hours = [(clock() - timedelta(hours=n)).hour for n in range(3)]
     assert states(schedule) == list(zip(hours, ["started", "skipped", "started"], strict=True))
-    assert [run.status for run in schedule.runs()] == [Status.IN_PROGRESS, None, Status.COMPLETED]
+    assert [run.status for run in schedule.runs()] == [
+        OrchestrationStatus.IN_PROGRESS,
+        None,
+        OrchestrationStatus.COMPLETED,
+    ]
 
 
 def test_a_duplicate_of_what_was_skipped_starts_nothing_after_the_run_before_has_ended(
@@ -238,7 +242,11 @@ def test_a_definition_that_was_changed_elsewhere_counts_from_then_on(
 def test_running_now_honours_the_overlap_unless_it_is_forced(schedules: Schedules, clock: Clock) -> None:
     schedule = hourly(schedules)
     first = schedule.run_now()
-    assert (first.state, first.status, first.scheduled_at) == ("started", Status.IN_PROGRESS, clock())
+    assert (first.state, first.status, first.scheduled_at) == (
+        "started",
+        OrchestrationStatus.IN_PROGRESS,
+        clock(),
+    )
     clock.move(seconds=1)
     assert schedule.run_now().state == "skipped"
     clock.move(seconds=1)

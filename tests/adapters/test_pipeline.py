@@ -11,9 +11,9 @@ from background_jobs import (
     InvalidKickOff,
     Orchestration,
     OrchestrationService,
+    OrchestrationStatus,
     Pipeline,
     Stage,
-    Status,
     aio,
 )
 from background_jobs.aws.stores import Stores
@@ -76,10 +76,10 @@ def test_results_become_the_params_of_the_next_stage_which_inherits_tags_and_lin
     assert (event.parent_id, event.pipeline_id, event.stage, event.stages_left, event.tags) == (
         pipeline.id, pipeline.id, 2, 0, {"customer": "acme"},
     )  # fmt: skip
-    assert pipeline.status() is Status.IN_PROGRESS
+    assert pipeline.status() is OrchestrationStatus.IN_PROGRESS
     run(second)
     assert [success.result for success in pipeline.results(PATIENCE).successes] == [2, 1]
-    assert (pipeline.status(), service.pipeline(second.id).id) == (Status.COMPLETED, pipeline.id)
+    assert (pipeline.status(), service.pipeline(second.id).id) == (OrchestrationStatus.COMPLETED, pipeline.id)
 
 
 def test_a_failure_stops_the_pipeline_and_everything_after_says_why(
@@ -91,7 +91,7 @@ def test_a_failure_stops_the_pipeline_and_everything_after_says_why(
     stages = pipeline.wait(PATIENCE)
     reason = "1 of 2 instances of stage 1 errored."
     assert [(stage.number, stage.skipped) for stage in stages] == [(1, None), (2, reason), (3, reason)]
-    assert pipeline.status() is Status.ERRORED
+    assert pipeline.status() is OrchestrationStatus.ERRORED
 
 
 def test_the_pipeline_goes_on_with_the_successes_where_it_is_told_to(
@@ -102,7 +102,7 @@ def test_the_pipeline_goes_on_with_the_successes_where_it_is_told_to(
     second = started(pipeline, 2)
     assert stores.event_log.read_started(second.id).total == 1
     run(second)
-    assert pipeline.status() is Status.ERRORED, "an instance of its first stage did"
+    assert pipeline.status() is OrchestrationStatus.ERRORED, "an instance of its first stage did"
 
 
 def test_fixed_params_do_not_ask_for_results(
@@ -129,10 +129,10 @@ def test_a_rerun_takes_the_pipeline_on_with_the_results_of_both(
     pipeline = kicked_off(service, [8, 3, 4, 5], {"params": {"n": "$index"}})
     first = started(pipeline, 1)
     run(first)
-    assert pipeline.status() is Status.ERRORED
+    assert pipeline.status() is OrchestrationStatus.ERRORED
     # when they run again, with the same failures
     again = first.rerun()
-    assert pipeline.status() is Status.IN_PROGRESS
+    assert pipeline.status() is OrchestrationStatus.IN_PROGRESS
     run(again)
     assert pipeline.stages()[1].skipped == "2 of 4 instances of stage 1 errored."
     # then it is still stopped, and goes on when a rerun succeeds

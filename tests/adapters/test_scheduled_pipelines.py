@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from background_jobs import InvalidKickOff, OrchestrationService, Stage, Status
+from background_jobs import InvalidKickOff, OrchestrationService, OrchestrationStatus, Stage
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane import kick_off_job
 from background_jobs.core import ids
@@ -43,12 +43,16 @@ def test_a_run_is_in_progress_until_its_last_stage_has_ended(
     first = delivered(schedules, clock.move(hours=1)).orchestration_id
     assert complete_stage(first)
     assert delivered(schedules, clock.move(hours=1)).type == "OccurrenceSkipped"
-    assert [run.status for run in schedule.runs()] == [None, Status.IN_PROGRESS]
+    assert [run.status for run in schedule.runs()] == [None, OrchestrationStatus.IN_PROGRESS]
 
     assert not complete_stage(ids.next_stage_id(first))
     assert [stage.number for stage in service.pipeline(first).stages()] == [1, 2]
     assert delivered(schedules, clock.move(hours=1)).type == "OccurrenceStarted"
-    assert [run.status for run in schedule.runs()] == [Status.IN_PROGRESS, None, Status.COMPLETED]
+    assert [run.status for run in schedule.runs()] == [
+        OrchestrationStatus.IN_PROGRESS,
+        None,
+        OrchestrationStatus.COMPLETED,
+    ]
 
 
 def test_a_run_whose_next_stage_is_yet_to_start_is_in_progress_but_not_for_ever(
@@ -74,7 +78,10 @@ def test_what_waits_for_a_run_starts_when_its_next_stage_is_skipped(
     started = schedules.occurrence_runner.start_waiting("hourly")
     assert started is not None
     assert [state for _, state in states(schedule)] == ["started", "started"]
-    assert [run.status for run in schedule.runs()] == [Status.IN_PROGRESS, Status.ERRORED]
+    assert [run.status for run in schedule.runs()] == [
+        OrchestrationStatus.IN_PROGRESS,
+        OrchestrationStatus.ERRORED,
+    ]
 
 
 def test_stages_that_cannot_be_are_refused_when_the_schedule_is_made(

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from background_jobs import JobCompletedEvent, OrchestrationService, Stage, Status
+from background_jobs import JobCompletedEvent, OrchestrationService, OrchestrationStatus, Stage
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.invocations import StartStage
@@ -66,7 +66,7 @@ def test_three_stages_with_a_partial_failure_run_by_themselves(service: Orchestr
         9,
         11,
     ]
-    assert pipeline.status() is Status.ERRORED
+    assert pipeline.status() is OrchestrationStatus.ERRORED
 
 
 def test_a_failure_stops_the_pipeline_and_a_rerun_takes_it_on(

@@ -15,12 +15,12 @@ import pytest
 from background_jobs import (
     InvalidSchedule,
     OrchestrationService,
+    OrchestrationStatus,
     RunState,
     Schedule,
     ScheduleNotFound,
     ScheduleState,
     Stage,
-    Status,
     aio,
 )
 from background_jobs.core.ids import occurrence_id
@@ -52,7 +52,7 @@ def invoke(stack: LocalStack, schedule: Schedule, at: datetime) -> None:
 
 def has_completed_runs(schedule: Schedule, number: int) -> bool:
     runs = schedule.runs()
-    return len(runs) == number and all(run.status is Status.COMPLETED for run in runs)
+    return len(runs) == number and all(run.status is OrchestrationStatus.COMPLETED for run in runs)
 
 
 def test_what_is_due_runs_by_itself_by_the_clocks_of_its_zone(
@@ -106,7 +106,7 @@ def test_an_overlap_is_skipped_and_seen_in_the_history(
     until((tmp_path / "running").exists)
     invoke(stack, schedule, datetime.now(UTC) + timedelta(minutes=1))
     skipped, started = schedule.runs()
-    assert (skipped.state, started.status) == (RunState.SKIPPED, Status.IN_PROGRESS)
+    assert (skipped.state, started.status) == (RunState.SKIPPED, OrchestrationStatus.IN_PROGRESS)
     assert skipped.reason.endswith("was still in progress")
     assert schedule.run_now(force=True).state is RunState.STARTED
     (tmp_path / "until").touch()
@@ -149,7 +149,7 @@ def test_a_run_that_is_queued_behind_a_pipeline_starts_when_no_further_stage_fol
     assert [run.state for run in schedule.runs()] == [RunState.QUEUED, RunState.STARTED]
     # when the first stage ends
     release.touch()
-    until(lambda: [run.status for run in schedule.runs()] == [Status.ERRORED] * 2, PATIENCE)
+    until(lambda: [run.status for run in schedule.runs()] == [OrchestrationStatus.ERRORED] * 2, PATIENCE)
     # then the queued run starts after the second stage, or at once if failures stop the pipeline
     second, first = (service.pipeline(run.orchestration_id or "").stages() for run in schedule.runs())
     ends = [stage.summary.completed_at for stage in first if stage.summary and stage.summary.completed_at]

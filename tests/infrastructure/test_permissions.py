@@ -17,7 +17,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from background_jobs import OrchestrationService, Stage, Status
+from background_jobs import OrchestrationService, OrchestrationStatus, Stage
 from background_jobs.aws import clients
 from background_jobs.aws.history import HistoryFilter
 from background_jobs.aws.stores import Stores
@@ -237,7 +237,7 @@ def called(life: Life) -> None:
     assert history.page(HistoryFilter(until=now, job_name="double"), limit=9).summaries
     combined: list[dict[str, Any]] = [{}, {"job_name": "double"}, {"customer": "acme"}]
     for also in combined:
-        page = history.page(HistoryFilter(until=now, status=Status.ERRORED, **also), limit=9)
+        page = history.page(HistoryFilter(until=now, status=OrchestrationStatus.ERRORED, **also), limit=9)
         assert mixed.id in [summary.orchestration_id for summary in page.summaries]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from background_jobs.core.events import JobError, JobErrored
 from background_jobs.core.views.causes import MOST_CAUSES, FailureDigest, digest_failures
-from tests.unit.histories import job_errored
+from tests.unit.histories import attempt_failed, job_errored
 
 WORDS = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet"]
 
@@ -78,3 +78,21 @@ def test_where_nothing_failed_no_params_are_read() -> None:
         raise AssertionError("the params were read")
 
     assert digest_failures([], 10, params).causes == []
+
+
+def test_what_is_retried_is_among_the_causes_and_is_told_apart_from_what_gave_up() -> None:
+    # given instances that failed for the same reason, of which one gave up, and one for another
+    params = [{"region": "eu"}] * 3 + [{"region": "us"}] * 3
+    retrying = [attempt_failed(1), attempt_failed(2), attempt_failed(4)]
+    retrying[2] = retrying[2].model_copy(update={"error": JobError(type="KeyError", message="'id'")})
+    gave_up = job_errored(0).model_copy(update={"error": retrying[0].error})
+
+    digest = digest_failures([gave_up], len(params), lambda: enumerate(params), retrying)
+
+    assert (digest.failed, digest.retrying) == (1, 3)
+    assert [(cause.type, cause.count, cause.retrying, cause.indices) for cause in digest.causes] == [
+        ("OSError", 1, 2, [0, 1, 2]),
+        ("KeyError", 0, 1, [4]),
+    ]
+    assert [str(param) for param in digest.causes[0].common] == ["region=eu"]
+    assert str(digest).startswith("1 failure and 3 retrying, 2 causes")

@@ -171,6 +171,12 @@ class EventLog:
         """Yield the failed attempts of instances *first* to *last*, in the order of indices and attempts."""
         return self._read_kind(orchestration_id, _pieces(first, last), JobAttemptFailed)
 
+    def read_failed_attempts_at(
+        self, orchestration_id: str, indices: Iterable[int]
+    ) -> Iterator[JobAttemptFailed]:
+        """Yield the failed attempts of the instances at *indices*, which ascend; in their order."""
+        return self._read_kind(orchestration_id, LOG_PARTITIONS.group(indices), JobAttemptFailed)
+
     def read_cancelled(self, orchestration_id: str) -> OrchestrationCancelled | None:
         """Return the cancellation of the orchestration, if somebody asked for one."""
         event = self._read(orchestration_id, CANCELLED)

@@ -22,7 +22,7 @@ from background_jobs.core.errors import InvalidToken, OrchestrationNotFound
 from background_jobs.core.read_model import Summary
 from background_jobs.core.read_model_keys import SUMMARY, service_of_key, summary_key
 from background_jobs.core.retention import Retention
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.core.tables import (
     EXPIRES_AT,
     HISTORY_BY_CUSTOMER,
@@ -56,7 +56,7 @@ class HistoryFilter:
     """Which orchestrations to return; None for any."""
 
     job_name: str | None = None
-    status: Status | None = None
+    status: OrchestrationStatus | None = None
     customer: str | None = None
     since: datetime | None = None
     until: datetime
@@ -71,7 +71,9 @@ class HistoryFilter:
     def goes_by_service(self) -> bool:
         """Tell whether the index by service answers best; what is in progress is little, of all services."""
         narrower = self.customer is not None or self.job_name is not None
-        return self.services is not None and not narrower and self.status is not Status.IN_PROGRESS
+        return (
+            self.services is not None and not narrower and self.status is not OrchestrationStatus.IN_PROGRESS
+        )
 
     def includes(self, entry: Mapping[str, Any]) -> bool:
         """Tell whether an entry of an index is of one of the services."""
@@ -88,15 +90,15 @@ class HistoryFilter:
 
     def _by_name(self) -> tuple[str, str] | None:
         match self:
-            case HistoryFilter(customer=str(customer), status=Status() as status):
+            case HistoryFilter(customer=str(customer), status=OrchestrationStatus() as status):
                 return HISTORY_BY_CUSTOMER_AND_STATUS, _pair(customer, status)
             case HistoryFilter(customer=str(customer)):
                 return HISTORY_BY_CUSTOMER, customer
-            case HistoryFilter(job_name=str(job_name), status=Status() as status):
+            case HistoryFilter(job_name=str(job_name), status=OrchestrationStatus() as status):
                 return HISTORY_BY_JOB_AND_STATUS, _pair(job_name, status)
             case HistoryFilter(job_name=str(job_name)):
                 return HISTORY_BY_JOB, job_name
-            case HistoryFilter(status=Status() as status):
+            case HistoryFilter(status=OrchestrationStatus() as status):
                 return HISTORY_BY_STATUS, status
         return None
 
@@ -271,7 +273,7 @@ def _moment(position: Mapping[str, str]) -> datetime:
     raise InvalidToken(json.dumps(position))
 
 
-def _pair(name: str, status: Status) -> str:
+def _pair(name: str, status: OrchestrationStatus) -> str:
     return f"{status}#{name}"
 
 

@@ -11,12 +11,15 @@ from rich.text import Text
 
 from background_jobs.cli.times import format_duration
 from background_jobs.cli.untrusted import printable
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.core.views.orchestration import OrchestrationView
+from background_jobs.core.views.standstill import Standstill
 
 STYLES: Final = {"completed": "green", "errored": "red", "running": "cyan", "waiting": "dim"}
 """The states of `Counts` in the order of a bar, and the style of each."""
 
+STALLED: Final = "yellow"
+CANCELLED: Final = "magenta"
 _UNITS: Final = {"s": 1, "min": 60, "h": 3_600}
 _WHOLE: Final = 100
 _WIDEST: Final = 80
@@ -73,12 +76,27 @@ def counts(view: OrchestrationView) -> list[Text]:
 def status(view: OrchestrationView) -> Text:
     """Return the status, with the number of failures or the percentage that is done."""
     match view.status:
-        case Status.COMPLETED:
+        case OrchestrationStatus.COMPLETED:
             return Text(view.status, STYLES["completed"])
-        case Status.ERRORED:
+        case OrchestrationStatus.ERRORED:
             return Text(f"{view.status} {view.counts.errored:,}", STYLES["errored"])
-        case Status.IN_PROGRESS:
-            return Text(f"{view.status} {percent(view)}%", STYLES["running"])
+        case OrchestrationStatus.CANCELLED:
+            return Text(view.status, CANCELLED)
+        case OrchestrationStatus.IN_PROGRESS:
+            text = f"{view.status} {percent(view)}%"
+            return (
+                Text(f"{text}, stands still", STALLED) if view.standstill else Text(text, STYLES["running"])
+            )
+
+
+def pipeline_status(view: OrchestrationView) -> Text:
+    """Return the status of the pipeline of which *view* is the latest stage, or else of the orchestration."""
+    if view.pipeline_status in {None, view.status}:
+        return status(view)
+    style = (
+        STYLES["running"] if view.pipeline_status == OrchestrationStatus.IN_PROGRESS else STYLES["errored"]
+    )
+    return Text(view.pipeline_status or "", style)
 
 
 def tags(view: OrchestrationView) -> str:
@@ -108,8 +126,14 @@ def table(*names: str, flexible: Collection[str]) -> Table:
 
 
 def format_time(at: datetime) -> str:
-    """Return *at* in local time."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+    """Return *at* in local time, with its date and zone."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+
+
+def format_short_time(at: datetime, now: datetime) -> str:
+    """Return *at* in local time, without the date and the zone where that is the day of *now*."""
+    local = at.astimezone()
+    return f"{local:%H:%M:%S}" if local.date() == now.astimezone().date() else format_time(at)
 
 
 def final(view: OrchestrationView) -> int:
@@ -137,8 +161,18 @@ def speed(view: OrchestrationView, now: datetime) -> Iterator[str]:
         yield f"took {duration}" if ended else f"{duration} so far"
     if view.cancelled and not ended:
         yield "being cancelled"
+    elif view.standstill and not ended:
+        yield describe_standstill(view.standstill, now)
     elif view.eta_seconds is not None and not ended:
         yield f"about {format_duration(view.eta_seconds)} left"
+
+
+def describe_standstill(standstill: Standstill, now: datetime) -> str:
+    """Return for how long nothing has moved, since when, and why."""
+    quiet = format_duration((now - standstill.since).total_seconds(), units=1)
+    return (
+        f"nothing has moved for {quiet}, since {format_time(standstill.since)}: {printable(standstill.why)}"
+    )
 
 
 def rate(a_second: float) -> str:

@@ -69,9 +69,12 @@ def _draw_cause(cause: "Cause", total: int) -> "Text":
     from rich.text import Text
 
     indices = ", ".join(map(str, cause.indices))
-    others = f" and {cause.count - len(cause.indices):,} more" if cause.count > len(cause.indices) else ""
+    rest = cause.count + cause.retrying - len(cause.indices)
+    others = f" and {rest:,} more" if rest > 0 else ""
+    retrying = f"{cause.retrying:,} retrying" if cause.retrying else ""
     lines = [
         Text.assemble(f"{cause.count:,}x ", (printable(cause.type), "red"), f": {printable(cause.message)}"),
+        *([Text(f"    {retrying}", "yellow")] if retrying else []),
         *([Text(f"    at {printable(cause.place)}", "dim")] if cause.place else []),
         Text(f"    index {indices}{others}", "dim"),
         *(

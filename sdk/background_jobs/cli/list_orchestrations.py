@@ -10,7 +10,7 @@ from background_jobs.cli.reporting import on_terminal, out, print_json, print_no
 from background_jobs.cli.times import format_duration, parse_time
 from background_jobs.cli.untrusted import printable
 from background_jobs.core.limits import LONGEST_PAGE
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,8 +29,10 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the options of a command
         typer.Option(metavar="JOB_NAME", help="Of this job.", autocompletion=known_job_names),
     ] = None,
     status: Annotated[
-        Status | None,
-        typer.Option(case_sensitive=False, metavar="STATUS", help="InProgress, Completed or Errored."),
+        OrchestrationStatus | None,
+        typer.Option(
+            case_sensitive=False, metavar="STATUS", help="InProgress, Completed, Errored or Cancelled."
+        ),
     ] = None,
     customer: Annotated[
         str | None, typer.Option(metavar="VALUE", help="With this value of the tag `customer`.")
@@ -54,15 +56,13 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the options of a command
 ) -> None:
     """List orchestrations, newest first."""
     with reporting():
-        from background_jobs.core.views.orchestration import OrchestrationPage
         from background_jobs.orchestration_service import OrchestrationService
 
-        history = OrchestrationService().history(
+        page = OrchestrationService().history_view(
             job_name=job, status=status, customer=customer, since=since, until=until, limit=limit,
             next_token=next_token,
         )  # fmt: skip
     now = datetime.now().astimezone()
-    page = OrchestrationPage.of(history.summaries, history.next_token, now)
     if as_json:
         print_json(page)
         return
@@ -79,15 +79,22 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the options of a command
 
 def _draw_table(views: "list[OrchestrationView]", now: datetime, *, with_tags: bool) -> "Table":
     from background_jobs.cli import drawing
+    from background_jobs.core.views.pipeline import group_stages
 
     names = ["ID", "JOB", "STATUS", "TOTAL", "AGE", *(["TAGS"] if with_tags else [])]
     table = drawing.table(*names, flexible=("JOB", "TAGS"))
-    for view in views:
-        age = format_duration((now - view.started_at).total_seconds(), units=1) if view.started_at else ""
-        job, tags = (drawing.one_line(text) for text in (view.job_name, drawing.tags(view)))
-        row = (view.orchestration_id, job, drawing.status(view), f"{view.total:,}", age, tags)
+    for view, *earlier in group_stages(views):
+        began = (earlier or [view])[-1].started_at
+        age = format_duration((now - began).total_seconds(), units=1) if began else ""
+        job, tags = (drawing.one_line(text) for text in (_name(view), drawing.tags(view)))
+        row = (view.orchestration_id, job, drawing.pipeline_status(view), f"{view.total:,}", age, tags)
         table.add_row(*row[: len(table.columns)])
     return table
+
+
+def _name(view: "OrchestrationView") -> str:
+    stages = view.stage + view.stages_left
+    return f"{view.job_name} (stage {view.stage} of {stages})" if stages > 1 else view.job_name
 
 
 def _list_fields(view: "OrchestrationView") -> list[str]:

@@ -30,7 +30,7 @@ def show(
     from background_jobs.core.views.instances import InstanceDetail
 
     if isinstance(found, InstanceDetail):
-        sections = draw_instance(found)
+        sections = draw_instance(found, datetime.now(UTC))
     else:
         sections = draw_sections(found, datetime.now(UTC))
     for section in sections:

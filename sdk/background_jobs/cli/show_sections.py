@@ -36,11 +36,11 @@ def draw_sections(detail: OrchestrationDetail, now: datetime) -> Iterator[Render
         yield _draw_waits(history.waits)
     if len(detail.stages) > 1:
         yield _draw_stages(detail.stages)
-    yield _draw_timeline(history.timeline)
+    yield _draw_timeline(history.timeline, now)
 
 
-def draw_instance(detail: InstanceDetail) -> Iterator[RenderableType]:
-    """Yield the sections of one instance: how it stands, and what happened to it."""
+def draw_instance(detail: InstanceDetail, now: datetime) -> Iterator[RenderableType]:
+    """Yield the sections of one instance as of *now*: how it stands, and what happened to it."""
     view, error = detail.instance, detail.error
     status = view.status if view.status != Status.IN_PROGRESS else f"{view.status}, {view.state.name.lower()}"
     result = "" if error or view.status != Status.COMPLETED else json.dumps(detail.result, ensure_ascii=False)
@@ -55,7 +55,7 @@ def draw_instance(detail: InstanceDetail) -> Iterator[RenderableType]:
     }
     yield _draw_grid((Text(name, "dim"), printable(fact)) for name, fact in facts.items() if fact)
     yield _draw_grid(
-        (Text(_format_short_time(event.at), "dim"), event.type, _describe_event(event))
+        (Text(drawing.format_short_time(event.at, now), "dim"), event.type, _describe_event(event))
         for event in detail.events
     )
 
@@ -133,9 +133,10 @@ def _describe_unstarted(stage: StageView) -> Text:
     return Text(printable(f"skipped: {stage.skipped}"), "red") if stage.skipped else Text("to come", "dim")
 
 
-def _draw_timeline(entries: Sequence[TimelineEntry]) -> Table:
+def _draw_timeline(entries: Sequence[TimelineEntry], now: datetime) -> Table:
     rows = [
-        (Text(_format_short_time(entry.at), "dim"), entry.type, printable(entry.detail)) for entry in entries
+        (Text(drawing.format_short_time(entry.at, now), "dim"), entry.type, printable(entry.detail))
+        for entry in entries
     ]
     if (more := len(rows) - 2 * _ENDS) <= 0:
         return _draw_grid(rows)
@@ -150,8 +151,3 @@ def _draw_grid(rows: Iterable[Iterable[str | Text]]) -> Table:
         # An id must not be cut, for half an id is useless.
         grid.add_row(*(cell if isinstance(cell, Text) else Text(cell, overflow="fold") for cell in row))
     return grid
-
-
-def _format_short_time(at: datetime) -> str:
-    """Return a time in local time without its year, so that the detail of the event has room."""
-    return f"{at.astimezone():%m-%d %H:%M:%S}"

@@ -9,7 +9,7 @@ from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import OrchestrationStalled
 from background_jobs.core.limits import STALL_REASONS
 from background_jobs.core.read_model import Summary
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.orchestration_service.event_history import read_waits
 
 
@@ -19,7 +19,7 @@ def note_stalls(stores: Stores, now: datetime, allowed: timedelta) -> list[Summa
     A standstill is noted once, however often this is called; the event's own record in the stream is what
     publishes it.
     """
-    in_progress = stores.history.all(HistoryFilter(status=Status.IN_PROGRESS, until=now))
+    in_progress = stores.history.all(HistoryFilter(status=OrchestrationStatus.IN_PROGRESS, until=now))
     stalled = [summary for summary in in_progress if now - _moved_at(summary, now) > allowed]
     for summary in stalled:
         of_service = stores.for_service(summary.service)

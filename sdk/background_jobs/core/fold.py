@@ -112,9 +112,9 @@ class _Folding:
                 self._summary["completed_at"] = event.at
             case StageSkipped():
                 self._summary["next_skipped"] = event.reason
-            case RerunRequested() | OrchestrationStalled():
-                pass
-            case ContainerStarted() | ContainerEnded() | ShareDelayed():
+            case ShareDelayed():
+                self._choose("delayed_at", max, event.at)
+            case RerunRequested() | OrchestrationStalled() | ContainerStarted() | ContainerEnded():
                 pass
             case _:
                 assert_never(event)
@@ -175,6 +175,8 @@ class _Folding:
             self._summary["errored"] += change
         elif statuses.is_running(rank):
             self._summary["running"] += change
+        elif statuses.is_backing_off(rank):
+            self._summary["backing_off"] += change
 
     def _choose(
         self, name: str, choose: Callable[[datetime, datetime], datetime], at: datetime | None

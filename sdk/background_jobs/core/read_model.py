@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.progress import ProgressChunk
-from background_jobs.core.statuses import CHUNKS, WAITING, Status, StatusChunk
+from background_jobs.core.statuses import CHUNKS, WAITING, OrchestrationStatus, StatusChunk
 
 
 class Summary(Lineage):
@@ -23,6 +23,8 @@ class Summary(Lineage):
     total: int | None = None
     """None until OrchestrationStarted was folded."""
     running: int = 0
+    backing_off: int = 0
+    """How many of those that do not run wait for their next attempt, for the one before failed."""
     completed: int = 0
     errored: int = 0
     tags: dict[str, str] = Field(default_factory=dict)
@@ -33,6 +35,8 @@ class Summary(Lineage):
     last_outcome_at: AwareDatetime | None = None
     moved_at: AwareDatetime | None = None
     """When an instance last did anything; None before any did."""
+    delayed_at: AwareDatetime | None = None
+    """When a share last had to wait for its launch for a new reason; None where none ever had."""
     cancelled_at: AwareDatetime | None = None
     tells_progress: bool = False
     """Whether an instance ever reported its progress."""
@@ -50,11 +54,16 @@ class Summary(Lineage):
         return self.total is not None and self.completed + self.errored == self.total
 
     @property
-    def status(self) -> Status:
-        """Return one status for all instances: InProgress until all are final, then Errored if one is."""
+    def status(self) -> OrchestrationStatus:
+        """Return one status for all instances: InProgress until all are final.
+
+        Where one errored it is Errored then, or Cancelled if somebody asked for that.
+        """
         if not self.done:
-            return Status.IN_PROGRESS
-        return Status.ERRORED if self.errored else Status.COMPLETED
+            return OrchestrationStatus.IN_PROGRESS
+        if not self.errored:
+            return OrchestrationStatus.COMPLETED
+        return OrchestrationStatus.ERRORED if self.cancelled_at is None else OrchestrationStatus.CANCELLED
 
     @property
     def done(self) -> bool:

@@ -40,6 +40,18 @@ class Status(StrEnum):
     ERRORED = "Errored"
 
 
+class OrchestrationStatus(StrEnum):
+    """The status of an orchestration, or of a pipeline, as a whole."""
+
+    IN_PROGRESS = "InProgress"
+    COMPLETED = "Completed"
+    """Every instance completed."""
+    ERRORED = "Errored"
+    """An instance errored."""
+    CANCELLED = "Cancelled"
+    """It was cancelled, and an instance did not complete."""
+
+
 def running(attempt: int) -> int:
     """Return the rank of an instance while attempt *attempt* (from 1) runs.
 
@@ -61,6 +73,11 @@ def waiting_again(attempt: int) -> int:
 def is_running(rank: int) -> bool:
     """Tell whether an attempt runs at this rank."""
     return rank % 2 == 1 and rank <= _LAST_RUNNING
+
+
+def is_backing_off(rank: int) -> bool:
+    """Tell whether an attempt failed at this rank, and another is to follow."""
+    return rank % 2 == 0 and WAITING < rank < _LAST_RUNNING
 
 
 def status_of(rank: int) -> Status:

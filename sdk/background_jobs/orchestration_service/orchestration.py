@@ -29,6 +29,7 @@ from background_jobs.core.views.waits import Wait
 from background_jobs.orchestration_service import containers, event_history, instances, outcomes
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.orchestration_steps import OrchestrationSteps
+from background_jobs.orchestration_service.overview import read_views
 from background_jobs.orchestration_service.pipeline import Pipeline
 from background_jobs.orchestration_service.progress_bar import ProgressBar
 from background_jobs.orchestration_service.report import read_report
@@ -67,7 +68,8 @@ class Orchestration:
 
     def view(self) -> OrchestrationView:
         """Return how the orchestration stands now, as the API and the command line print it."""
-        return OrchestrationView.of(self.summary(), datetime.now(UTC))
+        (view,) = read_views([self.summary()], self._stores, datetime.now(UTC))
+        return view
 
     def detail(self) -> OrchestrationDetail:
         """Return how it stands, its event history, its pipeline's stages, and an estimate of its cost."""

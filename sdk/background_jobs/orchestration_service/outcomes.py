@@ -10,6 +10,7 @@ from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.stores import Stores
 from background_jobs.aws.thread_pool import ThreadPool
 from background_jobs.core.events import (
+    JobAttemptFailed,
     JobCompleted,
     JobErrored,
     JobOutcome,
@@ -17,7 +18,7 @@ from background_jobs.core.events import (
     PayloadRef,
 )
 from background_jobs.core.outcomes import Failure, Success
-from background_jobs.core.statuses import COMPLETED, Status
+from background_jobs.core.statuses import COMPLETED, State, Status
 from background_jobs.core.views.causes import FailureDigest, digest_failures
 from background_jobs.core.views.instances import STATES, indices_in_states, slice_indices
 from background_jobs.core.views.outcomes import FailurePage, FailureView, SuccessPage, SuccessView
@@ -26,6 +27,8 @@ from background_jobs.orchestration_service.watching import Update
 
 _BATCH: Final = 64
 _FETCHERS: Final = 8
+_MOST_RETRYING: Final = 10_000
+"""How many instances that wait for their next attempt are grouped; their log is read each time."""
 
 
 def read_all_outcomes(started: OrchestrationStarted, stores: Stores) -> Iterator[Success | Failure]:
@@ -109,15 +112,25 @@ def read_errors(orchestration_id: str, indices: Iterable[int] | None, stores: St
 
 
 def read_digest(orchestration_id: str, stores: Stores) -> FailureDigest:
-    """Return the failures by now, grouped by cause.
+    """Return the failures by now, grouped by cause, with those that are retried.
 
     Raises OrchestrationNotFound, or PayloadNotFound once the params have expired.
     """
     started = stores.event_log.read_started(orchestration_id)
-    errors = read_errors(orchestration_id, None, stores)
     return digest_failures(
-        errors, started.total, lambda: enumerate(read_all_params(started, stores.payloads))
+        read_errors(orchestration_id, None, stores),
+        started.total,
+        lambda: enumerate(read_all_params(started, stores.payloads)),
+        _read_retrying(orchestration_id, stores),
     )
+
+
+def _read_retrying(orchestration_id: str, stores: Stores) -> Iterable[JobAttemptFailed]:
+    """Return the latest failed attempt of each instance that waits for its next one, in their order."""
+    model = stores.read_model.read_snapshot(orchestration_id)
+    indices = islice(indices_in_states(model, {State.BACKING_OFF}), _MOST_RETRYING)
+    attempts = stores.event_log.read_failed_attempts_at(orchestration_id, indices)
+    return {attempt.index: attempt for attempt in attempts}.values()
 
 
 def outcome_from_event(

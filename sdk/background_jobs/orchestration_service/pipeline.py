@@ -11,7 +11,7 @@ from background_jobs.core import ids
 from background_jobs.core.errors import EventConflict, OrchestrationNotFound
 from background_jobs.core.events import OrchestrationCancelled
 from background_jobs.core.read_model import Summary
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.core.views.orchestration import Cancellation, OrchestrationView
 from background_jobs.core.views.pipeline import PipelineView, StageView
 from background_jobs.orchestration_service.deadlines import Deadline
@@ -105,13 +105,13 @@ class Pipeline:
             stages=[stage.view(now) for stage in stages],
         )
 
-    def status(self) -> Status:
+    def status(self) -> OrchestrationStatus:
         """Return one status of all stages: Errored if a stage errored or was skipped, at the end."""
         return _combine_statuses(self.stages())
 
     def done(self) -> bool:
         """Tell whether no stage runs, and none follows."""
-        return self.status() is not Status.IN_PROGRESS
+        return self.status() is not OrchestrationStatus.IN_PROGRESS
 
     def wait(self, timeout: float | timedelta | None = None) -> list[PipelineStage]:
         """Wait until no stage runs and none follows, and return the stages.
@@ -134,7 +134,7 @@ class Pipeline:
     def cancel(self, reason: str = "") -> Cancellation:
         """Cancel the stage that runs, and keep the one after it from starting."""
         stages = self.stages()
-        if _combine_statuses(stages) is not Status.IN_PROGRESS:
+        if _combine_statuses(stages) is not OrchestrationStatus.IN_PROGRESS:
             return Cancellation.ALREADY_DONE
         current = next(stage.orchestration for stage in reversed(stages) if stage.orchestration)
         cancellation = current.cancel(reason)
@@ -173,7 +173,7 @@ def wait_for_pipeline(pipeline: Pipeline, timeout: float | timedelta | None) -> 
     deadline = Deadline.after(timeout, pipeline.id)
     while True:
         stages = yield from call(pipeline.stages)
-        if _combine_statuses(stages) is not Status.IN_PROGRESS:
+        if _combine_statuses(stages) is not OrchestrationStatus.IN_PROGRESS:
             return stages
         deadline.check(_find_latest_summary(stages))
         yield Pause(deadline.choose_pause())
@@ -189,7 +189,7 @@ def watch_pipeline(pipeline: Pipeline, timeout: float | timedelta | None) -> Ste
             yield from _watch_stage(stage, deadline)
         watched += len(started)
         if not started:
-            if _combine_statuses(stages) is not Status.IN_PROGRESS:
+            if _combine_statuses(stages) is not OrchestrationStatus.IN_PROGRESS:
                 return
             deadline.check(_find_latest_summary(stages))
             yield Pause(deadline.choose_pause())
@@ -213,7 +213,7 @@ def _watch_stage(stage: PipelineStage, deadline: Deadline) -> Steps[PipelineUpda
     yield from for_each(orchestration.steps.watch(deadline.left), emit_update)
 
 
-def _combine_statuses(stages: Sequence[PipelineStage]) -> Status:
+def _combine_statuses(stages: Sequence[PipelineStage]) -> OrchestrationStatus:
     return combine_statuses([stage.summary for stage in stages if stage.summary])
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.read_model import Summary
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus
 
 
 def read_stages(
@@ -32,10 +32,12 @@ def read_stages(
     return stages
 
 
-def combine_statuses(stages: Sequence[Summary]) -> Status:
+def combine_statuses(stages: Sequence[Summary]) -> OrchestrationStatus:
     """Return the one status of a run whose *stages* have started."""
     last = stages[-1]
     if last.next_stage_expected or not last.done:
-        return Status.IN_PROGRESS
+        return OrchestrationStatus.IN_PROGRESS
+    if any(stage.status is OrchestrationStatus.CANCELLED for stage in stages):
+        return OrchestrationStatus.CANCELLED
     errored = last.next_skipped or any(stage.errored for stage in stages)
-    return Status.ERRORED if errored else Status.COMPLETED
+    return OrchestrationStatus.ERRORED if errored else OrchestrationStatus.COMPLETED

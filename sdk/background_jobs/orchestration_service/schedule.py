@@ -27,7 +27,7 @@ from background_jobs.core.schedules.occurrences import (
     run_from_event,
 )
 from background_jobs.core.schedules.overlap import ScheduleBacklog
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.core.views.schedule import ScheduleState, ScheduleView
 from background_jobs.orchestration_service.occurrences import UNFOLDED, OccurrenceRunner
 from background_jobs.orchestration_service.pipeline_runs import combine_statuses, read_stages
@@ -201,8 +201,12 @@ class Schedule:
         statuses = {run: combine_statuses(started) for run, started in stages.items()}
         return [run.model_copy(update={"status": self._status(run, statuses)}) for run in runs]
 
-    def _status(self, run: ScheduleRun, statuses: Mapping[str, Status]) -> Status | None:
+    def _status(
+        self, run: ScheduleRun, statuses: Mapping[str, OrchestrationStatus]
+    ) -> OrchestrationStatus | None:
         if run.state is not RunState.STARTED or run.at is None:
             return None
         just_started = run.at > self._clock() - UNFOLDED
-        return statuses.get(run.orchestration_id or "", Status.IN_PROGRESS if just_started else None)
+        return statuses.get(
+            run.orchestration_id or "", OrchestrationStatus.IN_PROGRESS if just_started else None
+        )

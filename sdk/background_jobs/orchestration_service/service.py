@@ -1,7 +1,7 @@
 """The caller's service: one call kicks off an orchestration, another brings its results."""
 
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Unpack
 
 from background_jobs.aws.history import HistoryFilter, HistoryPage
@@ -10,11 +10,13 @@ from background_jobs.core import ids
 from background_jobs.core.errors import InvalidTimeRange, OrchestrationNotFound
 from background_jobs.core.options import KickOffKeywords, KickOffOptions, RerunKeywords, read_options
 from background_jobs.core.schedules.options import ScheduleKeywords
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.core.typed_params import Params
+from background_jobs.core.views.orchestration import OrchestrationCounts, OrchestrationPage
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off, resolve_job
 from background_jobs.orchestration_service.orchestration import Orchestration
+from background_jobs.orchestration_service.overview import read_counts, read_views
 from background_jobs.orchestration_service.pipeline import Pipeline
 from background_jobs.orchestration_service.schedule import Schedule
 from background_jobs.orchestration_service.schedules import Schedules
@@ -84,7 +86,7 @@ class OrchestrationService:
         self,
         *,
         job_name: str | None = None,
-        status: Status | None = None,
+        status: OrchestrationStatus | None = None,
         customer: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -105,13 +107,27 @@ class OrchestrationService:
         latest = self._stores.clock() + _CLOCKS_DIFFER_BY
         filters = HistoryFilter(
             job_name=job_name,
-            status=status,
+            status=None if status is None else OrchestrationStatus(status),
             customer=customer,
             since=since,
             until=min(until or latest, latest),
             services=None if services is None else frozenset(services),
         )
         return self._stores.history.page(filters, limit=limit, after=next_token)
+
+    def history_view(self, /, **filters: Any) -> OrchestrationPage:  # noqa: ANN401 -- those of `history`
+        """Return a page of the history, as the API and the command line print it; filters as of `history`."""
+        summaries, next_token = self.history(**filters)
+        views = read_views(summaries, self._stores, datetime.now(UTC))
+        return OrchestrationPage(orchestrations=views, next_token=next_token)
+
+    def counts(self, services: Collection[str] | None = None) -> OrchestrationCounts:
+        """Count the orchestrations that need a look: in progress, standing still, waiting, and errored.
+
+        *services* are those of which they are to be, by default all.
+        """
+        chosen = None if services is None else frozenset(services)
+        return read_counts(chosen, self._stores, datetime.now(UTC))
 
     def rerun(self, orchestration_id: str, **options: Unpack[RerunKeywords]) -> Orchestration:
         """Run instances of an orchestration again; the options are those of `Orchestration.rerun`."""

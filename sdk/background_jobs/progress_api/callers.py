@@ -13,13 +13,13 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, Field, ValidationError
 from starlette.datastructures import Headers
 
-from background_jobs.aws.history import HistoryPage
 from background_jobs.aws.stores import Stores
 from background_jobs.core.access import READ, WRITE, Access, access_of, service_scope
 from background_jobs.core.errors import NotAllowed, OrchestrationNotFound, ScheduleNotFound
 from background_jobs.core.options import KickOffOptions, RerunOptions, keywords_of
 from background_jobs.core.schedules.options import ScheduleOptions
 from background_jobs.core.stages import services_of_stages
+from background_jobs.core.views.orchestration import OrchestrationCounts, OrchestrationPage
 from background_jobs.orchestration_service import Orchestration, OrchestrationService, Pipeline, Schedule
 from background_jobs.progress_api.models import KickOffBody, RerunBody, ScheduleBody
 from background_jobs.settings import Settings
@@ -39,9 +39,13 @@ class Caller:
     settings: Settings
     access: Access
 
-    def history(self, **filters: Any) -> HistoryPage:  # noqa: ANN401 -- those of the service
+    def history(self, **filters: Any) -> OrchestrationPage:  # noqa: ANN401 -- those of the service
         """Return a page of the orchestrations that the caller may read."""
-        return self.service.history(**filters, services=self.access.readable)
+        return self.service.history_view(**filters, services=self.access.readable)
+
+    def counts(self) -> OrchestrationCounts:
+        """Count the orchestrations that the caller may read, and that need a look."""
+        return self.service.counts(self.access.readable)
 
     def orchestration(self, orchestration_id: str) -> Orchestration:
         """Return an orchestration to read. Raises OrchestrationNotFound."""

@@ -1,6 +1,5 @@
 """The routes that read and change orchestrations; each makes one call of its caller or of a handle."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
@@ -8,12 +7,13 @@ from pydantic import AwareDatetime
 
 from background_jobs.core.bounds import Customer, JobName, PageSize
 from background_jobs.core.limits import PAGE
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus, Status
 from background_jobs.core.views.causes import FailureDigest
 from background_jobs.core.views.instances import InstanceDetail, InstancePage
 from background_jobs.core.views.orchestration import (
     CancelAnswer,
     KickOffAnswer,
+    OrchestrationCounts,
     OrchestrationPage,
     OrchestrationView,
 )
@@ -52,7 +52,7 @@ def kick_off(body: KickOffBody, caller: RequestCaller) -> KickOffAnswer:
 def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the filters of a list
     caller: RequestCaller,
     job_name: Annotated[JobName | None, Query()] = None,
-    status: Status | None = None,
+    status: OrchestrationStatus | None = None,
     customer: Annotated[Customer | None, Query(description="The value of the tag `customer`.")] = None,
     since: Annotated[AwareDatetime | None, Query(description="Started then or later.")] = None,
     until: Annotated[AwareDatetime | None, Query(description="Started then or earlier.")] = None,
@@ -60,7 +60,7 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the filters of a list
     next_token: Annotated[str | None, Query(max_length=2_048)] = None,
 ) -> OrchestrationPage:
     """List orchestrations, newest first."""
-    page = caller.history(
+    return caller.history(
         job_name=job_name,
         status=status,
         customer=customer,
@@ -69,7 +69,12 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the filters of a list
         limit=limit,
         next_token=next_token,
     )
-    return OrchestrationPage.of(page.summaries, page.next_token, datetime.now(UTC))
+
+
+@router.get("/counts")
+def counts(caller: RequestCaller) -> OrchestrationCounts:
+    """Count the orchestrations that need a look: in progress, standing still, waiting, and errored."""
+    return caller.counts()
 
 
 @router.get("/{orchestration_id}")

@@ -3,8 +3,11 @@
 import json
 from collections.abc import Callable
 
+import pytest
+
 from background_jobs import Stage, job_name
 from background_jobs.aws.stores import Stores
+from background_jobs.cli import list_orchestrations
 from background_jobs.jobs import Jobs
 from tests.adapters.cli.commands import kick_off_halve, run
 
@@ -62,3 +65,16 @@ def test_stages_follow_as_the_options_say(stores: Stores) -> None:
     assert f"Watch it: background-jobs watch --pipeline {first}" in done.stderr
     then = Stage("other", on_failure="continue", then=Stage("halve", on_failure="continue"))
     assert stores.event_log.read_started(first).then == then
+
+
+def test_a_pipeline_is_one_line_of_a_list_and_not_completed_before_its_last_stage(
+    to_the_end: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a terminal, and two stages, of which the first is done
+    monkeypatch.setattr(list_orchestrations, "on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    first = kick_off_halve("--then", "halve", stdin='{"n": 2}')
+    second = to_the_end(first)
+    # then they are one line, that of the stage that runs
+    (line,) = run("list").stdout.splitlines()[1:]
+    assert line.startswith(f"{second}  halve (stage 2 of 2)  InProgress 0%")

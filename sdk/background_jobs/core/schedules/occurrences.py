@@ -20,7 +20,7 @@ from background_jobs.core.schedules.events import (
     SchedulePaused,
     ScheduleResumed,
 )
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus
 
 _GRACE: Final = timedelta(minutes=2)
 """How late an occurrence may come before it counts as missed: Scheduler works to the minute."""
@@ -46,7 +46,7 @@ class ScheduleRun(BaseModel):
     """When that was decided; None if the occurrence was missed."""
     orchestration_id: str | None = None
     """The orchestration that was kicked off; None unless the occurrence was started."""
-    status: Status | None = None
+    status: OrchestrationStatus | None = None
     """The status of that orchestration; None if it is not known any more."""
     reason: str = ""
     """Why it did not run, or not yet."""

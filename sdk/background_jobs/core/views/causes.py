@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from background_jobs.core.events import JobError, JobErrored
+from background_jobs.core.events import JobAttemptFailed, JobError, JobErrored
 from background_jobs.core.payloads import bounded
 from background_jobs.core.views.html_tables import ROWS, table, titled_table
 from background_jobs.core.wording import count_of
@@ -58,9 +58,12 @@ class Cause(BaseModel):
     """The first of the messages."""
     place: str
     """The innermost frame of the traceback, ``file:line in function``; empty where there is none."""
-    count: int
+    count: int = Field(description="How many instances gave up for it.")
+    retrying: int = Field(
+        default=0, description="How many further instances failed for it, and wait for their next attempt."
+    )
     indices: list[int]
-    """The first of the instances."""
+    """The first of the instances, those that gave up before those that are retrying."""
     common: list[CommonParam] = Field(
         default=[],
         description="The params that all its failures share but not all instances do, the rarest first.",
@@ -78,6 +81,9 @@ class FailureDigest(BaseModel):
 
     total: int = Field(description="How many instances the orchestration has.")
     failed: int
+    retrying: int = Field(
+        default=0, description="How many instances failed, and wait for their next attempt."
+    )
     causes: list[Cause] = Field(description=f"The most frequent first; {MOST_CAUSES} at most.")
     more_causes: int = Field(
         default=0,
@@ -102,7 +108,8 @@ class FailureDigest(BaseModel):
 
     def __str__(self) -> str:
         cause_count = len(self.causes) + self.more_causes
-        parts = [f"{count_of(self.failed, 'failure')}, {count_of(cause_count, 'cause')}"]
+        retrying = f" and {self.retrying:,} retrying" if self.retrying else ""
+        parts = [f"{count_of(self.failed, 'failure')}{retrying}, {count_of(cause_count, 'cause')}"]
         for number, cause in enumerate(self.causes, start=1):
             if cause.common:
                 parts.append(f"cause {number} always has {', '.join(map(str, cause.common))}")
@@ -110,16 +117,22 @@ class FailureDigest(BaseModel):
 
 
 def digest_failures(
-    failures: Iterable[JobErrored], total: int, params: Callable[[], Iterable[tuple[int, Mapping[str, Any]]]]
+    failures: Iterable[JobErrored],
+    total: int,
+    params: Callable[[], Iterable[tuple[int, Mapping[str, Any]]]],
+    retrying: Iterable[JobAttemptFailed] = (),
 ) -> FailureDigest:
     """Return the digest of *failures* among *total* instances.
 
-    *params* gives each index with its params; it is called up to twice, so that nothing is kept in memory.
+    *retrying* are the latest failed attempts of the instances that wait for another. *params* gives each
+    index with its params; it is called up to twice, so that nothing is kept in memory.
     The time is linear in the failures and in the params.
     """
     grouping = _Grouping(total)
     for failure in failures:
         grouping.add(failure)
+    for attempt in retrying:
+        grouping.add(attempt)
     frequent = grouping.frequent(MOST_CAUSES)
     shared = _find_shared(frequent, grouping, params)
     candidates = set[_Pair]().union(*shared.values())
@@ -132,6 +145,7 @@ def digest_failures(
     return FailureDigest(
         total=total,
         failed=grouping.failed,
+        retrying=grouping.retrying,
         causes=[_cause(group, _common(shared.get(group.number, set()), having, total)) for group in frequent],
         more_causes=len(grouping.groups) - len(frequent),
     )
@@ -148,7 +162,13 @@ class _Group:
     number: int
     first: JobError
     count: int = 0
+    retrying: int = 0
     indices: list[int] = field(default_factory=list)
+
+    @property
+    def instances(self) -> int:
+        """Return how many instances are in the group."""
+        return self.count + self.retrying
 
 
 class _Grouping:
@@ -156,12 +176,13 @@ class _Grouping:
 
     def __init__(self, total: int) -> None:
         self.groups: dict[tuple[str, str, str], _Group] = {}
-        self.failed = 0
+        self.failed = self.retrying = 0
         self._group_of = array("i", [_NO_GROUP]) * total
 
-    def add(self, failure: JobErrored) -> None:
-        error = failure.error
-        self.failed += 1
+    def add(self, failure: JobErrored | JobAttemptFailed) -> None:
+        error, gave_up = failure.error, isinstance(failure, JobErrored)
+        self.failed += gave_up
+        self.retrying += not gave_up
         message = bounded(error.message, _MESSAGE_CHARACTERS)
         key = (error.type, normalise_message(message), innermost_frame(error.traceback))
         group = self.groups.get(key)
@@ -170,7 +191,8 @@ class _Grouping:
                 return
             first = JobError(type=error.type, message=message, traceback=key[2])
             group = self.groups[key] = _Group(len(self.groups), first)
-        group.count += 1
+        group.count += gave_up
+        group.retrying += not gave_up
         if len(group.indices) < EXAMPLES:
             group.indices.append(failure.index)
         self._group_of[failure.index] = group.number
@@ -181,7 +203,7 @@ class _Grouping:
 
     def frequent(self, count: int) -> list[_Group]:
         """Return up to *count* groups, the most frequent first."""
-        return nsmallest(count, self.groups.values(), key=lambda group: (-group.count, group.indices[0]))
+        return nsmallest(count, self.groups.values(), key=lambda group: (-group.instances, group.indices[0]))
 
 
 def _cause(group: _Group, common: list[CommonParam]) -> Cause:
@@ -190,6 +212,7 @@ def _cause(group: _Group, common: list[CommonParam]) -> Cause:
         message=group.first.message,
         place=group.first.traceback,
         count=group.count,
+        retrying=group.retrying,
         indices=group.indices,
         common=common,
     )
@@ -201,7 +224,7 @@ def _find_shared(
     params: Callable[[], Iterable[tuple[int, Mapping[str, Any]]]],
 ) -> dict[int, set[_Pair]]:
     """Return, by its number, the params that all failures of a group share; none for a group of one."""
-    several = {group.number for group in groups if group.count > 1}
+    several = {group.number for group in groups if group.instances > 1}
     shared: dict[int, set[_Pair]] = {}
     for index, instance in params() if several else ():
         number = grouping.group_of(index)

@@ -1,6 +1,6 @@
 """How an orchestration stands, and what the service answers to requests that change one."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
@@ -10,7 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.progress import eta_seconds
 from background_jobs.core.read_model import Summary
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus
+from background_jobs.core.views.standstill import Standstill, find_standstill
 
 
 class Counts(BaseModel):
@@ -31,7 +32,7 @@ class OrchestrationView(Lineage):
     version: int = Field(description="Rises with every change; the id of stream events.")
     job_name: str
     service: str
-    status: Status
+    status: OrchestrationStatus
     cancelled: bool
     total: int
     counts: Counts
@@ -44,11 +45,34 @@ class OrchestrationView(Lineage):
     last_outcome_at: AwareDatetime | None
     cancelled_at: AwareDatetime | None
     completed_at: AwareDatetime | None
-    eta_seconds: float | None = Field(description="What the rest takes at the rate so far; null if unknown.")
+    eta_seconds: float | None = Field(
+        description="What the rest takes at the rate so far; null if unknown, and while nothing moves."
+    )
+    standstill: Standstill | None = Field(
+        default=None, description="That nothing has moved for minutes; null unless that is so."
+    )
+    waits_for: str | None = Field(
+        default=None,
+        description="What keeps shares from being launched, such as a quota; null where nothing is known to, "
+        "and in the events of a stream.",
+    )
+    pipeline_status: OrchestrationStatus | None = Field(
+        default=None,
+        description="The status of all stages of its pipeline together; null where it is in none, and in the "
+        "events of a stream.",
+    )
 
     @classmethod
-    def of(cls, summary: Summary, now: datetime) -> Self:
+    def of(
+        cls,
+        summary: Summary,
+        now: datetime,
+        *,
+        waits_for: str | None = None,
+        pipeline_status: OrchestrationStatus | None = None,
+    ) -> Self:
         """Return the view of *summary* at the moment *now*, from which the remaining time is estimated."""
+        standstill = find_standstill(summary, now, waits_for)
         return cls(
             **{name: getattr(summary, name) for name in _COPIED},
             **summary.lineage(),
@@ -60,7 +84,10 @@ class OrchestrationView(Lineage):
                 completed=summary.completed,
                 errored=summary.errored,
             ),
-            eta_seconds=_eta(summary, now),
+            eta_seconds=None if standstill else _eta(summary, now),
+            standstill=standstill,
+            waits_for=waits_for,
+            pipeline_status=pipeline_status,
         )
 
 
@@ -86,11 +113,28 @@ class OrchestrationPage(BaseModel):
     orchestrations: list[OrchestrationView]
     next_token: str | None = Field(description="Where the next page begins; null at the end.")
 
+
+class OrchestrationCounts(BaseModel):
+    """How many orchestrations need a look; one that stands still or waits is in progress as well."""
+
+    in_progress: int
+    standing_still: int
+    waiting_for_launch: int = Field(
+        description="Those of which shares wait for a quota, capacity or the like."
+    )
+    errored: int = Field(description="Those kicked off within the last 24 hours.")
+    truncated: bool = Field(description="Whether there are more than were counted.")
+
     @classmethod
-    def of(cls, summaries: Iterable[Summary], next_token: str | None, now: datetime) -> Self:
-        """Return a page of the views of *summaries* at the moment *now*."""
-        views = [OrchestrationView.of(summary, now) for summary in summaries]
-        return cls(orchestrations=views, next_token=next_token)
+    def of(cls, in_progress: Sequence[OrchestrationView], errored: int, *, truncated: bool) -> Self:
+        """Count the views *in_progress*."""
+        return cls(
+            in_progress=len(in_progress),
+            standing_still=sum(view.standstill is not None for view in in_progress),
+            waiting_for_launch=sum(view.waits_for is not None for view in in_progress),
+            errored=errored,
+            truncated=truncated,
+        )
 
 
 class KickOffAnswer(BaseModel):

@@ -1,9 +1,19 @@
 """A pipeline and its stages as JSON."""
 
+from collections.abc import Iterable
+
 from pydantic import BaseModel, Field
 
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.core.views.orchestration import OrchestrationView
+
+
+def group_stages(views: Iterable[OrchestrationView]) -> list[list[OrchestrationView]]:
+    """Return *views*, newest first, in groups: those of one pipeline together, in the place of its newest."""
+    groups: dict[str, list[OrchestrationView]] = {}
+    for view in views:
+        groups.setdefault(view.pipeline_id or view.orchestration_id, []).append(view)
+    return list(groups.values())
 
 
 class StageView(BaseModel):
@@ -19,5 +29,5 @@ class PipelineView(BaseModel):
     """A pipeline with all its stages, those that are still to come included."""
 
     pipeline_id: str
-    status: Status
+    status: OrchestrationStatus
     stages: list[StageView]

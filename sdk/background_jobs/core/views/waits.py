@@ -1,5 +1,6 @@
 """Why instances wait, from what the log says of the launches and delays of shares."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Self
@@ -89,6 +90,12 @@ def explain_waits(
         groups.setdefault(cause.reason, []).append((share, cause))
     waits = [_group(reason, members) for reason, members in groups.items()]
     return sorted(waits, key=lambda wait: -wait.instances)
+
+
+def find_delay(containers: Containers) -> str | None:
+    """Return what keeps most of the shares that are delayed from being launched; None where none is."""
+    reasons = Counter(cause.reason for cause in _find_causes(containers).values())
+    return reasons.most_common(1)[0][0] if reasons else None
 
 
 def _find_causes(containers: Containers) -> dict[int, _Cause]:
