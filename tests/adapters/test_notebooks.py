@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from background_jobs import OrchestrationService, Status, aio
+from background_jobs import OrchestrationService, OrchestrationStatus, aio
 from background_jobs.orchestration_service.job_results import Failures
 from background_jobs.settings import Settings
 
@@ -68,5 +68,8 @@ def test_what_can_be_done_about_asynchronous_failures_leaves_the_event_loop_alon
         again = asyncio.run(use())
 
     assert threading.get_ident() not in threads
-    assert OrchestrationService(settings).orchestration(again.id).summary().status is Status.IN_PROGRESS
+    assert (
+        OrchestrationService(settings).orchestration(again.id).summary().status
+        is OrchestrationStatus.IN_PROGRESS
+    )
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 4

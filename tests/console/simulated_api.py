@@ -17,7 +17,8 @@ from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.aggregate_jobs import Aggregator
 from background_jobs.core.completion import decide_completion
-from background_jobs.core.events import Event, OrchestrationCompleted
+from background_jobs.core.events import Event, OrchestrationCompleted, OrchestrationStarted
+from background_jobs.core.ids import next_stage_id
 from background_jobs.progress_api.app import create_app
 from background_jobs.settings import ApiSettings
 from tests.memory import SETTINGS, append_events, aws_in_memory
@@ -40,9 +41,31 @@ class SimulatedApi:
         orchestration = self._service.kick_off_job(job_name, params, **options)
         started = self.stores.event_log.read_started(orchestration.id)
         # The orchestration that was kicked off is never folded, so the list does not show it.
-        simulated = started.model_copy(update={"orchestration_id": str(uuid.uuid4()), "at": at})
-        self.append(simulated)
-        return simulated.orchestration_id
+        new_id = str(uuid.uuid4())
+        pipeline_id = new_id if started.pipeline_id else None
+        self.append(
+            started.model_copy(update={"orchestration_id": new_id, "at": at, "pipeline_id": pipeline_id})
+        )
+        return new_id
+
+    def start_next(self, first: str, job_name: str, params: Sequence[dict[str, Any]], at: datetime) -> str:
+        """Start the second and last stage of a pipeline as of *at*, and return its id."""
+        orchestration = self._service.kick_off_job(job_name, params)
+        lineage = {"parent_id": first, "pipeline_id": first, "stage": 2, "stages_left": 0}
+        started = self.stores.event_log.read_started(orchestration.id).model_copy(
+            update={"orchestration_id": next_stage_id(first), "at": at, **lineage}
+        )
+        self.append(started)
+        return started.orchestration_id
+
+    def show(self, job_name: str, at: datetime, **fields: Any) -> str:
+        """Put an orchestration without instances into the history alone, which is quick; return its id."""
+        event = OrchestrationStarted(
+            orchestration_id=str(uuid.uuid4()), at=at, job_name=job_name, service=SETTINGS.service, total=0,
+            parallelism=1, params_digest="0" * 64, **fields,
+        )  # fmt: skip
+        self._aggregator.aggregate(SETTINGS.service, event.orchestration_id, [event])
+        return event.orchestration_id
 
     def append(self, *events: Event) -> None:
         """Append *events*, all of one orchestration, and fold them as the aggregator does."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.core.views.causes import Cause, FailureDigest
 from background_jobs.core.views.comparison import compare
 from background_jobs.core.views.orchestration import Counts, OrchestrationView
@@ -16,7 +16,7 @@ def view(**fields: Any) -> OrchestrationView:
     return OrchestrationView.model_construct(
         orchestration_id="a",
         job_name="halve",
-        status=Status.ERRORED,
+        status=OrchestrationStatus.ERRORED,
         total=10,
         counts=counts,
         started_at=NOW - timedelta(hours=1),

@@ -25,7 +25,7 @@ def orchestration_html(view: OrchestrationView, console_url: str) -> str:
         url = f"{console_url}/#/orchestrations/{view.orchestration_id}"
         name = f'<a href="{escape(url)}" target="_blank" rel="noopener">{name}</a>'
     cells = (
-        ("status", "Cancelled" if view.cancelled and view.completed_at else view.status.value),
+        ("status", view.status.value),
         *((state, f"{getattr(counts, state):,}") for state in ("waiting", "running", "completed", "errored")),
     )
     bar = f'<progress max="{max(1, view.total)}" value="{final if view.total else 1}"></progress>'

@@ -1,6 +1,7 @@
 /** What the API answers, as the console reads it; the API's OpenAPI document says all of it. */
 
 type Status = "InProgress" | "Completed" | "Errored";
+type OrchestrationStatus = Status | "Cancelled";
 type Letter = "C" | "E" | "r" | "b" | "w";
 
 interface Counts {
@@ -10,11 +11,32 @@ interface Counts {
   errored: number;
 }
 
+/** That nothing has moved for minutes: since when, and why. */
+interface Standstill {
+  since: string;
+  why: string;
+}
+
+/** How many orchestrations need a look. */
+interface OrchestrationCounts {
+  in_progress: number;
+  standing_still: number;
+  waiting_for_launch: number;
+  errored: number;
+  truncated: boolean;
+}
+
 interface OrchestrationView {
   orchestration_id: string;
   job_name: string;
   service: string;
-  status: Status;
+  status: OrchestrationStatus;
+  stage: number;
+  stages_left: number;
+  next_skipped: string | null;
+  pipeline_status: OrchestrationStatus | null;
+  standstill: Standstill | null;
+  waits_for: string | null;
   cancelled: boolean;
   total: number;
   counts: Counts;
@@ -81,7 +103,7 @@ interface StageView {
 }
 
 interface PipelineView {
-  status: Status;
+  status: OrchestrationStatus;
   stages: StageView[];
 }
 
@@ -104,6 +126,7 @@ interface FailureCause {
   message: string;
   place: string;
   count: number;
+  retrying: number;
   indices: number[];
   common: ParamInCommon[];
 }
@@ -112,6 +135,7 @@ interface FailureCause {
 interface FailureDigest {
   total: number;
   failed: number;
+  retrying: number;
   causes: FailureCause[];
   more_causes: number;
 }
@@ -231,6 +255,6 @@ interface Window {
   theme: { get(): string; set(name: string): void; next(): void };
   uPlot: {
     new (options: object, columns: ChartColumns, target: HTMLElement): Plot;
-    paths: { spline(): unknown };
+    paths: { stepped(options: { align: number }): unknown };
   };
 }

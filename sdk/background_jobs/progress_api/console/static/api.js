@@ -27,8 +27,9 @@ export const path = (id) => `orchestrations/${encodeURIComponent(id)}`;
 /**
  * @param {string} where
  * @param {Record<string, string | number | null | undefined>} [query]
+ * @param {number} [patience] milliseconds after which the API counts as unreachable
  */
-export const get = (where, query = {}) => ask("GET", where, query);
+export const get = (where, query = {}, patience) => ask("GET", where, query, undefined, patience);
 
 /**
  * @param {string} where
@@ -41,21 +42,25 @@ export const post = (where, body) => ask("POST", where, {}, body);
  * @param {string} where
  * @param {Record<string, string | number | null | undefined>} query
  * @param {object} [body]
+ * @param {number} [patience]
  * @returns {Promise<any>} the JSON of the answer
  */
-async function ask(method, where, query, body) {
+async function ask(method, where, query, body, patience) {
   const url = new URL(where, document.baseURI);
   for (const [name, value] of Object.entries(query)) {
     if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, String(value));
   }
   const options =
     body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+  const signal = patience === undefined ? null : AbortSignal.timeout(patience);
   let answer;
   try {
-    answer = await fetch(url, { method, cache: "no-store", ...options });
+    answer = await fetch(url, { method, cache: "no-store", signal, ...options });
   } catch {
+    dispatchEvent(new CustomEvent("reachable", { detail: false }));
     throw new ApiError(0, "Unreachable", "The API does not answer. Is the stack up?");
   }
+  dispatchEvent(new CustomEvent("reachable", { detail: true }));
   noteServerTime(answer.headers.get("date"));
   const content = await answer.json().catch(() => ({}));
   if (!answer.ok)

@@ -1,10 +1,12 @@
 /** The rate and the remaining time of an orchestration, over time; drawn by uPlot. */
 
 import { color, h, setText } from "./dom.js";
-import { brief, rate, span, timeOfDay } from "./format.js";
+import { brief, dayIfNotToday, rate, rateLabels, span, timeOfDay } from "./format.js";
 
 const HEIGHT = 220;
 const NARROW = 560;
+const [WITH_DAY, WITHOUT_DAY] = [46, 34]; // pixels below the chart
+const FEWEST = 4; // the beginning, and three buckets
 const STEPS = [
   0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400, 172_800,
   604_800,
@@ -32,14 +34,20 @@ export class Chart {
   }
 
   /**
-   * Show the columns that `Throughput.columns` returns.
+   * Show the columns that `Throughput.columns` returns; *isLive* says whether more may come.
    * @param {ChartColumns} columns
+   * @param {boolean} isLive
    */
-  show(columns) {
+  show(columns, isLive) {
     this.columns = columns;
+    this.isLive = isLive;
+    // Within two buckets there is no course of time to be drawn.
+    this.canvas.hidden = !isLive && columns[0].length < FEWEST;
+    this.element.parentElement?.classList.toggle("in-words", this.canvas.hidden);
+    if (this.canvas.hidden) return this.showReadout();
     if (this.plot) this.plot.setData(columns);
     else if (columns[0].length > 1) this.draw();
-    this.showReadout(this.plot?.cursor.idx);
+    return this.showReadout(this.plot?.cursor.idx);
   }
 
   draw() {
@@ -66,9 +74,11 @@ export class Chart {
   showReadout(place) {
     const [at, rates, errors, remaining] = this.columns;
     const last = place ?? at.length - 1;
+    if (this.canvas.hidden) return setText(this.readout, describeShortRun(at));
     if (at.length < 2) return setText(this.readout, "The chart begins with the first outcomes.");
+    const day = dayIfNotToday(at[last] * 1_000);
     const words = [
-      timeOfDay(at[last], 1),
+      day ? `${timeOfDay(at[last], 1)}, ${day}` : timeOfDay(at[last], 1),
       rate(rates[last]),
       errors[last] ? `${rate(errors[last])} errored` : null,
       remaining[last] ? `${span(remaining[last])} to go` : null,
@@ -77,9 +87,21 @@ export class Chart {
   }
 }
 
+/**
+ * Say in words when the outcomes of a run came that was too short for a chart.
+ * @param {number[]} at
+ */
+function describeShortRun(at) {
+  if (at.length < 2) return "It ended without any instance having begun.";
+  const seconds = Math.max(0.1, at[at.length - 1] - at[0]);
+  return `Every outcome came within ${span(seconds)} of the first start, which is too short for a chart.`;
+}
+
 /** @param {boolean} isNarrow */
 function options(isNarrow) {
   const { paths } = window.uPlot;
+  // A value is the mean since the one before: a curve between them would show hills that never were.
+  const stepped = paths.stepped({ align: -1 });
   const axis = {
     stroke: color("muted"),
     font: `12px ${getComputedStyle(document.body).fontFamily}`,
@@ -100,7 +122,8 @@ function options(isNarrow) {
     axes: [
       {
         ...axis,
-        size: 34,
+        size: (/** @type {Plot} */ _plot, /** @type {string[] | null} */ labels) =>
+          labels?.some((label) => label.includes("\n")) ? WITH_DAY : WITHOUT_DAY,
         grid: { show: false },
         space: 80,
         values: moments,
@@ -122,16 +145,16 @@ function options(isNarrow) {
         scale: "rate",
         stroke: color("completed"),
         fill: color("completed-faint"),
-        paths: paths.spline(),
+        paths: stepped,
       },
       {
         ...series,
         scale: "rate",
         stroke: color("errored"),
         fill: color("errored-faint"),
-        paths: paths.spline(),
+        paths: stepped,
       },
-      { ...series, scale: "left", stroke: color("remaining"), dash: [5, 4], paths: paths.spline() },
+      { ...series, scale: "left", stroke: color("remaining"), dash: [5, 4] },
     ],
   };
 }
@@ -151,13 +174,17 @@ const fromZero = (_plot, _least, most) => [0, most * 1.08 || 1];
  * @param {number} _space
  * @param {number} step
  */
-const moments = (_plot, ticks, _axis, _space, step) => ticks.map((at) => timeOfDay(at, step));
+const moments = (_plot, ticks, _axis, _space, step) =>
+  ticks.map((at, place) => {
+    const day = place === 0 && step < 86_400 ? dayIfNotToday(at * 1_000) : "";
+    return day ? `${timeOfDay(at, step)}\n${day}` : timeOfDay(at, step);
+  });
 
 /**
  * @param {Plot} _plot
  * @param {number[]} ticks
  */
-const rates = (_plot, ticks) => ticks.map(rate);
+const rates = (_plot, ticks) => rateLabels(ticks);
 
 /**
  * @param {Plot} _plot

@@ -2,6 +2,8 @@
 
 const TOLERANCE = 2_000; // milliseconds; the `Date` of an answer is precise to the second
 let ahead = 0;
+/** @type {number | null} */
+let stoppedAt = null;
 
 /**
  * Compare this machine's clock with the `Date` of an answer.
@@ -12,5 +14,13 @@ export function noteServerTime(date) {
   ahead = Math.abs(difference) > TOLERANCE ? difference : 0;
 }
 
-/** Return the time in milliseconds since the epoch. */
-export const now = () => Date.now() + ahead;
+/** Return the time in milliseconds since the epoch; while the API is lost, that of the loss. */
+export const now = () => stoppedAt ?? Date.now() + ahead;
+
+/**
+ * Stop the clock while the API is lost: what is shown is as of then, and nobody knows what happened since.
+ * @param {boolean} isLost
+ */
+export function stopClock(isLost) {
+  stoppedAt = isLost ? now() : null;
+}

@@ -4,11 +4,14 @@ import { ApiError } from "./api.js";
 import { h, setText, svg } from "./dom.js";
 import { ago, count, json, moment } from "./format.js";
 
+const SHORT = 8; // characters of an id
+
 /** @type {Record<string, string>} */
 const ICONS = {
   check: "M3 8.5l3.2 3.2L13 5",
   copy: "M5.5 5.5V3h7.5v7.5h-2.5M3 5.5h7.5V13H3z",
   cross: "M4 4l8 8M12 4l-8 8",
+  pause: "M5.5 3.5v9M10.5 3.5v9",
   dots: "M8 2.5v11M2.5 8h11",
   left: "M10 3L5 8l5 5",
   right: "M6 3l5 5-5 5",
@@ -49,6 +52,46 @@ export function copyButton(text, what) {
   return button;
 }
 
+/**
+ * The short id of an orchestration, which copies the whole of it.
+ * @param {string} id
+ */
+export function copyableId(id) {
+  const text = h("code", {}, id.slice(0, SHORT));
+  if (!navigator.clipboard) return h("span", { class: "muted", title: id }, text);
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "quiet copy-id",
+      title: `Copy ${id}`,
+      "aria-label": `Copy id ${id.slice(0, SHORT)}`,
+      onclick: async () => {
+        await navigator.clipboard.writeText(id);
+        setText(text, "copied  ");
+        setTimeout(() => setText(text, id.slice(0, SHORT)), 1_500);
+      },
+    },
+    text,
+  );
+}
+
+/** Whether what is shown is how things stand. */
+export class Connection {
+  constructor() {
+    this.element = h("span", { class: "connection", role: "status" });
+  }
+
+  /** @param {StreamState} state */
+  show(state) {
+    this.element.dataset.state = state;
+    setText(this.element, CONNECTION[state]);
+  }
+}
+
+/** @type {Record<StreamState, string>} */
+const CONNECTION = { connecting: "Connecting", live: "Live", lost: "Lost, coming back", ended: "Ended" };
+
 /** An orchestration's status as a word and a sign. */
 export class Badge {
   constructor() {
@@ -67,9 +110,9 @@ export class Badge {
 }
 
 /** @type {Record<string, string>} */
-const SIGNS = { Completed: "check", Errored: "cross" };
+const SIGNS = { Completed: "check", Errored: "cross", Cancelled: "stop", standstill: "pause" };
 /** @type {Record<string, string>} */
-const WORDS = { InProgress: "In progress" };
+const WORDS = { InProgress: "In progress", standstill: "Stands still" };
 
 /** @type {(keyof Counts)[]} */
 const PARTS = ["completed", "errored", "running", "waiting"];

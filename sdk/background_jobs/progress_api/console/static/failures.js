@@ -21,6 +21,7 @@ export class Failures {
     /** @type {Map<string, Cause>} */
     this.causes = new Map();
     this.errored = 0;
+    this.backingOff = 0;
     this.showNote(0);
   }
 
@@ -30,18 +31,20 @@ export class Failures {
   }
 
   /**
-   * Note the number of errored instances, and group them soon if it has risen.
+   * Note the number of errored instances and of those that back off; group them soon if one has changed.
    * @param {number} errored
+   * @param {number} backingOff
    */
-  show(errored) {
-    if (errored === this.errored) return;
+  show(errored, backingOff) {
+    if (errored === this.errored && backingOff === this.backingOff) return;
     this.errored = errored;
+    this.backingOff = backingOff;
     if (!this.causes.size) this.showNote(0);
     this.later ??= setTimeout(() => this.load(), this.pause ?? 0);
   }
 
   async load() {
-    const [began, errored] = [performance.now(), this.errored];
+    const [began, errored, backingOff] = [performance.now(), this.errored, this.backingOff];
     try {
       this.group(await get(`${path(this.id)}/causes`));
     } catch (error) {
@@ -56,30 +59,34 @@ export class Failures {
     }
     this.pause = Math.max(SHORTEST_PAUSE, CALM * (performance.now() - began));
     this.later = null;
-    if (errored !== this.errored && !this.closed) this.later = setTimeout(() => this.load(), this.pause);
+    if ((errored !== this.errored || backingOff !== this.backingOff) && !this.closed)
+      this.later = setTimeout(() => this.load(), this.pause);
   }
 
   /** @param {FailureDigest} digest */
-  group({ failed, causes, more_causes }) {
+  group({ failed, retrying, causes, more_causes }) {
     const rows = causes.map((cause) => {
       const key = JSON.stringify([cause.type, cause.place, cause.indices[0]]);
       const row = this.causes.get(key) ?? new Cause(this.id);
       this.causes.set(key, row);
-      row.show(cause, failed);
+      row.show(cause, failed + retrying);
       return row.element;
     });
     setChildren(this.list, rows);
-    this.showNote(causes.length + more_causes, failed);
+    this.showNote(causes.length + more_causes, failed, retrying);
   }
 
   /**
    * Say how many failures and causes there are.
    * @param {number} causes
    * @param {number} [total]
+   * @param {number} [retrying]
    */
-  showNote(causes, total = 0) {
-    const none = this.errored ? "Looking for what they have in common …" : "No instance has errored.";
-    setText(this.note, causes ? `${plural(total, "failure")}, ${plural(causes, "cause")}` : none);
+  showNote(causes, total = 0, retrying = 0) {
+    const none =
+      this.errored || this.backingOff ? "Looking for what they have in common …" : "No instance has errored.";
+    const again = retrying ? ` and ${count(retrying)} retrying` : "";
+    setText(this.note, causes ? `${plural(total, "failure")}${again}, ${plural(causes, "cause")}` : none);
   }
 }
 
@@ -94,6 +101,7 @@ class Cause {
     this.id = id;
     this.count = h("span", { class: "cause-count" });
     this.type = h("span", { class: "cause-type" });
+    this.retrying = h("span", { class: "cause-retrying", hidden: true });
     this.message = h("span", { class: "cause-message" });
     this.place = h("span", { class: "cause-place muted" });
     this.common = h("span", { class: "cause-common muted" });
@@ -108,7 +116,7 @@ class Cause {
         {},
         icon("right"),
         this.count,
-        h("span", { class: "cause-text" }, this.type, this.message, this.common, this.place),
+        h("span", { class: "cause-text" }, this.type, this.retrying, this.message, this.common, this.place),
         this.share,
       ),
       h("div", { class: "cause-body" }, this.chips, this.detail),
@@ -122,7 +130,14 @@ class Cause {
    */
   show(cause, total) {
     this.cause = cause;
-    setText(this.count, count(cause.count));
+    const instances = cause.count + cause.retrying;
+    setText(this.count, count(instances));
+    this.count.classList.toggle("only-retrying", cause.count === 0);
+    this.retrying.hidden = cause.retrying === 0;
+    setText(
+      this.retrying,
+      cause.count ? `${count(cause.retrying)} of them retrying` : "retrying: another attempt follows",
+    );
     setText(this.type, cause.type);
     setText(this.message, cause.message);
     setText(this.place, cause.place);
@@ -130,7 +145,7 @@ class Cause {
       this.common,
       cause.common.length ? `always has ${cause.common.map(describeShared).join(", ")}` : "",
     );
-    this.share.style.setProperty("--share", `${(100 * cause.count) / total}%`);
+    this.share.style.setProperty("--share", `${(100 * instances) / total}%`);
     if (this.details.open) this.showChips();
   }
 
@@ -142,7 +157,8 @@ class Cause {
   }
 
   showChips() {
-    const { indices, count: all } = this.cause;
+    const { indices } = this.cause;
+    const all = this.cause.count + this.cause.retrying;
     const chips = indices.map((index) =>
       h(
         "button",
@@ -169,8 +185,9 @@ class Cause {
     for (const chip of this.chips.querySelectorAll("button"))
       chip.setAttribute("aria-pressed", String(chip.textContent === count(index)));
     try {
-      const { params, error } = await get(`${path(this.id)}/instances/${index}`);
-      if (this.openIndex === index) this.detail.replaceChildren(...this.explain(index, params, error));
+      const detail = /** @type {InstanceDetail} */ (await get(`${path(this.id)}/instances/${index}`));
+      const error = detail.error ?? lastAttempt(detail);
+      if (this.openIndex === index) this.detail.replaceChildren(...this.explain(index, detail.params, error));
     } catch (error) {
       this.detail.replaceChildren(errorNotice(error, () => this.pick(index)));
     }
@@ -187,7 +204,7 @@ class Cause {
       codeBlock(params, `Params of instance ${index}`),
       h("h4", {}, "Error"),
       codeBlock(
-        error.traceback.trimEnd() || `${error.type}: ${error.message}`,
+        error.traceback.trimEnd() || [error.type, error.message].filter(Boolean).join(": "),
         `Traceback of instance ${index}`,
       ),
       h(
@@ -197,6 +214,16 @@ class Cause {
       ),
     ];
   }
+}
+
+/**
+ * Return the error of the latest attempt of an instance that has not given up.
+ * @param {InstanceDetail} detail
+ * @returns {JobError}
+ */
+function lastAttempt({ events }) {
+  const failed = events.findLast(({ type }) => type === "JobAttemptFailed");
+  return { type: "", message: failed?.detail ?? "It runs again by now.", traceback: failed?.traceback ?? "" };
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { setChildren, h } from "./dom.js";
 import { now } from "./clock.js";
+import { toApiStatus } from "./search.js";
 
 const RANGES = {
   "": "Any time",
@@ -13,19 +14,36 @@ const RANGES = {
 };
 /** @type {Record<string, number>} */
 const HOURS = { "1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24 };
-const STATUSES = { "": "Any status", InProgress: "In progress", Completed: "Completed", Errored: "Errored" };
+const STATUSES = {
+  "": "Any status",
+  InProgress: "In progress",
+  standstill: "Standing still",
+  waits: "Waiting for launch",
+  Completed: "Completed",
+  Errored: "Errored",
+  Cancelled: "Cancelled",
+};
+const REMEMBERED = "list";
 
 export class Filters {
   /**
-   * *onChange* is called with the filters as URLSearchParams.
-   * @param {(query: URLSearchParams) => void} onChange
+   * *onChange* is called with the filters as URLSearchParams, and whether somebody is typing a search.
+   * @param {(query: URLSearchParams, isTyping: boolean) => void} onChange
    */
   constructor(onChange) {
     this.onChange = onChange;
+    this.search = h("input", {
+      type: "search",
+      name: "search",
+      placeholder: "Part of an id, a name or any tag",
+      autocomplete: "off",
+      maxlength: 256,
+      oninput: () => this.onChange(this.read(), true),
+    });
     this.names = h("datalist", { id: "job-names" });
     this.clear = h(
       "button",
-      { type: "button", class: "quiet clear", onclick: () => this.onChange(new URLSearchParams()) },
+      { type: "button", class: "quiet clear", onclick: () => this.onChange(new URLSearchParams(), false) },
       "Clear",
     );
     this.element = h(
@@ -35,8 +53,9 @@ export class Filters {
         role: "search",
         "aria-label": "Filter orchestrations",
         onsubmit: (event) => this.submit(event),
-        onchange: (event) => this.submit(event),
+        onchange: (event) => event.target !== this.search && this.submit(event),
       },
+      field("Search", this.search, "search"),
       field(
         "Job name",
         h("input", {
@@ -66,7 +85,9 @@ export class Filters {
    */
   show(query) {
     for (const input of this.inputs()) {
-      if (input.name) input.value = query.get(input.name) ?? "";
+      const value = query.get(input.name) ?? "";
+      // What somebody types may end with a space, which the address does not have.
+      if (input.name && input.value.trim() !== value) input.value = value;
     }
     this.element.classList.toggle("custom", query.get("range") === "custom");
     this.clear.hidden = !query.size;
@@ -94,6 +115,10 @@ export class Filters {
   /** @param {Event} event */
   submit(event) {
     event.preventDefault();
+    this.onChange(this.read(), false);
+  }
+
+  read() {
     const query = new URLSearchParams();
     const data = new FormData(this.element);
     for (const [name, value] of data) {
@@ -101,28 +126,36 @@ export class Filters {
       const text = String(value).trim();
       if (text && !isHidden) query.set(name, text);
     }
-    this.onChange(query);
+    return query;
   }
 }
 
 /**
- * Return the query of the API for the filters of an address, as of now.
+ * Remember the list that an address shows, for the way back from an orchestration.
  * @param {URLSearchParams} query
  */
-export function toApiQuery(query) {
+export const rememberList = (query) => sessionStorage.setItem(REMEMBERED, query.toString());
+
+/** Return the address of the list that was shown last. */
+export const lastList = () => `#/?${sessionStorage.getItem(REMEMBERED) ?? ""}`.replace(/\?$/, "");
+
+/**
+ * Return the query of the API for the filters of an address, as of *at* (milliseconds).
+ * @param {URLSearchParams} query
+ */
+export function toApiQuery(query, at = now()) {
   const [range, hours] = [query.get("range"), HOURS[query.get("range") ?? ""]];
   return {
     job_name: query.get("job_name"),
-    status: query.get("status"),
+    status: toApiStatus(query.get("status")),
     customer: query.get("customer"),
     since:
       range === "custom"
         ? utc(query.get("since"))
         : hours
-          ? new Date(now() - hours * 3_600_000).toISOString()
+          ? new Date(at - hours * 3_600_000).toISOString()
           : null,
     until: range === "custom" ? utc(query.get("until")) : null,
-    next_token: query.get("page"),
   };
 }
 

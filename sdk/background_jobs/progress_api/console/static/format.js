@@ -3,7 +3,7 @@
 import { now } from "./clock.js";
 
 const NUMBER = new Intl.NumberFormat("en");
-const MOMENT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
+const MOMENT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "long" });
 const CLOCK = new Intl.DateTimeFormat("en", {
   hour: "2-digit",
   minute: "2-digit",
@@ -11,6 +11,7 @@ const CLOCK = new Intl.DateTimeFormat("en", {
   fractionalSecondDigits: 3,
   hour12: false,
 });
+const ZONE = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
 const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
 const MINUTE = 60;
 const HOUR = 3_600;
@@ -46,6 +47,7 @@ export function between(from, to) {
  * @param {number} seconds
  */
 export function span(seconds) {
+  if (seconds < 0.005) return "0 s";
   if (seconds < 1) return `${seconds.toFixed(seconds < 0.1 ? 2 : 1)} s`;
   if (seconds < 10) return `${seconds.toFixed(1).replace(".0", "")} s`;
   const whole = Math.round(seconds);
@@ -107,6 +109,18 @@ export function rate(perSecond) {
   return `${short(perSecond * HOUR)} /h`;
 }
 
+/**
+ * Rates (per second) as the labels of one axis: all in the unit in which the largest reads best.
+ * @param {number[]} ticks
+ */
+export function rateLabels(ticks) {
+  const most = Math.max(...ticks);
+  /** @type {[number, string]} */
+  const [factor, unit] =
+    most === 0 || most >= 1 ? [1, "s"] : most * MINUTE >= 1 ? [MINUTE, "min"] : [HOUR, "h"];
+  return ticks.map((tick) => `${count(Number((tick * factor).toPrecision(6)))} /${unit}`);
+}
+
 /** @param {number} number */
 const short = (number) => String(Number(number.toPrecision(2)));
 
@@ -126,7 +140,37 @@ export const clock = (iso) => CLOCK.format(new Date(iso));
  */
 export function timeOfDay(seconds, step) {
   const at = new Date(seconds * 1_000);
-  return step >= DAYS ? DAY.format(at) : clock(at).slice(0, step < MINUTE ? 8 : 5);
+  return step >= DAYS ? DAY.format(at) : clock(at).slice(0, digits(step));
+}
+
+/**
+ * The number of characters of a time that tell moments apart which are *step* seconds from each other.
+ * @param {number} step
+ */
+function digits(step) {
+  if (step >= MINUTE) return "21:54".length;
+  return step >= 1 ? "21:54:25".length : "21:54:25.948".length;
+}
+
+/** @param {Date} at */
+const zone = (at) => ZONE.formatToParts(at).find(({ type }) => type === "timeZoneName")?.value ?? "";
+
+/**
+ * The day and the time zone of a moment (milliseconds) that is not of today; empty for one of today.
+ * @param {number} milliseconds
+ */
+export function dayIfNotToday(milliseconds) {
+  const at = new Date(milliseconds);
+  return at.toDateString() === new Date(now()).toDateString() ? "" : `${DAY.format(at)}, ${zone(at)}`;
+}
+
+/**
+ * `21:54:25.948`, or less where *step* (seconds) is longer; with the day and the time zone of another day.
+ * @param {string} iso
+ */
+export function stamp(iso, step = 0.001) {
+  const at = Date.parse(iso);
+  return [timeOfDay(at / 1_000, step), dayIfNotToday(at)].filter(Boolean).join(" · ");
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { get, path } from "./api.js";
 import { h, setText } from "./dom.js";
-import { between, clock, count, span } from "./format.js";
+import { between, count, span, stamp } from "./format.js";
 import { copyButton, icon, codeBlock, errorNotice } from "./components.js";
 
 /** @type {Record<string, string>} */
@@ -232,13 +232,13 @@ function entry(event) {
   return h(
     "li",
     { class: `event ${type}` },
-    h("time", { datetime: at }, clock(at)),
+    h("time", { datetime: at }, stamp(at)),
     h(
       "div",
       {},
       h("span", { class: "event-word" }, WORDS[type] ?? type),
       attempt ? h("span", { class: "muted" }, ` · attempt ${attempt}`) : null,
-      retry_at ? h("span", { class: "muted" }, ` · next at ${clock(retry_at)}`) : null,
+      retry_at ? h("span", { class: "muted" }, ` · next at ${stamp(retry_at)}`) : null,
       detail ? h("p", { class: "event-detail" }, detail) : null,
       traceback
         ? h("details", {}, h("summary", {}, "Traceback"), codeBlock(traceback.trimEnd(), "Traceback"))

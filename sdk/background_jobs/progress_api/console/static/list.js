@@ -1,22 +1,30 @@
 /** The list of orchestrations, newest first; it is loaded again every few seconds. */
 
-import { ApiError, get } from "./api.js";
-import { setChildren, h, setText } from "./dom.js";
-import { toApiQuery, Filters } from "./filters.js";
-import { between, count, percent, plural, span } from "./format.js";
-import { Badge, CountsBar, TimeAgo, errorNotice, tagList } from "./components.js";
+import { ApiError } from "./api.js";
+import { stopClock } from "./clock.js";
+import { Connection, errorNotice } from "./components.js";
+import { h, setChildren } from "./dom.js";
+import { Filters, rememberList, toApiQuery } from "./filters.js";
+import { Known } from "./known.js";
+import { Row } from "./rows.js";
+import { findEntries } from "./search.js";
+import { Strip } from "./strip.js";
 
 const PAGE = 25;
-// One request loads all rows. A stream for each would take a connection each, and browsers have six.
-const SOON = 2_000;
-const CALM = 10_000;
-const LONGEST = 60_000;
+// A stream for each row would take a connection each, and browsers have six.
+const PAUSE = 1_500;
+const COUNT_EVERY = 4;
+const LOCKED = 60_000;
 
 export class ListPage {
   /** @type {URLSearchParams} */
   query;
   /** @type {number | undefined} */
-  pause;
+  later;
+  /** @type {Known} */
+  known;
+  /** @type {string | undefined} */
+  asked;
 
   /**
    * @param {HTMLElement} root
@@ -26,169 +34,168 @@ export class ListPage {
     this.root = root;
     /** @type {Map<string, Row>} */
     this.rows = new Map();
-    this.filters = new Filters((chosen) => go(chosen));
+    this.rounds = 0;
+    this.filters = new Filters((chosen, isTyping) => (isTyping ? this.type(chosen) : go(chosen)));
+    this.connection = new Connection();
+    this.strip = new Strip();
     this.list = h("ol", { class: "rows" });
     this.empty = h("div", { class: "card empty", hidden: true });
-    this.trouble = h("p", { class: "note", role: "status" });
-    this.newest = h("a", { class: "button" }, "Newest");
+    this.place = h("span", { class: "muted", role: "status" });
+    this.newer = h("a", { class: "button" }, "Newer");
     this.older = h("a", { class: "button" }, "Older");
-    this.pages = h("nav", { class: "pages", "aria-label": "Pages" }, this.newest, this.older);
+    this.pages = h("nav", { class: "pages", "aria-label": "Pages" }, this.place, this.newer, this.older);
     root.replaceChildren(
-      h("h1", { tabindex: -1 }, "Orchestrations"),
+      h(
+        "div",
+        { class: "overview-title" },
+        h("h1", { tabindex: -1 }, "Orchestrations"),
+        this.connection.element,
+      ),
+      this.strip.element,
       this.filters.element,
-      this.trouble,
       this.list,
       this.empty,
       this.pages,
     );
     this.loadIfVisible = () => document.hidden || this.load();
     document.addEventListener("visibilitychange", this.loadIfVisible);
+    this.connection.show("connecting");
     this.update({ query });
   }
 
   /** @param {{ query: URLSearchParams }} place */
   update({ query }) {
     this.query = query;
+    rememberList(query);
     this.filters.show(query);
+    this.strip.mark(query);
     document.title = "Background jobs";
-    this.pages.hidden = true; // its links belong to the previous list
-    this.list.setAttribute("aria-busy", "true");
-    this.load();
+    const asked = JSON.stringify(toApiQuery(query, 0));
+    if (asked !== this.asked) {
+      this.asked = asked;
+      this.known = new Known(() => toApiQuery(this.query));
+      this.rows.clear();
+      this.pages.hidden = true; // its links belong to the previous list
+      this.list.setAttribute("aria-busy", "true");
+      this.load();
+    } else {
+      this.show();
+      if (this.known.isShort(this.page * PAGE)) this.load();
+    }
+  }
+
+  /**
+   * Search while somebody types: the address follows, without an entry in the browser's history for each key.
+   * @param {URLSearchParams} query
+   */
+  type(query) {
+    history.replaceState(null, "", query.size ? `#/?${query}` : "#/");
+    this.update({ query });
+  }
+
+  get page() {
+    return Math.max(1, Number.parseInt(this.query.get("page") ?? "", 10) || 1);
   }
 
   close() {
     clearTimeout(this.later);
     this.closed = true;
+    stopClock(false);
     document.removeEventListener("visibilitychange", this.loadIfVisible);
   }
 
   async load() {
     clearTimeout(this.later);
-    const query = this.query;
+    const { known } = this;
+    let pause = PAUSE;
     try {
-      const page = /** @type {OrchestrationPage} */ (
-        await get("orchestrations", { ...toApiQuery(query), limit: PAGE })
-      );
-      if (this.closed || query !== this.query) return;
-      this.show(page);
-      this.pause = page.orchestrations.some(({ status }) => status === "InProgress") ? SOON : CALM;
+      await known.load(this.page * PAGE, () => known === this.known && this.show());
+      if (this.closed || known !== this.known) return;
+      this.connect("live");
+      this.show();
+      if (this.rounds++ % COUNT_EVERY === 0) await this.strip.load();
     } catch (error) {
-      if (this.closed || query !== this.query) return;
-      this.showError(error);
+      if (this.closed || known !== this.known) return;
+      pause = this.showError(error);
     }
-    if (!document.hidden) this.later = setTimeout(() => this.load(), this.pause);
+    if (this.closed || known !== this.known) return;
+    clearTimeout(this.later);
+    if (!document.hidden) this.later = setTimeout(() => this.load(), pause);
   }
 
-  /** @param {unknown} error */
+  /** @param {"live" | "lost"} state */
+  connect(state) {
+    stopClock(state === "lost");
+    this.connection.show(state);
+  }
+
+  /**
+   * Show a refusal, or the loss of the API, and return when to try again.
+   * @param {unknown} error
+   */
   showError(error) {
-    if (error instanceof ApiError && (error.isLocked || error.status >= 400)) {
-      this.list.replaceChildren(
-        h("li", {}, errorNotice(error, error.isLocked ? null : () => go(new URLSearchParams()))),
-      );
-      this.rows.clear();
-      this.empty.hidden = true;
-      this.pause = LONGEST;
-    } else {
-      setText(this.trouble, `${error instanceof Error ? error.message : error} Trying again.`);
-      this.pause = Math.min(LONGEST, (this.pause ?? SOON) * 1.5);
+    const refusal = error instanceof ApiError && (error.isLocked || error.status >= 400) ? error : null;
+    if (!refusal || refusal.status >= 500) {
+      this.rounds = 0;
+      this.connect("lost");
+      return PAUSE;
     }
+    this.connection.show("ended");
+    this.list.replaceChildren(
+      h("li", {}, errorNotice(refusal, refusal.isLocked ? null : () => go(new URLSearchParams()))),
+    );
+    this.rows.clear();
+    this.empty.hidden = true;
+    return LOCKED;
   }
 
-  /** @param {OrchestrationPage} page */
-  show({ orchestrations, next_token }) {
-    setText(this.trouble, "");
-    const before = this.rows;
-    this.rows = new Map(
-      orchestrations.map((view) => [
-        view.orchestration_id,
-        before.get(view.orchestration_id) ?? new Row(view),
-      ]),
-    );
-    for (const view of orchestrations) this.rows.get(view.orchestration_id)?.show(view);
+  /** Show what is known, as the search and the page in the address choose of it. */
+  show() {
+    const { known, query } = this;
+    if (!known.isLoaded) return;
+    const entries = findEntries(known.views(), query.get("search") ?? "", query.get("status") ?? "");
+    const last = Math.max(1, Math.ceil(entries.length / PAGE));
+    const page = Math.min(this.page, last);
+    const shown = entries.slice((page - 1) * PAGE, page * PAGE);
     setChildren(
       this.list,
-      Array.from(this.rows.values(), ({ element }) => element),
+      shown.map(([key, entry]) => this.row(key, entry)),
     );
-    this.filters.offer(orchestrations.map(({ job_name }) => job_name));
+    this.filters.offer(Array.from(known.views(), ({ job_name }) => job_name));
     this.list.setAttribute("aria-busy", "false");
-    this.showPages(next_token);
-    this.empty.hidden = orchestrations.length > 0;
-    if (!orchestrations.length) this.empty.replaceChildren(...explainEmptyList(this.query));
+    this.showPages(page, shown.length, entries.length, known.hasMore);
+    this.empty.hidden = entries.length > 0;
+    if (!entries.length) this.empty.replaceChildren(...explainEmptyList(query, known));
   }
 
-  /** @param {string | null} token */
-  showPages(token) {
-    this.newest.hidden = !this.query.has("page");
-    this.newest.href = `#/?${without(this.query, "page")}`;
-    this.older.hidden = token === null;
-    const next = without(this.query, "page");
-    next.set("page", token ?? "");
-    this.older.href = `#/?${next}`;
-    this.pages.hidden = this.newest.hidden && this.older.hidden;
-  }
-}
-
-class Row {
-  /** @param {OrchestrationView} view */
-  constructor(view) {
-    this.badge = new Badge();
-    this.bar = new CountsBar();
-    this.started = new TimeAgo();
-    this.counts = h("span", { class: "row-counts" });
-    this.errored = h("span", { class: "row-errored" });
-    this.time = h("span", { class: "row-span muted" });
-    this.cancelled = h("span", { class: "tag", hidden: true }, "cancelled");
-    this.element = h(
-      "li",
-      { class: "row" },
-      h(
-        "div",
-        { class: "row-what" },
-        h("a", { class: "row-link", href: `#/orchestrations/${view.orchestration_id}` }, view.job_name),
-        h(
-          "div",
-          { class: "tags" },
-          h("code", { class: "muted" }, view.orchestration_id.slice(0, 8)),
-          this.cancelled,
-          ...tagList(view.tags),
-        ),
-      ),
-      h("div", { class: "row-status" }, this.badge.element),
-      h(
-        "div",
-        { class: "row-progress" },
-        this.bar.element,
-        h("div", { class: "row-text" }, this.counts, this.errored),
-      ),
-      h("div", { class: "row-when" }, this.started.element, this.time),
-    );
+  /**
+   * Return the row of an entry; rows are kept, for a search shows and hides them with every key.
+   * @param {string} key
+   * @param {OrchestrationView[]} entry
+   */
+  row(key, entry) {
+    const row = this.rows.get(key) ?? new Row(entry[0]);
+    this.rows.set(key, row);
+    row.show(entry);
+    return row.element;
   }
 
-  /** @param {OrchestrationView} view */
-  show(view) {
-    const { counts, total, status } = view;
-    const final = counts.completed + counts.errored;
-    this.badge.show(status);
-    this.bar.show(counts);
-    this.cancelled.hidden = !view.cancelled;
-    setText(
-      this.counts,
-      status === "InProgress"
-        ? `${count(final)} of ${count(total)} · ${percent(final, total)} %`
-        : plural(total, "instance"),
-    );
-    setText(this.errored, counts.errored ? `${count(counts.errored)} errored` : "");
-    if (view.started_at) this.started.show(view.started_at);
-    setText(this.time, this.duration(view));
-  }
-
-  /** @param {OrchestrationView} view */
-  duration({ status, started_at, completed_at, eta_seconds }) {
-    if (started_at === null) return "";
-    if (status !== "InProgress") return `took ${span(between(started_at, completed_at))}`;
-    return eta_seconds === null
-      ? `for ${span(between(started_at))}`
-      : `${span(Math.round(eta_seconds))} to go`;
+  /**
+   * Say which part of the list is shown, and lead to the parts beside it.
+   * @param {number} page
+   * @param {number} shown
+   * @param {number} all
+   * @param {boolean} hasMore
+   */
+  showPages(page, shown, all, hasMore) {
+    const first = (page - 1) * PAGE;
+    const more = hasMore ? ", and older ones" : "";
+    this.place.textContent = shown ? `${first + 1} to ${first + shown} of ${all}${more}` : "";
+    this.newer.hidden = page === 1;
+    this.newer.href = `#/?${atPage(this.query, page - 1)}`;
+    this.older.hidden = first + shown >= all && !hasMore;
+    this.older.href = `#/?${atPage(this.query, page + 1)}`;
+    this.pages.hidden = all === 0;
   }
 }
 
@@ -199,21 +206,33 @@ function go(query) {
 
 /**
  * @param {URLSearchParams} query
- * @param {string} name
+ * @param {number} page
  */
-function without(query, name) {
+function atPage(query, page) {
   const rest = new URLSearchParams(query);
-  rest.delete(name);
+  rest.delete("page");
+  if (page > 1) rest.set("page", String(page));
   return rest;
 }
 
-/** @param {URLSearchParams} query */
-function explainEmptyList(query) {
+/**
+ * @param {URLSearchParams} query
+ * @param {Known} known
+ */
+function explainEmptyList(query, known) {
+  const clear = () => go(new URLSearchParams());
   if (query.size)
     return [
       h("h2", {}, "No orchestration fits these filters"),
-      h("button", { type: "button", onclick: () => go(new URLSearchParams()) }, "Clear the filters"),
-    ];
+      known.hasMore
+        ? h(
+            "p",
+            { class: "muted" },
+            `Among the newest ${known.size}; a time or a job name reaches older ones.`,
+          )
+        : null,
+      h("button", { type: "button", onclick: clear }, "Clear the filters"),
+    ].filter((child) => child !== null);
   return [
     h("h2", {}, "Nothing was kicked off yet"),
     h("p", { class: "muted" }, "An orchestration shows up here as soon as it is:"),

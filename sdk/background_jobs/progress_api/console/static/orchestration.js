@@ -10,7 +10,8 @@ import { Failures } from "./failures.js";
 import { Grid } from "./grid.js";
 import { InstancePanel } from "./instance.js";
 import { Instances } from "./instances.js";
-import { now } from "./clock.js";
+import { lastList } from "./filters.js";
+import { now, stopClock } from "./clock.js";
 import { Overview } from "./overview.js";
 import { errorNotice } from "./components.js";
 import { Stream } from "./stream.js";
@@ -37,7 +38,7 @@ export class OrchestrationPage {
     /** @type {[TransitionView[], number][]} */
     this.pendingTransitions = []; // transitions that came before the throughput
     this.overview = new Overview(id);
-    this.pipelineAndWaits = new PipelineAndWaits(id);
+    this.pipelineAndWaits = new PipelineAndWaits(id, (view) => this.overview.showStandstill(view.standstill));
     this.grid = new Grid((chosen) => this.choose(chosen));
     this.chart = new Chart();
     this.failures = new Failures(id);
@@ -47,19 +48,19 @@ export class OrchestrationPage {
     this.panel = new InstancePanel(id, () => this.leaveInstance());
     root.replaceChildren(...this.sections());
     this.stream = new Stream(id, {
-      state: (state) => this.overview.connect(state),
+      state: (state) => this.connect(state),
       snapshot: (data) => this.snapshot(data),
       transitions: (data, version) => this.transitions(data, version),
       progress: (data) => this.progress(data),
       completed: (data) => this.completed(data),
-      refused: (error) => root.replaceChildren(errorNotice(error)),
+      refused: (error) => root.replaceChildren(crumbs(), errorNotice(error)),
     });
     this.ticking = setInterval(() => this.tick(), TICK);
   }
 
   sections() {
     return [
-      h("nav", { class: "crumbs", "aria-label": "Where this is" }, h("a", { href: "#/" }, "Orchestrations")),
+      crumbs(),
       this.overview.element,
       this.pipelineAndWaits.element,
       h(
@@ -118,7 +119,14 @@ export class OrchestrationPage {
     else if (this.instances.total) this.panel.open(index, this.instances);
   }
 
+  /** @param {StreamState} state */
+  connect(state) {
+    stopClock(state === "lost");
+    this.overview.connect(state);
+  }
+
   close() {
+    stopClock(false);
     this.stream.close();
     this.pipelineAndWaits.close();
     this.grid.close();
@@ -180,9 +188,10 @@ export class OrchestrationPage {
     this.overview.countStates(this.instances.counts);
     this.pipelineAndWaits.show(orchestration);
     this.grid.show(this.instances);
-    this.failures.show(orchestration.counts.errored);
+    this.failures.show(orchestration.counts.errored, this.instances.counts.b);
     this.showRest(orchestration);
     [this.throughput, this.pendingTransitions] = [null, []];
+    this.tick();
     this.loadThroughput();
     if (this.index !== null) this.panel.open(this.index, this.instances);
   }
@@ -196,9 +205,10 @@ export class OrchestrationPage {
     this.grid.refresh(changed);
     this.panel.refresh(changed);
     if (cancelled_at) this.overview.showCancelled();
+    if (transitions.length) this.overview.showStandstill(null);
     this.overview.count(counts, eta_seconds);
     this.overview.countStates(this.instances.counts);
-    this.failures.show(counts.errored);
+    this.failures.show(counts.errored, this.instances.counts.b);
     if (this.throughput?.began) this.throughput.add(transitions, version);
     else this.pendingTransitions.push([transitions, version]);
     if (this.throughput?.began === null) this.loadThroughput();
@@ -245,15 +255,24 @@ export class OrchestrationPage {
 
   tick() {
     const seconds = now() / 1_000;
-    this.overview.tick(this.throughput?.rate(seconds) ?? 0);
+    this.overview.tick(this.throughput?.rate(seconds) ?? null);
     if (!this.throughput || document.hidden) return;
     const { completed_at, last_outcome_at, total } = this.view;
     const isLive = completed_at === null;
-    this.chart.show(
-      this.throughput.columns(total, isLive ? seconds : Date.parse(last_outcome_at ?? "") / 1_000, isLive),
-    );
+    const until = isLive ? seconds : Date.parse(last_outcome_at ?? "") / 1_000;
+    const { standstill } = this.overview.view;
+    const standsSince = standstill ? Date.parse(standstill.since) / 1_000 : undefined;
+    this.chart.show(this.throughput.columns(total, until, isLive, standsSince), isLive);
   }
 }
+
+/** The way back to the list as it was. */
+const crumbs = () =>
+  h(
+    "nav",
+    { class: "crumbs", "aria-label": "Where this is" },
+    h("a", { href: lastList() }, "Orchestrations"),
+  );
 
 function chartLegend() {
   const names = {

@@ -4,13 +4,13 @@ import { cancel, rerun } from "./actions.js";
 import { path } from "./api.js";
 import { swatch } from "./cells.js";
 import { h, setText } from "./dom.js";
-import { between, count, percent, rate, span } from "./format.js";
+import { between, count, percent, rate, span, stamp } from "./format.js";
 import { STATES } from "./instances.js";
-import { Badge, CountsBar, copyButton, icon, TimeAgo, tagList } from "./components.js";
+import { now } from "./clock.js";
+import { Badge, Connection, CountsBar, copyButton, icon, TimeAgo, tagList } from "./components.js";
 import { showLineage } from "./pipeline_and_waits.js";
 
-/** @type {Record<StreamState, string>} */
-const CONNECTION = { connecting: "Connecting", live: "Live", lost: "Lost, coming back", ended: "Ended" };
+const SHORTEST = 0.5; // seconds: outcomes are written up to 0.2 seconds late
 
 /** @typedef {ReturnType<typeof tile>} Tile */
 export class Overview {
@@ -22,8 +22,9 @@ export class Overview {
     this.id = id;
     this.title = h("h1", { tabindex: -1 }, "Orchestration");
     this.badge = new Badge();
-    this.cancelled = h("span", { class: "badge", hidden: true }, "cancelled");
-    this.connection = h("span", { class: "connection", role: "status" });
+    this.cancelled = h("span", { class: "tag", hidden: true }, "being cancelled");
+    this.connection = new Connection();
+    this.standing = h("p", { class: "standing", hidden: true });
     this.started = new TimeAgo("started ");
     this.lineage = h("span", { hidden: true });
     this.service = h("span");
@@ -57,14 +58,29 @@ export class Overview {
       ),
     };
     this.note = h("p", { class: "note", role: "status" });
-    this.element = h("section", { class: "overview" }, this.head(), this.facts(), this.note, this.progress());
+    this.element = h(
+      "section",
+      { class: "overview" },
+      this.head(),
+      this.facts(),
+      this.note,
+      this.standing,
+      this.progress(),
+    );
   }
 
   head() {
     return h(
       "div",
       { class: "overview-head" },
-      h("div", { class: "overview-title" }, this.title, this.badge.element, this.cancelled, this.connection),
+      h(
+        "div",
+        { class: "overview-title" },
+        this.title,
+        this.badge.element,
+        this.cancelled,
+        this.connection.element,
+      ),
       h(
         "div",
         { class: "buttons" },
@@ -119,8 +135,7 @@ export class Overview {
 
   /** @param {StreamState} state */
   connect(state) {
-    this.connection.dataset.state = state;
-    setText(this.connection, CONNECTION[state]);
+    this.connection.show(state);
   }
 
   /**
@@ -130,13 +145,14 @@ export class Overview {
   show(view) {
     this.view = view;
     setText(this.title, view.job_name);
-    this.badge.show(view.status);
+    this.showStandstill(view.standstill);
     if (view.started_at) this.started.show(view.started_at);
     setText(this.service, `service ${view.service}`);
     this.tags.replaceChildren(...tagList(view.tags));
     showLineage(this.lineage, view);
     const isDone = view.status !== "InProgress";
     this.buttons.cancel.hidden = isDone;
+    this.cancelled.hidden = true;
     if (view.cancelled) this.showCancelled();
     this.buttons.failed.hidden = !isDone || !view.counts.errored;
     this.buttons.all.hidden = !isDone || !view.total;
@@ -145,8 +161,29 @@ export class Overview {
 
   /** Show that it was cancelled; instances that run may take a while to end. */
   showCancelled() {
-    this.cancelled.hidden = false;
+    this.cancelled.hidden = this.view.status !== "InProgress";
     this.buttons.cancel.disabled = true;
+  }
+
+  /**
+   * Show since when nothing has moved, and why; null while something does.
+   * @param {Standstill | null} standstill
+   */
+  showStandstill(standstill) {
+    this.view = { ...this.view, standstill };
+    this.badge.show(standstill ? "standstill" : this.view.status);
+    this.standing.hidden = standstill === null;
+    this.tickStandstill();
+  }
+
+  tickStandstill() {
+    const { standstill } = this.view;
+    if (!standstill) return;
+    const minutes = Math.floor(between(standstill.since) / 60);
+    setText(
+      this.standing,
+      `Nothing has moved for ${span(minutes * 60)}, since ${stamp(standstill.since, 1)}: ${standstill.why}.`,
+    );
   }
 
   /**
@@ -156,7 +193,7 @@ export class Overview {
    */
   count(counts, etaSeconds) {
     this.view = { ...this.view, counts };
-    this.eta = etaSeconds === null ? null : { seconds: etaSeconds, at: Date.now() };
+    this.eta = etaSeconds === null ? null : { seconds: etaSeconds, at: now() };
     this.bar.show(counts);
     const final = counts.completed + counts.errored;
     setText(this.tiles.Done.value, `${percent(final, this.view.total)} %`);
@@ -173,29 +210,40 @@ export class Overview {
   }
 
   /**
-   * Show what changes with time; *perSecond* is the current rate.
-   * @param {number} perSecond
+   * Show what changes with time; *perSecond* is the current rate, null where there is none.
+   * @param {number | null} perSecond
    */
   tick(perSecond) {
     const { view, tiles } = this;
     if (!view?.started_at) return;
     const isDone = view.completed_at !== null;
     this.started.tick();
+    this.tickStandstill();
     setText(tiles.Elapsed.name, isDone ? "Took" : "Elapsed");
     setText(tiles.Elapsed.value, span(between(view.started_at, view.completed_at)));
     setText(tiles.Rate.name, isDone ? "Mean rate" : "Rate");
-    setText(tiles.Rate.value, isDone ? rate(this.meanRate()) : rate(perSecond));
-    const left = this.eta ? Math.max(0, this.eta.seconds - (Date.now() - this.eta.at) / 1_000) : null;
+    const pace = isDone ? this.meanRate() : view.standstill ? 0 : perSecond;
+    setText(tiles.Rate.value, pace === null ? "–" : rate(pace));
+    const left =
+      this.eta && !view.standstill ? Math.max(0, this.eta.seconds - (now() - this.eta.at) / 1_000) : null;
     tiles.Remaining.element.hidden = isDone;
     setText(
       tiles.Remaining.value,
-      left === null ? "not known yet" : left < 1 ? "any moment" : span(Math.round(left)),
+      view.standstill
+        ? "–"
+        : left === null
+          ? "not known yet"
+          : left < 1
+            ? "any moment"
+            : span(Math.round(left)),
     );
   }
 
+  /** Return outcomes a second; null where there were too few for a rate. */
   meanRate() {
     const { first_job_at: from, last_outcome_at: to, total } = this.view;
-    return from && to ? total / Math.max(0.1, between(from, to)) : 0;
+    const seconds = from && to ? between(from, to) : 0;
+    return total > 1 && seconds >= SHORTEST ? total / seconds : null;
   }
 
   cancel() {

@@ -6,11 +6,17 @@ import { ago, count, plural } from "./format.js";
 import { Badge } from "./components.js";
 
 const PAUSE = 5_000;
+const PATIENCE = 10_000; // milliseconds, after which the API counts as lost
 
 export class PipelineAndWaits {
-  /** @param {string} id */
-  constructor(id) {
+  /**
+   * *onView* is called with the orchestration each time that it was loaded, while it is in progress.
+   * @param {string} id
+   * @param {(view: OrchestrationView) => void} onView
+   */
+  constructor(id, onView) {
     this.id = id;
+    this.onView = onView;
     this.stages = h("ol", { class: "stages", hidden: true, "aria-label": "Stages of the pipeline" });
     this.waits = h("ul", { class: "waits", hidden: true, "aria-label": "What waits, and why" });
     this.element = h("div", { class: "pipeline-and-waits" }, this.stages, this.waits);
@@ -36,12 +42,19 @@ export class PipelineAndWaits {
     const { pipeline_id: inPipeline, completed_at: ended } = this.view;
     let goesOn = ended === null;
     try {
+      // What stands still sends no events, and says nothing of it.
+      if (goesOn) await this.loadView();
       if (inPipeline) goesOn = this.showPipeline(await get(`${path(this.id)}/pipeline`)) || goesOn;
       this.showWaits(ended === null ? (await get(`${path(this.id)}/waits`)).waits : []);
     } catch {
       // The rest of the page says what is wrong; this is loaded again.
     }
     if (goesOn && !this.closed) this.later = setTimeout(() => this.load(), PAUSE);
+  }
+
+  async loadView() {
+    const view = /** @type {OrchestrationView} */ (await get(path(this.id), {}, PATIENCE));
+    if (!this.closed && view.completed_at === null && this.view?.completed_at === null) this.onView(view);
   }
 
   /**

@@ -2,9 +2,9 @@
 
 import { get, path, ApiError } from "./api.js";
 
-const GRACE = 2_500; // resuming on another connection takes about a second, and is not shown
+const GRACE = 2_000; // resuming on another connection takes about a second, and is not shown
 const WATCH = 30_000; // a connection can die silently; heartbeats have no listener
-const LONGEST_WAIT = 30_000;
+const LONGEST_WAIT = 2_000;
 /** @typedef {"snapshot" | "transitions" | "progress" | "completed"} StreamEvent */
 /** @type {StreamEvent[]} */
 const EVENTS = ["snapshot", "transitions", "progress", "completed"];
@@ -31,6 +31,9 @@ export class Stream {
     this.handlers = handlers;
     this.version = 0;
     this.wait = 0;
+    this.heedRequests = (/** @type {Event} */ event) =>
+      this.noteReachable(/** @type {CustomEvent<boolean>} */ (event).detail);
+    addEventListener("reachable", this.heedRequests);
     this.open("connecting");
     this.watch = setInterval(() => this.check(), WATCH);
   }
@@ -48,9 +51,23 @@ export class Stream {
   }
 
   noteOpen() {
-    clearTimeout(this.later);
+    this.forgetLoss();
     this.wait = 0;
     this.setState("live");
+  }
+
+  forgetLoss() {
+    clearTimeout(this.later);
+    this.later = undefined;
+  }
+
+  /**
+   * Heed what a request found: a connection may be dead and look open.
+   * @param {boolean} isReachable
+   */
+  noteReachable(isReachable) {
+    if (!this.closed && this.source.readyState === EventSource.OPEN)
+      this.setState(isReachable ? "live" : "lost");
   }
 
   /**
@@ -68,11 +85,12 @@ export class Stream {
    * The browser connects again by itself, with the id of the last event, unless it was refused.
    */
   handleLoss() {
-    clearTimeout(this.later);
     if (this.source.readyState !== EventSource.CLOSED) {
-      this.later = setTimeout(() => this.setState("lost"), GRACE);
+      // Each try that fails comes here as well, and must not begin the time of grace anew.
+      this.later ??= setTimeout(() => this.setState("lost"), GRACE);
       return;
     }
+    this.forgetLoss();
     this.setState("lost");
     this.later = setTimeout(() => this.reopen(), this.wait);
     this.wait = Math.min(LONGEST_WAIT, this.wait * 2 || 1_000);
@@ -80,6 +98,7 @@ export class Stream {
 
   /** Connect anew, to begin with a snapshot. A stream does not say why it was refused; a request does. */
   async reopen() {
+    this.later = undefined;
     this.source.close();
     try {
       await get(path(this.id));
@@ -110,7 +129,8 @@ export class Stream {
   close() {
     this.closed = true;
     this.source.close();
-    clearTimeout(this.later);
+    removeEventListener("reachable", this.heedRequests);
+    this.forgetLoss();
     clearInterval(this.watch);
   }
 

@@ -3,7 +3,8 @@
 const MOST_BUCKETS = 480;
 const POINTS = 40; // each rate is the mean over a fortieth of the chart, so that the curve is smooth
 const TOO_FEW = 0.01; // of all instances
-const RECENT = 10; // seconds that the rate of the moment looks back
+const RECENT = 10; // seconds that the rate of the moment looks back,
+const ENOUGH = 5; // or longer, until it has so many outcomes: instances may take hours
 
 export class Throughput {
   /**
@@ -52,31 +53,34 @@ export class Throughput {
   }
 
   /**
-   * Return outcomes a second as of *now* (seconds): of the last ten seconds, or of two buckets.
+   * Return outcomes a second as of *now* (seconds): of the last ten seconds, of two buckets, or of the last
+   * five outcomes; null while there are none.
    * @param {number} now
+   * @returns {number | null}
    */
   rate(now) {
-    if (this.began === null) return 0;
-    const first = Math.max(
-      0,
-      Math.floor((now - Math.max(RECENT, 2 * this.width) - this.began) / this.width) + 1,
-    );
-    let ended = 0;
-    for (let bucket = first; bucket < this.completed.length; bucket += 1)
-      ended += this.completed[bucket] + this.errored[bucket];
-    return ended / Math.max(0.5, now - this.began - first * this.width);
+    if (this.began === null) return null;
+    const recent = Math.floor((now - Math.max(RECENT, 2 * this.width) - this.began) / this.width) + 1;
+    let [first, ended] = [this.completed.length, 0];
+    while (first > 0 && (first > recent || ended < ENOUGH)) {
+      first -= 1;
+      ended += this.completed[first] + this.errored[first];
+    }
+    return ended ? ended / Math.max(0.5, now - this.began - first * this.width) : null;
   }
 
   /**
-   * Return the columns of a chart: the end of each bucket (seconds), outcomes a second, those that errored,
-   * and how long the rest would have taken at the rate up to then (null while there are too few outcomes).
-   * *until* is the end, or else now, whose bucket is not whole yet and left out.
+   * Return the columns of a chart: the first moment and the end of each bucket (seconds), outcomes a second
+   * up to then, those that errored, and how long the rest would have taken at the rate up to then (null while there are too few outcomes).
+   * *until* is the end, or else now, whose bucket is not whole yet and left out. Where nothing has moved since
+   * *standsSince*, nobody knows from then on how long the rest takes.
    * @param {number} total
    * @param {number} until
    * @param {boolean} isLive
+   * @param {number} [standsSince] seconds
    * @returns {ChartColumns}
    */
-  columns(total, until, isLive) {
+  columns(total, until, isLive, standsSince = Infinity) {
     /** @type {ChartColumns} */
     const [at, rates, errors, remaining] = [[], [], [], []];
     if (this.began === null) return [at, rates, errors, remaining];
@@ -85,13 +89,21 @@ export class Throughput {
     for (let bucket = 0, ended = 0; bucket < buckets; bucket += 1) {
       const passed = Math.min((bucket + 1) * this.width, until - this.began);
       ended += this.completed[bucket] + this.errored[bucket];
-      at.push(this.began + passed);
+      at.push(this.began + (bucket + 1) * this.width);
       rates.push((this.completed[bucket] + this.errored[bucket]) / this.width);
       errors.push(this.errored[bucket] / this.width);
-      remaining.push(ended && ended >= total * TOO_FEW ? ((total - ended) * passed) / ended : null);
+      const isKnown = ended && ended >= total * TOO_FEW && this.began + passed - this.width <= standsSince;
+      remaining.push(isKnown ? ((total - ended) * passed) / ended : null);
     }
+    if (!at.length) return [at, rates, errors, remaining];
     const width = Math.ceil(buckets / POINTS);
-    return [at, smooth(rates, width), smooth(errors, width), remaining];
+    const [means, meansOfErrors] = [smooth(rates, width), smooth(errors, width)];
+    return [
+      [this.began, ...at],
+      [means[0], ...means],
+      [meansOfErrors[0], ...meansOfErrors],
+      [null, ...remaining],
+    ];
   }
 }
 
