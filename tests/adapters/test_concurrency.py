@@ -1,6 +1,7 @@
 """Several instances of a share at once in one container, in this process."""
 
 import asyncio
+import json
 import logging
 import os
 import sys
@@ -74,9 +75,11 @@ Run = Callable[..., tuple[list[Success], list[Failure], Orchestration]]
 
 @pytest.fixture
 def run(service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]) -> Run:
-    def run(job: Any, params: list[dict[str, Any]]) -> tuple[list[Success], list[Failure], Orchestration]:
+    def run(
+        job: Any, params: list[dict[str, Any]], **variables: str
+    ) -> tuple[list[Success], list[Failure], Orchestration]:
         orchestration = service.kick_off_job(job, params, parallelism=1)
-        launch(orchestration, jobs=Jobs([job]))
+        launch(orchestration, jobs=Jobs([job]), **variables)
         aggregate()
         successes, failures = service.get_job_results(orchestration.id, timeout=0)
         return successes, failures or [], orchestration
@@ -354,6 +357,27 @@ def test_what_runs_at_once_has_its_own_context_and_its_own_lines_in_the_log(
     captured = capsys.readouterr()
     assert sorted(captured.err.splitlines()) == [f"[{n}/1] log of {n}" for n in range(4)]
     assert sorted(captured.out.splitlines()) == [f"[{n}/1] print of {n}" for n in range(4)]
+
+
+@job_name("talker")
+def talk(params: dict[str, Any], job: JobContext) -> None:
+    """Print a line, a part of one, a progress bar and a line that is far too long."""
+    print(f"line of {job.index}")  # noqa: T201 -- what the log must have
+    print("10 %\r20 %\r30 %")  # noqa: T201 -- the same
+    print("x" * 40_000)  # noqa: T201 -- the same
+    print(f"end of {job.index}", end="")  # noqa: T201 -- the same
+
+
+def test_what_instances_print_one_after_the_other_has_their_index_as_well(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(talk, [{}] * 3, BACKGROUND_JOBS_LOG="here.log")
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for n in range(3):
+        printed = [record["message"] for record in records if record["index"] == n]
+        assert (printed[:2], printed[-1]) == ([f"line of {n}", "30 %"], f"end of {n}")
+        pieces = printed[2:-1]
+        assert ("".join(pieces), len(pieces) > 1) == ("x" * 40_000, True)
 
 
 @job_name("moody", concurrency=4, retry=Retry(max_attempts=3, base_seconds=0.001))

@@ -60,6 +60,15 @@ NOTE_CHARACTERS: Final = 500
 """What is kept of the reason of an event, such as AWS's words when it refuses a launch."""
 PLACE_CHARACTERS: Final = 4_096
 """The place of a log: as long as the path of a file may be."""
+LOG_LINE_CHARACTERS: Final = 16_384
+"""What is shown of one line of a log; longer ones that jobs print are cut into pieces of as many."""
+LOG_PAGE: Final = 500
+LONGEST_LOG_PAGE: Final = 2_000
+"""How many lines of a log a page has: by default, and at most."""
+LOG_CONTAINERS: Final = 100
+"""The containers whose logs are read at once: CloudWatch Logs filters no more streams in one call."""
+LAST_LINES: Final = 20
+"""How many lines the error of a container that died has of its log."""
 STALL_REASONS: Final = 20
 """How many reasons a warning names why instances wait."""
 BACKFILL_OCCURRENCES: Final = 1_000

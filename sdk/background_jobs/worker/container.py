@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -34,7 +33,7 @@ from background_jobs.worker.logs import ContainerLog
 from background_jobs.worker.owned_ranges import OwnedRanges
 from background_jobs.worker.pace import Pace
 from background_jobs.worker.predecessor import judge_lost_attempt, poison_error
-from background_jobs.worker.printed_lines import PrintedByInstance
+from background_jobs.worker.printed_lines import PrintedByInstance, end_lines
 from background_jobs.worker.process_cleanup import ProcessCleanup
 from background_jobs.worker.races import Races
 from background_jobs.worker.recorder import EventRecorder
@@ -172,15 +171,23 @@ class Container:
             self._races = Races(self._block_log, self._stop_signals.cancelled)
         self._judge_lost_attempts(runner, definition)
         at_once = definition.concurrency
-        describe = ContainerLog(self._settings).describe_printed
-        printed = PrintedByInstance(describe) if at_once > 1 else nullcontext()
-        with printed, ProcessCleanup(self._current_attempt.supervisor, at_once) as cleanup:
+        supervisor = self._current_attempt.supervisor
+        # What is put back after each instance is what is there then.
+        with self._print_by_instance(at_once), ProcessCleanup(supervisor, at_once) as cleanup:
             run = self._run_at_once(runner, definition, cleanup)
             run(RunQueue(self._queued_instances()))
             self._help_others(run, runner, definition, cleanup)
             self._is_reusable = (
                 definition.reuse_process and cleanup.allows_another_share() and self._may_go_on()
             )
+
+    def _print_by_instance(self, at_once: int) -> PrintedByInstance:
+        log = ContainerLog(self._settings)
+        if at_once > 1:
+            return PrintedByInstance(log.describe_printed)
+        # Threads that the instance starts have no context of it.
+        log.current_attempt = self._current_attempt
+        return PrintedByInstance(log.describe_printed, lambda: self._current_attempt.read() is not None)
 
     def _run_at_once(
         self, runner: InstanceRunner, definition: JobDefinition, cleanup: ProcessCleanup
@@ -341,6 +348,7 @@ class Container:
             event = self._races.run(runner, attempt, limit, *place)
         else:
             event = runner.run(attempt, limit)
+        end_lines()
         self._current_attempt.clear()
         self._pace.note(time.monotonic() - begun)
         return event

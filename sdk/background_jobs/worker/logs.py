@@ -1,4 +1,4 @@
-"""What a container logs: lines of JSON on ECS, each with its orchestration and the instance that runs."""
+"""What a container logs: lines of JSON, each with its orchestration and the instance that runs."""
 
 import logging
 import sys
@@ -33,8 +33,8 @@ class ContainerLog:
 
     @property
     def is_for_machines(self) -> bool:
-        """Whether the lines are JSON, as they are on ECS."""
-        return bool(self._settings.metadata_uri)
+        """Whether the lines are JSON, as they are on ECS and in the files of the offline stack."""
+        return bool(self._settings.metadata_uri or self._settings.log)
 
     def begin(self) -> None:
         """Log to standard error from now on, unless the user has set up logging in another way."""
@@ -50,7 +50,7 @@ class ContainerLog:
         return self.formatter("%(message)s").format(record)
 
     def formatter(self, for_people: str) -> logging.Formatter:
-        """Return what makes lines of records: JSON on ECS, and otherwise in this format."""
+        """Return what makes lines of records: JSON for machines, and otherwise in this format."""
         return JsonFormatter(self.context) if self.is_for_machines else _FormatterForPeople(for_people)
 
     def context(self) -> dict[str, object]:

@@ -1,10 +1,11 @@
-"""What jobs print, line by line, each with the instance that printed it where several run at once."""
+"""What jobs print, line by line, each with the instance that printed it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, Final, TextIO
 
+from background_jobs.core.limits import LOG_LINE_CHARACTERS
 from background_jobs.worker.current_attempt import own_attempt
 
 Describe = Callable[[str, str], str]
@@ -13,19 +14,26 @@ _unfinished: Final[ContextVar[dict[str, str] | None]] = ContextVar("unfinished",
 """By the name of a stream, the line that an attempt has begun to print."""
 
 
+def _has_own_attempt() -> bool:
+    return own_attempt.get() is not None
+
+
 class PrintedByInstance:
     """A context in which whole lines of standard output and error are written, as *describe* makes them.
 
-    What is written to the descriptors, by programs or libraries in C, passes by it.
+    *is_of_instance* tells whether what is printed now is printed for an instance; by default by the context,
+    which is right where several run at once. What is written to the descriptors, by programs or libraries
+    in C, passes by it.
     """
 
-    def __init__(self, describe: Describe) -> None:
+    def __init__(self, describe: Describe, is_of_instance: Callable[[], bool] = _has_own_attempt) -> None:
         self._describe = describe
+        self._is_of_instance = is_of_instance
 
     def __enter__(self) -> None:
         self._streams = sys.stdout, sys.stderr
-        sys.stdout = LinesOfInstances(sys.stdout, "stdout", self._describe)
-        sys.stderr = LinesOfInstances(sys.stderr, "stderr", self._describe)
+        sys.stdout = LinesOfInstances(sys.stdout, "stdout", self._describe, self._is_of_instance)
+        sys.stderr = LinesOfInstances(sys.stderr, "stderr", self._describe, self._is_of_instance)
 
     def __exit__(self, *raised: object) -> None:
         sys.stdout, sys.stderr = self._streams
@@ -40,27 +48,62 @@ def end_lines() -> None:
 class LinesOfInstances:
     """A text stream that writes the lines of an attempt whole, and otherwise what it is given."""
 
-    def __init__(self, stream: TextIO, name: str, describe: Describe) -> None:
+    def __init__(
+        self, stream: TextIO, name: str, describe: Describe, is_of_instance: Callable[[], bool]
+    ) -> None:
         self.behind = stream
         """Where the lines go."""
         self._name = name
         self._describe = describe
+        self._is_of_instance = is_of_instance
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever the stream has
         return getattr(self.behind, name)
 
     def write(self, text: str) -> int:
         """Write the lines that *text* completes."""
-        if own_attempt.get() is None:
+        if not self._is_of_instance():
             return self.behind.write(text)
-        unfinished = dict(_unfinished.get() or {})
-        *lines, rest = (unfinished.pop(self._name, "") + text).split("\n")
-        if lines:
-            self.behind.write("".join(f"{self._describe(self._name, line)}\n" for line in lines))
-        _unfinished.set({**unfinished, self._name: rest} if rest else unfinished)
+        *lines, rest = (self._take_unfinished() + text).split("\n")
+        while len(rest) > LOG_LINE_CHARACTERS:
+            lines.append(rest[:LOG_LINE_CHARACTERS])
+            rest = rest[LOG_LINE_CHARACTERS:]
+        self._write_lines(lines)
+        # A progress bar begins its line again and again.
+        *earlier, latest = rest.split("\r")
+        self._keep(f"\r{latest}" if earlier else rest)
         return len(text)
 
     def writelines(self, lines: Any) -> None:  # noqa: ANN401 -- any iterable of text
         """Write each of *lines*."""
         for line in lines:
             self.write(line)
+
+    def flush(self) -> None:
+        """Write what is there of a line, also without its end, but for a progress bar."""
+        unfinished = (_unfinished.get() or {}).get(self._name, "")
+        if unfinished and not unfinished.startswith("\r") and self._is_of_instance():
+            self._write_lines([self._take_unfinished()])
+        self.behind.flush()
+
+    def _write_lines(self, lines: list[str]) -> None:
+        if lines:
+            pieces = (piece for line in lines for piece in _cut(line.rpartition("\r")[2] or line.strip("\r")))
+            self.behind.write("".join(f"{self._describe(self._name, piece)}\n" for piece in pieces))
+
+    def _take_unfinished(self) -> str:
+        unfinished = dict(_unfinished.get() or {})
+        text = unfinished.pop(self._name, "")
+        if text:
+            _unfinished.set(unfinished)
+        return text
+
+    def _keep(self, rest: str) -> None:
+        if rest:
+            _unfinished.set({**(_unfinished.get() or {}), self._name: rest})
+
+
+def _cut(line: str) -> Iterator[str]:
+    """Yield *line* in pieces that CloudWatch Logs takes whole, also as JSON."""
+    for begin in range(0, max(1, len(line)), LOG_LINE_CHARACTERS):
+        yield line[begin : begin + LOG_LINE_CHARACTERS]
