@@ -11,6 +11,7 @@ from cdk.acknowledgements import acknowledge_wildcard
 from cdk.control_plane import ControlPlane
 from cdk.examination import grant_examine
 from cdk.functions import Functions
+from cdk.job_services import JobServices
 from cdk.progress_api import ProgressApi
 from cdk.schedules import Schedules
 from cdk.shared import SharedResources
@@ -32,6 +33,7 @@ class Callers(Construct):
         schedules: Schedules,
         progress_api: ProgressApi,
         control_plane: ControlPlane,
+        services: JobServices,
         functions: Functions,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -45,9 +47,11 @@ class Callers(Construct):
             description="May examine the environment, rebuild read models, and redrive what was not taken",
         )
         self.of_services = {
-            service.name: self._callers_of(service.name, storage) for service in shared.config.services
+            service.name: self._callers_of(service.name, storage, services)
+            for service in shared.config.services
         }
         storage.grant_call(self.callers)
+        services.grant_read_logs(self.callers)
         storage.grant_rebuild(self.operators)
         control_plane.stream.grant_redrive(self.operators)
         self._let_examine(shared, control_plane)
@@ -89,7 +93,7 @@ class Callers(Construct):
             state_machine=control_plane.fan_out.state_machine,
         )
 
-    def _callers_of(self, service: str, storage: Storage) -> iam.ManagedPolicy:
+    def _callers_of(self, service: str, storage: Storage, services: JobServices) -> iam.ManagedPolicy:
         """Make a policy for callers of one service, who use neither the API, the history nor schedules."""
         policy = iam.ManagedPolicy(
             self,
@@ -97,4 +101,5 @@ class Callers(Construct):
             description=f"May kick off jobs of {service}, follow them, and read what came of them",
         )
         storage.grant_call_service(policy, service)
+        services.grant_read_log(policy, service)
         return policy

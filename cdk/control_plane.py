@@ -53,6 +53,8 @@ class ControlPlane(Construct):
         shared.bus.grant_put_events_to(self.aggregate_jobs)
         storage.grant_close(self.close_unfinished)
         storage.grant_note(self.note_delay)
+        services.grant_quote_logs(self.close_unfinished)
+        services.grant_quote_logs(self.note_delay)
         self._let_start(self.start_orchestration, services)
         self._let_end(self.end_orchestration, services, storage)
 

@@ -1,6 +1,8 @@
 """Where containers run: a cluster, its network, and every service of the environment."""
 
-from aws_cdk import Stack
+from typing import Final
+
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -12,6 +14,8 @@ from cdk.job_service import JobService, role_path
 from cdk.network import Network
 from cdk.shared import SharedResources
 from cdk.warm_workers import Place, WarmResources
+
+_READ_LOG: Final = ["logs:FilterLogEvents", "logs:GetLogEvents"]
 
 
 class JobServices(Construct):
@@ -53,6 +57,15 @@ class JobServices(Construct):
         )
         self._tasks = stack.format_arn(service="ecs", resource="task", resource_name=f"{self._cluster.ref}/*")
         self._in_this_cluster = {"ArnEquals": {"ecs:cluster": self.cluster_arn}}
+        self._logs = stack.format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=f"{stack.stack_name}-{self.node.id}*:*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        acknowledge_wildcard(
+            stack, self._logs, "The logs of this construct, whose names CloudFormation ends."
+        )
         acknowledge_wildcard(
             stack, self._definitions, "Each deployment makes another revision; names would fill a policy."
         )
@@ -101,6 +114,24 @@ class JobServices(Construct):
         """Let *to* find the latest revision of a task definition."""
         # It cannot be allowed by resource.
         _allow(to, ["ecs:DescribeTaskDefinition"], ["*"])
+
+    def grant_read_logs(self, to: iam.IGrantable) -> None:
+        """Let *to* read what containers of these services write, and no other log.
+
+        By the prefix that CloudFormation gives to the names of what is in this construct, for the names of
+        many services would fill a policy. Source: AWS CloudFormation User Guide, "Resource identifiers".
+        """
+        _allow(to, _READ_LOG, [self._logs])
+
+    def grant_read_log(self, to: iam.IGrantable, service: str) -> None:
+        """Let *to* read what containers of one service write."""
+        logs = [one.log.log_group_arn for one in self.services if one.node.id == service]
+        _allow(to, _READ_LOG, logs)
+
+    def grant_quote_logs(self, to: iam.IGrantable) -> None:
+        """Let *to* read the end of such a log, which it finds by the task's definition."""
+        self.grant_read_logs(to)
+        self.grant_find_revision(to)
 
     def grant_stop(self, to: iam.IGrantable) -> None:
         """Let *to* find and stop tasks of this cluster."""

@@ -12,6 +12,7 @@ from background_jobs.settings import ApiSettings
 from cdk.acknowledgements import acknowledge
 from cdk.config import EnvironmentConfig
 from cdk.functions import Functions
+from cdk.job_services import JobServices
 from cdk.scopes import Scopes
 from cdk.shared import SharedResources
 
@@ -37,11 +38,18 @@ class ProgressApi(Construct):
     """The API of one environment, with the console; without a user pool, callers sign requests (SigV4)."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, shared: SharedResources, functions: Functions
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        shared: SharedResources,
+        services: JobServices,
+        functions: Functions,
     ) -> None:
         super().__init__(scope, construct_id)
         self.function = self._function(functions, shared.config)
         shared.storage.grant_call(self.function)
+        services.grant_read_logs(self.function)
         self.api = apigateway.RestApi(
             self,
             "Api",

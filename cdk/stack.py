@@ -39,7 +39,7 @@ class BackgroundJobsStack(Stack):
         control_plane = ControlPlane(
             self, "ControlPlane", shared=shared, services=services, functions=functions
         )
-        progress_api = ProgressApi(self, "ProgressApi", shared=shared, functions=functions)
+        progress_api = ProgressApi(self, "ProgressApi", shared=shared, services=services, functions=functions)
         kick_offs = KickOffs(
             self, "KickOffs", shared=shared, functions=functions, stream=control_plane.stream
         )
@@ -69,6 +69,7 @@ class BackgroundJobsStack(Stack):
             schedules=kick_offs.schedules,
             progress_api=progress_api,
             control_plane=control_plane,
+            services=services,
             functions=functions,
         )
         if config.monitored:

@@ -75,6 +75,13 @@ EXPLAINED: Final = {
     ("Operator", "dynamodb:PutItem"): "into the log, only when a completion is due",
     ("FunctionsEndOrchestrationRole", "ecs:DescribeTasks"): "only where tasks outlive their execution",
     ("FunctionsEndOrchestrationRole", "ecs:StopTask"): "the same; offline, StopExecution stops them all",
+    ("*", "logs:GetLogEvents"): "offline, the logs of containers are files",
+    ("*", "logs:FilterLogEvents"): "the same",
+    (
+        "FunctionsCloseUnfinishedRole",
+        "ecs:DescribeTaskDefinition",
+    ): "to find the log of a container that was lost, which a file offline names itself",
+    ("FunctionsNoteDelayRole", "ecs:DescribeTaskDefinition"): "the same",
     ("*", "s3:AbortMultipartUpload"): "only when an upload in parts fails",
     (
         "FunctionsProgressApiRole",

@@ -1,13 +1,16 @@
-"""What is said of a container of the offline stack that ended before its first event."""
+"""What is said of containers of the offline stack that end before their first event."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from background_jobs import OrchestrationService
 from background_jobs.local_stack import LocalStack
 from tests.offline import become_caller, until
 
-JOBS = """
+JOBS: Final = """
 from background_jobs import job_name, run_e11_job
 
 @job_name("one")
@@ -16,23 +19,47 @@ def one(params):
 
 run_e11_job([one])
 """
+BROKEN: Final = {
+    "a main that Python cannot read": (f"{JOBS}\ndef broken(:\n", "SyntaxError"),
+    "a module that is not there": (f"import nowhere\n{JOBS}", "No module named 'nowhere'"),
+    "a main that ends itself": (f"import sys\nsys.exit('no database is set')\n{JOBS}", "no database is set"),
+    "a command that runs nothing": (None, "can't open file"),
+}
+"""What the file of the jobs has once the stack is up (None for no file), and what the cause then says."""
 
 
-def test_a_container_that_cannot_load_its_jobs_is_lost_with_the_end_of_its_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing else would tell where that log is: the container has appended nothing."""
-    # given a stack that is up when a fault gets into the file of its jobs
-    jobs = tmp_path / "jobs.py"
-    jobs.write_text(JOBS)
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("lost") / "jobs.py"
+    path.write_text(JOBS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def stack(jobs: Path) -> Iterator[LocalStack]:
     with LocalStack(str(jobs), containers=1) as stack:
-        service = become_caller(stack, monkeypatch)
-        jobs.write_text(f"{JOBS}\ndef broken(:\n")
-        # when a container is launched
-        orchestration = service.kick_off_job("one", [{}])
-        (wait,) = until(lambda: [wait for wait in orchestration.waits() if "exit code" in wait.detail])
-        orchestration.cancel()
-    # then the reason says where to look, and what is there
-    assert f"Its log is {stack.folder}/" in wait.detail
-    assert "def broken(:" in wait.detail
-    assert "SyntaxError" in wait.detail
+        yield stack
+
+
+@pytest.fixture
+def service(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> OrchestrationService:
+    return become_caller(stack, monkeypatch)
+
+
+@pytest.mark.parametrize(("main", "cause"), BROKEN.values(), ids=BROKEN)
+def test_a_container_that_dies_before_its_first_event_says_why(
+    service: OrchestrationService, stack: LocalStack, jobs: Path, main: str | None, cause: str
+) -> None:
+    """It has appended nothing, so that nothing but its log has the cause."""
+    # given a stack that is up when a fault gets into its jobs
+    jobs.unlink(missing_ok=True)
+    if main is not None:
+        jobs.write_text(main)
+    # when a container is launched
+    orchestration = service.kick_off_job("one", [{}])
+    (wait,) = until(lambda: [wait for wait in orchestration.waits() if "exit code" in wait.detail])
+    # then the reason of the wait has the cause, and the logs have all of it while nothing has begun
+    assert cause in wait.detail
+    assert any(cause in line.message for line in orchestration.log_lines())
+    assert any(cause in line.message for line in orchestration.log_page(0).lines)
+    orchestration.cancel()

@@ -145,6 +145,11 @@ def logs() -> "CloudWatchLogsClient":
     return cast("CloudWatchLogsClient", _client("logs"))
 
 
+def region() -> str:
+    """Return the region of this process; empty where it has none."""
+    return str(logs().meta.region_name or "")
+
+
 def scheduler() -> "EventBridgeSchedulerClient":
     """Return this process's client of EventBridge Scheduler."""
     return cast("EventBridgeSchedulerClient", _client("scheduler"))

@@ -45,13 +45,14 @@ from background_jobs.core.events import (
     OrchestrationEvent,
     OrchestrationStarted,
     RerunRequested,
+    ShareDelayed,
     StageSkipped,
     log_partition,
 )
 from background_jobs.core.ranges import InclusiveRange
 from background_jobs.core.retention import Retention
 from background_jobs.core.tables import PARTITION_KEY, SORT_KEY
-from background_jobs.core.views.log_parts import LogPart, find_log_parts
+from background_jobs.core.views.log_parts import LogPart, delays_of, find_log_parts, is_of_service
 from background_jobs.core.views.waits import Containers
 
 if TYPE_CHECKING:
@@ -235,11 +236,28 @@ class EventLog:
         own = [launch for launch in launches if launch.first <= index <= launch.last]
         return own + [launch for share in others for launch in launches if launch.share == share]
 
+    def read_log_parts(self, orchestration_id: str) -> list[LogPart]:
+        """Return where containers wrote, of those that tell, in the order in which they began."""
+        containers = self.read_containers(orchestration_id)
+        return self._own_parts(orchestration_id, containers.started, containers, containers.delays)
+
     def read_log_parts_of(self, orchestration_id: str, index: int) -> list[LogPart]:
-        """Return where the containers that had one instance wrote, of those that tell."""
+        """Return the same of the containers that had one instance, or were to have it and died before."""
         containers = self.read_containers(orchestration_id)
         launches = self.read_launches_of(orchestration_id, index)
-        return find_log_parts(launches, containers.started, containers.ended)
+        delays = delays_of(index, containers.delays, self.read_started(orchestration_id))
+        return self._own_parts(orchestration_id, launches, containers, delays)
+
+    def _own_parts(
+        self,
+        orchestration_id: str,
+        launches: Sequence[ContainerStarted],
+        containers: Containers,
+        delays: Sequence[ShareDelayed],
+    ) -> list[LogPart]:
+        service = self._find_service(orchestration_id)
+        parts = find_log_parts(launches, containers.started, containers.ended, delays)
+        return [part for part in parts if is_of_service(part.location, service)]
 
     def read_orchestration(self, orchestration_id: str) -> list[OrchestrationEvent]:
         """Return what happened to the orchestration as a whole and to its containers, by time."""

@@ -1,9 +1,8 @@
 """The logs of containers in CloudWatch Logs, read page by page."""
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from pydantic import AwareDatetime, BaseModel
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.core.errors import LogNotFound
@@ -12,19 +11,32 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
 
-class LogLine(BaseModel):
-    """One line that a container wrote."""
+class StreamEvent(NamedTuple):
+    """One line of a log stream."""
 
-    at: AwareDatetime | None
-    """When it was written; None where that is not known."""
-    message: str
+    stream: str
+    milliseconds: int
+    """When it was written, since the epoch."""
+    text: str
+
+    @property
+    def at(self) -> datetime:
+        """Return when it was written."""
+        return datetime.fromtimestamp(self.milliseconds / 1000, UTC)
 
 
-class LogPage(NamedTuple):
-    """Some lines, oldest first, and the token of what comes after them."""
+class Place(NamedTuple):
+    """Where a container writes."""
 
-    lines: list[LogLine]
-    next_token: str
+    group: str
+    stream: str
+
+    @classmethod
+    def parse(cls, location: str) -> "Place":
+        """Read ``<log group>/<log stream>``; ECS names a stream in three parts: prefix, container, task."""
+        # The group may have slashes as well.
+        group, *stream = location.rsplit("/", 3)
+        return cls(group, "/".join(stream))
 
 
 class Logs:
@@ -39,27 +51,56 @@ class Logs:
         return name in {group.get("logGroupName") for group in groups}
 
     @reaching_aws
-    def page(self, location: str, after: str = "", since: datetime | None = None) -> LogPage:
-        """Return the first lines at *location* (``<log group>/<log stream>``), or those *after* a token.
+    def read(self, location: str, since: int | None = None) -> Iterator[StreamEvent]:
+        """Yield the lines at *location*, oldest first, from *since* (milliseconds since the epoch) on.
 
-        The first are those *since* a moment, if that is given. A page may be empty; where no more lines have
-        arrived, its token is *after* again. Raises LogNotFound.
+        Raises LogNotFound.
         """
-        # ECS names a stream in three parts (prefix, container, task); the group may have slashes as well.
-        group, *stream = location.rsplit("/", 3)
-        options: Any = {"nextToken": after} if after else {}
-        if since is not None:
-            options["startTime"] = int(since.timestamp() * 1000)
+        place, token = Place.parse(location), ""
+        begin: Any = {} if since is None else {"startTime": since}
+        while True:
+            after: Any = {"nextToken": token} if token else {}
+            response = self._get(location, startFromHead=True, **begin, **after)
+            for event in response["events"]:
+                yield StreamEvent(place.stream, event["timestamp"], event["message"])
+            if response["nextForwardToken"] == token:
+                return
+            token = response["nextForwardToken"]
+
+    @reaching_aws
+    def read_last(self, location: str, count: int, until: int | None = None) -> list[StreamEvent]:
+        """Return the last *count* lines at *location*, those before *until* if that is given.
+
+        Raises LogNotFound.
+        """
+        place = Place.parse(location)
+        end: Any = {} if until is None else {"endTime": until}
+        response = self._get(location, startFromHead=False, limit=count, **end)
+        return [
+            StreamEvent(place.stream, event["timestamp"], event["message"]) for event in response["events"]
+        ]
+
+    @reaching_aws
+    def read_several(
+        self, group: str, streams: Sequence[str], since: int | None = None
+    ) -> Iterator[StreamEvent]:
+        """Yield the lines of up to 100 *streams* of a group together, oldest first. Raises LogNotFound."""
+        begin: Any = {} if since is None else {"startTime": since}
+        pages = self._logs.get_paginator("filter_log_events").paginate(
+            logGroupName=group, logStreamNames=list(streams), **begin
+        )
         try:
-            response = self._logs.get_log_events(
-                logGroupName=group, logStreamName="/".join(stream), startFromHead=True, **options
-            )
+            for page in pages:
+                for event in page["events"]:
+                    yield StreamEvent(event["logStreamName"], event["timestamp"], event["message"])
+        except self._logs.exceptions.ResourceNotFoundException as absent:
+            raise LogNotFound(f"A log of {group!r} is not there; its retention may have passed.") from absent
+
+    def _get(self, location: str, **options: Any) -> Any:  # noqa: ANN401 -- the answer of AWS
+        group, stream = Place.parse(location)
+        try:
+            return self._logs.get_log_events(logGroupName=group, logStreamName=stream, **options)
         except self._logs.exceptions.ResourceNotFoundException as absent:
             raise LogNotFound(
                 f"The log {location!r} is not there; its retention may have passed."
             ) from absent
-        lines = [
-            LogLine(at=datetime.fromtimestamp(event["timestamp"] / 1000, UTC), message=event["message"])
-            for event in response["events"]
-        ]
-        return LogPage(lines, response["nextForwardToken"])

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.core.containers.capacity import ON_DEMAND
+from background_jobs.core.containers.variables import CONTAINER_NAME
 from background_jobs.core.containers.warm import WARM_QUEUE
 from background_jobs.core.doctor.services import TaskDefinitionFacts
 from background_jobs.settings import PREFIX
@@ -32,6 +33,19 @@ class TaskDefinitions:
         except self._ecs.exceptions.ClientException:
             return family
         return f"{family}:{definition['revision']}"
+
+    def find_log_streams(self, definition: str) -> str:
+        """Return ``<log group>/<prefix>/<container>``, where tasks of a revision write; empty if nowhere.
+
+        The name of a stream goes on with the id of the task. Source: Amazon ECS Developer Guide, "Example
+        Amazon ECS task definition: Route logs to CloudWatch". Raises ClientError.
+        """
+        found = self._ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]
+        for container in found["containerDefinitions"]:
+            options = container.get("logConfiguration", {}).get("options", {})
+            if container.get("name") == CONTAINER_NAME and "awslogs-stream-prefix" in options:
+                return f"{options['awslogs-group']}/{options['awslogs-stream-prefix']}/{CONTAINER_NAME}"
+        return ""
 
     def facts(self, family: str) -> TaskDefinitionFacts | None:
         """Return what is in the latest active revision of *family*; None if it has none. Raises ClientError.

@@ -36,7 +36,7 @@ from background_jobs.core.events import (
 from background_jobs.core.limits import TRANSACTION_ITEMS
 from background_jobs.core.ownership import Steps, claimed_ranges, close, take_over, without_gaps
 from background_jobs.core.ranges import InclusiveRange
-from background_jobs.core.task_failure import ORCHESTRATION_TIMEOUT, task_failure
+from background_jobs.core.task_failure import NOTHING_SAID, ORCHESTRATION_TIMEOUT, LastWords, task_failure
 from background_jobs.orchestration_service.stored_params import ParamsReader, StoredParams
 
 UNREADABLE: Final = "UnreadableOutcome"
@@ -81,9 +81,14 @@ class CloseRequest(BaseModel):
 
 
 def close_unfinished(
-    request: CloseRequest, stores: Stores, is_over: Callable[[], bool] = lambda: False
+    request: CloseRequest,
+    stores: Stores,
+    is_over: Callable[[], bool] = lambda: False,
+    last_words: LastWords = NOTHING_SAID,
 ) -> int:
     """Append an Errored outcome for each instance that has none, and return how many those were.
+
+    The errors quote *last_words*, those of the container that failed.
 
     The log is read and closed a few partitions at a time, whatever the size of the orchestration. Throttling
     is waited out until *is_over* says that there is no more time. Raises OrchestrationNotFound.
@@ -102,7 +107,7 @@ def close_unfinished(
     if failure is not None and cancellation is not None:
         # What failed after that, or was given up for it, is not why these instances have no outcome.
         failure = cancelled_error(cancellation.reason)
-    return _Closing(started, failure, stores, is_over).close(request.indices)
+    return _Closing(started, failure, stores, is_over, last_words).close(request.indices)
 
 
 class _Open(NamedTuple):
@@ -130,6 +135,7 @@ class _Closing:
     failure: TaskError | None
     stores: Stores
     is_over: Callable[[], bool]
+    last_words: LastWords
 
     def close(self, indices: InclusiveRange | None) -> int:
         """Close the share of *indices*, or everything."""
@@ -203,7 +209,7 @@ class _Closing:
             starts = {
                 event.index: event for event in readable_events(blocks) if isinstance(event, JobStarted)
             }
-            error = _reason(self.failure, part.fault, self.started)
+            error = _reason(self.failure, part.fault, self.started, self.last_words)
             return cut_bodies(
                 self._outcome(index, error, part.params[index], starts.get(index)) for index in left
             )
@@ -221,6 +227,7 @@ class _Closing:
             started_at=start.at if start else None,
             job_name=self.started.job_name,
             error=error,
+            log=self.last_words.log,
             **params.fields(),
         )
 
@@ -302,7 +309,9 @@ def _locate(block: Block, faults: Sequence[str]) -> str:
     return f"{block.key.sort} in {block.key.partition}: {faults[0]}" if faults else ""
 
 
-def _reason(failure: TaskError | None, fault: str, started: OrchestrationStarted) -> JobError:
+def _reason(
+    failure: TaskError | None, fault: str, started: OrchestrationStarted, last_words: LastWords
+) -> JobError:
     if failure is None and fault:
         return JobError(
             type=UNREADABLE,
@@ -313,12 +322,14 @@ def _reason(failure: TaskError | None, fault: str, started: OrchestrationStarted
     if failure is None:
         return JobError(
             type="NotRun",
-            message="The execution ended before this instance had an outcome.",
+            message="The execution ended before this instance had an outcome, though no container failed. "
+            "A container that ends with status 0 must have called run_e11_job([...]): does the command of "
+            "the image run its main, and does nothing before that call end the process?",
         )
     if failure.error in _OWN_ERRORS:
         return JobError(type=failure.error, message=failure.cause)
-    error = task_failure(failure.error, failure.cause)
+    error = task_failure(failure.error, failure.cause, last_words)
     if started.deadline is None or datetime.now(UTC) < started.deadline:
         return error
     ended = f"The orchestration's timeout ended at {started.deadline}."
-    return JobError(type=ORCHESTRATION_TIMEOUT, message=f"{ended} {error.message}")
+    return JobError(type=ORCHESTRATION_TIMEOUT, message=f"{ended} {error.message}", traceback=error.traceback)

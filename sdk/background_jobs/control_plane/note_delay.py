@@ -1,6 +1,7 @@
 """Launches that failed: whether to launch again, when, and what the log says of it."""
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -17,7 +18,14 @@ from background_jobs.core.errors import EventConflict
 from background_jobs.core.events import ShareDelayed
 from background_jobs.core.planning.fargate import TaskSize
 from background_jobs.core.planning.memory import LaunchSize, next_size
-from background_jobs.core.task_failure import NOT_LAUNCHED, TaskFailure, read_failure
+from background_jobs.core.task_failure import (
+    NOT_LAUNCHED,
+    NOTHING_SAID,
+    LastWords,
+    TaskFailure,
+    quote,
+    read_failure,
+)
 from background_jobs.settings import Settings
 
 
@@ -47,14 +55,21 @@ class DelayAnswer(BaseModel):
     """That of the next container; None for that of the task definition."""
 
 
-def note_delay(
-    report: DelayReport, stores: Stores, now: datetime, *, settings: Settings, draw: float
+def note_delay(  # noqa: PLR0913 -- what it decides by
+    report: DelayReport,
+    stores: Stores,
+    now: datetime,
+    *,
+    settings: Settings,
+    draw: float,
+    read_last_words: Callable[[TaskFailure], LastWords] = lambda _: NOTHING_SAID,
 ) -> DelayAnswer:
     """Decide when a share is launched again, and append why it waits if that is news.
 
     A container that ran out of memory is launched again with more, up to the limit of its service. *draw* is
-    uniform in [0, 1). The share is given up where the orchestration is cancelled, completed, past its
-    deadline, or so old that its params will be removed: an aborted Map Run may live on.
+    uniform in [0, 1), and *read_last_words* finds what a container that was lost wrote last. The share is
+    given up where the orchestration is cancelled, completed, past its deadline, or so old that its params
+    will be removed: an aborted Map Run may live on.
     """
     started, end = stores.event_log.read_started_and_end(report.orchestration_id)
     left = last_moment(started.at, started.deadline, settings.retention.of(started.service)) - now
@@ -70,7 +85,7 @@ def note_delay(
         return _answer(0, decision.tries, left, given_up=True)
     if decision.is_news:
         advice = _advise_on_memory(larger, limit) if larger else _advise(report, failure)
-        event = _delay_event(report, reason, failure.reason, advice, now)
+        event = _delay_event(report, reason, failure, advice, now, read_last_words(failure))
         with suppress(EventConflict):  # the same report came twice
             stores.event_log.append(event)
     is_too_late = decision.wait_seconds >= left.total_seconds()
@@ -111,8 +126,13 @@ def _advise_on_memory(larger: TaskSize, limit: int) -> str:
     )
 
 
-def _delay_event(
-    report: DelayReport, reason: DelayReason, detail: str, advice: str, now: datetime
+def _delay_event(  # noqa: PLR0913, PLR0917 -- what the event says
+    report: DelayReport,
+    reason: DelayReason,
+    failure: TaskFailure,
+    advice: str,
+    now: datetime,
+    last_words: LastWords,
 ) -> ShareDelayed:
     return ShareDelayed(
         orchestration_id=report.orchestration_id,
@@ -120,6 +140,7 @@ def _delay_event(
         share=report.share,
         number=report.tries.notes,
         reason=reason,
-        detail=detail,
+        detail=f"{failure.reason}.{quote(last_words)}" if last_words.last else failure.reason,
         advice=advice,
+        log=last_words.log,
     )

@@ -15,7 +15,14 @@ from background_jobs.core.blocks import ranges_of_share, unfinished
 from background_jobs.core.events import JobCompleted, JobErrored
 from background_jobs.core.ownership import without_gaps
 from background_jobs.core.ranges import InclusiveRange
-from background_jobs.core.task_failure import LOST, TIMED_OUT, task_failure
+from background_jobs.core.task_failure import (
+    LOST,
+    NOTHING_SAID,
+    TIMED_OUT,
+    LastWords,
+    TaskFailure,
+    read_failure,
+)
 
 _LAUNCHED: Final = (LOST, TIMED_OUT)
 
@@ -33,19 +40,25 @@ class Closed(NamedTuple):
 
 
 def relaunch_or_close(
-    request: CloseRequest, stores: Stores, is_over: Callable[[], bool] = lambda: False
+    request: CloseRequest,
+    stores: Stores,
+    is_over: Callable[[], bool] = lambda: False,
+    read_last_words: Callable[[TaskFailure], LastWords] = lambda _: NOTHING_SAID,
 ) -> Closed:
     """Close what *request* names, unless it is a share that lost its containers but made progress.
 
     An instance that ends its container again is left out by the next launch, so that a few launches without
-    any outcome say that none can be had. See `close_unfinished`.
+    any outcome say that none can be had. What is closed quotes what *read_last_words* finds of the container.
+    See `close_unfinished`.
     """
     indices, error = request.indices, request.error
-    if indices is not None and error is not None and task_failure(error.error, error.cause).type in _LAUNCHED:
+    failure = read_failure(error.error, error.cause) if error else None
+    if indices is not None and failure is not None and failure.kind in _LAUNCHED:
         total, left = _count_left(request, indices, stores, is_over)
         if 0 < left < (total if request.left_before is None else request.left_before):
             return Closed(0, left)
-    return Closed(close_unfinished(request, stores, is_over), 0)
+    last_words = read_last_words(failure) if failure else NOTHING_SAID
+    return Closed(close_unfinished(request, stores, is_over, last_words), 0)
 
 
 def _count_left(

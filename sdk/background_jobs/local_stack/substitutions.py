@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from background_jobs.core.containers.variables import ORCHESTRATION_ID
 from background_jobs.core.ids import orchestration_of_execution
+from background_jobs.core.task_failure import LOG_FILE
 from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.scheduler_ticks import TICK_SECONDS, Ticks
 from background_jobs.local_stack.stream_mappings import SideBySide
@@ -58,8 +59,6 @@ EXECUTION_START_PAUSE: Final = 0.15
 """Seconds for which the emulator sleeps before it begins an execution."""
 _POLL_SECONDS: Final = 0.03
 _RUNTIME: Final = "States.Runtime"
-_QUOTED_LINES: Final = 5
-_QUOTED_CHARACTERS: Final = 1_000
 
 
 def substitute(runner: ProcessRunner) -> None:
@@ -165,22 +164,16 @@ class _TaskWaiter:
                 raise execution_error(_RUNTIME, "The execution was aborted")
             codes = [container.get("exitCode") for container in task["containers"]]
             if any(code != 0 for code in codes):
-                self._quote_log(task)
+                self._name_log(task)
                 raise execution_error("States.TaskFailed", json.dumps(_pascal(task)))
         return {str(key): value for key, value in _pascal(tasks[-1]).items()}
 
-    def _quote_log(self, task: dict[str, Any]) -> None:
-        """Have the reason of a failed task say where its log is, and how that ends.
-
-        A container whose main cannot be loaded ends before its first event, so nothing else names its log.
-        """
-        ids = [container.get("runtimeId") for container in task["containers"]]
-        log = next((self._runner.containers.find_log(id_) for id_ in ids if id_), None)
-        if log is None:
-            return
-        reason = f"{task.get('stoppedReason') or 'The container ended'}. Its log is {log}"
-        last = "\n".join(log.read_text(errors="replace").splitlines()[-_QUOTED_LINES:])
-        task["stoppedReason"] = f"{reason}, which ends with: {last[-_QUOTED_CHARACTERS:]}" if last else reason
+    def _name_log(self, task: dict[str, Any]) -> None:
+        """Have a failed task say where its log is; on AWS that follows from its id."""
+        for container in task["containers"]:
+            runtime_id = container.get("runtimeId")
+            if runtime_id and (log := self._runner.containers.find_log(runtime_id)):
+                container[LOG_FILE] = str(log)
 
     def _wait_for_task(self, cluster: str, arn: str) -> None:
         task = self._ecs._tasks[arn]

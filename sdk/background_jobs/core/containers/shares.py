@@ -51,6 +51,17 @@ def share_bounds(number: int, total: int, count: int) -> InclusiveRange:
     return InclusiveRange.at(first, size + (number < longer))
 
 
+def share_of(index: int, total: int, count: int) -> int:
+    """Return the number of the share that has the instance at *index*; the arguments are those before.
+
+    >>> [share_of(index, 10, 4) for index in range(10)]
+    [0, 0, 0, 1, 1, 1, 2, 2, 3, 3]
+    """
+    size, longer = divmod(total, count)
+    beyond = index - longer * (size + 1)
+    return index // (size + 1) if beyond < 0 else longer + beyond // size
+
+
 def cut_shares(line_lengths: Iterable[int], total: int, count: int) -> Iterator[Share]:
     """Cut *total* lines, given by their lengths in bytes, into *count* shares that differ by one at most.
 

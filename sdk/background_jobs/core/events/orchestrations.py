@@ -195,6 +195,8 @@ class ShareDelayed(LogEvent):
     """What AWS said."""
     advice: Note = ""
     """What the user can do about it; empty where nothing is known."""
+    log: Place = ""
+    """Where the container that was lost wrote, as in ContainerStarted; empty where none ran, or not known."""
 
     @property
     def sort_key(self) -> str:
