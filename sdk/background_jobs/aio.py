@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self, Unpack
 
 from background_jobs import orchestration_service as sync
-from background_jobs.aws.logs import LogLine
 from background_jobs.core.events import JobErrored
+from background_jobs.core.log_lines import LogLine
 from background_jobs.core.options import KickOffKeywords, RerunKeywords
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.read_model import Summary
@@ -17,6 +17,7 @@ from background_jobs.core.typed_params import Params
 from background_jobs.core.views.schedule import ScheduleState
 from background_jobs.orchestration_service import exports
 from background_jobs.orchestration_service import pipeline as pipeline_steps
+from background_jobs.orchestration_service.container_logs import LogFilter
 from background_jobs.orchestration_service.job_results import (
     FailureList,
     Successes,
@@ -163,6 +164,8 @@ class Orchestration:
     digest = in_thread(sync.Orchestration.digest)
     event_history = in_thread(sync.Orchestration.event_history)
     launches = in_thread(sync.Orchestration.launches)
+    log_page = in_thread(sync.Orchestration.log_page)
+    cloudwatch_url = in_thread(sync.Orchestration.cloudwatch_url)
     throughput = in_thread(sync.Orchestration.throughput)
     containers = in_thread(sync.Orchestration.containers)
     cost = in_thread(sync.Orchestration.cost)
@@ -209,9 +212,17 @@ class Orchestration:
         """Yield why instances gave up, as far as they have by now, in their order; params are not read."""
         return run_steps_async(self._sync.steps.errors(indices))
 
-    def log_lines(self, index: int, *, follow: bool = False) -> AsyncIterator[LogLine]:
-        """Yield what the containers of an instance wrote; with *follow* until it has its outcome."""
-        return run_steps_async(self._sync.steps.log_lines(index, follow=follow))
+    def log_lines(
+        self,
+        index: int | None = None,
+        *,
+        follow: bool = False,
+        since: datetime | None = None,
+        everything: bool = False,
+    ) -> AsyncIterator[LogLine]:
+        """Yield what the containers wrote, by time: all of them, or those of one instance."""
+        wanted = LogFilter(index, since, everything)
+        return run_steps_async(self._sync.steps.log_lines(wanted, follow=follow))
 
 
 class OrchestrationService:

@@ -1,5 +1,6 @@
 """The jobs that the console's tests watch; the main of their containers."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,16 @@ def gated(params: dict[str, Any], job: JobContext) -> str:
     return "through"
 
 
+@job_name("talker")
+def talker(params: dict[str, Any]) -> None:
+    """Print and log what the params say, wait for a file, and print once more."""
+    print(params["says"])  # noqa: T201 -- what the log must have
+    logging.getLogger("shop").error("failed with %s", params["says"])
+    while not Path(params["until"]).exists():
+        time.sleep(0.02)
+    print("the last words")  # noqa: T201 -- what the log must have
+
+
 @job_name("fussy", retry=Retry(max_attempts=2, base_seconds=0.05, give_up_on=(ValueError,)))
 def fussy(params: dict[str, Any], job: JobContext) -> dict[str, Any]:
     """Raise what the params say: for good, or at the first attempt only."""
@@ -35,4 +46,4 @@ def fussy(params: dict[str, Any], job: JobContext) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run_e11_job([no_op, gated, fussy])
+    run_e11_job([no_op, gated, talker, fussy])

@@ -85,8 +85,9 @@ def test_an_instance_that_ends_its_process_again_and_again_is_found_among_those_
     (failure,) = failures or []
     assert (failure.index, failure.error.type, failure.attempts) == (2, "ContainerLost", 3)
     # each line that they printed says whose it is
-    log = Path(failure.log).read_text()
-    assert [log.count(f"[{n}/2] last words of {n}") for n in range(4)] == [1] * 4
+    for n in range(4):
+        lines = [line for line in orchestration.log_lines(n) if line.message == f"last words of {n}"]
+        assert [line.index for line in lines if line.attempt == 2] == [n]
     events = Stores.of(stack.settings).event_log.read_all(orchestration.id, len(params))
     assert [event.status for event in events if isinstance(event, ContainerEnded)] == [0]
 

@@ -226,12 +226,12 @@ def test_the_log_of_an_instance_is_followed_to_its_outcome(
 ) -> None:
     release = tmp_path / "release"
     orchestration = service.kick_off_job("talkative", [{"until": str(release)}], parallelism=1)
-    command: list[str | Path] = [COMMAND, "logs", orchestration.id, "--index", "0", "--follow"]
+    command: list[str | Path] = [COMMAND, "logs", orchestration.id, "0", "--follow"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
         before = next(line for line in following.stdout if "before" in line)
         release.touch()
         rest = following.stdout.read()
         assert following.wait(PATIENCE) == 0
-    assert (before, "after\n" in rest) == ("before\n", True)
-    assert str(stack.folder) in run("logs", orchestration.id).stdout
+    assert (before.split("\t")[1:], "\t0\tafter\n" in rest) == (["0", "before\n"], True)
+    assert str(stack.folder) in run("logs", orchestration.id, "--containers").stdout

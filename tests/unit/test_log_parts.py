@@ -1,8 +1,9 @@
 """Which part of its log is a launch's own."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from background_jobs.core.events import ContainerEnded, ContainerStarted
+from background_jobs.core.containers.delays import DelayReason
+from background_jobs.core.events import ContainerEnded, ContainerStarted, ShareDelayed
 from background_jobs.core.views.log_parts import LogPart, find_log_parts
 from tests.unit.histories import ORCHESTRATION_ID, at
 
@@ -28,17 +29,41 @@ def ended(share: int, launch: int, seconds: float) -> ContainerEnded:
     )
 
 
+def delayed(share: int, seconds: float, log: str) -> ShareDelayed:
+    return ShareDelayed(
+        orchestration_id=ORCHESTRATION_ID,
+        at=at(seconds),
+        share=share,
+        number=0,
+        reason=DelayReason.LOST,
+        detail="exit code 1",
+        log=log,
+    )
+
+
+def periods(parts: list[LogPart]) -> list[tuple[str, datetime | None, datetime | None]]:
+    return [(part.location, part.since, part.until) for part in parts]
+
+
 def test_a_container_that_was_launched_for_its_share_has_the_whole_log() -> None:
     started = [launched(0, 0, 1, warm=False)]
-    assert find_log_parts(started, started, [ended(0, 0, 2)]) == [LogPart("log")]
+    assert periods(find_log_parts(started, started, [ended(0, 0, 2)])) == [("log", None, None)]
 
 
 def test_a_share_of_a_warm_worker_has_what_was_written_between_its_start_and_its_end() -> None:
     started = [launched(0, 0, 1, warm=True), launched(1, 0, 5, warm=True)]
     parts = find_log_parts(started, started, [ended(0, 0, 4)])
-    assert parts == [LogPart("log", at(1), at(4) + LATER), LogPart("log", at(5), None)]
+    assert periods(parts) == [("log", at(1), at(4) + LATER), ("log", at(5), None)]
 
 
 def test_a_share_that_was_lost_ends_when_the_next_launch_begins() -> None:
     started = [launched(0, 0, 1, warm=True), launched(0, 1, 9, warm=False, log="")]
-    assert find_log_parts(started, started, []) == [LogPart("log", at(1), at(9) + LATER)]
+    assert periods(find_log_parts(started, started, [])) == [("log", at(1), at(9) + LATER)]
+
+
+def test_a_container_that_never_began_has_the_log_that_its_loss_names() -> None:
+    """One that did begin is known by its start, and its log comes once, however many processes it had."""
+    started = [launched(0, 0, 1, warm=False), launched(0, 1, 2, warm=False)]
+    delays = [delayed(0, 3, "log"), delayed(1, 4, "dead"), delayed(2, 5, "")]
+    parts = find_log_parts(started, started, [], delays)
+    assert [(part.location, part.share) for part in parts] == [("log", 0), ("dead", 1)]

@@ -215,4 +215,4 @@ def _decode(raw: bytes) -> str:
 
 
 def _milliseconds(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
+    return max(0, int(at.timestamp() * 1000))

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Unpack
 
-from background_jobs.aws.logs import LogLine
 from background_jobs.aws.stores import Stores
 from background_jobs.core.containers.variables import LOCAL
 from background_jobs.core.errors import EventConflict, InvalidComparison, UnreadableEvent
 from background_jobs.core.events import CANCELLED, ContainerStarted, JobErrored, OrchestrationCancelled
-from background_jobs.core.limits import PAGE
+from background_jobs.core.limits import LOG_PAGE, PAGE
+from background_jobs.core.log_lines import LogLine
 from background_jobs.core.options import RerunKeywords
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.read_model import Summary
@@ -20,13 +20,21 @@ from background_jobs.core.views.containers import ContainerPage, ContainerState
 from background_jobs.core.views.cost import Cost
 from background_jobs.core.views.event_history import EventHistory
 from background_jobs.core.views.instances import InstanceDetail, InstancePage
+from background_jobs.core.views.logs import LogPage
 from background_jobs.core.views.notebook import orchestration_html
 from background_jobs.core.views.orchestration import Cancellation, OrchestrationView
 from background_jobs.core.views.orchestration_detail import OrchestrationDetail
 from background_jobs.core.views.outcomes import FailurePage, SuccessPage
 from background_jobs.core.views.throughput import Throughput
 from background_jobs.core.views.waits import Wait
-from background_jobs.orchestration_service import containers, event_history, instances, outcomes
+from background_jobs.orchestration_service import (
+    container_logs,
+    containers,
+    event_history,
+    instances,
+    outcomes,
+)
+from background_jobs.orchestration_service.container_logs import LogFilter
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.orchestration_steps import OrchestrationSteps
 from background_jobs.orchestration_service.overview import read_views
@@ -200,12 +208,41 @@ class Orchestration:
         """Return why instances wait, and since when; an empty list where none does."""
         return event_history.read_waits(self.id, self._stores)
 
-    def log_lines(self, index: int, *, follow: bool = False) -> Iterator[LogLine]:
-        """Yield what the containers of the instance at *index* wrote; with *follow* until it has its outcome.
+    def log_lines(
+        self,
+        index: int | None = None,
+        *,
+        follow: bool = False,
+        since: datetime | None = None,
+        everything: bool = False,
+    ) -> Iterator[LogLine]:
+        """Yield what the containers wrote, by time: all of them, or those of the instance at *index*.
 
-        A container writes one log for all the instances of its share. Raises LogNotFound.
+        With *follow* it goes on until the end of the orchestration, or of the instance. *since* leaves out
+        what was written before, and *everything* has the SDK's own lines among the others. Few lines are in
+        memory at a time. Raises LogNotFound, at the end where some of the logs could be read.
         """
-        return run_steps(self.steps.log_lines(index, follow=follow))
+        return run_steps(self.steps.log_lines(LogFilter(index, since, everything), follow=follow))
+
+    def log_page(
+        self,
+        index: int | None = None,
+        *,
+        next_token: str = "",
+        limit: int = LOG_PAGE,
+        since: datetime | None = None,
+        everything: bool = False,
+    ) -> LogPage:
+        """Return the last lines of the same, or with the *next_token* of a page what was written after it.
+
+        Raises InstanceNotFound, InvalidToken.
+        """
+        wanted = LogFilter(index, since, everything)
+        return container_logs.read_log_page(self.id, wanted, self._stores, next_token=next_token, limit=limit)
+
+    def cloudwatch_url(self, index: int | None = None) -> str:
+        """Return the address of the same lines in CloudWatch Logs Insights; empty where logs are files."""
+        return container_logs.find_cloudwatch_url(self.id, index, self._stores)
 
     def pipeline(self) -> Pipeline:
         """Return the pipeline that this orchestration is a stage of; one without stages is its own."""

@@ -6,13 +6,13 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from background_jobs.aws.logs import LogLine
 from background_jobs.aws.stores import Stores
 from background_jobs.core.events import JobErrored
+from background_jobs.core.log_lines import LogLine
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
-from background_jobs.orchestration_service.container_logs import follow_log
+from background_jobs.orchestration_service.container_logs import LogFilter, follow_logs
 from background_jobs.orchestration_service.deadlines import Deadline
 from background_jobs.orchestration_service.ended_outcomes import EndedOutcomes
 from background_jobs.orchestration_service.job_results import JobResults, partition_outcomes
@@ -78,9 +78,9 @@ class OrchestrationSteps:
         """Emit why instances gave up."""
         return emit_each(read_errors(self._id, indices, self._stores))
 
-    def log_lines(self, index: int, *, follow: bool) -> Steps[LogLine]:
-        """Emit what the containers of an instance wrote."""
-        return follow_log(self._id, index, self._stores, follow=follow)
+    def log_lines(self, wanted: LogFilter, *, follow: bool) -> Steps[LogLine]:
+        """Emit what containers wrote."""
+        return follow_logs(self._id, wanted, self._stores, follow=follow)
 
     def _read_results(self, deadline: Deadline) -> Task[JobResults]:
         started = yield from call(lambda: self._stores.event_log.read_started(self._id))

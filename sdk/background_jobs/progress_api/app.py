@@ -14,7 +14,15 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from background_jobs.aws.stores import Stores
 from background_jobs.core import errors
 from background_jobs.orchestration_service import OrchestrationService
-from background_jobs.progress_api import console, containers, event_history, orchestrations, schedules, stream
+from background_jobs.progress_api import (
+    console,
+    containers,
+    event_history,
+    logs,
+    orchestrations,
+    schedules,
+    stream,
+)
 from background_jobs.progress_api.callers import Callers
 from background_jobs.progress_api.hub import Hub
 from background_jobs.progress_api.models import Problem
@@ -66,6 +74,7 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
     app.include_router(orchestrations.router)
     app.include_router(event_history.router)
     app.include_router(containers.router)
+    app.include_router(logs.router)
     app.include_router(schedules.router)
     app.include_router(stream.router)
     app.include_router(console.router)

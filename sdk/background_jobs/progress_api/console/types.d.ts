@@ -220,6 +220,27 @@ interface ComparisonView {
   more_causes: number;
 }
 
+interface LogLine {
+  at: string | null;
+  message: string;
+  index: number | null;
+  attempt: number | null;
+  level: string;
+  logger: string;
+  extra: Record<string, unknown>;
+}
+
+/** Lines of a log, by time; *next_token* asks for what is written after them. */
+interface LogPage {
+  lines: LogLine[];
+  next_token: string;
+  more: boolean;
+  cut: boolean;
+  left_out: number;
+  missing: string[];
+  cloudwatch_url: string;
+}
+
 /** Outcomes in buckets of time. */
 interface ThroughputView {
   version: number;

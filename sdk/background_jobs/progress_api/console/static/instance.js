@@ -4,6 +4,7 @@ import { get, path } from "./api.js";
 import { h, setText } from "./dom.js";
 import { between, count, span, stamp } from "./format.js";
 import { copyButton, icon, codeBlock, errorNotice } from "./components.js";
+import { LogView } from "./logs.js";
 
 /** @type {Record<string, string>} */
 const WORDS = {
@@ -22,6 +23,9 @@ export class InstancePanel {
   instances;
   /** @type {HTMLDialogElement} */
   element;
+  /** @type {LogView | undefined} */
+  logView;
+  isFinal = false;
 
   /**
    * Make a closed panel of orchestration *id*; *onClose* is called when somebody closes it.
@@ -34,13 +38,19 @@ export class InstancePanel {
     this.state = h("span", { class: "badge" });
     this.previous = neighbour("Previous instance", "left");
     this.following = neighbour("Next instance", "right");
-    this.body = h("div", { class: "panel-body" });
+    this.details = h("div", { class: "panel-part" });
+    this.log = h("div", { class: "panel-part" });
+    this.events = h("div", { class: "panel-part" });
+    this.body = h("div", { class: "panel-body" }, this.details, this.log, this.events);
     this.element = h(
       "dialog",
       {
         class: "panel",
         "aria-labelledby": "instance-title",
-        onclose: onClose,
+        onclose: () => {
+          this.logView?.close();
+          onClose();
+        },
         onclick: (event) => this.closeIfOutside(event),
       },
       h(
@@ -75,13 +85,27 @@ export class InstancePanel {
     this.index = index;
     this.instances = instances;
     if (!this.element.open) this.element.showModal();
-    this.body.replaceChildren();
+    for (const part of [this.details, this.log, this.events]) part.replaceChildren();
     this.element.scrollTop = 0;
+    this.isFinal = false;
     this.load();
+    this.openLog(index);
   }
 
   close() {
+    this.logView?.close();
     if (this.element.open) this.element.close();
+  }
+
+  /** @param {number} index */
+  openLog(index) {
+    this.logView?.close();
+    this.logView = new LogView(`${path(this.id)}/instances/${index}/logs`, {
+      isOver: () => this.isFinal,
+      command: `background-jobs logs ${this.id} ${index}`,
+    });
+    this.log.replaceChildren(section("Log", this.logView.element));
+    this.logView.open();
   }
 
   /**
@@ -103,7 +127,7 @@ export class InstancePanel {
       const detail = await get(`${path(this.id)}/instances/${index}`);
       if (index === this.index) this.show(detail);
     } catch (error) {
-      this.body.replaceChildren(errorNotice(error, () => this.load()));
+      this.details.replaceChildren(errorNotice(error, () => this.load()));
     }
   }
 
@@ -121,6 +145,7 @@ export class InstancePanel {
   /** @param {InstanceDetail} detail */
   show(detail) {
     const { instance, params, result, error, events } = detail;
+    this.isFinal = instance.state === "Completed" || instance.state === "Errored";
     this.state.dataset.status = instance.state;
     setText(this.state, instance.state);
     const sections = [
@@ -135,6 +160,9 @@ export class InstancePanel {
         : null,
       section("Params", codeBlock(params, "Params")),
       instance.state === "Completed" ? section("Result", codeBlock(result, "Result")) : null,
+    ];
+    this.details.replaceChildren(...sections.filter((section) => section !== null));
+    this.events.replaceChildren(
       section(
         "Events",
         events.length
@@ -154,8 +182,7 @@ export class InstancePanel {
           "The same as JSON",
         ),
       ),
-    ];
-    this.body.replaceChildren(...sections.filter((section) => section !== null));
+    );
   }
 
   /** @param {InstanceDetail} detail */

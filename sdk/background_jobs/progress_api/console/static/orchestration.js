@@ -14,6 +14,7 @@ import { lastList } from "./filters.js";
 import { now, stopClock } from "./clock.js";
 import { Overview } from "./overview.js";
 import { errorNotice } from "./components.js";
+import { LogView, logCard } from "./logs.js";
 import { Stream } from "./stream.js";
 import { PipelineAndWaits } from "./pipeline_and_waits.js";
 import { Throughput } from "./throughput.js";
@@ -45,6 +46,11 @@ export class OrchestrationPage {
     this.comparison = new Comparison(id);
     this.containers = new Containers(id);
     this.cost = new Cost(id);
+    this.log = new LogView(`${path(id)}/logs`, {
+      isOver: () => this.view?.completed_at !== null,
+      command: `background-jobs logs ${id}`,
+      linkTo: (instance) => `#/${path(id)}/instances/${instance}`,
+    });
     this.panel = new InstancePanel(id, () => this.leaveInstance());
     root.replaceChildren(...this.sections());
     this.stream = new Stream(id, {
@@ -105,6 +111,7 @@ export class OrchestrationPage {
         h("div", { class: "card-head" }, h("h2", {}, "Cost")),
         this.cost.element,
       ),
+      logCard(this.log),
       this.panel.element,
     ];
   }
@@ -134,6 +141,8 @@ export class OrchestrationPage {
     this.failures.close();
     this.containers.close();
     this.cost.close();
+    this.log.close();
+    this.panel.close();
     clearInterval(this.ticking);
   }
 
