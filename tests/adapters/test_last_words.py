@@ -1,6 +1,7 @@
 """Containers that died on AWS: what their logs say last is in the outcomes, and nothing depends on it."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -123,3 +124,13 @@ def test_what_cannot_be_read_keeps_no_share_open(
 
 def test_a_launch_that_was_refused_has_no_log() -> None:
     assert read_last_words(read_failure("ECS.ClientException", "no such cluster")) == ("", ())
+
+
+def test_a_call_that_hangs_holds_nobody_up(definition: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(last_words, "read_last_lines", lambda *_: answered.wait(60) and [])
+    failure = read_failure(*failed_task(definition).values())
+    words = read_last_words(failure, seconds=2)
+    assert not answered.is_set()
+    answered.set()
+    assert words.lines == ()
