@@ -220,6 +220,38 @@ def test_what_did_not_come_is_missed_unless_the_schedule_was_paused(
     assert schedule.runs(limit=1)[0].state == "missed"
 
 
+def test_a_paused_schedule_still_tells_its_last_runs_however_long_ago_they_were(
+    schedules: Schedules, clock: Clock
+) -> None:
+    # given a schedule that ran and skipped, and was then paused for longer than its last two due times
+    schedule = hourly(schedules)
+    ran, skipped = clock.move(hours=1), clock.move(hours=1)
+    delivered(schedules, ran)
+    delivered(schedules, skipped)
+    schedule.pause()
+    clock.move(days=7)
+    # then its last records are those from before the pause
+    assert [(run.scheduled_at, str(run.state)) for run in schedule.runs(limit=2)] == [
+        (skipped, "skipped"),
+        (ran, "started"),
+    ]
+
+
+def test_the_last_runs_are_those_that_were_due_last_and_not_those_that_a_backfill_started_last(
+    schedules: Schedules, clock: Clock
+) -> None:
+    # given a run, and a backfill of three hours before the schedule was made
+    schedule = hourly(schedules, overlap="allow")
+    made = clock()
+    ran = clock.move(hours=1)
+    delivered(schedules, ran)
+    schedule.backfill(made - timedelta(hours=3), made)
+    schedule.pause()
+    clock.move(days=1)
+    # then the run comes before them
+    assert [run.scheduled_at for run in schedule.runs(limit=2)] == [ran, made - timedelta(hours=1)]
+
+
 def test_a_definition_that_was_changed_elsewhere_counts_from_then_on(
     schedules: Schedules, clock: Clock
 ) -> None:

@@ -1,5 +1,6 @@
 """The histories of schedules in the event log's table: appends where a key is free, and reads by range."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -81,10 +82,14 @@ class ScheduleLog:
         events = self._events(name, "run#", "run#~", newest_first=True, limit=limit)
         return [event for event in events if isinstance(event, OccurrenceStarted)]
 
+    def read_runs(self, name: str) -> Iterator[OccurrenceStarted]:
+        """Yield the runs of a schedule, those that were started last first, page by page."""
+        events = self._events(name, "run#", "run#~", newest_first=True)
+        return (event for event in events if isinstance(event, OccurrenceStarted))
+
     def read_runs_since(self, name: str, since: datetime) -> list[OccurrenceStarted]:
         """Return the runs that were started at *since* or later, newest first."""
-        events = self._events(name, "run#", "run#~", newest_first=True, since=since)
-        return [event for event in events if isinstance(event, OccurrenceStarted)]
+        return list(takewhile(lambda run: run.at >= since, self.read_runs(name)))
 
     def read_queue(self, name: str, after: int) -> list[OccurrenceQueued]:
         """Return the occurrences whose place in the queue is beyond *after*, in order."""
@@ -99,9 +104,9 @@ class ScheduleLog:
         event = parse_schedule_event(response["Item"]["document"]["S"]) if "Item" in response else None
         return event if isinstance(event, OccurrenceSkipped) else None
 
-    def read_skips(self, name: str, since: datetime) -> list[OccurrenceSkipped]:
-        """Return the skipped occurrences that were due at *since* or later."""
-        events = self._events(name, skipped_sort(since), "skipped#~")
+    def read_latest_skips(self, name: str, limit: int) -> list[OccurrenceSkipped]:
+        """Return the last *limit* skipped occurrences by the times at which they were due, newest first."""
+        events = self._events(name, "skipped#", "skipped#~", newest_first=True, limit=limit)
         return [event for event in events if isinstance(event, OccurrenceSkipped)]
 
     def read_changes(self, name: str) -> list[Change]:
@@ -110,17 +115,10 @@ class ScheduleLog:
         return [event for event in events if isinstance(event, Change)]
 
     @reaching_aws
-    def _events(  # noqa: PLR0913 -- a range, and how to read it
-        self,
-        name: str,
-        low: str,
-        high: str,
-        *,
-        newest_first: bool = False,
-        limit: int | None = None,
-        since: datetime | None = None,
-    ) -> list[ScheduleEvent]:
-        """Return the events between two sort keys, *limit* at most, up to the first from before *since*."""
+    def _events(
+        self, name: str, low: str, high: str, *, newest_first: bool = False, limit: int | None = None
+    ) -> Iterator[ScheduleEvent]:
+        """Yield the events between two sort keys, *limit* at most."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression=f"{PARTITION_KEY} = :schedule AND {SORT_KEY} BETWEEN :low AND :high",
@@ -133,6 +131,5 @@ class ScheduleLog:
             ConsistentRead=True,
             PaginationConfig={"MaxItems": limit, "PageSize": limit} if limit else {},
         )
-        documents = (item["document"]["S"] for page in pages for item in page["Items"])
-        events = map(parse_schedule_event, documents)
-        return list(takewhile(lambda event: since is None or event.at >= since, events))
+        for page in pages:
+            yield from (parse_schedule_event(item["document"]["S"]) for item in page["Items"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ from background_jobs.core.schedules.occurrences import (
     RunState,
     ScheduleRun,
     active_periods,
+    latest_due,
     list_runs,
     run_from_event,
 )
@@ -123,18 +124,15 @@ class Schedule:
         An occurrence was started (the run has the status of its orchestration), waits in the queue, was
         skipped for a reason, or was missed: it was due by the definition, and nothing came of it.
         """
-        now = self._clock()
-        kept_since = now - self._stores.retention.longest
-        due = takewhile(lambda at: at > kept_since, self.definition.timing.before(now))
-        since = next(islice(due, limit - 1, None), kept_since)
-        log = self._stores.schedule_log
+        now, log = self._clock(), self._stores.schedule_log
         events: list[OccurrenceEvent] = [
-            *log.read_runs_since(self.name, since),
-            *log.read_skips(self.name, since),
+            *latest_due(log.read_runs(self.name), limit),
+            *log.read_latest_skips(self.name, limit),
             *self._backlog().waiting,
         ]
         periods = active_periods(log.read_changes(self.name), self._scheduler.get(self.name), now)
-        return self._with_statuses(list_runs(events, periods, since, now)[:limit])
+        kept_since = now - self._stores.retention.longest
+        return self._with_statuses(list_runs(events, periods, kept_since, now, limit))
 
     def backfill(
         self,

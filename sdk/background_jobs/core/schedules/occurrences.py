@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice, takewhile
 from typing import Final, assert_never
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -112,20 +113,36 @@ def active_periods(
     return periods
 
 
+def latest_due(runs: Iterable[OccurrenceStarted], limit: int) -> list[OccurrenceStarted]:
+    """Return those *limit* of *runs* (the last started first) that were due last, the latest first.
+
+    A backfill starts what was due long ago, so the last that were started may not be the last that were due.
+    It reads no further than it must: nothing is due after it was started.
+    """
+    latest: list[OccurrenceStarted] = []
+    for run in runs:
+        if len(latest) == limit and run.at <= latest[-1].scheduled_at:
+            break
+        latest = sorted([*latest, run], key=lambda run: run.scheduled_at, reverse=True)[:limit]
+    return latest
+
+
 def list_runs(
-    events: Iterable[OccurrenceEvent], periods: Sequence[Period], since: datetime, now: datetime
+    events: Sequence[OccurrenceEvent], periods: Sequence[Period], since: datetime, now: datetime, limit: int
 ) -> list[ScheduleRun]:
-    """Return what became of each occurrence from *since* on, newest first."""
+    """Return what became of the last *limit* occurrences, newest first: none from before *since*.
+
+    *events* has the last *limit* of each kind. What was due in one of *periods* (oldest first) without an
+    event was missed; while a schedule is paused, nothing is due.
+    """
     runs: dict[datetime, ScheduleRun] = {}
     for event in sorted(events, key=lambda event: (isinstance(event, OccurrenceStarted), event.at)):
         runs[event.scheduled_at] = run_from_event(event)
-    for period in periods:
-        for at in period.due(now):
-            if at < since:
-                break
-            runs.setdefault(at, ScheduleRun(scheduled_at=at, state=RunState.MISSED))
+    due = (at for period in reversed(periods) for at in period.due(now))
+    for at in islice(takewhile(lambda at: at >= since, due), limit):
+        runs.setdefault(at, ScheduleRun(scheduled_at=at, state=RunState.MISSED))
     newest_first = sorted(runs.values(), key=lambda run: run.scheduled_at, reverse=True)
-    return [run for run in newest_first if run.scheduled_at >= since]
+    return [run for run in newest_first if run.scheduled_at >= since][:limit]
 
 
 def run_from_event(event: OccurrenceEvent) -> ScheduleRun:
