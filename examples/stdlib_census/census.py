@@ -1,9 +1,14 @@
 """A census of the Python standard library on this machine: one job instance for each of its files.
 
 background-jobs local run --jobs examples/stdlib_census/jobs.py -- python examples/stdlib_census/census.py
+
+On a terminal it keeps the console until Enter is pressed, or with --no-wait it does not.
 """
 
+import json
 import random
+import shlex
+import sys
 import sysconfig
 import time
 from collections.abc import Iterator
@@ -15,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from background_jobs import Failure, Orchestration, OrchestrationService, Success
+from background_jobs import Failure, Orchestration, OrchestrationService, Settings, Success
 
 console = Console()
 _SHOWN = 15
@@ -33,7 +38,8 @@ def main() -> None:
             ({"path": path, "root": str(root)} for path in _paths(root)),
             tags={"customer": "demo"},
         )
-        console.print(f"Kicked off orchestration {orchestration.id}\n")
+        console.print(f"Kicked off orchestration {orchestration.id}")
+        console.print(f"Watch it in the console: {_console_url(orchestration)}\n", soft_wrap=True)
         _show_progress(orchestration)
         successes, failures = service.get_job_results(orchestration.id)
         seconds = time.monotonic() - began
@@ -46,9 +52,15 @@ def main() -> None:
     console.print(
         f"outcome {event.outcome}, {event.completed} completed, {event.errored} errored, tags {event.tags}"
     )
-    _print_next_steps()
+    _print_what_happened(orchestration)
+    _print_next_steps(root, _paths(root))
     counts = f"{total} instances, {len(successes)} completed, {errored} errored"
     print(f"demo: ok: {counts}, JobCompletedEvent received")
+    if console.is_terminal and sys.stdin.isatty() and "--no-wait" not in sys.argv[1:]:
+        console.print(
+            f"\nThe console stays until you press Enter: {_console_url(orchestration)}", soft_wrap=True
+        )
+        input()
 
 
 def _paths(root: Path) -> Iterator[str]:
@@ -114,13 +126,49 @@ def _show_failures(failures: list[Failure]) -> None:
         console.print(f"... and {len(failures) - _SHOWN} more")
 
 
-def _print_next_steps() -> None:
+def _console_url(orchestration: Orchestration) -> str:
+    return f"{Settings.from_env().api_url}/#/orchestrations/{orchestration.id}"
+
+
+def _print_what_happened(orchestration: Orchestration) -> None:
+    """Name what took part, as it is called on AWS; the offline stack has each of these."""
+    history, total = orchestration.event_history(), orchestration.summary().total or 0
     console.print(
-        "\nTry next:\n"
-        "  make bench                        how fast it is on this machine\n"
-        "  background-jobs local up --help   a stack that stays\n"
-        "  README.md                         your own job, in your own repository\n"
+        f"\nWhat just happened, in the terms of AWS:\n"
+        f"  S3                {total:,} params in one object, their shares in another\n"
+        f"  DynamoDB          one transaction kicked it off; the event log has each outcome\n"
+        f"  Step Functions    a Distributed Map launched a container for each share\n"
+        f"  ECS on Fargate    {history.containers:,} tasks ran the job; here they are processes\n"
+        f"  DynamoDB Streams  invoked the Lambda function that folds the log\n"
+        f"  EventBridge       carried the JobCompletedEvent to this script's SQS queue\n"
+        f"  API Gateway       served the progress and the console"
     )
+
+
+def _print_next_steps(root: Path, paths: Iterator[str]) -> None:
+    """Print commands that work as they are in the shell from which this was started."""
+    command = Path(sys.executable).with_name("background-jobs")
+    jobs = Path(__file__).with_name("jobs.py")
+    params = json.dumps({"path": next(paths), "root": str(root)})
+    console.print(
+        "\nTry next, in this shell:\n\n"
+        f"# a stack that stays, and the settings for it\n"
+        f'eval "$({shlex.quote(_short(command))} local up --jobs {shlex.quote(_short(jobs))})"\n'
+        f"# one instance, and what came of it\n"
+        f"echo {shlex.quote(params)} | {shlex.quote(_short(command))} kick-off census --watch\n"
+        f"{shlex.quote(_short(command))} results -\n"
+        f"{shlex.quote(_short(command))} open -\n"
+        f"# and its end\n"
+        f"{shlex.quote(_short(command))} local down\n",
+        soft_wrap=True,
+        markup=False,
+        highlight=False,
+    )
+
+
+def _short(path: Path) -> str:
+    """Return *path* as it is typed from the current folder, where it lies below that."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 if __name__ == "__main__":
