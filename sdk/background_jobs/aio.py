@@ -204,9 +204,14 @@ class Orchestration:
         """Yield each outcome, with its params, as soon as it is there, and end by itself."""
         return run_steps_async(self._sync.steps.as_completed(timeout))
 
-    def outcomes(self, status: Status | None = None) -> AsyncIterator[Success | Failure]:
-        """Yield the outcomes that there are by now, in the order of the params; perhaps of one status."""
-        return run_steps_async(self._sync.steps.outcomes(status))
+    def outcomes(
+        self, status: Status | None = None, *, on_gone: Callable[[int], None] | None = None
+    ) -> AsyncIterator[Success | Failure]:
+        """Yield the outcomes that there are by now, in the order of the params; perhaps of one status.
+
+        *on_gone* is called with the index of each instance whose result has expired.
+        """
+        return run_steps_async(self._sync.steps.outcomes(status, on_gone))
 
     def errors(self, indices: Sequence[int] | None = None) -> AsyncIterator[JobErrored]:
         """Yield why instances gave up, as far as they have by now, in their order; params are not read."""
@@ -245,6 +250,7 @@ class OrchestrationService:
         items = iterate_in_thread(params, loop) if isinstance(params, AsyncIterable) else params
         return Orchestration(await asyncio.to_thread(self._sync.kick_off_job, job, items, **options))
 
+    find_id = in_thread(sync.OrchestrationService.find_id)
     history = in_thread(sync.OrchestrationService.history)
     history_view = in_thread(sync.OrchestrationService.history_view)
     counts = in_thread(sync.OrchestrationService.counts)

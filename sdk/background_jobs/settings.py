@@ -20,6 +20,7 @@ from background_jobs.core.containers.variables import (
 from background_jobs.core.containers.warm import WARM_QUEUE, WarmWorkers
 from background_jobs.core.errors import InvalidSettings, MissingSettings
 from background_jobs.core.limits import DEFAULT_PARALLELISM, PARALLELISM
+from background_jobs.core.refused_values import require
 from background_jobs.core.retention import Retention
 
 PREFIX: Final = "BACKGROUND_JOBS_"
@@ -104,7 +105,7 @@ class _FromVariables(BaseModel):
         if missing := [name for name, error in problems if error["type"] == "missing"]:
             raise MissingSettings(missing)
         name, error = problems[0]
-        raise InvalidSettings(name, str(error["input"]), error["msg"])
+        raise InvalidSettings(name, str(error["input"]), require(error) or error["msg"])
 
     def to_env(self) -> dict[str, str]:
         """Return the variables from which `from_env` makes these settings again."""

@@ -201,7 +201,7 @@ def test_what_is_no_channel_of_the_environment_is_refused_at_the_door(
 
 
 def test_an_environment_without_channels_says_where_to_declare_them(stores: Stores) -> None:
-    with pytest.raises(InvalidKickOff, match=r"It has none\. .*notifications=.*--notify"):
+    with pytest.raises(InvalidKickOff, match=r"It has none\. .*notifications=.*--webhook"):
         OrchestrationService(SETTINGS).kick_off_job("halve", [{"n": 2}], notify="ops")
 
 

@@ -158,7 +158,7 @@ def test_a_report_has_all_of_a_run_in_one_file_that_is_there_whole_or_not_at_all
     assert answer.headers["content-disposition"] == f'attachment; filename="report-{done}.html"'
     assert Elements(answer.text).text.count(done) >= 1
     missing = run("report", done, "-o", "no/such/folder/mine.html")
-    assert missing.exit_code == 2
+    assert missing.exit_code == 3
     assert "no/such/folder" in missing.output
 
 

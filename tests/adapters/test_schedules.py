@@ -221,7 +221,7 @@ def halve(params: Params) -> int:
         ({"start": datetime(2031, 1, 2, tzinfo=UTC), "end": datetime(2031, 1, 1, tzinfo=UTC)}, "is empty"),
         ({"jitter": timedelta(days=2)}, "up to a day"),
         ({"jitter": timedelta(seconds=5)}, "whole minutes"),
-        ({"overlap": "maybe"}, "overlap='maybe': Input should be 'skip', 'queue' or 'allow'"),
+        ({"overlap": "maybe"}, "overlap='maybe' must be 'skip', 'queue' or 'allow'"),
         ({"tags": {"schedule": "mine"}}, "the tag 'schedule' is set by the schedule itself"),
         ({"tags": {"customer": 7}}, "str to str"),
         ({"parallelism": 101}, "from 1 to 100"),
@@ -231,7 +231,7 @@ def halve(params: Params) -> int:
         ({"params": []}, "there are no params"),
         ({"params": [7]}, "index 0 were refused"),
         ({"job": "havle"}, "no job named 'havle'"),
-        ({"job": halve, "params": [{"n": "many"}]}, "valid integer"),
+        ({"job": halve, "params": [{"n": "many"}]}, "n='many' must be a whole number"),
     ],
 )
 def test_bad_input_is_refused_and_nothing_is_written(

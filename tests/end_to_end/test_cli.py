@@ -163,7 +163,7 @@ def test_a_pipe_gets_a_line_when_the_percentage_rises(service: OrchestrationServ
     )
     watched = run("watch", orchestration.id)
     assert (watched.returncode, "\x1b" in watched.stdout) == (1, False)
-    first, *lines, last = [line[len("12:00:00 ") :] for line in watched.stdout.splitlines()]
+    first, *lines, last = [line.split("\t")[1] for line in watched.stdout.splitlines()]
     assert first == f"fussy {orchestration.id}"
     assert last.startswith("1,000 of 1,000 (100 %): 500 completed, 500 errored; took ")
     # of 500 failures of one cause, three are printed
@@ -234,4 +234,4 @@ def test_the_log_of_an_instance_is_followed_to_its_outcome(
         rest = following.stdout.read()
         assert following.wait(PATIENCE) == 0
     assert (before.split("\t")[1:], "\t0\tafter\n" in rest) == (["0", "before\n"], True)
-    assert str(stack.folder) in run("logs", orchestration.id, "--containers").stdout
+    assert str(stack.folder) in run("logs", orchestration.id, "--places").stdout

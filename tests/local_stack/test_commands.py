@@ -268,7 +268,7 @@ def test_options_that_do_not_say_how_jobs_are_to_run_are_refused_before_the_comm
 
 
 def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, variables: dict[str, str]) -> None:
-    assert run_command(folder, variables, "status").returncode == 1
+    assert run_command(folder, variables, "status").returncode == 4
 
     # when it is brought up, and what it printed is exported
     up = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
@@ -318,7 +318,7 @@ def test_the_note_of_a_stack_that_died_is_not_believed(folder: Path, variables: 
     run_command(folder, variables, "up", "--jobs", "my_jobs.py")
     (server,) = servers(variables)
     server.kill()
-    assert run_command(folder, variables, "status").returncode == 1
+    assert run_command(folder, variables, "status").returncode == 4
     until(lambda: not find_marked(variables["TEST_MARK"]))
     assert run_command(folder, variables, "down").returncode == 0
 

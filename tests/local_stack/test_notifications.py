@@ -26,7 +26,7 @@ sys.stdin.readline()
 def test_a_channel_of_an_offline_stack_is_told_with_counts_causes_and_a_link() -> None:
     with receiving() as receiver:
         command = [COMMAND, "local", "run", "--jobs", str(JOBS), "--containers", "1"]
-        command += ["--notify", f"ops={receiver.url}/hook", "--", sys.executable, "-c", SCRIPT]
+        command += ["--webhook", f"ops={receiver.url}/hook", "--", sys.executable, "-c", SCRIPT]
         program = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

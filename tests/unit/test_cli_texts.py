@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from background_jobs.cli import bars
-from background_jobs.cli.reporting import print_json, print_json_line
+from background_jobs.cli.reporting import print_json
 from background_jobs.cli.times import format_duration, parse_duration, parse_time
 from background_jobs.cli.untrusted import printable, printable_json, safe_json
 
@@ -59,7 +59,20 @@ def test_a_moment_is_iso_8601_or_a_span_before_now() -> None:
     assert before <= parse_time("2h") <= before + timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "-2h"])
+def test_a_time_of_day_is_one_of_today_by_the_clock_of_this_machine() -> None:
+    today = datetime.now().astimezone()
+    read = parse_time("12:30")
+    assert (read.hour, read.minute, read.second, read.utcoffset()) == (
+        12,
+        30,
+        0,
+        read.astimezone().utcoffset(),
+    )
+    assert today.date() <= read.date() <= datetime.now().astimezone().date()
+    assert parse_time("12:30Z").astimezone(UTC).hour == 12
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "-2h", "25:00", "12:70"])
 def test_what_is_no_moment_is_refused_with_examples(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="or a span before now: 2h, 7d"):
         parse_time(text)
@@ -103,7 +116,7 @@ class _Printed(BaseModel):
     text: str
 
 
-@pytest.mark.parametrize("print_model", [print_json, print_json_line])
+@pytest.mark.parametrize("print_model", [print_json])
 def test_models_are_printed_with_such_characters_escaped(
     print_model: Callable[[BaseModel], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from pydantic import BaseModel
@@ -101,6 +102,7 @@ def test_a_plan_is_as_the_document_shows_it() -> None:
         r"```\n(.*?)```", (REPOSITORY / "docs" / "cost.md").read_text(), flags=re.DOTALL
     )[:2]
     beginning, _, end = shown.partition("   ...\n")
-    printed = run(*shlex.split(command)[1:]).stdout
+    with patch("background_jobs.cli.reporting.has_terminal", return_value=True):
+        printed = run(*shlex.split(command)[1:]).stdout
     assert printed.startswith(beginning)
     assert printed.endswith(end)

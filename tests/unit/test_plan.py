@@ -1,6 +1,7 @@
 """The cost model against examples that were computed by hand from the price table."""
 
 import json
+from unittest.mock import patch
 
 import pytest
 from typer.testing import CliRunner
@@ -237,7 +238,8 @@ def test_the_model_counts_with_the_batch_size_of_the_stack() -> None:
 
 
 def test_the_command_prints_time_price_and_limits() -> None:
-    result = CliRunner().invoke(app, ["plan", "--instances", "10000", "--seconds", "5"])
+    with patch("background_jobs.cli.reporting.has_terminal", return_value=True):
+        result = CliRunner().invoke(app, ["plan", "--instances", "10000", "--seconds", "5"])
     assert result.exit_code == 0
     assert "Time      0:09:17" in result.stdout
     assert "$0.2853  Fargate         14.4 hours of 0.5 vCPU and 1 GB, arm64" in result.stdout
@@ -296,7 +298,8 @@ def test_warm_workers_that_cannot_be_planned_are_refused() -> None:
 
 
 def test_the_command_prints_what_warm_workers_cost_and_save() -> None:
-    result = CliRunner().invoke(app, ["plan", "--instances", "1", "--seconds", "5", "--warm", "2"])
+    with patch("background_jobs.cli.reporting.has_terminal", return_value=True):
+        result = CliRunner().invoke(app, ["plan", "--instances", "1", "--seconds", "5", "--warm", "2"])
     assert "a month for 2 at all hours, used or not" in result.stdout
     assert result.stdout.startswith("1 instance of 5 s in 1 container\n")
     assert "Time      0:00:07" in result.stdout

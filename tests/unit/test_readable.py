@@ -15,7 +15,6 @@ import pytest
 from httpx2 import ByteStream, EventSource, Request, Response
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from pydantic_core import from_json
 
 from background_jobs import Retry, Stage
@@ -44,6 +43,7 @@ from background_jobs.core.options import KickOffOptions, OccurrenceOptions, read
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.payloads import INLINE_BYTES, params_line, result_document
 from background_jobs.core.read_model import Advance, FeedItem
+from background_jobs.core.refused_values import InvalidStage
 from background_jobs.core.schedules.definition import (
     SCHEDULED_TIME,
     ScheduleDefinition,
@@ -335,7 +335,7 @@ def test_the_options_of_a_kick_off_come_back_equal_or_are_refused(keywords: dict
     except InvalidKickOff as refused:
         check_sentence(refused)
         return
-    except ValidationError:  # of Stage itself
+    except InvalidStage:
         return
     fields = {
         "tags": options.tags,

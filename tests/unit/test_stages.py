@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from background_jobs import Retry, Stage
 from background_jobs.core.errors import InvalidParams
 from background_jobs.core.payloads import params_line
+from background_jobs.core.refused_values import InvalidStage
 from background_jobs.core.stages import MissingReference, fill_params
 
 
@@ -63,7 +64,7 @@ def test_a_reference_that_a_result_lacks_is_refused_with_the_instance() -> None:
     ],
 )
 def test_a_stage_that_cannot_be_is_refused_when_it_is_written(fields: dict[str, Any]) -> None:
-    with pytest.raises((ValidationError, TypeError)):
+    with pytest.raises((InvalidStage, TypeError)):
         Stage(**{"job_name": "transform", **fields})
 
 
@@ -85,5 +86,5 @@ def test_params_that_json_cannot_hold_are_refused_in_the_words_of_a_kick_off(num
     with pytest.raises(InvalidParams) as refused:
         params_line(0, {"n": number})
     words = refused.value.reason.rpartition(": ")[2].rstrip(".")
-    with pytest.raises(ValidationError, match=re.escape(words)):
+    with pytest.raises(InvalidStage, match=re.escape(words)):
         Stage("load", params=[{"n": number}])

@@ -402,7 +402,7 @@ REFUSED: dict[str, tuple[Any, object, str]] = {
     ),
     "a key that is no text": (Free, Free(one={1: 2}), "`one` would arrive as {'1': 2}"),
     "no number": (Free, Free(one=[math.nan]), r"`one\[0\]` would arrive as None .* not as nan"),
-    "no number, of a type": (Ratio, Ratio(ratio=math.inf), r"do not fit (?s:.)*ratio\n.*valid number"),
+    "no number, of a type": (Ratio, Ratio(ratio=math.inf), r"do not fit .*ratio=None must be a number"),
     "too many digits": (Free, Free(one=[10**5000]), r"`one\[0\]`: number out of range"),
     "what JSON cannot be made of": (
         Free,

@@ -20,7 +20,7 @@ from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.service_lookup import ServiceLookup
 from background_jobs.core.errors import InvalidToken, OrchestrationNotFound
 from background_jobs.core.read_model import Summary
-from background_jobs.core.read_model_keys import SUMMARY, service_of_key, summary_key
+from background_jobs.core.read_model_keys import SUMMARY, orchestration_of_key, service_of_key, summary_key
 from background_jobs.core.retention import Retention
 from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.core.tables import (
@@ -61,6 +61,8 @@ class HistoryFilter:
     since: datetime | None = None
     until: datetime
     services: frozenset[str] | None = None
+    tags: frozenset[tuple[str, str]] = frozenset()
+    """Names and values that are all among the tags; no index has them, so summaries are read to find them."""
 
     @property
     def is_empty(self) -> bool:
@@ -139,6 +141,11 @@ class History:
         if history_filter.is_empty:
             return HistoryPage([], None)
         find = self._entries_by_service if history_filter.goes_by_service else self._entries
+        if history_filter.tags:
+            entries_of_all = find(history_filter, _position(after), _FILTERED_PAGE)
+            tagged = list(islice(self._tagged(entries_of_all, history_filter.tags), limit + 1))
+            token = _token(tagged[limit - 1][0]) if len(tagged) > limit else None
+            return HistoryPage([summary for _, summary in tagged[:limit]], token)
         entries = list(islice(find(history_filter, _position(after), limit + 1), limit + 1))
         summaries = self._read([entry[PARTITION_KEY]["S"] for entry in entries[:limit]])
         return HistoryPage(summaries, _token(entries[limit - 1]) if len(entries) > limit else None)
@@ -151,6 +158,26 @@ class History:
             yield from summaries
             if token is None:
                 return
+
+    @reaching_aws
+    def ids_beginning_with(self, prefix: str, until: datetime) -> Iterator[str]:
+        """Yield the ids that begin with *prefix*, newest first; no summary is read."""
+        for entry in self._entries(HistoryFilter(until=until), None, _FILTERED_PAGE):
+            orchestration_id = orchestration_of_key(entry[PARTITION_KEY]["S"])
+            if orchestration_id.startswith(prefix):
+                yield orchestration_id
+
+    def _tagged(
+        self, entries: Iterator[Mapping[str, Any]], tags: frozenset[tuple[str, str]]
+    ) -> Iterator[tuple[Mapping[str, Any], Summary]]:
+        """Yield those of *entries* whose orchestrations have all of *tags*, with their summaries."""
+        while batch := list(islice(entries, _BATCH_GET)):
+            summaries = self._read([entry[PARTITION_KEY]["S"] for entry in batch])
+            by_id = {summary.orchestration_id: summary for summary in summaries}
+            for entry in batch:
+                summary = by_id.get(orchestration_of_key(entry[PARTITION_KEY]["S"]))
+                if summary is not None and tags <= summary.tags.items():
+                    yield entry, summary
 
     def _entries_by_service(
         self, history_filter: HistoryFilter, start: dict[str, str] | None, needed: int

@@ -26,6 +26,10 @@ _INSTANCES: Final = 5
 """How many running instances are drawn one by one."""
 
 
+_WITH_MESSAGES: Final = 60
+"""A narrower terminal has no room for what instances say."""
+
+
 class Bars:
     """Shows updates on a terminal, within a `with` block."""
 
@@ -85,15 +89,17 @@ class Picture:
         yield drawing.ProgressSummary(view, now)
         if advances := self._advances:
             yield ""
-            yield from _draw_instances(advances, view.counts.running, ascii_only=options.ascii_only)
+            yield from _draw_instances(advances, view.counts.running, options)
 
 
-def _draw_instances(advances: "Mapping[int, Advance]", running: int, *, ascii_only: bool) -> RenderResult:
+def _draw_instances(advances: "Mapping[int, Advance]", running: int, options: ConsoleOptions) -> RenderResult:
+    has_room = options.max_width >= _WITH_MESSAGES
     table = Table.grid(padding=(0, 2))
     for index in sorted(advances)[:_INSTANCES]:
         advance = advances[index]
-        gauge = drawing.gauge(advance.percent, ascii_only=ascii_only)
-        table.add_row(f"#{index}", gauge, f"{advance.percent:>3} %", drawing.one_line(advance.message))
+        message = [drawing.one_line(advance.message)] if has_room else []
+        gauge = drawing.gauge(advance.percent, ascii_only=options.ascii_only)
+        table.add_row(f"#{index}", gauge, f"{advance.percent:>3} %", *message)
     yield table
     if (others := running - table.row_count) > 0:
         yield Text(f"and {others:,} more that run", "dim")

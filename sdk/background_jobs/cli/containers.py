@@ -1,12 +1,12 @@
 """`background-jobs containers`: each launch of a container, how long it ran, and why it was lost."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from background_jobs.cli.arguments import AsJson, OrchestrationId
-from background_jobs.cli.reporting import on_terminal, out, print_json, print_note, reporting
+from background_jobs.cli.reporting import on_terminal, out, print_json, print_note, print_row, reporting
 from background_jobs.core.limits import LONGEST_PAGE, PAGE
 
 if TYPE_CHECKING:
@@ -15,15 +15,13 @@ if TYPE_CHECKING:
     from background_jobs.core.views.containers import ContainerPage, ContainerView
 
 _STYLES: Final = {"running": "cyan", "ended": "green", "failed": "red", "lost": "red"}
-_LEAST_WIDTH: Final = 70
-"""A narrower terminal has no room for the bars."""
 _GAUGE: Final = 24
 
 
 def containers(
     orchestration_id: OrchestrationId,
     state: Annotated[
-        str | None, typer.Option(metavar="STATE", help="Only those running, ended, failed or lost.")
+        str | None, typer.Option(metavar="STATUS", help="Only those running, ended, failed or lost.")
     ] = None,
     limit: Annotated[
         int, typer.Option(min=1, max=LONGEST_PAGE, metavar="N", help="How many at most.")
@@ -53,25 +51,17 @@ def containers(
         _print_table(page)
     else:
         for view in page.items:
-            typer.echo("\t".join(_describe(view, page.until)))
+            _print_row(view, page.until)
     if page.next_token:
         print_note(f"There are more: --next-token {page.next_token}")
 
 
-def _describe(view: "ContainerView", until: datetime) -> list[str]:
-    from background_jobs.cli.untrusted import printable
-
-    return [
-        str(view.share),
-        str(view.launch),
-        f"{view.first}-{view.last}",
-        view.state,
-        f"{view.started_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        f"{view.ended_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if view.ended_at else "",
-        f"{view.seconds(until):.1f}",
-        str(view.memory_mib or ""),
-        printable(view.reason or view.delay),
-    ]
+def _print_row(view: "ContainerView", until: datetime) -> None:
+    """Print a line for programs: share, launch, instances, state, start, end, seconds, MiB, why."""
+    instances, seconds = f"{view.first}-{view.last}", f"{view.seconds(until):.1f}"
+    times = (view.started_at, view.ended_at)
+    why = view.reason or view.delay
+    print_row(view.share, view.launch, instances, view.state, *times, seconds, view.memory_mib, why)
 
 
 def _print_table(page: "ContainerPage") -> None:
@@ -79,25 +69,28 @@ def _print_table(page: "ContainerPage") -> None:
 
     from background_jobs.cli import drawing
     from background_jobs.cli.times import format_duration
-    from background_jobs.cli.untrusted import printable
 
     counts = [Text(f"{count:,} {state}", _STYLES[state]) for state, count in page.counts.items() if count]
     out().print(Text(", ").join(counts) if counts else Text("No container has begun its share."))
-    has_bars = out().width >= _LEAST_WIDTH
     time = f"{drawing.format_time(page.began_at)} + {format_duration(_seconds(page))}"
-    names = ["SHARE", "LAUNCH", "STATE", "RAN", *([time] if has_bars else []), "WHY"]
-    table = drawing.table(*names, flexible=(time, "WHY"))
-    for view in page.items:
-        table.add_row(
+    rows = [
+        (
             str(view.share),
             str(view.launch),
             Text(view.state, _STYLES[view.state]),
             format_duration(view.seconds(page.until)),
-            *([_draw_bar(view, page)] if has_bars else []),
-            Text(printable(view.reason or view.delay)),
+            _draw_bar(view, page),
+            view.reason or view.delay,
         )
-    if page.items:
-        out().print(table)
+        for view in page.items
+    ]
+    names = ("SHARE", "LAUNCH", "STATE", "RAN", time, "WHY")
+    if rows:
+        out().print(
+            drawing.fitting_table(
+                names, rows, out().width, flexible={time: _GAUGE, "WHY": 12}, droppable=(time, "LAUNCH")
+            )
+        )
 
 
 def _draw_bar(view: "ContainerView", page: "ContainerPage") -> "Text":

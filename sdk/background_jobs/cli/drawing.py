@@ -1,6 +1,6 @@
 """The parts that an orchestration is drawn with: its bar, its counts, its speed."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,6 +24,7 @@ _UNITS: Final = {"s": 1, "min": 60, "h": 3_600}
 _WHOLE: Final = 100
 _WIDEST: Final = 80
 _GAUGE: Final = 24
+_SHORT_ID: Final = 8
 
 
 def headline(job_name: str, orchestration_id: str) -> Text:
@@ -119,10 +120,60 @@ def row(cells: Iterable[str], widths: Iterable[int]) -> Text:
     return line
 
 
+def short_ids(orchestration_ids: Sequence[str]) -> dict[str, str]:
+    """Return how each of the ids begins, in eight characters or as many as tell them apart.
+
+    >>> short_ids(["7c0e0b9a-1c58", "7c0e0b9a-9d54"])
+    {'7c0e0b9a-1c58': '7c0e0b9a-1', '7c0e0b9a-9d54': '7c0e0b9a-9'}
+    """
+    ids = set(orchestration_ids)
+    lengths = range(_SHORT_ID, max(map(len, ids), default=0))
+    length = next((length for length in lengths if len({one[:length] for one in ids}) == len(ids)), None)
+    return {one: one[:length] for one in ids}
+
+
+def fitting_table(
+    names: Sequence[str],
+    rows: Iterable[Sequence[str | Text]],
+    width: int,
+    *,
+    flexible: Mapping[str, int],
+    droppable: Sequence[str] = (),
+) -> Table:
+    """Return *rows* under a header of *names*, without as many of the *droppable* columns as do not fit.
+
+    They go from the first on. A *flexible* column takes the width that is given for it at least, and its
+    text goes on in the next line.
+    """
+    cells = [[cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row] for row in rows]
+    columns = dict(zip(names, zip(*cells, strict=True) if cells else ((),) * len(names), strict=True))
+    least = {
+        name: min(flexible.get(name, width), max(len(name), *(cell.cell_len for cell in column), 0))
+        for name, column in columns.items()
+    }
+    shown = list(names)
+    for name in droppable:
+        if sum(least[one] + 2 for one in shown) - 2 > width:
+            shown.remove(name)
+    drawn = table(*shown, flexible=flexible)
+    for row in zip(*(columns[name] for name in shown), strict=True):
+        drawn.add_row(*row)
+    return drawn
+
+
 def table(*names: str, flexible: Collection[str]) -> Table:
     """Return an empty table under a header of *names*; columns that are *flexible* give way to the others."""
     columns = [Column(name, no_wrap=name not in flexible, overflow="fold") for name in names]
     return Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+
+
+def grid(rows: Iterable[Iterable[str | Text]]) -> Table:
+    """Return *rows* in columns as wide as their cells; text without room goes on in the next line."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for row in rows:
+        # An id must not be cut, for half an id is useless.
+        grid.add_row(*(cell if isinstance(cell, Text) else Text(cell, overflow="fold") for cell in row))
+    return grid
 
 
 def format_time(at: datetime) -> str:
@@ -134,6 +185,11 @@ def format_short_time(at: datetime, now: datetime) -> str:
     """Return *at* in local time, without the date and the zone where that is the day of *now*."""
     local = at.astimezone()
     return f"{local:%H:%M:%S}" if local.date() == now.astimezone().date() else format_time(at)
+
+
+def format_zoned_time(at: datetime) -> str:
+    """Return *at* in its own zone, which is named."""
+    return f"{at:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def final(view: OrchestrationView) -> int:

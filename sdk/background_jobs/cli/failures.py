@@ -1,12 +1,13 @@
 """`background-jobs failures`: why instances errored, grouped by cause, or each with its details."""
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from background_jobs.cli.arguments import AsJsonLines, OrchestrationId
-from background_jobs.cli.reporting import out, print_json_line, print_note, reporting
+from background_jobs.cli.reporting import on_terminal, out, print_json, print_note, print_row, reporting
 from background_jobs.cli.untrusted import printable, printable_json
 from background_jobs.core.statuses import Status
 
@@ -40,6 +41,9 @@ def failures(
                 map(FailureView.of, _read_failures(orchestration)) if full else orchestration.digest().causes
             )
             return
+        if not on_terminal():
+            _print_rows(orchestration, full=full)
+            return
         digest = orchestration.digest()
         for cause in digest.causes:
             out().print(_draw_cause(cause, digest.total), soft_wrap=True)
@@ -55,7 +59,19 @@ def failures(
 
 def _print_json(models: "Iterable[BaseModel]") -> None:
     for model in models:
-        print_json_line(model)
+        print_json(model)
+
+
+def _print_rows(orchestration: "Orchestration", *, full: bool) -> None:
+    """Print a line for programs for each cause, or with *full* for each failure."""
+    for failure in _read_failures(orchestration) if full else ():
+        error, params = failure.error, json.dumps(failure.params, ensure_ascii=False)
+        print_row(failure.index, error.type, error.message, params, failure.attempts, failure.log)
+    for cause in () if full else orchestration.digest().causes:
+        common = " ".join(map(str, cause.common))
+        print_row(
+            cause.count, cause.type, cause.message, cause.place, ",".join(map(str, cause.indices)), common
+        )
 
 
 def _read_failures(orchestration: "Orchestration") -> "Iterator[Failure]":

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from background_jobs.cli.arguments import AsJson, JobName
+from background_jobs.cli.last_kick_off import remember_kick_off
 from background_jobs.cli.options import take_options
 from background_jobs.cli.params_file import STANDARD_INPUT, Format, InvalidParamsFile, ParamsFile
-from background_jobs.cli.reporting import print_json, print_note, reporting
+from background_jobs.cli.reporting import print_json, print_line, print_note, reporting
 from background_jobs.cli.watch import follow, follow_pipeline
 from background_jobs.core.wording import count_of
 
@@ -41,7 +42,7 @@ def kick_off(
 
     Prints the id of the orchestration. Nothing is started if one of the params is refused.
     """
-    if file is None and sys.stdin.isatty():
+    if file is None and (sys.stdin is None or sys.stdin.isatty()):
         raise typer.BadParameter("Name a FILE of params, or pipe them in: echo '{}' | background-jobs ...")
     with reporting():
         from background_jobs.core.errors import InvalidParams
@@ -53,6 +54,7 @@ def kick_off(
             orchestration = OrchestrationService().kick_off_job(job_name, params, **options)
         except InvalidParams as refused:
             raise InvalidParamsFile(params.place, refused.reason) from refused
+        remember_kick_off(orchestration.id)
         if watch:
             raise typer.Exit(
                 follow_pipeline(orchestration.pipeline(), as_json=as_json)
@@ -70,7 +72,7 @@ def announce(orchestration: "Orchestration") -> None:
     summary = orchestration.summary()
     instances = count_of(summary.total or 0, "instance")
     print_note(f"Kicked off {orchestration.job_name} with {instances}:")
-    typer.echo(orchestration.id)
+    print_line(orchestration.id)
     print_note(
         f"Watch it: background-jobs watch {'--pipeline ' if summary.stages_left else ''}{orchestration.id}"
     )

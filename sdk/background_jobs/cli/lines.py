@@ -3,13 +3,11 @@
 from datetime import UTC, datetime
 from typing import Self
 
-import typer
 from pydantic import BaseModel
 
 from background_jobs.cli import drawing
 from background_jobs.cli.failure_reporter import FailureReporter
-from background_jobs.cli.reporting import print_json_line
-from background_jobs.cli.untrusted import printable
+from background_jobs.cli.reporting import print_json, print_row
 from background_jobs.core.progress import ProgressThrottle
 from background_jobs.core.views.orchestration import OrchestrationView
 from background_jobs.core.views.stream_events import InstanceProgress, TransitionView
@@ -41,7 +39,7 @@ class JsonLines:
 
     def show(self, update: Update) -> None:
         """Print *update* as an object on a line of its own."""
-        print_json_line(UpdateView.of(update, datetime.now(UTC)))
+        print_json(UpdateView.of(update, datetime.now(UTC)))
 
 
 class PlainLines:
@@ -71,4 +69,4 @@ class PlainLines:
 
 
 def _print(line: str) -> None:
-    typer.echo(f"{datetime.now().astimezone():%H:%M:%S} {printable(line)}")
+    print_row(datetime.now(UTC), line)

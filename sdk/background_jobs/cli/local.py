@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from background_jobs.cli.reporting import err, print_error, print_note, reporting
+from background_jobs.cli.exit_status import ExitStatus
+from background_jobs.cli.reporting import (
+    err,
+    on_terminal,
+    print_error,
+    print_json_text,
+    print_line,
+    print_note,
+    print_row,
+    reporting,
+)
+from background_jobs.cli.untrusted import printable
 
 if TYPE_CHECKING:
     from background_jobs.local_stack import LocalStack
@@ -22,31 +33,45 @@ app = typer.Typer(help="The whole stack offline: no Docker, no AWS account.", no
 
 Jobs = Annotated[
     str | None,
-    typer.Option(help="A Python file or module that calls run_e11_job([...]) when run.", show_default=False),
+    typer.Option(
+        metavar="FILE",
+        help="A Python file or module that calls run_e11_job([...]) when run.",
+        show_default=False,
+    ),
 ]
 Image = Annotated[
     str | None,
-    typer.Option(help="In place of --jobs: the image to be deployed, run by Docker.", show_default=False),
+    typer.Option(
+        metavar="NAME",
+        help="In place of --jobs: the image to be deployed, run by Docker.",
+        show_default=False,
+    ),
 ]
 Memory = Annotated[
     int | None,
     typer.Option(
         min=6,
+        metavar="N",
         help="MiB of each container of --image. [default: the task definition's, 1024]",
         show_default=False,
     ),
 ]
 Containers = Annotated[
     int | None,
-    typer.Option(min=1, help="Containers at once. [default: the number of processors, at least 2]"),
+    typer.Option(
+        min=1, metavar="N", help="Containers at once. [default: the number of processors, at least 2]"
+    ),
 ]
 Python = Annotated[
     str | None,
-    typer.Option(help="The interpreter that runs the jobs. [default: this one]", show_default=False),
+    typer.Option(
+        metavar="FILE", help="The interpreter that runs the jobs. [default: this one]", show_default=False
+    ),
 ]
 Notify = Annotated[
     list[str] | None,
     typer.Option(
+        "--webhook",
         metavar="NAME=URL",
         help="A channel for notifications, and its webhook; may be repeated.",
         show_default=False,
@@ -56,7 +81,9 @@ Notify = Annotated[
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
-    command: Annotated[list[str], typer.Argument(help="The command and its arguments, after `--`.")],
+    command: Annotated[
+        list[str], typer.Argument(metavar="COMMAND", help="The command and its arguments, after `--`.")
+    ],
     jobs: Jobs = None,
     image: Image = None,
     containers: Containers = None,
@@ -97,7 +124,9 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
     memory: Memory = None,
     python: Python = None,
     notify: Notify = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The emulator's port; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="The emulator's port; 0 takes a free one.")
+    ] = 0,
 ) -> None:
     """Bring up a stack that stays, as that of this folder.
 
@@ -134,9 +163,9 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
                 print_note("It keeps those; for others, take it down first: background-jobs local down")
         _print_console_address(stack.api_url)
     if unwanted := stack.unwanted_variables:
-        typer.echo(f"unset {' '.join(unwanted)}")
+        print_line(f"unset {' '.join(unwanted)}")
     for name, value in stack.variables.items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
+        print_line(f"export {name}={shlex.quote(value)}")
 
 
 @app.command()
@@ -153,19 +182,22 @@ def down() -> None:
 
 @app.command()
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:
     """Tell whether the stack of this folder is up, and what it does.
 
-    Exits with 1 if none is.
+    Exits with 4 if none is.
     """
     with reporting():
         from background_jobs.local_stack.running_stack import RunningStack
 
         stack = RunningStack.find(Path.cwd())
     if stack is None:
-        typer.echo(json.dumps({"up": False}) if as_json else _describe_absence())
-        raise typer.Exit(1)
+        if as_json:
+            print_json_text(json.dumps({"up": False}))
+        else:
+            print_note(_describe_absence())
+        raise typer.Exit(ExitStatus.FOUND)
     facts: dict[str, Any] = {
         "up": True,
         "endpoint": stack.variables["AWS_ENDPOINT_URL"],
@@ -178,18 +210,21 @@ def status(
         "log_folder": str(stack.folder),
     }
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        print_json_text(json.dumps(facts))
         return
     for name, value in facts.items():
         shown = ", ".join(value) if isinstance(value, list) else value
-        typer.echo(f"{name.replace('_', ' '):<20}{shown}")
+        if on_terminal():
+            print_line(f"{name.replace('_', ' '):<20}{printable(str(shown))}")
+        else:
+            print_row(name, shown)
 
 
 def _read_channels(texts: list[str] | None) -> dict[str, str]:
     """Return the addresses of webhooks by the names of channels. Raises BadParameter."""
     pairs = [text.partition("=") for text in texts or ()]
     if unreadable := ["".join(pair) for pair in pairs if not (pair[0] and pair[2])]:
-        raise typer.BadParameter(f"{unreadable[0]!r} is no channel; write NAME=URL.", param_hint="--notify")
+        raise typer.BadParameter(f"{unreadable[0]!r} is no channel; write NAME=URL.", param_hint="--webhook")
     return {name: url for name, _, url in pairs}
 
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from background_jobs.cli.arguments import AsJsonLines, OrchestrationId
-from background_jobs.cli.reporting import on_terminal, out, print_json_line, print_note, reporting
+from background_jobs.cli.reporting import (
+    on_terminal,
+    out,
+    print_json,
+    print_line,
+    print_note,
+    print_row,
+    reporting,
+)
 from background_jobs.cli.times import parse_time
 from background_jobs.cli.untrusted import printable
 
@@ -23,7 +31,7 @@ def logs(  # noqa: PLR0913, PLR0917 -- the options of the command
     orchestration_id: OrchestrationId,
     index: Annotated[
         int | None,
-        typer.Argument(min=0, metavar="[N]", help="The instance; without it, all.", show_default=False),
+        typer.Argument(min=0, metavar="N", help="The instance; without it, all.", show_default=False),
     ] = None,
     index_option: Annotated[int | None, typer.Option("--index", min=0, metavar="N", hidden=True)] = None,
     follow: Annotated[
@@ -35,7 +43,7 @@ def logs(  # noqa: PLR0913, PLR0917 -- the options of the command
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Print the SDK's own lines, too.")] = False,
     places: Annotated[
-        bool, typer.Option("--containers", help="Print the containers, and where each log is, instead.")
+        bool, typer.Option("--places", help="Print the containers, and where each log is, instead.")
     ] = False,
     url: Annotated[
         bool, typer.Option("--url", help="Print the address of CloudWatch with the query, instead.")
@@ -63,7 +71,7 @@ def logs(  # noqa: PLR0913, PLR0917 -- the options of the command
 def _print_lines(lines: "Iterator[LogLine]", *, as_json: bool) -> None:
     from background_jobs.core.errors import LogNotFound
 
-    show = print_json_line if as_json else _print_on_terminal if on_terminal() else _print_row
+    show = print_json if as_json else _print_on_terminal if on_terminal() else _print_row
     try:
         for line in lines:
             show(line)
@@ -76,7 +84,7 @@ def _print_on_terminal(line: "LogLine") -> None:
     at = f"{line.at.astimezone():{_TIME_FORMAT}}" if line.at else " " * len("00:00:00")
     instance = "" if line.index is None else str(line.index)
     for text in _lines_of(line):
-        typer.echo(typer.style(f"{at} {instance:>4} ", dim=True) + text)
+        print_line(typer.style(f"{at} {instance:>4} ", dim=True) + text)
 
 
 def _print_row(line: "LogLine") -> None:
@@ -84,7 +92,7 @@ def _print_row(line: "LogLine") -> None:
     at = f"{line.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{line.at.microsecond // 1000:03}Z" if line.at else ""
     instance = "" if line.index is None else line.index
     for text in _lines_of(line):
-        typer.echo(f"{at}\t{instance}\t{text}")
+        print_line(f"{at}\t{instance}\t{text}")
 
 
 def _lines_of(line: "LogLine") -> list[str]:
@@ -93,7 +101,7 @@ def _lines_of(line: "LogLine") -> list[str]:
 
 def _print_url(url: str) -> None:
     if url:
-        typer.echo(url)
+        print_line(url)
     else:
         print_note("The logs are files, or none has begun: there is nothing in CloudWatch Logs.")
 
@@ -101,7 +109,7 @@ def _print_url(url: str) -> None:
 def _print_launches(launches: "list[ContainerStarted]", *, as_json: bool) -> None:
     if as_json:
         for launch in launches:
-            print_json_line(launch)
+            print_json(launch)
         return
     if not launches:
         print_note("No container has begun its share." + _describe_folder())
@@ -109,8 +117,7 @@ def _print_launches(launches: "list[ContainerStarted]", *, as_json: bool) -> Non
         _print_table(launches)
     else:
         for launch in launches:
-            instances = f"{launch.first}-{launch.last}"
-            typer.echo(f"{launch.share}\t{instances}\t{launch.launch}\t{printable(launch.log)}")
+            print_row(launch.share, f"{launch.first}-{launch.last}", launch.launch, launch.log)
 
 
 def _print_table(launches: "list[ContainerStarted]") -> None:

@@ -9,16 +9,21 @@ import typer
 
 from background_jobs.cli import local, schedules
 from background_jobs.cli.cancel import cancel
+from background_jobs.cli.commands import Commands
 from background_jobs.cli.containers import containers
+from background_jobs.cli.diff import diff
 from background_jobs.cli.doctor import doctor
 from background_jobs.cli.failures import failures
+from background_jobs.cli.instance import instance
 from background_jobs.cli.kick_off import kick_off
 from background_jobs.cli.list_orchestrations import list_orchestrations
 from background_jobs.cli.logs import logs
+from background_jobs.cli.open_console import open_console
 from background_jobs.cli.plan import plan
 from background_jobs.cli.rebuild import rebuild
 from background_jobs.cli.redrive import redrive
 from background_jobs.cli.report import report
+from background_jobs.cli.reporting import print_line
 from background_jobs.cli.rerun import rerun
 from background_jobs.cli.results import results
 from background_jobs.cli.schema import schema
@@ -27,6 +32,7 @@ from background_jobs.cli.watch import watch
 
 app = typer.Typer(
     name="background-jobs",
+    cls=Commands,
     help="Background jobs on AWS, and offline.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -35,7 +41,8 @@ app = typer.Typer(
 )
 app.command("kick-off")(kick_off)
 app.command("list")(list_orchestrations)
-for command in (watch, show, results, failures, logs, containers, report, cancel, rerun):
+app.command("open")(open_console)
+for command in (watch, show, instance, results, failures, logs, containers, diff, report, cancel, rerun):
     app.command()(command)
 for command in (rebuild, redrive, doctor, plan, schema):
     app.command()(command)
@@ -47,7 +54,7 @@ def _print_version(value: bool) -> None:  # noqa: FBT001 -- typer's call
     if value:
         from importlib.metadata import version
 
-        typer.echo(version("background-job-service"))
+        print_line(version("background-job-service"))
         raise typer.Exit
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 import typer
 
-from background_jobs.cli.arguments import known_job_names
+from background_jobs.cli.arguments import known_job_names, parse_id
 from background_jobs.cli.times import parse_duration
 from background_jobs.core import limits
 
@@ -87,8 +87,7 @@ def read_retry(max_attempts: int | None) -> "Retry | None":
 
 def read_stages(job_names: Sequence[str] | None, on_failure: _OnFailure | None) -> "Stage | None":
     """Return the stages that `--then` and `--on-failure` ask for. Raises BadParameter."""
-    from pydantic import ValidationError
-
+    from background_jobs.core.refused_values import InvalidStage
     from background_jobs.core.stages import Stage
 
     if on_failure and not job_names:
@@ -97,7 +96,7 @@ def read_stages(job_names: Sequence[str] | None, on_failure: _OnFailure | None) 
     for name in reversed(job_names or ()):
         try:
             stage = Stage(name, on_failure=on_failure or "stop", then=stage)
-        except ValidationError:
+        except InvalidStage:
             raise typer.BadParameter(f"{name!r} is no job name.", param_hint="--then") from None
     return stage
 
@@ -171,7 +170,7 @@ OPTIONS: Final = (
         "service",
         {
             "service": Annotated[
-                str | None, typer.Option(metavar="SERVICE", help="The service that runs the job.")
+                str | None, typer.Option(metavar="NAME", help="The service that runs the job.")
             ]
         },
         _keep,
@@ -200,7 +199,7 @@ OPTIONS: Final = (
                 timedelta | None,
                 typer.Option(
                     parser=parse_duration,
-                    metavar="SPAN",
+                    metavar="DURATION",
                     help="End the orchestration after that time: 90, 10m, 2h.",
                 ),
             ]
@@ -214,7 +213,7 @@ OPTIONS: Final = (
             "then": Annotated[
                 list[str] | None,
                 typer.Option(
-                    metavar="JOB_NAME",
+                    metavar="NAME",
                     help="The job that follows, with the results as its params; may be repeated.",
                     autocompletion=known_job_names,
                 ),
@@ -234,7 +233,7 @@ OPTIONS: Final = (
         {
             "notify": Annotated[
                 list[str] | None,
-                typer.Option(metavar="CHANNEL", help="A channel that hears of the end; may be repeated."),
+                typer.Option(metavar="NAME", help="A channel that hears of the end; may be repeated."),
             ]
         },
         _read_several,
@@ -245,7 +244,11 @@ OPTIONS: Final = (
         {
             "parent": Annotated[
                 str | None,
-                typer.Option(metavar="ID", help="The orchestration that this one follows; it is noted."),
+                typer.Option(
+                    metavar="ID",
+                    parser=parse_id,
+                    help="The one that this one follows; it is noted.",
+                ),
             ]
         },
         _keep,

@@ -68,10 +68,15 @@ class ParamsFile:
     def __iter__(self) -> Iterator[Any]:
         """Yield one after the other. Raises InvalidParamsFile, which names the place."""
         if self._path == STANDARD_INPUT:
+            if sys.stdin is None:
+                raise self._error("it is closed; name a file, or pipe the params in")
             yield from self._read(BufferedReader(sys.stdin.buffer))  # type: ignore[arg-type] # it can be read
-        else:
+            return
+        try:
             with self._path.open("rb") as file:
                 yield from self._read(file)
+        except OSError as unreadable:
+            raise self._error(unreadable.strerror or str(unreadable)) from None
 
     def _read(self, file: BufferedReader) -> Iterator[Any]:
         self._check_encoding(file)

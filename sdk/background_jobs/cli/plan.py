@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from background_jobs.cli.arguments import AsJson
-from background_jobs.cli.reporting import print_json, reporting
+from background_jobs.cli.reporting import on_terminal, print_fields, print_json, print_line, reporting
 from background_jobs.core.wording import count_of
 
 if TYPE_CHECKING:
@@ -23,22 +23,28 @@ class Architecture(StrEnum):
 
 
 def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
-    instances: Annotated[int, typer.Option(help="How many params objects there are.")],
-    seconds: Annotated[float, typer.Option(help="How long one instance takes, on average.")],
-    parallelism: Annotated[int, typer.Option(help="Containers at once.")] = 100,
-    concurrency: Annotated[int, typer.Option(help="Instances at once in one container.")] = 1,
-    cpu: Annotated[int, typer.Option(help="CPU units of a container; 1,024 are one vCPU.")] = 512,
-    memory: Annotated[int, typer.Option(help="Memory of a container, in MiB.")] = 1024,
+    instances: Annotated[int, typer.Option(metavar="N", help="How many params objects there are.")],
+    seconds: Annotated[float, typer.Option(metavar="N", help="How long one instance takes, on average.")],
+    parallelism: Annotated[int, typer.Option(metavar="N", help="Containers at once.")] = 100,
+    concurrency: Annotated[int, typer.Option(metavar="N", help="Instances at once in one container.")] = 1,
+    cpu: Annotated[
+        int, typer.Option(metavar="N", help="CPU units of a container; 1,024 are one vCPU.")
+    ] = 512,
+    memory: Annotated[int, typer.Option(metavar="N", help="Memory of a container, in MiB.")] = 1024,
     arch: Annotated[Architecture, typer.Option(help="The processor.")] = Architecture.ARM64,
     spot: Annotated[bool, typer.Option("--spot", help="Use Fargate Spot.")] = False,
-    params_bytes: Annotated[int, typer.Option(help="The size of one params object, as JSON.")] = 256,
-    result_bytes: Annotated[int, typer.Option(help="The size of one result, as JSON.")] = 256,
+    params_bytes: Annotated[
+        int, typer.Option(metavar="N", help="The size of one params object, as JSON.")
+    ] = 256,
+    result_bytes: Annotated[int, typer.Option(metavar="N", help="The size of one result, as JSON.")] = 256,
     public_ip: Annotated[bool, typer.Option(help="Whether containers have public addresses.")] = True,
     vcpu_quota: Annotated[
         float | None,
-        typer.Option(min=0.25, help="Your account's quota of Fargate vCPUs; by default that of a new one."),
+        typer.Option(
+            min=0.25, metavar="N", help="Your account's quota of Fargate vCPUs; by default that of a new one."
+        ),
     ] = None,
-    warm: Annotated[int, typer.Option(help="Warm workers that are kept for the service.")] = 0,
+    warm: Annotated[int, typer.Option(metavar="N", help="Warm workers that are kept for the service.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Tell how long an orchestration takes, what it costs, and which limits of AWS it comes near."""
@@ -63,8 +69,10 @@ def plan(  # noqa: PLR0913, PLR0917 -- its options are keywords
         )
     if as_json:
         print_json(estimate)
+    elif not on_terminal():
+        print_fields(estimate)
     else:
-        typer.echo(_describe_plan(estimate))
+        print_line(_describe_plan(estimate))
 
 
 _AT_ONCE: Final = "beyond 20 at once, some are refused first"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from background_jobs.cli.arguments import AsJson, OrchestrationId
-from background_jobs.cli.reporting import reporting
+from background_jobs.cli.exit_status import ExitStatus
+from background_jobs.cli.reporting import on_terminal, print_json_text, print_line, print_row, reporting
+from background_jobs.cli.untrusted import printable
 
 if TYPE_CHECKING:
     from background_jobs.control_plane.rebuild import Findings
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 def rebuild(
     orchestration_id: OrchestrationId,
     check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; exit 1 if anything is wrong.")
+        bool, typer.Option("--check", help="Change nothing; exit with 4 if anything is wrong.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -37,22 +39,26 @@ def rebuild(
             found = control_plane.rebuild(orchestration_id, stores, datetime.now(UTC))
     if as_json:
         findings = {"differences": found.read_model, "log_faults": found.log}
-        typer.echo(json.dumps({"orchestration_id": orchestration_id, **findings}, indent=2))
+        print_json_text(json.dumps({"orchestration_id": orchestration_id, **findings}))
+    elif not on_terminal():
+        for kind, sentences in (("log", found.log), ("read model", found.read_model)):
+            for sentence in sentences:
+                print_row(kind, sentence)
     else:
         _print(found, checked=check)
     if found.log or (check and found.read_model):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.FOUND)
 
 
 def _print(found: "Findings", *, checked: bool) -> None:
     for finding in (*found.log, *found.read_model):
-        typer.echo(finding)
+        print_line(printable(finding))
     if found.log:
-        typer.echo(
+        print_line(
             "The event log was changed, though it is append-only; a rebuild brings back a completion, "
             "and nothing else."
         )
     if found.read_model:
-        typer.echo("The read model is wrong." if checked else "The read model was wrong, and is right now.")
+        print_line("The read model is wrong." if checked else "The read model was wrong, and is right now.")
     else:
-        typer.echo("The read model is what the log makes.")
+        print_line("The read model is what the log makes.")

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from background_jobs.cli.arguments import AsJsonLines
-from background_jobs.cli.reporting import encodable, print_json_line, print_note, reporting
-from background_jobs.cli.untrusted import printable
+from background_jobs.cli.exit_status import ExitStatus
+from background_jobs.cli.reporting import print_json, print_note, print_row, reporting
 
 
 def redrive(
@@ -22,7 +22,7 @@ def redrive(
     """Send again what functions did not take, from the failure queue.
 
     What was sent is deleted from the queue. What fails again stays there, and so does what cannot be sent:
-    the command says why, and exits with 1.
+    the command says why, and exits with 4.
     """
     stayed = 0
     with reporting():
@@ -49,11 +49,10 @@ def redrive(
             count += 1
             stayed += done.outcome in ("kept", "failed again")
             if as_json:
-                print_json_line(done)
+                print_json(done)
             else:
-                fields = (done.outcome, done.function or "-", done.message_id, done.reason)
-                typer.echo(encodable("\t".join(printable(field) for field in fields)))
+                print_row(done.outcome, done.function or "-", done.message_id, done.reason)
         if not count:
             print_note("The failure queue is empty.")
     if stayed:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.FOUND)

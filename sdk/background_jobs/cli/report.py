@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from background_jobs.cli.arguments import OrchestrationId
+from background_jobs.cli.replaced_file import replacing
 from background_jobs.cli.reporting import print_note, reporting
 
 
@@ -36,8 +37,6 @@ def report(
             sys.stdout.buffer.write(page.encode())
             return
         target = output or Path(f"report-{orchestration_id[:8]}.html")
-        beside = target.with_name(f".{target.name}.part")
-        # Whoever opens the file meanwhile sees the one before, or all of the new one.
-        beside.write_text(page, encoding="utf-8")
-        beside.replace(target)
+        with replacing(target) as file:
+            file.write(page)
     print_note(f"{target} has all of {orchestration_id}; open it in a browser.")

@@ -1,43 +1,84 @@
 """The output of commands: results on standard output, sentences for people on standard error."""
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import typer
 
+from background_jobs.cli.exit_status import ExitStatus
+from background_jobs.cli.times import format_utc
 from background_jobs.cli.untrusted import printable, safe_json
-from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.errors import (
+    BackgroundJobsError,
+    EventConflict,
+    EventNotPublished,
+    LogNotFound,
+    NoRoomForParams,
+    PayloadDenied,
+    PayloadNotFound,
+    ServiceUnreachable,
+    UnreadableEvent,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console
 
-
-_ASCII: Final = {"✓": "+", "✗": "x", "→": "->"}
+_FAILURES: Final = (
+    EventConflict,
+    EventNotPublished,
+    LogNotFound,
+    NoRoomForParams,
+    PayloadDenied,
+    PayloadNotFound,
+    ServiceUnreachable,
+    UnreadableEvent,
+)
+"""What nobody asked for wrongly: AWS failed, or what is to be read is gone."""
 
 
 @cache
 def out() -> "Console":
     """Return the console of standard output."""
-    from rich.console import Console
-
-    return Console(markup=False, emoji=False, highlight=False)
+    return _console_class()(markup=False, emoji=False, highlight=False)
 
 
 @cache
 def err() -> "Console":
     """Return the console of standard error."""
+    return _console_class()(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+@cache
+def _console_class() -> "type[Console]":
     from rich.console import Console
 
-    return Console(stderr=True, markup=False, emoji=False, highlight=False)
+    class QuietConsole(Console):
+        def on_broken_pipe(self) -> None:
+            # By default it exits with 1, which says that an instance errored.
+            raise BrokenPipeError
+
+    return QuietConsole
 
 
 def on_terminal() -> bool:
     """Tell whether standard output is a terminal that can draw."""
-    return sys.stdout.isatty() and not out().is_dumb_terminal
+    return has_terminal() and not out().is_dumb_terminal
+
+
+def has_terminal() -> bool:
+    """Tell whether standard output is a terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def asks_people() -> bool:
+    """Tell whether somebody can answer a question: it is read from standard input, and put on the screen."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def print_note(sentence: str) -> None:
@@ -53,42 +94,70 @@ def print_error(sentence: str) -> None:
     err().print(message, soft_wrap=not err().is_terminal)
 
 
+def print_line(text: str) -> None:
+    """Print *text*, which is safe for a terminal, on a line of standard output.
+
+    `typer.echo` writes UTF-8 where the output does not take it.
+    """
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def print_json(model: "BaseModel") -> None:
-    """Print one model, as an object over several lines."""
-    typer.echo(safe_json(model.model_dump_json(indent=2)))
+    """Print *model* as an object on a line of its own."""
+    print_json_text(model.model_dump_json())
 
 
-def print_json_line(model: "BaseModel") -> None:
-    """Print one of many models, as an object on a line of its own."""
-    typer.echo(safe_json(model.model_dump_json()))
+def print_json_text(document: str) -> None:
+    """Print a JSON document of one line, with escapes where standard output cannot encode it."""
+    print_line(safe_json(document, sys.stdout.encoding))
 
 
-def encodable(line: str) -> str:
-    """Return *line* with marks and characters that standard output can encode, if it is open at all."""
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    try:
-        line.encode(encoding)
-    except UnicodeEncodeError:
-        for mark, plain in _ASCII.items():
-            line = line.replace(mark, plain)
-        return line.encode(encoding, "replace").decode(encoding)
-    return line
+def print_row(*cells: object) -> None:
+    """Print a line for programs: *cells*, which others may have written, with tabs between them.
+
+    A moment is in UTC, and None is empty.
+    """
+    print_line("\t".join(map(_format_cell, cells)))
+
+
+def print_fields(model: "BaseModel") -> None:
+    """Print *model* for programs, a line for each field: its name as in the JSON, and its value.
+
+    The names of what is inside another field follow its name and a dot.
+    """
+    for name, value in _walk_fields("", model.model_dump(mode="json")):
+        print_row(name, value)
+
+
+def _walk_fields(name: str, value: object) -> "Iterator[tuple[str, object]]":
+    if not isinstance(value, dict | list):
+        yield name, json.dumps(value) if isinstance(value, bool) else value
+        return
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from _walk_fields(f"{name}.{key}" if name else str(key), part)
+
+
+def _format_cell(cell: object) -> str:
+    if isinstance(cell, datetime):
+        return format_utc(cell)
+    return "" if cell is None else printable(str(cell))
 
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Print an error of ours, of AWS or of the system as a sentence, and exit with status 2."""
+    """Print an error of ours, of AWS or of the system as a sentence, and exit with its status."""
     try:
         yield
     except BackgroundJobsError as error:
         print_error(str(error))
-        raise typer.Exit(2) from None
+        raise typer.Exit(ExitStatus.FAILED if isinstance(error, _FAILURES) else ExitStatus.REFUSED) from None
     except BrokenPipeError:
         # The reader of our output has closed it.
         raise
     except OSError as error:
         print_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        raise typer.Exit(2) from None
+        raise typer.Exit(ExitStatus.FAILED) from None
     except Exception as error:
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -97,4 +166,4 @@ def reporting() -> Iterator[None]:
         print_error(
             f"{error}. Check what your credentials may do, and that the settings name a deployed environment."
         )
-        raise typer.Exit(2) from None
+        raise typer.Exit(ExitStatus.FAILED) from None

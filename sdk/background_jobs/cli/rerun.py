@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from background_jobs.cli.arguments import AsJson, OrchestrationId
 from background_jobs.cli.kick_off import announce
+from background_jobs.cli.last_kick_off import remember_kick_off
 from background_jobs.cli.options import take_options
 from background_jobs.cli.reporting import print_json, print_note, reporting
 
@@ -25,6 +26,7 @@ def rerun(
         from background_jobs.orchestration_service import OrchestrationService
 
         orchestration = OrchestrationService().rerun(orchestration_id, **options)
+        remember_kick_off(orchestration.id)
     if as_json:
         print_json(KickOffAnswer(orchestration_id=orchestration.id, job_name=orchestration.job_name))
     else:

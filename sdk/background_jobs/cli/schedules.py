@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 import typer
 
 from background_jobs.cli.arguments import AsJson, AsJsonLines, JobName
+from background_jobs.cli.exit_status import ExitStatus
 from background_jobs.cli.options import take_options
 from background_jobs.cli.params_file import Format, ParamsFile
-from background_jobs.cli.reporting import on_terminal, print_json, print_json_line, print_note, reporting
+from background_jobs.cli.reporting import (
+    on_terminal,
+    out,
+    print_fields,
+    print_json,
+    print_note,
+    print_row,
+    reporting,
+)
 from background_jobs.cli.times import parse_duration, parse_zoned_time
 from background_jobs.cli.untrusted import printable
 
@@ -35,18 +44,22 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
     job: JobName,
     params: Annotated[
         Path | None,
-        typer.Option(help="A file of params, one JSON object a line; `-` reads them. By default {}, once."),
+        typer.Option(
+            metavar="FILE", help="Params, one JSON object a line; - for standard input. By default {}, once."
+        ),
     ] = None,
     cron: Annotated[
-        str | None, typer.Option(help="Five fields, or the six of EventBridge Scheduler.")
+        str | None, typer.Option(metavar="CRON", help="Five fields, or the six of EventBridge Scheduler.")
     ] = None,
     every: Annotated[
-        timedelta | None, typer.Option(parser=parse_duration, metavar="SPAN", help="90m, 6h, 1d.")
+        timedelta | None, typer.Option(parser=parse_duration, metavar="DURATION", help="90m, 6h, 1d.")
     ] = None,
     at: Annotated[
         datetime | None, typer.Option(parser=parse_zoned_time, metavar="TIME", help="Once, then.")
     ] = None,
-    timezone: Annotated[str | None, typer.Option(help="The zone of --cron. [default: UTC]")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The zone of --cron. [default: UTC]")
+    ] = None,
     start: Annotated[
         datetime | None,
         typer.Option(
@@ -59,12 +72,12 @@ def create(  # noqa: PLR0913, PLR0917 -- the options of a schedule
     overlap: Annotated[Overlap, typer.Option(help="While the run before is in progress.")] = "skip",
     jitter: Annotated[
         timedelta | None,
-        typer.Option(parser=parse_duration, metavar="SPAN", help="How long after its time it may come."),
+        typer.Option(parser=parse_duration, metavar="DURATION", help="How long after its time it may come."),
     ] = None,
     as_json: AsJson = False,
     **options: Unpack["OccurrenceKeywords"],
 ) -> None:
-    """Schedule JOB_NAME under NAME; the same name again redefines it."""
+    """Schedule a job under a name; the same name again redefines it."""
     with reporting():
         schedule = _service().schedule_job(
             name,
@@ -90,10 +103,14 @@ def list_schedules(as_json: AsJsonLines = False) -> None:
         views = [schedule.view() for schedule in _service().schedules()]
     if as_json:
         for view in views:
-            print_json_line(view)
+            print_json(view)
         return
-    rows = [(view.name, view.state, view.job_name, view.due, _next_run(view)) for view in views]
-    _print_rows(("NAME", "STATE", "JOB", "DUE", "NEXT"), rows)
+    if on_terminal():
+        _draw_schedules(views)
+    for view in () if on_terminal() else views:
+        print_row(view.name, view.state, view.job_name, view.due, next(iter(view.next_runs), None))
+    if not views:
+        print_note("There are none.")
 
 
 @app.command()
@@ -134,7 +151,7 @@ def run_now(
     force: Annotated[bool, typer.Option("--force", help="Also beside a run in progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the job now, as if it were due; exit with 1 if it was skipped."""
+    """Run the job now, as if it were due; exit with 4 if it was skipped."""
     with reporting():
         from background_jobs.core.schedules.occurrences import RunState
 
@@ -143,7 +160,8 @@ def run_now(
         print_json(run)
     else:
         _print_runs([run])
-    raise typer.Exit(run.state is RunState.SKIPPED)
+    if run.state is RunState.SKIPPED:
+        raise typer.Exit(ExitStatus.FOUND)
 
 
 @app.command()
@@ -161,12 +179,12 @@ def runs(
 @app.command()
 def backfill(
     name: Name,
-    from_: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="FROM")],
-    to: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="TO")],
+    from_: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="TIME", help="From then on.")],
+    to: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="TIME", help="Before then.")],
     overlap: Annotated[Overlap | None, typer.Option(help="In place of the schedule's own.")] = None,
     as_json: AsJsonLines = False,
 ) -> None:
-    """Run the occurrences from FROM on and before TO that did not run."""
+    """Run the occurrences between two times that did not run."""
     with reporting():
         started = _schedule(name).backfill(from_, to, overlap=overlap)
     _print_runs(started, as_json=as_json)
@@ -186,50 +204,80 @@ def _print_schedule(view: "ScheduleView", *, as_json: bool) -> None:
     if as_json:
         print_json(view)
         return
+    if not on_terminal():
+        print_fields(view)
+        return
+    from rich.text import Text
+
+    from background_jobs.cli import drawing
+
     fields = view.model_dump(mode="json", exclude={"next_runs"})
     present = {name: value for name, value in fields.items() if value not in (None, {}, [])}
     rows = [(name.replace("_", " "), _text(value)) for name, value in present.items()]
-    _print_columns([*rows, *(("next", at.isoformat()) for at in view.next_runs)])
+    rows += [("next", drawing.format_zoned_time(at)) for at in view.next_runs]
+    out().print(drawing.grid((Text(name, "dim"), printable(text)) for name, text in rows))
 
 
 def _print_runs(schedule_runs: "Sequence[ScheduleRun]", *, as_json: bool = False) -> None:
     if as_json:
         for run in schedule_runs:
-            print_json_line(run)
+            print_json(run)
         return
+    if on_terminal():
+        _draw_runs(schedule_runs)
+    for run in () if on_terminal() else schedule_runs:
+        print_row(run.scheduled_at, run.state, run.status, run.orchestration_id or run.reason)
+    if not schedule_runs:
+        print_note("There are none.")
+
+
+def _draw_runs(schedule_runs: "Sequence[ScheduleRun]") -> None:
+    from background_jobs.cli import drawing
+
+    short = drawing.short_ids([run.orchestration_id for run in schedule_runs if run.orchestration_id])
     rows = [
         (
-            run.scheduled_at.isoformat(timespec="seconds"),
+            drawing.format_zoned_time(run.scheduled_at.astimezone()),
             run.state,
             run.status or "",
-            run.orchestration_id or run.reason,
+            short[run.orchestration_id] if run.orchestration_id else run.reason,
         )
         for run in schedule_runs
     ]
-    _print_rows(("DUE", "STATE", "STATUS", "ORCHESTRATION, OR WHY NONE"), rows)
+    last = "ORCHESTRATION, OR WHY NONE"
+    table = drawing.fitting_table(
+        ("DUE", "STATE", "STATUS", last),
+        rows,
+        out().width,
+        flexible={last: 10},
+        droppable=("STATUS", "STATE"),
+    )
+    if rows:
+        out().print(table)
 
 
-def _print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table for people, or lines for programs."""
-    if not rows:
-        print_note("There are none.")
-    elif on_terminal():
-        _print_columns([header, *rows])
-    else:
-        for row in rows:
-            typer.echo("\t".join(map(printable, row)))
+def _draw_schedules(views: "Sequence[ScheduleView]") -> None:
+    from background_jobs.cli import drawing
 
-
-def _print_columns(rows: Sequence[Sequence[str]]) -> None:
-    """Print *rows* in columns; names and reasons in them may hold anything."""
-    safe = [[printable(text) for text in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*safe, strict=True)]
-    for row in safe:
-        typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _next_run(view: "ScheduleView") -> str:
-    return view.next_runs[0].isoformat() if view.next_runs else ""
+    rows = [
+        (
+            view.name,
+            view.state,
+            view.job_name,
+            view.due,
+            drawing.format_zoned_time(view.next_runs[0]) if view.next_runs else "",
+        )
+        for view in views
+    ]
+    table = drawing.fitting_table(
+        ("NAME", "STATE", "JOB", "DUE", "NEXT"),
+        rows,
+        out().width,
+        flexible={"NAME": 8, "JOB": 8, "DUE": 12},
+        droppable=("DUE", "JOB", "NEXT"),
+    )
+    if rows:
+        out().print(table)
 
 
 def _text(value: object) -> str:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from background_jobs.cli.reporting import print_line
+
 
 class SchemaName(StrEnum):
     """The name of a published schema."""
@@ -22,4 +24,4 @@ def schema(
     """Print the JSON Schema of an event."""
     from background_jobs.core.schemas import document, schemas
 
-    typer.echo(document(schemas()[name]), nl=False)
+    print_line(document(schemas()[name]).rstrip())

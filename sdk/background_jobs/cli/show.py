@@ -1,38 +1,25 @@
 """`background-jobs show`: everything about one orchestration."""
 
 from datetime import UTC, datetime
-from typing import Annotated
-
-import typer
 
 from background_jobs.cli.arguments import AsJson, OrchestrationId
-from background_jobs.cli.reporting import out, print_json, reporting
+from background_jobs.cli.reporting import on_terminal, out, print_fields, print_json, reporting
 
 
-def show(
-    orchestration_id: OrchestrationId,
-    index: Annotated[
-        int | None,
-        typer.Option(min=0, metavar="N", help="Show instance N: its params, its outcome and what happened."),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
+def show(orchestration_id: OrchestrationId, as_json: AsJson = False) -> None:
     """Show how an orchestration stands, why instances wait, its pipeline, what happened and what it costs."""
     with reporting():
         from background_jobs.orchestration_service import OrchestrationService
 
-        orchestration = OrchestrationService().orchestration(orchestration_id)
-        found = orchestration.detail() if index is None else orchestration.instance(index)
+        found = OrchestrationService().orchestration(orchestration_id).detail()
     if as_json:
         print_json(found)
         return
-    from background_jobs.cli.show_sections import draw_instance, draw_sections
-    from background_jobs.core.views.instances import InstanceDetail
+    if not on_terminal():
+        print_fields(found)
+        return
+    from background_jobs.cli.show_sections import draw_sections
 
-    if isinstance(found, InstanceDetail):
-        sections = draw_instance(found, datetime.now(UTC))
-    else:
-        sections = draw_sections(found, datetime.now(UTC))
-    for section in sections:
+    for section in draw_sections(found, datetime.now(UTC), out().width):
         out().print(section)
         out().print()

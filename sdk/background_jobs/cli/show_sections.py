@@ -14,7 +14,7 @@ from background_jobs.cli import drawing
 from background_jobs.cli.times import format_duration
 from background_jobs.cli.untrusted import printable
 from background_jobs.core.statuses import Status
-from background_jobs.core.views.event_history import EventHistory, TimelineEntry
+from background_jobs.core.views.event_history import EventHistory, Launch, TimelineEntry
 from background_jobs.core.views.instances import InstanceDetail, InstanceEvent
 from background_jobs.core.views.orchestration import OrchestrationView
 from background_jobs.core.views.orchestration_detail import OrchestrationDetail
@@ -26,8 +26,8 @@ _ENDS: Final = 10
 """How many entries of a timeline are printed from its beginning, and as many from its end."""
 
 
-def draw_sections(detail: OrchestrationDetail, now: datetime) -> Iterator[RenderableType]:
-    """Yield the sections of *detail* as of *now*, from the headline down."""
+def draw_sections(detail: OrchestrationDetail, now: datetime, width: int) -> Iterator[RenderableType]:
+    """Yield the sections of *detail* as of *now*, from the headline down, for a terminal of *width*."""
     view, history = detail.orchestration, detail.event_history
     yield drawing.headline(view.job_name, view.orchestration_id)
     yield drawing.ProgressSummary(view, now)
@@ -35,7 +35,7 @@ def draw_sections(detail: OrchestrationDetail, now: datetime) -> Iterator[Render
     if history.waits:
         yield _draw_waits(history.waits)
     if len(detail.stages) > 1:
-        yield _draw_stages(detail.stages)
+        yield _draw_stages(detail.stages, width)
     yield _draw_timeline(history.timeline, now)
 
 
@@ -50,14 +50,25 @@ def draw_instance(detail: InstanceDetail, now: datetime) -> Iterator[RenderableT
         "status": status.replace("_", " "),
         "params": json.dumps(detail.params, ensure_ascii=False),
         "result": result,
+        "attempts": f"{max((event.attempt or 0 for event in detail.events), default=0)}",
         "error": f"{error.type}: {error.message}" if error else "",
+        "container": ", then ".join(map(_describe_launch, detail.containers)),
         "log": detail.log,
     }
-    yield _draw_grid((Text(name, "dim"), printable(fact)) for name, fact in facts.items() if fact)
-    yield _draw_grid(
+    yield drawing.grid((Text(name, "dim"), printable(fact)) for name, fact in facts.items() if fact)
+    yield drawing.grid(
         (Text(drawing.format_short_time(event.at, now), "dim"), event.type, _describe_event(event))
         for event in detail.events
     )
+    if error and error.traceback:
+        yield Text(printable(error.traceback.rstrip(), lines=True))
+
+
+def _describe_launch(launch: Launch) -> str:
+    again = f", launch {launch.launch}" if launch.launch else ""
+    status = "" if launch.status is None else f", exit status {launch.status}"
+    warm = ", a warm worker" if launch.warm else ""
+    return f"share {launch.share}{again} with instances {launch.first} to {launch.last}{warm}{status}"
 
 
 def _describe_event(event: InstanceEvent) -> str:
@@ -78,7 +89,7 @@ def _draw_facts(detail: OrchestrationDetail) -> Table:
         "revision": printable(", ".join(detail.event_history.task_definitions)),
         "cost": printable(detail.cost.summary),
     }
-    return _draw_grid((Text(name, "dim"), fact) for name, fact in facts.items() if fact)
+    return drawing.grid((Text(name, "dim"), fact) for name, fact in facts.items() if fact)
 
 
 def _describe_origin(view: OrchestrationView) -> dict[str, str]:
@@ -104,7 +115,7 @@ def _describe_containers(history: EventHistory, *, is_done: bool) -> str:
 
 
 def _draw_waits(waits: Iterable[Wait]) -> Table:
-    return _draw_grid(
+    return drawing.grid(
         (
             Text(f"{wait.instances:,} wait", drawing.STYLES["waiting"]),
             printable(wait.reason),
@@ -115,18 +126,26 @@ def _draw_waits(waits: Iterable[Wait]) -> Table:
     )
 
 
-def _draw_stages(stages: Iterable[StageView]) -> Table:
-    table = drawing.table("#", "JOB", "STATUS", "DONE", "ID", flexible=("JOB", "STATUS"))
-    for stage in stages:
-        view = stage.orchestration
-        table.add_row(
+def _draw_stages(stages: Sequence[StageView], width: int) -> Table:
+    views = [stage.orchestration for stage in stages]
+    short = drawing.short_ids([view.orchestration_id for view in views if view])
+    rows = [
+        (
             str(stage.number),
-            Text(printable(stage.job_name)),
+            stage.job_name,
             drawing.status(view) if view else _describe_unstarted(stage),
             f"{drawing.final(view):,} of {view.total:,}" if view else "",
-            view.orchestration_id if view else "",
+            short[view.orchestration_id] if view else "",
         )
-    return table
+        for stage, view in zip(stages, views, strict=True)
+    ]
+    return drawing.fitting_table(
+        ("#", "JOB", "STATUS", "DONE", "ID"),
+        rows,
+        width,
+        flexible={"JOB": 8, "STATUS": 12},
+        droppable=("#", "DONE"),
+    )
 
 
 def _describe_unstarted(stage: StageView) -> Text:
@@ -139,15 +158,6 @@ def _draw_timeline(entries: Sequence[TimelineEntry], now: datetime) -> Table:
         for entry in entries
     ]
     if (more := len(rows) - 2 * _ENDS) <= 0:
-        return _draw_grid(rows)
+        return drawing.grid(rows)
     between = ("...", f"{more:,} more, --json has them all", "")
-    return _draw_grid([*islice(rows, _ENDS), between, *rows[-_ENDS:]])
-
-
-def _draw_grid(rows: Iterable[Iterable[str | Text]]) -> Table:
-    """Return *rows* in columns as wide as their cells; text without room goes on in the next line."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    for row in rows:
-        # An id must not be cut, for half an id is useless.
-        grid.add_row(*(cell if isinstance(cell, Text) else Text(cell, overflow="fold") for cell in row))
-    return grid
+    return drawing.grid([*islice(rows, _ENDS), between, *rows[-_ENDS:]])

@@ -1,6 +1,6 @@
 """Times as people write and read them: durations like ``90``, ``10m`` or ``7d``, and points in time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import dropwhile
 from typing import Final
 
@@ -21,32 +21,57 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_time(text: str) -> datetime:
-    """Read a point in time: ISO 8601, in local time if it names no zone, or a duration before now.
+    """Read a point in time: ISO 8601, a time of today, or a duration before now.
 
-    Raises BadParameter.
+    Where no zone is named, that of this machine is meant. Raises BadParameter.
     """
+    if (at := _time_of_day(text)) is not None:
+        return at
     try:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         pass
     try:
-        return datetime.now(UTC) - parse_duration(text)
+        if ":" not in text:  # else it is a time that there is not, and no span of minutes
+            return datetime.now(UTC) - parse_duration(text)
     except typer.BadParameter:
-        raise typer.BadParameter(
-            f"{text!r} is no moment; write 2026-11-24, 2026-11-24T09:30 or 2026-11-24T09:30Z, "
-            "or a span before now: 2h, 7d."
-        ) from None
+        pass
+    raise typer.BadParameter(
+        f"{text!r} is no moment; write 2026-11-24, 2026-11-24T09:30 or 2026-11-24T09:30Z, "
+        "a time of today: 12:30, or a span before now: 2h, 7d."
+    )
+
+
+def _time_of_day(text: str) -> datetime | None:
+    """Return the moment of today at which the clocks of this machine show *text*; None if it is no time."""
+    if ":" not in text:
+        return None
+    try:
+        at = time.fromisoformat(text)
+        today = datetime.now(at.tzinfo).date()
+        return datetime.combine(today, at).astimezone()
+    except ValueError:
+        return None
+
+
+def format_utc(at: datetime) -> str:
+    """Return *at* in UTC, to the second, as programs read it.
+
+    >>> format_utc(datetime(2026, 11, 24, 9, 30, tzinfo=UTC))
+    '2026-11-24T09:30:00Z'
+    """
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def parse_zoned_time(text: str) -> datetime:
     """Read a point in time that is the same everywhere: ISO 8601 with its zone. Raises BadParameter."""
     try:
-        time = datetime.fromisoformat(text)
+        at = datetime.fromisoformat(text)
     except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
+        at = None
+    if at is None or at.tzinfo is None:
         raise typer.BadParameter(f"{text!r} is no moment; write 2026-11-24T03:00+01:00, or ...Z for UTC.")
-    return time
+    return at
 
 
 def format_duration(seconds: float, *, units: int = 2) -> str:

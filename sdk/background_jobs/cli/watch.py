@@ -5,22 +5,17 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Annotated, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
 from background_jobs.cli.arguments import AsJsonLines, OrchestrationId, Timeout
+from background_jobs.cli.exit_status import ExitStatus
 from background_jobs.cli.reporting import on_terminal, print_note, reporting
 
 if TYPE_CHECKING:
     from background_jobs.core.read_model import Summary
     from background_jobs.orchestration_service import Orchestration, Pipeline, Update
-
-ERRORED: Final = 1
-TIMED_OUT: Final = 124
-"""The exit status of timeout(1)."""
-INTERRUPTED: Final = 130
-"""The exit status of shells: 128 and the number of SIGINT."""
 
 
 class Screen(Protocol):
@@ -63,12 +58,12 @@ def follow_pipeline(pipeline: "Pipeline", timeout: timedelta | None = None, *, a
     """Show the stages of a pipeline, one after the other, until its end, and return the exit status."""
     updates = ((change.orchestration, change.update) for change in pipeline.watch(timeout))
     status = _follow(updates, f"--pipeline {pipeline.id}", as_json=as_json)
-    if status in {TIMED_OUT, INTERRUPTED}:
+    if status in {ExitStatus.TIMED_OUT, ExitStatus.INTERRUPTED}:
         return status
     skipped = [stage for stage in pipeline.stages() if stage.skipped]
     for stage in () if as_json else skipped:
         print_note(f"Stage {stage.number}, {stage.job_name}, was not started: {stage.skipped}")
-    return ERRORED if skipped else status
+    return ExitStatus.FOUND if skipped and not status else status
 
 
 def _follow(updates: "Iterable[tuple[Orchestration, Update]]", arguments: str, *, as_json: bool) -> int:
@@ -86,14 +81,14 @@ def _follow(updates: "Iterable[tuple[Orchestration, Update]]", arguments: str, *
     except KeyboardInterrupt:
         rest = _describe_rest(list(summaries.values())[-1]) if summaries else "The work goes on"
         print_note(f"\nStopped watching. {rest}.\n{_describe_commands(arguments)}")
-        return INTERRUPTED
+        return ExitStatus.INTERRUPTED
     except TimeoutError as late:
         print_note(f"{late}\n{_describe_commands(arguments)}")
-        return TIMED_OUT
+        return ExitStatus.TIMED_OUT
     errored = [orchestration_id for orchestration_id, summary in summaries.items() if summary.errored]
     for orchestration_id in () if as_json else errored:
         print_note(f"See why: background-jobs failures {orchestration_id}")
-    return ERRORED if errored else 0
+    return ExitStatus.ERRORED if errored else 0
 
 
 def _open_screen(orchestration: "Orchestration", *, as_json: bool) -> AbstractContextManager[Screen]:

@@ -82,6 +82,17 @@ class InvalidKickOff(BackgroundJobsError):
     """An argument of kick_off_job was refused; nothing was started."""
 
 
+class NoRoomForParams(BackgroundJobsError):
+    """The params of a kick-off do not fit on this machine's disk; nothing was started."""
+
+    def __init__(self, folder: str, reason: str) -> None:
+        self.folder, self.reason = folder, reason
+        super().__init__(
+            f"The params cannot be gathered in {folder}: {reason}. Nothing was started. Make room there, or "
+            "set TMPDIR to a folder that has some."
+        )
+
+
 class KickOffConflict(BackgroundJobsError):
     """Another orchestration already holds this key, with other contents."""
 
@@ -111,6 +122,17 @@ class OrchestrationNotFound(BackgroundJobsError):
         super().__init__(
             f"There is no orchestration {orchestration_id!r} here. Check the id, "
             "and that the settings point at the environment in which it was kicked off."
+        )
+
+
+class AmbiguousId(BackgroundJobsError):
+    """An id was abbreviated, and more than one orchestration begins like that."""
+
+    def __init__(self, prefix: str, orchestration_ids: Iterable[str]) -> None:
+        self.prefix, self.orchestration_ids = prefix, tuple(orchestration_ids)
+        super().__init__(
+            f"More than one orchestration begins with {prefix!r}: {', '.join(self.orchestration_ids)}. "
+            "Write more of the id."
         )
 
 

@@ -1,11 +1,13 @@
 """Ids that can be computed before anything runs, so that a second try has the same id as the first."""
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha1
 from typing import Final
 from uuid import UUID, uuid5
 
+_PREFIX: Final = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
 _NAMESPACE: Final = UUID("5e0b9a54-0f0f-5c0e-9d6e-6b6a6f6f6273")
 
 
@@ -84,6 +86,15 @@ def orchestration_of_execution(name: str) -> tuple[str, str] | None:
     """
     service, _, orchestration_id = name.partition("_")
     return (service, orchestration_id) if is_orchestration_id(orchestration_id) else None
+
+
+def is_prefix_of_id(text: str) -> bool:
+    """Tell whether *text* may stand for an id that begins with it: four characters or more.
+
+    >>> is_prefix_of_id("7c0e"), is_prefix_of_id("7c0"), is_prefix_of_id("nightly")
+    (True, False, False)
+    """
+    return _PREFIX.fullmatch(text) is not None
 
 
 def is_orchestration_id(text: str) -> bool:

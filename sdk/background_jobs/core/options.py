@@ -27,6 +27,7 @@ from background_jobs.core.errors import InvalidKickOff
 from background_jobs.core.json_places import show
 from background_jobs.core.lineage import Rerun
 from background_jobs.core.payloads import TOO_DEEP, is_too_deep
+from background_jobs.core.refused_values import explain_refused
 from background_jobs.core.retry import Retry
 from background_jobs.core.stages import Stage, walk_stages
 
@@ -211,7 +212,7 @@ def _explain(invalid: ValidationError, most: int) -> str:
     if name == "parallelism":
         return explain_parallelism(error["input"], most)
     explain = _SENTENCES.get(name)
-    return explain(error["input"]) if explain else f"{name}={show(error['input'])}: {error['msg']}."
+    return explain(error["input"]) if explain else f"{explain_refused(invalid)}."
 
 
 def explain_parallelism(parallelism: object, most: int) -> str:
@@ -242,7 +243,7 @@ def explain_unknown_channel(channel: str, known: Sequence[str]) -> str:
     there = f"It has: {', '.join(known)}." if known else "It has none."
     return (
         f"There is no channel {channel!r} in this environment. {there} Check the spelling, or declare it in "
-        "environments.py (notifications=...) and deploy; offline, with --notify or LocalStack(notify=...)."
+        "environments.py (notifications=...) and deploy; offline, with --webhook or LocalStack(notify=...)."
     )
 
 

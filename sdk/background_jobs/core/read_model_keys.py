@@ -38,6 +38,15 @@ def service_of_key(partition: str) -> str:
     return partition.partition("#")[0]
 
 
+def orchestration_of_key(partition: str) -> str:
+    """Return the id of the orchestration to which a partition of the read model belongs.
+
+    >>> orchestration_of_key("billing#7c0e#feed")
+    '7c0e'
+    """
+    return partition.split("#", maxsplit=2)[1]
+
+
 def statuses_key(service: str, orchestration_id: str, number: int) -> ReadModelKey:
     """Return the key of the chunk of statuses with this number.
 

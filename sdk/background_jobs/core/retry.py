@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from background_jobs.core import limits
 from background_jobs.core.bounds import NO_BOOL, to_seconds
+from background_jobs.core.refused_values import InvalidRetry, explains_itself
 
 
 def _names(value: object) -> object:
@@ -27,6 +28,7 @@ ErrorNames = Annotated[tuple[str, ...], BeforeValidator(_names)]
 """Exceptions, given as classes or by name: ``ValueError``, ``requests.exceptions.Timeout``."""
 
 
+@explains_itself(InvalidRetry)
 class Retry(BaseModel):
     """How often a failed instance is tried again, and after how long.
 

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from background_jobs.core.bounds import JobName, Parallelism, TimeoutSeconds, TimeoutSpan
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.core.payloads import plain_json
+from background_jobs.core.refused_values import InvalidStage, explains_itself
 from background_jobs.core.retry import Retry
 
 _REFERENCE: Final = re.compile(r"\$(result|params)((?:\.[^.]+)*)|\$(index|job_id)")
@@ -39,6 +40,7 @@ StageParams = Annotated[
 ]
 
 
+@explains_itself(InvalidStage)
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Stage:
     """What is kicked off when an orchestration has completed; it takes over the tags, as its child.

@@ -13,6 +13,7 @@ from background_jobs.core.errors import InvalidJob, InvalidParams
 from background_jobs.core.json_faults import explain_unwritable
 from background_jobs.core.json_places import Part, are_equal, describe, find_difference, is_dataclass, walk
 from background_jobs.core.payloads import params_line
+from background_jobs.core.refused_values import explain_refused
 
 
 class Dataclass(Protocol):
@@ -69,7 +70,9 @@ class ParamsType:
         try:
             return self.read(line)
         except ValidationError as invalid:
-            raise InvalidParams(index, f"they do not fit {self.owner}: {invalid}") from invalid
+            raise InvalidParams(
+                index, f"they do not fit {self.owner}: {explain_refused(invalid)}."
+            ) from invalid
         except Exception as broken:
             reason = f"a validator of {self.owner} raised {describe(broken)}"
             raise InvalidParams(index, f"{reason}.") from broken

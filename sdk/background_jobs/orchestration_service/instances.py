@@ -2,9 +2,10 @@
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import InstanceNotFound
-from background_jobs.core.events import JobCompleted, JobErrored
+from background_jobs.core.events import ContainerStarted, JobCompleted, JobErrored
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import State, Status
+from background_jobs.core.views.event_history import Launch, list_launches
 from background_jobs.core.views.instances import (
     STATES,
     InstanceDetail,
@@ -53,5 +54,11 @@ def read_instance(orchestration_id: str, index: int, stores: Stores) -> Instance
         result=next((outcome.result for outcome in outcomes if isinstance(outcome, Success)), None),
         error=next((outcome.error for outcome in outcomes if isinstance(outcome, Failure)), None),
         log=launches[-1].log if launches else "",
+        containers=_list_containers(orchestration_id, launches, stores),
         events=[InstanceEvent.of(event) for event in events],
     )
+
+
+def _list_containers(orchestration_id: str, launches: list[ContainerStarted], stores: Stores) -> list[Launch]:
+    ended = stores.event_log.read_containers(orchestration_id).ended
+    return list_launches([*launches, *ended])

@@ -1,6 +1,6 @@
 """The handle of an orchestration: how it stands, what happened to it, and its results."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Unpack
 
@@ -34,6 +34,7 @@ from background_jobs.orchestration_service import (
     instances,
     outcomes,
 )
+from background_jobs.orchestration_service.comparison import read_instance_changes
 from background_jobs.orchestration_service.container_logs import LogFilter
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.orchestration_steps import OrchestrationSteps
@@ -186,15 +187,17 @@ class Orchestration:
     def compare(self, other_id: str | None = None) -> Comparison:
         """Compare it with an earlier orchestration: by default the one that it runs again.
 
-        Raises InvalidComparison where it is no rerun and no other is given, or OrchestrationNotFound, or
-        PayloadNotFound once the params have expired.
+        An instance of a rerun is compared with the one that it runs again, others with that of the same
+        index. Raises InvalidComparison where it is no rerun and no other is given, or OrchestrationNotFound,
+        or PayloadNotFound once the params have expired.
         """
         after = self.view()
         original = after.parent_id if after.rerun_only else None
         if (earlier := other_id or original) is None:
             raise InvalidComparison(self.id)
         before = self._attach(earlier)
-        return compare(before.view(), after, before.digest(), self.digest(), now=datetime.now(UTC))
+        compared = compare(before.view(), after, before.digest(), self.digest(), now=datetime.now(UTC))
+        return compared.with_instances(read_instance_changes(earlier, self.id, self._stores))
 
     def report(self) -> str:
         """Return all of it as one HTML file that needs no server, and runs no script."""
@@ -282,12 +285,16 @@ class Orchestration:
         """
         return run_steps(self.steps.as_completed(timeout))
 
-    def outcomes(self, status: Status | None = None) -> Iterator[Success | Failure]:
+    def outcomes(
+        self, status: Status | None = None, *, on_gone: Callable[[int], None] | None = None
+    ) -> Iterator[Success | Failure]:
         """Yield the outcomes that there are by now, in the order of the params: all, or those of one status.
 
-        It does not wait, and keeps a thousand of them in memory at most.
+        It does not wait, and keeps a thousand of them in memory at most. Where a result has expired,
+        *on_gone* is called with the index of its instance, and the next one follows; without it,
+        PayloadNotFound is raised.
         """
-        return outcomes.read_outcomes_by_status(self.id, status, self._stores)
+        return outcomes.read_outcomes_by_status(self.id, status, self._stores, on_gone)
 
     def errors(self, indices: Sequence[int] | None = None) -> Iterator[JobErrored]:
         """Yield why instances gave up, as far as they have by now, in their order; params are not read.

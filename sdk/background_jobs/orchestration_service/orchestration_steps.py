@@ -18,6 +18,7 @@ from background_jobs.orchestration_service.ended_outcomes import EndedOutcomes
 from background_jobs.orchestration_service.job_results import JobResults, partition_outcomes
 from background_jobs.orchestration_service.outcomes import (
     NewOutcomes,
+    OnGone,
     read_errors,
     read_outcomes_by_status,
 )
@@ -70,9 +71,9 @@ class OrchestrationSteps:
         with closing(NewOutcomes(started, self._stores)) as outcomes:
             yield from for_each(updates, partial(_emit_outcomes, outcomes))
 
-    def outcomes(self, status: Status | None) -> Steps[Success | Failure]:
+    def outcomes(self, status: Status | None, on_gone: OnGone | None = None) -> Steps[Success | Failure]:
         """Emit the outcomes that there are by now, perhaps of one status."""
-        return emit_each(read_outcomes_by_status(self._id, status, self._stores))
+        return emit_each(read_outcomes_by_status(self._id, status, self._stores, on_gone))
 
     def errors(self, indices: Sequence[int] | None) -> Steps[JobErrored]:
         """Emit why instances gave up."""

@@ -1,7 +1,7 @@
 """Reading outcomes: the log says how each instance ended, and the bucket has its params."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
@@ -9,6 +9,7 @@ from typing import Any, Final
 from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.stores import Stores
 from background_jobs.aws.thread_pool import ThreadPool
+from background_jobs.core.errors import PayloadNotFound
 from background_jobs.core.events import (
     JobAttemptFailed,
     JobCompleted,
@@ -25,6 +26,8 @@ from background_jobs.core.views.outcomes import FailurePage, FailureView, Succes
 from background_jobs.orchestration_service.stored_params import ParamsCopy, ParamsReader, read_all_params
 from background_jobs.orchestration_service.watching import Update
 
+OnGone = Callable[[int], None]
+"""Called with the index of an instance whose result is not in the bucket any more."""
 _BATCH: Final = 64
 _FETCHERS: Final = 8
 _MOST_RETRYING: Final = 10_000
@@ -43,14 +46,19 @@ def read_all_outcomes(started: OrchestrationStarted, stores: Stores) -> Iterator
 
 
 def read_outcomes_by_status(
-    orchestration_id: str, status: Status | None, stores: Stores
+    orchestration_id: str, status: Status | None, stores: Stores, on_gone: OnGone | None = None
 ) -> Iterator[Success | Failure]:
     """Yield the outcomes that the read model knows now, in the order of the params; perhaps of one status.
 
-    Raises OrchestrationNotFound, or PayloadNotFound once the params have expired.
+    Where a result is not in the bucket any more, *on_gone* is called with the index, and the next one
+    follows. Raises OrchestrationNotFound, or PayloadNotFound once the params have expired, or a result where
+    there is no *on_gone*.
     """
     started = stores.event_log.read_started(orchestration_id)
-    return read_outcomes_at(started, _read_final_indices(orchestration_id, status, stores), stores)
+    indices = _read_final_indices(orchestration_id, status, stores)
+    events = stores.event_log.for_service(started.service).read_outcomes_at(started.orchestration_id, indices)
+    params = ParamsReader(started, stores.payloads)
+    return outcomes_from_events(_number(events), started, params, stores, on_gone)
 
 
 def read_outcomes_at(
@@ -70,22 +78,32 @@ def outcomes_from_events(
     started: OrchestrationStarted,
     params: ParamsReader | ParamsCopy,
     stores: Stores,
+    on_gone: OnGone | None = None,
 ) -> Iterator[Success | Failure]:
     """Yield each event as callers get it, under the index that comes with it, and with the params of that.
 
-    Large results are fetched some at a time, so a few outcomes are in memory. Raises PayloadNotFound.
+    Large results are fetched some at a time, so a few outcomes are in memory. Raises PayloadNotFound, or
+    calls *on_gone* in its place for a result.
     """
     triples = ((index, event, params.read(index)) for index, event in numbered)
 
-    def to_outcome(triple: tuple[int, JobOutcome, dict[str, Any]]) -> Success | Failure:
+    def to_outcome(triple: tuple[int, JobOutcome, dict[str, Any]]) -> Success | Failure | None:
         index, event, instance_params = triple
-        outcome = outcome_from_event(event, started.job_name, instance_params, stores.payloads)
+        try:
+            outcome = outcome_from_event(event, started.job_name, instance_params, stores.payloads)
+        except PayloadNotFound:
+            if on_gone is None:
+                raise
+            on_gone(index)
+            return None
         return outcome if index == event.index else replace(outcome, index=index)
 
     with ThreadPool(_FETCHERS) as pool:
         while batch := list(islice(triples, _BATCH)):
             is_large = any(isinstance(event, JobCompleted) and event.result_ref for _, event, _ in batch)
-            yield from (pool.map if is_large else map)(to_outcome, batch)
+            for outcome in (pool.map if is_large else map)(to_outcome, batch):
+                if outcome is not None:
+                    yield outcome
 
 
 def read_success_page(orchestration_id: str, from_index: int, limit: int, stores: Stores) -> SuccessPage:

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import IO, Final, Self, cast
@@ -12,10 +14,19 @@ from pydantic import BaseModel
 from background_jobs.core import limits
 from background_jobs.core.canonical import canonical_json
 from background_jobs.core.containers import shares
-from background_jobs.core.errors import InvalidKickOff
+from background_jobs.core.errors import InvalidKickOff, NoRoomForParams
 from background_jobs.core.json_places import describe
 
 _IN_MEMORY: Final = 8 * 1024 * 1024
+
+
+@contextmanager
+def _naming_the_folder() -> Iterator[None]:
+    """Raise NoRoomForParams where the file cannot take more."""
+    try:
+        yield
+    except OSError as error:
+        raise NoRoomForParams(tempfile.gettempdir(), error.strerror or str(error)) from error
 
 
 class ParamsSpool:
@@ -45,11 +56,14 @@ class ParamsSpool:
             if index == limits.INSTANCES:
                 raise InvalidKickOff(f"params: an orchestration has up to {limits.INSTANCES:,} instances.")
             line = write(index, instance_params)
-            self.file.write(line)
+            with _naming_the_folder():
+                self.file.write(line)
             self._contents.update(line)
             if self._canonical:
                 self._canonical.update(canonical_json(json.loads(line)) + b"\n")
             self.total += 1
+        with _naming_the_folder():
+            self.file.flush()
 
     @property
     def digest(self) -> str:
@@ -65,8 +79,10 @@ class ParamsSpool:
         """Return a file of *count* shares, one a line; the state machine launches a container for each."""
         self.file.seek(0)
         manifest = cast("IO[bytes]", SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 -- the caller's
-        for share in shares.cut_shares(map(len, self.file), self.total, count):
-            manifest.write(share.manifest_line(orchestration_id))
+        with _naming_the_folder():
+            for share in shares.cut_shares(map(len, self.file), self.total, count):
+                manifest.write(share.manifest_line(orchestration_id))
+            manifest.flush()
         return manifest
 
     def __enter__(self) -> Self:

@@ -1,16 +1,18 @@
 """The caller's service: one call kicks off an orchestration, another brings its results."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Final, Unpack
 
 from background_jobs.aws.history import HistoryFilter, HistoryPage
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
-from background_jobs.core.errors import InvalidTimeRange, OrchestrationNotFound
+from background_jobs.core.errors import AmbiguousId, InvalidTimeRange, OrchestrationNotFound
 from background_jobs.core.options import KickOffKeywords, KickOffOptions, RerunKeywords, read_options
 from background_jobs.core.schedules.options import ScheduleKeywords
 from background_jobs.core.statuses import OrchestrationStatus
+from background_jobs.core.tags import CUSTOMER_TAG
 from background_jobs.core.typed_params import Params
 from background_jobs.core.views.orchestration import OrchestrationCounts, OrchestrationPage
 from background_jobs.orchestration_service.job_results import JobResults
@@ -24,6 +26,10 @@ from background_jobs.settings import Settings
 
 _CLOCKS_DIFFER_BY: Final = timedelta(hours=1)
 """More than clocks differ: AWS refuses calls of machines whose clock is wrong by a quarter of an hour."""
+
+
+_ALIKE: Final = 5
+"""How many ids that begin alike are named."""
 
 
 class OrchestrationService:
@@ -78,6 +84,24 @@ class OrchestrationService:
             raise OrchestrationNotFound(orchestration_id)
         return self._handle(orchestration_id, self._stores.event_log.read_started(orchestration_id).job_name)
 
+    def find_id(self, text: str) -> str:
+        """Return the id that *text* stands for: an id itself, or the first four or more characters of one.
+
+        Abbreviated ids are those of the history, in which an orchestration is a moment after its kick-off.
+        Raises OrchestrationNotFound, or AmbiguousId where several begin like that.
+        """
+        if ids.is_orchestration_id(text):
+            return text
+        if not ids.is_prefix_of_id(text):
+            raise OrchestrationNotFound(text)
+        latest = self._stores.clock() + _CLOCKS_DIFFER_BY
+        found = list(islice(self._stores.history.ids_beginning_with(text, latest), _ALIKE))
+        if len(found) > 1:
+            raise AmbiguousId(text, found)
+        if not found:
+            raise OrchestrationNotFound(text)
+        return found[0]
+
     def pipeline(self, orchestration_id: str) -> Pipeline:
         """Re-attach to the pipeline that an orchestration is a stage of. Raises OrchestrationNotFound."""
         return self.orchestration(orchestration_id).pipeline()
@@ -88,6 +112,7 @@ class OrchestrationService:
         job_name: str | None = None,
         status: OrchestrationStatus | None = None,
         customer: str | None = None,
+        tags: Mapping[str, str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         services: Collection[str] | None = None,
@@ -96,7 +121,8 @@ class OrchestrationService:
     ) -> HistoryPage:
         """Return the latest *limit* orchestrations that fit all of the filters, newest first.
 
-        *customer* is the value of the tag ``customer``; *since* and *until* are aware datetimes, both
+        *customer* is the value of the tag ``customer``, which an index answers; for other *tags*, what fits
+        the other filters is read until *limit* have them. *since* and *until* are aware datetimes, both
         included, and bound when they were kicked off. *services* are those of which one is to fit, by default
         all. *next_token* is that of the page before.
 
@@ -105,6 +131,9 @@ class OrchestrationService:
         _check_range(since, until)
         # What callers kicked off whose clocks are ahead is in the history as well.
         latest = self._stores.clock() + _CLOCKS_DIFFER_BY
+        others = dict(tags or {})
+        if customer is None:
+            customer = others.pop(CUSTOMER_TAG, None)
         filters = HistoryFilter(
             job_name=job_name,
             status=None if status is None else OrchestrationStatus(status),
@@ -112,6 +141,7 @@ class OrchestrationService:
             since=since,
             until=min(until or latest, latest),
             services=None if services is None else frozenset(services),
+            tags=frozenset(others.items()),
         )
         return self._stores.history.page(filters, limit=limit, after=next_token)
 

@@ -1,5 +1,7 @@
 """Commands as a user types them, and the text that an attacker would have them print."""
 
+from unittest.mock import patch
+
 from typer.testing import CliRunner, Result
 
 from background_jobs.cli.main import app
@@ -11,6 +13,12 @@ HARMLESS = "�[2J�]0;owned�[red]red[/red]�"
 
 def run(*words: str, stdin: str | None = None) -> Result:
     return CliRunner().invoke(app, words, input=stdin)
+
+
+def run_on_terminal(*words: str, stdin: str | None = None) -> Result:
+    """Run a command that takes its output for a terminal of 80 columns, without colours."""
+    with patch("background_jobs.cli.reporting.has_terminal", return_value=True):
+        return run(*words, stdin=stdin)
 
 
 def kick_off_halve(*words: str, stdin: str) -> str:

@@ -1,6 +1,7 @@
 """The variables of the commands, and a pipeline run to its end."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from background_jobs.settings import Settings
 
 
 @pytest.fixture(autouse=True)
-def variables(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variables of the process that runs the commands."""
+def variables(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The variables of the process that runs the commands, and a folder of its own for what is noted."""
+    monkeypatch.setattr("typer.get_app_dir", lambda name: str(tmp_path / "notes" / name))
     for name, value in settings.model_copy(update={"job_names": ("halve", "other")}).to_env().items():
         monkeypatch.setenv(name, value)
 

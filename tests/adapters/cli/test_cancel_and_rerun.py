@@ -5,7 +5,7 @@ from datetime import timedelta
 from background_jobs import OrchestrationService
 from background_jobs.aws.stores import Stores
 from background_jobs.core.views.orchestration import CancelAnswer, KickOffAnswer
-from tests.adapters.cli.commands import run
+from tests.adapters.cli.commands import run, run_on_terminal
 
 
 def test_cancelling_says_whether_there_was_anything_to_cancel(
@@ -17,8 +17,8 @@ def test_cancelling_says_whether_there_was_anything_to_cancel(
     cancellation = stores.event_log.read_cancelled(orchestration.id)
     assert cancellation is not None
     assert cancellation.reason == "wrong month"
-    assert run("cancel", orchestration.id).stdout == "It was cancelled before.\n"
-    assert "done already" in run("cancel", done).stdout
+    assert run_on_terminal("cancel", orchestration.id).stdout == "It was cancelled before.\n"
+    assert run("cancel", done).stdout == "already done\n"
 
 
 def test_a_rerun_prints_the_new_id(stores: Stores, done: str) -> None:
@@ -27,11 +27,11 @@ def test_a_rerun_prints_the_new_id(stores: Stores, done: str) -> None:
     assert "runs the latest revision of the task definition" in again.stderr
     started = stores.event_log.read_started(again.stdout.strip())
     assert (started.parent_id, started.total) == (done, 2)
-    assert f"runs again  2 failed of {done}" in run("show", again.stdout.strip()).stdout
+    assert f"runs again  2 failed of {done}" in run_on_terminal("show", again.stdout.strip()).stdout
     every = KickOffAnswer.model_validate_json(run("rerun", done, "--only", "all", "--json").stdout)
     assert stores.event_log.read_started(every.orchestration_id).total == 4
-    assert f"runs again  all 4 of {done}" in run("show", every.orchestration_id).stdout
-    assert every.orchestration_id in "".join(run("show", done).stdout.split())
+    assert f"runs again  all 4 of {done}" in run_on_terminal("show", every.orchestration_id).stdout
+    assert every.orchestration_id in "".join(run_on_terminal("show", done).stdout.split())
 
 
 def test_a_rerun_takes_the_options_of_a_kick_off(stores: Stores, done: str) -> None:

@@ -1,10 +1,11 @@
 """`background-jobs doctor` against an environment in which one thing at a time is broken."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import boto3
 import pytest
@@ -13,11 +14,12 @@ from typer.testing import CliRunner
 from background_jobs.aws import clients
 from background_jobs.aws.clock import clock
 from background_jobs.aws.identities import Identities
+from background_jobs.cli.commands import prepare_streams
 from background_jobs.cli.doctor import doctor
 from background_jobs.cli.main import app
 from background_jobs.core.errors import ServiceUnreachable
 from background_jobs.settings import Settings
-from tests.adapters.cli.commands import run
+from tests.adapters.cli.commands import run, run_on_terminal
 from tests.examined import ACCOUNT, FAMILY, IMAGE, ExaminedAws, examined_aws, refusal
 
 ELSEWHERE = "arn:aws:lambda:us-west-2:999999999999:function:kick-off-job"
@@ -49,14 +51,14 @@ def variables(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 def findings() -> list[dict[str, str]]:
     """Return what is found, as JSON has it, and that there is no traceback."""
     done = run("doctor", "--json")
-    assert done.exit_code in (0, 1), done.output
+    assert done.exit_code in (0, 4), done.output
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert (done.exit_code == 1) == any(finding["level"] == "problem" for finding in found)
+    assert (done.exit_code == 4) == any(finding["level"] == "problem" for finding in found)
     return found
 
 
 def test_all_is_well_in_a_healthy_environment(aws: ExaminedAws) -> None:
-    done = run("doctor")
+    done = run_on_terminal("doctor")
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[-1] == "0 problems, 0 warnings"
     areas = [line for line in done.stdout.splitlines()[:-1] if not line.startswith(" ")]
@@ -77,7 +79,7 @@ def test_all_is_well_in_a_healthy_environment(aws: ExaminedAws) -> None:
 
 def test_nothing_is_written(aws: ExaminedAws) -> None:
     before = aws.calls.copy()
-    run("doctor")
+    run_on_terminal("doctor")
     writes = ("Put", "Create", "Update", "Delete", "Send", "Start", "Invoke", "Receive", "Publish", "Run")
     assert [call for call in aws.calls - before if call[1].startswith(writes)] == []
 
@@ -540,8 +542,9 @@ def test_a_quota_that_the_account_never_had_raised_is_aws_default(aws: ExaminedA
 
 def test_marks_are_plain_where_the_output_takes_ascii_only(aws: ExaminedAws) -> None:
     boto3.client("sqs").send_message(QueueUrl=aws.queue_url, MessageBody="{}")
-    done = CliRunner(charset="ascii").invoke(app, ["doctor"])
-    assert done.exit_code == 1
+    with patch("background_jobs.cli.reporting.has_terminal", return_value=True):
+        done = CliRunner(charset="ascii").invoke(app, ["doctor"])
+    assert done.exit_code == 4
     assert "  x The failure queue has 1 message" in done.stdout
     assert "    -> `background-jobs redrive --dry-run`" in done.stdout
     assert done.stdout.splitlines()[-1] == "1 problem, 0 warnings"
@@ -550,7 +553,9 @@ def test_marks_are_plain_where_the_output_takes_ascii_only(aws: ExaminedAws) -> 
 def test_a_closed_output_is_no_error(aws: ExaminedAws) -> None:
     # Python has no standard output if whoever starts it has closed it
     with redirect_stdout(None):
-        doctor()
+        prepare_streams()
+        with sys.stdout:
+            doctor()
 
 
 def test_without_settings_it_says_how_to_get_them(
@@ -558,7 +563,7 @@ def test_without_settings_it_says_how_to_get_them(
 ) -> None:
     for name in settings.to_env():
         monkeypatch.delenv(name)
-    done = run("doctor")
+    done = run_on_terminal("doctor")
     assert done.exit_code == 2
     assert "aws cloudformation describe-stacks --stack-name" in done.stderr
     assert "background-jobs local up" in done.stderr

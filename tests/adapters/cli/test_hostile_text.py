@@ -5,7 +5,7 @@ from collections.abc import Callable
 from background_jobs import OrchestrationService, job_name
 from background_jobs.core.views.outcomes import FailureView
 from background_jobs.jobs import Jobs
-from tests.adapters.cli.commands import EVIL, HARMLESS, run
+from tests.adapters.cli.commands import EVIL, HARMLESS, run, run_on_terminal
 
 
 def test_text_that_others_wrote_cannot_control_a_terminal(
@@ -25,11 +25,11 @@ def test_text_that_others_wrote_cannot_control_a_terminal(
     # then the terminal shows replacement characters and no control character
     for words in (["list"], ["show"], ["failures"], ["failures", "--full"], ["watch"]):
         names = [] if words == ["list"] else [orchestration.id]
-        printed = run(*words, *names)
+        printed = run_on_terminal(*words, *names)
         assert "\x1b" not in printed.output
         assert "\x07" not in printed.output
         assert "\u202e" not in printed.output
-    assert f"always has n={HARMLESS}" in run("failures", orchestration.id).stdout
+    assert f"always has n={HARMLESS}" in run_on_terminal("failures", orchestration.id).stdout
     cancelled = service.kick_off_job("other", [{}])
     cancelled.cancel(EVIL)
     assert HARMLESS in run("show", cancelled.id).stdout

@@ -15,7 +15,7 @@ from background_jobs.core.events import ContainerStarted, ShareDelayed
 from background_jobs.core.views.instances import InstanceDetail
 from background_jobs.core.views.orchestration import OrchestrationPage
 from background_jobs.core.views.orchestration_detail import OrchestrationDetail
-from tests.adapters.cli.commands import EVIL, HARMLESS, run
+from tests.adapters.cli.commands import EVIL, HARMLESS, run, run_on_terminal
 
 
 def test_a_list_for_programs_has_a_line_for_each_and_json_has_all_of_them(
@@ -59,7 +59,7 @@ def test_a_list_is_paged_by_the_token_in_its_json(
 
 
 def test_an_orchestration_is_shown_at_a_glance(done: str) -> None:
-    shown = run("show", done).stdout
+    shown = run_on_terminal("show", done).stdout
     assert shown.splitlines()[0] == f"halve  {done}"
     assert "4 of 4 (100 %)" in shown
     assert "2 completed   2 errored" in shown
@@ -97,7 +97,7 @@ def test_why_instances_wait_is_shown_with_what_aws_said(
         )
     )
     assert aggregate() == []
-    shown = " ".join(run("show", orchestration.id).stdout.split())
+    shown = " ".join(run_on_terminal("show", orchestration.id).stdout.split())
     assert "2 wait waiting for launch since 2" in shown
     assert f"2 wait {DelayReason.CAPACITY} since 2" in shown
     assert f"RESOURCE:CPU {HARMLESS}" in shown
@@ -117,7 +117,7 @@ def test_of_a_long_timeline_the_first_and_the_last_are_shown(
                 share=share, launch=0, first=share, last=share, log="",
             )
         )  # fmt: skip
-    timeline = run("show", orchestration.id).stdout
+    timeline = run_on_terminal("show", orchestration.id).stdout
     assert timeline.count("ContainerStarted") == 19
     assert "11 more, --json has them all" in timeline
     assert "share 8: instances 8 to 8" in timeline
@@ -139,7 +139,7 @@ def test_launches_are_numbered_as_in_the_log_and_processes_of_one_container_are_
                 orchestration_id=orchestration.id, at=at, share=0, launch=launch, first=0, last=0, log=log
             )
         )
-    shown = run("show", orchestration.id).stdout
+    shown = run_on_terminal("show", orchestration.id).stdout
     assert "containers  2 launched, 3 processes ended early, ran " in shown
     assert [f"launch {n}" in shown for n in range(1, 5)] == [True, True, True, False]
 
@@ -148,21 +148,21 @@ def test_that_no_container_began_its_share_is_said_without_a_promise_once_all_is
     service: OrchestrationService, stores: Stores, aggregate: Callable[[], list[Any]]
 ) -> None:
     orchestration = service.kick_off_job("other", [{}])
-    assert "containers  none has begun its share yet" in run("show", orchestration.id).stdout
+    assert "containers  none has begun its share yet" in run_on_terminal("show", orchestration.id).stdout
     close_unfinished(CloseRequest(orchestration_id=orchestration.id), stores)
     aggregate()
-    shown = run("show", orchestration.id).stdout
+    shown = run_on_terminal("show", orchestration.id).stdout
     assert "containers  none has begun its share\n" in re.sub(" +\n", "\n", shown)
 
 
 def test_one_instance_is_shown_with_its_outcome_and_its_history(done: str) -> None:
-    detail = InstanceDetail.model_validate_json(run("show", done, "--index", "1", "--json").stdout)
-    shown = " ".join(run("show", done, "--index", "1").stdout.split())
+    detail = InstanceDetail.model_validate_json(run("instance", done, "1", "--json").stdout)
+    shown = " ".join(run_on_terminal("instance", done, "1").stdout.split())
     assert f"instance 1 job id {detail.instance.job_id} status {detail.instance.status.value} params" in shown
     assert detail.events
     for event in detail.events:
         assert f"{event.type} attempt {event.attempt}" in shown
-    assert run("show", done, "--index", "4").exit_code == 2
+    assert run("instance", done, "4").exit_code == 2
 
 
 def container_on(orchestration_id: str, capacity_provider: str, **size: int) -> ContainerStarted:
@@ -183,9 +183,9 @@ def test_the_revision_that_an_orchestration_runs_is_shown(
     service: OrchestrationService, stores: Stores
 ) -> None:
     orchestration = service.kick_off_job("other", [{}])
-    assert "revision" not in run("show", orchestration.id).stdout
+    assert "revision" not in run_on_terminal("show", orchestration.id).stdout
     stores.event_log.append(container_on(orchestration.id, ""))
-    assert "revision    background-jobs-prod-other:7" in run("show", orchestration.id).stdout
+    assert "revision    background-jobs-prod-other:7" in run_on_terminal("show", orchestration.id).stdout
     account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
     assert account.event_history.task_definitions == ["background-jobs-prod-other:7"]
 
@@ -197,7 +197,7 @@ def test_hosts_of_ones_own_are_not_given_the_price_of_fargate(
     orchestration = service.kick_off_job("other", [{}])
     stores.event_log.append(container_on(orchestration.id, "gpu-asg", cpu=6_000, memory_mib=40_000))
     # then what is known is added up, and the rest is said in words
-    shown = " ".join(run("show", orchestration.id).stdout.split())
+    shown = " ".join(run_on_terminal("show", orchestration.id).stdout.split())
     assert "hours of containers on gpu-asg, whose price is not known here" in shown
     account = OrchestrationDetail.model_validate_json(run("show", orchestration.id, "--json").stdout)
     assert account.cost.unpriced.endswith("hours of containers on gpu-asg")

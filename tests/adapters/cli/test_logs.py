@@ -76,17 +76,17 @@ def test_the_log_of_an_instance_is_printed(orchestration: Orchestration) -> None
 
 
 def test_the_containers_are_listed_with_their_logs(orchestration: Orchestration, tmp_path: Path) -> None:
-    assert run("logs", orchestration.id, "--containers").stdout == (
+    assert run("logs", orchestration.id, "--places").stdout == (
         f"0\t0-1\t0\t{tmp_path / '0.log'}\n1\t2-3\t0\t{tmp_path / '1.log'}\n"
     )
-    lines = run("logs", orchestration.id, "--containers", "--json").stdout.splitlines()
+    lines = run("logs", orchestration.id, "--places", "--json").stdout.splitlines()
     assert [ContainerStarted.model_validate_json(line).share for line in lines] == [0, 1]
 
 
 def test_what_cannot_be_read_is_said(orchestration: Orchestration, tmp_path: Path) -> None:
     (tmp_path / "0.log").unlink()
     refused = run("logs", orchestration.id)
-    assert (refused.exit_code, "0.log' is not there" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "0.log' is not there" in refused.stderr) == (3, True)
     assert "of 2" in refused.stdout
     absent = run("logs", orchestration.id, "10")
     assert (absent.exit_code, "10" in absent.stderr) == (2, True)
@@ -98,7 +98,7 @@ def test_offline_the_folder_of_the_logs_is_named_where_no_container_has_begun(
     """A container whose main cannot be loaded has a log, and no event that names it."""
     orchestration = service.kick_off_job("other", [{}])
     monkeypatch.setenv(STACK_ID, "0b0e3f3c")
-    for words in ([], ["--containers"]):
+    for words in ([], ["--places"]):
         said = run("logs", orchestration.id, *words).stderr
         assert f"The logs of the offline stack's containers are in {log_folder('0b0e3f3c')}" in said
 

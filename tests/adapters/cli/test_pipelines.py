@@ -9,7 +9,7 @@ from background_jobs import Stage, job_name
 from background_jobs.aws.stores import Stores
 from background_jobs.cli import list_orchestrations
 from background_jobs.jobs import Jobs
-from tests.adapters.cli.commands import kick_off_halve, run
+from tests.adapters.cli.commands import kick_off_halve, run, run_on_terminal
 
 
 def test_a_pipeline_is_shown_and_watched_stage_by_stage(to_the_end: Callable[..., str]) -> None:
@@ -18,29 +18,32 @@ def test_a_pipeline_is_shown_and_watched_stage_by_stage(to_the_end: Callable[...
     second = to_the_end(first)
     # then `show` has a line for each stage, whichever stage is named
     for stage in (first, second):
-        shown = run("show", stage).stdout
+        shown = run_on_terminal("show", stage).stdout
         rows = [line.split() for line in shown.splitlines() if line[:1] in {"1", "2", "3"}]
-        assert ["1", "halve", "Completed", "2", "of", "2", first] in rows
-        assert ["2", "halve", "InProgress", "0%", "0", "of", "2", second] in rows
+        assert ["1", "halve", "Completed", "2", "of", "2", first[:8]] in rows
+        assert ["2", "halve", "InProgress", "0%", "0", "of", "2", second[:8]] in rows
         assert ["3", "other", "to", "come"] in rows
-    assert f"follows     {first}" in run("show", second).stdout
+    assert f"follows     {first}" in run_on_terminal("show", second).stdout
     # when the second errors because its params have no n
     to_the_end(second)
     # then `watch` goes from stage to stage, and reports the stage that was not started
     watched = run("watch", "--pipeline", first)
     assert watched.exit_code == 1
-    lines = [line[len("12:00:00 ") :] for line in watched.stdout.splitlines()]
+    lines = [line.split("\t")[1] for line in watched.stdout.splitlines()]
     assert lines.index(f"halve {first}") < lines.index(f"halve {second}")
     reason = "2 of 2 instances of stage 2 errored."
     assert f"Stage 3, other, was not started: {reason}" in watched.stderr
-    assert "skipped: 2 of 2" in " ".join(run("show", second).stdout.split())
-    assert "done already" in run("cancel", "--pipeline", second).stdout
+    assert "skipped: 2 of 2" in " ".join(run_on_terminal("show", second).stdout.split())
+    assert run("cancel", "--pipeline", second).stdout == "already done\n"
 
 
 def test_a_pipeline_is_cancelled_as_one() -> None:
     first = kick_off_halve("--then", "halve", stdin='{"n": 2}')
-    assert "no further stage starts" in run("cancel", "--pipeline", first, "--reason", "wrong month").stdout
-    assert run("cancel", "--pipeline", first).stdout == "It was cancelled before.\n"
+    assert (
+        "no further stage starts"
+        in run_on_terminal("cancel", "--pipeline", first, "--reason", "wrong month").stdout
+    )
+    assert run_on_terminal("cancel", "--pipeline", first).stdout == "It was cancelled before.\n"
 
 
 def test_a_pipeline_that_ends_well_is_watched_with_status_0(to_the_end: Callable[..., str]) -> None:
@@ -77,4 +80,4 @@ def test_a_pipeline_is_one_line_of_a_list_and_not_completed_before_its_last_stag
     second = to_the_end(first)
     # then they are one line, that of the stage that runs
     (line,) = run("list").stdout.splitlines()[1:]
-    assert line.startswith(f"{second}  halve (stage 2 of 2)  InProgress 0%")
+    assert line.startswith(f"{second[:8]}  halve (stage 2 of 2)  InProgress 0%")

@@ -172,7 +172,7 @@ def test_an_event_whose_rule_is_gone_stays_for_people_to_read(
     rule = put_rule(f"{FUNCTION}-of-before")
     queue.put(EVENT, RULE_ARN=rule if left == "another target" else f"{rule}Before", TARGET_ARN=FUNCTION)
     done = run("redrive")
-    assert done.exit_code == 1
+    assert done.exit_code == 4
     assert "is gone; what it started is to be started by hand" in done.stdout
     assert (functions.invoked, queue.left()) == ([], 1)
 
@@ -204,7 +204,7 @@ def test_what_fails_again_stays_in_the_queue(
     functions.answer = {"batchItemFailures": [{"itemIdentifier": "7"}]}
     functions.error = error
     done = run("redrive")
-    assert done.exit_code == 1
+    assert done.exit_code == 4
     assert done.stdout.startswith("failed again\taggregate-jobs\t")
     assert (error or "did not take the records 7") in done.stdout
     assert queue.left() == 1
@@ -222,7 +222,7 @@ def test_records_that_the_stream_has_forgotten_stay_and_lead_to_rebuild(
 
     streams.meta.events.register("before-call.dynamodb-streams.GetRecords", refuse)
     done = run("redrive")
-    assert done.exit_code == 1
+    assert done.exit_code == 4
     assert "background-jobs rebuild" in done.stdout
     assert (functions.invoked, queue.left()) == ([], 1)
 
@@ -265,7 +265,7 @@ def test_what_only_people_can_read_stays(
     number = queue.put(message)
     queue.put(EVENT, TARGET_ARN=FUNCTION)
     done = run("redrive")
-    assert done.exit_code == 1
+    assert done.exit_code == 4
     assert f"kept\t-\t{number}\t{reason}" in done.stdout
     assert (len(functions.invoked), queue.left()) == (1, 1)
 
@@ -279,7 +279,7 @@ def test_an_event_of_no_rule_stays_and_holds_up_no_other(
     queue.put(EVENT, TARGET_ARN=FUNCTION, RULE_ARN=rule)
     queue.put({"n": 1}, TARGET_ARN=FUNCTION)
     done = run("redrive")
-    assert (done.exit_code, len(functions.invoked), queue.left()) == (1, 1, 1)
+    assert (done.exit_code, len(functions.invoked), queue.left()) == (4, 1, 1)
     assert "is gone" in done.stdout
 
 
@@ -302,7 +302,7 @@ def test_records_that_aws_refuses_stay_with_its_reason_and_hold_up_no_other(
     finally:
         clients.dynamodb_streams().meta.events.unregister(event, refuse)
     # then one is kept, with AWS's reason, and the other is sent
-    assert (done.exit_code, len(functions.invoked), queue.left()) == (1, 1, 1)
+    assert (done.exit_code, len(functions.invoked), queue.left()) == (4, 1, 1)
     assert f"\t{code}: no" in done.stdout
 
 
@@ -314,7 +314,7 @@ def test_records_beyond_the_end_of_a_shard_are_not_waited_for(
     message["DDBStreamBatchInfo"] |= {place: "9" * 30, "endSequenceNumber": "9" * 30}
     queue.put(message)
     done = run("redrive")
-    assert (done.exit_code, queue.left(), functions.invoked) == (1, 1, [])
+    assert (done.exit_code, queue.left(), functions.invoked) == (4, 1, [])
 
 
 class Receiving:
@@ -408,7 +408,7 @@ def test_a_message_that_cannot_be_put_back_hides_no_other(
 def test_what_the_output_cannot_encode_is_replaced(queue: Queue, functions: FakeLambda) -> None:
     queue.put({"n": 1}, TARGET_ARN="arn:aws:sqs:eu-central-1:1:Müll")
     done = CliRunner(charset="ascii").invoke(app, ["redrive"])
-    assert (done.exit_code, queue.left()) == (1, 1)
+    assert (done.exit_code, queue.left()) == (4, 1)
     assert "M?ll is no function" in done.stdout
 
 

@@ -31,7 +31,6 @@ DEPLOYING: Final = Path(__file__).parents[3] / "docs" / "deploying.md"
         (["watch", "--pipeline", UNKNOWN], f"There is no orchestration '{UNKNOWN}' here."),
         (["watch", UNKNOWN], f"There is no orchestration '{UNKNOWN}' here."),
         (["show", "not-an-id"], "There is no orchestration 'not-an-id' here."),
-        (["logs", UNKNOWN, "--follow"], "It needs --index"),
         (["list", "--since", "yesterday"], "'yesterday' is no moment"),
         (["list", "--since", "9999-12-31T23:59:59-12:00"], "is no moment"),
         (["list", "--since", "0001-01-01T00:00:00+12:00"], "is no moment"),
@@ -59,7 +58,7 @@ def test_missing_settings_are_named_together(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_error_of_aws_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKGROUND_JOBS_READ_MODEL_TABLE", "a-table-of-nobody")
     refused = run("list")
-    assert refused.exit_code == 2
+    assert refused.exit_code == 3
     assert "ResourceNotFoundException" in refused.stderr
     assert "not found. What the settings name is not there: its stack was deleted" in refused.stderr
     assert "`background-jobs doctor`" in refused.stderr
@@ -73,4 +72,4 @@ def test_what_is_said_once_the_stack_and_its_data_are_gone_is_in_the_documents(
         monkeypatch.setenv(f"BACKGROUND_JOBS_{table}_TABLE", "a-table-of-nobody")
     for command in ("show", "results"):
         refused = run(command, UNKNOWN)
-        assert (refused.exit_code, [refused.stderr.strip()]) == (2, shown)
+        assert (refused.exit_code, [refused.stderr.strip()]) == (3, shown)

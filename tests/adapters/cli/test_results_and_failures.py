@@ -8,7 +8,7 @@ from background_jobs import OrchestrationService, job_name
 from background_jobs.core.views.causes import Cause
 from background_jobs.core.views.outcomes import FailureView, SuccessView
 from background_jobs.jobs import Jobs
-from tests.adapters.cli.commands import run
+from tests.adapters.cli.commands import run, run_on_terminal
 
 
 def test_results_come_in_the_order_of_the_params(done: str, tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_results_come_in_the_order_of_the_params(done: str, tmp_path: Path) -> N
     assert (written.exit_code, written.stdout) == (0, "")
     assert (tmp_path / "results.jsonl").read_text() == lines
     nowhere = run("results", done, "--output", str(tmp_path / "no" / "results.jsonl"))
-    assert (nowhere.exit_code, "No such file or directory" in nowhere.stderr) == (2, True)
+    assert (nowhere.exit_code, "No such file or directory" in nowhere.stderr) == (3, True)
 
 
 def test_the_exit_status_of_waiting_for_results_says_whether_all_completed(
@@ -39,11 +39,11 @@ def test_the_exit_status_of_waiting_for_results_says_whether_all_completed(
 
 
 def test_failures_are_grouped_by_cause_and_printed_in_full(done: str) -> None:
-    brief = run("failures", done)
+    brief = run_on_terminal("failures", done)
     assert brief.stdout.startswith("2x ValueError: 3 is odd\n    at ")
     assert brief.stdout.endswith("    index 1, 3\n")
     assert brief.stderr == f"In full: background-jobs failures --full {done}\n"
-    full = run("failures", "--full", done)
+    full = run_on_terminal("failures", "--full", done)
     assert full.stderr == ""
     assert full.stdout.startswith(brief.stdout)
     for text in ("#1 ValueError: 3 is odd", '    params    {"n": 3}', 'raise ValueError(f"', "#3 ValueError"):
@@ -60,7 +60,7 @@ def test_failures_are_grouped_by_cause_and_printed_in_full(done: str) -> None:
 
 def test_an_orchestration_without_failures_says_so(service: OrchestrationService) -> None:
     orchestration = service.kick_off_job("other", [])
-    assert run("failures", orchestration.id).stderr == "No instance has errored.\n"
+    assert run_on_terminal("failures", orchestration.id).stderr == "No instance has errored.\n"
     assert run("failures", orchestration.id, "--json").output == ""
 
 
@@ -93,7 +93,7 @@ def test_a_cause_says_which_params_its_failures_share(
     orchestration = service.kick_off_job("halve", params, parallelism=1)
     launch(orchestration)
     assert aggregate() == []
-    printed = run("failures", orchestration.id).stdout
+    printed = run_on_terminal("failures", orchestration.id).stdout
     assert "    always has region=eu (as have 3 of 4 instances)\n" in printed
     (line,) = run("failures", orchestration.id, "--json").stdout.splitlines()
     (common,) = Cause.model_validate_json(line).common

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from background_jobs.core.bounds import ServiceName
 from background_jobs.core.options import OccurrenceOptions
+from background_jobs.core.refused_values import explain_problem
 from background_jobs.core.schedules.timing import Timing
 from background_jobs.core.tags import SCHEDULE_TAG, SCHEDULED_AT_TAG
 
@@ -138,10 +139,10 @@ def parse_schedule_input(schedule_input: str) -> ScheduleDefinition | None:
 
 def explain_invalid(invalid: ValidationError) -> str:
     """Return in one sentence why a definition was refused."""
-    error = invalid.errors()[0]
-    where = ".".join(str(part) for part in error["loc"] if part != "timing")
-    message = error["msg"].removeprefix("Value error, ")
-    return message if error["type"] == "value_error" else f"{where}={error['input']!r}: {message}"
+    error: dict[str, Any] = {**invalid.errors(include_url=False)[0]}
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    return explain_problem(error | {"loc": tuple(part for part in error["loc"] if part != "timing")})
 
 
 def _input(definition: ScheduleDefinition) -> str:

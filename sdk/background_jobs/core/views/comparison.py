@@ -1,7 +1,7 @@
 """Two orchestrations beside each other: their counts, their durations, and which causes are new or gone."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, Self
 
@@ -11,6 +11,8 @@ from background_jobs.core.statuses import Status
 from background_jobs.core.views.causes import Cause, FailureDigest, normalise_message
 from background_jobs.core.views.orchestration import Counts, OrchestrationView
 
+MOST_CHANGES: Final = 1_000
+"""The most instances of another status that a comparison lists; it counts the others."""
 _LINE: Final = re.compile(r":\d+ in ")
 
 
@@ -58,7 +60,40 @@ class CauseChange(BaseModel):
     after: int
 
 
-class Comparison(BaseModel):
+class InstanceChange(BaseModel):
+    """An instance of both orchestrations whose status is not the same."""
+
+    model_config = ConfigDict(frozen=True)
+
+    index: int = Field(description="Its index in the earlier one.")
+    later_index: int = Field(description="Its index in the later one.")
+    before: Status
+    after: Status
+
+
+class InstanceChanges(BaseModel):
+    """The instances of both orchestrations, and those whose status is not the same."""
+
+    model_config = ConfigDict(frozen=True)
+
+    in_both: int = Field(
+        default=0, description="How many instances both have; a rerun has what it runs again."
+    )
+    changed_count: int = 0
+    changed: list[InstanceChange] = Field(default=[], description=f"By index; {MOST_CHANGES:,} at most.")
+
+    @classmethod
+    def of(cls, statuses: Mapping[int, tuple[int, Status, Status]]) -> Self:
+        """Return the changes: *statuses* has, by the earlier index, the later index and both statuses."""
+        changed = [
+            InstanceChange(index=index, later_index=later, before=before, after=after)
+            for index, (later, before, after) in sorted(statuses.items())
+            if before != after
+        ]
+        return cls(in_both=len(statuses), changed_count=len(changed), changed=changed[:MOST_CHANGES])
+
+
+class Comparison(InstanceChanges):
     """Two orchestrations beside each other, the most frequent causes first."""
 
     model_config = ConfigDict(frozen=True)
@@ -73,6 +108,10 @@ class Comparison(BaseModel):
         description="How many further causes there are that were not compared; where there are some, what is "
         "new or gone may be among them.",
     )
+
+    def with_instances(self, changes: InstanceChanges) -> Self:
+        """Return the comparison with the instances that changed."""
+        return self.model_copy(update={name: getattr(changes, name) for name in InstanceChanges.model_fields})
 
 
 def compare(

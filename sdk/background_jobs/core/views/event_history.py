@@ -1,6 +1,6 @@
 """The event history of an orchestration: what happened to it, and what its containers did."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -95,7 +95,7 @@ def build_event_history(
     run.
     """
     started = [event for event in events if isinstance(event, ContainerStarted)]
-    launches = list(_read_launches(events))
+    launches = list_launches(events)
     ended_at = next((event.at for event in events if isinstance(event, OrchestrationCompleted)), now)
     ends = _find_ends(launches, ended_at)
     return EventHistory(
@@ -117,7 +117,12 @@ def build_event_history(
     )
 
 
-def _read_launches(events: Iterable[OrchestrationEvent]) -> Iterable[Launch]:
+def list_launches(events: Sequence[OrchestrationEvent]) -> list[Launch]:
+    """Return the launches that *events* tell of, in their order, with how each ended."""
+    return list(_read_launches(events))
+
+
+def _read_launches(events: Sequence[OrchestrationEvent]) -> Iterator[Launch]:
     ends = {(event.share, event.launch): event for event in events if isinstance(event, ContainerEnded)}
     for event in events:
         if isinstance(event, ContainerStarted):

@@ -29,6 +29,7 @@ from background_jobs.core.statuses import (
     state_of,
     status_of,
 )
+from background_jobs.core.views.event_history import Launch
 
 STATES: Final[dict[Status, frozenset[State]]] = {
     Status.IN_PROGRESS: frozenset({State.WAITING, State.RUNNING, State.BACKING_OFF}),
@@ -91,6 +92,9 @@ class InstanceDetail(BaseModel):
     result: Any = None
     error: JobError | None = None
     log: str
+    containers: list[Launch] = Field(
+        default=[], description="The launches of the containers that had it; the one that has it comes last."
+    )
     events: list[InstanceEvent]
 
 

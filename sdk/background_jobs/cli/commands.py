@@ -1,0 +1,97 @@
+"""The group of all commands: standard streams that can be written to, and an exit status for every end."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from background_jobs.cli.exit_status import ExitStatus
+from background_jobs.cli.plain_text import PLAIN
+from background_jobs.cli.reporting import print_error, reporting
+
+_STANDARD: Final = (0, 1, 2)
+
+
+class Commands(TyperGroup):
+    """Runs a command; however it ends, there is no traceback but that of a fault of ours."""
+
+    def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 -- typer's own
+        """Run the command that the arguments of the process name, and exit with its status."""
+        prepare_streams()
+        return super().main(*args, **options)
+
+    def make_context(self, *args: Any, **options: Any) -> typer.Context:  # noqa: ANN401 -- typer's own
+        """Read the arguments."""
+        with exit_statuses():
+            return super().make_context(*args, **options)  # type: ignore[return-value]
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 -- typer's own
+        """Run the command."""
+        with exit_statuses():
+            return super().invoke(ctx)
+
+
+def prepare_streams() -> None:
+    """Open what is closed of the standard streams, and let text through that they cannot encode.
+
+    What opens the next file or socket would get the number of a closed stream, and our output with it.
+    Standard input that is closed stays None, as it has nothing to read.
+    """
+    for number in _STANDARD:
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- to the end
+        if isinstance(stream := getattr(sys, name), TextIOWrapper):
+            stream.reconfigure(errors=PLAIN)
+
+
+@contextmanager
+def exit_statuses() -> Iterator[None]:
+    """Exit with the status that tells how the command in the `with` block ended."""
+    try:
+        with reporting(), _flushing():
+            yield
+    except BrokenPipeError:
+        _discard_output()
+        raise typer.Exit(ExitStatus.PIPE_CLOSED) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitStatus.INTERRUPTED) from None
+    except typer.Abort:
+        raise typer.Exit(ExitStatus.REFUSED) from None
+    except (TyperException, typer.Exit):
+        raise
+    except Exception:  # noqa: BLE001 -- the edge of the process: else Python would exit with 1
+        traceback.print_exc()
+        print_error("This is a fault of background-jobs itself; please report it with the lines above.")
+        raise typer.Exit(ExitStatus.FAILED) from None
+
+
+@contextmanager
+def _flushing() -> Iterator[None]:
+    """Write what is buffered while an error can still be told, for at the exit of Python it is too late."""
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _discard_output()
+            raise
+
+
+def _discard_output() -> None:
+    """Let what is left in the buffer go nowhere, or Python complains about it at its exit."""
+    with suppress(OSError):  # tests have an output without a number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
