@@ -85,8 +85,7 @@ class KickOffRequest:
         is_offline = settings.environment == LOCAL
         for name in (self.job_name, *(stage.job_name for stage in stages)):
             _refuse_job_name(name)
-        # The jobs of other services are not known here.
-        for name in (self.job_name, *(stage.job_name for stage in stages if stage.service is None)):
+            # The names are those of all services, or none.
             if settings.job_names and name not in settings.job_names:
                 raise UnknownJobName(name, settings.job_names, hint=_OFFLINE if is_offline else "")
         for service in (self.service(settings), *(stage.service for stage in stages)):
