@@ -60,8 +60,9 @@ synth: $(VENV)/.dev ## Write cdk.out/, of ENVIRONMENT=dev or another, and refres
 	CDK_OUTDIR=cdk.out CDK_CONTEXT_JSON='{"environment": "$(ENVIRONMENT)"}' $(BIN)/python app.py
 	$(BIN)/python -m cdk.offline_template
 
-schemas: $(VENV)/.local ## Write the published JSON Schemas of the events to docs/schemas/
+schemas: $(VENV)/.local ## Write the published JSON Schemas of the events to docs/schemas/, and docs/openapi.json
 	for name in JobCompletedEvent events; do $(BIN)/background-jobs schema $$name > docs/schemas/$$name.json; done
+	$(BIN)/python -m background_jobs.progress_api.document > docs/openapi.json
 
 app: $(VENV)/.dev ## Synthesize the environment that the CDK CLI asks for: what cdk.json runs
 	@$(BIN)/python app.py
@@ -70,6 +71,7 @@ lock: $(VENV)/.dev ## Compile requirements/*.txt from pyproject.toml
 	$(COMPILE) --group build --extra local --output-file requirements/local.txt
 	$(COMPILE) --group build --extra dev --output-file requirements/dev.txt
 	$(COMPILE) --constraint requirements/local.txt --output-file requirements/container.txt
+	$(COMPILE:pyproject.toml=tests/clients/requirements.in) --output-file tests/clients/requirements.txt
 
 clean: ## Remove what was built
 	rm -rf $(VENV) node_modules build dist cdk.out

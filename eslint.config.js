@@ -8,7 +8,7 @@ export default [
   { ignores: ["**/vendor/", "**/node_modules/", ".venv/", "build/", "cdk.out/", "docs/", "tests/"] },
   js.configs.recommended,
   {
-    files: [`${STATIC}/*.js`],
+    files: [`${STATIC}/**/*.js`],
     languageOptions: { ecmaVersion: 2024, globals: globals.browser },
     rules: {
       eqeqeq: "error",

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Self
 
@@ -253,6 +254,21 @@ class NotifySettings(_FromVariables):
     """Where the console is, without a slash at its end; empty where it is not known."""
 
 
+class Authorization(StrEnum):
+    """How callers of the progress API authenticate."""
+
+    NONE = "none"
+    """Not at all: whoever reaches the API is a caller."""
+    IAM = "iam"
+    """By the signature of their requests (SigV4)."""
+    USER_POOL = "user_pool"
+    """By a token of a user pool of Amazon Cognito."""
+
+
+STREAM_TOKENS_OF_PROCESS: Final = "process"
+NO_STREAM_TOKENS: Final = "none"
+
+
 class ApiSettings(_FromVariables):
     """How the progress API streams; the defaults are for a server outside of Lambda."""
 
@@ -264,6 +280,12 @@ class ApiSettings(_FromVariables):
     """After how many seconds a stream ends, and its client resumes on another; None for never."""
     json_log: bool = False
     """Whether the log is written for machines."""
+    authorization: Authorization = Authorization.NONE
+    """How callers authenticate, for the description of the API; API Gateway is who asks for it."""
+    cors_origins: Names = ()
+    """The sites whose pages in a browser may call the API, comma-separated: ``https://app.example``."""
+    stream_token_key: str = STREAM_TOKENS_OF_PROCESS
+    """The ARN of the KMS key of stream tokens; `process` for a key of this process, `none` for no tokens."""
     user_pool_scopes: bool = False
     """Whether callers may do what the scopes and groups of their tokens say, and not all; on Lambda only."""
     allowed_hosts: Names = ("127.0.0.1", "localhost")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from fastapi.testclient import TestClient
 from background_jobs import OrchestrationService, Stage
 from background_jobs.orchestration_service import Orchestration
 from background_jobs.progress_api.app import create_app
-from background_jobs.settings import ApiSettings, Settings
+from background_jobs.settings import ApiSettings, Authorization, Settings
 from tests.adapters.scheduling import written
 
 UNKNOWN = "0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11"
@@ -28,8 +29,11 @@ BODIES: dict[str, Any] = {
     "POST /schedules/{name}/backfill": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"},
 }
 """What the routes take, so that none is refused for its body."""
-OPEN = {"/", "/console", "/openapi.json"}
-"""The routes that serve the console's files and the description of the API, which are the same for all."""
+OPEN = {"/", "/console", "/docs", "/openapi.json", "/streams"}
+"""The routes of the console's files and the description of the API, which are the same for all; and streams.
+
+A stream is opened with a token, which only who may read the orchestration is given.
+"""
 ANSWERS = {
     "GET /orchestrations": 200,
     "GET /orchestrations/counts": 200,
@@ -153,11 +157,11 @@ def test_a_scope_or_a_group_allows_to_kick_off_follow_and_schedule(
     kicked_off = client.post("/orchestrations", headers=headers, json=body)
     assert kicked_off.status_code == 201
     aggregate()
-    (listed,) = client.get("/orchestrations", headers=headers).json()["orchestrations"]
+    (listed,) = client.get("/orchestrations", headers=headers).json()["items"]
     assert listed["orchestration_id"] == kicked_off.json()["orchestration_id"]
     made = client.put("/schedules/nightly", headers=headers, json=SCHEDULE | {"service": "billing"})
-    assert made.status_code == 200
-    (schedule,) = client.get("/schedules", headers=headers).json()["schedules"]
+    assert made.status_code == 201
+    (schedule,) = client.get("/schedules", headers=headers).json()["items"]
     assert schedule["name"] == "nightly"
 
 
@@ -170,9 +174,7 @@ def test_who_may_only_read_is_told_what_to_ask_for(
     for path in (f"{url}/cancel", f"{url}/rerun", f"{url}/pipeline/cancel"):
         refused = client.post(path, headers=context(READ), json={})
         assert (refused.status_code, refused.json()["error"]) == (403, "NotAllowed")
-        assert (
-            "Ask for the scope or the group background-jobs-test.write/billing" in refused.json()["message"]
-        )
+        assert "Ask for the scope or the group background-jobs-test.write/billing" in refused.json()["detail"]
     assert written(settings) == before
 
 
@@ -181,7 +183,7 @@ def test_a_kick_off_that_names_no_service_needs_the_right_for_the_one_of_the_set
 ) -> None:
     refused = client.post("/orchestrations", headers=context(WRITE), json={"job_name": "halve", "params": []})
     assert refused.status_code == 403
-    assert "service 'default', which this needs" in refused.json()["message"]
+    assert "service 'default', which this needs" in refused.json()["detail"]
 
 
 def test_stages_in_another_service_need_the_right_for_it_as_well(
@@ -210,7 +212,7 @@ def test_stages_in_another_service_need_the_right_for_it_as_well(
 def test_the_schedule_of_another_service_is_not_replaced(client: TestClient, theirs: Orchestration) -> None:
     refused = client.put("/schedules/theirs", headers=context(WRITE), json=SCHEDULE | {"service": "billing"})
     assert refused.status_code == 403
-    assert "take another name" in refused.json()["message"]
+    assert "take another name" in refused.json()["detail"]
 
 
 def test_the_stream_follows_what_may_be_read(
@@ -245,7 +247,7 @@ def test_a_token_whose_claims_allow_nothing_reaches_nothing(client: TestClient) 
         for path in ("/orchestrations", f"/orchestrations/{UNKNOWN}", "/schedules"):
             refused = client.get(path, headers=headers)
             assert (headers, refused.status_code, refused.json()["error"]) == (headers, 403, "NotAllowed")
-            message = refused.json()["message"]
+            message = refused.json()["detail"]
             assert "Ask for a scope or a group like background-jobs-test.read/<service>" in message
 
 
@@ -263,3 +265,15 @@ def test_callers_that_iam_allows_are_not_limited_by_a_header(
     with TestClient(app) as client:
         shown = client.get(f"/orchestrations/{theirs.id}", headers=context(READ))
         assert shown.json()["service"] == "reports"
+
+
+def test_a_stream_token_names_who_asked_for_it(settings: Settings, ours: Orchestration) -> None:
+    """It is in the log when the stream is opened, where nobody else has said who they are."""
+    api = ApiSettings(
+        allowed_hosts=("testserver",), authorization=Authorization.USER_POOL, user_pool_scopes=True
+    )
+    app = create_app(settings, api)
+    with TestClient(app) as client:
+        answer = client.post(f"/orchestrations/{ours.id}/stream-tokens", headers=context(READ))
+    grant = app.state.stream_tokens.open(answer.json()["token"], datetime.now(UTC))
+    assert (grant.orchestration_id, grant.caller) == (ours.id, "5b1f0a3e-8c0e-4d53-9d39-2f1f0d1c7a44")

@@ -94,7 +94,7 @@ def test_heartbeats_are_padded_as_events_are(
     request: Any = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(hub=hub)))
     caller = Callers(service, stores, settings).unlimited()
     # when somebody watches while nothing happens
-    response: Any = asyncio.run(stream.events(orchestration.id, request, caller))
+    response: Any = asyncio.run(stream.watch_orchestration(orchestration.id, request, caller))
     # then what shows that the connection lives is as long as an event
     heartbeat = response.ping_message_factory().encode()
     assert names([heartbeat]) == ["heartbeat"]

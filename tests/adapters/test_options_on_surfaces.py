@@ -97,7 +97,7 @@ def test_a_schedule_is_made_and_redefined_over_http_and_its_runs_get_its_options
 ) -> None:
     options = {"retry": {"max_attempts": 5}, "timeout_seconds": 60, "tags": {"customer": "acme"}}
     made = client.put("/schedules/nightly", json=CRON | options | {"overlap": "allow", "jitter": "PT5M"})
-    assert made.status_code == 200, made.text
+    assert made.status_code == 201, made.text
     shown = made.json()
     assert (shown["due"], shown["overlap"], shown["jitter_minutes"]) == ("cron(0 3 * * ? *)", "allow", 5)
     client.post("/schedules/nightly/pause")
@@ -111,11 +111,11 @@ def test_a_schedule_is_made_and_redefined_over_http_and_its_runs_get_its_options
 
 
 def test_the_past_of_a_schedule_is_run_over_http(client: TestClient) -> None:
-    assert client.put("/schedules/nightly", json=CRON).status_code == 200
+    assert client.put("/schedules/nightly", json=CRON).status_code == 201
     until = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     span = {"from": (until - timedelta(days=3)).isoformat(), "to": until.isoformat()}
     answer = client.post("/schedules/nightly/backfill", json=span | {"overlap": "allow"})
-    assert (answer.status_code, [run["state"] for run in answer.json()["runs"]]) == (201, ["started"] * 3)
+    assert (answer.status_code, [run["state"] for run in answer.json()["items"]]) == (201, ["started"] * 3)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_the_past_of_a_schedule_is_run_over_http(client: TestClient) -> None:
 def test_what_cannot_be_over_http_is_refused_with_a_sentence(  # noqa: PLR0913, PLR0917 -- a table's columns
     client: TestClient, method: str, path: str, body: Any, status: int, error: str
 ) -> None:
-    assert client.put("/schedules/kept", json=CRON).status_code == 200
+    assert client.put("/schedules/kept", json=CRON).status_code == 201
     answer = client.request(method, path, json=body)
     assert (answer.status_code, answer.json()["error"]) == (status, error)
-    assert len(answer.json()["message"]) > 20
-    assert [schedule["name"] for schedule in client.get("/schedules").json()["schedules"]] == ["kept"]
+    assert len(answer.json()["detail"]) > 20
+    assert [schedule["name"] for schedule in client.get("/schedules").json()["items"]] == ["kept"]
 
 
 def test_an_api_that_was_not_told_whom_schedules_invoke_says_so(settings: Settings) -> None:

@@ -46,12 +46,12 @@ def test_errors_are_there_without_their_params_being_read(half_done: Orchestrati
 
 
 def test_instances_and_outcomes_are_read_page_by_page(half_done: Orchestration) -> None:
-    page = half_done.instances(from_index=1, limit=2)
-    assert ([view.index for view in page.instances], page.next_index) == ([1, 2], 3)
-    assert [view.index for view in half_done.instances(Status.IN_PROGRESS).instances] == [2, 3]
-    assert [view.result for view in half_done.successes().successes] == [1]
-    assert [view.index for view in half_done.failures(from_index=1).failures] == [1]
-    assert half_done.successes(from_index=1).successes == []
+    page = half_done.instances(limit=2, next_token="1")
+    assert ([view.index for view in page.items], page.next_token) == ([1, 2], "3")
+    assert [view.index for view in half_done.instances(Status.IN_PROGRESS).items] == [2, 3]
+    assert [view.result for view in half_done.successes().items] == [1]
+    assert [view.index for view in half_done.failures(next_token="1").items] == [1]
+    assert half_done.successes(next_token="1").items == []
     with pytest.raises(ValueError, match="'Done' is not a valid Status"):
         half_done.instances("Done")  # type: ignore[arg-type] # the point
 

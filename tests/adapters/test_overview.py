@@ -59,7 +59,7 @@ def test_a_standstill_is_told_by_the_api_and_by_the_commands_with_what_launches_
     append_events(stores, delay(quiet, 0), delay(quiet, 1))
     assert aggregate() == []
     why = "2 instances wait (a quota is reached)"
-    (listed,) = client.get("/orchestrations").json()["orchestrations"]
+    (listed,) = client.get("/orchestrations").json()["items"]
     shown = client.get(f"/orchestrations/{quiet.orchestration_id}").json()
     for view in (listed, shown):
         assert (view["standstill"]["why"], view["waits_for"]) == (why, DelayReason.QUOTA)
@@ -100,7 +100,7 @@ def test_what_was_cancelled_is_listed_as_that_and_not_among_what_errored(
     aggregate_completion()
 
     for status, expected in (("Cancelled", cancelled), ("Errored", errored), ("Completed", completed)):
-        (view,) = client.get("/orchestrations", params={"status": status}).json()["orchestrations"]
+        (view,) = client.get("/orchestrations", params={"status": status}).json()["items"]
         assert (view["orchestration_id"], view["status"]) == (expected.id, status)
         assert run("list", "--status", status.lower()).stdout.startswith(expected.id)
         (summary,) = service.history(status=OrchestrationStatus(status)).summaries
@@ -120,7 +120,7 @@ def test_a_stage_that_is_done_names_the_status_of_its_pipeline(
     first = service.kick_off_job("halve", [{"n": 2}], then=Stage("halve", params=[{"n": 4}]))
     launch(first)
     aggregate_completion()
-    (listed,) = client.get("/orchestrations").json()["orchestrations"]
+    (listed,) = client.get("/orchestrations").json()["items"]
     for view in (listed, client.get(f"/orchestrations/{first.id}").json()):
         assert (view["status"], view["pipeline_status"]) == ("Completed", "InProgress")
 

@@ -86,8 +86,9 @@ def test_the_page_works_below_a_path_as_on_api_gateway(
     [
         {"status": 403, "json": {"message": "Missing Authentication Token"}},
         {"status": 401, "json": {"message": "Unauthorized"}},
+        {"status": 403, "json": {"error": "AuthenticationRequired", "detail": "Sign the request."}},
     ],
-    ids=["IAM", "Cognito"],
+    ids=["IAM", "Cognito", "a problem"],
 )
 def test_an_api_that_denies_access_is_distinguished_from_a_broken_one(
     open_page: Callable[..., Page], url: str, answer: dict[str, Any]

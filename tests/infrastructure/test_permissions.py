@@ -273,8 +273,8 @@ def served(life: Life) -> None:
         assert "event: completed" in api.get(f"{path}/events").text
         for what in ("", "/instances", "/instances/0", "/results", "/failures", "/causes"):
             assert api.get(path + what).status_code == 200, what
-        assert len(api.get("/orchestrations", params={"customer": "emca"}).json()["orchestrations"]) == 1
-        assert api.get("/orchestrations", params={"job_name": "double"}).json()["orchestrations"]
+        assert len(api.get("/orchestrations", params={"customer": "emca"}).json()["items"]) == 1
+        assert api.get("/orchestrations", params={"job_name": "double"}).json()["items"]
         assert api.get("/orchestrations").status_code == 200
         for also in ({}, {"job_name": "double"}, {"customer": "emca"}):
             assert api.get("/orchestrations", params={"status": "Errored", **also}).is_success
@@ -309,7 +309,7 @@ def scheduled(life: Life) -> None:
         body = {"job_name": "double", "params": params, "cron": "0 3 * * *", "overlap": "allow"}
         assert api.put("/schedules/by-api", json=body).is_success
         assert len(service.schedules()) == 2
-        assert len(api.get("/schedules").json()["schedules"]) == 2
+        assert len(api.get("/schedules").json()["items"]) == 2
         for what in ("pause", "resume", "run-now"):
             assert api.post(f"/schedules/by-api/{what}", json={}).is_success, what
         assert api.get("/schedules/by-api/runs").is_success

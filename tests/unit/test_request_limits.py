@@ -84,7 +84,9 @@ def test_a_body_is_read_up_to_the_limit_whatever_its_headers_say(headers: dict[s
 
 
 def test_a_body_of_the_limit_is_taken_in_chunks_too() -> None:
-    exchange = Exchange(megabytes(6), {"transfer-encoding": "chunked"}).run()
+    exchange = Exchange(
+        megabytes(6), {"transfer-encoding": "chunked", "content-type": "application/json"}
+    ).run()
     assert (exchange.status, exchange.answer) == (200, MAX_REQUEST_BYTES)
 
 
@@ -146,3 +148,12 @@ def _read_to_end(connection: socket.socket, end: bytes) -> bytes:
     while end not in received and (part := connection.recv(1000)):
         received += part
     return received
+
+
+def test_what_is_no_http_is_answered_with_a_problem() -> None:
+    with serving(echo_size) as address, socket.create_connection(address, timeout=60) as client:
+        client.sendall(b"GET  HTTP\r\n\r\n")
+        head, _, body = _read_to_end(client, b"}").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request")
+    assert b"content-type: application/problem+json" in head
+    assert json.loads(body)["error"] == "InvalidHttp"

@@ -68,12 +68,12 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the options of a command
     if as_json:
         print_json(page)
         return
-    if not page.orchestrations:
+    if not page.items:
         print_note("There are none.")
     elif on_terminal():
-        out().print(_draw_table(page.orchestrations, now, out().width))
+        out().print(_draw_table(page.items, now, out().width))
     else:
-        for view in page.orchestrations:
+        for view in page.items:
             _print_row(view)
     if page.next_token:
         print_note("There are more; raise --limit, or narrow them down (--help says how).")

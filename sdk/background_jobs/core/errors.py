@@ -220,6 +220,17 @@ class InvalidToken(BackgroundJobsError):
         super().__init__("This is no token of a page before; take next_token from the last answer, as it is.")
 
 
+class StreamTokenRefused(BackgroundJobsError):
+    """A token does not open the stream: it is of somebody else, was changed, or has expired."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"This token opens no stream: {reason}. Ask for another, POST "
+            "/orchestrations/{orchestration_id}/stream-tokens, and open its stream within a minute."
+        )
+
+
 class InvalidResult(BackgroundJobsError):
     """The value that a job returned cannot be stored."""
 

@@ -15,19 +15,20 @@ from background_jobs.core.views.instances import (
     indices_in_states,
     slice_indices,
 )
+from background_jobs.core.views.page import position_of, token_of
 from background_jobs.orchestration_service.outcomes import outcome_from_event
 from background_jobs.orchestration_service.stored_params import read_params
 
 
 def read_instance_page(
-    orchestration_id: str, status: Status | None, from_index: int, limit: int, stores: Stores
+    orchestration_id: str, status: Status | None, limit: int, next_token: str | None, stores: Stores
 ) -> InstancePage:
     """Return a page of the instances, all or those of one status; none while nothing was folded yet."""
     model = stores.read_model.read_snapshot(orchestration_id)
     indices = indices_in_states(model, STATES[Status(status)] if status else State)
-    page, next_index = slice_indices(indices, from_index, limit)
+    page, next_index = slice_indices(indices, position_of(next_token), limit)
     views = [InstanceView.of(orchestration_id, index, model.rank(index)) for index in page]
-    return InstancePage(instances=views, next_index=next_index)
+    return InstancePage(items=views, next_token=token_of(next_index))
 
 
 def read_instance(orchestration_id: str, index: int, stores: Stores) -> InstanceDetail:

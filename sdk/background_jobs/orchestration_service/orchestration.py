@@ -130,9 +130,14 @@ class Orchestration:
         """
         return self._attach(rerun(self.id, self._stores, self._settings, **options))
 
-    def instances(self, status: Status | None = None, from_index: int = 0, limit: int = PAGE) -> InstancePage:
-        """Return at most *limit* instances from *from_index* on, all or those of one status."""
-        return instances.read_instance_page(self.id, status, from_index, limit, self._stores)
+    def instances(
+        self, status: Status | None = None, *, limit: int = PAGE, next_token: str | None = None
+    ) -> InstancePage:
+        """Return a page of at most *limit* instances, all or those of one status.
+
+        *next_token* is that of the page before. Raises InvalidToken.
+        """
+        return instances.read_instance_page(self.id, status, limit, next_token, self._stores)
 
     def instance(self, index: int) -> InstanceDetail:
         """Return one instance with its params, its outcome and its event history.
@@ -141,19 +146,19 @@ class Orchestration:
         """
         return instances.read_instance(self.id, index, self._stores)
 
-    def successes(self, from_index: int = 0, limit: int = PAGE) -> SuccessPage:
-        """Return at most *limit* of the successes by now, from *from_index* on.
+    def successes(self, *, limit: int = PAGE, next_token: str | None = None) -> SuccessPage:
+        """Return a page of at most *limit* of the successes by now; *next_token* is that of the page before.
 
-        Raises PayloadNotFound once params or results have expired.
+        Raises InvalidToken, or PayloadNotFound once params or results have expired.
         """
-        return outcomes.read_success_page(self.id, from_index, limit, self._stores)
+        return outcomes.read_success_page(self.id, limit, next_token, self._stores)
 
-    def failures(self, from_index: int = 0, limit: int = PAGE) -> FailurePage:
-        """Return at most *limit* of the failures by now, from *from_index* on.
+    def failures(self, *, limit: int = PAGE, next_token: str | None = None) -> FailurePage:
+        """Return a page of at most *limit* of the failures by now; *next_token* is that of the page before.
 
-        Raises PayloadNotFound once the params have expired.
+        Raises InvalidToken, or PayloadNotFound once the params have expired.
         """
-        return outcomes.read_failure_page(self.id, from_index, limit, self._stores)
+        return outcomes.read_failure_page(self.id, limit, next_token, self._stores)
 
     def digest(self) -> FailureDigest:
         """Return the failures by now, grouped by cause, with the params that those of a cause share.

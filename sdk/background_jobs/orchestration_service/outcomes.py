@@ -23,6 +23,7 @@ from background_jobs.core.statuses import COMPLETED, State, Status
 from background_jobs.core.views.causes import FailureDigest, digest_failures
 from background_jobs.core.views.instances import STATES, indices_in_states, slice_indices
 from background_jobs.core.views.outcomes import FailurePage, FailureView, SuccessPage, SuccessView
+from background_jobs.core.views.page import position_of, token_of
 from background_jobs.orchestration_service.stored_params import ParamsCopy, ParamsReader, read_all_params
 from background_jobs.orchestration_service.watching import Update
 
@@ -106,18 +107,22 @@ def outcomes_from_events(
                     yield outcome
 
 
-def read_success_page(orchestration_id: str, from_index: int, limit: int, stores: Stores) -> SuccessPage:
+def read_success_page(
+    orchestration_id: str, limit: int, next_token: str | None, stores: Stores
+) -> SuccessPage:
     """Return a page of the successes by now. Raises OrchestrationNotFound or PayloadNotFound."""
-    outcomes, next_index = _read_page(orchestration_id, Status.COMPLETED, from_index, limit, stores)
+    outcomes, following = _read_page(orchestration_id, Status.COMPLETED, limit, next_token, stores)
     views = [SuccessView.of(outcome) for outcome in outcomes if isinstance(outcome, Success)]
-    return SuccessPage(successes=views, next_index=next_index)
+    return SuccessPage(items=views, next_token=following)
 
 
-def read_failure_page(orchestration_id: str, from_index: int, limit: int, stores: Stores) -> FailurePage:
+def read_failure_page(
+    orchestration_id: str, limit: int, next_token: str | None, stores: Stores
+) -> FailurePage:
     """Return a page of the failures by now. Raises OrchestrationNotFound or PayloadNotFound."""
-    outcomes, next_index = _read_page(orchestration_id, Status.ERRORED, from_index, limit, stores)
+    outcomes, following = _read_page(orchestration_id, Status.ERRORED, limit, next_token, stores)
     views = [FailureView.of(outcome) for outcome in outcomes if isinstance(outcome, Failure)]
-    return FailurePage(failures=views, next_index=next_index)
+    return FailurePage(items=views, next_token=following)
 
 
 def read_errors(orchestration_id: str, indices: Iterable[int] | None, stores: Stores) -> Iterator[JobErrored]:
@@ -212,12 +217,12 @@ def _read_final_indices(orchestration_id: str, status: Status | None, stores: St
 
 
 def _read_page(
-    orchestration_id: str, status: Status, from_index: int, limit: int, stores: Stores
-) -> tuple[list[Success | Failure], int | None]:
+    orchestration_id: str, status: Status, limit: int, next_token: str | None, stores: Stores
+) -> tuple[list[Success | Failure], str | None]:
     started = stores.event_log.read_started(orchestration_id)
     indices = _read_final_indices(orchestration_id, status, stores)
-    page, next_index = slice_indices(indices, from_index, limit)
-    return list(read_outcomes_at(started, page, stores)), next_index
+    page, next_index = slice_indices(indices, position_of(next_token), limit)
+    return list(read_outcomes_at(started, page, stores)), token_of(next_index)
 
 
 def _fetch_result(reference: PayloadRef, payloads: Payloads) -> Any:  # noqa: ANN401 -- any JSON

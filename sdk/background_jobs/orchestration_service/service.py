@@ -149,7 +149,7 @@ class OrchestrationService:
         """Return a page of the history, as the API and the command line print it; filters as of `history`."""
         summaries, next_token = self.history(**filters)
         views = read_views(summaries, self._stores, datetime.now(UTC))
-        return OrchestrationPage(orchestrations=views, next_token=next_token)
+        return OrchestrationPage(items=views, next_token=next_token)
 
     def counts(self, services: Collection[str] | None = None) -> OrchestrationCounts:
         """Count the orchestrations that need a look: in progress, standing still, waiting, and errored.

@@ -20,6 +20,7 @@ from background_jobs.core.options import KickOffOptions, RerunOptions, keywords_
 from background_jobs.core.schedules.options import ScheduleOptions
 from background_jobs.core.stages import services_of_stages
 from background_jobs.core.views.orchestration import OrchestrationCounts, OrchestrationPage
+from background_jobs.core.views.schedule import ScheduleState
 from background_jobs.orchestration_service import Orchestration, OrchestrationService, Pipeline, Schedule
 from background_jobs.progress_api.models import KickOffBody, RerunBody, ScheduleBody
 from background_jobs.settings import Settings
@@ -38,6 +39,8 @@ class Caller:
     stores: Stores
     settings: Settings
     access: Access
+    name: str = ""
+    """Who the caller is: the subject of its token, or the ARN of its AWS identity; empty where unknown."""
 
     def history(self, **filters: Any) -> OrchestrationPage:  # noqa: ANN401 -- those of the service
         """Return a page of the orchestrations that the caller may read."""
@@ -105,6 +108,13 @@ class Caller:
         self._require_write(services_of_stages(definition.service, definition.then))
         return schedule
 
+    def is_new_schedule(self, name: str) -> bool:
+        """Tell whether there is no schedule of this name that the caller may read, or one that is over."""
+        try:
+            return self.schedule(name).state is ScheduleState.OVER
+        except ScheduleNotFound:
+            return True
+
     def define_schedule(self, name: str, body: ScheduleBody) -> Schedule:
         """Make or redefine a schedule, if the caller may change all that it starts, and what it replaces."""
         self._require_write(services_of_stages(body.service or self.settings.service, body.then))
@@ -152,9 +162,9 @@ class Callers:
         self._stores = stores
         self._settings = settings
 
-    def unlimited(self) -> Caller:
+    def unlimited(self, name: str = "") -> Caller:
         """Return a caller that may do everything."""
-        return Caller(self._service, self._stores, self._settings, Access())
+        return Caller(self._service, self._stores, self._settings, Access(), name)
 
     def of_token(self, headers: Headers) -> Caller:
         """Return the caller whose token API Gateway has verified.
@@ -168,13 +178,27 @@ class Callers:
                 f"Your token allows no service of environment {environment!r}. Ask for a scope or a group "
                 f"like {service_scope(environment, READ, '<service>')}, and then for a new token."
             )
-        return Caller(self._service, self._stores, self._settings, access)
+        return Caller(self._service, self._stores, self._settings, access, name_of(headers))
 
 
 async def _find_caller(request: Request) -> Caller:
     state = request.app.state
     callers = cast("Callers", state.callers)
-    return callers.of_token(request.headers) if state.user_pool_scopes else callers.unlimited()
+    return (
+        callers.of_token(request.headers)
+        if state.user_pool_scopes
+        else callers.unlimited(_verified_name(request))
+    )
+
+
+def _verified_name(request: Request) -> str:
+    """Return who the caller is; empty where no API Gateway is before, for anybody may write its header."""
+    return name_of(request.headers) if request.app.state.has_gateway else ""
+
+
+def caller_of_stream(request: Request) -> Caller:
+    """Return the caller for the one orchestration that a verified stream token names."""
+    return cast("Callers", request.app.state.callers).unlimited()
 
 
 RequestCaller = Annotated[Caller, Depends(_find_caller)]
@@ -182,16 +206,22 @@ RequestCaller = Annotated[Caller, Depends(_find_caller)]
 
 
 class _Claims(BaseModel):
+    sub: str = ""
     scope: str = ""
     groups: str = Field(default="", alias="cognito:groups")
 
 
 class _Authorizer(BaseModel):
-    claims: _Claims
+    claims: _Claims = _Claims()
+
+
+class _Identity(BaseModel):
+    user_arn: str | None = Field(default=None, alias="userArn")
 
 
 class _RequestContext(BaseModel):
-    authorizer: _Authorizer
+    authorizer: _Authorizer = _Authorizer()
+    identity: _Identity = _Identity()
 
 
 def _granted(headers: Headers) -> frozenset[str]:
@@ -199,11 +229,22 @@ def _granted(headers: Headers) -> frozenset[str]:
 
     Source: Amazon API Gateway hands claims on as texts; scopes are separated by spaces, groups by commas.
     """
+    claims = _read_context(headers).authorizer.claims
+    return frozenset(claims.scope.split()) | frozenset(claims.groups.split(","))
+
+
+def name_of(headers: Headers) -> str:
+    """Return who the caller is by what API Gateway has verified; empty where it has verified nothing."""
+    context = _read_context(headers)
+    return context.authorizer.claims.sub or context.identity.user_arn or ""
+
+
+def _read_context(headers: Headers) -> _RequestContext:
+    """Return the context of API Gateway; an empty one where it is not as it writes it."""
     contexts = [value for name, value in headers.raw if name == CONTEXT_HEADER.encode()]
     if len(contexts) != 1:
-        return frozenset()
+        return _RequestContext()
     try:
-        claims = _RequestContext.model_validate_json(contexts[0]).authorizer.claims
+        return _RequestContext.model_validate_json(contexts[0])
     except ValidationError:
-        return frozenset()
-    return frozenset(claims.scope.split()) | frozenset(claims.groups.split(","))
+        return _RequestContext()

@@ -1,23 +1,22 @@
 """The routes that say what an orchestration ran on: its containers, its cost, and its report."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
 
-from background_jobs.core.bounds import ORCHESTRATION_ID, PageSize
+from background_jobs.core.bounds import ORCHESTRATION_ID
+from background_jobs.core.errors import PayloadNotFound
 from background_jobs.core.limits import PAGE
 from background_jobs.core.views.comparison import Comparison
 from background_jobs.core.views.containers import ContainerPage, ContainerState
 from background_jobs.core.views.cost import Cost
 from background_jobs.progress_api.callers import RequestCaller
-from background_jobs.progress_api.models import OrchestrationId, Problem
+from background_jobs.progress_api.models import Limit, NextToken, OrchestrationId
+from background_jobs.progress_api.problems import Responses, problems
 
 router = APIRouter(prefix="/orchestrations/{orchestration_id}", tags=["orchestrations"])
 
-_GONE: Final[dict[int | str, dict[str, Any]]] = {
-    410: {"model": Problem, "description": "The params have expired."}
-}
-_HTML: Final[dict[int | str, dict[str, Any]]] = {
+_HTML: Final[Responses] = {
     200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "A page to be saved."}
 }
 
@@ -27,8 +26,8 @@ def list_containers(
     orchestration_id: OrchestrationId,
     caller: RequestCaller,
     state: ContainerState | None = None,
-    limit: Annotated[PageSize, Query(description="The most that one page holds.")] = PAGE,
-    next_token: Annotated[str | None, Query(max_length=2_048)] = None,
+    limit: Limit = PAGE,
+    next_token: NextToken = None,
 ) -> ContainerPage:
     """List the launches of containers by share and launch, with how each ended, and how many ran at once."""
     return caller.orchestration(orchestration_id).containers(state, limit=limit, next_token=next_token)
@@ -40,8 +39,8 @@ def show_cost(orchestration_id: OrchestrationId, caller: RequestCaller) -> Cost:
     return caller.orchestration(orchestration_id).cost()
 
 
-@router.get("/comparison", responses=_GONE)
-def compare(
+@router.get("/comparison", responses=problems(PayloadNotFound))
+def compare_orchestrations(
     orchestration_id: OrchestrationId,
     caller: RequestCaller,
     other: Annotated[

@@ -1,9 +1,12 @@
-"""Closes connections whose requests never begin: the limits of the server itself begin after the first."""
+"""The server's HTTP: closes connections whose requests never begin, and answers what is no HTTP."""
 
 import asyncio
 from typing import ClassVar
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from background_jobs.progress_api.problems import problem
 
 
 class HeaderTimeoutProtocol(H11Protocol):
@@ -23,6 +26,15 @@ class HeaderTimeoutProtocol(H11Protocol):
         """Take a part of a request."""
         super().data_received(data)
         self._limit_time()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP as all else is answered that is refused."""
+        answer = problem(400, "InvalidHttp", f"{msg.rstrip('.')}. Send HTTP/1.1, as an HTTP client does.")
+        headers = [*answer.raw_headers, (b"connection", b"close")]
+        begin = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
+        for event in (begin, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _limit_time(self) -> None:
         is_first = self.cycle is None  # whatever its type says

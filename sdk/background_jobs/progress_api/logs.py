@@ -21,7 +21,7 @@ _Everything = Annotated[bool, Query(description="Whether the SDK's own lines are
 
 
 @router.get("/logs")
-def logs(  # noqa: PLR0913, PLR0917 -- which lines are wanted
+def show_logs(  # noqa: PLR0913, PLR0917 -- which lines are wanted
     orchestration_id: OrchestrationId,
     caller: RequestCaller,
     next_token: _NextToken = "",
@@ -36,7 +36,7 @@ def logs(  # noqa: PLR0913, PLR0917 -- which lines are wanted
 
 
 @router.get("/instances/{index}/logs")
-def instance_logs(  # noqa: PLR0913, PLR0917 -- which lines are wanted
+def show_instance_logs(  # noqa: PLR0913, PLR0917 -- which lines are wanted
     orchestration_id: OrchestrationId,
     index: int,
     caller: RequestCaller,

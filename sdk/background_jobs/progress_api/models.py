@@ -2,21 +2,19 @@
 
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import Body, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from background_jobs.core.bounds import ORCHESTRATION_ID, JobName, Reason
+from background_jobs.core.bounds import ORCHESTRATION_ID, JobName, PageSize, Reason
 from background_jobs.core.options import KickOffOptions, RerunOptions
 from background_jobs.core.schedules.options import ScheduleOptions
 
+Limit = Annotated[PageSize, Query(description="The most items that the page holds.")]
+NextToken = Annotated[
+    str | None,
+    Query(max_length=2_048, description="The next_token of the page before; without it, the first page."),
+]
 OrchestrationId = Annotated[str, Path(pattern=ORCHESTRATION_ID, description="The orchestration's UUID.")]
-
-
-class Problem(BaseModel):
-    """Why a request was refused, and what to do."""
-
-    error: str
-    message: str
 
 
 class KickOffBody(KickOffOptions):
@@ -43,3 +41,16 @@ class CancelBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Reason = ""
+
+
+OptionalRerun = Annotated[RerunBody, Body(default_factory=RerunBody)]
+OptionalCancel = Annotated[CancelBody, Body(default_factory=CancelBody)]
+"""What may be left out altogether, for all of its fields may."""
+
+
+def locate(request: Request, path: str) -> str:
+    """Return the address of *path*, which is below the root of the API, relative to that of *request*.
+
+    Only a relative one holds below whatever path API Gateway or a proxy serves the API.
+    """
+    return "../" * (request.url.path.count("/") - 1) + path

@@ -1,40 +1,35 @@
 """The routes of schedules; each is one call of its caller."""
 
-from typing import Annotated, Any, Final
+from http import HTTPStatus
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Body, Path, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from background_jobs.core.bounds import PageSize
+from background_jobs.core.errors import ScheduleDeclared, ScheduleEnded
 from background_jobs.core.limits import PAGE
 from background_jobs.core.schedules.definition import SCHEDULE_NAME, Overlap
 from background_jobs.core.schedules.occurrences import ScheduleRun
+from background_jobs.core.views.page import Page, position_of, token_of
 from background_jobs.core.views.schedule import ScheduleView
 from background_jobs.progress_api.callers import RequestCaller
-from background_jobs.progress_api.models import Problem, ScheduleBody
+from background_jobs.progress_api.models import Limit, NextToken, ScheduleBody, locate
+from background_jobs.progress_api.problems import Responses, problems
 
 router = APIRouter(prefix="/schedules", tags=["schedules"])
 
 Name = Annotated[str, Path(pattern=SCHEDULE_NAME, description="The schedule's name.")]
 
-_DECLARED: Final[dict[int | str, dict[str, Any]]] = {
-    409: {"model": Problem, "description": "The schedule is declared in the stack."}
-}
-_ENDED: Final[dict[int | str, dict[str, Any]]] = {
-    409: {"model": Problem, "description": "The schedule is over, or declared in the stack."}
-}
+_CREATED: Final[Responses] = {201: {"model": ScheduleView, "description": "The schedule is new."}}
+_CHANGE: Final = problems(ScheduleDeclared, ScheduleEnded)
 
 
-class Schedules(BaseModel):
-    """The schedules that the caller may read, by name."""
-
-    schedules: list[ScheduleView]
+class SchedulePage(Page[ScheduleView]):
+    """A page of the schedules that the caller may read, by name."""
 
 
-class ScheduleRuns(BaseModel):
-    """Occurrences, and what became of each."""
-
-    runs: list[ScheduleRun]
+class ScheduleRunPage(Page[ScheduleRun]):
+    """A page of occurrences, and what became of each."""
 
 
 class RunNowBody(BaseModel):
@@ -44,6 +39,9 @@ class RunNowBody(BaseModel):
 
     force: bool = False
     """Whether to run beside a run that is still in progress, whatever the schedule's overlap."""
+
+
+OptionalRunNow = Annotated[RunNowBody, Body(default_factory=RunNowBody)]
 
 
 class BackfillBody(BaseModel):
@@ -57,60 +55,82 @@ class BackfillBody(BaseModel):
 
 
 @router.get("")
-def list_schedules(caller: RequestCaller) -> Schedules:
-    """List all schedules."""
-    return Schedules(schedules=[schedule.view() for schedule in caller.schedules()])
+def list_schedules(caller: RequestCaller, limit: Limit = PAGE, next_token: NextToken = None) -> SchedulePage:
+    """List the schedules by name, those that are over excepted."""
+    following = [schedule for schedule in caller.schedules() if schedule.name > (next_token or "")]
+    page = following[:limit]
+    return SchedulePage(
+        items=[schedule.view() for schedule in page],
+        next_token=page[-1].name if len(following) > limit else None,
+    )
 
 
 @router.get("/{name}")
-def show(name: Name, caller: RequestCaller) -> ScheduleView:
+def show_schedule(name: Name, caller: RequestCaller) -> ScheduleView:
     """Return a schedule, and when it is due next."""
     return caller.schedule(name).view()
 
 
-@router.put("/{name}", responses=_DECLARED)
-def define(name: Name, body: ScheduleBody, caller: RequestCaller) -> ScheduleView:
-    """Make a schedule, or redefine the one of this name; one that is paused stays so."""
-    return caller.define_schedule(name, body).view()
+@router.put("/{name}", responses=_CREATED | problems(ScheduleDeclared))
+def define_schedule(
+    name: Name, body: ScheduleBody, caller: RequestCaller, request: Request, response: Response
+) -> ScheduleView:
+    """Make a schedule (201), or redefine the one of this name (200); one that is paused stays so."""
+    is_new = caller.is_new_schedule(name)
+    view = caller.define_schedule(name, body).view()
+    if is_new:
+        response.status_code = HTTPStatus.CREATED
+        response.headers["location"] = locate(request, f"schedules/{name}")
+    return view
 
 
 @router.get("/{name}/runs")
-def runs(name: Name, caller: RequestCaller, limit: Annotated[PageSize, Query()] = PAGE) -> ScheduleRuns:
-    """List what became of the last occurrences: started, queued, skipped or missed."""
-    return ScheduleRuns(runs=caller.schedule(name).runs(limit))
+def list_schedule_runs(
+    name: Name, caller: RequestCaller, limit: Limit = PAGE, next_token: NextToken = None
+) -> ScheduleRunPage:
+    """List what became of the last occurrences, newest first: started, queued, skipped or missed."""
+    begin = position_of(next_token)
+    end = begin + limit
+    runs = caller.schedule(name).runs(end + 1)
+    return ScheduleRunPage(items=runs[begin:end], next_token=token_of(end if len(runs) > end else None))
 
 
-@router.post("/{name}/pause", responses=_ENDED)
-def pause(name: Name, caller: RequestCaller) -> ScheduleView:
+@router.post("/{name}/pause", responses=_CHANGE)
+def pause_schedule(name: Name, caller: RequestCaller) -> ScheduleView:
     """Make nothing due until the schedule is resumed."""
     schedule = caller.schedule_to_change(name)
     schedule.pause()
     return schedule.view()
 
 
-@router.post("/{name}/resume", responses=_ENDED)
-def resume(name: Name, caller: RequestCaller) -> ScheduleView:
+@router.post("/{name}/resume", responses=_CHANGE)
+def resume_schedule(name: Name, caller: RequestCaller) -> ScheduleView:
     """Go on after a pause."""
     schedule = caller.schedule_to_change(name)
     schedule.resume()
     return schedule.view()
 
 
-@router.post("/{name}/run-now", status_code=201, responses=_ENDED)
-def run_now(name: Name, body: RunNowBody, caller: RequestCaller) -> ScheduleRun:
+@router.post("/{name}/run-now", status_code=201, responses=_CHANGE)
+def run_schedule_now(
+    name: Name, caller: RequestCaller, body: OptionalRunNow, request: Request, response: Response
+) -> ScheduleRun:
     """Run the job now, as if it were due; the answer says what became of that."""
-    return caller.schedule_to_change(name).run_now(force=body.force)
+    run = caller.schedule_to_change(name).run_now(force=body.force)
+    if run.orchestration_id:
+        response.headers["location"] = locate(request, f"orchestrations/{run.orchestration_id}")
+    return run
 
 
-@router.post("/{name}/backfill", status_code=201, responses=_ENDED)
-def backfill(name: Name, body: BackfillBody, caller: RequestCaller) -> ScheduleRuns:
+@router.post("/{name}/backfill", status_code=201, responses=_CHANGE)
+def backfill_schedule(name: Name, body: BackfillBody, caller: RequestCaller) -> ScheduleRunPage:
     """Run the occurrences of a time that did not run, and say what became of each, oldest first."""
-    return ScheduleRuns(
-        runs=caller.schedule_to_change(name).backfill(body.from_, body.to, overlap=body.overlap)
+    return ScheduleRunPage(
+        items=caller.schedule_to_change(name).backfill(body.from_, body.to, overlap=body.overlap)
     )
 
 
-@router.delete("/{name}", status_code=204, responses=_ENDED)
-def delete(name: Name, caller: RequestCaller) -> None:
+@router.delete("/{name}", status_code=204, responses=_CHANGE)
+def delete_schedule(name: Name, caller: RequestCaller) -> None:
     """Delete a schedule and empty its queue; its history stays."""
     caller.schedule_to_change(name).delete()

@@ -59,4 +59,4 @@ def test_a_bad_line_is_named_and_nothing_is_started(text: str, message: str) -> 
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert refused.stderr.startswith(f"Error: {message}")
     assert refused.stderr.endswith("Nothing was started.\n")
-    assert OrchestrationPage.model_validate_json(run("list", "--json").stdout).orchestrations == []
+    assert OrchestrationPage.model_validate_json(run("list", "--json").stdout).items == []

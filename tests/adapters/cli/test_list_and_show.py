@@ -31,7 +31,7 @@ def test_a_list_for_programs_has_a_line_for_each_and_json_has_all_of_them(
     ]
     assert [row[7] for row in rows] == ["customer=zeta run=7", "customer=acme"]
     page = OrchestrationPage.model_validate_json(run("list", "--json").stdout)
-    assert [view.orchestration_id for view in page.orchestrations] == [other, done]
+    assert [view.orchestration_id for view in page.items] == [other, done]
 
     def found(*words: str) -> list[str]:
         return [line.split("\t")[0] for line in run("list", *words).stdout.splitlines()]
@@ -53,7 +53,7 @@ def test_a_list_is_paged_by_the_token_in_its_json(
     assert token is not None
     rest = run("list", "--limit", "2", "--json", "--next-token", token)
     pages = [OrchestrationPage.model_validate_json(page.stdout) for page in (first, rest)]
-    assert [view.orchestration_id for page in pages for view in page.orchestrations] == ids[::-1]
+    assert [view.orchestration_id for page in pages for view in page.items] == ids[::-1]
     assert "There are more" in run("list", "--limit", "2").stderr
     assert "There are more" not in run("list", "--limit", "3").stderr
 

@@ -30,6 +30,7 @@ from background_jobs.core.statuses import (
     status_of,
 )
 from background_jobs.core.views.event_history import Launch
+from background_jobs.core.views.page import Page
 
 STATES: Final[dict[Status, frozenset[State]]] = {
     Status.IN_PROGRESS: frozenset({State.WAITING, State.RUNNING, State.BACKING_OFF}),
@@ -60,11 +61,8 @@ class InstanceView(BaseModel):
         )
 
 
-class InstancePage(BaseModel):
+class InstancePage(Page[InstanceView]):
     """A page of instances, in the order of their indices."""
-
-    instances: list[InstanceView]
-    next_index: int | None = Field(description="Where the next page begins; null at the end.")
 
 
 class InstanceEvent(BaseModel):

@@ -11,6 +11,7 @@ from background_jobs.core.lineage import Lineage
 from background_jobs.core.progress import eta_seconds
 from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import OrchestrationStatus
+from background_jobs.core.views.page import Page
 from background_jobs.core.views.standstill import Standstill, find_standstill
 
 
@@ -107,11 +108,8 @@ _COPIED: Final = (
 )
 
 
-class OrchestrationPage(BaseModel):
+class OrchestrationPage(Page[OrchestrationView]):
     """A page of orchestrations, newest first."""
-
-    orchestrations: list[OrchestrationView]
-    next_token: str | None = Field(description="Where the next page begins; null at the end.")
 
 
 class OrchestrationCounts(BaseModel):

@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from background_jobs.core.events import FailedAttempt, JobError
 from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.views.page import Page
 
 
 class OutcomeView(BaseModel):
@@ -46,15 +47,9 @@ class FailureView(OutcomeView):
         return cls.model_validate(failure)
 
 
-class SuccessPage(BaseModel):
+class SuccessPage(Page[SuccessView]):
     """A page of successes, in the order of the params."""
 
-    successes: list[SuccessView]
-    next_index: int | None = Field(description="Where the next page begins; null at the end.")
 
-
-class FailurePage(BaseModel):
+class FailurePage(Page[FailureView]):
     """A page of failures, in the order of the params."""
-
-    failures: list[FailureView]
-    next_index: int | None = Field(description="Where the next page begins; null at the end.")

@@ -1,4 +1,4 @@
-"""The console: a web page, served by the application that it asks."""
+"""The console and the page of the API: web pages, served by the application that they ask."""
 
 from os import PathLike, stat_result
 from pathlib import Path
@@ -21,6 +21,12 @@ router = APIRouter(include_in_schema=False)
 def index() -> FileResponse:
     """Return the page; its addresses are relative, so that it works below any path."""
     return FileResponse(FILES / "index.html", headers=_HEADERS)
+
+
+@router.get("/docs")
+def reference() -> FileResponse:
+    """Return the page that shows the OpenAPI document."""
+    return FileResponse(FILES / "reference" / "index.html", headers=_HEADERS)
 
 
 class _StaticFiles(StaticFiles):

@@ -91,7 +91,7 @@ interface StreamHandlers {
 type StreamState = "connecting" | "live" | "lost" | "ended";
 
 interface OrchestrationPage {
-  orchestrations: OrchestrationView[];
+  items: OrchestrationView[];
   next_token: string | null;
 }
 

@@ -17,7 +17,8 @@ export class ApiError extends Error {
 
   /** Whether API Gateway, or a proxy, requires a signature or a token. */
   get isLocked() {
-    return this.status === 401 || (this.status === 403 && this.kind === "");
+    const kinds = ["", "AuthenticationRequired", "AccessDenied"];
+    return this.status === 401 || (this.status === 403 && kinds.includes(this.kind));
   }
 }
 
@@ -67,7 +68,7 @@ async function ask(method, where, query, body, patience) {
     throw new ApiError(
       answer.status,
       content.error ?? "",
-      content.message ?? content.detail ?? answer.statusText,
+      content.detail ?? content.message ?? answer.statusText,
     );
   return content;
 }

@@ -126,4 +126,4 @@ export class Known {
 }
 
 /** @param {OrchestrationPage} page */
-const byId = ({ orchestrations }) => new Map(orchestrations.map((view) => [view.orchestration_id, view]));
+const byId = ({ items }) => new Map(items.map((view) => [view.orchestration_id, view]));

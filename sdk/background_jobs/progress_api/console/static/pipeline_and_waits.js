@@ -45,7 +45,7 @@ export class PipelineAndWaits {
       // What stands still sends no events, and says nothing of it.
       if (goesOn) await this.loadView();
       if (inPipeline) goesOn = this.showPipeline(await get(`${path(this.id)}/pipeline`)) || goesOn;
-      this.showWaits(ended === null ? (await get(`${path(this.id)}/waits`)).waits : []);
+      this.showWaits(ended === null ? (await get(`${path(this.id)}/waits`)).items : []);
     } catch {
       // The rest of the page says what is wrong; this is loaded again.
     }
