@@ -19,6 +19,7 @@ from cdk.schedule_config import ScheduleConfig
 from cdk.service_config import MOST_DAYS, ServiceConfig
 from cdk.validation import Several, ValidatedConfig, Whole, YesNo, did_you_mean
 
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?")
 LOG_RETENTIONS: Final = {
     1: "ONE_DAY",
     3: "THREE_DAYS",
@@ -86,6 +87,11 @@ class EnvironmentConfig(ValidatedConfig):
 
     One with ``…/services`` is for those that further scopes or groups name:
     ``background-jobs-<environment>.read/<service>`` or ``….write/<service>``.
+    """
+    api_cors_origins: tuple[str, ...] = ()
+    """The sites whose pages may call the API from a browser: ``https://app.example``.
+
+    They open streams with tokens (`POST /orchestrations/{id}/stream-tokens`), under a key in KMS.
     """
     api_access_log: YesNo = False
     """Keep an access log of the API; for this, the account's settings of API Gateway need a role."""
@@ -175,6 +181,16 @@ class EnvironmentConfig(ValidatedConfig):
         """Refuse the names that EventBridge keeps. Source: EventBridge API Reference, "CreateEventBus"."""
         if self.event_bus == "default" or self.event_bus.startswith("aws."):
             raise ValueError(f"event_bus={self.event_bus!r} is a name of AWS's own; take another")
+        return self
+
+    @model_validator(mode="after")
+    def _origins_are_sites(self) -> Self:
+        for origin in self.api_cors_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"api_cors_origins has {origin!r}, which is no origin; write scheme and host, without a "
+                    "path and without a slash at the end: 'https://app.example'"
+                )
         return self
 
     @model_validator(mode="after")

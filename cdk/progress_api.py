@@ -8,10 +8,12 @@ from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from background_jobs.settings import ApiSettings
+from background_jobs.settings import NO_STREAM_TOKENS, ApiSettings, Authorization
 from cdk.acknowledgements import acknowledge
+from cdk.browser_access import StreamTokenKey, let_browsers_ask
 from cdk.config import EnvironmentConfig
 from cdk.functions import Functions
+from cdk.gateway_responses import answer_with_problems
 from cdk.job_services import JobServices
 from cdk.scopes import Scopes
 from cdk.shared import SharedResources
@@ -47,9 +49,13 @@ class ProgressApi(Construct):
         functions: Functions,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.function = self._function(functions, shared.config)
+        config = shared.config
+        key = StreamTokenKey(self, "StreamTokens") if config.api_cors_origins else None
+        self.function = self._function(functions, config, key)
         shared.storage.grant_call(self.function)
         services.grant_read_logs(self.function)
+        if key is not None:
+            key.grant_issue_and_open(self.function)
         self.api = apigateway.RestApi(
             self,
             "Api",
@@ -72,16 +78,21 @@ class ProgressApi(Construct):
             scope_permission_to_method=False,
         )
         self._resources = (self.api.root, self.api.root.add_resource("{proxy+}"))
-        self._add_methods(shared.config)
+        self._add_methods(config)
+        if config.api_cors_origins:
+            let_browsers_ask(self._resources, self.api.root.add_resource("streams"), self._integration)
+        answer_with_problems(self.api, to_other_sites=bool(config.api_cors_origins))
         acknowledge(self.api, "APIG2", "The application validates every request, and says what is wrong.")
         acknowledge(self.api, "APIG3", "IAM or a user pool authorises callers; add a firewall of yours.")
         acknowledge(self.api, "APIG6", "API Gateway's own log would hold what is sent.")
-        if not shared.config.api_access_log:
+        if not config.api_access_log:
             acknowledge(self.api, "APIG1", "It would need a role in the settings of the whole account.")
-        if shared.config.user_pool_arn is None:
+        if config.user_pool_arn is None:
             acknowledge(self.api, "COG4", "Callers sign their requests (SigV4), and IAM authorises them.")
 
-    def _function(self, functions: Functions, config: EnvironmentConfig) -> lambda_.Function:
+    def _function(
+        self, functions: Functions, config: EnvironmentConfig, key: StreamTokenKey | None
+    ) -> lambda_.Function:
         adapter = lambda_.LayerVersion.from_layer_version_arn(
             self, "WebAdapter", config.web_adapter_layer or _ADAPTER.format(region=Stack.of(self).region)
         )
@@ -90,7 +101,10 @@ class ProgressApi(Construct):
             stream_padding_bytes=_PADDING_BYTES,
             stream_seconds=_STREAM_SECONDS,
             json_log=True,
+            authorization=Authorization.IAM if config.user_pool_arn is None else Authorization.USER_POOL,
             user_pool_scopes=config.user_pool_scopes,
+            cors_origins=config.api_cors_origins,
+            stream_token_key=NO_STREAM_TOKENS if key is None else key.arn,
             # API Gateway answers under its own names only.
             allowed_hosts=("*",),
         )

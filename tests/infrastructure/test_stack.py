@@ -9,6 +9,7 @@ from moto.events.models import EventPattern
 from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
 from background_jobs.core.schedules.definition import schedule_group
 from background_jobs.core.tables import HISTORY_INDEXES
+from background_jobs.progress_api.problems import Problem
 from background_jobs.settings import SETTINGS_FILE, ApiSettings, ExecutionSettings, Settings
 from cdk.config import EnvironmentConfig
 from cdk.dependencies import PYTHON
@@ -219,6 +220,80 @@ def test_the_api_takes_signed_requests_only_and_streams_for_as_long_as_a_functio
     assert api.stream_seconds is not None
     assert api.stream_seconds < function["Timeout"]
     assert api.json_log
+
+
+SITES = ("https://app.example", "http://localhost:5173")
+
+
+def test_pages_of_other_sites_can_ask_where_they_are_named_and_nothing_is_open_by_default(
+    template: Template, synthesized: Synthesize
+) -> None:
+    # given an environment that names sites
+    open_to_sites = synthesized(environment(api_cors_origins=SITES))
+    paths = {
+        name: resource["Properties"]["PathPart"]
+        for name, resource in open_to_sites["Resources"].items()
+        if resource["Type"] == "AWS::ApiGateway::Resource"
+    }
+
+    def list_open(template: Template) -> set[tuple[str, str]]:
+        return {
+            (method["HttpMethod"], paths.get(method["ResourceId"].get("Ref", ""), ""))
+            for method in of_type(template, "AWS::ApiGateway::Method")
+            if method["AuthorizationType"] == "NONE"
+        }
+
+    # then preflights and the streams that a token opens need no signature, and all else does
+    preflights = {("OPTIONS", ""), ("OPTIONS", "{proxy+}"), ("OPTIONS", "streams")}
+    assert list_open(open_to_sites) == preflights | {("GET", "streams")}
+    assert list_open(template) == set()
+
+    # and the tokens are under a key that only signs and verifies, which the API may have done
+    (key,) = of_type(open_to_sites, "AWS::KMS::Key")
+    assert (key["KeySpec"], key["KeyUsage"]) == ("HMAC_256", "GENERATE_VERIFY_MAC")
+    variables = api_variables(open_to_sites)
+    assert variables["BACKGROUND_JOBS_CORS_ORIGINS"] == ",".join(SITES)
+    assert "Fn::GetAtt" in variables["BACKGROUND_JOBS_STREAM_TOKEN_KEY"]
+    assert of_type(template, "AWS::KMS::Key") == []
+    assert api_variables(template)["BACKGROUND_JOBS_STREAM_TOKEN_KEY"] == "none"
+
+
+@pytest.mark.parametrize("origin", ["*", "app.example", "https://app.example/", "https://app.example/path"])
+def test_what_is_no_origin_is_refused_with_an_example(origin: str) -> None:
+    with pytest.raises(ValueError, match="write scheme and host") as refused:
+        environment(api_cors_origins=(origin,))
+    assert "'https://app.example'" in str(refused.value)
+
+
+def test_what_api_gateway_refuses_by_itself_is_a_problem_too(
+    template: Template, synthesized: Synthesize
+) -> None:
+    """A client that is made of the OpenAPI document cannot read API Gateway's own `{"message": ...}`."""
+    answers = of_type(template, "AWS::ApiGateway::GatewayResponse")
+    assert {"DEFAULT_4XX", "DEFAULT_5XX", "UNAUTHORIZED", "THROTTLED"} <= {
+        one["ResponseType"] for one in answers
+    }
+    for answer in answers:
+        problem = Problem.model_validate_json(answer["ResponseTemplates"]["application/json"])
+        assert str(problem.status) == answer["StatusCode"]
+        headers = {"gatewayresponse.header.Content-Type": "'application/problem+json'"}
+        assert answer["ResponseParameters"] == headers
+    # and pages of other sites can read it, where there are some
+    for answer in of_type(
+        synthesized(environment(api_cors_origins=SITES)), "AWS::ApiGateway::GatewayResponse"
+    ):
+        assert "gatewayresponse.header.Access-Control-Allow-Origin" in answer["ResponseParameters"]
+
+
+def test_the_document_of_the_api_names_how_its_callers_authenticate(
+    template: Template, synthesized: Synthesize
+) -> None:
+    pool = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_a1b2c3"
+    ways = [
+        api_variables(one)["BACKGROUND_JOBS_AUTHORIZATION"]
+        for one in (template, synthesized(environment(user_pool_arn=pool)))
+    ]
+    assert ways == ["iam", "user_pool"]
 
 
 def test_watchers_cannot_take_the_concurrency_of_all_other_functions_where_the_api_has_its_own(
