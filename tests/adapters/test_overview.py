@@ -107,7 +107,7 @@ def test_what_was_cancelled_is_listed_as_that_and_not_among_what_errored(
         assert summary.status is OrchestrationStatus(status)
     assert "status      Cancelled" in run("show", cancelled.id).stdout
     # while an instance has no status but the three
-    (instance,) = client.get(f"/orchestrations/{cancelled.id}/instances").json()["instances"]
+    (instance,) = client.get(f"/orchestrations/{cancelled.id}/instances").json()["items"]
     assert instance["status"] == "Errored"
 
 

@@ -67,8 +67,15 @@ def use_orchestrations() -> None:
     assert ask("show_event_history", done).timeline
     assert ask("list_waits", done).items == []
     assert len(ask("show_pipeline", done).stages) == 1
+    assert ask("count_orchestrations").errored == 1
+    assert ask("list_containers", done).items
+    assert ask("show_cost", done)
+    assert ask("show_logs", done).next_token
+    assert ask("show_instance_logs", done, 1).next_token
+    assert ask("show_report", done).startswith("<!doctype html>")
     again = ask("rerun_orchestration", done).orchestration_id
     ask("watch_orchestration", again)
+    assert ask("compare_orchestrations", again)
     for operation in ("cancel_orchestration", "cancel_pipeline"):
         endless = ask("kick_off_job", body=body("KickOffBody", job_name="wait_for_ever", params=[{}]))
         assert ask(operation, endless.orchestration_id).found == "requested"
