@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from background_jobs.core import errors
+from background_jobs.core.refused_values import explain_problem
 
 MEDIA_TYPE: Final = "application/problem+json"
 Responses = dict[int | str, dict[str, Any]]
@@ -58,7 +59,9 @@ _OWN: Final[dict[type[errors.BackgroundJobsError], int]] = {
     errors.InvalidToken: 422,
     errors.UnknownJobName: 422,
     errors.UnreadableEvent: 500,
+    errors.BackgroundJobsError: 500,
     errors.MissingSettings: 503,
+    errors.NoRoomForParams: 503,
     errors.ServiceUnreachable: 503,
 }
 """The status of each error that a route may raise."""
@@ -134,12 +137,12 @@ async def _answer_error(_request: Request, error: Exception) -> JSONResponse:
 
 async def _answer_invalid_request(_request: Request, error: Exception) -> JSONResponse:
     found: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else []
-    faults = [Fault(where=".".join(map(str, one["loc"])), detail=one["msg"]) for one in found]
-    listed = "; ".join(f"{fault.where}: {fault.detail}" for fault in faults)
+    faults = [Fault(where=".".join(map(str, one["loc"])), detail=explain_problem(one)) for one in found]
+    listed = "; ".join(dict.fromkeys(fault.detail for fault in faults))
     if any(one["type"] == "json_invalid" for one in found):
         reason = found[0].get("ctx", {}).get("error", "")
         return problem(400, "InvalidJson", f"The body is no JSON ({reason}). Send a JSON object.")
-    return problem(422, "InvalidRequest", f"The request is not as it should be. {listed}", faults)
+    return problem(422, "InvalidRequest", f"The request is not as it should be: {listed}.", faults)
 
 
 async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
