@@ -104,7 +104,7 @@ def test_params_that_are_no_object_start_nothing_and_are_named(
 def test_a_decorated_job_checks_its_params_before_anything_starts(
     service: OrchestrationService, settings: Settings
 ) -> None:
-    with pytest.raises(InvalidParams, match=r"(?s)index 1 .*'count'.*valid integer"):
+    with pytest.raises(InvalidParams, match=r"(?s)index 1 .*'count'.*whole number"):
         service.kick_off_job(count, [Batch(n=1), {"n": "many"}])
     assert stored(settings) == (0, 0)
 

@@ -21,7 +21,7 @@ from background_jobs.core.events import (
 )
 from background_jobs.progress_api.app import create_app
 from background_jobs.settings import ApiSettings, Settings
-from tests.adapters.cli.commands import run
+from tests.adapters.cli.commands import run, run_on_terminal
 from tests.memory import append_events
 
 HOUR = timedelta(hours=1)
@@ -69,7 +69,7 @@ def test_a_standstill_is_told_by_the_api_and_by_the_commands_with_what_launches_
         "in_progress": 1, "standing_still": 1, "waiting_for_launch": 1, "errored": 0, "truncated": False,
     }  # fmt: skip
     assert f"nothing has moved for 1h, since {quiet.at.astimezone():%Y-%m-%d %H:%M:%S %Z}: {why}" in " ".join(
-        run("show", quiet.orchestration_id).stdout.split()
+        run_on_terminal("show", quiet.orchestration_id).stdout.split()
     )
     assert run("list", "--json").stdout.count(why) == 1
     # once the containers of both shares began, nothing waits for their launch
@@ -105,7 +105,7 @@ def test_what_was_cancelled_is_listed_as_that_and_not_among_what_errored(
         assert run("list", "--status", status.lower()).stdout.startswith(expected.id)
         (summary,) = service.history(status=OrchestrationStatus(status)).summaries
         assert summary.status is OrchestrationStatus(status)
-    assert "status      Cancelled" in run("show", cancelled.id).stdout
+    assert "status      Cancelled" in run_on_terminal("show", cancelled.id).stdout
     # while an instance has no status but the three
     (instance,) = client.get(f"/orchestrations/{cancelled.id}/instances").json()["items"]
     assert instance["status"] == "Errored"
@@ -153,4 +153,4 @@ def test_what_backs_off_is_among_the_causes(
         1,
         [1],
     )
-    assert "1 retrying" in run("failures", orchestration.id).stdout
+    assert "1 retrying" in run_on_terminal("failures", orchestration.id).stdout
