@@ -161,7 +161,9 @@ class Orchestration:
     instance = in_thread(sync.Orchestration.instance)
     successes = in_thread(sync.Orchestration.successes)
     failures = in_thread(sync.Orchestration.failures)
+    causes = in_thread(sync.Orchestration.causes)
     digest = in_thread(sync.Orchestration.digest)
+    preview_rerun = in_thread(sync.Orchestration.preview_rerun)
     event_history = in_thread(sync.Orchestration.event_history)
     launches = in_thread(sync.Orchestration.launches)
     log_page = in_thread(sync.Orchestration.log_page)
@@ -193,7 +195,7 @@ class Orchestration:
         return summary
 
     async def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration":
-        """Kick off a new orchestration with the params of the failures, or of all."""
+        """Kick off a new orchestration that runs instances again; by default the failures."""
         return Orchestration(await asyncio.to_thread(self._sync.rerun, **options))
 
     def watch(self, timeout: float | timedelta | None = None) -> AsyncIterator[sync.Update]:

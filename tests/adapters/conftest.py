@@ -11,9 +11,11 @@ from background_jobs.aws import clients
 from background_jobs.aws.event_bus import EventBus
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.aggregate_jobs import Aggregator
+from background_jobs.control_plane.kick_off_job import start_next
 from background_jobs.control_plane.stream import handle_records
 from background_jobs.core.events import JobError
 from background_jobs.core.given_up import UnreadableRecord
+from background_jobs.core.ids import next_stage_id
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service import Orchestration
 from background_jobs.orchestration_service.schedules import Schedules
@@ -169,3 +171,24 @@ def complete(
         aggregate_completion()
 
     return complete
+
+
+@pytest.fixture
+def to_the_end(
+    stores: Stores,
+    settings: Settings,
+    launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
+    aggregate_completion: Callable[[], None],
+) -> Callable[..., str]:
+    """Run an orchestration to its end and start its next stage; return the id of that stage."""
+
+    def run_to_the_end(orchestration_id: str, jobs: Jobs | None = None) -> str:
+        for share in range(stores.event_log.read_started(orchestration_id).parallelism):
+            launch(OrchestrationService(settings).orchestration(orchestration_id), share, jobs=jobs)
+        aggregate_completion()
+        start_next("default", orchestration_id, stores, settings)
+        assert aggregate() == []
+        return next_stage_id(orchestration_id)
+
+    return run_to_the_end

@@ -65,8 +65,32 @@ def test_an_orchestration_that_ended_is_shown_with_its_results_failures_and_thei
     failures = client.get(f"{url}/failures").json()["items"]
     assert [(failure["index"], failure["params"]) for failure in failures] == [(1, {"n": 3}), (3, {"n": 5})]
     assert "raise ValueError" in failures[0]["error"]["traceback"]
-    (cause,) = client.get(f"{url}/causes").json()["causes"]
+    (cause,) = client.get(f"{url}/causes").json()["items"]
     assert (cause["type"], cause["count"], cause["indices"]) == ("ValueError", 2, [1, 3])
+
+
+def test_a_cause_is_previewed_and_runs_again_over_http(client: TestClient, stores: Stores, done: str) -> None:
+    url = f"/orchestrations/{done}"
+    (cause,) = client.get(f"{url}/causes", params={"limit": 1}).json()["items"]
+    chosen = {"cause": cause["cause_id"]}
+    listed = client.get(f"{url}/instances", params=chosen).json()["items"]
+    assert [instance["index"] for instance in listed] == [1, 3]
+    body = chosen | {"params_patch": {"n": 8}}
+    preview = client.post(f"{url}/rerun/preview", json=body)
+    assert (preview.status_code, preview.json()["instances"]) == (200, 2)
+    assert preview.json()["params"][0] == {"index": 1, "before": {"n": 3}, "after": {"n": 8}}
+    again = client.post(f"{url}/rerun", json=body)
+    assert again.status_code == 201, again.text
+    started = stores.event_log.read_started(again.json()["orchestration_id"])
+    assert (started.parent_id, started.rerun_only, started.total) == (done, "selected", 2)
+    unknown = {"cause": "0123456789ab"}
+    answers = [
+        client.get(f"{url}/instances", params=unknown),
+        client.get(f"{url}/failures", params=unknown),
+        client.post(f"{url}/rerun", json=unknown),
+        client.post(f"{url}/rerun/preview", json=unknown),
+    ]
+    assert {(answer.status_code, answer.json()["error"]) for answer in answers} == {(404, "CauseNotFound")}
 
 
 def test_pages_follow_each_other_without_gaps(client: TestClient, done: str) -> None:
@@ -330,7 +354,7 @@ def test_the_api_is_what_its_document_says(app: FastAPI) -> None:
     # A name of no job, or a token of no page, is well-formed and refused all the same.
     refused = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")]
     operations: list[Any] = [operation.ok() for operation in schema.get_all_operations()]  # type: ignore[union-attr]
-    assert len(operations) == 34
+    assert len(operations) == 35
     for operation in operations:
 
         @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

@@ -23,6 +23,7 @@ BODIES: dict[str, Any] = {
     "POST /orchestrations": {"job_name": "halve", "params": [{"n": 2}], "service": "reports"},
     "POST /orchestrations/{orchestration_id}/cancel": {},
     "POST /orchestrations/{orchestration_id}/rerun": {"only": "all"},
+    "POST /orchestrations/{orchestration_id}/rerun/preview": {"only": "all"},
     "POST /orchestrations/{orchestration_id}/pipeline/cancel": {},
     "PUT /schedules/{name}": SCHEDULE | {"service": "billing"},
     "POST /schedules/{name}/run-now": {},

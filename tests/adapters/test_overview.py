@@ -146,7 +146,10 @@ def test_what_backs_off_is_among_the_causes(
     assert aggregate() == []
     digest = client.get(f"/orchestrations/{orchestration.id}/causes").json()
     assert (digest["failed"], digest["retrying"]) == (0, 1)
-    (cause,) = digest["causes"]
+    (cause,) = digest["items"]
+    chosen = {"cause": cause["cause_id"]}
+    listed = client.get(f"/orchestrations/{orchestration.id}/instances", params=chosen).json()["items"]
+    assert [instance["index"] for instance in listed] == [1]
     assert (cause["message"], cause["count"], cause["retrying"], cause["indices"]) == (
         "away at last",
         0,

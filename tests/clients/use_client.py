@@ -62,7 +62,8 @@ def use_orchestrations() -> None:
     assert ask("show_instance", done, 1).error.message == "3 is odd"
     assert [one.result for one in ask("list_results", done).items] == [1, 2]
     assert ask("list_failures", done).items[0].params["n"] == 3
-    assert ask("show_causes", done).causes[0].count == 1
+    (cause,) = ask("list_causes", done).items
+    assert [one.index for one in ask("list_instances", done, cause=cause.cause_id).items] == [1]
     assert sum(ask("show_throughput", done).completed) == 2
     assert ask("show_event_history", done).timeline
     assert ask("list_waits", done).items == []
@@ -73,7 +74,9 @@ def use_orchestrations() -> None:
     assert ask("show_logs", done).next_token
     assert ask("show_instance_logs", done, 1).next_token
     assert ask("show_report", done).startswith("<!doctype html>")
-    again = ask("rerun_orchestration", done).orchestration_id
+    change = body("RerunBody", cause=cause.cause_id, params_patch={"n": 8})
+    assert ask("preview_rerun", done, body=change).params[0].after["n"] == 8
+    again = ask("rerun_orchestration", done, body=change).orchestration_id
     ask("watch_orchestration", again)
     assert ask("compare_orchestrations", again)
     for operation in ("cancel_orchestration", "cancel_pipeline"):

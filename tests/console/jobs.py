@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from background_jobs import JobContext, Retry, job_name, run_e11_job
+from background_jobs import GiveUp, JobContext, Retry, job_name, run_e11_job
 
 
 @job_name("no_op")
@@ -16,12 +16,14 @@ def no_op(params: dict[str, Any]) -> int:
 
 @job_name("gated")
 def gated(params: dict[str, Any], job: JobContext) -> str:
-    """Say how far it is, and wait for a file, or for the end."""
+    """Say how far it is, and wait for a file, or for the end; fail where the params say so."""
     job.progress(40, params.get("says", "half way"))
     while not Path(params["until"]).exists():
         if job.cancelled():
             return "stopped"
         time.sleep(0.02)
+    if bad := params.get("bad"):
+        raise GiveUp(bad)
     return "through"
 
 

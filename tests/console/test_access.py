@@ -148,6 +148,8 @@ def test_axe_finds_no_serious_problem(
     expect(page.get_by_role("region", name="Traceback of instance 2")).to_be_visible()
     assert find_serious_problems(page) == []
     page.get_by_role("button", name="Rerun all").click()
+    page.get_by_text("With other params").click()
+    expect(page.get_by_role("region", name="Params of instance 1")).to_be_visible()
     assert find_serious_problems(page) == []
     page.keyboard.press("Escape")
     page.goto(f"{url}#/orchestrations/{failed_orchestration.id}/instances/2")

@@ -43,7 +43,7 @@ def test_failures_run_again_in_an_orchestration_that_the_page_goes_to(
     until(lambda: first.summary().done)
     page.goto(f"{url}#/orchestrations/{first.id}")
     page.get_by_role("button", name="Rerun failed").click()
-    expect(page.get_by_role("dialog")).to_contain_text("Run 2 failed instances again?")
+    expect(page.get_by_role("dialog")).to_contain_text("2 instances (0, 2)")
     page.get_by_role("button", name="Run again").click()
     # then the page shows the new orchestration, with a link to its parent
     page.wait_for_url(lambda address: first.id not in address)

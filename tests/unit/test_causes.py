@@ -6,7 +6,10 @@ from itertools import count
 from typing import Any
 
 from background_jobs.core.events import JobError, JobErrored
-from background_jobs.core.views.causes import MOST_CAUSES, FailureDigest, digest_failures
+from background_jobs.core.limits import PAGE
+from background_jobs.core.views.cause_groups import group_failures
+from background_jobs.core.views.causes import CausePage, FailureDigest
+from background_jobs.core.views.page import position_of
 from tests.unit.histories import attempt_failed, job_errored
 
 WORDS = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet"]
@@ -22,7 +25,7 @@ def word(number: int) -> str:
 
 
 def digest(failures: list[JobErrored], params: list[dict[str, Any]]) -> FailureDigest:
-    return digest_failures(failures, len(params), lambda: enumerate(params))
+    return FailureDigest.of(group_failures(failures, len(params), lambda: enumerate(params)))
 
 
 def test_what_the_failures_of_a_cause_share_is_named_the_rarest_first() -> None:
@@ -44,7 +47,7 @@ def test_the_most_frequent_causes_are_detailed_and_the_others_counted() -> None:
 
     found = digest(failures, [{"n": n} for n in range(310)])
 
-    assert (found.failed, len(found.causes), found.more_causes) == (310, MOST_CAUSES, 200)
+    assert (found.failed, len(found.causes), found.more_causes) == (310, PAGE, 200)
     assert (found.causes[0].count, found.causes[0].indices[:2]) == (11, [250, 300])
     assert str(found).startswith("310 failures, 300 causes")
 
@@ -77,7 +80,34 @@ def test_where_nothing_failed_no_params_are_read() -> None:
     def params() -> Iterator[tuple[int, dict[str, Any]]]:
         raise AssertionError("the params were read")
 
-    assert digest_failures([], 10, params).causes == []
+    assert group_failures([], 10, params).items == []
+
+
+def test_all_causes_are_read_page_by_page_each_once_under_an_id_of_its_own() -> None:
+    # given 250 causes, the rarer ones in the later instances
+    failures = [failing(index, word(index % 250)) for index in range(400)]
+    params = [{"n": n, "half": n % 250 < 125} for n in range(400)]
+    # when they are read a hundred at a time
+    pages: list[CausePage] = []
+    while not pages or pages[-1].next_token:
+        position = position_of(pages[-1].next_token) if pages else 0
+        pages.append(group_failures(failures, 400, lambda: enumerate(params), position=position, limit=100))
+    # then each comes once, the most frequent first, and the pages know of all
+    causes = [cause for page in pages for cause in page.items]
+    assert [len(page.items) for page in pages] == [100, 100, 50]
+    assert len({cause.cause_id for cause in causes}) == 250
+    assert [cause.count for cause in causes] == [2] * 150 + [1] * 100
+    assert {(page.failed, page.causes) for page in pages} == {(400, 250)}
+
+
+def test_a_cause_keeps_its_id_whatever_the_values_in_its_message_and_whatever_else_failed() -> None:
+    (first,) = digest([failing(0, "order 17 of 'acme' is gone")], [{}]).causes
+    _, second = digest(
+        [failing(0, "a"), failing(1, "a"), failing(2, "order 4 of 'ajax' is gone")], [{}] * 3
+    ).causes
+    assert first.cause_id == second.cause_id
+    (other,) = digest([failing(0, "order 17 of 'acme' is late")], [{}]).causes
+    assert other.cause_id != first.cause_id
 
 
 def test_what_is_retried_is_among_the_causes_and_is_told_apart_from_what_gave_up() -> None:
@@ -87,7 +117,8 @@ def test_what_is_retried_is_among_the_causes_and_is_told_apart_from_what_gave_up
     retrying[2] = retrying[2].model_copy(update={"error": JobError(type="KeyError", message="'id'")})
     gave_up = job_errored(0).model_copy(update={"error": retrying[0].error})
 
-    digest = digest_failures([gave_up], len(params), lambda: enumerate(params), retrying)
+    page = group_failures([gave_up], len(params), lambda: enumerate(params), retrying=retrying)
+    digest = FailureDigest.of(page)
 
     assert (digest.failed, digest.retrying) == (1, 3)
     assert [(cause.type, cause.count, cause.retrying, cause.indices) for cause in digest.causes] == [

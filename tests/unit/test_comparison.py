@@ -26,7 +26,7 @@ def view(**fields: Any) -> OrchestrationView:
 
 
 def cause(kind: str, message: str, place: str, count: int) -> Cause:
-    return Cause(type=kind, message=message, place=place, count=count, indices=[0])
+    return Cause(cause_id="0" * 12, type=kind, message=message, place=place, count=count, indices=[0])
 
 
 def digest(*causes: Cause, more: int = 0) -> FailureDigest:

@@ -80,6 +80,7 @@ def test_hostile_text_is_text() -> None:
         failed=1,
         causes=[
             Cause(
+                cause_id="0" * 12,
                 type=HOSTILE,
                 message=HOSTILE,
                 place=HOSTILE,

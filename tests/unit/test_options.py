@@ -47,7 +47,7 @@ ABSENT: Final = {
 }
 """The options of a kick-off that something else that is started does not have, and why."""
 
-OF_RERUNS: Final = {"only"}
+OF_RERUNS: Final = {"only", "cause", "indices", "params", "params_patch"}
 OF_SCHEDULES: Final = {*TIMING_OPTIONS, "overlap", "jitter"}
 """What a rerun and a schedule take beside the options of a kick-off."""
 

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from background_jobs.core.causes import normalise_message
 from background_jobs.core.events import JobErrored
 from background_jobs.core.statuses import ERRORED
-from background_jobs.core.views.causes import normalise_message
 from background_jobs.orchestration_service import Orchestration, Update
 
 _OF_EACH_CAUSE: Final = 3

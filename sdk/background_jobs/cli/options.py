@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import wraps
 from inspect import Parameter, Signature, signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 import typer
 
 from background_jobs.cli.arguments import known_job_names, parse_id
+from background_jobs.cli.params_changes import read_params, read_patch, read_ranges
 from background_jobs.cli.times import parse_duration
 from background_jobs.core import limits
 
@@ -121,11 +123,61 @@ OPTIONS: Final = (
         "only",
         {
             "only": Annotated[
-                Literal["failed", "all"] | None,
-                typer.Option(help="Those that errored, or all. [default: failed]"),
+                Literal["failed", "completed", "all"] | None,
+                typer.Option(help="Those of that status. [default: failed, or all that --index names]"),
             ]
         },
         _keep,
+        ("rerun",),
+    ),
+    Option(
+        "cause",
+        {
+            "cause": Annotated[
+                str | None,
+                typer.Option(metavar="CAUSE", help="The failures of one cause, by its id in `failures`."),
+            ]
+        },
+        _keep,
+        ("rerun",),
+    ),
+    Option(
+        "indices",
+        {
+            "index": Annotated[
+                list[str] | None,
+                typer.Option(metavar="N", help="These instances alone: 0-99,250; may be repeated."),
+            ]
+        },
+        read_ranges,
+        ("rerun",),
+    ),
+    Option(
+        "params",
+        {
+            "params": Annotated[
+                Path | None,
+                typer.Option(
+                    metavar="FILE",
+                    help="A JSON object in place of the params of a single instance; - for standard input.",
+                ),
+            ]
+        },
+        read_params,
+        ("rerun",),
+    ),
+    Option(
+        "params_patch",
+        {
+            "set": Annotated[
+                list[str] | None,
+                typer.Option(
+                    metavar="NAME=VALUE",
+                    help="Change a param of each: JSON or text, a.b=1 for one inside, null to remove it.",
+                ),
+            ]
+        },
+        read_patch,
         ("rerun",),
     ),
     Option(

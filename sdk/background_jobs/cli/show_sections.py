@@ -98,7 +98,8 @@ def _describe_origin(view: OrchestrationView) -> dict[str, str]:
         return {}
     if view.rerun_only is None:
         return {"follows": view.parent_id}
-    which = f"{view.total:,} failed" if view.rerun_only == "failed" else f"all {view.total:,}"
+    number = f"{view.total:,}"
+    which = f"all {number}" if view.rerun_only == "all" else f"{number} {view.rerun_only}"
     return {"runs again": f"{which} of {view.parent_id}"}
 
 

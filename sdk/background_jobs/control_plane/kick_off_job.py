@@ -32,7 +32,7 @@ from background_jobs.orchestration_service.rerun_family import (
     Member,
     count_errored,
     merge_outcomes,
-    read_ancestors,
+    read_finished_before,
 )
 from background_jobs.settings import Settings
 
@@ -125,7 +125,7 @@ def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
     settings: Settings,
 ) -> None:
     """Kick off *stage* under *stage_id* with the outcomes of *previous*. Raises StageNotStarted."""
-    members = read_ancestors(previous.orchestration_id, stores)
+    members = read_finished_before(previous.orchestration_id, stores)
     if stage.on_failure == "stop" and (errored := count_errored(members, stores)):
         total = members[0].started.total
         raise StageNotStarted(f"{errored} of {total} instances of stage {previous.stage} errored.")

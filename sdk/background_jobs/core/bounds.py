@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from background_jobs.core import limits
+from background_jobs.core.index_ranges import parse_ranges, to_ranges
 from background_jobs.core.payloads import bounded, storable
 from background_jobs.core.tags import CUSTOMER_TAG
 
@@ -20,6 +21,8 @@ _NOTE_CHARACTERS: Final = 256
 """No note of how much was cut, with advice behind it, is longer."""
 CHANNEL_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{limits.CHANNEL_NAME_CHARACTERS - 1}}}$"
 ORCHESTRATION_ID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+CAUSE_ID: Final = r"^[0-9a-f]{12}$"
 
 
 def to_seconds(span: object) -> object:
@@ -86,6 +89,10 @@ def _cut_end(limit: int) -> BeforeValidator:
     return BeforeValidator(lambda text: storable(text)[:limit] if isinstance(text, str) else text)
 
 
+def _check_ranges(text: str) -> str:
+    return ",".join(map(str, parse_ranges(text)))
+
+
 JobName = Annotated[
     str, Field(min_length=1, max_length=limits.JOB_NAME_CHARACTERS), AfterValidator(_check_text)
 ]
@@ -108,6 +115,9 @@ TimeoutSeconds = Annotated[
 """Seconds; a timedelta becomes seconds."""
 TimeoutSpan = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=limits.TIMEOUT_DAYS)), NO_BOOL]
 Traceparent = Annotated[str, Field(max_length=limits.TRACEPARENT_CHARACTERS)]
+CauseId = Annotated[str, Field(pattern=CAUSE_ID)]
+Indices = Annotated[str, BeforeValidator(to_ranges), AfterValidator(_check_ranges)]
+"""Indices and ranges of them, `0-99,250`; whole numbers become such a text."""
 Reason = Annotated[str, Field(max_length=limits.REASON_CHARACTERS)]
 ErrorType = Annotated[str, _cut_middle(limits.ERROR_TYPE_CHARACTERS)]
 ErrorMessage = Annotated[str, _cut_middle(limits.ERROR_MESSAGE_CHARACTERS)]

@@ -158,6 +158,17 @@ class InstanceNotFound(BackgroundJobsError):
         super().__init__(f"There is no instance {index}: the instances of {orchestration_id} {indices}.")
 
 
+class CauseNotFound(BackgroundJobsError):
+    """No failure of the orchestration has this cause by now."""
+
+    def __init__(self, orchestration_id: str, cause_id: str) -> None:
+        self.orchestration_id, self.cause_id = orchestration_id, cause_id
+        super().__init__(
+            f"No failure of {orchestration_id} has the cause {cause_id!r}. "
+            f"`background-jobs failures {orchestration_id}` lists the causes with their ids."
+        )
+
+
 class InvalidSchedule(BackgroundJobsError):
     """A schedule was refused; nothing was written."""
 

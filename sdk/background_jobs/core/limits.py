@@ -73,6 +73,8 @@ STALL_REASONS: Final = 20
 """How many reasons a warning names why instances wait."""
 BACKFILL_OCCURRENCES: Final = 1_000
 """The occurrences that one backfill may run."""
+RERUN_SAMPLES: Final = 3
+"""Of how many instances the preview of a rerun has the params."""
 PAGE: Final = 100
 LONGEST_PAGE: Final = 1_000
 """How many entries a page of a list has: by default, and at most."""

@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Rerun = Literal["failed", "all"]
-"""Which instances of an orchestration run again."""
+RerunOnly = Literal["failed", "completed", "all"]
+"""Which instances of an orchestration may run again, by their status."""
+Rerun = Literal["failed", "all", "selected"]
+"""Which instances of an orchestration run again; the event of the rerun says which were selected."""
 
 
 class Lineage(BaseModel):

@@ -5,7 +5,7 @@ and the stack. The TypedDicts beside them are the same options as the SDK's type
 tests/unit/test_options.py holds all surfaces to these models.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
 from typing import Any, Final, TypedDict, TypeVar
@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from background_jobs.core import limits
 from background_jobs.core.bounds import (
+    CauseId,
     Channels,
+    Indices,
     Key,
     OrchestrationId,
     Parallelism,
@@ -25,7 +27,7 @@ from background_jobs.core.bounds import (
 )
 from background_jobs.core.errors import InvalidKickOff
 from background_jobs.core.json_places import show
-from background_jobs.core.lineage import Rerun
+from background_jobs.core.lineage import RerunOnly
 from background_jobs.core.payloads import TOO_DEEP, is_too_deep
 from background_jobs.core.refused_values import explain_refused
 from background_jobs.core.retry import Retry
@@ -67,7 +69,23 @@ class RunOptions(BaseModel):
 class RerunOptions(RunOptions):
     """The options of a rerun; service and stages are those of the orchestration that runs again."""
 
-    only: Rerun = Field(default="failed", description="Which instances run again.")
+    only: RerunOnly | None = Field(
+        default=None,
+        description="Which instances run again, by their status: by default those that failed or, where "
+        "indices are named, all of these.",
+    )
+    cause: CauseId | None = Field(
+        default=None, description="The id of a cause: its failures alone run again."
+    )
+    indices: Indices | None = Field(
+        default=None, description="Indices and ranges of them, such as `0-99,250`: these alone run again."
+    )
+    params: dict[str, Any] | None = Field(
+        default=None, description="The params in place of those of the one instance that runs again."
+    )
+    params_patch: dict[str, Any] | None = Field(
+        default=None, description="A JSON merge patch (RFC 7396) that changes the params of each."
+    )
     key: Key | None = Field(default=None, description="Makes the rerun idempotent.")
     tags: Tags | None = Field(default=None, description="By default those of the orchestration.")
 
@@ -146,7 +164,11 @@ class RunKeywords(TypedDict, total=False):
 class RerunKeywords(RunKeywords, total=False):
     """The keywords of `Orchestration.rerun`, which says what each means."""
 
-    only: Rerun
+    only: RerunOnly | None
+    cause: str | None
+    indices: str | int | Iterable[int] | None
+    params: Mapping[str, Any] | None
+    params_patch: Mapping[str, Any] | None
     key: str | None
     tags: Mapping[str, str] | None
 
@@ -260,5 +282,12 @@ _SENTENCES: Final[Mapping[str, Callable[[object], str]]] = {
     "service": explain_service,
     "notify": explain_channels,
     "tags": lambda _: f"tags must map str to str, with up to {limits.TAG_CHARACTERS} characters in all.",
+    "cause": lambda value: (
+        f"cause={show(value)} is no id of a cause; `background-jobs failures ID` shows the ids."
+    ),
+    "params": lambda value: f"params={show(value)}: params are an object, with text for its keys.",
+    "params_patch": lambda value: (
+        f"params_patch={show(value)}: a patch is an object with what is to change, and null for what goes."
+    ),
     "parent_id": lambda value: f"parent_id={show(value)} is no id of an orchestration.",
 }

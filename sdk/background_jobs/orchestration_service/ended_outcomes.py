@@ -83,4 +83,6 @@ class EndedOutcomes:
         event_log = self._stores.event_log.for_service(self._started.service)
         events = event_log.read_outcomes_at(self._started.orchestration_id, indices)
         numbered = ((event.index, event) for event in events)
-        return outcomes_from_events(numbered, self._started, self._params, self._stores)
+        return outcomes_from_events(
+            numbered, self._started, lambda event: self._params.read(event.index), self._stores
+        )

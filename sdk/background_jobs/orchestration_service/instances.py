@@ -4,7 +4,7 @@ from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import InstanceNotFound
 from background_jobs.core.events import ContainerStarted, JobCompleted, JobErrored
 from background_jobs.core.outcomes import Failure, Success
-from background_jobs.core.statuses import State, Status
+from background_jobs.core.statuses import State, Status, state_of
 from background_jobs.core.views.event_history import Launch, list_launches
 from background_jobs.core.views.instances import (
     STATES,
@@ -16,17 +16,30 @@ from background_jobs.core.views.instances import (
     slice_indices,
 )
 from background_jobs.core.views.page import position_of, token_of
-from background_jobs.orchestration_service.outcomes import outcome_from_event
+from background_jobs.orchestration_service.outcomes import outcome_from_event, read_cause_indices
 from background_jobs.orchestration_service.stored_params import read_params
 
 
-def read_instance_page(
-    orchestration_id: str, status: Status | None, limit: int, next_token: str | None, stores: Stores
+def read_instance_page(  # noqa: PLR0913 -- the filters of a page
+    orchestration_id: str,
+    status: Status | None,
+    limit: int,
+    next_token: str | None,
+    stores: Stores,
+    *,
+    cause: str | None = None,
 ) -> InstancePage:
-    """Return a page of the instances, all or those of one status; none while nothing was folded yet."""
+    """Return a page of the instances, all or those of one status or cause; none while nothing was folded.
+
+    Raises InvalidToken or CauseNotFound.
+    """
     model = stores.read_model.read_snapshot(orchestration_id)
-    indices = indices_in_states(model, STATES[Status(status)] if status else State)
-    page, next_index = slice_indices(indices, position_of(next_token), limit)
+    states = STATES[Status(status)] if status else frozenset(State)
+    indices, position = indices_in_states(model, states), position_of(next_token)
+    if cause is not None:
+        failures = read_cause_indices(orchestration_id, cause, position, stores, with_retrying=True)
+        indices = (index for index in failures if state_of(model.rank(index)) in states)
+    page, next_index = slice_indices(indices, position, limit)
     views = [InstanceView.of(orchestration_id, index, model.rank(index)) for index in page]
     return InstancePage(items=views, next_token=token_of(next_index))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from typing import Any, Final
 
 from background_jobs.aws.stores import Stores
@@ -45,6 +46,7 @@ _COMPARED: Final = {
     "retry": "the retry",
     "then": "what follows",
     "notify": "the channels",
+    "rerun_indices_key": "which instances run again",
 }
 """What a second kick-off under the same id must have in common with the first."""
 _OFFLINE: Final = (
@@ -64,6 +66,8 @@ class KickOffRequest:
     """Where it comes from; by default the options say so."""
     traceparent: str | None = None
     """The span that the kick-off is of; by default the current one."""
+    rerun_indices: str = ""
+    """The indices, in the parent, of the selected instances that run again; else empty."""
     known_id: str | None = None
     """The id, if it was known before; by default it follows from the key, or is random."""
 
@@ -130,6 +134,8 @@ def prepare_kick_off(
             with spool.manifest(started.orchestration_id, started.parallelism) as manifest:
                 stores.payloads.upload(started.params_key, spool.file)
                 stores.payloads.upload(started.shares_key, manifest)
+            if started.rerun_indices_key:
+                stores.payloads.put(started.rerun_indices_key, request.rerun_indices.encode())
         started = traced(started)
     # By now AWS has told its time, by which containers measure the timeout.
     return started.model_copy(update=_times(request.options, stores.clock()))
@@ -191,6 +197,7 @@ def _event(
         params_key=f"{folder}/params.jsonl" if count else "",
         params_digest=spool.params_digest,
         shares_key=f"{folder}/shares-{count}.jsonl" if count else "",
+        rerun_indices_key=_indices_key(folder, request.rerun_indices),
         retry=options.retry,
         idempotency_key=options.key,
         tags=dict(options.tags),
@@ -199,6 +206,11 @@ def _event(
         **_times(options, now),
         **_lineage(request, orchestration_id).lineage(),
     )
+
+
+def _indices_key(folder: str, indices: str) -> str:
+    """Return the key of the object with *indices*, which decide it; empty where there are none."""
+    return f"{folder}/rerun-{sha256(indices.encode()).hexdigest()[:16]}.txt" if indices else ""
 
 
 def _times(options: KickOffOptions, now: datetime) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from background_jobs.core.options import RerunKeywords
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
-from background_jobs.core.views.causes import FailureDigest
+from background_jobs.core.views.causes import CausePage, FailureDigest
 from background_jobs.core.views.comparison import Comparison, compare
 from background_jobs.core.views.containers import ContainerPage, ContainerState
 from background_jobs.core.views.cost import Cost
@@ -25,6 +25,7 @@ from background_jobs.core.views.notebook import orchestration_html
 from background_jobs.core.views.orchestration import Cancellation, OrchestrationView
 from background_jobs.core.views.orchestration_detail import OrchestrationDetail
 from background_jobs.core.views.outcomes import FailurePage, SuccessPage
+from background_jobs.core.views.rerun_preview import RerunPreview
 from background_jobs.core.views.throughput import Throughput
 from background_jobs.core.views.waits import Wait
 from background_jobs.orchestration_service import (
@@ -34,6 +35,7 @@ from background_jobs.orchestration_service import (
     instances,
     outcomes,
 )
+from background_jobs.orchestration_service.causes import read_cause_page, read_rerun_digest
 from background_jobs.orchestration_service.comparison import read_instance_changes
 from background_jobs.orchestration_service.container_logs import LogFilter
 from background_jobs.orchestration_service.job_results import JobResults
@@ -42,7 +44,7 @@ from background_jobs.orchestration_service.overview import read_views
 from background_jobs.orchestration_service.pipeline import Pipeline
 from background_jobs.orchestration_service.progress_bar import ProgressBar
 from background_jobs.orchestration_service.report import read_report
-from background_jobs.orchestration_service.rerun import rerun
+from background_jobs.orchestration_service.rerun import preview_rerun, rerun
 from background_jobs.orchestration_service.steps import run_steps, run_task
 from background_jobs.orchestration_service.watching import Update, current_summary
 from background_jobs.settings import Settings
@@ -119,25 +121,42 @@ class Orchestration:
         return run_task(self.steps.results(timeout, merged=merged))
 
     def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration":
-        """Kick off a new orchestration with the params of the failures (``only="failed"``), or of all.
+        """Kick off a new orchestration that runs instances of this one again; by default its failures.
+
+        *only* names them by their status ("failed", "completed" or "all"), *cause* by the id of a cause, and
+        *indices* by themselves: as text ("0-99,250"), as one number or as an iterable. Where several of these
+        are given, what fits all of them runs again. *params* are those of a single instance instead of what
+        it had; *params_patch*, a JSON merge patch, changes those of each, and None in it removes a param.
 
         The job is looked up anew, so it may be new code. *parallelism*, *retry*, *timeout*, *tags*
         and *notify* are those of this orchestration unless given; *key* makes the rerun idempotent.
         Where a pipeline stopped here, it goes on after the rerun, with the results of both.
 
-        Raises InvalidKickOff while it still runs or where nothing is to run again, or PayloadNotFound once
-        the params have expired.
+        Raises InvalidKickOff while it still runs or where nothing is to run again, CauseNotFound,
+        InvalidParams, or PayloadNotFound once the params have expired.
         """
         return self._attach(rerun(self.id, self._stores, self._settings, **options))
 
-    def instances(
-        self, status: Status | None = None, *, limit: int = PAGE, next_token: str | None = None
-    ) -> InstancePage:
-        """Return a page of at most *limit* instances, all or those of one status.
+    def preview_rerun(self, **options: Unpack[RerunKeywords]) -> RerunPreview:
+        """Return what `rerun` would run with the same options, with the params of the first instances.
 
-        *next_token* is that of the page before. Raises InvalidToken.
+        Raises what `rerun` raises.
         """
-        return instances.read_instance_page(self.id, status, limit, next_token, self._stores)
+        return preview_rerun(self.id, self._stores, self._settings, **options)
+
+    def instances(
+        self,
+        status: Status | None = None,
+        *,
+        cause: str | None = None,
+        limit: int = PAGE,
+        next_token: str | None = None,
+    ) -> InstancePage:
+        """Return a page of at most *limit* instances, all or those of one status or cause.
+
+        *next_token* is that of the page before. Raises InvalidToken or CauseNotFound.
+        """
+        return instances.read_instance_page(self.id, status, limit, next_token, self._stores, cause=cause)
 
     def instance(self, index: int) -> InstanceDetail:
         """Return one instance with its params, its outcome and its event history.
@@ -153,19 +172,31 @@ class Orchestration:
         """
         return outcomes.read_success_page(self.id, limit, next_token, self._stores)
 
-    def failures(self, *, limit: int = PAGE, next_token: str | None = None) -> FailurePage:
-        """Return a page of at most *limit* of the failures by now; *next_token* is that of the page before.
+    def failures(
+        self, *, cause: str | None = None, limit: int = PAGE, next_token: str | None = None
+    ) -> FailurePage:
+        """Return a page of at most *limit* of the failures by now, all or those of one cause.
 
-        Raises InvalidToken, or PayloadNotFound once the params have expired.
+        *next_token* is that of the page before. Raises InvalidToken, CauseNotFound, or PayloadNotFound once
+        the params have expired.
         """
-        return outcomes.read_failure_page(self.id, limit, next_token, self._stores)
+        return outcomes.read_failure_page(self.id, limit, next_token, self._stores, cause=cause)
+
+    def causes(self, *, limit: int = PAGE, next_token: str | None = None) -> CausePage:
+        """Return a page of at most *limit* causes of the failures by now, the most frequent first.
+
+        Each has an id, the params that its failures share, and how many of them a rerun has repaired.
+        *next_token* is that of the page before. Raises InvalidToken, or PayloadNotFound once the params have
+        expired.
+        """
+        return read_cause_page(self.id, limit, next_token, self._stores)
 
     def digest(self) -> FailureDigest:
-        """Return the failures by now, grouped by cause, with the params that those of a cause share.
+        """Return the failures by now in a sentence and the first page of their causes.
 
         Raises PayloadNotFound once the params have expired.
         """
-        return outcomes.read_digest(self.id, self._stores)
+        return FailureDigest.of(self.causes())
 
     def event_history(self) -> EventHistory:
         """Return what happened so far: a timeline, the containers, and why instances wait."""
@@ -201,7 +232,9 @@ class Orchestration:
         if (earlier := other_id or original) is None:
             raise InvalidComparison(self.id)
         before = self._attach(earlier)
-        compared = compare(before.view(), after, before.digest(), self.digest(), now=datetime.now(UTC))
+        # What a rerun left out is not gone.
+        causes = before.digest() if other_id else read_rerun_digest(self.id, earlier, self._stores)
+        compared = compare(before.view(), after, causes, self.digest(), now=datetime.now(UTC))
         return compared.with_instances(read_instance_changes(earlier, self.id, self._stores))
 
     def report(self) -> str:

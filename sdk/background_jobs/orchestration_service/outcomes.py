@@ -3,13 +3,15 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from heapq import merge
 from itertools import islice
 from typing import Any, Final
 
 from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.stores import Stores
 from background_jobs.aws.thread_pool import ThreadPool
-from background_jobs.core.errors import PayloadNotFound
+from background_jobs.core.causes import cause_id
+from background_jobs.core.errors import CauseNotFound, PayloadNotFound
 from background_jobs.core.events import (
     JobAttemptFailed,
     JobCompleted,
@@ -20,11 +22,10 @@ from background_jobs.core.events import (
 )
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import COMPLETED, State, Status
-from background_jobs.core.views.causes import FailureDigest, digest_failures
 from background_jobs.core.views.instances import STATES, indices_in_states, slice_indices
 from background_jobs.core.views.outcomes import FailurePage, FailureView, SuccessPage, SuccessView
 from background_jobs.core.views.page import position_of, token_of
-from background_jobs.orchestration_service.stored_params import ParamsCopy, ParamsReader, read_all_params
+from background_jobs.orchestration_service.stored_params import ParamsCopy, ParamsReader
 from background_jobs.orchestration_service.watching import Update
 
 OnGone = Callable[[int], None]
@@ -43,7 +44,9 @@ def read_all_outcomes(started: OrchestrationStarted, stores: Stores) -> Iterator
     events = stores.event_log.for_service(started.service).read_outcomes(
         started.orchestration_id, 0, started.total - 1
     )
-    return outcomes_from_events(_number(events), started, ParamsReader(started, stores.payloads), stores)
+    return outcomes_from_events(
+        _number(events), started, _reading(ParamsReader(started, stores.payloads)), stores
+    )
 
 
 def read_outcomes_by_status(
@@ -59,7 +62,7 @@ def read_outcomes_by_status(
     indices = _read_final_indices(orchestration_id, status, stores)
     events = stores.event_log.for_service(started.service).read_outcomes_at(started.orchestration_id, indices)
     params = ParamsReader(started, stores.payloads)
-    return outcomes_from_events(_number(events), started, params, stores, on_gone)
+    return outcomes_from_events(_number(events), started, _reading(params), stores, on_gone)
 
 
 def read_outcomes_at(
@@ -71,22 +74,24 @@ def read_outcomes_at(
     """
     event_log = stores.event_log.for_service(started.service)
     events = event_log.read_outcomes_at(started.orchestration_id, indices)
-    return outcomes_from_events(_number(events), started, ParamsReader(started, stores.payloads), stores)
+    return outcomes_from_events(
+        _number(events), started, _reading(ParamsReader(started, stores.payloads)), stores
+    )
 
 
 def outcomes_from_events(
     numbered: Iterable[tuple[int, JobOutcome]],
     started: OrchestrationStarted,
-    params: ParamsReader | ParamsCopy,
+    read_params: Callable[[JobOutcome], dict[str, Any]],
     stores: Stores,
     on_gone: OnGone | None = None,
 ) -> Iterator[Success | Failure]:
-    """Yield each event as callers get it, under the index that comes with it, and with the params of that.
+    """Yield each event as callers get it, under the index that comes with it, and with its params.
 
     Large results are fetched some at a time, so a few outcomes are in memory. Raises PayloadNotFound, or
     calls *on_gone* in its place for a result.
     """
-    triples = ((index, event, params.read(index)) for index, event in numbered)
+    triples = ((index, event, read_params(event)) for index, event in numbered)
 
     def to_outcome(triple: tuple[int, JobOutcome, dict[str, Any]]) -> Success | Failure | None:
         index, event, instance_params = triple
@@ -117,10 +122,13 @@ def read_success_page(
 
 
 def read_failure_page(
-    orchestration_id: str, limit: int, next_token: str | None, stores: Stores
+    orchestration_id: str, limit: int, next_token: str | None, stores: Stores, *, cause: str | None = None
 ) -> FailurePage:
-    """Return a page of the failures by now. Raises OrchestrationNotFound or PayloadNotFound."""
-    outcomes, following = _read_page(orchestration_id, Status.ERRORED, limit, next_token, stores)
+    """Return a page of the failures by now, all or those of one cause.
+
+    Raises OrchestrationNotFound, InvalidToken, CauseNotFound or PayloadNotFound.
+    """
+    outcomes, following = _read_page(orchestration_id, Status.ERRORED, limit, next_token, stores, cause=cause)
     views = [FailureView.of(outcome) for outcome in outcomes if isinstance(outcome, Failure)]
     return FailurePage(items=views, next_token=following)
 
@@ -134,21 +142,30 @@ def read_errors(orchestration_id: str, indices: Iterable[int] | None, stores: St
             yield event
 
 
-def read_digest(orchestration_id: str, stores: Stores) -> FailureDigest:
-    """Return the failures by now, grouped by cause, with those that are retried.
+def read_cause_indices(
+    orchestration_id: str, cause: str, from_index: int, stores: Stores, *, with_retrying: bool
+) -> Iterator[int]:
+    """Yield the indices from *from_index* on of the failures by now that have the cause of this id.
 
-    Raises OrchestrationNotFound, or PayloadNotFound once the params have expired.
+    *with_retrying* they are also those that failed for it and wait for their next attempt.
+
+    Raises CauseNotFound, from the beginning, where none has it.
     """
-    started = stores.event_log.read_started(orchestration_id)
-    return digest_failures(
-        read_errors(orchestration_id, None, stores),
-        started.total,
-        lambda: enumerate(read_all_params(started, stores.payloads)),
-        _read_retrying(orchestration_id, stores),
-    )
+    errored = _read_final_indices(orchestration_id, Status.ERRORED, stores)
+    errors = read_errors(orchestration_id, (index for index in errored if index >= from_index), stores)
+    attempts = read_retrying(orchestration_id, stores) if with_retrying else ()
+    retrying = (attempt for attempt in attempts if attempt.index >= from_index)
+    is_found = from_index > 0
+    failed: Iterator[JobErrored | JobAttemptFailed] = merge(errors, retrying, key=lambda event: event.index)
+    for event in failed:
+        if cause_id(event.error) == cause:
+            is_found = True
+            yield event.index
+    if not is_found:
+        raise CauseNotFound(orchestration_id, cause)
 
 
-def _read_retrying(orchestration_id: str, stores: Stores) -> Iterable[JobAttemptFailed]:
+def read_retrying(orchestration_id: str, stores: Stores) -> Iterable[JobAttemptFailed]:
     """Return the latest failed attempt of each instance that waits for its next one, in their order."""
     model = stores.read_model.read_snapshot(orchestration_id)
     indices = islice(indices_in_states(model, {State.BACKING_OFF}), _MOST_RETRYING)
@@ -197,11 +214,15 @@ class NewOutcomes:
                 indices.append(transition.index)
         event_log = self._stores.event_log.for_service(self._started.service)
         events = event_log.read_outcomes_at(self._started.orchestration_id, sorted(indices))
-        return outcomes_from_events(_number(events), self._started, self._params, self._stores)
+        return outcomes_from_events(_number(events), self._started, _reading(self._params), self._stores)
 
     def close(self) -> None:
         """Drop the copy of the params."""
         self._params.close()
+
+
+def _reading(params: ParamsReader | ParamsCopy) -> Callable[[JobOutcome], dict[str, Any]]:
+    return lambda event: params.read(event.index)
 
 
 def _number(events: Iterable[JobOutcome]) -> Iterator[tuple[int, JobOutcome]]:
@@ -216,12 +237,20 @@ def _read_final_indices(orchestration_id: str, status: Status | None, stores: St
     return indices_in_states(stores.read_model.read_snapshot(orchestration_id), states)
 
 
-def _read_page(
-    orchestration_id: str, status: Status, limit: int, next_token: str | None, stores: Stores
+def _read_page(  # noqa: PLR0913 -- the filters of a page
+    orchestration_id: str,
+    status: Status,
+    limit: int,
+    next_token: str | None,
+    stores: Stores,
+    *,
+    cause: str | None = None,
 ) -> tuple[list[Success | Failure], str | None]:
     started = stores.event_log.read_started(orchestration_id)
-    indices = _read_final_indices(orchestration_id, status, stores)
-    page, next_index = slice_indices(indices, position_of(next_token), limit)
+    indices, position = _read_final_indices(orchestration_id, status, stores), position_of(next_token)
+    if cause is not None:
+        indices = read_cause_indices(orchestration_id, cause, position, stores, with_retrying=False)
+    page, next_index = slice_indices(indices, position, limit)
     return list(read_outcomes_at(started, page, stores)), token_of(next_index)
 
 

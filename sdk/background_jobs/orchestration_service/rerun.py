@@ -2,13 +2,17 @@
 
 import time
 import uuid
-from contextlib import suppress
-from typing import Final, Unpack
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from typing import Any, Final, Unpack
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
-from background_jobs.core.errors import EventConflict, InvalidKickOff, OrchestrationNotFound
+from background_jobs.core.errors import EventConflict, InvalidKickOff, InvalidParams, OrchestrationNotFound
 from background_jobs.core.events import OrchestrationStarted, RerunRequested
+from background_jobs.core.index_ranges import write_ranges
+from background_jobs.core.limits import RERUN_SAMPLES
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.options import (
     KickOffOptions,
@@ -18,15 +22,18 @@ from background_jobs.core.options import (
     keywords_of,
     read_options,
 )
+from background_jobs.core.payloads import INLINE_BYTES, params_line
 from background_jobs.core.stages import Stage
+from background_jobs.core.views.causes import EXAMPLES
+from background_jobs.core.views.rerun_preview import ParamsChange, RerunPreview
 from background_jobs.orchestration_service.kick_off import (
     KickOffRequest,
     append_kick_off,
     known_channels,
     prepare_kick_off,
 )
-from background_jobs.orchestration_service.rerun_family import errored_indices
-from background_jobs.orchestration_service.stored_params import read_params
+from background_jobs.orchestration_service.rerun_family import read_repaired
+from background_jobs.orchestration_service.rerun_selection import Selection, select
 from background_jobs.orchestration_service.watching import current_summary
 from background_jobs.settings import Settings
 
@@ -40,34 +47,80 @@ def rerun(
 ) -> str:
     """Kick off the rerun of an orchestration, and return its id.
 
-    Raises OrchestrationNotFound, InvalidKickOff, KickOffConflict, or PayloadNotFound once the params have
-    expired.
+    Raises OrchestrationNotFound, InvalidKickOff, CauseNotFound, InvalidParams, KickOffConflict, or
+    PayloadNotFound once the params have expired.
     """
-    summary = current_summary(orchestration_id, stores)
-    if not summary.all_final:
-        raise InvalidKickOff(f"Orchestration {orchestration_id} still runs; wait for its end, or cancel it.")
     options = read_options(RerunOptions, keywords, settings.max_parallelism)
-    started = stores.event_log.read_started(orchestration_id)
-    event_log = stores.event_log.for_service(started.service)
-    failed = options.only == "failed"
-    count = summary.errored if failed else started.total
-    if not count:
-        raise InvalidKickOff(f"Orchestration {orchestration_id} has nothing to run again.")
+    selection = _select(orchestration_id, options, stores)
+    started = selection.started
     stopped = started.then is not None and _stopped(started, started.then, stores)
-    request = _request(started, count, settings, options, stopped=stopped)
+    request = _request(selection, settings, options, stopped=stopped)
     request.refuse(settings)
-    again = errored_indices(orchestration_id, stores) if failed else range(started.total)
-    prepared = prepare_kick_off(request, read_params(started, again, stores.payloads), stores, settings)
+    params = (after for _, after in selection.read_params(stores))
+    with _naming(selection):
+        prepared = prepare_kick_off(request, params, stores, settings)
     requested = RerunRequested(
         orchestration_id=orchestration_id,
         at=stores.clock(),
         rerun_id=prepared.orchestration_id,
-        only=options.only,
+        only=selection.only,
+        cause=options.cause,
     )
     with suppress(EventConflict):  # the same key comes a second time
-        event_log.append(requested)
+        stores.event_log.for_service(started.service).append(requested)
     append_kick_off(prepared, stores)
     return prepared.orchestration_id
+
+
+def preview_rerun(
+    orchestration_id: str, stores: Stores, settings: Settings, **keywords: Unpack[RerunKeywords]
+) -> RerunPreview:
+    """Return what a rerun with the same options would run, with the params of the first instances.
+
+    Raises what `rerun` raises, except that only the params of these are looked at.
+    """
+    options = read_options(RerunOptions, keywords, settings.max_parallelism)
+    selection = _select(orchestration_id, options, stores)
+    _request(selection, settings, options, stopped=False).refuse(settings)
+    with _naming(selection):
+        changes = [
+            _check_change(place, index, before, after)
+            for place, (index, (before, after)) in enumerate(
+                islice(zip(selection.indices, selection.read_params(stores), strict=True), RERUN_SAMPLES)
+            )
+        ]
+    repaired = read_repaired(orchestration_id, stores)
+    return RerunPreview(
+        orchestration_id=orchestration_id,
+        job_name=selection.started.job_name,
+        only=selection.only,
+        instances=len(selection.indices),
+        indices=write_ranges(selection.indices[:EXAMPLES]),
+        more_indices=len(selection.indices) > EXAMPLES,
+        repaired=sum(repaired[index] for index in selection.indices) if repaired else 0,
+        changed=any(change.before != change.after for change in changes),
+        params=changes,
+    )
+
+
+def _select(orchestration_id: str, options: RerunOptions, stores: Stores) -> Selection:
+    if not current_summary(orchestration_id, stores).all_final:
+        raise InvalidKickOff(f"Orchestration {orchestration_id} still runs; wait for its end, or cancel it.")
+    return select(stores.event_log.read_started(orchestration_id), options, stores)
+
+
+@contextmanager
+def _naming(selection: Selection) -> Iterator[None]:
+    """Let InvalidParams name the instance by its index in the orchestration that runs again."""
+    try:
+        yield
+    except InvalidParams as refused:
+        raise InvalidParams(selection.indices[refused.index], refused.reason) from refused
+
+
+def _check_change(place: int, index: int, before: dict[str, Any], after: dict[str, Any]) -> ParamsChange:
+    shown = [value if len(params_line(place, value)) <= INLINE_BYTES else None for value in (before, after)]
+    return ParamsChange(index=index, before=shown[0], after=shown[1])
 
 
 def _stopped(started: OrchestrationStarted, next_stage: Stage, stores: Stores) -> bool:
@@ -92,8 +145,9 @@ def _stopped(started: OrchestrationStarted, next_stage: Stage, stores: Stores) -
 
 
 def _request(
-    started: OrchestrationStarted, count: int, settings: Settings, options: RerunOptions, *, stopped: bool
+    selection: Selection, settings: Settings, options: RerunOptions, *, stopped: bool
 ) -> KickOffRequest:
+    started, count = selection.started, len(selection.indices)
     key, given = options.key, keywords_of(RunOptions, options)
     inherited = {
         "parallelism": min(started.parallelism, count, settings.max_parallelism),
@@ -111,8 +165,9 @@ def _request(
         known_id=str(uuid.uuid4()) if key is None else ids.rerun_id(started.orchestration_id, key),
         lineage=Lineage(
             parent_id=started.orchestration_id,
-            rerun_only=options.only,
+            rerun_only=selection.only,
             pipeline_id=started.pipeline_id,
             stage=started.stage,
         ),
+        rerun_indices=selection.recorded_indices,
     )

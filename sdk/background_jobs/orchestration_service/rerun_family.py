@@ -5,11 +5,12 @@ from contextlib import suppress
 from heapq import merge
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import OrchestrationNotFound
 from background_jobs.core.events import JobCompleted, JobErrored, JobOutcome, OrchestrationStarted
+from background_jobs.core.index_ranges import parse_ranges
 from background_jobs.core.lineage import origins
 from background_jobs.core.outcomes import Failure, Success
 from background_jobs.core.statuses import State
@@ -56,25 +57,58 @@ def read_family(orchestration_id: str, stores: Stores) -> list[Member]:
     Raises OrchestrationNotFound.
     """
     first = read_ancestors(orchestration_id, stores)[0]
-    members = [first]
-    event_log = stores.event_log.for_service(first.started.service)
-    for member in members:
-        for request in event_log.read_reruns(member.id):
-            # A rerun may have been requested without its kick-off having succeeded.
-            with suppress(OrchestrationNotFound):
-                members.append(_child(member, event_log.read_started(request.rerun_id), stores))
-    return [first, *sorted(members[1:], key=lambda member: member.started.at)]
+    return [first, *_read_descendants(first, stores)]
+
+
+def read_finished_before(orchestration_id: str, stores: Stores) -> list[Member]:
+    """Return an orchestration and those whose outcomes count before its own, the first one first.
+
+    These are what it runs again, and all reruns of that which had completed when it did. So of several
+    reruns that repair a part each, the last one finds all of them repaired, and no other does.
+
+    Raises OrchestrationNotFound.
+    """
+    ancestors = read_ancestors(orchestration_id, stores)
+    if len(ancestors) == 1:
+        return ancestors
+    event_log = stores.event_log.for_service(ancestors[0].started.service)
+    own_path = {member.id for member in ancestors}
+    own = event_log.read_completed(orchestration_id)
+    members = []
+    for member in read_family(orchestration_id, stores):
+        other = None if member.id in own_path else event_log.read_completed(member.id)
+        if member.id in own_path or (other and own and (other.at, member.id) < (own.at, orchestration_id)):
+            members.append(member)
+    return members
+
+
+def read_repaired(orchestration_id: str, stores: Stores) -> bytearray:
+    """Return a 1 for each instance that has completed in a rerun of its orchestration by now, and else a 0.
+
+    It is empty where there are no reruns. Raises OrchestrationNotFound.
+    """
+    started = stores.event_log.read_started(orchestration_id)
+    reruns = _read_descendants(Member(started, range(started.total)), stores)
+    repaired = bytearray(started.total if reruns else 0)
+    for member in reruns:
+        model = stores.read_model.read_snapshot(member.id)
+        for index in indices_in_states(model, {State.COMPLETED}):
+            repaired[member.origins[index]] = 1
+    return repaired
 
 
 def merge_outcomes(members: Sequence[Member], stores: Stores) -> Iterator[Success | Failure]:
     """Yield one outcome for each instance of the first orchestration: its latest success, or latest failure.
 
-    They are in the order of its params, and their indices are its own. A few of them are in memory at a time.
-    Raises PayloadNotFound.
+    They are in the order of its params, and their indices are its own; each has the params that it ran with,
+    which a rerun may have changed. A few of them are in memory at a time. Raises PayloadNotFound.
     """
-    first = members[0].started
-    params = ParamsReader(first, stores.payloads)
-    return outcomes_from_events(_merge_events(members, stores), first, params, stores)
+    readers = {member.id: ParamsReader(member.started, stores.payloads) for member in members}
+
+    def read_params(event: JobOutcome) -> dict[str, Any]:
+        return readers[event.orchestration_id].read(event.index)
+
+    return outcomes_from_events(_merge_events(members, stores), members[0].started, read_params, stores)
 
 
 def count_errored(members: Sequence[Member], stores: Stores) -> int:
@@ -112,6 +146,30 @@ def errored_indices(orchestration_id: str, stores: Stores) -> Iterator[int]:
     yield from indices_in_states(stores.read_model.read_snapshot(orchestration_id), {State.ERRORED})
 
 
+def _read_descendants(first: Member, stores: Stores) -> list[Member]:
+    """Return the reruns of *first*, and theirs, oldest first."""
+    members = [first]
+    event_log = stores.event_log.for_service(first.started.service)
+    for member in members:
+        for request in event_log.read_reruns(member.id):
+            # A rerun may have been requested without its kick-off having succeeded.
+            with suppress(OrchestrationNotFound):
+                members.append(_child(member, event_log.read_started(request.rerun_id), stores))
+    return sorted(members[1:], key=lambda member: member.started.at)
+
+
 def _child(parent: Member, started: OrchestrationStarted, stores: Stores) -> Member:
-    again = errored_indices(parent.id, stores) if started.rerun_only == "failed" else None
-    return Member(started, origins(parent.origins, again))
+    return Member(started, origins(parent.origins, read_rerun_indices(started, stores)))
+
+
+def read_rerun_indices(started: OrchestrationStarted, stores: Stores) -> Iterator[int] | None:
+    """Return the indices of the instances of its parent that a rerun runs again; None for all of them.
+
+    Raises PayloadNotFound.
+    """
+    if started.rerun_only == "failed" and started.parent_id:
+        return errored_indices(started.parent_id, stores)
+    if started.rerun_only == "selected":
+        text = stores.payloads.get(started.rerun_indices_key).decode()
+        return (index for part in parse_ranges(text) for index in part.numbers())
+    return None

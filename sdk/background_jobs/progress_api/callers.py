@@ -20,6 +20,7 @@ from background_jobs.core.options import KickOffOptions, RerunOptions, keywords_
 from background_jobs.core.schedules.options import ScheduleOptions
 from background_jobs.core.stages import services_of_stages
 from background_jobs.core.views.orchestration import OrchestrationCounts, OrchestrationPage
+from background_jobs.core.views.rerun_preview import RerunPreview
 from background_jobs.core.views.schedule import ScheduleState
 from background_jobs.orchestration_service import Orchestration, OrchestrationService, Pipeline, Schedule
 from background_jobs.progress_api.models import KickOffBody, RerunBody, ScheduleBody
@@ -74,6 +75,10 @@ class Caller:
         if self.access.writable is not None:
             self._require_write(self._services_from(orchestration_id))
         return orchestration.rerun(**keywords_of(RerunOptions, body))
+
+    def preview_rerun(self, orchestration_id: str, body: RerunBody) -> RerunPreview:
+        """Return what a rerun would run."""
+        return self.orchestration(orchestration_id).preview_rerun(**keywords_of(RerunOptions, body))
 
     def pipeline(self, orchestration_id: str) -> Pipeline:
         """Return the pipeline of an orchestration to read, if the caller may read all of its stages."""

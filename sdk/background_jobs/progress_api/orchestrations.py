@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime
 
-from background_jobs.core.bounds import Customer, JobName
+from background_jobs.core.bounds import CauseId, Customer, JobName
 from background_jobs.core.errors import KickOffConflict, PayloadNotFound
 from background_jobs.core.limits import PAGE
 from background_jobs.core.statuses import OrchestrationStatus, Status
-from background_jobs.core.views.causes import FailureDigest
+from background_jobs.core.views.causes import CausePage
 from background_jobs.core.views.instances import InstanceDetail, InstancePage
 from background_jobs.core.views.orchestration import (
     CancelAnswer,
@@ -19,6 +19,7 @@ from background_jobs.core.views.orchestration import (
     OrchestrationView,
 )
 from background_jobs.core.views.outcomes import FailurePage, SuccessPage
+from background_jobs.core.views.rerun_preview import RerunPreview
 from background_jobs.core.views.throughput import Throughput
 from background_jobs.progress_api.callers import RequestCaller
 from background_jobs.progress_api.models import (
@@ -35,6 +36,7 @@ from background_jobs.progress_api.problems import problems
 router = APIRouter(prefix="/orchestrations", tags=["orchestrations"])
 
 Index = Annotated[int, Path(description="The instance's index; the first is 0.")]
+Cause = Annotated[CauseId | None, Query(description="Those whose failure has the cause of this id.")]
 
 
 @router.post("", status_code=201, responses=problems(KickOffConflict))
@@ -100,22 +102,33 @@ def rerun_orchestration(
     request: Request,
     response: Response,
 ) -> KickOffAnswer:
-    """Kick off a new orchestration with the params of the failures, or with all."""
+    """Run instances again in a new orchestration: by default what failed, or what the body names."""
     orchestration = caller.rerun(orchestration_id, body)
     response.headers["location"] = locate(request, f"orchestrations/{orchestration.id}")
     return KickOffAnswer(orchestration_id=orchestration.id, job_name=orchestration.job_name)
 
 
+@router.post("/{orchestration_id}/rerun/preview", responses=problems(PayloadNotFound))
+def preview_rerun(
+    orchestration_id: OrchestrationId, caller: RequestCaller, body: OptionalRerun
+) -> RerunPreview:
+    """Say what a rerun with the same body would run, and start nothing."""
+    return caller.preview_rerun(orchestration_id, body)
+
+
 @router.get("/{orchestration_id}/instances")
-def list_instances(
+def list_instances(  # noqa: PLR0913, PLR0917 -- the filters of a page
     orchestration_id: OrchestrationId,
     caller: RequestCaller,
     status: Status | None = None,
+    cause: Cause = None,
     limit: Limit = PAGE,
     next_token: NextToken = None,
 ) -> InstancePage:
-    """List instances in the order of their indices, all or those of one status."""
-    return caller.orchestration(orchestration_id).instances(status, limit=limit, next_token=next_token)
+    """List instances in the order of their indices: all, or those of one status or cause."""
+    return caller.orchestration(orchestration_id).instances(
+        status, cause=cause, limit=limit, next_token=next_token
+    )
 
 
 @router.get("/{orchestration_id}/instances/{index}", responses=problems(PayloadNotFound))
@@ -139,17 +152,23 @@ def list_results(
 def list_failures(
     orchestration_id: OrchestrationId,
     caller: RequestCaller,
+    cause: Cause = None,
     limit: Limit = PAGE,
     next_token: NextToken = None,
 ) -> FailurePage:
-    """List the failures that there are by now, with params, error and traceback."""
-    return caller.orchestration(orchestration_id).failures(limit=limit, next_token=next_token)
+    """List the failures that there are by now, all or of one cause, with params, error and traceback."""
+    return caller.orchestration(orchestration_id).failures(cause=cause, limit=limit, next_token=next_token)
 
 
 @router.get("/{orchestration_id}/causes", responses=problems(PayloadNotFound))
-def show_causes(orchestration_id: OrchestrationId, caller: RequestCaller) -> FailureDigest:
-    """Group the failures by cause, with the params that those of a cause share."""
-    return caller.orchestration(orchestration_id).digest()
+def list_causes(
+    orchestration_id: OrchestrationId,
+    caller: RequestCaller,
+    limit: Limit = PAGE,
+    next_token: NextToken = None,
+) -> CausePage:
+    """List the causes of the failures, the most frequent first, with the params that those of each share."""
+    return caller.orchestration(orchestration_id).causes(limit=limit, next_token=next_token)
 
 
 @router.get("/{orchestration_id}/throughput")

@@ -43,6 +43,7 @@ class Problem(BaseModel):
 _OWN: Final[dict[type[errors.BackgroundJobsError], int]] = {
     errors.StreamTokenRefused: 401,
     errors.NotAllowed: 403,
+    errors.CauseNotFound: 404,
     errors.InstanceNotFound: 404,
     errors.OrchestrationNotFound: 404,
     errors.ScheduleNotFound: 404,

@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+
 from background_jobs import OrchestrationService
 from background_jobs.aws.stores import Stores
 from background_jobs.core.views.orchestration import CancelAnswer, KickOffAnswer
+from background_jobs.core.views.rerun_preview import RerunPreview
 from tests.adapters.cli.commands import run, run_on_terminal
 
 
@@ -45,3 +48,71 @@ def test_a_rerun_takes_the_options_of_a_kick_off(stores: Stores, done: str) -> N
     assert started.retry.max_attempts == 5
     assert started.deadline is not None
     assert started.deadline - started.at == timedelta(minutes=10)
+
+
+def test_a_dry_run_prints_what_would_run_and_starts_nothing(service: OrchestrationService, done: str) -> None:
+    words = ["--index", "1", "--index", "3", "--set", "n=8", "--set", "limits.rate=0.5"]
+    preview = run("rerun", done, *words, "--dry-run")
+    assert preview.stdout == (
+        "2 instances of halve would run again\n"
+        "    index 1,3\n"
+        '#1 - {"n": 3}\n'
+        '#1 + {"n": 8, "limits": {"rate": 0.5}}\n'
+        '#3 - {"n": 5}\n'
+        '#3 + {"n": 8, "limits": {"rate": 0.5}}\n'
+    )
+    as_json = RerunPreview.model_validate_json(run("rerun", done, *words, "--dry-run", "--json").stdout)
+    assert (as_json.instances, as_json.changed, as_json.only) == (2, True, "selected")
+    assert [summary.orchestration_id for summary in service.history().summaries] == [done]
+
+
+def test_a_cause_runs_again_with_other_params(
+    service: OrchestrationService, stores: Stores, done: str
+) -> None:
+    (cause,) = service.orchestration(done).causes().items
+    again = run("rerun", done, "--cause", cause.cause_id, "--set", "n=6")
+    assert again.exit_code == 0, again.output
+    rerun = service.orchestration(again.stdout.strip())
+    assert [rerun.instance(index).params for index in (0, 1)] == [{"n": 6}, {"n": 6}]
+    assert f"runs again  2 selected of {done}" in run_on_terminal("show", rerun.id).stdout
+
+
+def test_the_params_of_a_single_instance_are_replaced(service: OrchestrationService, done: str) -> None:
+    again = run("rerun", done, "--index", "1", "--params", "-", stdin='{"n": null}')
+    assert service.orchestration(again.stdout.strip()).instance(0).params == {"n": None}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--index", "9"], "there is no instance 9 in"),
+        (["--index", "a"], "'a' is neither an index nor a range"),
+        (["--set", "n"], "'n' changes nothing; write NAME=VALUE"),
+        (["--set", "a.b=1", "--set", "a=2", "--set", "a.c=3"], "'a' in 'a.c' is set as a whole, too"),
+        (["--params", "nowhere.json"], "nowhere.json: No such file or directory"),
+        (["--params", "-"], "-: it is no JSON"),
+        (["--cause", "x"], "is no id of a cause"),
+    ],
+)
+def test_what_cannot_run_again_is_refused_in_a_sentence(
+    service: OrchestrationService, done: str, words: list[str], reason: str
+) -> None:
+    refused = run("rerun", done, *words)
+    assert (refused.exit_code, reason in " ".join(refused.stderr.split())) == (2, True), refused.stderr
+    assert [summary.orchestration_id for summary in service.history().summaries] == [done]
+
+
+def test_on_a_terminal_a_rerun_shows_what_will_run_and_asks(
+    service: OrchestrationService, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given somebody who can answer
+    monkeypatch.setattr("background_jobs.cli.rerun.asks_people", lambda: True)
+    # when the answer is no, then nothing was started
+    refused = run("rerun", done, "--index", "1", stdin="n\n")
+    assert "1 instance of halve would run again\n    index 1\n" in refused.stderr
+    assert (refused.exit_code, "Nothing was started." in refused.stderr) == (2, True)
+    assert [summary.orchestration_id for summary in service.history().summaries] == [done]
+    # and when it is yes, or was given before, then it was
+    for stdin, words in (("y\n", []), ("", ["--yes"])):
+        again = run("rerun", done, "--index", "1", *words, stdin=stdin)
+        assert service.orchestration(again.stdout.split()[-1]).instance(0).params == {"n": 3}

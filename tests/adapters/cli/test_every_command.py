@@ -25,7 +25,7 @@ from tests.adapters.cli.commands import EVIL, UNKNOWN, run
 
 METAVARS: Final = {
     "ID", "NAME", "FILE", "N", "DURATION", "TIME", "TEXT", "NAME=VALUE", "KEY", "TOKEN", "ARN", "CRON",
-    "COMMAND", "STATUS", "NAME=URL",
+    "COMMAND", "STATUS", "NAME=URL", "CAUSE",
 }  # fmt: skip
 NO_TABLE: Final = {
     "schema",

@@ -41,8 +41,11 @@ def test_the_exit_status_of_waiting_for_results_says_whether_all_completed(
 def test_failures_are_grouped_by_cause_and_printed_in_full(done: str) -> None:
     brief = run_on_terminal("failures", done)
     assert brief.stdout.startswith("2x ValueError: 3 is odd\n    at ")
-    assert brief.stdout.endswith("    index 1, 3\n")
-    assert brief.stderr == f"In full: background-jobs failures --full {done}\n"
+    assert "    index 1, 3\n" in brief.stdout
+    assert brief.stderr == (
+        f"In full: background-jobs failures --full {done}\n"
+        f"Run a cause again: background-jobs rerun {done} --cause CAUSE\n"
+    )
     full = run_on_terminal("failures", "--full", done)
     assert full.stderr == ""
     assert full.stdout.startswith(brief.stdout)
@@ -98,3 +101,27 @@ def test_a_cause_says_which_params_its_failures_share(
     (line,) = run("failures", orchestration.id, "--json").stdout.splitlines()
     (common,) = Cause.model_validate_json(line).common
     assert (common.name, common.value, common.instances) == ("region", "eu", 3)
+
+
+def test_causes_are_printed_a_page_at_a_time_and_the_failures_of_one_in_full(
+    launch: Callable[..., None], aggregate: Callable[[], list[Any]], service: OrchestrationService
+) -> None:
+    @job_name("halve")
+    def complain(params: dict[str, str]) -> None:
+        raise ValueError(params["n"])
+
+    orchestration = service.kick_off_job("halve", [{"n": n} for n in ("a", "b", "a")], parallelism=1)
+    launch(orchestration, jobs=Jobs([complain]))
+    assert aggregate() == []
+    first = run_on_terminal("failures", orchestration.id, "--limit", "1")
+    assert first.stdout.startswith("2x ValueError: a\n")
+    assert "There are 2 causes in all. The next page: --next-token 1\n" in first.stderr
+    second = run("failures", orchestration.id, "--limit", "1", "--next-token", "1", "--json")
+    cause = Cause.model_validate_json(second.stdout)
+    assert (cause.message, cause.indices, second.stderr) == ("b", [1], "")
+    of_cause = run_on_terminal("failures", orchestration.id, "--cause", cause.cause_id)
+    assert "#1 ValueError: b" in of_cause.stdout
+    assert '    params    {"n": "b"}' in of_cause.stdout
+    assert "#0" not in of_cause.stdout
+    unknown = run("failures", orchestration.id, "--cause", "0123456789ab")
+    assert (unknown.exit_code, "has the cause '0123456789ab'" in unknown.stderr) == (2, True)

@@ -68,6 +68,8 @@ class OrchestrationStarted(LogEvent, Lineage):
     """The channels that hear of the end; None for none."""
     traceparent: Traceparent | None = None
     """The span of the kick-off, as the W3C's Trace Context writes it; None where nothing was traced."""
+    rerun_indices_key: str = ""
+    """The object with the indices, in the parent, of selected instances, as ``0-99,250``; else empty."""
 
     @property
     def may_move(self) -> bool:
@@ -132,6 +134,8 @@ class RerunRequested(LogEvent):
     type: Literal["RerunRequested"] = "RerunRequested"
     rerun_id: str
     only: Rerun
+    cause: str | None = None
+    """The id of the cause whose failures run again; None where none was named."""
 
     @property
     def sort_key(self) -> str:

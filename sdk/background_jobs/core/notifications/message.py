@@ -10,7 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.events import JobErrored
 from background_jobs.core.payloads import bounded
-from background_jobs.core.views.causes import FailureDigest, digest_failures
+from background_jobs.core.views.cause_groups import group_failures
+from background_jobs.core.views.causes import FailureDigest
 from background_jobs.core.wording import count_of
 
 CAUSES: Final = 3
@@ -59,7 +60,7 @@ class Notification(BaseModel):
     @classmethod
     def of(cls, event: JobCompletedEvent, failures: Iterable[JobErrored], environment: str, url: str) -> Self:
         """Return the message of *event*, with the causes of the *failures*."""
-        digest = digest_failures(failures, event.total, lambda: ())
+        digest = FailureDigest.of(group_failures(failures, event.total, lambda: ()))
         data = NotificationData(
             environment=environment,
             orchestration=event,

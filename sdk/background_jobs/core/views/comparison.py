@@ -7,8 +7,9 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from background_jobs.core.causes import normalise_message
 from background_jobs.core.statuses import Status
-from background_jobs.core.views.causes import Cause, FailureDigest, normalise_message
+from background_jobs.core.views.causes import Cause, FailureDigest
 from background_jobs.core.views.orchestration import Counts, OrchestrationView
 
 MOST_CHANGES: Final = 1_000

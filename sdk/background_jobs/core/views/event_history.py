@@ -163,7 +163,8 @@ def _describe(event: OrchestrationEvent) -> str:  # noqa: PLR0911 -- a sentence 
         case StageSkipped():
             return f"{event.job_name} does not follow: {event.reason}"
         case RerunRequested():
-            return f"{event.only} as {event.rerun_id}"
+            which = f"those of cause {event.cause}" if event.cause else event.only
+            return f"{which} as {event.rerun_id}"
         case ContainerStarted():
             again = f", launch {event.launch}" if event.launch else ""
             where = ", on a warm worker" if event.warm else ""

@@ -42,7 +42,7 @@ interface OrchestrationView {
   counts: Counts;
   tags: Record<string, string>;
   parent_id: string | null;
-  rerun_only: "failed" | "all" | null;
+  rerun_only: "failed" | "all" | "selected" | null;
   pipeline_id: string | null;
   started_at: string | null;
   first_job_at: string | null;
@@ -122,6 +122,8 @@ interface ParamInCommon {
 }
 
 interface FailureCause {
+  cause_id: string;
+  repaired: number;
   type: string;
   message: string;
   place: string;
@@ -131,13 +133,36 @@ interface FailureCause {
   common: ParamInCommon[];
 }
 
-/** The most frequent causes; `more_causes` are the others. */
-interface FailureDigest {
+/** A page of causes, the most frequent first; `causes` counts all of them. */
+interface CausePage {
+  items: FailureCause[];
+  next_token: string | null;
   total: number;
   failed: number;
   retrying: number;
-  causes: FailureCause[];
-  more_causes: number;
+  causes: number;
+}
+
+/** Which instances run again. */
+interface RerunChoice {
+  only?: "failed" | "completed" | "all";
+  cause?: string;
+  indices?: string;
+}
+
+/** Params of an instance before a rerun and in it; null where they are large. */
+interface ParamsChange {
+  index: number;
+  before: unknown;
+  after: unknown;
+}
+
+interface RerunPreview {
+  instances: number;
+  indices: string;
+  more_indices: boolean;
+  repaired: number;
+  params: ParamsChange[];
 }
 
 interface JobError {

@@ -1,4 +1,4 @@
-/** The actions that change an orchestration, after a question: cancel and rerun. */
+/** The question before an action that changes an orchestration, and cancelling; rerun.js has the other. */
 
 import { path, post } from "./api.js";
 import { h, setText } from "./dom.js";
@@ -31,36 +31,18 @@ export function cancel(id, inProgress, onCancelled) {
   });
 }
 
-/**
- * Ask, run failures or all instances again, and go to the new orchestration.
- * @param {string} id
- * @param {"failed" | "all"} only
- * @param {number} instances
- */
-export function rerun(id, only, instances) {
-  ask({
-    title:
-      only === "failed"
-        ? `Run ${plural(instances, "failed instance")} again?`
-        : `Run all ${plural(instances, "instance")} again?`,
-    text: "A new orchestration starts with their params, and names this one as its parent.",
-    no: "Leave it",
-    yes: "Run again",
-    act: async () => {
-      const started = await post(`${path(id)}/rerun`, { only });
-      location.hash = `#/orchestrations/${started.orchestration_id}`;
-    },
-  });
-}
-
-/** @param {{ title: string, text: string, field?: HTMLElement, no: string, yes: string, isGrave?: boolean, act: () => Promise<void> }} question */
-function ask({ title, text, field, no, yes, isGrave, act }) {
+/** @param {{ title: string, text: string, field?: HTMLElement, no: string, yes: string, isGrave?: boolean, isWide?: boolean, act: () => Promise<void> }} question */
+export function ask({ title, text, field, no, yes, isGrave, isWide, act }) {
   const refusal = h("p", { class: "refusal", role: "alert" });
   const confirm = h("button", { type: "submit", class: isGrave ? "grave" : "primary" }, yes);
   /** @type {HTMLDialogElement} */
   const dialog = h(
     "dialog",
-    { class: "question", "aria-labelledby": "question", onclose: () => dialog.remove() },
+    {
+      class: isWide ? "question wide" : "question",
+      "aria-labelledby": "question",
+      onclose: () => dialog.remove(),
+    },
     h(
       "form",
       { onsubmit: submit },

@@ -3,6 +3,7 @@
 import { cells, place } from "./cells.js";
 import { context2d, h, setText } from "./dom.js";
 import { count } from "./format.js";
+import { Selection } from "./selection.js";
 
 const PITCHES = [28, 24, 20, 18, 16, 14, 13, 12, 11, 10, 9, 8, 7, 6];
 const SMALLEST = 5;
@@ -39,10 +40,12 @@ export class Grid {
   context;
 
   /**
-   * Make an empty grid; *onOpen* is called with an index when an instance is chosen.
+   * Make an empty grid of orchestration *id*; *onOpen* is called with an index when an instance is chosen.
+   * @param {string} id
    * @param {(index: number) => void} onOpen
    */
-  constructor(onOpen) {
+  constructor(id, onOpen) {
+    this.selection = new Selection(id, (changed) => this.refresh(changed));
     this.onOpen = onOpen;
     /** @type {Set<number>} */
     this.dirty = new Set();
@@ -147,11 +150,15 @@ export class Grid {
       }
     }
     this.context.putImageData(image, 0, 0);
+    for (const index of this.selection.indices)
+      this.selection.mark(this.context, ...this.corner(index), this.size);
   }
 
   /** @param {number} index */
   draw(index) {
     this.context.putImageData(this.cells[this.placeOf(index)], ...this.corner(index));
+    if (this.selection.indices.has(index))
+      this.selection.mark(this.context, ...this.corner(index), this.size);
   }
 
   /** @param {number} index */
@@ -174,6 +181,8 @@ export class Grid {
     const step = KEYS[event.key];
     if (event.key === "Enter") this.onOpen(this.cursor);
     else if (event.key === "e") this.moveTo(Math.max(this.instances.next("E", this.cursor), 0));
+    else if (event.key === " ") this.selection.toggle(this.cursor);
+    else if (step && event.shiftKey) this.extend(step(this));
     else if (step) this.moveTo(this.cursor + step(this));
     else if (event.key === "Escape") this.leave();
     else return;
@@ -187,6 +196,13 @@ export class Grid {
     this.point(null);
     this.mark.scrollIntoView({ block: "nearest" });
     setText(this.announcement, `Instance ${count(index)}: ${this.instances.describe(index)}`);
+  }
+
+  /** @param {number} step */
+  extend(step) {
+    this.selection.anchor ??= this.cursor;
+    this.moveTo(this.cursor + step);
+    this.selection.extendTo(this.cursor);
   }
 
   /**
@@ -212,7 +228,9 @@ export class Grid {
     const index = this.instances?.total ? this.indexAt(event) : null;
     if (index === null) return;
     this.cursor = index;
-    this.onOpen(index);
+    if (event.shiftKey) this.selection.extendTo(index);
+    else if (event.ctrlKey || event.metaKey) this.selection.toggle(index);
+    else this.onOpen(index);
   }
 
   /** @param {MouseEvent} event */

@@ -40,7 +40,7 @@ export class OrchestrationPage {
     this.pendingTransitions = []; // transitions that came before the throughput
     this.overview = new Overview(id);
     this.pipelineAndWaits = new PipelineAndWaits(id, (view) => this.overview.showStandstill(view.standstill));
-    this.grid = new Grid((chosen) => this.choose(chosen));
+    this.grid = new Grid(id, (chosen) => this.choose(chosen));
     this.chart = new Chart();
     this.failures = new Failures(id);
     this.comparison = new Comparison(id);
@@ -51,7 +51,19 @@ export class OrchestrationPage {
       command: `background-jobs logs ${id}`,
       linkTo: (instance) => `#/${path(id)}/instances/${instance}`,
     });
+    this.causes = h(
+      "section",
+      { class: "card", id: "causes" },
+      h("div", { class: "card-head" }, h("h2", { tabindex: -1 }, "Failures by cause")),
+      this.failures.element,
+    );
     this.panel = new InstancePanel(id, () => this.leaveInstance());
+    this.toCauses = h(
+      "button",
+      { type: "button", hidden: true, onclick: () => this.goToCauses() },
+      "Failures by cause",
+    );
+    this.grids = this.gridCard();
     root.replaceChildren(...this.sections());
     this.stream = new Stream(id, {
       state: (state) => this.connect(state),
@@ -69,35 +81,14 @@ export class OrchestrationPage {
       crumbs(),
       this.overview.element,
       this.pipelineAndWaits.element,
-      h(
-        "section",
-        { class: "card" },
-        h("div", { class: "card-head" }, h("h2", {}, "Instances"), this.overview.legendElement),
-        this.grid.element,
-        h(
-          "div",
-          { class: "grid-foot" },
-          h(
-            "p",
-            { class: "muted", id: "grid-keys" },
-            "Choose a cell to open its instance.",
-            h("span", { class: "keys" }, " Keys: arrows move, Enter opens, E goes to the next that errored."),
-          ),
-          this.jump(),
-        ),
-      ),
+      this.grids,
       h(
         "section",
         { class: "card" },
         h("div", { class: "card-head" }, h("h2", {}, "Rate and remaining time"), chartLegend()),
         this.chart.element,
       ),
-      h(
-        "section",
-        { class: "card" },
-        h("div", { class: "card-head" }, h("h2", {}, "Failures by cause")),
-        this.failures.element,
-      ),
+      this.causes,
       this.comparison.element,
       h(
         "section",
@@ -114,6 +105,54 @@ export class OrchestrationPage {
       logCard(this.log),
       this.panel.element,
     ];
+  }
+
+  gridCard() {
+    return h(
+      "section",
+      { class: "card" },
+      h("div", { class: "card-head" }, h("h2", {}, "Instances"), this.overview.legendElement),
+      this.grid.element,
+      h(
+        "div",
+        { class: "grid-foot" },
+        h(
+          "p",
+          { class: "muted", id: "grid-keys" },
+          "Choose a cell to open its instance.",
+          h(
+            "span",
+            { class: "keys" },
+            " Keys: arrows move, Enter opens, E goes to the next that errored. To select: Space, Shift with ",
+            "arrows or a click, Ctrl with a click.",
+          ),
+        ),
+        this.grid.selection.element,
+        this.toCauses,
+        this.jump(),
+      ),
+    );
+  }
+
+  /** With errors, causes come first; what errs later leaves the order as it is, for nothing may jump. */
+  placeFailures() {
+    if (this.isPlaced) return;
+    this.isPlaced = true;
+    this.isCausesFirst = this.view.counts.errored + this.instances.counts.b > 0;
+    if (this.isCausesFirst) this.grids.before(this.causes);
+  }
+
+  /** @param {number} errored */
+  showFailures(errored) {
+    const isEnded = this.view.status !== "InProgress";
+    this.failures.show(errored, this.instances.counts.b, isEnded);
+    this.grid.selection.allowRerun(isEnded);
+    this.toCauses.hidden = !(errored + this.instances.counts.b) || Boolean(this.isCausesFirst);
+  }
+
+  goToCauses() {
+    this.causes.scrollIntoView({ block: "start" });
+    this.causes.querySelector("h2")?.focus();
   }
 
   /**
@@ -197,7 +236,8 @@ export class OrchestrationPage {
     this.overview.countStates(this.instances.counts);
     this.pipelineAndWaits.show(orchestration);
     this.grid.show(this.instances);
-    this.failures.show(orchestration.counts.errored, this.instances.counts.b);
+    this.placeFailures();
+    this.showFailures(orchestration.counts.errored);
     this.showRest(orchestration);
     [this.throughput, this.pendingTransitions] = [null, []];
     this.tick();
@@ -217,7 +257,7 @@ export class OrchestrationPage {
     if (transitions.length) this.overview.showStandstill(null);
     this.overview.count(counts, eta_seconds);
     this.overview.countStates(this.instances.counts);
-    this.failures.show(counts.errored, this.instances.counts.b);
+    this.showFailures(counts.errored);
     if (this.throughput?.began) this.throughput.add(transitions, version);
     else this.pendingTransitions.push([transitions, version]);
     if (this.throughput?.began === null) this.loadThroughput();
@@ -234,6 +274,7 @@ export class OrchestrationPage {
   completed({ orchestration }) {
     this.view = orchestration;
     this.overview.show(orchestration);
+    this.showFailures(orchestration.counts.errored);
     this.pipelineAndWaits.show(orchestration);
     this.showRest(orchestration);
     this.tick();

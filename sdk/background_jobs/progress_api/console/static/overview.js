@@ -1,6 +1,6 @@
 /** The head of an orchestration's page: its job, progress, rate, and the actions on it. */
 
-import { cancel, rerun } from "./actions.js";
+import { cancel } from "./actions.js";
 import { path } from "./api.js";
 import { swatch } from "./cells.js";
 import { h, setText } from "./dom.js";
@@ -9,6 +9,7 @@ import { STATES } from "./instances.js";
 import { now } from "./clock.js";
 import { Badge, Connection, CountsBar, copyButton, icon, TimeAgo, tagList } from "./components.js";
 import { showLineage } from "./pipeline_and_waits.js";
+import { rerun } from "./rerun.js";
 
 const SHORTEST = 0.5; // seconds: outcomes are written up to 0.2 seconds late
 
@@ -46,13 +47,13 @@ export class Overview {
       ),
       failed: h(
         "button",
-        { type: "button", hidden: true, onclick: () => rerun(id, "failed", this.view.counts.errored) },
+        { type: "button", hidden: true, onclick: () => rerun(id, { only: "failed" }) },
         icon("rerun"),
         "Rerun failed",
       ),
       all: h(
         "button",
-        { type: "button", hidden: true, onclick: () => rerun(id, "all", this.view.total) },
+        { type: "button", hidden: true, onclick: () => rerun(id, { only: "all" }) },
         icon("rerun"),
         "Rerun all",
       ),

@@ -110,6 +110,14 @@ export class PipelineAndWaits {
   }
 }
 
+/** @type {Record<string, string>} */
+const RELATIONS = {
+  failed: "runs again the failures of ",
+  all: "runs again all of ",
+  selected: "runs again a part of ",
+  "": "follows ",
+};
+
 /**
  * Show the parent of an orchestration in *element*.
  * @param {HTMLElement} element
@@ -118,7 +126,5 @@ export class PipelineAndWaits {
 export function showLineage(element, { parent_id: parent, rerun_only: again }) {
   element.hidden = !parent;
   if (!parent) return;
-  const relation =
-    again === "failed" ? "runs again the failures of " : again === "all" ? "runs again all of " : "follows ";
-  element.replaceChildren(relation, h("a", { href: `#/${path(parent)}` }, parent.slice(0, 8)));
+  element.replaceChildren(RELATIONS[again ?? ""], h("a", { href: `#/${path(parent)}` }, parent.slice(0, 8)));
 }
