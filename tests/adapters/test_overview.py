@@ -156,4 +156,5 @@ def test_what_backs_off_is_among_the_causes(
         1,
         [1],
     )
+    assert run("failures", orchestration.id).stdout.startswith("0\t1\tOSError\t")
     assert "1 retrying" in run_on_terminal("failures", orchestration.id).stdout

@@ -69,7 +69,16 @@ def _print_lines(page: "CausePage | None", each: "Iterable[FailureView] | None",
             print_json(cause)
         else:
             indices, common = ",".join(map(str, cause.indices)), " ".join(map(str, cause.common))
-            print_row(cause.count, cause.type, cause.message, cause.place, indices, common, cause.cause_id)
+            print_row(
+                cause.count,
+                cause.retrying,
+                cause.type,
+                cause.message,
+                cause.place,
+                indices,
+                common,
+                cause.cause_id,
+            )
 
 
 def _print_drawn(page: "CausePage | None", each: "Iterable[FailureView] | None") -> None:
