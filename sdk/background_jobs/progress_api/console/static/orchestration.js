@@ -181,6 +181,7 @@ export class OrchestrationPage {
     this.containers.close();
     this.cost.close();
     this.log.close();
+    this.index = null; // or the panel, as it closes, would lead back to this page
     this.panel.close();
     clearInterval(this.ticking);
   }
