@@ -1,7 +1,6 @@
 """The examples in the documents: they must parse, and what they import must exist."""
 
 import ast
-import importlib
 import json
 import re
 import shlex
@@ -57,8 +56,8 @@ def run(*words: str) -> Result:
 def test_an_example_parses_and_imports_what_exists(document: str, block: str) -> None:
     for node in ast.walk(ast.parse(block, document)):
         if isinstance(node, ast.ImportFrom) and node.module:
-            module = importlib.import_module(node.module)
-            assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+            for alias in node.names:
+                exec(f"from {node.module} import {alias.name}", {})
 
 
 def test_links_between_documents_lead_somewhere() -> None:
