@@ -2,6 +2,12 @@
 
 from typing import Any, Final
 
+_RERUNS: Final = {
+    "the failures": {"value": {"only": "failed"}},
+    "some instances, with other params": {
+        "value": {"indices": "0-99,250", "params_patch": {"dry_run": False}}
+    },
+}
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "kick_off_job": {
         "two instances": {
@@ -23,7 +29,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     },
     "cancel_orchestration": {"with a reason": {"value": {"reason": "wrong month"}}},
     "cancel_pipeline": {"with a reason": {"value": {"reason": "wrong month"}}},
-    "rerun_orchestration": {"the failures": {"value": {"only": "failed"}}},
+    "rerun_orchestration": _RERUNS,
+    "preview_rerun": _RERUNS,
     "define_schedule": {
         "every night": {
             "value": {
