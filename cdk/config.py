@@ -17,6 +17,7 @@ from cdk.network_config import ExistingVpc, NetworkConfig, NewVpc
 from cdk.notification_config import NotificationConfigs, Topic, explain_too_many
 from cdk.schedule_config import ScheduleConfig
 from cdk.service_config import MOST_DAYS, ServiceConfig
+from cdk.sign_in_config import ConsoleSignIn
 from cdk.validation import Several, ValidatedConfig, Whole, YesNo, did_you_mean
 
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?")
@@ -93,6 +94,8 @@ class EnvironmentConfig(ValidatedConfig):
 
     They open streams with tokens (`POST /orchestrations/{id}/stream-tokens`), under a key in KMS.
     """
+    console: ConsoleSignIn | None = None
+    """How people sign in to the console in a browser; None for nobody, who then serve it by themselves."""
     api_access_log: YesNo = False
     """Keep an access log of the API; for this, the account's settings of API Gateway need a role."""
     warm_throughput: Whole | None = Field(default=None, ge=4_000)

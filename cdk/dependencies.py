@@ -18,6 +18,7 @@ _NEEDED: Final = (
     "croniter",
     "fastapi",
     "pydantic",
+    "pyjwt[crypto]",
     "sse-starlette",
     "tzdata",
     "uvicorn",

@@ -17,6 +17,7 @@ from cdk.gateway_responses import answer_with_problems
 from cdk.job_services import JobServices
 from cdk.scopes import Scopes
 from cdk.shared import SharedResources
+from cdk.sign_in import SignIn
 
 _PORT: Final = 8080
 _ADAPTER: Final = "arn:aws:lambda:{region}:753240598075:layer:LambdaAdapterLayerArm64:27"
@@ -77,6 +78,7 @@ class ProgressApi(Construct):
             # One permission for all methods: the policy of a function has 20 KB.
             scope_permission_to_method=False,
         )
+        self.sign_in = self._let_people_sign_in(config)
         self._resources = (self.api.root, self.api.root.add_resource("{proxy+}"))
         self._add_methods(config)
         if config.api_cors_origins:
@@ -89,6 +91,19 @@ class ProgressApi(Construct):
             acknowledge(self.api, "APIG1", "It would need a role in the settings of the whole account.")
         if config.user_pool_arn is None:
             acknowledge(self.api, "COG4", "Callers sign their requests (SigV4), and IAM authorises them.")
+
+    @property
+    def console_url(self) -> str:
+        """Return the address of the console, before ``#``."""
+        return self.sign_in.console_url if self.sign_in else self.api.url
+
+    def _let_people_sign_in(self, config: EnvironmentConfig) -> SignIn | None:
+        if config.console is None:
+            return None
+        sign_in = SignIn(self, "SignIn", config=config, console=config.console, api=self.api)
+        sign_in.serve(self.function)
+        sign_in.let_people_in(self.api, self._integration)
+        return sign_in
 
     def _function(
         self, functions: Functions, config: EnvironmentConfig, key: StreamTokenKey | None

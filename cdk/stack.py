@@ -60,7 +60,7 @@ class BackgroundJobsStack(Stack):
                 shared=shared,
                 functions=functions,
                 stream=control_plane.stream,
-                console_url=progress_api.api.url.rstrip("/"),
+                console_url=progress_api.console_url,
             )
         callers = Callers(
             self,
@@ -81,7 +81,10 @@ class BackgroundJobsStack(Stack):
                 functions=functions,
                 progress_api=progress_api,
             )
-        settings = shared.settings.model_copy(update={"api_url": progress_api.api.url.rstrip("/")})
+        addresses = {"api_url": progress_api.api.url.rstrip("/")}
+        if progress_api.sign_in is not None:
+            addresses["console_url"] = progress_api.console_url
+        settings = shared.settings.model_copy(update=addresses)
         CfnOutput(self, "ClusterName", value=services.cluster_name)
         self._add_outputs(kick_offs.schedules.with_schedules(settings), callers)
 

@@ -238,8 +238,8 @@ class OrchestrationService:
     *settings* come from variables unless given; MissingSettings names all that are absent.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self._sync = sync.OrchestrationService(settings)
+    def __init__(self, settings: Settings | None = None, *, actor: str = "") -> None:
+        self._sync = sync.OrchestrationService(settings, actor=actor)
 
     async def kick_off_job(
         self,

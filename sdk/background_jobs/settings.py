@@ -172,12 +172,19 @@ class Settings(_FromVariables):
 
     Where it is empty, the SDK watches the read model.
     """
+    console_url: str = ""
+    """The address of the console where people sign in, before ``#``; empty where the API's own serves it."""
     schedule_function: str = ""
     """The ARN of the function that schedules invoke; making schedules needs it and the next two."""
     schedule_role: str = ""
     """The ARN of the role in which Scheduler invokes it."""
     schedule_failures: str = ""
     """The ARN of the queue for what Scheduler could not deliver."""
+
+    @property
+    def console(self) -> str:
+        """Return the address of the console, before ``#``; empty where none is known."""
+        return self.console_url or (self.api_url and f"{self.api_url}/")
 
     @property
     def retention(self) -> Retention:
@@ -290,6 +297,29 @@ class ApiSettings(_FromVariables):
     """Whether callers may do what the scopes and groups of their tokens say, and not all; on Lambda only."""
     allowed_hosts: Names = ("127.0.0.1", "localhost")
     """The hosts that requests may name, comma-separated; ``*`` for any."""
+
+
+class SignInSettings(_FromVariables):
+    """How people sign in to the console; without an issuer they do not."""
+
+    sign_in_issuer: str = Field(
+        default="", pattern=r"^(https://.+|http://(127\.0\.0\.1|localhost)(:\d+)?(/.*)?)?$"
+    )
+    """The OpenID provider, by the address that its tokens name."""
+    sign_in_client_id: str = ""
+    """The client (the application) as which this API is known there."""
+    sign_in_client_secret: str = ""
+    """The ARN of the secret of the client; empty for a public client."""
+    sign_in_session_secret: str = ""
+    """The ARN of the secret under which cookies are sealed."""
+    sign_in_readers: str = ""
+    """The group of those who may read; ``*`` for all who sign in."""
+    sign_in_operators: str = ""
+    """The group of those who may also kick off and change."""
+    sign_in_groups_claim: str = "groups"
+    sign_in_name_claim: str = "email"
+    console_url: str = ""
+    """The address of the console, as browsers see it."""
 
 
 class ContainerSettings(_FromVariables):

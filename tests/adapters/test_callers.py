@@ -40,6 +40,7 @@ ANSWERS = {
     "GET /orchestrations/counts": 200,
     "POST /orchestrations": 403,
     "GET /schedules": 200,
+    "GET /session": 200,
     "PUT /schedules/{name}": 403,
 }
 """The answers of routes where nothing of the service that may not be read is asked for; of others it is 404."""

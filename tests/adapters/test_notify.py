@@ -66,7 +66,7 @@ def notifier(
             "ops": WebhookChannel(url=f"{receiver.url}/hook", secret_arn=secret),
             "team": TopicChannel(topic_arn=topic),
         },
-        console_url="https://console",
+        console_url="https://console/",
         stores=stores,
         secrets=Secrets(clients.client_without_types("secretsmanager")),
         topics=Topics(clients.client_without_types("sns")),

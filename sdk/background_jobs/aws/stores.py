@@ -26,6 +26,8 @@ class Stores(ContainerStores):
     schedule_log: ScheduleLog
     retention: Retention
     """How long data are kept in them."""
+    actor: str = ""
+    """Who asks for changes, for the history; empty where that is not known."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

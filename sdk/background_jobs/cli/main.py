@@ -10,6 +10,7 @@ import typer
 from background_jobs.cli import local, schedules
 from background_jobs.cli.cancel import cancel
 from background_jobs.cli.commands import Commands
+from background_jobs.cli.console import console
 from background_jobs.cli.containers import containers
 from background_jobs.cli.diff import diff
 from background_jobs.cli.doctor import doctor
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command("kick-off")(kick_off)
 app.command("list")(list_orchestrations)
 app.command("open")(open_console)
+app.command()(console)
 for command in (watch, show, instance, results, failures, logs, containers, diff, report, cancel, rerun):
     app.command()(command)
 for command in (rebuild, redrive, doctor, plan, schema):

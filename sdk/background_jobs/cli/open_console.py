@@ -1,9 +1,8 @@
 """`background-jobs open`: the page of an orchestration in the console."""
 
-import typer
-
 from background_jobs.cli.arguments import OrchestrationId
-from background_jobs.cli.reporting import on_terminal, print_line, print_note, reporting
+from background_jobs.cli.console import open_address
+from background_jobs.cli.reporting import reporting
 from background_jobs.core.errors import BackgroundJobsError
 
 
@@ -27,10 +26,7 @@ def open_console(orchestration_id: OrchestrationId) -> None:
         from background_jobs.settings import Settings
 
         settings = Settings.from_env()
-        if not settings.api_url:
+        if not settings.console:
             raise NoConsole
         orchestration = OrchestrationService(settings).orchestration(orchestration_id)
-    url = f"{settings.api_url}/#/orchestrations/{orchestration.id}"
-    print_line(url)
-    if on_terminal() and typer.launch(url) != 0:
-        print_note("No browser could be opened here; open the address above.")
+    open_address(f"{settings.console}#/orchestrations/{orchestration.id}")

@@ -61,7 +61,7 @@ class Notifier:
         orchestration_id = completed.orchestration_id
         failures = read_errors(orchestration_id, None, stores) if completed.errored else iter(())
         console = self.console_url
-        url = f"{console}/#/orchestrations/{orchestration_id}" if console else ""
+        url = f"{console}#/orchestrations/{orchestration_id}" if console else ""
         return Notification.of(completed, islice(failures, _FAILURES), self.environment, url)
 
     def _known(self, names: tuple[str, ...], orchestration_id: str) -> dict[str, Channel]:

@@ -126,4 +126,6 @@ Note = Annotated[str, _cut_middle(limits.NOTE_CHARACTERS)]
 Place = Annotated[str, _cut_middle(limits.PLACE_CHARACTERS)]
 ProgressMessage = Annotated[str, _cut_end(limits.PROGRESS_CHARACTERS)]
 CancelReason = Annotated[str, _cut_end(limits.REASON_CHARACTERS)]
+Actor = Annotated[str, _cut_end(limits.ACTOR_CHARACTERS)]
+"""Who did something, as far as it is known: an address, or the ARN of an identity."""
 PageSize = Annotated[int, Field(ge=1, le=limits.LONGEST_PAGE)]

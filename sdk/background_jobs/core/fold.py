@@ -104,10 +104,11 @@ class _Folding:
             case OrchestrationStarted():
                 self._summary.update(
                     job_name=event.job_name, service=event.service, total=event.total,
-                    tags=event.tags, started_at=event.at, **event.lineage(),
+                    tags=event.tags, started_at=event.at,
+                    started_by=event.by, **event.lineage(),
                 )  # fmt: skip
             case OrchestrationCancelled():
-                self._summary["cancelled_at"] = event.at
+                self._summary.update(cancelled_at=event.at, cancelled_by=event.by)
             case OrchestrationCompleted():
                 self._summary["completed_at"] = event.at
             case StageSkipped():

@@ -35,6 +35,8 @@ STAGES: Final = 100
 """The stages that follow an orchestration, one after the other."""
 RETRY_BYTES: Final = 16 * 1024
 """The retry of a kick-off, as JSON; the names of its exceptions are a part of the first event."""
+ACTOR_CHARACTERS: Final = 256
+"""The name of who did something; more is cut off."""
 REASON_CHARACTERS: Final = 1_000
 """The reason of a cancellation; more is cut off."""
 TRACEPARENT_CHARACTERS: Final = 512

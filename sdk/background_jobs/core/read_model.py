@@ -31,6 +31,8 @@ class Summary(Lineage):
     next_skipped: str | None = None
     """Why the next stage was not started; None unless it was skipped."""
     started_at: AwareDatetime | None = None
+    started_by: str = ""
+    """Who kicked it off; empty where that is not known."""
     first_job_at: AwareDatetime | None = None
     last_outcome_at: AwareDatetime | None = None
     moved_at: AwareDatetime | None = None
@@ -38,6 +40,8 @@ class Summary(Lineage):
     delayed_at: AwareDatetime | None = None
     """When a share last had to wait for its launch for a new reason; None where none ever had."""
     cancelled_at: AwareDatetime | None = None
+    cancelled_by: str = ""
+    """Who cancelled it; the same."""
     tells_progress: bool = False
     """Whether an instance ever reported its progress."""
     completed_at: AwareDatetime | None = None

@@ -188,7 +188,7 @@ def _deploy(port: int, options: ServerOptions) -> None:
                 parallelism=options.containers + options.warm,
                 warm=options.warm,
                 notify=options.notify,
-                console_url=url,
+                console_url=f"{url}/",
             )
             threading.Thread(target=load_functions_of_streams, daemon=True).start()
             update = {"api_url": url, "job_names": _wait_for_job_names(options.folder)}

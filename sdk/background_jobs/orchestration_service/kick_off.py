@@ -128,7 +128,7 @@ def prepare_kick_off(
         ParamsSpool(compared=request.options.key is not None) as spool,
     ):
         spool.fill(params, params_writer(request.definition))
-        started = _event(request, spool, request.new_id(settings), settings, stores.clock())
+        started = _event(request, spool, request.new_id(settings), settings, stores)
         _refuse_endless(started, request.definition, settings)
         if started.total:
             with spool.manifest(started.orchestration_id, started.parallelism) as manifest:
@@ -178,7 +178,7 @@ def resolve_job(job: str | Callable[..., Any]) -> tuple[str, JobDefinition | Non
 
 
 def _event(
-    request: KickOffRequest, spool: ParamsSpool, orchestration_id: str, settings: Settings, now: datetime
+    request: KickOffRequest, spool: ParamsSpool, orchestration_id: str, settings: Settings, stores: Stores
 ) -> OrchestrationStarted:
     options = request.options
     count = shares.share_count(
@@ -203,7 +203,8 @@ def _event(
         tags=dict(options.tags),
         notify=options.notify or None,
         then=options.then,
-        **_times(options, now),
+        by=stores.actor,
+        **_times(options, stores.clock()),
         **_lineage(request, orchestration_id).lineage(),
     )
 

@@ -64,7 +64,7 @@ class Orchestration:
 
     def _repr_html_(self) -> str | None:
         try:
-            return orchestration_html(self.view(), self._settings.api_url)
+            return orchestration_html(self.view(), self._settings.console)
         except Exception:  # noqa: BLE001 -- a notebook then shows the repr, which needs no answer of AWS
             return None
 
@@ -299,7 +299,10 @@ class Orchestration:
         """
         if self.done():
             return Cancellation.ALREADY_DONE
-        event = OrchestrationCancelled(orchestration_id=self.id, at=self._stores.clock(), reason=reason)
+        stores = self._stores
+        event = OrchestrationCancelled(
+            orchestration_id=self.id, at=stores.clock(), reason=reason, by=stores.actor
+        )
         try:
             self._stores.event_log.append(event)
         except EventConflict:

@@ -146,6 +146,7 @@ class Pipeline:
                 orchestration_id=ids.next_stage_id(current.id),
                 at=datetime.now(UTC),
                 reason=reason,
+                by=self._stores.actor,
             )
             service = started.then.service or started.service
             with suppress(EventConflict):

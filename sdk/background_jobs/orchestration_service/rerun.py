@@ -65,6 +65,7 @@ def rerun(
         rerun_id=prepared.orchestration_id,
         only=selection.only,
         cause=options.cause,
+        by=stores.actor,
     )
     with suppress(EventConflict):  # the same key comes a second time
         stores.event_log.for_service(started.service).append(requested)

@@ -68,7 +68,9 @@ class Schedule:
         if not deployed.paused:
             now = self._clock()
             self._scheduler.set_paused(deployed.definition, now, paused=True)
-            self._stores.schedule_log.append(SchedulePaused(schedule=self.name, at=now))
+            self._stores.schedule_log.append(
+                SchedulePaused(schedule=self.name, at=now, by=self._stores.actor)
+            )
         self.state = ScheduleState.PAUSED
 
     def resume(self) -> None:
@@ -77,7 +79,9 @@ class Schedule:
         if deployed.paused:
             now = self._clock()
             self._scheduler.set_paused(deployed.definition, now, paused=False)
-            resumed = ScheduleResumed(schedule=self.name, at=now, definition=deployed.definition)
+            resumed = ScheduleResumed(
+                schedule=self.name, at=now, definition=deployed.definition, by=self._stores.actor
+            )
             self._stores.schedule_log.append(resumed)
         self.state = ScheduleState.ACTIVE
 
@@ -183,7 +187,7 @@ class Schedule:
     def _empty_queue(self) -> None:
         now, log = self._clock(), self._stores.schedule_log
         waiting = self._backlog().waiting
-        log.append(ScheduleDeleted(schedule=self.name, at=now))
+        log.append(ScheduleDeleted(schedule=self.name, at=now, by=self._stores.actor))
         reason = "the schedule was deleted before its turn"
         for queued in waiting:
             log.append(

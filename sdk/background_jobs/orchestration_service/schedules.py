@@ -82,7 +82,9 @@ class Schedules:
             self._remove_params(definition, unless=before.definition if before else None)
             raise
         self._stores.schedule_log.append(
-            ScheduleDefined(schedule=name, at=now, definition=definition, paused=paused)
+            ScheduleDefined(
+                schedule=name, at=now, definition=definition, paused=paused, by=self._stores.actor
+            )
         )
         # Occurrences that wait in the queue still run with the params of the definition before.
         if before and not self.occurrence_runner.read_backlog(name, Overlap.QUEUE).waiting:

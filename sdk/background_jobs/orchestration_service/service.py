@@ -1,6 +1,7 @@
 """The caller's service: one call kicks off an orchestration, another brings its results."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final, Unpack
@@ -35,12 +36,15 @@ _ALIKE: Final = 5
 class OrchestrationService:
     """Kicks off jobs and collects their results.
 
-    *settings* come from variables unless given; MissingSettings names all that are absent.
+    *settings* come from variables unless given; MissingSettings names all that are absent. *actor* is who
+    kicks off, cancels and changes, for the history.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, actor: str = "") -> None:
         self._settings = settings or Settings.from_env()
         self._stores = Stores.of(self._settings)
+        if actor:
+            self._stores = replace(self._stores, actor=actor)
         self._schedules = Schedules(self._settings, self._stores)
 
     def kick_off_job(

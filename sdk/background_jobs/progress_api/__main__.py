@@ -4,19 +4,26 @@ import asyncio
 import logging
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 import uvicorn
 
+from background_jobs.aws import clients
+from background_jobs.aws.secrets import Secrets
 from background_jobs.json_log import JsonFormatter
 from background_jobs.progress_api.app import create_app
 from background_jobs.progress_api.header_timeout import HeaderTimeoutProtocol
-from background_jobs.settings import ApiSettings, Settings
+from background_jobs.settings import ApiSettings, Settings, SignInSettings
+
+if TYPE_CHECKING:
+    from background_jobs.progress_api.sign_in.routes import SignIn
 
 
 def serve(listener: socket.socket) -> None:
     """Serve on *listener* until told to end; settings come from variables."""
     api = ApiSettings.from_env()
-    app = create_app(Settings.from_env(), api)
+    settings = Settings.from_env()
+    app = create_app(settings, api, sign_in=_sign_in(settings))
     if api.json_log:
         _log_json()
     # A stream may go on for days, so a server that is told to end waits for none.
@@ -28,6 +35,15 @@ def serve(listener: socket.socket) -> None:
         lifespan="off",
     )
     asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+
+
+def _sign_in(settings: Settings) -> "SignIn | None":
+    people = SignInSettings.from_env()
+    if not people.sign_in_issuer:
+        return None
+    from background_jobs.progress_api.sign_in.routes import SignIn  # noqa: PLC0415 -- takes time to import
+
+    return SignIn.of(people, settings.environment, Secrets(clients.client_without_types("secretsmanager")))
 
 
 def _log_json() -> None:

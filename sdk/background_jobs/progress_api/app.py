@@ -2,7 +2,7 @@
 
 from functools import cache
 from importlib.metadata import version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -18,6 +18,7 @@ from background_jobs.progress_api import (
     logs,
     orchestrations,
     schedules,
+    session,
     stream,
 )
 from background_jobs.progress_api.callers import Callers
@@ -28,6 +29,9 @@ from background_jobs.progress_api.problems import answer_with_problems, common_p
 from background_jobs.progress_api.security import Guard
 from background_jobs.progress_api.stream_tokens import StreamTokens
 from background_jobs.settings import ApiSettings, Authorization, Settings
+
+if TYPE_CHECKING:
+    from background_jobs.progress_api.sign_in.routes import SignIn
 
 _DESCRIPTION: Final = """Kick off background jobs, follow them live, and read their results.
 
@@ -47,8 +51,14 @@ _REQUEST_HEADERS: Final = (
 _RESPONSE_HEADERS: Final = ("etag", "location", "retry-after")
 
 
-def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
-    """Make the application of one environment; nothing is called yet."""
+def create_app(
+    settings: Settings, api: ApiSettings, *, sign_in: "SignIn | None" = None, actor: str = ""
+) -> FastAPI:
+    """Make the application of one environment; nothing is called yet.
+
+    With *sign_in*, people sign in below `/web`. *actor* is who asks for changes where nobody else
+    is known to.
+    """
     app = FastAPI(
         title="Background Job Service",
         version=version("background-job-service"),
@@ -63,12 +73,21 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
     app.state.callers = Callers(OrchestrationService(settings), stores, settings)
     app.state.user_pool_scopes = api.user_pool_scopes
     app.state.has_gateway = api.authorization is not Authorization.NONE
+    app.state.sign_in = sign_in
+    app.state.actor = actor
     app.state.hub = Hub(stores, api)
     app.state.stream_tokens = StreamTokens.of(api.stream_token_key)
-    for routes in (orchestrations, event_history, containers, logs, schedules, stream, console):
+    for routes in (orchestrations, event_history, containers, logs, schedules, stream, session, console):
         app.include_router(routes.router)
     answer_with_problems(app)
-    _wrap(app, api)
+    app.add_middleware(ConditionalAnswers)
+    app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_BYTES, compresslevel=_COMPRESSION_LEVEL)
+    origins = api.cors_origins
+    if sign_in is not None:
+        sign_in.add_to(app)
+        origins += (sign_in.origin,)
+    app.add_middleware(Guard, hosts=api.allowed_hosts, origins=origins)
+    _let_other_sites_ask(app, api)
     app.openapi = cache(lambda: describe(app, api.authorization))  # type: ignore[method-assign] # as FastAPI says
     return app
 
@@ -77,11 +96,7 @@ def _name_operation(route: APIRoute) -> str:
     return route.name
 
 
-def _wrap(app: FastAPI, api: ApiSettings) -> None:
-    """Add the middleware, the innermost first."""
-    app.add_middleware(ConditionalAnswers)
-    app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_BYTES, compresslevel=_COMPRESSION_LEVEL)
-    app.add_middleware(Guard, hosts=api.allowed_hosts, origins=api.cors_origins)
+def _let_other_sites_ask(app: FastAPI, api: ApiSettings) -> None:
     if api.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -18,12 +18,14 @@ from background_jobs.core.access import READ, WRITE, Access, access_of, service_
 from background_jobs.core.errors import NotAllowed, OrchestrationNotFound, ScheduleNotFound
 from background_jobs.core.options import KickOffOptions, RerunOptions, keywords_of
 from background_jobs.core.schedules.options import ScheduleOptions
+from background_jobs.core.sign_in import Session
 from background_jobs.core.stages import services_of_stages
 from background_jobs.core.views.orchestration import OrchestrationCounts, OrchestrationPage
 from background_jobs.core.views.rerun_preview import RerunPreview
 from background_jobs.core.views.schedule import ScheduleState
 from background_jobs.orchestration_service import Orchestration, OrchestrationService, Pipeline, Schedule
 from background_jobs.progress_api.models import KickOffBody, RerunBody, ScheduleBody
+from background_jobs.progress_api.sign_in.session_key import SESSION_KEY
 from background_jobs.settings import Settings
 
 CONTEXT_HEADER: Final = "x-amzn-request-context"
@@ -169,7 +171,14 @@ class Callers:
 
     def unlimited(self, name: str = "") -> Caller:
         """Return a caller that may do everything."""
-        return Caller(self._service, self._stores, self._settings, Access(), name)
+        return self._caller(Access(), name)
+
+    def of_session(self, session: Session) -> Caller:
+        """Return the caller that has signed in. Raises NotAllowed if its groups allow nothing."""
+        access = session.access(self._settings.environment)
+        if access.is_empty:
+            raise NotAllowed("You are in no group that may look at this environment. Ask who runs it.")
+        return self._caller(access, session.name)
 
     def of_token(self, headers: Headers) -> Caller:
         """Return the caller whose token API Gateway has verified.
@@ -183,22 +192,43 @@ class Callers:
                 f"Your token allows no service of environment {environment!r}. Ask for a scope or a group "
                 f"like {service_scope(environment, READ, '<service>')}, and then for a new token."
             )
-        return Caller(self._service, self._stores, self._settings, access, name_of(headers))
+        return self._caller(access, name_of(headers))
+
+    def _caller(self, access: Access, name: str) -> Caller:
+        service = OrchestrationService(self._settings, actor=name) if name else self._service
+        return Caller(service, self._stores, self._settings, access, name)
 
 
 async def _find_caller(request: Request) -> Caller:
     state = request.app.state
     callers = cast("Callers", state.callers)
-    return (
-        callers.of_token(request.headers)
-        if state.user_pool_scopes
-        else callers.unlimited(_verified_name(request))
-    )
+    if SESSION_KEY in request.scope:
+        return callers.of_session(_require_session(request))
+    if state.user_pool_scopes:
+        return callers.of_token(request.headers)
+    return callers.unlimited(_verified_name(request))
+
+
+def _require_session(request: Request) -> Session:
+    session = request.scope[SESSION_KEY]
+    if not isinstance(session, Session):
+        # The channel of browsers refuses those without one before; this holds whatever becomes of it.
+        raise NotAllowed("You are not signed in. Sign in first.")
+    return session
 
 
 def _verified_name(request: Request) -> str:
-    """Return who the caller is; empty where no API Gateway is before, for anybody may write its header."""
-    return name_of(request.headers) if request.app.state.has_gateway else ""
+    """Return who the caller is; where no API Gateway is before, anybody may write its header.
+
+    Raises NotAllowed for somebody whom it does not know, where it lets browsers through unknown.
+    """
+    state = request.app.state
+    if not state.has_gateway:
+        return str(state.actor)
+    name = name_of(request.headers)
+    if state.sign_in is not None and not name:
+        raise NotAllowed("API Gateway does not say who you are. Sign the request, or sign in to the console.")
+    return name
 
 
 def caller_of_stream(request: Request) -> Caller:

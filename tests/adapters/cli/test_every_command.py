@@ -36,6 +36,7 @@ NO_TABLE: Final = {
     "doctor",
     "redrive",
     "open",
+    "console",
     "report",
 }
 """What has other tests: these print a document, run another command, or need what is not in memory."""

@@ -5,7 +5,7 @@ from typing import Final, Literal
 from pydantic import AwareDatetime, Field
 
 from background_jobs.core import limits
-from background_jobs.core.bounds import CancelReason, ErrorMessage, Note, Place, Traceparent
+from background_jobs.core.bounds import Actor, CancelReason, ErrorMessage, Note, Place, Traceparent
 from background_jobs.core.containers.delays import DelayReason
 from background_jobs.core.events.base import LogEvent
 from background_jobs.core.lineage import Lineage, Rerun
@@ -70,6 +70,8 @@ class OrchestrationStarted(LogEvent, Lineage):
     """The span of the kick-off, as the W3C's Trace Context writes it; None where nothing was traced."""
     rerun_indices_key: str = ""
     """The object with the indices, in the parent, of selected instances, as ``0-99,250``; else empty."""
+    by: Actor = ""
+    """Who asked for it; empty where that is not known."""
 
     @property
     def may_move(self) -> bool:
@@ -87,6 +89,8 @@ class OrchestrationCancelled(LogEvent):
 
     type: Literal["OrchestrationCancelled"] = "OrchestrationCancelled"
     reason: CancelReason = ""
+    by: Actor = ""
+    """Who asked for it; empty where that is not known."""
 
     @property
     def sort_key(self) -> str:
@@ -136,6 +140,8 @@ class RerunRequested(LogEvent):
     only: Rerun
     cause: str | None = None
     """The id of the cause whose failures run again; None where none was named."""
+    by: Actor = ""
+    """Who asked for it; empty where that is not known."""
 
     @property
     def sort_key(self) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
-from background_jobs.core.bounds import ErrorMessage
+from background_jobs.core.bounds import Actor, ErrorMessage
 from background_jobs.core.events import EventKey, schedule_partition
 from background_jobs.core.schedules.definition import ScheduleDefinition
 
@@ -26,6 +26,9 @@ class _ScheduleEvent(BaseModel):
 
 
 class _Change(_ScheduleEvent):
+    by: Actor = ""
+    """Who changed it; empty where that is not known."""
+
     @property
     def key(self) -> EventKey:
         """Return the event's identity."""

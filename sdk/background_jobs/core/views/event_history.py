@@ -153,9 +153,9 @@ def _describe(event: OrchestrationEvent) -> str:  # noqa: PLR0911 -- a sentence 
     match event:
         case OrchestrationStarted():
             instances = count_of(event.total, "instance")
-            return f"{instances} of {event.job_name} in {count_of(event.parallelism, 'share')}"
+            return f"{instances} of {event.job_name} in {count_of(event.parallelism, 'share')}{_by(event.by)}"
         case OrchestrationCancelled():
-            return event.reason
+            return f"{event.reason}{_by(event.by)}".removeprefix(", ")
         case OrchestrationCompleted():
             return f"{event.completed} completed, {event.errored} errored"
         case OrchestrationStalled():
@@ -164,7 +164,7 @@ def _describe(event: OrchestrationEvent) -> str:  # noqa: PLR0911 -- a sentence 
             return f"{event.job_name} does not follow: {event.reason}"
         case RerunRequested():
             which = f"those of cause {event.cause}" if event.cause else event.only
-            return f"{which} as {event.rerun_id}"
+            return f"{which} as {event.rerun_id}{_by(event.by)}"
         case ContainerStarted():
             again = f", launch {event.launch}" if event.launch else ""
             where = ", on a warm worker" if event.warm else ""
@@ -175,3 +175,7 @@ def _describe(event: OrchestrationEvent) -> str:  # noqa: PLR0911 -- a sentence 
             advice = f". {event.advice}" if event.advice else ""
             return f"share {event.share}: {event.reason} ({event.detail}){advice}"
     assert_never(event)
+
+
+def _by(actor: str) -> str:
+    return f", by {actor}" if actor else ""

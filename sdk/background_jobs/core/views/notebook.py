@@ -22,7 +22,7 @@ def orchestration_html(view: OrchestrationView, console_url: str) -> str:
     final = counts.completed + counts.errored
     name = f"<code>{escape(view.orchestration_id)}</code>"
     if console_url:
-        url = f"{console_url}/#/orchestrations/{view.orchestration_id}"
+        url = f"{console_url}#/orchestrations/{view.orchestration_id}"
         name = f'<a href="{escape(url)}" target="_blank" rel="noopener">{name}</a>'
     cells = (
         ("status", view.status.value),

@@ -42,9 +42,13 @@ class OrchestrationView(Lineage):
         description="Why the stage that was to follow was not started; null unless that is so."
     )
     started_at: AwareDatetime | None
+    started_by: str = Field(
+        default="", description="Who kicked it off; empty where that is not known, as for a schedule."
+    )
     first_job_at: AwareDatetime | None
     last_outcome_at: AwareDatetime | None
     cancelled_at: AwareDatetime | None
+    cancelled_by: str = Field(default="", description="Who cancelled it; the same.")
     completed_at: AwareDatetime | None
     eta_seconds: float | None = Field(
         description="What the rest takes at the rate so far; null if unknown, and while nothing moves."
@@ -101,9 +105,11 @@ _COPIED: Final = (
     "tags",
     "next_skipped",
     "started_at",
+    "started_by",
     "first_job_at",
     "last_outcome_at",
     "cancelled_at",
+    "cancelled_by",
     "completed_at",
 )
 

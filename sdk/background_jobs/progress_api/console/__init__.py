@@ -23,6 +23,12 @@ def index() -> FileResponse:
     return FileResponse(FILES / "index.html", headers=_HEADERS)
 
 
+@router.get("/console")
+def named_index() -> FileResponse:
+    """Return the page under an address that ends in no slash, which API Gateway may drop."""
+    return index()
+
+
 @router.get("/docs")
 def reference() -> FileResponse:
     """Return the page that shows the OpenAPI document."""

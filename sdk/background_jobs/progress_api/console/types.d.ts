@@ -45,6 +45,8 @@ interface OrchestrationView {
   rerun_only: "failed" | "all" | "selected" | null;
   pipeline_id: string | null;
   started_at: string | null;
+  started_by: string;
+  cancelled_by: string;
   first_job_at: string | null;
   last_outcome_at: string | null;
   completed_at: string | null;

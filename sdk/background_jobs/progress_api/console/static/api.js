@@ -2,6 +2,11 @@
 
 import { noteServerTime } from "./clock.js";
 
+// Other sites cannot send it without being asked for by a preflight, which the API does not answer.
+const OWN = { "x-background-jobs-console": "1" };
+/** @type {Promise<boolean> | null} */
+let refreshing = null;
+
 /** The API refused, or could not be reached (status 0); the message says why, and what to do. */
 export class ApiError extends Error {
   /**
@@ -19,6 +24,11 @@ export class ApiError extends Error {
   get isLocked() {
     const kinds = ["", "AuthenticationRequired", "AccessDenied"];
     return this.status === 401 || (this.status === 403 && kinds.includes(this.kind));
+  }
+
+  /** Whether somebody is to sign in, for there is a way to. */
+  get isSignedOut() {
+    return this.kind === "SignInRequired";
   }
 }
 
@@ -47,12 +57,41 @@ export const post = (where, body) => ask("POST", where, {}, body);
  * @returns {Promise<any>} the JSON of the answer
  */
 async function ask(method, where, query, body, patience) {
+  try {
+    return await askOnce(method, where, query, body, patience);
+  } catch (error) {
+    if (!(error instanceof ApiError && error.isSignedOut && (await refreshSession()))) throw error;
+    return askOnce(method, where, query, body, patience);
+  }
+}
+
+/** Refresh the session, once for all requests and tabs that wait for it; tell whether it goes on. */
+function refreshSession() {
+  const send = () => fetch(new URL("session", document.baseURI), { method: "POST", headers: OWN });
+  refreshing ??= Promise.resolve(navigator.locks ? navigator.locks.request("session", send) : send())
+    .then(({ ok }) => ok)
+    .catch(() => false)
+    .finally(() => (refreshing = null));
+  return refreshing;
+}
+
+/**
+ * @param {string} method
+ * @param {string} where
+ * @param {Record<string, string | number | null | undefined>} query
+ * @param {object} [body]
+ * @param {number} [patience]
+ * @returns {Promise<any>}
+ */
+async function askOnce(method, where, query, body, patience) {
   const url = new URL(where, document.baseURI);
   for (const [name, value] of Object.entries(query)) {
     if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, String(value));
   }
   const options =
-    body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+    body === undefined
+      ? {}
+      : { body: JSON.stringify(body), headers: { ...OWN, "content-type": "application/json" } };
   const signal = patience === undefined ? null : AbortSignal.timeout(patience);
   let answer;
   try {

@@ -4,6 +4,7 @@ import { byId, h } from "./dom.js";
 import { ListPage } from "./list.js";
 import { OrchestrationPage } from "./orchestration.js";
 import { icon } from "./components.js";
+import { refusedPage, showPerson } from "./sign_in.js";
 
 const main = byId("main");
 const ORCHESTRATION = /^\/orchestrations\/([0-9a-f-]{36})(?:\/instances\/(\d{1,9}))?$/;
@@ -19,7 +20,8 @@ function route() {
       index: match[2] ? Number(match[2]) : null,
     });
   else if (path === "/") show(ListPage, "list", { query: new URLSearchParams(query) });
-  else nowhere();
+  else if (path === "/signed-out") showAlone(refusedPage(new URLSearchParams(query).get("why") ?? ""));
+  else showAlone(nowhere());
 }
 
 /**
@@ -40,18 +42,20 @@ function show(View, key, place) {
   if (!isFirst) main.querySelector("h1")?.focus({ preventScroll: true });
 }
 
-function nowhere() {
+/** @param {HTMLElement} element */
+function showAlone(element) {
   current?.view?.close();
-  current = { key: "nowhere" };
-  main.replaceChildren(
-    h(
-      "div",
-      { class: "card notice" },
-      h("h1", { tabindex: -1 }, "There is no such page"),
-      h("p", {}, h("a", { href: "#/" }, "All orchestrations")),
-    ),
-  );
+  current = { key: "alone" };
+  main.replaceChildren(element);
 }
+
+const nowhere = () =>
+  h(
+    "div",
+    { class: "card notice" },
+    h("h1", { tabindex: -1 }, "There is no such page"),
+    h("p", {}, h("a", { href: "#/" }, "All orchestrations")),
+  );
 
 const toggle = byId("theme");
 
@@ -72,3 +76,4 @@ byId("skip").addEventListener("click", (event) => {
 });
 addEventListener("hashchange", route);
 route();
+showPerson();

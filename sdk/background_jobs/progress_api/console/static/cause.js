@@ -29,7 +29,11 @@ export class Cause {
     this.detail = h("div", { class: "cause-detail" });
     this.rerun = h(
       "button",
-      { type: "button", class: "off", onclick: () => rerun(this.id, { cause: this.cause.cause_id }) },
+      {
+        type: "button",
+        class: "off operators-only",
+        onclick: () => rerun(this.id, { cause: this.cause.cause_id }),
+      },
       icon("rerun"),
       "Rerun",
     );

@@ -3,6 +3,7 @@
 import { ApiError } from "./api.js";
 import { h, setText, svg } from "./dom.js";
 import { ago, count, json, moment } from "./format.js";
+import { signInNotice } from "./sign_in.js";
 
 const SHORT = 8; // characters of an id
 
@@ -198,6 +199,7 @@ export function codeBlock(value, label) {
  */
 export function errorNotice(error, retry) {
   const refusal = error instanceof ApiError ? error : null;
+  if (refusal?.isSignedOut) return signInNotice();
   if (refusal?.isLocked) return lockedNotice(refusal);
   return h(
     "div",

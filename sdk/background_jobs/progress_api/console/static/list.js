@@ -140,6 +140,11 @@ export class ListPage {
       this.connect("lost");
       return PAUSE;
     }
+    if (refusal.isSignedOut) {
+      this.close();
+      this.root.replaceChildren(errorNotice(refusal));
+      return PAUSE;
+    }
     this.connection.show("ended");
     this.list.replaceChildren(
       h("li", {}, errorNotice(refusal, refusal.isLocked ? null : () => go(new URLSearchParams()))),

@@ -28,6 +28,7 @@ export class Overview {
     this.standing = h("p", { class: "standing", hidden: true });
     this.started = new TimeAgo("started ");
     this.lineage = h("span", { hidden: true });
+    this.people = h("span", { hidden: true });
     this.service = h("span");
     this.tags = h("span", { class: "tags" });
     this.bar = new CountsBar();
@@ -41,19 +42,24 @@ export class Overview {
     this.buttons = {
       cancel: h(
         "button",
-        { type: "button", hidden: true, onclick: () => this.cancel() },
+        { type: "button", class: "operators-only", hidden: true, onclick: () => this.cancel() },
         icon("stop"),
         "Cancel",
       ),
       failed: h(
         "button",
-        { type: "button", hidden: true, onclick: () => rerun(id, { only: "failed" }) },
+        {
+          type: "button",
+          class: "operators-only",
+          hidden: true,
+          onclick: () => rerun(id, { only: "failed" }),
+        },
         icon("rerun"),
         "Rerun failed",
       ),
       all: h(
         "button",
-        { type: "button", hidden: true, onclick: () => rerun(id, { only: "all" }) },
+        { type: "button", class: "operators-only", hidden: true, onclick: () => rerun(id, { only: "all" }) },
         icon("rerun"),
         "Rerun all",
       ),
@@ -106,6 +112,7 @@ export class Overview {
         copyButton(() => this.id, "the orchestration's id"),
       ),
       this.started.element,
+      this.people,
       this.service,
       this.lineage,
       this.tags,
@@ -148,6 +155,8 @@ export class Overview {
     setText(this.title, view.job_name);
     this.showStandstill(view.standstill);
     if (view.started_at) this.started.show(view.started_at);
+    this.people.hidden = !view.started_by && !view.cancelled_by;
+    setText(this.people, tellPeople(view));
     setText(this.service, `service ${view.service}`);
     this.tags.replaceChildren(...tagList(view.tags));
     showLineage(this.lineage, view);
@@ -278,4 +287,14 @@ function tile(name) {
 function legendEntry(letter, name) {
   const value = h("span", { class: "legend-count" }, "0");
   return { value, element: h("li", {}, swatch(letter), h("span", {}, name), value) };
+}
+
+/**
+ * Who kicked it off, and who cancelled it, as far as that is known.
+ * @param {OrchestrationView} view
+ */
+function tellPeople(view) {
+  const started = view.started_by ? `started by ${view.started_by}` : "";
+  const cancelled = view.cancelled_by ? `cancelled by ${view.cancelled_by}` : "";
+  return [started, cancelled].filter(Boolean).join(", ");
 }

@@ -22,7 +22,12 @@ export class Selection {
     this.text = h("span", { role: "status" });
     this.rerun = h(
       "button",
-      { type: "button", hidden: true, onclick: () => rerun(this.id, { indices: this.ranges() }) },
+      {
+        type: "button",
+        class: "operators-only",
+        hidden: true,
+        onclick: () => rerun(this.id, { indices: this.ranges() }),
+      },
       icon("rerun"),
       "Rerun selected",
     );
