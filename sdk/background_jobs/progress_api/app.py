@@ -15,6 +15,7 @@ from background_jobs.progress_api import (
     console,
     containers,
     event_history,
+    jobs,
     logs,
     orchestrations,
     schedules,
@@ -65,8 +66,9 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
     app.state.has_gateway = api.authorization is not Authorization.NONE
     app.state.hub = Hub(stores, api)
     app.state.stream_tokens = StreamTokens.of(api.stream_token_key)
-    for routes in (orchestrations, event_history, containers, logs, schedules, stream, console):
+    for routes in (orchestrations, event_history, containers, logs, jobs, schedules, stream, console):
         app.include_router(routes.router)
+    app.include_router(schedules.occurrences)
     answer_with_problems(app)
     _wrap(app, api)
     app.openapi = cache(lambda: describe(app, api.authorization))  # type: ignore[method-assign] # as FastAPI says
