@@ -63,6 +63,8 @@ class Callers(Construct):
             schedules.grant_make(manager)
             storage.payloads.grant_use_scheduled(manager)
             storage.payloads.grant_store_scheduled(manager)
+            storage.payloads.grant_read_jobs(manager)
+        storage.payloads.grant_publish_jobs(self.operators)
         schedules.add_variables(progress_api.function)
         acknowledge_wildcard(self.callers, "*", "Listing schedules cannot be allowed by resource.")
         every_method = progress_api.api.arn_for_execute_api()

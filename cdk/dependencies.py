@@ -17,6 +17,7 @@ _NEEDED: Final = (
     "aws-lambda-powertools",
     "croniter",
     "fastapi",
+    "jsonschema",
     "pydantic",
     "pyjwt[crypto]",
     "sse-starlette",

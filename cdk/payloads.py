@@ -9,6 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from background_jobs.core.job_descriptions import descriptions_key
 from background_jobs.core.payload_keys import PAYLOADS, payload_prefix
 from cdk.acknowledgements import acknowledge, acknowledge_wildcard
 from cdk.config import EnvironmentConfig
@@ -16,6 +17,7 @@ from cdk.removal import removal_policy
 
 _KEYS: Final = f"{PAYLOADS}*"
 _SCHEDULED_KEYS: Final = "schedules/*"
+_JOB_KEYS: Final = descriptions_key("*")
 
 
 class PayloadBucket(Construct):
@@ -52,11 +54,12 @@ class PayloadBucket(Construct):
         acknowledge(
             self.bucket, "S1", "CloudTrail's data events tell who read an object, where that must be known."
         )
-        for keys in (_KEYS, _SCHEDULED_KEYS, *(_keys_of(service.name) for service in config.services)):
+        services = (_keys_of(service.name) for service in config.services)
+        for keys in (_KEYS, _SCHEDULED_KEYS, _JOB_KEYS, *services):
             acknowledge_wildcard(
                 Stack.of(self),
                 self.bucket.arn_for_objects(keys),
-                "Objects are named after orchestrations and schedules; nothing else is in the bucket.",
+                "Objects are named after orchestrations, schedules and services; there are no others.",
             )
 
     def grant_read(self, to: iam.IGrantable) -> None:
@@ -84,6 +87,14 @@ class PayloadBucket(Construct):
         """Let *to* read and store payloads of *service*, in parts where they are large."""
         keys = _keys_of(service)
         self._grant(to, "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", keys=keys)
+
+    def grant_read_jobs(self, to: iam.IGrantable) -> None:
+        """Let *to* read what jobs publish of themselves."""
+        self._grant(to, "s3:GetObject", keys=_JOB_KEYS)
+
+    def grant_publish_jobs(self, to: iam.IGrantable) -> None:
+        """Let *to* publish that, after a deployment."""
+        self._grant(to, "s3:PutObject", keys=_JOB_KEYS)
 
     def grant_store_scheduled(self, to: iam.IGrantable) -> None:
         """Let *to* store the params of schedules."""

@@ -57,6 +57,8 @@ class Schedule:
     next_runs = in_thread(sync.Schedule.next_runs)
     runs = in_thread(sync.Schedule.runs)
     backfill = in_thread(sync.Schedule.backfill)
+    preview_backfill = in_thread(sync.Schedule.preview_backfill)
+    occurrences = in_thread(sync.Schedule.occurrences)
     view = in_thread(sync.Schedule.view)
 
 
@@ -253,6 +255,10 @@ class OrchestrationService:
         return Orchestration(await asyncio.to_thread(self._sync.kick_off_job, job, items, **options))
 
     find_id = in_thread(sync.OrchestrationService.find_id)
+    jobs = in_thread(sync.OrchestrationService.jobs)
+    job = in_thread(sync.OrchestrationService.job)
+    publish_jobs = in_thread(sync.OrchestrationService.publish_jobs)
+    preview_kick_off = in_thread(sync.OrchestrationService.preview_kick_off)
     history = in_thread(sync.OrchestrationService.history)
     history_view = in_thread(sync.OrchestrationService.history_view)
     counts = in_thread(sync.OrchestrationService.counts)

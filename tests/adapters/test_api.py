@@ -354,7 +354,7 @@ def test_the_api_is_what_its_document_says(app: FastAPI) -> None:
     # A name of no job, or a token of no page, is well-formed and refused all the same.
     refused = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")]
     operations: list[Any] = [operation.ok() for operation in schema.get_all_operations()]  # type: ignore[union-attr]
-    assert len(operations) == 35
+    assert len(operations) == 42
     for operation in operations:
 
         @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

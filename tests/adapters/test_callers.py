@@ -27,9 +27,13 @@ BODIES: dict[str, Any] = {
     "POST /orchestrations/{orchestration_id}/pipeline/cancel": {},
     "PUT /schedules/{name}": SCHEDULE | {"service": "billing"},
     "POST /schedules/{name}/run-now": {},
+    "POST /jobs/{name}/preview": {"params": [{"n": 2}]},
     "POST /schedules/{name}/backfill": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"},
 }
 """What the routes take, so that none is refused for its body."""
+TIME = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
+QUERIES = {"GET /occurrences": TIME, "GET /schedules/{name}/backfill": TIME}
+"""What the addresses of some routes must have."""
 OPEN = {"/", "/console", "/docs", "/openapi.json", "/streams"}
 """The routes of the console's files and the description of the API, which are the same for all; and streams.
 
@@ -41,6 +45,9 @@ ANSWERS = {
     "POST /orchestrations": 403,
     "GET /schedules": 200,
     "GET /session": 200,
+    "GET /jobs": 200,
+    "GET /caller": 200,
+    "GET /occurrences": 200,
     "PUT /schedules/{name}": 403,
 }
 """The answers of routes where nothing of the service that may not be read is asked for; of others it is 404."""
@@ -126,7 +133,9 @@ def test_no_route_leads_to_what_belongs_to_another_service(
         url = (
             path.replace("{orchestration_id}", theirs.id).replace("{name}", "theirs").replace("{index}", "0")
         )
-        answer = client.request(method, url, headers=context(WRITE), json=BODIES.get(route))
+        answer = client.request(
+            method, url, headers=context(WRITE), json=BODIES.get(route), params=QUERIES.get(route)
+        )
         assert (route, answer.status_code) == (route, ANSWERS.get(route, 404))
         assert "secret" not in answer.text
     assert written(settings) == before

@@ -2,8 +2,11 @@
 
 import logging
 import time
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
 
 from background_jobs import GiveUp, JobContext, Retry, job_name, run_e11_job
 
@@ -47,5 +50,22 @@ def fussy(params: dict[str, Any], job: JobContext) -> dict[str, Any]:
     return {"attempt": job.attempt}
 
 
+class Order(BaseModel):
+    """The params of `order`, one of each kind that a form has a field for."""
+
+    customer: str = Field(description="As the shop spells it.")
+    copies: int = 1
+    size: Literal["small", "large"] = "small"
+    rush: bool = False
+    due: date | None = None
+    items: list[str] = []
+
+
+@job_name("order", retry=Retry(max_attempts=3), timeout=90, concurrency=2)
+def order(params: Order) -> str:
+    """Process an order, and send the bill."""
+    return params.customer
+
+
 if __name__ == "__main__":
-    run_e11_job([no_op, gated, talker, fussy])
+    run_e11_job([no_op, gated, talker, fussy, order])

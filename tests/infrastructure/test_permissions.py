@@ -264,7 +264,9 @@ def called_by_service(life: Life) -> None:
 
 def served(life: Life) -> None:
     """Use the progress API, which acts under its own role."""
+    assert "double" in [job.name for job in life.become("Caller").jobs() if job.is_described]
     with httpx.Client(base_url=life.stack.settings.api_url, timeout=60) as api:
+        assert api.get("/jobs/double").json()["is_described"]
         params = [{"n": n} for n in range(-1, 3)]
         request = {"job_name": "double", "params": params, "tags": {"customer": "emca"}}
         answer = api.post("/orchestrations", json=request)
@@ -376,7 +378,8 @@ def operated(life: Life) -> None:
             "sk": {"S": "chunk"},
         },
     )
-    life.become("Operator")
+    described = service.jobs()
+    life.become("Operator").publish_jobs(described)
     settings = life.settings.model_copy(update={"api_url": life.stack.settings.api_url})
     left = [finding for finding in examine(settings) if finding.level not in {Level.OK, Level.NOT_HERE}]
     assert left == []

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.local_stack.fork_server import ForkingLauncher
 from background_jobs.local_stack.process_runner import ProcessContainer, ProcessContainers
 from background_jobs.local_stack.variables import client_variables
@@ -109,14 +110,14 @@ def test_the_jobs_that_were_loaded_are_named(team: Team) -> None:
     """So the stack need not load them once more to know their names."""
     team.write_main()
     team.containers.prepare()
-    assert team.containers.find_job_names() == ["nothing"]
+    assert team.containers.find_jobs() == [JobDescription(name="nothing")]
     assert team.loads == 1
 
 
 def test_jobs_that_cannot_be_loaded_are_not_named(team: Team) -> None:
     team.write_main(before="raise SystemExit('no such database')")
     team.containers.prepare()
-    assert team.containers.find_job_names() is None
+    assert team.containers.find_jobs() is None
 
 
 def test_a_forked_container_has_what_a_process_of_its_own_has(team: Team) -> None:

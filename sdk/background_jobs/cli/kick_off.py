@@ -9,6 +9,7 @@ import typer
 from background_jobs.cli.arguments import AsJson, JobName
 from background_jobs.cli.last_kick_off import remember_kick_off
 from background_jobs.cli.options import take_options
+from background_jobs.cli.param_option import read_params
 from background_jobs.cli.params_file import STANDARD_INPUT, Format, InvalidParamsFile, ParamsFile
 from background_jobs.cli.reporting import print_json, print_line, print_note, reporting
 from background_jobs.cli.watch import follow, follow_pipeline
@@ -16,11 +17,11 @@ from background_jobs.core.wording import count_of
 
 if TYPE_CHECKING:
     from background_jobs.core.options import KickOffKeywords
-    from background_jobs.orchestration_service import Orchestration
+    from background_jobs.orchestration_service import Orchestration, OrchestrationService
 
 
 @take_options("kick-off")
-def kick_off(
+def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a kick-off
     job_name: JobName,
     file: Annotated[
         Path | None,
@@ -28,6 +29,13 @@ def kick_off(
             metavar="FILE",
             help="The params: .jsonl, .json (an array) or .csv (with a header row); - for standard input.",
             show_default=False,
+        ),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A param of one instance, instead of FILE; may be repeated. Types are those of the job.",
         ),
     ] = None,
     written_as: Annotated[
@@ -42,18 +50,21 @@ def kick_off(
 
     Prints the id of the orchestration. Nothing is started if one of the params is refused.
     """
-    if file is None and (sys.stdin is None or sys.stdin.isatty()):
+    if param and file is not None:
+        raise typer.BadParameter("Give a FILE or --param, one of the two.")
+    if file is None and not param and (sys.stdin is None or sys.stdin.isatty()):
         raise typer.BadParameter("Name a FILE of params, or pipe them in: echo '{}' | background-jobs ...")
     with reporting():
-        from background_jobs.core.errors import InvalidParams
         from background_jobs.core.views.orchestration import KickOffAnswer
         from background_jobs.orchestration_service import OrchestrationService
 
-        params = ParamsFile(file or STANDARD_INPUT, written_as)
-        try:
-            orchestration = OrchestrationService().kick_off_job(job_name, params, **options)
-        except InvalidParams as refused:
-            raise InvalidParamsFile(params.place, refused.reason) from refused
+        service = OrchestrationService()
+        if param:
+            params = [read_params(service.job(job_name, options.get("service")), param)]
+            orchestration = service.kick_off_job(job_name, params, **options)
+        else:
+            params_file = ParamsFile(file or STANDARD_INPUT, written_as)
+            orchestration = _kick_off_file(service, job_name, params_file, options)
         remember_kick_off(orchestration.id)
         if watch:
             raise typer.Exit(
@@ -65,6 +76,17 @@ def kick_off(
         print_json(KickOffAnswer(orchestration_id=orchestration.id, job_name=orchestration.job_name))
     else:
         announce(orchestration)
+
+
+def _kick_off_file(
+    service: "OrchestrationService", job_name: str, params: ParamsFile, options: "KickOffKeywords"
+) -> "Orchestration":
+    from background_jobs.core.errors import InvalidParams
+
+    try:
+        return service.kick_off_job(job_name, params, **options)
+    except InvalidParams as refused:
+        raise InvalidParamsFile(params.place, refused.reason) from refused
 
 
 def announce(orchestration: "Orchestration") -> None:

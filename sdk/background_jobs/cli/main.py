@@ -16,11 +16,13 @@ from background_jobs.cli.diff import diff
 from background_jobs.cli.doctor import doctor
 from background_jobs.cli.failures import failures
 from background_jobs.cli.instance import instance
+from background_jobs.cli.jobs import jobs
 from background_jobs.cli.kick_off import kick_off
 from background_jobs.cli.list_orchestrations import list_orchestrations
 from background_jobs.cli.logs import logs
 from background_jobs.cli.open_console import open_console
 from background_jobs.cli.plan import plan
+from background_jobs.cli.publish_jobs import publish_jobs
 from background_jobs.cli.rebuild import rebuild
 from background_jobs.cli.redrive import redrive
 from background_jobs.cli.report import report
@@ -41,11 +43,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("kick-off")(kick_off)
+app.command()(jobs)
 app.command("list")(list_orchestrations)
 app.command("open")(open_console)
 app.command()(console)
 for command in (watch, show, instance, results, failures, logs, containers, diff, report, cancel, rerun):
     app.command()(command)
+app.command("publish-jobs")(publish_jobs)
 for command in (rebuild, redrive, doctor, plan, schema):
     app.command()(command)
 app.add_typer(local.app, name="local")

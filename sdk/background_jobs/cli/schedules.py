@@ -22,11 +22,12 @@ from background_jobs.cli.reporting import (
 )
 from background_jobs.cli.times import parse_duration, parse_zoned_time
 from background_jobs.cli.untrusted import printable
+from background_jobs.core.wording import count_of
 
 if TYPE_CHECKING:
     from background_jobs.core.options import OccurrenceKeywords
     from background_jobs.core.schedules.occurrences import ScheduleRun
-    from background_jobs.core.views.schedule import ScheduleView
+    from background_jobs.core.views.schedule import BackfillPreview, ScheduleView
     from background_jobs.orchestration_service import OrchestrationService, Schedule
 
 app = typer.Typer(help="Kick off jobs by the clock.", no_args_is_help=True)
@@ -177,17 +178,34 @@ def runs(
 
 
 @app.command()
-def backfill(
+def backfill(  # noqa: PLR0913, PLR0917 -- the options of a backfill
     name: Name,
     from_: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="TIME", help="From then on.")],
     to: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="TIME", help="Before then.")],
     overlap: Annotated[Overlap | None, typer.Option(help="In place of the schedule's own.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the occurrences that would run, and start nothing.")
+    ] = False,
     as_json: AsJsonLines = False,
 ) -> None:
     """Run the occurrences between two times that did not run."""
     with reporting():
-        started = _schedule(name).backfill(from_, to, overlap=overlap)
+        schedule = _schedule(name)
+        if dry_run:
+            _print_due(schedule.preview_backfill(from_, to), as_json=as_json)
+            return
+        started = schedule.backfill(from_, to, overlap=overlap)
     _print_runs(started, as_json=as_json)
+
+
+def _print_due(preview: "BackfillPreview", *, as_json: bool) -> None:
+    if as_json:
+        print_json(preview)
+        return
+    for at in preview.occurrences:
+        print_row(at)
+    ran = f"; {count_of(preview.ran, 'other')} ran already" if preview.ran else ""
+    print_note(f"{count_of(len(preview.occurrences), 'occurrence')} would run{ran}.")
 
 
 def _service() -> "OrchestrationService":

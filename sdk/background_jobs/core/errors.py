@@ -70,6 +70,10 @@ class UnknownJobName(BackgroundJobsError):
         )
 
 
+class JobNotFound(UnknownJobName):
+    """No job of this name can be kicked off in the environment."""
+
+
 class InvalidParams(BackgroundJobsError):
     """A parameter object was refused at kick-off; nothing was started."""
 

@@ -77,6 +77,10 @@ BACKFILL_OCCURRENCES: Final = 1_000
 """The occurrences that one backfill may run."""
 RERUN_SAMPLES: Final = 3
 """Of how many instances the preview of a rerun has the params."""
+PREVIEW_CHECKED: Final = 5_000
+"""How many params of a kick-off its preview holds to the schema of the job, at most."""
+OCCURRENCES_SHOWN: Final = 250
+"""How many occurrences of one schedule a calendar has at most."""
 PAGE: Final = 100
 LONGEST_PAGE: Final = 1_000
 """How many entries a page of a list has: by default, and at most."""

@@ -77,6 +77,13 @@ class ParamsType:
             reason = f"a validator of {self.owner} raised {describe(broken)}"
             raise InvalidParams(index, f"{reason}.") from broken
 
+    def json_schema(self) -> dict[str, Any] | None:
+        """Return the JSON Schema of what `read` takes; None where the type has none."""
+        try:
+            return self._adapter.json_schema(mode="validation")
+        except Exception:  # noqa: BLE001 -- parts of a type may write their schema themselves, and fail
+            return None
+
     def to_plain(self, value: object, *, by_alias: bool) -> Any:  # noqa: ANN401 -- JSON
         """Return *value*, of this type, in plain Python values, as pydantic writes and reads its JSON."""
         # Settings such as ser_json_inf_nan hold for text alone, so it is text in between.

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from background_jobs.core import limits
 from background_jobs.core.errors import InvalidJob, UnknownJobName
+from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.core.json_places import describe
 from background_jobs.core.retry import ONCE, Retry
 from background_jobs.core.typed_params import ParamsType
@@ -20,6 +21,7 @@ from background_jobs.jobs.signature import Signature, read_signature
 _T = TypeVar("_T", bound=Callable[..., Any])
 _NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{limits.JOB_NAME_CHARACTERS - 1}}}")
 _MARK: Final = "__background_job__"
+_DESCRIPTION_CHARACTERS: Final = 1_000
 
 
 class JobDefinition:
@@ -82,6 +84,19 @@ class JobDefinition:
         if inspect.isclass(self._target):
             run = self._target().run  # type: ignore[attr-defined] # checked by read_signature
         return self._signature.call(run, params, context)
+
+    def describe(self) -> JobDescription:
+        """Return what the job publishes of itself. Raises InvalidJob if its annotations cannot be read."""
+        documented = inspect.getdoc(self._target) or ""
+        return JobDescription(
+            name=self.name,
+            description=" ".join(documented.partition("\n\n")[0].split())[:_DESCRIPTION_CHARACTERS],
+            params_schema=None if self.params_type is None else self.params_type.json_schema(),
+            retry=self.retry,
+            timeout_seconds=self.timeout,
+            expected_seconds=self.expected,
+            concurrency=self.concurrency,
+        )
 
     @property
     def is_coroutine(self) -> bool:
@@ -222,6 +237,10 @@ class Jobs:
         """Read the type of params of every job. Raises InvalidJob where that is impossible."""
         for definition in self._definitions.values():
             _ = definition.params_type
+
+    def describe(self) -> list[JobDescription]:
+        """Return what the jobs publish of themselves, by name. Raises InvalidJob as above."""
+        return [self._definitions[name].describe() for name in self.names]
 
     def get(self, name: str) -> JobDefinition:
         """Return the job *name*, whose annotations can be read. Raises UnknownJobName or InvalidJob."""

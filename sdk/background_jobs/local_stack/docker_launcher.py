@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from background_jobs.core.containers.variables import ORCHESTRATION_ID
+from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.local_stack.docker_containers import STACK_LABEL
 from background_jobs.local_stack.jobs_image import docker
 from background_jobs.local_stack.launchers import ChildProcess, inherit, start_command
@@ -39,7 +40,7 @@ class DockerLauncher:
     def prepare(self, shared: Mapping[str, str]) -> None:
         """Do nothing."""
 
-    def find_job_names(self) -> Sequence[str] | None:
+    def find_jobs(self) -> Sequence[JobDescription] | None:
         """Return None: nothing is loaded beforehand."""
         return None
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from background_jobs.core.containers.variables import SHARE_VARIABLES
+from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.local_stack.launchers import (
     ChildProcess,
     ProcessLauncher,
@@ -54,10 +55,10 @@ class ForkingLauncher(ProcessLauncher):
         with self._lock:
             self._start_server(_common_variables(inherit_packages() | dict(shared)))
 
-    def find_job_names(self) -> Sequence[str] | None:
+    def find_jobs(self) -> Sequence[JobDescription] | None:
         """Return the jobs of the main, once it was loaded; None where that failed."""
         with self._lock:
-            return None if self._server is None else self._server.find_job_names()
+            return None if self._server is None else self._server.find_jobs()
 
     def start(
         self, name: str, variables: Mapping[str, str], options: Mapping[str, object], log: Path
@@ -143,10 +144,10 @@ class ForkServer:
         loaded = self._load()
         return loaded is not None and are_current(loaded.files)
 
-    def find_job_names(self) -> Sequence[str] | None:
+    def find_jobs(self) -> Sequence[JobDescription] | None:
         """Return the jobs that it has loaded; None where it has ended without a word."""
         loaded = self._load()
-        return None if loaded is None else loaded.job_names
+        return None if loaded is None else [JobDescription.model_validate(job) for job in loaded.jobs]
 
     def find_reason_not_to_fork(self, variables: Mapping[str, str]) -> str:
         """Return why a container with *variables* cannot be a fork of it; empty where it can."""

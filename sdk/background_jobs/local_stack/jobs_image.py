@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from background_jobs.core.errors import BackgroundJobsError
-from background_jobs.local_stack.jobs_main import ask_job_names
+from background_jobs.core.job_descriptions import JobDescription
+from background_jobs.local_stack.jobs_main import ask_jobs
 
 _ENGINE_SECONDS: Final = 30
 
@@ -40,13 +41,13 @@ class JobsImage:
             )
         return cls(name)
 
-    def describe(self, variables: Mapping[str, str]) -> tuple[str, ...]:
-        """Ask the image for the names of its jobs; `docker` has *variables*, the image has none of them.
+    def describe(self, variables: Mapping[str, str] | None = None) -> tuple[JobDescription, ...]:
+        """Ask the image to describe its jobs; `docker` has *variables*, the image has none of them.
 
         Raises InvalidJobsImage with its output if it fails.
         """
         command = ["docker", "run", "--rm", "--network=none", "--env=BACKGROUND_JOBS_DESCRIBE=1", self.name]
-        return ask_job_names(command, variables, lambda reason: InvalidJobsImage(self.name, reason))
+        return ask_jobs(command, variables, lambda reason: InvalidJobsImage(self.name, reason))
 
 
 def docker(*words: str) -> "subprocess.CompletedProcess[str]":

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Final, Self
+from typing import IO, Any, Final, Self
 
 from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.job_descriptions import JobDescription
 
 _DESCRIBE_SECONDS: Final = 60
 
@@ -49,19 +50,21 @@ class JobsMain:
             raise InvalidJobsMain(name, "there is neither a file nor a module of this name.")
         return cls(name, [python, "-m", name])
 
-    def describe(self, variables: Mapping[str, str]) -> tuple[str, ...]:
-        """Run the jobs' main to learn their names, with *variables*.
+    def describe(self, variables: Mapping[str, str] | None = None) -> tuple[JobDescription, ...]:
+        """Run the jobs' main to learn what they publish of themselves, with *variables*, or those here.
 
         Raises InvalidJobsMain with its output if it fails.
         """
-        asking = {**variables, "BACKGROUND_JOBS_DESCRIBE": "1"}
-        return ask_job_names(self.command, asking, lambda reason: InvalidJobsMain(self.name, reason))
+        asking = {**(os.environ if variables is None else variables), "BACKGROUND_JOBS_DESCRIBE": "1"}
+        return ask_jobs(self.command, asking, lambda reason: InvalidJobsMain(self.name, reason))
 
 
-def ask_job_names(
-    command: Sequence[str], variables: Mapping[str, str], to_error: Callable[[str], BackgroundJobsError]
-) -> tuple[str, ...]:
-    """Return the job names that *command* prints, or raise what *to_error* makes of the reason why not."""
+def ask_jobs(
+    command: Sequence[str],
+    variables: Mapping[str, str] | None,
+    to_error: Callable[[str], BackgroundJobsError],
+) -> tuple[JobDescription, ...]:
+    """Return the jobs that *command* describes, or raise what *to_error* makes of the reason why not."""
     # Files, because a helper process that the main has started may hold a pipe open for ever.
     with TemporaryFile() as out, TemporaryFile() as err:
         try:
@@ -80,9 +83,15 @@ def ask_job_names(
     if status:
         raise to_error(f"it ended with status {status}:\n{stderr.strip()}")
     try:
-        return tuple(json.loads(stdout.splitlines()[-1])["job_names"])
+        return _read_jobs(json.loads(stdout.splitlines()[-1]))
     except (IndexError, ValueError, KeyError, TypeError):
         raise to_error("it ended without a call of run_e11_job([...]).") from None
+
+
+def _read_jobs(answer: Mapping[str, Any]) -> tuple[JobDescription, ...]:
+    """Return the jobs in the answer of an image, which of an earlier release has names alone."""
+    jobs = answer["jobs"] if "jobs" in answer else [{"name": name} for name in answer["job_names"]]
+    return tuple(map(JobDescription.model_validate, jobs))
 
 
 def _read_text(file: IO[bytes]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.local_stack.processes import STACK_ID, STACK_PROJECT
 
 _INHERITED: Final = (STACK_ID, STACK_PROJECT, "HOME", "PATH")
@@ -36,7 +37,7 @@ class Launcher(Protocol):
     def prepare(self, shared: Mapping[str, str]) -> None:
         """Get ready in the background; *shared* are variables that every container has."""
 
-    def find_job_names(self) -> Sequence[str] | None:
+    def find_jobs(self) -> Sequence[JobDescription] | None:
         """Return the jobs of a main that was loaded to get ready; None where none was, or it failed."""
 
     def start(
@@ -59,7 +60,7 @@ class ProcessLauncher:
     def prepare(self, shared: Mapping[str, str]) -> None:
         """Do nothing."""
 
-    def find_job_names(self) -> Sequence[str] | None:
+    def find_jobs(self) -> Sequence[JobDescription] | None:
         """Return None: nothing is loaded beforehand."""
         return None
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.local_stack.launchers import ChildProcess, Launcher
 from background_jobs.local_stack.processes import LOG, kill_container
 
@@ -142,9 +143,9 @@ class ProcessContainers:
         """Get ready for containers, whose own variables are not known yet."""
         self._launcher.prepare(self._shared)
 
-    def find_job_names(self) -> Sequence[str] | None:
+    def find_jobs(self) -> Sequence[JobDescription] | None:
         """Return the jobs of the main once it was loaded to get ready; None where it was not."""
-        return self._launcher.find_job_names()
+        return self._launcher.find_jobs()
 
     def _attend(self, container: ProcessContainer, process: ChildProcess) -> None:
         code = process.wait()

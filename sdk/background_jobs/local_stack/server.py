@@ -4,7 +4,6 @@ python -m background_jobs.local_stack.server '{"folder": ..., "command": [...], 
 """
 
 import asyncio
-import json
 import logging
 import os
 import signal
@@ -19,6 +18,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from background_jobs.core.job_descriptions import JobDescription, read_descriptions, write_descriptions
 from background_jobs.local_stack.call_counter import CallCounter
 from background_jobs.local_stack.docker_launcher import DockerLauncher, bridge_address
 from background_jobs.local_stack.fork_server import ForkingLauncher
@@ -191,8 +191,10 @@ def _deploy(port: int, options: ServerOptions) -> None:
                 console_url=f"{url}/",
             )
             threading.Thread(target=load_functions_of_streams, daemon=True).start()
-            update = {"api_url": url, "job_names": _wait_for_job_names(options.folder)}
+            jobs = _wait_for_jobs(options.folder)
+            update = {"api_url": url, "job_names": tuple(job.name for job in jobs)}
             settings = settings.model_copy(update=update)
+            _keep_descriptions(jobs, settings)
             _start_api(listener, settings, port, options)
     except Exception as error:  # noqa: BLE001 -- the file reports it to the process that waits
         _log.exception("The deployment failed")
@@ -201,21 +203,30 @@ def _deploy(port: int, options: ServerOptions) -> None:
     _publish(options.folder / READY, Ready(port=port, settings=settings).model_dump_json())
 
 
-def _wait_for_job_names(folder: Path) -> tuple[str, ...]:
-    """Return the names of the jobs once whoever started the stack has asked for them."""
+def _wait_for_jobs(folder: Path) -> tuple[JobDescription, ...]:
+    """Return the jobs once whoever started the stack has asked for them."""
     while not (folder / JOBS).exists():
         time.sleep(_POLL_SECONDS)
-    return tuple(json.loads((folder / JOBS).read_text()))
+    return read_descriptions((folder / JOBS).read_text())
+
+
+def _keep_descriptions(jobs: Sequence[JobDescription], settings: Settings) -> None:
+    """Put the descriptions where `background-jobs publish-jobs` puts them on AWS."""
+    from background_jobs.aws.job_catalog import JobCatalog
+    from background_jobs.aws.stores import Stores
+
+    JobCatalog(Stores.of(settings).payloads).publish(settings.service, jobs)
 
 
 def _publish_loaded(containers: ProcessContainers, folder: Path) -> None:
-    """Tell whoever started the stack which jobs were loaded for the containers; null where none were."""
-    _publish(folder / LOADED, json.dumps(containers.find_job_names()))
+    """Tell whoever started the stack which jobs were loaded for the containers; nothing where none were."""
+    jobs = containers.find_jobs()
+    _publish(folder / LOADED, "" if jobs is None else write_descriptions(jobs).decode())
 
 
-def publish_job_names(folder: Path, names: Sequence[str]) -> None:
-    """Tell the server, which waits for it, what the names of the jobs are."""
-    _publish(folder / JOBS, json.dumps(names))
+def publish_jobs(folder: Path, jobs: Sequence[JobDescription]) -> None:
+    """Tell the server, which waits for it, what the jobs are."""
+    _publish(folder / JOBS, write_descriptions(jobs).decode())
 
 
 def _start_api(listener: socket.socket, settings: Settings, port: int, options: ServerOptions) -> None:

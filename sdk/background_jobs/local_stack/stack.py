@@ -1,7 +1,6 @@
 """The offline stack for its user: it starts within a few seconds, and leaves nothing behind."""
 
 import fcntl
-import json
 import os
 import shutil
 import socket
@@ -17,12 +16,13 @@ from types import TracebackType
 from typing import ClassVar, Final, Self
 
 from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.job_descriptions import JobDescription, read_descriptions
 from background_jobs.local_stack.docker_containers import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.jobs_main import JobsMain
 from background_jobs.local_stack.notifications import explain_refusal
 from background_jobs.local_stack.processes import STACK_ID, STACK_PROJECT, end_all
-from background_jobs.local_stack.server import FAILED, LOADED, READY, Ready, ServerOptions, publish_job_names
+from background_jobs.local_stack.server import FAILED, LOADED, READY, Ready, ServerOptions, publish_jobs
 from background_jobs.local_stack.variables import (
     caller_variables,
     client_variables,
@@ -126,13 +126,13 @@ class LocalStack:
             port = listener.getsockname()[1]
         try:
             with ThreadPoolExecutor(1) as pool:
-                names = pool.submit(self._describe, port)
+                described = pool.submit(self._describe, port)
                 ready = self._wait_until_ready(self._process)
-                job_names = names.result()
+                jobs = described.result()
         except BaseException:
             self.stop()
             raise
-        settings = ready.settings.model_copy(update={"job_names": job_names})
+        settings = ready.settings.model_copy(update={"job_names": tuple(job.name for job in jobs)})
         self.variables = caller_variables(port, self.stack_id) | settings.to_env()
         return self
 
@@ -162,21 +162,21 @@ class LocalStack:
                 start_new_session=True,
             )
 
-    def _describe(self, port: int) -> tuple[str, ...]:
-        """Return the names of the jobs; the server gets them too, or none if they cannot be had."""
-        names: tuple[str, ...] = ()
+    def _describe(self, port: int) -> tuple[JobDescription, ...]:
+        """Return the jobs; the server gets them too, or none if they cannot be had."""
+        jobs: tuple[JobDescription, ...] = ()
         try:
             if (loaded := self._wait_for_loaded_jobs()) is not None:
-                names = loaded
-                return names
+                jobs = loaded
+                return jobs
             # A module of jobs may call AWS while it is imported.
             marked = client_variables(port, "container") | {STACK_ID: self.stack_id}
-            names = self.main.describe(replace_variables(os.environ, marked))
+            jobs = self.main.describe(replace_variables(os.environ, marked))
         finally:
-            publish_job_names(self.folder, names)
-        return names
+            publish_jobs(self.folder, jobs)
+        return jobs
 
-    def _wait_for_loaded_jobs(self) -> tuple[str, ...] | None:
+    def _wait_for_loaded_jobs(self) -> tuple[JobDescription, ...] | None:
         """Return the jobs that the stack has loaded for its containers; None where it has not."""
         if isinstance(self.main, JobsImage):
             return None
@@ -185,8 +185,8 @@ class LocalStack:
             if self.has_ended or self.stopping or time.monotonic() > deadline:
                 return None
             time.sleep(_POLL_SECONDS)
-        names = json.loads((self.folder / LOADED).read_text())
-        return None if names is None else tuple(names)
+        text = (self.folder / LOADED).read_text()
+        return read_descriptions(text) if text else None
 
     @property
     def has_ended(self) -> bool:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import Literal
+from itertools import islice, takewhile
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from background_jobs.aws.scheduler import Scheduler
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import InvalidBackfill, ScheduleDeclared, ScheduleEnded
-from background_jobs.core.limits import BACKFILL_OCCURRENCES
+from background_jobs.core.limits import BACKFILL_OCCURRENCES, OCCURRENCES_SHOWN
 from background_jobs.core.schedules.definition import Overlap, ScheduleDefinition
 from background_jobs.core.schedules.events import (
     OccurrenceEvent,
@@ -29,9 +29,16 @@ from background_jobs.core.schedules.occurrences import (
 )
 from background_jobs.core.schedules.overlap import ScheduleBacklog
 from background_jobs.core.statuses import OrchestrationStatus
-from background_jobs.core.views.schedule import ScheduleState, ScheduleView
+from background_jobs.core.views.schedule import (
+    BackfillPreview,
+    ScheduleOccurrences,
+    ScheduleState,
+    ScheduleView,
+)
 from background_jobs.orchestration_service.occurrences import UNFOLDED, OccurrenceRunner
 from background_jobs.orchestration_service.pipeline_runs import combine_statuses, read_stages
+
+_LEAST: Final = timedelta(microseconds=1)
 
 
 class Schedule:
@@ -122,6 +129,21 @@ class Schedule:
         zone = ZoneInfo(self.definition.timing.timezone)
         return [at.astimezone(zone) for at in islice(self.definition.timing.after(self._clock()), n)]
 
+    def occurrences(self, from_: datetime, to: datetime) -> ScheduleOccurrences:
+        """Return when the schedule is due from *from_* on and before *to*; never while it is paused."""
+        timing = self.definition.timing
+        after = timing.after(from_ - _LEAST) if self.state is ScheduleState.ACTIVE else iter(())
+        due = list(islice(takewhile(lambda at: at < to, after), OCCURRENCES_SHOWN + 1))
+        return ScheduleOccurrences(
+            schedule=self.name,
+            job_name=self.definition.job_name,
+            service=self.definition.service,
+            due=timing.expression,
+            timezone=timing.timezone,
+            occurrences=tuple(due[:OCCURRENCES_SHOWN]),
+            has_more=len(due) > OCCURRENCES_SHOWN,
+        )
+
     def runs(self, limit: int = 100) -> list[ScheduleRun]:
         """Return what became of the last *limit* occurrences, newest first.
 
@@ -153,10 +175,16 @@ class Schedule:
         Raises InvalidBackfill, or ScheduleEnded if the schedule was deleted; nothing was started then.
         """
         policy = Overlap(overlap or self.definition.overlap)
+        due = self.preview_backfill(from_, to).occurrences
+        events = (self._occurrence_runner.run(self.definition, at, policy) for at in due)
+        return self._with_statuses(map(run_from_event, events))
+
+    def preview_backfill(self, from_: datetime, to: datetime) -> BackfillPreview:
+        """Return the occurrences that `backfill` would run. Raises what it raises."""
         due = self._list_due(from_, to)
         ran = {run.scheduled_at for run in self._stores.schedule_log.read_runs_since(self.name, from_)}
-        events = (self._occurrence_runner.run(self.definition, at, policy) for at in due if at not in ran)
-        return self._with_statuses(map(run_from_event, events))
+        missing = tuple(at for at in due if at not in ran)
+        return BackfillPreview(schedule=self.name, occurrences=missing, ran=len(due) - len(missing))
 
     def _list_due(self, from_: datetime, to: datetime) -> list[datetime]:
         now = self._clock()
@@ -170,7 +198,7 @@ class Schedule:
         changes = self._stores.schedule_log.read_changes(self.name)
         if changes and isinstance(changes[-1], ScheduleDeleted):
             raise ScheduleEnded(self.name)
-        past = self.definition.timing.after(from_ - timedelta(microseconds=1))
+        past = self.definition.timing.after(from_ - _LEAST)
         due = [at for at in islice(past, BACKFILL_OCCURRENCES + 1) if at < to]
         if len(due) > BACKFILL_OCCURRENCES:
             raise InvalidBackfill(

@@ -1,22 +1,26 @@
 """The caller's service: one call kicks off an orchestration, another brings its results."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final, Unpack
 
 from background_jobs.aws.history import HistoryFilter, HistoryPage
+from background_jobs.aws.job_catalog import JobCatalog
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.errors import AmbiguousId, InvalidTimeRange, OrchestrationNotFound
+from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.core.options import KickOffKeywords, KickOffOptions, RerunKeywords, read_options
 from background_jobs.core.schedules.options import ScheduleKeywords
 from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.core.tags import CUSTOMER_TAG
 from background_jobs.core.typed_params import Params
+from background_jobs.core.views.jobs import JobView, KickOffPreview
 from background_jobs.core.views.orchestration import OrchestrationCounts, OrchestrationPage
 from background_jobs.orchestration_service.job_results import JobResults
+from background_jobs.orchestration_service.jobs import find_job, list_jobs, preview_kick_off
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off, resolve_job
 from background_jobs.orchestration_service.orchestration import Orchestration
 from background_jobs.orchestration_service.overview import read_counts, read_views
@@ -109,6 +113,32 @@ class OrchestrationService:
     def pipeline(self, orchestration_id: str) -> Pipeline:
         """Re-attach to the pipeline that an orchestration is a stage of. Raises OrchestrationNotFound."""
         return self.orchestration(orchestration_id).pipeline()
+
+    def jobs(self) -> list[JobView]:
+        """Return the jobs that can be kicked off, by name, each with what its image has published of it.
+
+        That is the JSON Schema of its params, a line of documentation, and its defaults. docs/jobs.md says
+        how it is published.
+        """
+        return list_jobs(JobCatalog(self._stores.payloads), self._settings)
+
+    def job(self, name: str, service: str | None = None) -> JobView:
+        """Return one of them; where several services have it, that of *service*. Raises JobNotFound."""
+        return find_job(self.jobs(), name, service, self._settings)
+
+    def publish_jobs(self, jobs: Iterable[JobDescription], service: str | None = None) -> None:
+        """Replace what the jobs of *service*, by default of the one in the settings, tell of themselves."""
+        JobCatalog(self._stores.payloads).publish(service or self._settings.service, jobs)
+
+    def preview_kick_off(
+        self,
+        job: JobView,
+        params: Sequence[Any],
+        *,
+        parallelism: int | None = None,
+    ) -> KickOffPreview:
+        """Return what a kick-off of *job* with *params* would run, and what is wrong with them."""
+        return preview_kick_off(job, params, parallelism, self._settings)
 
     def history(  # noqa: PLR0913 -- its filters are keywords
         self,

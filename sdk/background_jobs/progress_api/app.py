@@ -15,6 +15,7 @@ from background_jobs.progress_api import (
     console,
     containers,
     event_history,
+    jobs,
     logs,
     orchestrations,
     schedules,
@@ -77,8 +78,12 @@ def create_app(
     app.state.actor = actor
     app.state.hub = Hub(stores, api)
     app.state.stream_tokens = StreamTokens.of(api.stream_token_key)
-    for routes in (orchestrations, event_history, containers, logs, schedules, stream, session, console):
+    routers = (
+        orchestrations, event_history, containers, logs, jobs, schedules, stream, session, console,
+    )  # fmt: skip
+    for routes in routers:
         app.include_router(routes.router)
+    app.include_router(schedules.occurrences)
     answer_with_problems(app)
     app.add_middleware(ConditionalAnswers)
     app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_BYTES, compresslevel=_COMPRESSION_LEVEL)

@@ -5,7 +5,7 @@ AWS Lambda Web Adapter puts that context into a header, in place of any header o
 sent. Source: aws/aws-lambda-web-adapter on GitHub, `fetch_response` in src/lib.rs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, cast
 
@@ -20,15 +20,29 @@ from background_jobs.core.options import KickOffOptions, RerunOptions, keywords_
 from background_jobs.core.schedules.options import ScheduleOptions
 from background_jobs.core.sign_in import Session
 from background_jobs.core.stages import services_of_stages
+from background_jobs.core.views.jobs import JobView, KickOffPreview
 from background_jobs.core.views.orchestration import OrchestrationCounts, OrchestrationPage
 from background_jobs.core.views.rerun_preview import RerunPreview
 from background_jobs.core.views.schedule import ScheduleState
 from background_jobs.orchestration_service import Orchestration, OrchestrationService, Pipeline, Schedule
+from background_jobs.orchestration_service.jobs import find_job
 from background_jobs.progress_api.models import KickOffBody, RerunBody, ScheduleBody
 from background_jobs.progress_api.sign_in.session_key import SESSION_KEY
 from background_jobs.settings import Settings
 
 CONTEXT_HEADER: Final = "x-amzn-request-context"
+
+
+class CallerView(BaseModel):
+    """Who sends a request, and what it may do."""
+
+    name: str
+    """The subject of its token, or the ARN of its AWS identity; empty where unknown."""
+    environment: str
+    readable: list[str] | None
+    """The services that it may read; null for all."""
+    writable: list[str] | None
+    """The services whose jobs it may kick off and change; null for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,33 @@ class Caller:
         if self.access.writable is not None:
             self._require_write(self._services_from(pipeline.id))
         return pipeline
+
+    def view(self) -> CallerView:
+        """Return who the caller is, and what it may do."""
+        access = self.access
+        return CallerView(
+            name=self.name,
+            environment=self.settings.environment,
+            readable=None if access.readable is None else sorted(access.readable),
+            writable=None if access.writable is None else sorted(access.writable),
+        )
+
+    def jobs(self) -> list[JobView]:
+        """Return the jobs of the services that the caller may read."""
+        readable = self.access.readable
+        return [job for job in self.service.jobs() if readable is None or job.service in readable]
+
+    def job(self, name: str, service: str | None) -> JobView:
+        """Return one of them. Raises JobNotFound."""
+        return find_job(self.jobs(), name, service, self.settings)
+
+    def preview_kick_off(
+        self, name: str, service: str | None, params: Sequence[Any], parallelism: int | None
+    ) -> KickOffPreview:
+        """Return what a kick-off would run, if the caller may kick it off."""
+        job = self.job(name, service)
+        self._require_write([service or job.service or self.settings.service])
+        return self.service.preview_kick_off(job, params, parallelism=parallelism)
 
     def schedules(self) -> list[Schedule]:
         """Return the schedules that the caller may read."""

@@ -41,6 +41,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
             }
         }
     },
+    "preview_kick_off": {"two instances": {"value": {"params": [{"batch": "a"}, {"batch": "b"}]}}},
     "run_schedule_now": {"beside a run in progress": {"value": {"force": True}}},
     "backfill_schedule": {
         "a week": {"value": {"from": "2026-11-16T00:00:00Z", "to": "2026-11-23T00:00:00Z"}},

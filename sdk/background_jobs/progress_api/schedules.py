@@ -1,22 +1,25 @@
 """The routes of schedules; each is one call of its caller."""
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Body, Path, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from background_jobs.core.errors import ScheduleDeclared, ScheduleEnded
+from background_jobs.core.errors import InvalidTimeRange, ScheduleDeclared, ScheduleEnded
 from background_jobs.core.limits import PAGE
 from background_jobs.core.schedules.definition import SCHEDULE_NAME, Overlap
 from background_jobs.core.schedules.occurrences import ScheduleRun
 from background_jobs.core.views.page import Page, position_of, token_of
-from background_jobs.core.views.schedule import ScheduleView
+from background_jobs.core.views.schedule import BackfillPreview, ScheduleOccurrences, ScheduleView
 from background_jobs.progress_api.callers import RequestCaller
-from background_jobs.progress_api.models import Limit, NextToken, ScheduleBody, locate
+from background_jobs.progress_api.models import Limit, NextToken, ScheduleBody, ScheduleDefinitionView, locate
 from background_jobs.progress_api.problems import Responses, problems
 
 router = APIRouter(prefix="/schedules", tags=["schedules"])
+occurrences = APIRouter(tags=["schedules"])
+_LONGEST_CALENDAR: Final = timedelta(days=31)
 
 Name = Annotated[str, Path(pattern=SCHEDULE_NAME, description="The schedule's name.")]
 
@@ -30,6 +33,10 @@ class SchedulePage(Page[ScheduleView]):
 
 class ScheduleRunPage(Page[ScheduleRun]):
     """A page of occurrences, and what became of each."""
+
+
+class OccurrencePage(Page[ScheduleOccurrences]):
+    """When each of the schedules is due that the caller may read; there is one page."""
 
 
 class RunNowBody(BaseModel):
@@ -65,6 +72,19 @@ def list_schedules(caller: RequestCaller, limit: Limit = PAGE, next_token: NextT
     )
 
 
+@occurrences.get("/occurrences")
+def list_occurrences(
+    caller: RequestCaller,
+    from_: Annotated[AwareDatetime, Query(alias="from")],
+    to: Annotated[AwareDatetime, Query(description="Not included; at most 31 days later.")],
+) -> OccurrencePage:
+    """List when the schedules that are active are due within some time, by schedule."""
+    if not timedelta() < to - from_ <= _LONGEST_CALENDAR:
+        raise InvalidTimeRange("`to` must be later than `from`, by 31 days at most.")
+    views = (schedule.occurrences(from_, to) for schedule in caller.schedules())
+    return OccurrencePage(items=[view for view in views if view.occurrences])
+
+
 @router.get("/{name}")
 def show_schedule(name: Name, caller: RequestCaller) -> ScheduleView:
     """Return a schedule, and when it is due next."""
@@ -82,6 +102,12 @@ def define_schedule(
         response.status_code = HTTPStatus.CREATED
         response.headers["location"] = locate(request, f"schedules/{name}")
     return view
+
+
+@router.get("/{name}/definition")
+def show_schedule_definition(name: Name, caller: RequestCaller) -> ScheduleDefinitionView:
+    """Return a schedule as what PUT takes, with its params, to be changed and sent back."""
+    return ScheduleDefinitionView.of(caller.schedule(name).definition)
 
 
 @router.get("/{name}/runs")
@@ -128,6 +154,17 @@ def backfill_schedule(name: Name, body: BackfillBody, caller: RequestCaller) -> 
     return ScheduleRunPage(
         items=caller.schedule_to_change(name).backfill(body.from_, body.to, overlap=body.overlap)
     )
+
+
+@router.get("/{name}/backfill", responses=problems(ScheduleEnded))
+def preview_backfill(
+    name: Name,
+    caller: RequestCaller,
+    from_: Annotated[AwareDatetime, Query(alias="from")],
+    to: Annotated[AwareDatetime, Query(description="Not included.")],
+) -> BackfillPreview:
+    """Say which occurrences a backfill would run; nothing is started."""
+    return caller.schedule(name).preview_backfill(from_, to)
 
 
 @router.delete("/{name}", status_code=204, responses=_CHANGE)

@@ -44,7 +44,8 @@ class LoadedMain:
 
     reason: str
     """What the main did that forks cannot share; empty where it can be forked."""
-    job_names: list[str]
+    jobs: list[dict[str, Any]]
+    """What each of its jobs publishes of itself, as JSON."""
     files: dict[str, list[int] | None]
     """The stamp of each file that was loaded."""
     variables: dict[str, str | None]
@@ -77,7 +78,6 @@ def serve_containers(jobs: Jobs) -> None:
     if _server is None:
         return
     loading_notes.end()
-    jobs.read_annotations()
     channel, started_with = _server
     loaded = _describe_loaded(jobs, channel)
     changes = _Changes.between(started_with, os.environ)
@@ -97,7 +97,8 @@ def _describe_loaded(jobs: Jobs, channel: socket.socket) -> LoadedMain:
     if not reason:
         clients.make_to_be_forked()
     flush_output()
-    return LoadedMain(reason, list(jobs.names), stamp_loaded(), loading_notes.variables)
+    described = [job.model_dump(mode="json") for job in jobs.describe()]
+    return LoadedMain(reason, described, stamp_loaded(), loading_notes.variables)
 
 
 def _fork_for_requests(lines: TextIO) -> dict[str, Any]:

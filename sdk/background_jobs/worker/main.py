@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from background_jobs.aws.container_stores import ContainerStores
+from background_jobs.core.job_descriptions import write_descriptions
 from background_jobs.jobs import Jobs
 from background_jobs.settings import ContainerSettings, Settings, hold_share, is_description_requested
 from background_jobs.worker.container import Container
@@ -36,8 +37,9 @@ def run_e11_job(jobs: Iterable[object]) -> None:
     """
     registered = Jobs(jobs)
     if is_description_requested():
-        registered.read_annotations()
-        print(json.dumps({"job_names": registered.names}))  # noqa: T201 -- the stack reads it
+        jobs_as_json = write_descriptions(registered.describe()).decode()
+        # The names are for stacks of earlier releases.
+        print(f'{{"job_names": {json.dumps(registered.names)}, "jobs": {jobs_as_json}}}')  # noqa: T201
         return
     handover = receive_handover()
     serve_containers(registered)

@@ -21,6 +21,7 @@ from background_jobs import OrchestrationService
 from background_jobs.cli import reporting
 from background_jobs.cli.arguments import parse_id
 from background_jobs.cli.main import app
+from background_jobs.core.job_descriptions import JobDescription
 from tests.adapters.cli.commands import EVIL, UNKNOWN, run
 
 METAVARS: Final = {
@@ -35,6 +36,7 @@ NO_TABLE: Final = {
     "local status",
     "doctor",
     "redrive",
+    "publish-jobs",
     "open",
     "console",
     "report",
@@ -66,11 +68,13 @@ def words(
     orchestration = service.kick_off_job("other", [{"n": EVIL}], tags={"note": EVIL})
     schedule = service.schedule_job("nightly", "halve", [{"n": 2}], cron="0 3 * * *", tags={"note": EVIL})
     schedule.run_now()
+    service.publish_jobs([JobDescription(name="halve", description=EVIL)])
     assert aggregate() == []
     params = tmp_path / "params.jsonl"
     params.write_text('{"n": 2}\n')
     return {
         "kick-off": ["kick-off", "halve", str(params)],
+        "jobs": ["jobs"],
         "list": ["list"],
         "watch": ["watch", done],
         "show": ["show", orchestration.id],

@@ -20,6 +20,35 @@ class ScheduleState(StrEnum):
     """Its time has passed, or it was deleted; its history is still there."""
 
 
+class ScheduleOccurrences(BaseModel):
+    """When a schedule is due within some time."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schedule: str
+    job_name: str
+    service: str
+    due: str
+    """As in ScheduleView."""
+    timezone: str
+    occurrences: tuple[AwareDatetime, ...]
+    """The first of them, the earliest first."""
+    has_more: bool
+    """Whether there are more than those."""
+
+
+class BackfillPreview(BaseModel):
+    """The occurrences of the past that a backfill would run; nothing was started."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schedule: str
+    occurrences: tuple[AwareDatetime, ...]
+    """The earliest first."""
+    ran: int
+    """How many others ran, and do not run again."""
+
+
 class ScheduleView(BaseModel):
     """A schedule: its job, when it is due, and its next occurrences."""
 

@@ -306,3 +306,106 @@ interface Window {
     paths: { stepped(options: { align: number }): unknown };
   };
 }
+
+/** Who sends the requests, and the services that it may read and change; null for all. */
+interface CallerView {
+  name: string;
+  environment: string;
+  readable: string[] | null;
+  writable: string[] | null;
+}
+
+/** The parts of a JSON Schema that a form reads. */
+interface ParamsSchema {
+  title?: string;
+  type?: string;
+  format?: string;
+  enum?: unknown[];
+  const?: unknown;
+  default?: unknown;
+  description?: string;
+  required?: string[];
+  properties?: Record<string, ParamsSchema>;
+  additionalProperties?: unknown;
+  anyOf?: ParamsSchema[];
+  $ref?: string;
+  $defs?: Record<string, ParamsSchema>;
+}
+
+interface JobView {
+  name: string;
+  service: string | null;
+  description: string;
+  is_described: boolean;
+  params_schema: ParamsSchema | null;
+  retry: { max_attempts: number };
+  timeout_seconds: number | null;
+  concurrency: number;
+}
+
+interface FieldProblem {
+  field: string;
+  message: string;
+}
+
+interface ParamsProblem extends FieldProblem {
+  index: number;
+}
+
+interface KickOffPreview {
+  instances: number;
+  containers: number;
+  instances_per_container: number;
+  first_params: unknown[];
+  checked: number;
+  problems: ParamsProblem[];
+}
+
+interface ScheduleView {
+  name: string;
+  state: "active" | "paused" | "over";
+  job_name: string;
+  service: string;
+  due: string;
+  timezone: string;
+  start: string | null;
+  end: string | null;
+  overlap: string;
+  jitter_minutes: number;
+  tags: Record<string, string>;
+  then: string[];
+  declared: boolean;
+  next_runs: string[];
+}
+
+interface ScheduleRun {
+  scheduled_at: string;
+  state: "started" | "queued" | "skipped" | "missed";
+  orchestration_id: string | null;
+  status: string | null;
+  reason: string;
+}
+
+/** When a schedule is due within some time. */
+interface ScheduleOccurrences {
+  schedule: string;
+  job_name: string;
+  due: string;
+  occurrences: string[];
+  has_more: boolean;
+}
+
+/** A schedule as the body of PUT, of which the form shows a part. */
+interface ScheduleDefinition {
+  job_name: string;
+  service: string | null;
+  params: Record<string, unknown>[] | null;
+  declared: boolean;
+  cron: string | null;
+  every: string | null;
+  at: string | null;
+  timezone: string;
+  start: string | null;
+  overlap: string;
+  tags: Record<string, string>;
+}

@@ -49,6 +49,15 @@ export const get = (where, query = {}, patience) => ask("GET", where, query, und
 export const post = (where, body) => ask("POST", where, {}, body);
 
 /**
+ * @param {string} where
+ * @param {object} body
+ */
+export const put = (where, body) => ask("PUT", where, {}, body);
+
+/** @param {string} where */
+export const remove = (where) => ask("DELETE", where, {});
+
+/**
  * @param {string} method
  * @param {string} where
  * @param {Record<string, string | number | null | undefined>} query

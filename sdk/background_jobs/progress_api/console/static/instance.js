@@ -1,6 +1,7 @@
 /** The panel of one instance: its state, params, result or error, attempts and events. */
 
 import { get, path } from "./api.js";
+import { getCaller } from "./caller.js";
 import { h, setText } from "./dom.js";
 import { between, count, span, stamp } from "./format.js";
 import { copyButton, icon, codeBlock, errorNotice } from "./components.js";
@@ -158,7 +159,11 @@ export class InstancePanel {
             error.traceback ? codeBlock(error.traceback.trimEnd(), "Traceback") : null,
           )
         : null,
-      section("Params", codeBlock(params, "Params")),
+      section(
+        "Params",
+        codeBlock(params, "Params"),
+        againLink(`#/${path(this.id)}/instances/${instance.index}/kick-off`),
+      ),
       instance.state === "Completed" ? section("Result", codeBlock(result, "Result")) : null,
     ];
     this.details.replaceChildren(...sections.filter((section) => section !== null));
@@ -232,6 +237,19 @@ export class InstancePanel {
       h("p", { class: "muted" }, latest.detail),
     );
   }
+}
+
+/**
+ * A link to the form with the params of an instance, for those who may kick off jobs.
+ * @param {string} href
+ */
+function againLink(href) {
+  const link = h("p", { hidden: true }, h("a", { href }, "Run again with these params, or others"));
+  getCaller().then(
+    ({ writable }) => (link.hidden = writable !== null && !writable.length),
+    () => {},
+  );
+  return link;
 }
 
 /**

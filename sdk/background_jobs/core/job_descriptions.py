@@ -1,0 +1,51 @@
+"""What a job publishes of itself: its params as JSON Schema, a line of documentation, and its defaults."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from background_jobs.core.bounds import JobName
+from background_jobs.core.retry import ONCE, Retry
+
+
+class JobDescription(BaseModel):
+    """A job as its image tells of it."""
+
+    # A release reads what later releases publish, without the fields that it does not know.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: JobName
+    description: str = ""
+    """The first paragraph of its docstring."""
+    params_schema: dict[str, Any] | None = None
+    """The JSON Schema of its params; None for any object, and for types that have no schema."""
+    retry: Retry = ONCE
+    timeout_seconds: float | None = None
+    """How long an attempt may take; None for no limit."""
+    expected_seconds: float | None = None
+    """How long an instance takes, more or less; None if the job does not say."""
+    concurrency: int = 1
+    """How many instances run at once in one container."""
+
+
+_DESCRIPTIONS: Final = TypeAdapter(tuple[JobDescription, ...])
+
+
+def descriptions_key(service: str) -> str:
+    """Return the object of the payload bucket that describes the jobs of *service*.
+
+    >>> descriptions_key("billing")
+    'jobs/billing.json'
+    """
+    return f"jobs/{service}.json"
+
+
+def write_descriptions(jobs: Iterable[JobDescription]) -> bytes:
+    """Return the descriptions of a service's jobs as JSON."""
+    return _DESCRIPTIONS.dump_json(tuple(jobs))
+
+
+def read_descriptions(document: bytes | str) -> tuple[JobDescription, ...]:
+    """Return the descriptions in *document*. Raises ValueError if it holds something else."""
+    return _DESCRIPTIONS.validate_json(document)

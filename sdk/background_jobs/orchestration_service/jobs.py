@@ -1,0 +1,87 @@
+"""The jobs that can be kicked off, and what a kick-off of one would run."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any, Final
+
+from background_jobs.aws.job_catalog import JobCatalog
+from background_jobs.core.containers import shares
+from background_jobs.core.errors import JobNotFound
+from background_jobs.core.limits import PREVIEW_CHECKED
+from background_jobs.core.params_schema import ANY_OBJECT, find_misfits
+from background_jobs.core.views.jobs import JobView, KickOffPreview, ParamsProblem
+from background_jobs.settings import Settings
+
+_READERS: Final = 8
+_PROBLEMS: Final = 100
+"""The problems that a preview tells at most."""
+_SHOWN: Final = 5
+"""The params that a preview shows at most."""
+
+
+def list_jobs(catalog: JobCatalog, settings: Settings) -> list[JobView]:
+    """Return the jobs of all services, by name, and then by service."""
+    services = settings.service_names or (settings.service,)
+    with ThreadPoolExecutor(_READERS) as pool:
+        published = list(pool.map(catalog.read, services))
+    views = [
+        JobView(**dict(job), service=service)
+        for service, jobs in zip(services, published, strict=True)
+        for job in jobs
+    ]
+    known = {view.name for view in views}
+    only = services[0] if len(services) == 1 else None
+    named = [
+        JobView(name=name, service=only, is_described=False)
+        for name in settings.job_names
+        if name not in known
+    ]
+    return sorted([*views, *named], key=lambda job: (job.name, job.service or ""))
+
+
+def find_job(jobs: Iterable[JobView], name: str, service: str | None, settings: Settings) -> JobView:
+    """Return the job *name*: that of *service*, or of the service in the settings, or else of another.
+
+    Raises JobNotFound.
+    """
+    known = list(jobs)
+    named = [job for job in known if job.name == name and service in (None, job.service)]
+    if not named:
+        raise JobNotFound(name, {job.name for job in known})
+    return min(named, key=lambda job: job.service != settings.service)
+
+
+def find_problems(job: JobView, params: Iterable[object]) -> list[ParamsProblem]:
+    """Return what in *params*, or in the first of them, does not fit the schema of *job*, the first of it."""
+    problems: list[ParamsProblem] = []
+    found = find_misfits(job.params_schema or ANY_OBJECT, islice(params, PREVIEW_CHECKED))
+    for index, misfits in enumerate(found):
+        problems += [ParamsProblem(index=index, field=field, message=why) for field, why in misfits]
+        if len(problems) >= _PROBLEMS:
+            break
+    return problems[:_PROBLEMS]
+
+
+def preview_kick_off(
+    job: JobView, params: Sequence[Any], parallelism: int | None, settings: Settings
+) -> KickOffPreview:
+    """Return what a kick-off of *job* with *params* would run."""
+    containers = shares.share_count(
+        len(params), parallelism, settings.max_parallelism, settings.default_parallelism
+    )
+    return KickOffPreview(
+        job_name=job.name,
+        service=job.service or settings.service,
+        instances=len(params),
+        containers=containers,
+        instances_per_container=-(-len(params) // containers) if containers else 0,
+        first_params=tuple(params[:_SHOWN]),
+        checked=min(len(params), PREVIEW_CHECKED),
+        problems=tuple(find_problems(job, params)),
+    )
+
+
+def explain_problem(problem: ParamsProblem) -> str:
+    """Return a problem as a part of a sentence: ``customer is required``."""
+    return f"{problem.field or 'the object'} {problem.message}"

@@ -1,0 +1,87 @@
+"""`background-jobs jobs`, `kick-off --param` and `publish-jobs`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from background_jobs import OrchestrationService, job_name
+from background_jobs.jobs import Jobs
+from background_jobs.settings import Settings
+from tests.adapters.cli.commands import run
+
+MAIN = '''
+from pydantic import BaseModel
+from background_jobs import job_name, run_e11_job
+
+class Params(BaseModel):
+    customer: str
+
+@job_name("bill")
+def bill(params: Params) -> None:
+    """Send a bill."""
+
+run_e11_job([bill])
+'''
+
+
+class Half(BaseModel):
+    n: int
+    unit: str = "pieces"
+
+
+@job_name("halve")
+def halve(params: Half) -> None:
+    """Halve a number."""
+
+
+@pytest.fixture
+def published(settings: Settings) -> None:
+    OrchestrationService(settings).publish_jobs(Jobs([halve]).describe())
+
+
+@pytest.mark.usefixtures("published")
+def test_jobs_are_listed_with_their_params() -> None:
+    """One that has published nothing is there by its name."""
+    assert run("jobs").stdout.splitlines() == [
+        "halve\tdefault\tn [unit]\tHalve a number.",
+        "other\tdefault\t\t",
+    ]
+
+
+@pytest.mark.usefixtures("published")
+def test_one_job_is_shown_with_types_and_defaults() -> None:
+    shown = dict(line.split("\t") for line in run("jobs", "halve").stdout.splitlines())
+    assert shown["description"] == "Halve a number."
+    assert shown["params_schema.properties.unit.default"] == "pieces"
+    assert json.loads(run("jobs", "halve", "--json").stdout)["params_schema"]["required"] == ["n"]
+
+
+def test_an_unknown_job_is_refused() -> None:
+    result = run("jobs", "quarter")
+    assert result.exit_code == 2
+    assert "There is no job named 'quarter'" in result.stderr
+
+
+@pytest.mark.usefixtures("published")
+def test_params_of_a_kick_off_are_typed_by_the_schema(settings: Settings) -> None:
+    result = run("kick-off", "halve", "--param", "n=8", "--param", "unit=8")
+    orchestration = OrchestrationService(settings).orchestration(result.stdout.strip())
+    assert orchestration.instance(0).params == {"n": 8, "unit": "8"}
+
+
+@pytest.mark.usefixtures("published")
+def test_params_that_do_not_fit_are_refused_by_the_name_of_the_field(settings: Settings) -> None:
+    result = run("kick-off", "halve", "--param", "n=many", "--param", "colour=red")
+    assert result.exit_code == 2
+    assert 'n must be a whole number, not "many"' in result.stderr
+    assert OrchestrationService(settings).history().summaries == []
+
+
+def test_what_an_image_tells_is_published(settings: Settings, tmp_path: Path) -> None:
+    main = tmp_path / "main.py"
+    main.write_text(MAIN)
+    assert run("publish-jobs", "--jobs", str(main)).exit_code == 0
+    job = OrchestrationService(settings).job("bill")
+    assert (job.description, job.is_described, job.service) == ("Send a bill.", True, "default")
