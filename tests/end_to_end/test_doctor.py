@@ -53,4 +53,4 @@ def test_a_mapping_that_somebody_disabled_is_found() -> None:
     finally:
         functions.update_event_source_mapping(UUID=mapping, Enabled=True)
     (told,) = [finding for finding in found if finding["level"] == "problem"]
-    assert (status, told["area"]) == (1, "Functions")
+    assert (status, told["area"]) == (4, "Functions")

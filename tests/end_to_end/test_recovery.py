@@ -307,7 +307,7 @@ def test_rebuild_finds_a_wrong_read_model_and_puts_it_right(
     )
     boto3.resource("dynamodb").Table(table).delete_item(Key=key)
 
-    wrong = (1, ["statuses of instances from 0 on"])
+    wrong = (4, ["statuses of instances from 0 on"])
     assert rebuild(orchestration.id, "--check") == wrong
     assert rebuild(orchestration.id) == (0, wrong[1])
     assert rebuild(orchestration.id, "--check") == (0, [])

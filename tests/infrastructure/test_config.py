@@ -351,7 +351,7 @@ def test_environments_are_read_from_the_users_file(load: Load) -> None:
         ),
         (
             IMPORTS + "Stage('report', colour=1)",
-            r"environments\.py, line 6: Stage: there is no field colour$",
+            r"environments\.py, line 6: InvalidStage: Stage was refused: colour is not known",
         ),
     ],
 )

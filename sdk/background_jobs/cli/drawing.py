@@ -126,7 +126,7 @@ def short_ids(orchestration_ids: Sequence[str]) -> dict[str, str]:
     >>> short_ids(["7c0e0b9a-1c58", "7c0e0b9a-9d54"])
     {'7c0e0b9a-1c58': '7c0e0b9a-1', '7c0e0b9a-9d54': '7c0e0b9a-9'}
     """
-    ids = set(orchestration_ids)
+    ids = dict.fromkeys(orchestration_ids)
     lengths = range(_SHORT_ID, max(map(len, ids), default=0))
     length = next((length for length in lengths if len({one[:length] for one in ids}) == len(ids)), None)
     return {one: one[:length] for one in ids}
