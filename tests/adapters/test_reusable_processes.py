@@ -12,7 +12,7 @@ import pytest
 from background_jobs import OrchestrationService, job_name
 from background_jobs.jobs import Jobs
 from background_jobs.worker import process_cleanup
-from background_jobs.worker.descendants import adopting_orphans
+from background_jobs.worker.descendants import adopting_orphans, find_descendants
 from background_jobs.worker.process_state import LEFT_THREADS, ProcessState, count_threads
 from background_jobs.worker.supervisor import REUSABLE
 
@@ -73,9 +73,11 @@ JOBS = Jobs([kept, crowd, fresh, alone, together])
 
 
 @pytest.fixture(autouse=True)
-def _threads_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the threads that this process has by now: other tests have left some."""
+def _what_other_tests_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the threads and children that this process has by now: the CDK's kernel is a child."""
+    children = set(find_descendants(os.getpid()))
     monkeypatch.setattr(process_cleanup, "LEFT_THREADS", count_threads() + LEFT_THREADS)
+    monkeypatch.setattr(process_cleanup, "has_children", lambda: find_descendants(os.getpid(), children))
 
 
 @pytest.fixture

@@ -368,21 +368,23 @@ def test_an_environment_beyond_what_a_stack_takes_is_told_how_many_services_fit(
 
     network = ExistingSubnets(subnet_ids=("subnet-1",), security_group_id="sg-1")
 
-    def write(count: int) -> "CloudAssembly":
+    def write(count: int, limit: int) -> "CloudAssembly":
         # CloudFormation's limit is 500; with fewer resources a test is fast.
-        app = App(analytics_reporting=False, context={"@aws-cdk/core:stackResourceLimit": 100})
+        app = App(analytics_reporting=False, context={"@aws-cdk/core:stackResourceLimit": limit})
         services = tuple(service(name=f"service-{number}") for number in range(count))
         config = environment(services=services, network=network)
         add_stack(app, config, tmp_path)
         return write_assembly(app, config)
 
-    # given two services more than fit
+    # given a limit that two services keep to, and a third would not
+    per_service = 5
+    resources = len(write(2, limit=500).stacks[0].template["Resources"])
+    limit = resources + per_service - 1
+    assert write(2, limit)
+    # when there are two more, then it says how many fit
     with pytest.raises(TooManyResources, match="2 services fit, not 4; use several environments") as refused:
-        write(4)
-    # then as many as the sentence says do fit, and one more would not
-    resources = len(write(2).stacks[0].template["Resources"])
-    assert refused.value.needed == resources + 2 * (per_service := 5)
-    assert resources + per_service > refused.value.most
+        write(4, limit)
+    assert (refused.value.needed, refused.value.most) == (resources + 2 * per_service, limit)
 
 
 def nightly(**fields: Any) -> ScheduleConfig:
