@@ -44,7 +44,6 @@ ANSWERS = {
     "GET /orchestrations/counts": 200,
     "POST /orchestrations": 403,
     "GET /schedules": 200,
-    "GET /session": 200,
     "GET /jobs": 200,
     "GET /caller": 200,
     "GET /occurrences": 200,

@@ -111,11 +111,8 @@ def api(settings: Settings, provider: OpenIDProvider) -> Api:
 def test_somebody_who_signs_in_comes_back_to_where_they_were_and_is_known(api: Api) -> None:
     place = "/orchestrations/0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11?status=errored"
     assert api.sign_in("ana", place) == f"{CONSOLE}#{place}"
-    assert api.browser.get("/web/session").json() == {
-        "name": "ana@example.com",
-        "may_change": True,
-        "signs_in": True,
-    }
+    caller = api.browser.get("/web/caller").json()
+    assert (caller["name"], caller["writable"], caller["signs_in"]) == ("ana@example.com", None, True)
     assert api.browser.get("/web/orchestrations").status_code == 200
 
 
@@ -133,7 +130,7 @@ def test_cookies_are_out_of_reach_of_scripts_other_hosts_and_plain_http(api: Api
 
 ASKED = (
     ("GET", "/web/orchestrations"),
-    ("GET", "/web/session"),
+    ("GET", "/web/caller"),
     ("GET", "/web/openapi.json"),
     ("GET", "/web/docs"),
     ("GET", "/web/streams?token=x"),
@@ -167,7 +164,7 @@ def test_a_session_counts_for_browsers_only(api: Api) -> None:
 
 def test_who_reads_may_change_nothing(api: Api) -> None:
     api.sign_in("ben")
-    assert api.browser.get("/web/session").json()["may_change"] is False
+    assert api.browser.get("/web/caller").json()["writable"] == []
     assert api.browser.get("/web/orchestrations").status_code == 200
     assert api.error("POST", "/web/orchestrations", json=KICK_OFF, headers=OWN) == (403, "NotAllowed")
 
@@ -210,7 +207,7 @@ def test_an_address_that_nobody_verified_is_no_name(api: Api) -> None:
     """Somebody could write the address of another into their own profile."""
     api.provider.people["ben"] = BEN | {"email": "ana@example.com", "email_verified": False}
     api.sign_in("ben")
-    assert api.browser.get("/web/session").json()["name"] == "ben"
+    assert api.browser.get("/web/caller").json()["name"] == "ben"
 
 
 FOREIGN: list[dict[str, str]] = [
@@ -224,13 +221,13 @@ FOREIGN: list[dict[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("path", ["/web/orchestrations", "/web/sign-out", "/web/session"])
+@pytest.mark.parametrize("path", ["/web/orchestrations", "/web/sign-out", "/web/caller"])
 def test_another_site_changes_nothing_in_the_name_of_who_is_signed_in(api: Api, path: str) -> None:
     api.sign_in("ana")
     for headers in FOREIGN:
         assert api.error("POST", path, json=KICK_OFF, headers=headers) == (403, "ForeignOrigin"), headers
     assert api.browser.get("/web/orchestrations").json()["items"] == []
-    assert api.browser.get("/web/session").status_code == 200
+    assert api.browser.get("/web/caller").status_code == 200
 
 
 def test_nobody_is_signed_in_as_another_by_a_link(api: Api, settings: Settings) -> None:
@@ -299,7 +296,7 @@ def test_the_provider_may_change_its_key(api: Api) -> None:
     api.sign_in("ben")
     api.provider.rotate()
     assert api.sign_in("ana") == f"{CONSOLE}#/"
-    assert api.browser.get("/web/session").json()["name"] == "ana@example.com"
+    assert api.browser.get("/web/caller").json()["name"] == "ana@example.com"
 
 
 def test_a_provider_with_one_key_need_not_name_it(api: Api) -> None:
@@ -315,7 +312,7 @@ def test_a_session_expires_and_is_refreshed_with_the_groups_of_now(api: Api) -> 
     assert api.error("GET", "/web/orchestrations") == (401, "SignInRequired")
     api.provider.people["ana"] = ANA | {"groups": ["readers"]}
     assert api.browser.post("/web/session", headers=OWN).status_code == 204
-    assert api.browser.get("/web/session").json()["may_change"] is False
+    assert api.browser.get("/web/caller").json()["writable"] == []
     assert api.browser.post("/web/session", headers=OWN).status_code == 204
     assert api.provider.refreshed == 1, "another tab refreshed it already"
 
@@ -354,7 +351,7 @@ def test_without_a_refresh_token_a_session_lasts_an_hour(api: Api) -> None:
     api.provider.gives_refresh_tokens = False
     api.sign_in("ana")
     api.clock.ahead = timedelta(minutes=59)
-    assert api.browser.get("/web/session").status_code == 200
+    assert api.browser.get("/web/caller").status_code == 200
     api.clock.ahead = timedelta(minutes=60)
     assert api.error("POST", "/web/session", headers=OWN) == (401, "SignInRequired")
 
@@ -377,7 +374,7 @@ def test_a_cookie_that_is_not_ours_is_none(api: Api, name: str) -> None:
     for value in ("", "x", values[name][:-4] + "AAAA", other):
         api.browser.cookies.clear()
         api.browser.cookies.set(name, value)
-        assert api.error("GET", "/web/session") == (401, "SignInRequired")
+        assert api.error("GET", "/web/caller") == (401, "SignInRequired")
         assert api.error("POST", "/web/session", headers=OWN) == (401, "SignInRequired")
 
 
@@ -392,7 +389,7 @@ def test_everybody_who_signs_in_may_read_where_the_environment_says_so(
 ) -> None:
     api = connect(settings, provider, sign_in_readers="*")
     api.sign_in("cat")
-    assert api.browser.get("/web/session").json()["may_change"] is False
+    assert api.browser.get("/web/caller").json()["writable"] == []
 
 
 def test_while_the_provider_is_gone_the_console_says_so(settings: Settings) -> None:

@@ -19,7 +19,6 @@ from background_jobs.progress_api import (
     logs,
     orchestrations,
     schedules,
-    session,
     stream,
 )
 from background_jobs.progress_api.callers import Callers
@@ -79,7 +78,7 @@ def create_app(
     app.state.hub = Hub(stores, api)
     app.state.stream_tokens = StreamTokens.of(api.stream_token_key)
     routers = (
-        orchestrations, event_history, containers, logs, jobs, schedules, stream, session, console,
+        orchestrations, event_history, containers, logs, jobs, schedules, stream, console,
     )  # fmt: skip
     for routes in routers:
         app.include_router(routes.router)

@@ -43,6 +43,8 @@ class CallerView(BaseModel):
     """The services that it may read; null for all."""
     writable: list[str] | None
     """The services whose jobs it may kick off and change; null for all."""
+    signs_in: bool
+    """Whether people sign in here, and can sign out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Caller:
             self._require_write(self._services_from(pipeline.id))
         return pipeline
 
-    def view(self) -> CallerView:
+    def view(self, *, signs_in: bool) -> CallerView:
         """Return who the caller is, and what it may do."""
         access = self.access
         return CallerView(
@@ -118,6 +120,7 @@ class Caller:
             environment=self.settings.environment,
             readable=None if access.readable is None else sorted(access.readable),
             writable=None if access.writable is None else sorted(access.writable),
+            signs_in=signs_in,
         )
 
     def jobs(self) -> list[JobView]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from background_jobs.core.bounds import JobName, Parallelism, ServiceName
@@ -54,6 +54,6 @@ def preview_kick_off(name: Name, body: PreviewBody, caller: RequestCaller) -> Ki
 
 
 @router.get("/caller")
-def show_caller(caller: RequestCaller) -> CallerView:
+def show_caller(request: Request, caller: RequestCaller) -> CallerView:
     """Say who the caller is, and what it may do."""
-    return caller.view()
+    return caller.view(signs_in=request.app.state.sign_in is not None)

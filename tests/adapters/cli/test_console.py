@@ -91,7 +91,7 @@ def test_what_is_kicked_off_here_has_the_name_of_the_credentials(
     assert stores.event_log.read_started(orchestration_id).by == ME
     where = str(answer.request.url.join(answer.headers["location"]))
     assert where == f"http://127.0.0.1/{SECRET}/orchestrations/{orchestration_id}"
-    assert here.get(f"/{SECRET}/session").json() == {"name": ME, "may_change": True, "signs_in": False}
+    assert here.get(f"/{SECRET}/caller").json()["name"] == ME
 
 
 def test_it_listens_on_this_machine_alone_and_ends_when_told(settings: Settings) -> None:

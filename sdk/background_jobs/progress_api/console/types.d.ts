@@ -313,6 +313,7 @@ interface CallerView {
   environment: string;
   readable: string[] | null;
   writable: string[] | null;
+  signs_in: boolean;
 }
 
 /** The parts of a JSON Schema that a form reads. */

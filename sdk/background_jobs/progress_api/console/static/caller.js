@@ -17,9 +17,9 @@ export function getCaller() {
 
 /**
  * @param {CallerView} caller
- * @param {string | null} service null where it could be any
+ * @param {string | null} [service] null where it could be any
  */
-export function mayChange(caller, service) {
+export function mayChange(caller, service = null) {
   if (caller.writable === null) return true;
   return service === null ? caller.writable.length > 0 : caller.writable.includes(service);
 }

@@ -1,6 +1,7 @@
 /** People who sign in: who is there, the way in, and the way out. */
 
-import { get, post } from "./api.js";
+import { post } from "./api.js";
+import { getCaller, mayChange } from "./caller.js";
 import { byId, h } from "./dom.js";
 
 /** @type {Record<string, string>} */
@@ -15,13 +16,13 @@ const REASONS = {
 
 /** Show above the page who is signed in, and hide from readers what they may not do. */
 export async function showPerson() {
-  const session = await get("session").catch(() => null);
-  if (session === null) return;
-  document.documentElement.dataset.access = session.may_change ? "change" : "read";
-  if (!session.signs_in) return;
+  const caller = await getCaller().catch(() => null);
+  if (caller === null) return;
+  document.documentElement.dataset.access = mayChange(caller) ? "change" : "read";
+  if (!caller.signs_in) return;
   byId("person").replaceChildren(
-    h("span", { class: "person-name", title: session.name }, session.name),
-    session.may_change ? "" : h("span", { class: "tag" }, "Read only"),
+    h("span", { class: "person-name", title: caller.name }, caller.name),
+    mayChange(caller) ? "" : h("span", { class: "tag" }, "Read only"),
     h("button", { type: "button", class: "quiet", onclick: leave }, "Sign out"),
   );
 }
