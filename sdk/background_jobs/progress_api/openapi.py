@@ -75,6 +75,7 @@ def describe(app: FastAPI, *authorizations: Authorization) -> dict[str, Any]:
             _complete(methods[method], path)
         if "get" in methods and "application/json" in methods["get"]["responses"]["200"]["content"]:
             _describe_versions(methods["get"])
+    _tell_apart(document["components"]["schemas"])
     _add_stream_events(document["components"]["schemas"])
     _add_security(document, authorizations)
     return document
@@ -114,6 +115,13 @@ def _stream_schema() -> dict[str, Any]:
     """Return what a stream is made of; OpenAPI 3.1 has no words for events, so an extension names them."""
     events = {name: {"$ref": _REFERENCE.format(model=model.__name__)} for name, model in _EVENTS.items()}
     return {"x-events": events}
+
+
+def _tell_apart(schemas: dict[str, Any]) -> None:
+    """Title what is sent and what is answered differently: generators name classes by titles."""
+    for name, schema in schemas.items():
+        if name.endswith(("-Input", "-Output")):
+            schema["title"] = name.replace("-", "")
 
 
 def _add_stream_events(schemas: dict[str, Any]) -> None:
