@@ -15,13 +15,16 @@ from background_jobs.core.schedules.cron import aws_cron, croniter_expression
 _MINUTE: Final = timedelta(minutes=1)
 _LONGEST: Final = timedelta(days=366)
 _LONGEST_EXPRESSION: Final = 256
+_NO_ZONES: Final = frozenset({"localtime", "posixrules", "Factory"})
+_OTHER_CLOCKS: Final = ("posix/", "right/")
+"""Files beside the zones on a machine: they differ from one to the next, and Scheduler has none of them."""
 _UNITS: Final = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", _MINUTE))
 
 
 def _check_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-        is_known = True
+        is_known = name not in _NO_ZONES and not name.startswith(_OTHER_CLOCKS)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         is_known = False
     if not is_known:
