@@ -49,6 +49,8 @@ def site(settings: Settings) -> Iterator[TestClient]:
     [
         ("GET", "/orchestration", {}, 404, "NotFound"),
         ("GET", "/console/none.js", {}, 404, "NotFound"),
+        ("GET", "/orchestrations/", {"follow_redirects": False}, 404, "NotFound"),
+        ("POST", "/orchestrations/", {"json": {}, "follow_redirects": False}, 404, "NotFound"),
         ("DELETE", f"/orchestrations/{UNKNOWN}", {}, 405, "MethodNotAllowed"),
         ("GET", "/orchestrations", {"headers": {"host": "evil.example"}}, 400, "UnknownHost"),
         ("GET", "/orchestrations", {"headers": {"host": "[::1"}}, 400, "UnknownHost"),
