@@ -68,8 +68,9 @@ def exit_statuses() -> Iterator[None]:
         raise typer.Exit(ExitStatus.PIPE_CLOSED) from None
     except KeyboardInterrupt:
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
-    except typer.Abort:
-        raise typer.Exit(ExitStatus.REFUSED) from None
+    except typer.Abort as aborted:
+        is_interrupted = isinstance(aborted.__context__, KeyboardInterrupt)
+        raise typer.Exit(ExitStatus.INTERRUPTED if is_interrupted else ExitStatus.REFUSED) from None
     except TyperException as refused:
         _explain(refused)
         raise

@@ -1,8 +1,11 @@
 """`background-jobs cancel` and `rerun`."""
 
 from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+import typer
 
 from background_jobs import OrchestrationService
 from background_jobs.aws.stores import Stores
@@ -100,6 +103,24 @@ def test_what_cannot_run_again_is_refused_in_a_sentence(
     refused = run("rerun", done, *words)
     assert (refused.exit_code, reason in " ".join(refused.stderr.split())) == (2, True), refused.stderr
     assert [summary.orchestration_id for summary in service.history().summaries] == [done]
+
+
+def test_ctrl_c_at_the_question_is_an_interruption_and_no_answer(
+    service: OrchestrationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: str = "") -> str:
+        raise KeyboardInterrupt
+
+    def confirm(*words: Any, **options: Any) -> bool:
+        with patch("typer._click.termui.visible_prompt_func", interrupt):
+            return ask(*words, **options)
+
+    ask = typer.confirm
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    monkeypatch.setattr("background_jobs.cli.cancel.asks_people", lambda: True)
+    monkeypatch.setattr(typer, "confirm", confirm)
+    assert run("cancel", orchestration.id).exit_code == 130
+    assert orchestration.summary().cancelled_at is None
 
 
 def test_on_a_terminal_a_rerun_shows_what_will_run_and_asks(
