@@ -6,6 +6,7 @@ import pytest
 
 from background_jobs import OrchestrationService
 from background_jobs.aws.stores import Stores
+from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.core.views.orchestration import CancelAnswer, KickOffAnswer
 from background_jobs.core.views.rerun_preview import RerunPreview
 from tests.adapters.cli.commands import run, run_on_terminal
@@ -64,6 +65,21 @@ def test_a_dry_run_prints_what_would_run_and_starts_nothing(service: Orchestrati
     as_json = RerunPreview.model_validate_json(run("rerun", done, *words, "--dry-run", "--json").stdout)
     assert (as_json.instances, as_json.changed, as_json.only) == (2, True, "selected")
     assert [summary.orchestration_id for summary in service.history().summaries] == [done]
+
+
+def test_changed_params_that_do_not_fit_their_job_are_refused_and_nothing_is_started(
+    service: OrchestrationService, done: str
+) -> None:
+    schema = {"properties": {"n": {"type": "integer"}}}
+    service.publish_jobs([JobDescription(name="halve", params_schema=schema)])
+
+    refused = run("rerun", done, "--index", "1", "--set", "n=many")
+
+    assert refused.exit_code == 2
+    assert '#1 n must be a whole number, not "many". Nothing was started.' in refused.stderr
+    assert "does not fit: #1 n must be" in run("rerun", done, "--set", "n=many", "--dry-run").stdout
+    assert [summary.orchestration_id for summary in service.history().summaries] == [done]
+    assert run("rerun", done, "--index", "1", "--set", "n=8").exit_code == 0
 
 
 def test_a_cause_runs_again_with_other_params(
