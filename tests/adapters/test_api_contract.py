@@ -49,12 +49,14 @@ def site(settings: Settings) -> Iterator[TestClient]:
     [
         ("GET", "/orchestration", {}, 404, "NotFound"),
         ("GET", "/console/none.js", {}, 404, "NotFound"),
+        ("GET", "/orchestrations/", {"follow_redirects": False}, 404, "NotFound"),
+        ("POST", "/orchestrations/", {"json": {}, "follow_redirects": False}, 404, "NotFound"),
         ("DELETE", f"/orchestrations/{UNKNOWN}", {}, 405, "MethodNotAllowed"),
         ("GET", "/orchestrations", {"headers": {"host": "evil.example"}}, 400, "UnknownHost"),
         ("GET", "/orchestrations", {"headers": {"host": "[::1"}}, 400, "UnknownHost"),
         ("POST", "/orchestrations", {"content": "{", "headers": JSON}, 400, "InvalidJson"),
-        ("POST", "/orchestrations", {"content": b'"\xff"', "headers": JSON}, 400, "BadRequest"),
-        ("POST", "/orchestrations", {"content": "[" * 100_000, "headers": JSON}, 400, "BadRequest"),
+        ("POST", "/orchestrations", {"content": b'"\xff"', "headers": JSON}, 400, "InvalidJson"),
+        ("POST", "/orchestrations", {"content": "[" * 100_000, "headers": JSON}, 400, "InvalidJson"),
         ("POST", "/orchestrations", {"data": {"job_name": "halve"}}, 415, "UnsupportedMediaType"),
         ("POST", "/orchestrations", {"content": "{}"}, 415, "UnsupportedMediaType"),
         ("POST", "/orchestrations", {"content": " " * 7_000_000, "headers": JSON}, 413, "RequestTooLarge"),
@@ -64,6 +66,7 @@ def site(settings: Settings) -> Iterator[TestClient]:
         ("POST", "/orchestrations", {}, 422, "InvalidRequest"),
         ("GET", f"/orchestrations/{UNKNOWN}/events", {}, 404, "OrchestrationNotFound"),
         ("GET", "/schedules/nightly/runs?next_token=-1", {}, 422, "InvalidToken"),
+        ("GET", "/schedules?next_token=%00", {}, 422, "InvalidToken"),
         ("GET", "/streams?token=x", {}, 401, "StreamTokenRefused"),
     ],
 )
@@ -78,6 +81,82 @@ def test_whatever_is_refused_is_answered_with_a_problem(  # noqa: PLR0913, PLR09
     assert problem.type == f"urn:background-jobs:problem:{error}"
     assert len(problem.detail) > 20
     assert problem.title
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"job_name": "halve", "params": [{"n": 1, "n": 2}]}', "the key 'n' comes twice in one object"),
+        (b'{"job_name": "halve", "job_name": "double", "params": []}', "the key 'job_name' comes twice"),
+        (b'{"job_name": "\xff"}', "byte 14 is not UTF-8"),
+        (b"[" * 100_000, "it is nested too deep"),
+        (b'{"params": [{"n": ' + b"9" * 5_000 + b"}]}", "Exceeds the limit (4300 digits)"),
+        (b'{"job_name": "halve"', "Expecting ',' delimiter"),
+    ],
+)
+def test_a_body_in_which_something_would_be_lost_or_cannot_be_read_is_refused_with_the_reason(
+    client: TestClient, body: bytes, reason: str
+) -> None:
+    """The value of a key that came twice was lost, and the others were refused without a reason."""
+    answer = client.post("/orchestrations", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["error"]) == (400, "InvalidJson")
+    assert reason in answer.json()["detail"]
+
+
+def test_every_route_that_takes_a_body_reads_it_strictly(client: TestClient, app: FastAPI) -> None:
+    taking = [
+        (method, path.format(orchestration_id=UNKNOWN, name="nightly"))
+        for path, methods in app.openapi()["paths"].items()
+        for method, operation in methods.items()
+        if "requestBody" in operation
+    ]
+    assert len(taking) > 5
+    for method, path in taking:
+        answer = client.request(method, path, content=b'{"a": 1, "a": 2}', headers=JSON)
+        assert (path, answer.json()["error"]) == (path, "InvalidJson")
+
+
+def test_refused_values_are_told_as_the_json_that_was_sent(client: TestClient) -> None:
+    """Clients in other languages read of None and True."""
+    body = {"job_name": "halve", "params": [None, True], "parallelism": True}
+    detail = client.post("/orchestrations", json=body).json()["detail"]
+    for value in ("params.0=null", "params.1=true", "parallelism=true"):
+        assert f"body.{value} must be" in detail
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/orchestrations?since=2026", None),
+        ("GET", "/orchestrations?until=-1", None),
+        ("GET", f"/orchestrations/{UNKNOWN}/logs?since=1764230400.5", None),
+        ("GET", "/occurrences?from=5&to=6", None),
+        ("GET", "/schedules/nightly/backfill?from=5&to=6", None),
+        ("PUT", "/schedules/nightly", {"job_name": "halve", "at": 2_000_000_000}),
+        ("POST", "/schedules/nightly/backfill", {"from": 5, "to": 6}),
+    ],
+)
+def test_a_number_is_no_moment(client: TestClient, method: str, path: str, body: object) -> None:
+    """The year 2026 was taken for the seconds since 1970, and listed everything."""
+    answer = client.request(method, path, json=body)
+    assert (answer.status_code, answer.json()["error"]) == (422, "InvalidRequest")
+    assert "must be a date and time, as 2026-11-24T09:30Z" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-08T00:00:00Z"),
+        ("9999-12-25T00:00:00Z", "9999-12-31T23:59:59Z"),
+        ("0001-01-01T00:00:00%2B14:00", "0001-01-08T00:00:00Z"),
+    ],
+)
+def test_a_calendar_at_the_ends_of_time_is_refused(client: TestClient, since: str, until: str) -> None:
+    """It was answered with 500."""
+    client.put("/schedules/nightly", json=CRON)
+    answer = client.get(f"/occurrences?from={since}&to={until}")
+    assert (answer.status_code, answer.json()["error"]) == (422, "InvalidRequest")
+    assert "is beyond the calendar" in answer.json()["detail"]
 
 
 def test_a_failure_of_the_api_itself_is_a_problem_without_its_traceback(

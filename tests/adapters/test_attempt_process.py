@@ -17,6 +17,8 @@ from background_jobs.aws.stores import Stores
 from background_jobs.core.events import JobProgressed
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service import Orchestration
+from background_jobs.tracing import NoTracing
+from background_jobs.worker import container
 from background_jobs.worker.descendants import adopting_orphans
 from tests.offline import is_running, until
 
@@ -166,3 +168,25 @@ def test_what_an_attempt_leaves_ends_with_its_process_while_others_run(
     successes, failures = service.get_job_results(orchestration.id, timeout=0)
     assert failures is None
     assert [success.result for success in successes] == [False, True]
+
+
+def test_a_collector_that_does_not_answer_is_waited_for_once_and_not_by_each_process(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a collector for which every process would wait some seconds
+    waits, own = tmp_path / "waits", os.getpid()
+
+    class Silent(NoTracing):
+        @staticmethod
+        def flush() -> bool:
+            if os.getpid() != own:
+                with waits.open("a") as file:
+                    file.write("waited\n")
+            return False
+
+    monkeypatch.setattr(container, "tracing_of_container", lambda _service: Silent())
+    # when several instances run, each in a process of its own
+    successes, _, _ = run([{}] * 3)
+    # then
+    assert len(successes) == 3
+    assert waits.read_text() == "waited\n"

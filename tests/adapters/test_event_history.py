@@ -15,6 +15,18 @@ from background_jobs.settings import Settings
 HOUR = timedelta(hours=1)
 
 
+def test_an_orchestration_without_instances_starts_before_it_completes(
+    service: OrchestrationService,
+    aggregate: Callable[[], list[Any]],
+    aggregate_completion: Callable[[], None],
+) -> None:
+    orchestration = service.kick_off_job("halve", [])
+    aggregate()
+    aggregate_completion()
+    timeline = orchestration.event_history().timeline
+    assert [entry.type for entry in timeline] == ["OrchestrationStarted", "OrchestrationCompleted"]
+
+
 def test_an_event_history_has_the_timeline_and_the_launches(
     service: OrchestrationService,
     launch: Callable[..., None],

@@ -249,3 +249,17 @@ def test_a_long_line_is_cut_and_nothing_after_it_is_lost(
     assert len(long) < 20_000
     assert long.endswith("characters more)")
     assert (binary, after) == ("\x00\N{REPLACEMENT CHARACTER} binary", "after")
+
+
+def test_a_log_that_cannot_be_read_is_named_and_the_others_are_read(
+    service: OrchestrationService, stores: Stores, tmp_path: Path
+) -> None:
+    containers = Containers(service.kick_off_job("other", [{}, {}], parallelism=2), stores, tmp_path)
+    log, unreadable = containers.begin(0, 0, 0), containers.begin(1, 1, 1)
+    containers.write(log, "here")
+    Path(unreadable).unlink()
+    Path(unreadable).mkdir()
+    lines = containers.orchestration.log_lines()
+    assert next(lines).message == "here"
+    with pytest.raises(LogNotFound, match="cannot be read: Is a directory"):
+        next(lines)

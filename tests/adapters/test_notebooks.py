@@ -1,6 +1,8 @@
 """What a notebook shows of an orchestration, and what its asynchronous results offer."""
 
 import asyncio
+import io
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -73,3 +75,11 @@ def test_what_can_be_done_about_asynchronous_failures_leaves_the_event_loop_alon
         is OrchestrationStatus.IN_PROGRESS
     )
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 4
+
+
+def test_progress_draws_nothing_where_standard_error_is_closed(
+    service: OrchestrationService, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with io.StringIO() as closed:
+        monkeypatch.setattr(sys, "stderr", closed)
+    assert service.orchestration(done).progress(timeout=30).done

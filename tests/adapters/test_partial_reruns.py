@@ -17,6 +17,7 @@ from background_jobs import (
 from background_jobs.aws.stores import Stores
 from background_jobs.core.errors import CauseNotFound
 from background_jobs.core.ids import next_stage_id
+from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.jobs import Jobs
 
 PATIENCE = 30
@@ -139,6 +140,23 @@ def test_a_preview_says_what_would_run_and_starts_nothing(
     ]
     timeline = [entry.type for entry in failed.event_history().timeline]
     assert timeline.count("RerunRequested") == reruns == 1
+
+
+def test_a_preview_says_what_in_changed_params_does_not_fit_their_job(
+    service: OrchestrationService, failed: Orchestration
+) -> None:
+    """Params that were accepted before are not held to what the job has published since."""
+    schema = {"properties": {"currency": {"enum": ["eur", "usd"]}, "amount": {"type": "number"}}}
+    service.publish_jobs([JobDescription(name="convert", params_schema=schema)])
+
+    misfits = failed.preview_rerun(indices=[2, 4], params_patch={"amount": "much"}).problems
+
+    assert [(one.index, one.field, one.message) for one in misfits] == [
+        (2, "amount", 'must be a number, not "much"'),
+        (4, "amount", 'must be a number, not "much"'),
+    ]
+    assert failed.preview_rerun(indices=[1]).problems == []
+    assert failed.preview_rerun(indices=[1], params_patch={"currency": "usd"}).problems == []
 
 
 @pytest.mark.parametrize("act", [Orchestration.rerun, Orchestration.preview_rerun])

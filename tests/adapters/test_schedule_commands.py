@@ -149,6 +149,8 @@ def test_spans_are_those_of_the_other_commands(run: Run) -> None:
     [
         (["--cron", "61 * * * *"], "'61' is no minute"),
         (["--cron", "0 3 * * *", "--timezone", "Mars"], "no time zone 'Mars'"),
+        (["--cron", "0 3 * * *", "--timezone", "localtime"], "no time zone 'localtime'"),
+        (["--cron", "0 3 * * *", "--timezone", "right/UTC"], "no time zone 'right/UTC'"),
         (["--every", "soon"], "is no span"),
         (["--at", "tomorrow"], "is no moment"),
         (["--at", "2999-01-01T00:00"], "is no moment"),

@@ -182,6 +182,15 @@ def test_a_group_for_one_service_allows_this_one(api: Api) -> None:
     assert api.error("POST", "/web/orchestrations", json=elsewhere, headers=OWN)[0] == 403
 
 
+def test_an_operator_of_many_services_stays_one_and_has_cookies_that_browsers_take(api: Api) -> None:
+    """Fifty groups were kept by their order, without that of the operators; a browser drops more than 4 KB."""
+    services = [f"background-jobs-test.write/{'s' * 36}{number:04}" for number in range(60)]
+    api.provider.people["ana"] = ANA | {"groups": [*services, "operators"], "email": "é" * 300}
+    api.sign_in("ana")
+    assert api.browser.post("/web/orchestrations", json=KICK_OFF, headers=OWN).status_code == 201
+    assert max(len(f"{name}={value}") for name, value in api.browser.cookies.items()) < 4_000
+
+
 def test_the_history_tells_who_kicked_off_and_who_cancelled(
     api: Api, stores: Stores, service: OrchestrationService
 ) -> None:
@@ -261,6 +270,23 @@ def test_no_link_leads_to_another_site_after_signing_in(api: Api) -> None:
         where = urlsplit(api.sign_in("ana", place))
         assert f"{where.scheme}://{where.netloc}{where.path}" == CONSOLE, place
         assert where.fragment.startswith("/"), place
+
+
+@pytest.mark.parametrize(
+    ("place", "where"),
+    [
+        (
+            '/jobs/order?params={"customer":"a,b"}&tags=month=11',
+            "/jobs/order?params=%7B%22customer%22:%22a,b%22%7D&tags=month=11",
+        ),
+        ("/?search=*(x)'!", "/?search=*(x)'!"),
+        ("/?search=" + "x" * 1_400, "/?search=" + "x" * 1_400),
+        ("/?search=" + "x" * 5_000, "/"),
+    ],
+)
+def test_any_place_of_the_console_is_come_back_to(api: Api, place: str, where: str) -> None:
+    """A link that fills in a form led to the list."""
+    assert api.sign_in("ana", place) == f"{CONSOLE}#{where}"
 
 
 def test_who_says_no_at_the_provider_is_told_so(api: Api) -> None:

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,8 +16,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from background_jobs import OrchestrationService
 from background_jobs.local_stack import LocalStack
-from background_jobs.tracing import NO_TRACING, spans, tracing_of_caller
-from tests.offline import become_caller, containers, until
+from background_jobs.tracing import NO_TRACING, exporting, spans, tracing_of_caller
+from tests.offline import become_caller, containers, until, warm_workers
 from tests.receiver import Receiver, receiving
 
 JOBS = Path(__file__).with_name("traced_jobs.py")
@@ -53,6 +55,17 @@ def received(collector: Receiver) -> list[Span]:
 def attributes(span: Any) -> dict[str, Any]:
     values = {one.key: one.value for one in span.attributes}
     return {name: getattr(value, value.WhichOneof("value")) for name, value in values.items()}
+
+
+@pytest.fixture
+def kept_stack(collector: Receiver) -> Iterator[LocalStack]:
+    with pytest.MonkeyPatch.context() as variables:
+        variables.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        # so that batches are sent by nothing but the end of a share
+        variables.setenv("OTEL_BSP_SCHEDULE_DELAY", "600000")
+        with LocalStack(jobs=str(JOBS), containers=1, warm=1) as stack:
+            yield stack
+    spans._provider_of_callers.cache_clear()
 
 
 @pytest.fixture
@@ -154,6 +167,21 @@ def test_what_was_traced_is_sent_when_a_container_is_told_to_end(
     orchestration.cancel()
 
 
+def test_a_kept_process_sends_what_it_traced_at_the_end_of_each_share(
+    kept_stack: LocalStack, monkeypatch: pytest.MonkeyPatch, spans_of: Callable[[str], list[Span]]
+) -> None:
+    """It goes on after its share, so nothing that is called at the end of a process would send it."""
+    service = become_caller(kept_stack, monkeypatch)
+    until(lambda: warm_workers(kept_stack.stack_id))
+    pids = set()
+    for n in range(2):
+        orchestration = service.kick_off_job("kept", [{"n": n}])
+        successes, _ = orchestration.results(120)
+        pids.add(successes[0].result)
+        assert len(named(spans_of(orchestration.id), "query")) == 1
+    assert len(pids) == 1
+
+
 def test_a_span_of_the_caller_is_the_parent_of_the_kick_off() -> None:
     """In a process of its own, for a provider can be set once."""
     code = """
@@ -183,6 +211,36 @@ def test_without_a_collector_nothing_is_traced_nor_imported(monkeypatch: pytest.
             [sys.executable, "-c", code], env=others | variables, capture_output=True, text=True, check=True
         )
         assert done.stdout == "NoTracing NoTracing False\n"
+
+
+def test_a_collector_that_cannot_be_reached_keeps_no_instance_from_its_outcome(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # given an address at which nobody listens
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+    with LocalStack(jobs=str(JOBS), containers=1) as stack:
+        service = become_caller(stack, monkeypatch)
+        for job_name in ("one-by-one", "processes"):
+            successes, failures = service.kick_off_job(job_name, [{"n": n} for n in range(4)]).results(120)
+            assert (len(successes), failures) == (4, None)
+    spans._provider_of_callers.cache_clear()
+
+
+def test_whoever_does_not_answer_is_told_from_whoever_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "FLUSH_SECONDS", 0.05)
+    over = Event()
+
+    class Provider:
+        def __init__(self, force_flush: Callable[[], object]) -> None:
+            self.force_flush = force_flush
+
+    assert exporting.flush(object())
+    assert not exporting.flush(Provider(over.wait))
+    over.set()
+    monkeypatch.setattr(exporting, "FLUSH_SECONDS", 60)
+    assert exporting.flush(Provider(over.wait))
 
 
 def test_a_collector_without_the_libraries_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

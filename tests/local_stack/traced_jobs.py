@@ -42,6 +42,12 @@ def processes(params: dict[str, Any], job: JobContext) -> str | None:
     return work(params, job)
 
 
+@job_name("kept", reuse_process=True)
+def kept(params: dict[str, Any], job: JobContext) -> int:
+    work(params, job)
+    return os.getpid()
+
+
 @job_name("lasting")
 def lasting(params: dict[str, Any], job: JobContext) -> None:
     if params["n"] == 0:
@@ -52,4 +58,4 @@ def lasting(params: dict[str, Any], job: JobContext) -> None:
 
 
 if __name__ == "__main__":
-    run_e11_job([one_by_one, threads, coroutines, processes, lasting])
+    run_e11_job([one_by_one, threads, coroutines, processes, kept, lasting])

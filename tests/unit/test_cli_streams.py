@@ -40,7 +40,8 @@ def test_errors_without_anywhere_to_say_them_keep_their_status() -> None:
 
 
 def test_params_of_a_closed_input_are_asked_for_and_not_taken_for_none() -> None:
-    for words in ("kick-off halve", "kick-off halve -"):
+    rerun = "rerun 0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11 --index 0 --params -"
+    for words in ("kick-off halve", "kick-off halve -", rerun):
         done = shell(f"bj {words} <&-", **_SETTINGS)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False)
         assert "pipe" in " ".join(done.stderr.split())
@@ -62,7 +63,7 @@ def test_a_reader_that_has_closed_the_pipe_ends_it_quietly_as_the_signal_would(w
 def test_an_output_that_is_full_is_a_failure_with_a_sentence() -> None:
     done = shell(f"bj {PLAN} >/dev/full")
     assert done.returncode == 3
-    assert done.stderr == "Error: [Errno 28] No space left on device\n"
+    assert done.stderr == "Error: standard output: No space left on device\n"
 
 
 def test_an_output_that_takes_ascii_only_gets_plain_characters() -> None:

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.core.views.causes import Cause, FailureDigest
 from background_jobs.core.views.comparison import compare
@@ -16,12 +18,11 @@ def view(**fields: Any) -> OrchestrationView:
     return OrchestrationView.model_construct(
         orchestration_id="a",
         job_name="halve",
-        status=OrchestrationStatus.ERRORED,
         total=10,
         counts=counts,
         started_at=NOW - timedelta(hours=1),
         completed_at=NOW - timedelta(minutes=30),
-        **fields,
+        **{"status": OrchestrationStatus.ERRORED} | fields,
     )
 
 
@@ -64,3 +65,9 @@ def test_durations_are_those_until_the_end_or_until_now() -> None:
 
 def test_causes_beyond_those_that_are_told_apart_are_counted() -> None:
     assert compare(view(), view(), digest(more=3), digest(more=4), now=NOW).more_causes == 7
+
+
+@pytest.mark.parametrize("status", OrchestrationStatus)
+def test_an_orchestration_is_compared_whatever_its_status(status: OrchestrationStatus) -> None:
+    compared = compare(view(status=status), view(), digest(), digest(), now=NOW)
+    assert (compared.before.status, compared.after.status) == (status, OrchestrationStatus.ERRORED)

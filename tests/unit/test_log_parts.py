@@ -67,3 +67,13 @@ def test_a_container_that_never_began_has_the_log_that_its_loss_names() -> None:
     delays = [delayed(0, 3, "log"), delayed(1, 4, "dead"), delayed(2, 5, "")]
     parts = find_log_parts(started, started, [], delays)
     assert [(part.location, part.share) for part in parts] == [("log", 0), ("dead", 1)]
+
+
+def test_processes_that_followed_each_other_in_a_worker_wrote_one_part() -> None:
+    """A file is read as a whole, so its lines would come once for each of them."""
+    started = [launched(0, 0, 1, warm=True), launched(0, 1, 2, warm=True), launched(0, 2, 3, warm=True)]
+    started += [launched(0, 3, 9, warm=True, log="another")]
+    expected = [("log", at(1), at(9) + LATER), ("another", at(9), None)]
+    assert periods(find_log_parts(started, started, [ended(0, 0, 2), ended(0, 1, 3)])) == expected
+    # and so they are where the instance ran in one of them alone
+    assert periods(find_log_parts(started[1:2], started, [])) == expected[:1]

@@ -1,6 +1,7 @@
 """What notebooks show of orchestrations and outcomes, and the tables and files that results become."""
 
 import json
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -160,6 +161,67 @@ def test_a_file_that_was_there_stays_whole_where_writing_fails(
 
     assert path.read_text() == "before\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("method", ["to_jsonl", "to_parquet"])
+def test_a_link_a_mode_and_a_long_name_stay(method: str, tmp_path: Path) -> None:
+    # given a link to a file that few may read, and the longest name
+    kept, link, long = tmp_path / "kept", tmp_path / "link", tmp_path / ("x" * 255)
+    kept.write_text("before")
+    kept.chmod(0o640)
+    link.symlink_to(kept)
+    # when results are written to both
+    for path in (link, long):
+        getattr(results(success(0)), method)(path)
+    # then
+    assert link.is_symlink()
+    assert kept.stat().st_mode & 0o777 == 0o640
+    assert kept.read_bytes() == long.read_bytes()
+    assert sorted(tmp_path.iterdir()) == sorted([kept, link, long])
+
+
+def test_what_is_no_file_is_written_to_itself(tmp_path: Path) -> None:
+    """Whoever may do so would otherwise replace a device such as the one for nothing."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    results(success(0)).to_jsonl(pipe)
+
+    received = os.read(reader, 65_536)
+    os.close(reader)
+    assert json.loads(received)["result"] == "good"
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("method", ["to_jsonl", "to_parquet"])
+def test_a_place_that_cannot_be_written_to_is_named(method: str, tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "absent" / "results"):
+        with pytest.raises(OSError, match=rf"{path}'$"):
+            getattr(results(success(0)), method)(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whole_numbers_stay_what_they_are_where_some_rows_have_none() -> None:
+    """As floats, ids of more than 53 bits would be those of somebody else."""
+    number = 2**60 + 1
+
+    frame = results(
+        success(0, {"id": number, "either": number}, part=1),
+        success(1, {"id": 3, "either": 0.5}, part=2.5),
+        failure(2, order=number),
+    ).to_pandas()
+
+    assert frame["result.id"].dropna().tolist() == [number, 3]
+    assert frame["params.order"].dropna().tolist() == [number]
+    assert frame["result.either"].dropna().tolist() == [number, 0.5]
+    assert frame["result.id"].sum() == number + 3
+    assert frame["params.part"].tolist()[:2] == [1.0, 2.5]
+
+
+def test_an_empty_object_is_told_from_nothing() -> None:
+    frame = results(success(0, {}), success(1, None)).to_pandas()
+    assert frame["result"].tolist() == [{}, None]
 
 
 @pytest.mark.parametrize(("library", "method"), [("pandas", "to_pandas"), ("pyarrow", "to_parquet")])

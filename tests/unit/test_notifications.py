@@ -153,3 +153,15 @@ def test_subjects_fit_and_causes_are_bounded() -> None:
 
     assert len(message.subject()) < 100
     assert len(message.body()) < 4_000
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", " \n"])
+def test_a_secret_without_a_key_signs_nothing(secret: str) -> None:
+    with pytest.raises(ValueError, match="the secret has no key"):
+        signed_headers(secret, "id", STARTED, b"")
+
+
+def test_the_end_of_a_line_is_no_part_of_a_secret() -> None:
+    """It is there where the secret came from a file."""
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    assert signed_headers(f"{secret}\n", "id", STARTED, b"") == signed_headers(secret, "id", STARTED, b"")

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field, SkipValidation
+from pydantic import BaseModel, Field, SkipValidation, TypeAdapter
 
 from background_jobs import Retry, job_name
 from background_jobs.core.params_schema import Misfit, Schema, read_text
@@ -160,3 +160,37 @@ def test_a_schema_that_cannot_be_used_refuses_nobody(schema: dict[str, Any]) -> 
 def test_a_text_is_read_as_the_type_of_its_param(name: str, text: str, value: object) -> None:
     read = read_text(SCHEMA, name, text)
     assert (read, type(read)) == (value, type(value))
+
+
+class Part(BaseModel):
+    name: str
+    below: "Part | None" = None
+
+
+class Box(BaseModel):
+    size: str
+    count: int
+
+
+@pytest.mark.parametrize(
+    ("params_type", "name", "text", "value"),
+    [
+        (Part, "name", "7", "7"),
+        (Part, "below", "null", None),
+        (Part | Box, "size", "7", "7"),
+        (Part | Box, "count", "7", 7),
+        (Part, "below", "[" * 100_000, "[" * 100_000),
+    ],
+    ids=["refers to itself", "null", "one of several", "another of several", "too deep"],
+)
+def test_a_text_is_read_as_its_type_wherever_the_schema_has_it(
+    params_type: Any, name: str, text: str, value: object
+) -> None:
+    assert read_text(TypeAdapter(params_type).json_schema(), name, text) == value
+
+
+def test_a_part_that_does_not_fit_is_named_where_the_whole_may_be_null() -> None:
+    schema = TypeAdapter(Part).json_schema()
+    assert find_misfits(schema, {"name": "a", "below": {"name": 1}}) == [
+        Misfit("below.name", "must be text, not 1")
+    ]

@@ -213,6 +213,27 @@ def test_the_log_goes_on_after_an_instance_has_closed_standard_error(
     assert (tmp_path / "log").read_text().splitlines() == ["after", f"{by_instance}printed"]
 
 
+def test_what_is_printed_after_the_share_is_written_where_an_instance_has_closed_the_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next share of the process prints there."""
+    # given a share that prints into a file
+    with (tmp_path / "log").open("w", buffering=1) as file:
+        saved = os.dup(1)
+        os.dup2(file.fileno(), 1)
+        monkeypatch.setattr(sys, "stdout", open(1, "w", buffering=1, closefd=False))  # noqa: SIM115
+        # when an instance closes the stream, and the share ends
+        with PrintedByInstance(described), ProcessState() as state:
+            state.run(sys.stdout.close)
+            restored = state.restore()
+        sys.stdout.write("the next share\n")
+        os.dup2(saved, 1)
+        os.close(saved)
+    # then
+    assert not restored
+    assert (tmp_path / "log").read_text() == "the next share\n"
+
+
 def test_what_the_module_of_the_jobs_set_holds_for_every_instance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGISTRY", "module")
     token = CUSTOMER.set("module")

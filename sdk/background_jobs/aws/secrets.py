@@ -10,6 +10,8 @@ class Secrets:
         self._secrets_manager = secrets_manager
 
     def read(self, arn: str) -> str:
-        """Return the text of the secret *arn*."""
-        text: str = self._secrets_manager.get_secret_value(SecretId=arn)["SecretString"]
+        """Return the text of the secret *arn*. Raises ValueError where it is binary."""
+        text: str | None = self._secrets_manager.get_secret_value(SecretId=arn).get("SecretString")
+        if text is None:
+            raise ValueError("the secret is binary, and must be a text")
         return text

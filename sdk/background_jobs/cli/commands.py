@@ -68,14 +68,30 @@ def exit_statuses() -> Iterator[None]:
         raise typer.Exit(ExitStatus.PIPE_CLOSED) from None
     except KeyboardInterrupt:
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
-    except typer.Abort:
-        raise typer.Exit(ExitStatus.REFUSED) from None
-    except (TyperException, typer.Exit):
+    except typer.Abort as aborted:
+        is_interrupted = isinstance(aborted.__context__, KeyboardInterrupt)
+        raise typer.Exit(ExitStatus.INTERRUPTED if is_interrupted else ExitStatus.REFUSED) from None
+    except TyperException as refused:
+        _explain(refused)
+        raise
+    except typer.Exit:
         raise
     except Exception:  # noqa: BLE001 -- the edge of the process: else Python would exit with 1
         traceback.print_exc()
         print_error("This is a fault of background-jobs itself; please report it with the lines above.")
         raise typer.Exit(ExitStatus.FAILED) from None
+
+
+def _explain(refused: TyperException) -> None:
+    """Say in our words why a value was *refused*, where typer took those of pydantic."""
+    if refused.__cause__ is None:
+        return
+    from pydantic import ValidationError
+
+    from background_jobs.core.refused_values import explain_refused
+
+    if isinstance(refused.__cause__, ValidationError):
+        refused.message = f"{explain_refused(refused.__cause__).removesuffix('.')}."
 
 
 @contextmanager

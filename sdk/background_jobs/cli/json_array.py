@@ -3,7 +3,9 @@
 import codecs
 import json
 from collections.abc import Iterator
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Final, NamedTuple
+
+from background_jobs.core.strict_json import JSON
 
 _CHUNK_BYTES: Final = 64 * 1024
 _LONGEST_ITEM: Final = 32 * 1024 * 1024
@@ -11,20 +13,6 @@ _LONGEST_ITEM: Final = 32 * 1024 * 1024
 _LONGEST_TOKEN: Final = 16
 """Where less than this follows an error, it may be a token that was cut, such as ``-Infinity``."""
 _SPACE: Final = " \t\r\n"
-
-
-def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return *pairs* as a dict. Raises ValueError where a key comes twice, as a value would be lost."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in found if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} comes twice in one object")
-    return found
-
-
-JSON: Final = json.JSONDecoder(object_pairs_hook=_to_dict)
-"""Reads what stands in files of params."""
 
 
 class Item(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from background_jobs.cli.params_file import STANDARD_INPUT
+from background_jobs.core.strict_json import read_json
 
 
 def read_ranges(texts: Sequence[str] | None) -> str | None:
@@ -20,9 +21,12 @@ def read_params(file: Path | None) -> dict[str, Any] | None:
     """Read the params of one instance from *file*. Raises BadParameter."""
     if file is None:
         return None
+    if file == STANDARD_INPUT and sys.stdin is None:
+        message = "standard input: it is closed; name a file, or pipe the params in."
+        raise typer.BadParameter(message, param_hint="--params")
     try:
         text = sys.stdin.buffer.read() if file == STANDARD_INPUT else file.read_bytes()
-        params = json.loads(text)
+        params = read_json(text)
     except OSError as failure:
         raise typer.BadParameter(f"{file}: {failure.strerror}.", param_hint="--params") from None
     except (ValueError, RecursionError) as invalid:

@@ -11,9 +11,10 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Final
 
-from background_jobs.cli.json_array import JSON, ArrayReader, InvalidArray
+from background_jobs.cli.json_array import ArrayReader, InvalidArray
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.core.limits import INSTANCE_PARAMS_BYTES
+from background_jobs.core.strict_json import JSON
 
 STANDARD_INPUT: Final = Path("-")
 

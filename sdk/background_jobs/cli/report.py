@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from background_jobs.cli.arguments import OrchestrationId
-from background_jobs.cli.replaced_file import replacing
 from background_jobs.cli.reporting import print_note, reporting
 
 
@@ -31,6 +30,7 @@ def report(
     """
     with reporting():
         from background_jobs.orchestration_service import OrchestrationService
+        from background_jobs.orchestration_service.replaced_file import replacing
 
         page = OrchestrationService().orchestration(orchestration_id).report()
         if output == Path("-"):

@@ -156,7 +156,8 @@ def reporting() -> Iterator[None]:
         # The reader of our output has closed it.
         raise
     except OSError as error:
-        print_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        where = error.filename or "standard output"
+        print_error(f"{where}: {error.strerror}" if error.strerror else str(error))
         raise typer.Exit(ExitStatus.FAILED) from None
     except Exception as error:
         from botocore.exceptions import BotoCoreError, ClientError

@@ -9,6 +9,7 @@ from background_jobs.cli.exit_status import ExitStatus
 from background_jobs.cli.kick_off import announce
 from background_jobs.cli.last_kick_off import remember_kick_off
 from background_jobs.cli.options import take_options
+from background_jobs.cli.param_option import InvalidParamOption
 from background_jobs.cli.reporting import asks_people, err, out, print_json, print_note, reporting
 from background_jobs.cli.untrusted import printable, printable_json
 from background_jobs.core.wording import count_of
@@ -46,6 +47,8 @@ def rerun(
         if dry_run:
             _print_preview(original.preview_rerun(**options), as_json=as_json)
             return
+        if options.get("params_patch") is not None or options.get("params") is not None:
+            _refuse_misfits(original.preview_rerun(**options))
         if not yes and asks_people():
             err().print(_draw(original.preview_rerun(**options)), soft_wrap=True)
             _confirm()
@@ -56,6 +59,18 @@ def rerun(
     else:
         announce(orchestration)
         print_note("It runs the latest revision of the task definition, which `background-jobs show` names.")
+
+
+def _refuse_misfits(preview: "RerunPreview") -> None:
+    """Raise InvalidParamOption where changed params do not fit the schema of the job, as `--param` does."""
+    if preview.problems:
+        raise InvalidParamOption(preview.job_name, _explain(preview))
+
+
+def _explain(preview: "RerunPreview") -> list[str]:
+    from background_jobs.orchestration_service.jobs import explain_problem
+
+    return [f"#{problem.index} {explain_problem(problem)}" for problem in preview.problems]
 
 
 def _confirm() -> None:
@@ -85,6 +100,7 @@ def _draw(preview: "RerunPreview") -> "Text":
         lines += _draw_params(change)
     if preview.instances > len(preview.params):
         lines.append(Text(f"    and {preview.instances - len(preview.params):,} more", "dim"))
+    lines += [Text(f"does not fit: {printable(reason)}", "red") for reason in _explain(preview)]
     return Text("\n").join(lines)
 
 

@@ -10,7 +10,6 @@ import typer
 
 from background_jobs.cli.arguments import AsJsonLines, OrchestrationId
 from background_jobs.cli.exit_status import ExitStatus
-from background_jobs.cli.replaced_file import replacing
 from background_jobs.cli.reporting import (
     on_terminal,
     out,
@@ -143,6 +142,8 @@ def _write_json(successes: "Iterable[Success]", output: Path | None) -> None:
         for document in documents:
             print_json_text(document)
         return
+    from background_jobs.orchestration_service.replaced_file import replacing
+
     with replacing(output) as file:
         file.writelines(f"{safe_json(document)}\n" for document in documents)
 

@@ -1,9 +1,12 @@
 """Posting to a webhook: once, to that address and no other."""
 
 from collections.abc import Mapping
-from http.client import HTTPMessage
+from concurrent.futures import Future
+from http.client import HTTPException, HTTPMessage, InvalidURL
+from threading import Thread
 from typing import IO, Final
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from background_jobs.core.errors import BackgroundJobsError
@@ -37,12 +40,29 @@ def post(url: str, headers: Mapping[str, str], body: bytes) -> None:
     """Post JSON to *url*. Raises WebhookRefused, which names the host and not the address."""
     sent = {"content-type": "application/json", "user-agent": "background-jobs", **headers}
     request = Request(url, data=body, headers=sent, method="POST")  # noqa: S310 -- the stack allows HTTP(S) alone
+    answer = Future[None]()
+    # A timeout of urllib is for each part of an answer, and a receiver may send a byte at a time.
+    Thread(target=_send, args=(request, answer), daemon=True).start()
+    host = urlsplit(url).hostname or ""
     try:
-        with _opener.open(request, timeout=_SECONDS):
-            pass
+        answer.result(_SECONDS)
     except HTTPError as refused:
         with refused:
-            raise WebhookRefused(request.host, f"it answered {refused.code}") from None
+            raise WebhookRefused(host, f"it answered {refused.code}") from None
+    except TimeoutError:
+        raise WebhookRefused(host, "it did not answer in time") from None
+    except InvalidURL:
+        raise WebhookRefused(host, "its address cannot be called") from None
+    except HTTPException:
+        raise WebhookRefused(host, "its answer is no HTTP") from None
     except (URLError, OSError) as unreachable:
         reason = getattr(unreachable, "reason", unreachable)
-        raise WebhookRefused(request.host, str(reason) or "it did not answer in time") from None
+        raise WebhookRefused(host, str(reason) or "it did not answer in time") from None
+
+
+def _send(request: Request, answer: Future[None]) -> None:
+    try:
+        with _opener.open(request, timeout=_SECONDS):
+            answer.set_result(None)
+    except Exception as error:  # noqa: BLE001 -- it is raised where the answer is waited for
+        answer.set_exception(error)

@@ -4,11 +4,12 @@ Names, keys, tags and numbers beyond their bound are refused. Texts that are the
 messages and reasons, are cut: a job can always fail, and an old event can always be read.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from background_jobs.core import limits
@@ -22,6 +23,7 @@ _NOTE_CHARACTERS: Final = 256
 CHANNEL_NAME: Final = rf"^[a-z0-9][a-z0-9-]{{0,{limits.CHANNEL_NAME_CHARACTERS - 1}}}$"
 ORCHESTRATION_ID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
+_NUMBER: Final = re.compile(r"\s*[+-]?[\d.]+\s*")
 CAUSE_ID: Final = r"^[0-9a-f]{12}$"
 
 
@@ -42,6 +44,17 @@ def _refuse_bool(value: object) -> object:
 
 NO_BOOL: Final = BeforeValidator(_refuse_bool)
 """Refuses True and False, which Python and pydantic take for 1 and 0."""
+
+
+def _refuse_number(value: object) -> object:
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise PydanticCustomError("datetime_type", "a number is no date and time")
+    return value
+
+
+NO_NUMBER: Final = BeforeValidator(_refuse_number)
+"""Refuses numbers as moments, which pydantic takes for the seconds since 1970: ``2026`` was in that year."""
+Moment = Annotated[AwareDatetime, NO_NUMBER]
 
 
 def _check_text(text: str) -> str:

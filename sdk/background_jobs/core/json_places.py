@@ -1,6 +1,7 @@
 """Parts of a value, their places as `items[3].price`, and the place in which two values differ."""
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -52,6 +53,22 @@ def show(value: object) -> str:
         text = repr(value)
     except Exception:  # noqa: BLE001 -- the code of whoever made the value
         return "an object"
+    return _cut(text)
+
+
+def show_json(value: object) -> str:
+    """Return *value* as JSON, its middle cut where it is long; what is none is shown as Python has it.
+
+    >>> show_json([None, True, "a"])
+    '[null, true, "a"]'
+    """
+    try:
+        return _cut(json.dumps(value, ensure_ascii=False))
+    except (TypeError, ValueError, RecursionError):
+        return show(value)
+
+
+def _cut(text: str) -> str:
     if len(text) <= _SHOWN_CHARACTERS:
         return text
     return f"{text[: _SHOWN_CHARACTERS // 2]} ... {text[-_SHOWN_CHARACTERS // 2 :]}"

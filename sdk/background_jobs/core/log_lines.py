@@ -1,6 +1,7 @@
 """A line of a container's log: what it says, which instance wrote it, and whether it is the SDK's own."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,6 +15,12 @@ _OF_CONTAINERS: Final = ("timestamp", "logger", "message", "orchestration_id")
 _KNOWN: Final = frozenset(
     {*_OF_CONTAINERS, "level", "exception", "job_name", "share", "job_id", "index", "attempt"}
 )
+_HALF_A_CHARACTER: Final = re.compile(
+    r"""((?<!\\)(?:\\\\)*)\\u(?:d[89ab][0-9a-f]{2}(?!\\ud[c-f][0-9a-f]{2})"""
+    r"""|(?<!\\ud[89ab][0-9a-f]{2}\\u)d[c-f][0-9a-f]{2})""",
+    re.IGNORECASE,
+)
+"""The escape of one half of a pair without the other, after any number of escaped backslashes."""
 _SDK: Final = "background_jobs"
 _LIBRARIES: Final = frozenset({"boto3", "botocore", "urllib3", "s3transfer"})
 """What the SDK calls AWS with, and what says at INFO where credentials were found."""
@@ -93,7 +100,8 @@ def _read_record(text: str) -> Mapping[str, Any] | None:
     if not text.startswith("{"):
         return None
     try:
-        record = json.loads(text)
+        # Half a character, as in names of files that are no UTF-8, could not be written again.
+        record = json.loads(_HALF_A_CHARACTER.sub(r"\1\\ufffd", text))
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and record.keys() >= set(_OF_CONTAINERS) else None
@@ -102,9 +110,9 @@ def _read_record(text: str) -> Mapping[str, Any] | None:
 def _read_time(value: object) -> datetime | None:
     try:
         time = datetime.fromisoformat(str(value))
-    except ValueError:
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # of the first or the last day that there is
         return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _read_number(value: object) -> int | None:

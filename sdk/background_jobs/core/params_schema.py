@@ -70,7 +70,7 @@ def read_text(schema: Schema | None, name: str, text: str) -> Any:  # noqa: ANN4
         return text
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return text if "string" in types and _type_of(value) not in types else value
 
@@ -85,26 +85,33 @@ def name_types(schema: Schema, name: str) -> str:
 
 def _types_of(schema: Schema | None, name: str) -> frozenset[str]:
     """Return the types that a param may have; all but text where the schema does not say."""
-    field = (schema or {}).get("properties", {}).get(name)
-    found = frozenset[str]() if field is None else frozenset(_walk_types(schema or {}, field, depth=0))
+    root = schema or {}
+    fields = (part["properties"][name] for part in _walk(root, root) if name in part.get("properties", {}))
+    found = frozenset(kind for field in fields for kind in _walk_types(root, field))
     return found or frozenset(_KINDS) - {"string"}
 
 
-def _walk_types(root: Schema, field: Schema, *, depth: int) -> Iterator[str]:
+def _walk_types(root: Schema, field: Schema) -> Iterator[str]:
+    for part in _walk(root, field):
+        own = part.get("type", ())
+        for kind in (own,) if isinstance(own, str) else own:
+            yield kind
+            if kind == "number":
+                yield "integer"
+        for value in (*part.get("enum", ()), *([part["const"]] if "const" in part else ())):
+            yield _type_of(value)
+
+
+def _walk(root: Schema, schema: Schema, depth: int = 0) -> Iterator[Schema]:
+    """Yield *schema*, what it refers to, and each of the ways to fit it."""
     if depth > len(_KINDS):  # a schema that refers to itself
         return
-    if reference := field.get("$ref"):
+    yield schema
+    if reference := schema.get("$ref"):
         target = root.get("$defs", {}).get(str(reference).rpartition("/")[2], {})
-        yield from _walk_types(root, target, depth=depth + 1)
-    own = field.get("type", ())
-    for kind in (own,) if isinstance(own, str) else own:
-        yield kind
-        if kind == "number":
-            yield "integer"
-    for value in (*field.get("enum", ()), *([field["const"]] if "const" in field else ())):
-        yield _type_of(value)
-    for way in (*field.get("anyOf", ()), *field.get("oneOf", ()), *field.get("allOf", ())):
-        yield from _walk_types(root, way, depth=depth + 1)
+        yield from _walk(root, target, depth + 1)
+    for way in (*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())):
+        yield from _walk(root, way, depth + 1)
 
 
 def _type_of(value: object) -> str:
@@ -143,7 +150,8 @@ def _explain(error: _Error) -> Iterator[Misfit]:
 
 def _explain_ways(error: _Error) -> Iterator[Misfit]:
     """Explain why a value fits none of several ways: by those that it is nearest to."""
-    wrong_types = [way for way in error.context or () if way.validator == "type" and way.parent is error]
+    # What a way says of a part of the value has a path from the value to that part.
+    wrong_types = [way for way in error.context or () if way.validator == "type" and not way.relative_path]
     if len(wrong_types) == len(error.validator_value):
         names = _name_types([way.validator_value for way in wrong_types])
         yield Misfit(_place(error.absolute_path), f"must be {names}, not {_show(error)}")

@@ -93,8 +93,8 @@ def explain_refused(invalid: ValidationError) -> str:
     return "; ".join(reasons[:_SEVERAL]) + more
 
 
-def explain_problem(problem: Mapping[str, Any]) -> str:
-    """Return why one value was refused: its place, the value, and what it must be."""
+def explain_problem(problem: Mapping[str, Any], show_value: Callable[[object], str] = show) -> str:
+    """Return why one value was refused: its place, the value by *show_value*, and what it must be."""
     place = ".".join(str(part) for part in problem["loc"] if _is_name(part))
     kind, context = problem["type"], problem.get("ctx", {})
     if kind in {"value_error", "assertion_error"}:
@@ -102,7 +102,8 @@ def explain_problem(problem: Mapping[str, Any]) -> str:
         return f"{place}: {reason}" if place and not reason.startswith(place) else reason
     if kind in _WITHOUT_VALUE:
         return f"{place or 'the object'} {_WITHOUT_VALUE[kind]}"
-    value = f"{place}={show(problem['input'])}" if place else show(problem["input"])
+    shown = show_value(problem["input"])
+    value = f"{place}={shown}" if place else shown
     return f"{value} {requirement}" if (requirement := require(problem)) else f"{value}: {problem['msg']}"
 
 

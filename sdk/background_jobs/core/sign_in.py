@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -22,8 +23,8 @@ UNREFRESHED_LIFETIME: Final = timedelta(hours=1)
 LONGEST: Final = timedelta(hours=12)
 """After so long somebody signs in again, whatever was refreshed."""
 _NAME_CHARACTERS: Final = 256
-_GROUPS: Final = 50
-"""A cookie has 4 KB; only groups that allow something are kept."""
+_GRANTED_CHARACTERS: Final = 1_500
+"""A cookie has 4 KB; only groups that allow something are kept, those for the whole environment first."""
 
 
 class SignInAttempt(BaseModel):
@@ -117,7 +118,11 @@ class ClaimRules:
         }
         ours = f"background-jobs-{self.environment}"
         scopes = {group for group in groups if group.startswith((f"{ours}/", f"{ours}."))}
-        return tuple(sorted(own | scopes)[:_GROUPS])
+        granted = [*sorted(own), *sorted(scopes - own)]
+        lengths = accumulate(map(len, granted))
+        return tuple(
+            group for group, length in zip(granted, lengths, strict=True) if length <= _GRANTED_CHARACTERS
+        )
 
 
 def _texts(claim: object) -> list[str]:

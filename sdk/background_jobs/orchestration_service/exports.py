@@ -1,8 +1,7 @@
 """Outcomes as tables and files, for notebooks and other programs."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final
 from background_jobs.core.errors import LibraryNotInstalled
 from background_jobs.core.outcomes import Failure, Outcome, Success
 from background_jobs.core.views.outcomes import FailureView, SuccessView
+from background_jobs.orchestration_service.replaced_file import replaced, replacing
 
 _COLUMNS: Final = ("index", "job_id", "status", "attempts", "started_at", "ended_at", "seconds")
 """The columns that every table has, in front of those of params, results and errors."""
@@ -27,12 +27,13 @@ def import_library(name: str, *, needed_for: str, install: str) -> Any:  # noqa:
 def to_pandas(outcomes: Iterable[Outcome]) -> Any:  # noqa: ANN401 -- pandas may be absent
     """Return a DataFrame with a row for each of *outcomes*. Raises LibraryNotInstalled."""
     pandas = import_library("pandas", needed_for="to_pandas()", install="pandas")
-    return pandas.DataFrame(_columns([_row(outcome) for outcome in outcomes]))
+    columns = _columns([_row(outcome) for outcome in outcomes])
+    return pandas.DataFrame({name: _series(values, pandas) for name, values in columns.items()})
 
 
 def write_jsonl(outcomes: Iterable[Outcome], path: str | Path) -> None:
     """Write each of *outcomes* as a line of JSON, as ``background-jobs results --json`` prints it."""
-    with _written(path) as part, part.open("w", encoding="utf-8") as file:
+    with replacing(Path(path)) as file:
         for outcome in outcomes:
             file.write(f"{_view(outcome).model_dump_json()}\n")
 
@@ -47,7 +48,7 @@ def write_parquet(outcomes: Iterable[Outcome], path: str | Path) -> None:
     parquet = import_library("pyarrow.parquet", needed_for=needed_for, install="pyarrow")
     columns = _columns([_row(outcome) for outcome in outcomes])
     table = pyarrow.table({name: _array(values, pyarrow) for name, values in columns.items()})
-    with _written(path) as part:
+    with replaced(Path(path)) as part:
         parquet.write_table(table, part)
 
 
@@ -77,13 +78,27 @@ def _row(outcome: Outcome) -> dict[str, Any]:
 def _flat(name: str, value: object) -> dict[str, Any]:
     """Return an object as a column for each of its fields, and anything else as one."""
     return (
-        {f"{name}.{key}": part for key, part in value.items()} if isinstance(value, dict) else {name: value}
+        {f"{name}.{key}": part for key, part in value.items()}
+        if isinstance(value, dict) and value
+        else {name: value}
     )
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     names = dict.fromkeys([*_COLUMNS, *(name for row in rows for name in row)])
     return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _series(values: Sequence[Any], pandas: Any) -> Any:  # noqa: ANN401 -- pandas has no types
+    """Return a column in which whole numbers stay what they are: floats have 53 bits, and ids often more."""
+    series = pandas.Series(values)
+    present = [value for value in values if value is not None]
+    if series.dtype != "float64" or not any(isinstance(value, int) for value in present):
+        return series
+    if all(isinstance(value, int) for value in present):
+        return pandas.Series(values, dtype="Int64")
+    is_exact = all(float(value) == value for value in present)
+    return series if is_exact else pandas.Series(values, dtype="object")
 
 
 def _array(values: Sequence[Any], pyarrow: Any) -> Any:  # noqa: ANN401 -- pyarrow has no types
@@ -97,15 +112,3 @@ def _array(values: Sequence[Any], pyarrow: Any) -> Any:  # noqa: ANN401 -- pyarr
 
 def _to_json(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else json.dumps(value, ensure_ascii=False)
-
-
-@contextmanager
-def _written(path: str | Path) -> Iterator[Path]:
-    """Yield a file beside *path* that takes its place at the end, so that no half of one is there."""
-    target = Path(path)
-    part = target.with_name(f".{target.name}.part")
-    try:
-        yield part
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from background_jobs.aws.job_catalog import JobCatalog
 from background_jobs.core.containers import shares
 from background_jobs.core.errors import JobNotFound
+from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.core.limits import PREVIEW_CHECKED
 from background_jobs.core.params_schema import ANY_OBJECT, find_misfits
 from background_jobs.core.views.jobs import JobView, KickOffPreview, ParamsProblem
@@ -52,7 +53,7 @@ def find_job(jobs: Iterable[JobView], name: str, service: str | None, settings: 
     return min(named, key=lambda job: job.service != settings.service)
 
 
-def find_problems(job: JobView, params: Iterable[object]) -> list[ParamsProblem]:
+def find_problems(job: JobDescription, params: Iterable[object]) -> list[ParamsProblem]:
     """Return what in *params*, or in the first of them, does not fit the schema of *job*, the first of it."""
     problems: list[ParamsProblem] = []
     found = find_misfits(job.params_schema or ANY_OBJECT, islice(params, PREVIEW_CHECKED))

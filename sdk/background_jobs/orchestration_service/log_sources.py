@@ -197,6 +197,8 @@ def _open(path: Path) -> IO[bytes]:
         return path.open("rb")
     except FileNotFoundError:
         raise _not_there(path) from None
+    except OSError as unreadable:
+        raise LogNotFound(f"The log {str(path)!r} cannot be read: {unreadable.strerror}.") from None
 
 
 def _size(path: Path) -> int:

@@ -52,4 +52,5 @@ def _is_seen() -> bool:
     """Tell whether standard error is a terminal, or this is the kernel of a notebook."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    return hasattr(shell, "kernel") or (sys.stderr is not None and sys.stderr.isatty())
+    errors = sys.stderr
+    return hasattr(shell, "kernel") or (errors is not None and not errors.closed and errors.isatty())

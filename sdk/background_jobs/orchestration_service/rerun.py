@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, Final, Unpack
 
+from background_jobs.aws.job_catalog import JobCatalog
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.errors import EventConflict, InvalidKickOff, InvalidParams, OrchestrationNotFound
@@ -25,7 +26,9 @@ from background_jobs.core.options import (
 from background_jobs.core.payloads import INLINE_BYTES, params_line
 from background_jobs.core.stages import Stage
 from background_jobs.core.views.causes import EXAMPLES
+from background_jobs.core.views.jobs import ParamsProblem
 from background_jobs.core.views.rerun_preview import ParamsChange, RerunPreview
+from background_jobs.orchestration_service.jobs import find_problems
 from background_jobs.orchestration_service.kick_off import (
     KickOffRequest,
     append_kick_off,
@@ -84,12 +87,14 @@ def preview_rerun(
     selection = _select(orchestration_id, options, stores)
     _request(selection, settings, options, stopped=False).refuse(settings)
     with _naming(selection):
+        samples = list(
+            islice(zip(selection.indices, selection.read_params(stores), strict=True), RERUN_SAMPLES)
+        )
         changes = [
             _check_change(place, index, before, after)
-            for place, (index, (before, after)) in enumerate(
-                islice(zip(selection.indices, selection.read_params(stores), strict=True), RERUN_SAMPLES)
-            )
+            for place, (index, (before, after)) in enumerate(samples)
         ]
+    changed = {index: after for index, (before, after) in samples if before != after}
     repaired = read_repaired(orchestration_id, stores)
     return RerunPreview(
         orchestration_id=orchestration_id,
@@ -101,7 +106,24 @@ def preview_rerun(
         repaired=sum(repaired[index] for index in selection.indices) if repaired else 0,
         changed=any(change.before != change.after for change in changes),
         params=changes,
+        problems=list(_find_problems(selection.started, changed, stores)),
     )
+
+
+def _find_problems(
+    started: OrchestrationStarted, changed: dict[int, dict[str, Any]], stores: Stores
+) -> Iterator[ParamsProblem]:
+    """Yield what does not fit in the *changed* params, by the index of their instance.
+
+    Others have been accepted before, and the schema may be of another release.
+    """
+    if not changed:
+        return
+    for job in JobCatalog(stores.payloads).read(started.service):
+        if job.name == started.job_name:
+            indices = list(changed)
+            for problem in find_problems(job, changed.values()):
+                yield problem.model_copy(update={"index": indices[problem.index]})
 
 
 def _select(orchestration_id: str, options: RerunOptions, stores: Stores) -> Selection:

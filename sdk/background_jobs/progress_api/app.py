@@ -66,6 +66,8 @@ def create_app(
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
+        # It would lead away from where browsers or a proxy have the API: below /web, or a stage.
+        redirect_slashes=False,
         responses=common_problems(),
         generate_unique_id_function=_name_operation,
     )

@@ -8,9 +8,12 @@ from background_jobs.core.views.page import Page
 from background_jobs.core.views.pipeline import PipelineView
 from background_jobs.core.views.waits import Wait
 from background_jobs.progress_api.callers import RequestCaller
+from background_jobs.progress_api.json_bodies import JsonRoute
 from background_jobs.progress_api.models import OptionalCancel, OrchestrationId
 
-router = APIRouter(prefix="/orchestrations/{orchestration_id}", tags=["orchestrations"])
+router = APIRouter(
+    prefix="/orchestrations/{orchestration_id}", tags=["orchestrations"], route_class=JsonRoute
+)
 
 
 class WaitPage(Page[Wait]):

@@ -10,9 +10,10 @@ from background_jobs.core.limits import PAGE
 from background_jobs.core.views.jobs import JobView, KickOffPreview
 from background_jobs.core.views.page import Page, position_of, token_of
 from background_jobs.progress_api.callers import CallerView, RequestCaller
+from background_jobs.progress_api.json_bodies import JsonRoute
 from background_jobs.progress_api.models import Limit, NextToken
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=JsonRoute)
 
 Name = Annotated[JobName, Path(description="The job's name.")]
 Service = Annotated[ServiceName | None, Query(description="Of which service, where several have the job.")]

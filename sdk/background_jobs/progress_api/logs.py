@@ -3,8 +3,8 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
+from background_jobs.core.bounds import Moment
 from background_jobs.core.limits import LOG_PAGE, LONGEST_LOG_PAGE
 from background_jobs.core.views.logs import LogPage
 from background_jobs.progress_api.callers import RequestCaller
@@ -16,7 +16,7 @@ _NextToken = Annotated[
     str, Query(max_length=8_192, description="That of the page before; without it, the last lines are read.")
 ]
 _Limit = Annotated[int, Query(ge=1, le=LONGEST_LOG_PAGE, description="The most lines that one page has.")]
-_Since = Annotated[AwareDatetime | None, Query(description="Written then or later.")]
+_Since = Annotated[Moment | None, Query(description="Written then or later.")]
 _Everything = Annotated[bool, Query(description="Whether the SDK's own lines are among the others.")]
 
 

@@ -3,9 +3,8 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import AwareDatetime
 
-from background_jobs.core.bounds import CauseId, Customer, JobName
+from background_jobs.core.bounds import CauseId, Customer, JobName, Moment
 from background_jobs.core.errors import KickOffConflict, PayloadNotFound
 from background_jobs.core.limits import PAGE
 from background_jobs.core.statuses import OrchestrationStatus, Status
@@ -22,6 +21,7 @@ from background_jobs.core.views.outcomes import FailurePage, SuccessPage
 from background_jobs.core.views.rerun_preview import RerunPreview
 from background_jobs.core.views.throughput import Throughput
 from background_jobs.progress_api.callers import RequestCaller
+from background_jobs.progress_api.json_bodies import JsonRoute
 from background_jobs.progress_api.models import (
     KickOffBody,
     Limit,
@@ -33,7 +33,7 @@ from background_jobs.progress_api.models import (
 )
 from background_jobs.progress_api.problems import problems
 
-router = APIRouter(prefix="/orchestrations", tags=["orchestrations"])
+router = APIRouter(prefix="/orchestrations", tags=["orchestrations"], route_class=JsonRoute)
 
 Index = Annotated[int, Path(description="The instance's index; the first is 0.")]
 Cause = Annotated[CauseId | None, Query(description="Those whose failure has the cause of this id.")]
@@ -55,8 +55,8 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the filters of a list
     job_name: Annotated[JobName | None, Query()] = None,
     status: OrchestrationStatus | None = None,
     customer: Annotated[Customer | None, Query(description="The value of the tag `customer`.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Started then or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Started then or earlier.")] = None,
+    since: Annotated[Moment | None, Query(description="Started then or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Started then or earlier.")] = None,
     limit: Limit = PAGE,
     next_token: NextToken = None,
 ) -> OrchestrationPage:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from background_jobs.core import errors
+from background_jobs.core.json_places import show_json
 from background_jobs.core.refused_values import explain_problem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -139,11 +140,15 @@ async def _answer_error(_request: Request, error: Exception) -> JSONResponse:
 
 async def _answer_invalid_request(_request: Request, error: Exception) -> JSONResponse:
     found: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else []
-    faults = [Fault(where=".".join(map(str, one["loc"])), detail=explain_problem(one)) for one in found]
+    faults = [
+        Fault(where=".".join(map(str, one["loc"])), detail=explain_problem(one, show_json)) for one in found
+    ]
     listed = "; ".join(dict.fromkeys(fault.detail for fault in faults))
     if any(one["type"] == "json_invalid" for one in found):
-        reason = found[0].get("ctx", {}).get("error", "")
-        return problem(400, "InvalidJson", f"The body is no JSON ({reason}). Send a JSON object.")
+        reason = str(found[0].get("ctx", {}).get("error", "")).removesuffix(" at")
+        return problem(
+            400, "InvalidJson", f"The body cannot be read as JSON: {reason}. Send a JSON object, in UTF-8."
+        )
     return problem(422, "InvalidRequest", f"The request is not as it should be: {listed}.", faults)
 
 

@@ -5,21 +5,25 @@ from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from background_jobs.core.errors import InvalidTimeRange, ScheduleDeclared, ScheduleEnded
+from background_jobs.core.bounds import Moment
+from background_jobs.core.errors import InvalidTimeRange, InvalidToken, ScheduleDeclared, ScheduleEnded
 from background_jobs.core.limits import PAGE
-from background_jobs.core.schedules.definition import SCHEDULE_NAME, Overlap
+from background_jobs.core.schedules.definition import SCHEDULE_NAME, Overlap, is_schedule_name
 from background_jobs.core.schedules.occurrences import ScheduleRun
+from background_jobs.core.schedules.timing import refuse_end_of_calendar
 from background_jobs.core.views.page import Page, position_of, token_of
 from background_jobs.core.views.schedule import BackfillPreview, ScheduleOccurrences, ScheduleView
 from background_jobs.progress_api.callers import RequestCaller
+from background_jobs.progress_api.json_bodies import JsonRoute
 from background_jobs.progress_api.models import Limit, NextToken, ScheduleBody, ScheduleDefinitionView, locate
 from background_jobs.progress_api.problems import Responses, problems
 
-router = APIRouter(prefix="/schedules", tags=["schedules"])
+router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=JsonRoute)
 occurrences = APIRouter(tags=["schedules"])
 _LONGEST_CALENDAR: Final = timedelta(days=31)
+CalendarMoment = Annotated[Moment, AfterValidator(refuse_end_of_calendar)]
 
 Name = Annotated[str, Path(pattern=SCHEDULE_NAME, description="The schedule's name.")]
 
@@ -56,14 +60,16 @@ class BackfillBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    from_: AwareDatetime = Field(alias="from")
-    to: AwareDatetime = Field(description="Not included.")
+    from_: CalendarMoment = Field(alias="from")
+    to: CalendarMoment = Field(description="Not included.")
     overlap: Overlap | None = Field(default=None, description="Replaces the schedule's own.")
 
 
 @router.get("")
 def list_schedules(caller: RequestCaller, limit: Limit = PAGE, next_token: NextToken = None) -> SchedulePage:
     """List the schedules by name, those that are over excepted."""
+    if next_token is not None and not is_schedule_name(next_token):
+        raise InvalidToken(next_token)
     following = [schedule for schedule in caller.schedules() if schedule.name > (next_token or "")]
     page = following[:limit]
     return SchedulePage(
@@ -75,8 +81,8 @@ def list_schedules(caller: RequestCaller, limit: Limit = PAGE, next_token: NextT
 @occurrences.get("/occurrences")
 def list_occurrences(
     caller: RequestCaller,
-    from_: Annotated[AwareDatetime, Query(alias="from")],
-    to: Annotated[AwareDatetime, Query(description="Not included; at most 31 days later.")],
+    from_: Annotated[CalendarMoment, Query(alias="from")],
+    to: Annotated[CalendarMoment, Query(description="Not included; at most 31 days later.")],
 ) -> OccurrencePage:
     """List when the schedules that are active are due within some time, by schedule."""
     if not timedelta() < to - from_ <= _LONGEST_CALENDAR:
@@ -160,8 +166,8 @@ def backfill_schedule(name: Name, body: BackfillBody, caller: RequestCaller) -> 
 def preview_backfill(
     name: Name,
     caller: RequestCaller,
-    from_: Annotated[AwareDatetime, Query(alias="from")],
-    to: Annotated[AwareDatetime, Query(description="Not included.")],
+    from_: Annotated[CalendarMoment, Query(alias="from")],
+    to: Annotated[CalendarMoment, Query(description="Not included.")],
 ) -> BackfillPreview:
     """Say which occurrences a backfill would run; nothing is started."""
     return caller.schedule(name).preview_backfill(from_, to)

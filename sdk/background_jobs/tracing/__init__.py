@@ -41,8 +41,8 @@ class Tracing(Protocol):
     def attempt(self, attempt: JobContext) -> AbstractContextManager[Callable[[JobEvent], None]]:
         """Trace an attempt; what it gives takes the event of its end."""
 
-    def flush(self) -> None:
-        """Send what was traced until now, within some seconds."""
+    def flush(self) -> bool:
+        """Send what was traced until now; tell whether that was done within some seconds."""
 
 
 class NoTracing:
@@ -69,8 +69,9 @@ class NoTracing:
         return _NOTHING
 
     @staticmethod
-    def flush() -> None:
+    def flush() -> bool:
         """Do nothing."""
+        return True
 
 
 def _ignore(_event: JobEvent) -> None:

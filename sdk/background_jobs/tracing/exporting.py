@@ -70,11 +70,12 @@ def make_provider(service: str | None, *, shutdown_on_exit: bool) -> TracerProvi
     return provider
 
 
-def flush(provider: object) -> None:
-    """Have *provider* send what it has, and wait for it a few seconds at most."""
+def flush(provider: object) -> bool:
+    """Have *provider* send what it has; tell whether it was done within a few seconds."""
     force_flush = getattr(provider, "force_flush", None)
     if force_flush is None:
-        return
+        return True
     sending = threading.Thread(target=force_flush, name="traces", daemon=True)
     sending.start()
     sending.join(FLUSH_SECONDS)
+    return not sending.is_alive()

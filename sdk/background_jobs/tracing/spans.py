@@ -113,9 +113,9 @@ class OpenTelemetry:
         ) as span:
             yield lambda event: _note_end(span, event)
 
-    def flush(self) -> None:
-        """Send what was traced until now, within some seconds."""
-        flush(self._provider)
+    def flush(self) -> bool:
+        """Send what was traced until now; tell whether that was done within some seconds."""
+        return flush(self._provider)
 
 
 def _messaging(operation: str, job_name: str) -> dict[str, str | int]:

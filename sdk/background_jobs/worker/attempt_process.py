@@ -52,6 +52,7 @@ class AttemptProcessRunner(InstanceRunner):
         unstored = cast("ResultStore", _UnstoredResults())
         self._in_child = InstanceRunner(definition, retry, unstored, log, tracing)
         self._tracing_in_child = tracing
+        self._collector_is_silent = _SharedFlag()
 
     def run(
         self, attempt: Attempt, limit: AttemptLimit, interruption: Interruption | None = None
@@ -100,9 +101,14 @@ class AttemptProcessRunner(InstanceRunner):
         event = self._in_child.run(replace(attempt, context=context), limit)
         with sending:
             sender.send(event)
-        self._tracing_in_child.flush()
+        self._send_traces()
         finish()
         end_descendants()
+
+    def _send_traces(self) -> None:
+        """Send what the attempt traced, unless one before has waited for a collector that does not answer."""
+        if not self._collector_is_silent.is_set() and not self._tracing_in_child.flush():
+            self._collector_is_silent.set()
 
     def _stored(self, event: JobEvent, attempt: Attempt) -> JobEvent:
         if not isinstance(event, JobCompleted):

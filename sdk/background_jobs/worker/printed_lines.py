@@ -31,12 +31,13 @@ class PrintedByInstance:
         self._is_of_instance = is_of_instance
 
     def __enter__(self) -> None:
-        self._streams = sys.stdout, sys.stderr
-        sys.stdout = LinesOfInstances(sys.stdout, "stdout", self._describe, self._is_of_instance)
-        sys.stderr = LinesOfInstances(sys.stderr, "stderr", self._describe, self._is_of_instance)
+        self._output = LinesOfInstances(sys.stdout, "stdout", self._describe, self._is_of_instance)
+        self._errors = LinesOfInstances(sys.stderr, "stderr", self._describe, self._is_of_instance)
+        sys.stdout, sys.stderr = self._output, self._errors
 
     def __exit__(self, *raised: object) -> None:
-        sys.stdout, sys.stderr = self._streams
+        # Where a job has closed what was there before, others are behind these by now.
+        sys.stdout, sys.stderr = self._output.behind, self._errors.behind
 
 
 def end_lines() -> None:

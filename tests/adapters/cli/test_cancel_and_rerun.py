@@ -1,11 +1,15 @@
 """`background-jobs cancel` and `rerun`."""
 
 from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+import typer
 
 from background_jobs import OrchestrationService
 from background_jobs.aws.stores import Stores
+from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.core.views.orchestration import CancelAnswer, KickOffAnswer
 from background_jobs.core.views.rerun_preview import RerunPreview
 from tests.adapters.cli.commands import run, run_on_terminal
@@ -66,6 +70,21 @@ def test_a_dry_run_prints_what_would_run_and_starts_nothing(service: Orchestrati
     assert [summary.orchestration_id for summary in service.history().summaries] == [done]
 
 
+def test_changed_params_that_do_not_fit_their_job_are_refused_and_nothing_is_started(
+    service: OrchestrationService, done: str
+) -> None:
+    schema = {"properties": {"n": {"type": "integer"}}}
+    service.publish_jobs([JobDescription(name="halve", params_schema=schema)])
+
+    refused = run("rerun", done, "--index", "1", "--set", "n=many")
+
+    assert refused.exit_code == 2
+    assert '#1 n must be a whole number, not "many". Nothing was started.' in refused.stderr
+    assert "does not fit: #1 n must be" in run("rerun", done, "--set", "n=many", "--dry-run").stdout
+    assert [summary.orchestration_id for summary in service.history().summaries] == [done]
+    assert run("rerun", done, "--index", "1", "--set", "n=8").exit_code == 0
+
+
 def test_a_cause_runs_again_with_other_params(
     service: OrchestrationService, stores: Stores, done: str
 ) -> None:
@@ -100,6 +119,24 @@ def test_what_cannot_run_again_is_refused_in_a_sentence(
     refused = run("rerun", done, *words)
     assert (refused.exit_code, reason in " ".join(refused.stderr.split())) == (2, True), refused.stderr
     assert [summary.orchestration_id for summary in service.history().summaries] == [done]
+
+
+def test_ctrl_c_at_the_question_is_an_interruption_and_no_answer(
+    service: OrchestrationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: str = "") -> str:
+        raise KeyboardInterrupt
+
+    def confirm(*words: Any, **options: Any) -> bool:
+        with patch("typer._click.termui.visible_prompt_func", interrupt):
+            return ask(*words, **options)
+
+    ask = typer.confirm
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    monkeypatch.setattr("background_jobs.cli.cancel.asks_people", lambda: True)
+    monkeypatch.setattr(typer, "confirm", confirm)
+    assert run("cancel", orchestration.id).exit_code == 130
+    assert orchestration.summary().cancelled_at is None
 
 
 def test_on_a_terminal_a_rerun_shows_what_will_run_and_asks(

@@ -11,10 +11,10 @@ import pytest
 
 from background_jobs import OrchestrationService, job_name
 from background_jobs.aws import clients
-from background_jobs.cli.replaced_file import replacing
 from background_jobs.core.views.comparison import Comparison
 from background_jobs.core.views.instances import InstanceDetail
 from background_jobs.jobs import Jobs
+from background_jobs.orchestration_service.replaced_file import replacing
 from background_jobs.settings import Settings
 from tests.adapters.cli.commands import UNKNOWN, run, run_on_terminal
 

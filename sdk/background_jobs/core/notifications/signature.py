@@ -1,6 +1,5 @@
 """The signature of a webhook, by which its receiver knows the sender."""
 
-import binascii
 import hmac
 from base64 import b64decode, b64encode
 from datetime import datetime
@@ -15,7 +14,8 @@ def signed_headers(secret: str, message_id: str, at: datetime, body: bytes) -> d
     """Return the headers of a webhook that is sent at the moment *at*.
 
     A *secret* is ``whsec_`` and the key in base64; any other text is the key itself. Raises ValueError where
-    what follows ``whsec_`` is no base64. Source: "Standard Webhooks", version 1, "Webhook signatures".
+    what follows ``whsec_`` is no base64, or where there is no key.
+    Source: "Standard Webhooks", version 1, "Webhook signatures".
 
     >>> from datetime import UTC
     >>> signed_headers("key", "e-1", datetime(2026, 11, 23, tzinfo=UTC), b"{}")["webhook-timestamp"]
@@ -32,9 +32,15 @@ def signed_headers(secret: str, message_id: str, at: datetime, body: bytes) -> d
 
 
 def _key(secret: str) -> bytes:
-    if not secret.startswith(_PREFIX):
-        return secret.encode()
+    secret = secret.strip()  # a secret that came from a file ends with a line
+    key = _decode(secret.removeprefix(_PREFIX)) if secret.startswith(_PREFIX) else secret.encode()
+    if not key:
+        raise ValueError("the secret has no key: anybody could sign with it")
+    return key
+
+
+def _decode(text: str) -> bytes:
     try:
-        return b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except binascii.Error as invalid:
+        return b64decode(text, validate=True)
+    except ValueError as invalid:
         raise ValueError(f"what follows {_PREFIX} in the secret is no base64") from invalid

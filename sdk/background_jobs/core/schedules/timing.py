@@ -7,23 +7,28 @@ from itertools import count
 from typing import Annotated, Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
+from background_jobs.core.bounds import Moment
 from background_jobs.core.schedules.cron import aws_cron, croniter_expression
 
 _MINUTE: Final = timedelta(minutes=1)
 _LONGEST: Final = timedelta(days=366)
 _LONGEST_EXPRESSION: Final = 256
+_NO_ZONES: Final = frozenset({"localtime", "posixrules", "Factory"})
+_OTHER_CLOCKS: Final = ("posix/", "right/")
+"""Files beside the zones on a machine: they differ from one to the next, and Scheduler has none of them."""
 _UNITS: Final = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", _MINUTE))
 
 
 def _check_zone(name: str) -> str:
     try:
         ZoneInfo(name)
+        is_known = name not in _NO_ZONES and not name.startswith(_OTHER_CLOCKS)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(
-            f"there is no time zone {name!r}: use an IANA name such as 'Europe/Berlin'"
-        ) from None
+        is_known = False
+    if not is_known:
+        raise ValueError(f"there is no time zone {name!r}: use an IANA name such as 'Europe/Berlin'")
     return name
 
 
@@ -35,13 +40,17 @@ def _check_whole_minutes(every: timedelta) -> timedelta:
 
 def _round_up(at: datetime) -> datetime:
     """Return *at* in UTC, at a whole minute: Scheduler is no more precise."""
+    minute = refuse_end_of_calendar(at).astimezone(UTC).replace(second=0, microsecond=0)
+    return minute if minute == at else minute + _MINUTE
+
+
+def refuse_end_of_calendar(at: datetime) -> datetime:
+    """Return *at*. Raises ValueError where a year around it, in which others look, is not in the calendar."""
     try:
-        minute = at.astimezone(UTC).replace(second=0, microsecond=0)
-        # Occurrences before and after it are looked for.
-        _ = minute - _LONGEST, minute + _LONGEST
-        return minute if minute == at else minute + _MINUTE
+        _ = at.astimezone(UTC) - _LONGEST, at.astimezone(UTC) + _LONGEST
     except OverflowError:
         raise ValueError(f"{at} is beyond the calendar") from None
+    return at
 
 
 def _check_aware(at: object) -> object:
@@ -50,7 +59,7 @@ def _check_aware(at: object) -> object:
     return at
 
 
-Minute = Annotated[AwareDatetime, BeforeValidator(_check_aware), AfterValidator(_round_up)]
+Minute = Annotated[Moment, BeforeValidator(_check_aware), AfterValidator(_round_up)]
 """A moment in UTC, rounded up to a whole minute."""
 
 

@@ -8,7 +8,7 @@ from typing import Final, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from background_jobs.core.causes import normalise_message
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus, Status
 from background_jobs.core.views.causes import Cause, FailureDigest
 from background_jobs.core.views.orchestration import Counts, OrchestrationView
 
@@ -24,7 +24,7 @@ class RunFigures(BaseModel):
 
     orchestration_id: str
     job_name: str
-    status: Status
+    status: OrchestrationStatus
     total: int
     counts: Counts
     started_at: AwareDatetime | None

@@ -99,7 +99,10 @@ def build_event_history(
     ended_at = next((event.at for event in events if isinstance(event, OrchestrationCompleted)), now)
     ends = _find_ends(launches, ended_at)
     return EventHistory(
-        timeline=[TimelineEntry(at=event.at, type=event.type, detail=_describe(event)) for event in events],
+        timeline=[
+            TimelineEntry(at=event.at, type=event.type, detail=_describe(event))
+            for event in sorted(events, key=_place)
+        ],
         launches=launches,
         lost=sum(
             launch.ended_at is None and end < ended_at for launch, end in zip(launches, ends, strict=True)
@@ -115,6 +118,11 @@ def build_event_history(
         failed_attempts=failed_attempts,
         waits=waits,
     )
+
+
+def _place(event: OrchestrationEvent) -> tuple[datetime, int]:
+    """Return where *event* is among others: what is without instances starts and completes at one moment."""
+    return event.at, isinstance(event, OrchestrationCompleted) - isinstance(event, OrchestrationStarted)
 
 
 def list_launches(events: Sequence[OrchestrationEvent]) -> list[Launch]:

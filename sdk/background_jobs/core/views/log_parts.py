@@ -1,6 +1,6 @@
 """Which part of which log belongs to one launch: that of a warm worker has many shares."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -117,13 +117,18 @@ def find_log_parts(
     ends = {(event.share, event.launch): event.at for event in ended}
     starts = {(event.share, event.launch): event.at for event in started}
     parts: dict[tuple[str, datetime | None], LogPart] = {}
+    warm = {(event.share, event.launch): event for event in started if event.warm}
     for launch in launches:
         since = until = None
         if launch.warm:
+            # Processes that followed each other in a worker wrote one after the other: that is one part.
+            first, last = _find_neighbours(launch, warm)
             # A launch that lost its share says nothing of its end.
-            end = ends.get((launch.share, launch.launch)) or starts.get((launch.share, launch.launch + 1))
-            since, until = launch.at, end and end + _LAST_WORDS
-        part = LogPart(launch.log, since, until, launch.share, launch.at, launch.first == launch.last)
+            end = ends.get((last.share, last.launch)) or starts.get((last.share, last.launch + 1))
+            since, until = first.at, end and end + _LAST_WORDS
+        part = LogPart(
+            launch.log, since, until, launch.share, since or launch.at, launch.first == launch.last
+        )
         parts.setdefault((launch.log, since), part)
     known = {location for location, _ in parts}
     for delay in delays:
@@ -132,6 +137,19 @@ def find_log_parts(
             part = LogPart(delay.log, share=delay.share, began_at=delay.at, has_one_instance=True)
             parts.setdefault((delay.log, None), part)
     return sorted((part for part in parts.values() if part.location), key=_begin)
+
+
+def _find_neighbours(
+    launch: ContainerStarted, warm: Mapping[tuple[int, int], ContainerStarted]
+) -> tuple[ContainerStarted, ContainerStarted]:
+    """Return the first and the last launch of those in a row of the same share that wrote to the same log."""
+    ends = []
+    for step in (-1, 1):
+        end = launch
+        while (other := warm.get((end.share, end.launch + step))) and other.log == launch.log:
+            end = other
+        ends.append(end)
+    return ends[0], ends[1]
 
 
 def delays_of(

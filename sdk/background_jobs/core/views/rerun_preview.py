@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from background_jobs.core.lineage import Rerun
+from background_jobs.core.views.jobs import ParamsProblem
 
 
 class ParamsChange(BaseModel):
@@ -27,3 +28,8 @@ class RerunPreview(BaseModel):
     repaired: int = Field(description="How many of them have completed in another rerun already.")
     changed: bool = Field(description="Whether params are changed.")
     params: list[ParamsChange] = Field(description="The params of the first instances.")
+    problems: list[ParamsProblem] = Field(
+        default=[],
+        description="What of the changed params among them does not fit the schema that the job has "
+        "published, by the index of the instance.",
+    )

@@ -1,5 +1,11 @@
 /** What the API answers, as the console reads it; the API's OpenAPI document says all of it. */
 
+/** What ES2023 does not have yet: the text of a number, and a number that is written as its text. */
+interface JSON {
+  parse(text: string, reviver: (name: string, value: unknown, context?: { source?: string }) => unknown): any;
+  rawJSON?(text: string): object;
+}
+
 type Status = "InProgress" | "Completed" | "Errored";
 type OrchestrationStatus = Status | "Cancelled";
 type Letter = "C" | "E" | "r" | "b" | "w";

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Final, cast
+from typing import Any, Final, cast
 
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from background_jobs.aws.secrets import Secrets
@@ -34,8 +34,11 @@ from background_jobs.progress_api.sign_in.seals import Seals
 from background_jobs.progress_api.sign_in.session_key import SESSION_KEY
 from background_jobs.settings import SignInSettings
 
-_PLACE: Final = re.compile(r"/[\w/?&=.%:+~-]{0,1000}", re.ASCII)
-"""A place in the console; it only ever follows the # of the console's own address."""
+_PLACE: Final = re.compile(r"/[!-~]{0,1500}")
+"""A place in the console: what follows the # of its own address, which no character of it can leave.
+
+A longer one does not fit into a cookie.
+"""
 CONSOLE: Final = "console"
 CALLBACK: Final = "sign-in/callback"
 """Both follow the address below which people are."""
@@ -122,7 +125,7 @@ class SignIn:
 
 
 @router.get("/sign-in")
-def begin(request: Request, place: Annotated[str, Query(max_length=2_000)] = "/") -> Response:
+def begin(request: Request, place: str = "/") -> Response:
     """Lead to the provider; *place* is where in the console to go on afterwards."""
     sign_in = _of(request)
     attempt = SignInAttempt(

@@ -1,9 +1,14 @@
 /** Requests to the progress API. Every address is relative to the page, so that it works below any path. */
 
 import { noteServerTime } from "./clock.js";
+import { parseExactly } from "./exact_json.js";
 
 // Other sites cannot send it without being asked for by a preflight, which the API does not answer.
 const OWN = { "x-background-jobs-console": "1" };
+const NO_CONTENT = 204;
+const UNREADABLE =
+  "What answered is not the API, or its answer was cut short. " +
+  "A proxy before it may want you to sign in: load this page again.";
 /** @type {Promise<boolean> | null} */
 let refreshing = null;
 
@@ -24,6 +29,11 @@ export class ApiError extends Error {
   get isLocked() {
     const kinds = ["", "AuthenticationRequired", "AccessDenied"];
     return this.status === 401 || (this.status === 403 && kinds.includes(this.kind));
+  }
+
+  /** Whether the same request may succeed in a moment: the API is gone, fails, or has too much to do. */
+  get isPassing() {
+    return this.status === 0 || this.status >= 500 || this.status === 408 || this.status === 429;
   }
 
   /** Whether somebody is to sign in, for there is a way to. */
@@ -106,17 +116,40 @@ async function askOnce(method, where, query, body, patience) {
   try {
     answer = await fetch(url, { method, cache: "no-store", signal, ...options });
   } catch {
-    dispatchEvent(new CustomEvent("reachable", { detail: false }));
-    throw new ApiError(0, "Unreachable", "The API does not answer. Is the stack up?");
+    throw lost("Unreachable", "The API does not answer. Is the stack up?");
   }
+  const content = answer.status === NO_CONTENT ? {} : await readObject(answer);
+  if (content === null && answer.ok) throw lost("Unreadable", UNREADABLE);
   dispatchEvent(new CustomEvent("reachable", { detail: true }));
   noteServerTime(answer.headers.get("date"));
-  const content = await answer.json().catch(() => ({}));
   if (!answer.ok)
     throw new ApiError(
       answer.status,
-      content.error ?? "",
-      content.detail ?? content.message ?? answer.statusText,
+      content?.error ?? "",
+      content?.detail ?? content?.message ?? `${answer.status} ${answer.statusText}`.trim(),
     );
   return content;
+}
+
+/**
+ * Return the object that an answer has, or null where it has none.
+ * @param {Response} answer
+ */
+async function readObject(answer) {
+  try {
+    const content = parseExactly(await answer.text());
+    return content !== null && typeof content === "object" ? content : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Tell the page that the API is lost, and return the error that says so.
+ * @param {string} kind
+ * @param {string} message
+ */
+function lost(kind, message) {
+  dispatchEvent(new CustomEvent("reachable", { detail: false }));
+  return new ApiError(0, kind, message);
 }

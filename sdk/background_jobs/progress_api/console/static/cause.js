@@ -199,4 +199,4 @@ function lastAttempt({ events }) {
  * @param {ParamInCommon} param
  */
 const describeShared = ({ name, value, instances }) =>
-  `${name}=${value} (as have ${count(instances)} in all)`;
+  `${name}=${typeof value === "string" ? value : JSON.stringify(value)} (as have ${count(instances)} in all)`;

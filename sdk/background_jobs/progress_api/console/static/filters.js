@@ -12,8 +12,12 @@ const RANGES = {
   "30d": "Last 30 days",
   custom: "From … to …",
 };
-/** @type {Record<string, number>} */
-const HOURS = { "1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24 };
+const HOURS = new Map([
+  ["1h", 1],
+  ["24h", 24],
+  ["7d", 7 * 24],
+  ["30d", 30 * 24],
+]);
 const STATUSES = {
   "": "Any status",
   InProgress: "In progress",
@@ -144,7 +148,7 @@ export const lastList = () => `#/?${sessionStorage.getItem(REMEMBERED) ?? ""}`.r
  * @param {URLSearchParams} query
  */
 export function toApiQuery(query, at = now()) {
-  const [range, hours] = [query.get("range"), HOURS[query.get("range") ?? ""]];
+  const [range, hours] = [query.get("range"), HOURS.get(query.get("range") ?? "")];
   return {
     job_name: query.get("job_name"),
     status: toApiStatus(query.get("status")),

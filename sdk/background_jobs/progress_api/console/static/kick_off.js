@@ -4,6 +4,7 @@ import { get, path, post } from "./api.js";
 import { getCaller, mayChange, readOnlyNote } from "./caller.js";
 import { codeBlock, errorNotice } from "./components.js";
 import { h, setText } from "./dom.js";
+import { parseExactly } from "./exact_json.js";
 import { count, plural, span } from "./format.js";
 import { ParamsInput } from "./params_input.js";
 
@@ -205,11 +206,16 @@ function givenParams(query) {
   const text = query.get("params");
   if (!text) return [];
   try {
-    const given = JSON.parse(text);
-    return Array.isArray(given) ? given : [given];
+    const given = parseExactly(text);
+    const all = Array.isArray(given) ? given : [given];
+    if (all.every((params) => params !== null && typeof params === "object" && !Array.isArray(params)))
+      return all;
   } catch {
-    throw new Error("The params in the address of this page are no JSON. Leave out `params=…`, and fill in.");
+    // said below
   }
+  throw new Error(
+    "The params in the address of this page are no JSON object, nor a list of them. Leave out `params=…`, and fill in.",
+  );
 }
 
 /**

@@ -134,8 +134,8 @@ export class ListPage {
    * @param {unknown} error
    */
   showError(error) {
-    const refusal = error instanceof ApiError && (error.isLocked || error.status >= 400) ? error : null;
-    if (!refusal || refusal.status >= 500) {
+    const refusal = error instanceof ApiError && !error.isPassing ? error : null;
+    if (!refusal) {
       this.rounds = 0;
       this.connect("lost");
       return PAUSE;

@@ -168,6 +168,7 @@ export class OrchestrationPage {
   /** @param {StreamState} state */
   connect(state) {
     stopClock(state === "lost");
+    this.tick(); // what is shown is as of the loss, not of some tick before it
     this.overview.connect(state);
   }
 

@@ -1,6 +1,7 @@
 /** The params of a kick-off or a schedule: fields for one instance, or JSON or a file for many. */
 
 import { h, setText } from "./dom.js";
+import { parseExactly } from "./exact_json.js";
 import { count } from "./format.js";
 import { ParamsFields } from "./schema_fields.js";
 
@@ -98,7 +99,12 @@ export class ParamsInput {
       );
       return;
     }
-    this.text.value = await file.text();
+    try {
+      this.text.value = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+    } catch {
+      setText(this.problem, `${file.name} is not UTF-8, so its texts would be changed. Save it as UTF-8.`);
+      return;
+    }
     this.onChange();
   }
 
@@ -150,7 +156,7 @@ export function readMany(text) {
   const trimmed = text.trim();
   if (!trimmed) throw new Error("There are no params yet.");
   try {
-    const whole = JSON.parse(trimmed);
+    const whole = parseExactly(trimmed);
     return Array.isArray(whole) ? whole : [whole];
   } catch (error) {
     if (trimmed.startsWith("["))
@@ -159,7 +165,7 @@ export function readMany(text) {
   return trimmed.split("\n").flatMap((line, number) => {
     if (!line.trim()) return [];
     try {
-      return [JSON.parse(line)];
+      return [parseExactly(line)];
     } catch (error) {
       throw new Error(`Line ${number + 1} is no JSON: ${/** @type {Error} */ (error).message}`, {
         cause: error,

@@ -3,6 +3,7 @@
 import { ask } from "./actions.js";
 import { get, path, post } from "./api.js";
 import { h, setText } from "./dom.js";
+import { parseExactly } from "./exact_json.js";
 import { count, json, plural } from "./format.js";
 
 const PAUSE = 250; // after the last key, before the preview is asked for
@@ -69,7 +70,7 @@ class RerunForm {
   /** What is sent: the choice, and what was changed. Raises SyntaxError where that is no JSON. */
   body() {
     const text = this.text.value.trim();
-    const change = text ? JSON.parse(text) : null;
+    const change = text ? parseExactly(text) : null;
     if (this.isSingle) return { ...this.choice, params: text === this.original ? null : change };
     return { ...this.choice, params_patch: change };
   }

@@ -1,8 +1,10 @@
 /** A field of a form for each param that the JSON Schema of a job has. */
 
 import { h, setText } from "./dom.js";
+import { parseExactly } from "./exact_json.js";
 
 const WHOLE = "whole"; // the title of what is no param of its own
+const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i;
 let made = 0;
 
 /** One param: its label, its control, and what is wrong with it. */
@@ -57,7 +59,7 @@ class Field {
     const text = this.control.value;
     if (this.kind === "text" || this.kind === "date") return text;
     if (this.kind === "number" && !Number.isFinite(Number(text))) return text;
-    return JSON.parse(this.kind === "number" ? String(Number(text)) : text);
+    return parseExactly(this.kind === "number" && !NUMBER.test(text.trim()) ? String(Number(text)) : text);
   }
 
   /** @param {string} message */
@@ -108,19 +110,20 @@ export class ParamsFields {
 
   /** @returns {{ params: Record<string, unknown>, problems: FieldProblem[] }} */
   read() {
-    /** @type {Record<string, unknown>} */
-    const params = {};
+    /** @type {[string, unknown][]} */
+    const values = [];
     /** @type {FieldProblem[]} */
     const problems = [];
     for (const field of this.fields) {
       if (field.isEmpty) continue;
       try {
-        params[field.name] = field.read();
+        values.push([field.name, field.read()]);
       } catch {
         problems.push({ field: field.name, message: "is no JSON: write objects, lists and texts as JSON" });
       }
     }
-    return this.readRest(params, problems);
+    // An assignment to `__proto__` would make no param of it.
+    return this.readRest(Object.fromEntries(values), problems);
   }
 
   /**

@@ -1,17 +1,17 @@
 /** Which orchestrations of a list somebody looks for, and how those of one pipeline are one entry of it. */
 
 /** What of an orchestration in progress needs a look, by the names that the filter of the list has for it. */
-/** @type {Record<string, (view: OrchestrationView) => boolean>} */
-const LOOKS = {
-  standstill: (view) => view.standstill !== null,
-  waits: (view) => view.waits_for !== null,
-};
+/** @type {Map<string, (view: OrchestrationView) => boolean>} */
+const LOOKS = new Map([
+  ["standstill", (view) => view.standstill !== null],
+  ["waits", (view) => view.waits_for !== null],
+]);
 
 /**
  * Return the status of the API for a status of the list's filter.
  * @param {string | null} status
  */
-export const toApiStatus = (status) => (status && status in LOOKS ? "InProgress" : status);
+export const toApiStatus = (status) => (status && LOOKS.has(status) ? "InProgress" : status);
 
 /**
  * Return the status of an entry: that of the whole pipeline where it is one.
@@ -57,7 +57,7 @@ export function findEntries(views, text, status) {
  */
 function hasStatus(entry, status) {
   if (!status) return true;
-  const look = LOOKS[status];
+  const look = LOOKS.get(status);
   return look ? entry.some(look) : statusOf(entry[0]) === status;
 }
 

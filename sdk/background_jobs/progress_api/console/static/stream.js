@@ -104,7 +104,7 @@ export class Stream {
       await get(path(this.id));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (error.status >= 400 && error.status < 500) {
+      if (!error.isPassing) {
         this.close();
         this.handlers.refused(error);
         return;
