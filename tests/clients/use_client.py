@@ -85,6 +85,13 @@ def use_orchestrations() -> None:
         ask("watch_orchestration", endless.orchestration_id)
 
 
+def use_jobs() -> None:
+    assert ask("show_caller").writable is None
+    assert "halve" in [one.name for one in ask("list_jobs").items]
+    assert ask("show_job", "halve").name == "halve"
+    assert ask("preview_kick_off", "halve", body=body("PreviewBody", params=[{"n": 2}])).instances == 1
+
+
 def use_schedules() -> None:
     schedule = body("ScheduleBody", job_name="halve", params=[{"n": 2}], cron="0 3 * * *")
     for _ in ("made", "redefined"):
@@ -96,7 +103,13 @@ def use_schedules() -> None:
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     yesterday = midnight - timedelta(days=1)
     span = body("BackfillBody", **{"from": yesterday.isoformat(), "to": midnight.isoformat()})
+    assert len(ask("preview_backfill", "nightly", from_=yesterday, to=midnight).occurrences) == 1
     assert len(ask("backfill_schedule", "nightly", body=span).items) == 1
+    tomorrow = midnight + timedelta(days=1)
+    assert [
+        one.schedule for one in ask("list_occurrences", from_=tomorrow, to=tomorrow + timedelta(days=1)).items
+    ] == ["nightly"]
+    assert ask("show_schedule_definition", "nightly").params[0]["n"] == 2
     assert ask("list_schedule_runs", "nightly").items
     assert ask("show_schedule", "nightly").name == "nightly"
     ask("delete_schedule", "nightly")
@@ -137,6 +150,7 @@ def parse_whatever_is_documented() -> None:
 
 
 use_orchestrations()
+use_jobs()
 use_schedules()
 meet_refusals()
 parse_whatever_is_documented()
