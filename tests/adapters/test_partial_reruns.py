@@ -88,10 +88,13 @@ def test_the_failures_of_a_cause_run_again_with_a_changed_param_and_repair_their
     assert repaired == {"LookupError": (2, 2), "ValueError": (0, 1)}
 
 
-def test_a_cause_that_did_not_run_again_is_not_gone(failed: Orchestration, run: Callable[..., None]) -> None:
+@pytest.mark.parametrize("by_id", [False, True])
+def test_a_cause_that_did_not_run_again_is_not_gone(
+    failed: Orchestration, run: Callable[..., None], *, by_id: bool
+) -> None:
     again = failed.rerun(cause=causes(failed)["LookupError"], params_patch={"currency": "eur"})
     run(again)
-    compared = again.compare()
+    compared = again.compare(failed.id) if by_id else again.compare()
     assert [(cause.type, cause.before) for cause in compared.gone] == [("LookupError", 2)]
     assert (compared.new, compared.same) == ([], [])
 

@@ -3,22 +3,12 @@
 from collections.abc import Iterable
 
 from background_jobs.aws.stores import Stores
-from background_jobs.core.limits import PAGE
 from background_jobs.core.views.cause_groups import group_failures
-from background_jobs.core.views.causes import CausePage, FailureDigest
+from background_jobs.core.views.causes import CausePage
 from background_jobs.core.views.page import position_of
 from background_jobs.orchestration_service.outcomes import read_errors, read_retrying
-from background_jobs.orchestration_service.rerun_family import read_repaired, read_rerun_indices
+from background_jobs.orchestration_service.rerun_family import read_repaired
 from background_jobs.orchestration_service.stored_params import read_all_params
-
-
-def read_rerun_digest(rerun_id: str, original_id: str, stores: Stores) -> FailureDigest:
-    """Return the causes of those failures of an orchestration that its rerun runs again.
-
-    Raises OrchestrationNotFound, or PayloadNotFound once the params have expired.
-    """
-    indices = read_rerun_indices(stores.event_log.read_started(rerun_id), stores)
-    return FailureDigest.of(read_cause_page(original_id, PAGE, None, stores, indices=indices))
 
 
 def read_cause_page(

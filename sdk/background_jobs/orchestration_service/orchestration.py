@@ -35,8 +35,8 @@ from background_jobs.orchestration_service import (
     instances,
     outcomes,
 )
-from background_jobs.orchestration_service.causes import read_cause_page, read_rerun_digest
-from background_jobs.orchestration_service.comparison import read_instance_changes
+from background_jobs.orchestration_service.causes import read_cause_page
+from background_jobs.orchestration_service.comparison import match
 from background_jobs.orchestration_service.container_logs import LogFilter
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.orchestration_steps import OrchestrationSteps
@@ -231,11 +231,9 @@ class Orchestration:
         original = after.parent_id if after.rerun_only else None
         if (earlier := other_id or original) is None:
             raise InvalidComparison(self.id)
-        before = self._attach(earlier)
-        # What a rerun left out is not gone.
-        causes = before.digest() if other_id else read_rerun_digest(self.id, earlier, self._stores)
-        compared = compare(before.view(), after, causes, self.digest(), now=datetime.now(UTC))
-        return compared.with_instances(read_instance_changes(earlier, self.id, self._stores))
+        matched = match(earlier, self.id, self._stores)
+        compared = compare(self._attach(earlier).view(), after, *matched.digests(), now=datetime.now(UTC))
+        return compared.with_instances(matched.changes())
 
     def report(self) -> str:
         """Return all of it as one HTML file that needs no server, and runs no script."""
