@@ -219,6 +219,25 @@ def test_the_list_is_searched_at_once_says_where_it_is_and_is_found_again_from_a
     until(lambda: page.evaluate("navigator.clipboard.readText()") == sought)
     # the way back leads to what was found
     rows.get_by_role("link", name="searched").click()
-    page.get_by_role("link", name="Orchestrations").click()
+    page.get_by_label("Where this is").get_by_role("link", name="Orchestrations").click()
     expect(search).to_have_value("searched customer: initech")
     expect(rows).to_have_count(1)
+
+
+def test_the_area_below_the_rates_is_what_ended_however_long_ago(
+    simulated: SimulatedApi, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(simulated.url)
+    areas = page.evaluate(
+        """async () => {
+          const { Throughput } = await import(new URL("console/throughput.js", document.baseURI).href);
+          return [3, 24, 300, 4000].map((seconds) => {
+            const answer = { version: 1, began_at: "2026-11-24T09:00:00Z", bucket_seconds: 0.5 };
+            const throughput = new Throughput({ ...answer, completed: [1, 3, 1], errored: [0, 0, 0] });
+            const began = Date.parse(answer.began_at) / 1000;
+            const [at, rates] = throughput.columns(6, began + seconds, true);
+            return rates.slice(1).reduce((area, rate, step) => area + rate * (at[step + 1] - at[step]), 0);
+          });
+        }"""
+    )
+    assert areas == pytest.approx([5, 5, 5, 5])

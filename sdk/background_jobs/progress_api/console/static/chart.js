@@ -117,7 +117,7 @@ function options(isNarrow) {
     padding: [8, 4, 0, 0],
     scales: {
       rate: { range: fromZero },
-      left: { range: fromZero },
+      left: { range: fromZeroIfAny },
     },
     axes: [
       {
@@ -166,6 +166,14 @@ function options(isNarrow) {
  * @param {number} most
  */
 const fromZero = (_plot, _least, most) => [0, most * 1.08 || 1];
+
+/**
+ * The same, and no labels where there is no value.
+ * @param {Plot} plot
+ * @param {number | null} least
+ * @param {number} most
+ */
+const fromZeroIfAny = (plot, least, most) => (least === null ? [null, null] : fromZero(plot, least, most));
 
 /**
  * @param {Plot} _plot

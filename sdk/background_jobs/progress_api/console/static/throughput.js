@@ -1,7 +1,7 @@
 /** Outcomes over time, in equal buckets from the first start: what the API counted, and what came since. */
 
 const MOST_BUCKETS = 480;
-const POINTS = 40; // each rate is the mean over a fortieth of the chart, so that the curve is smooth
+const POINTS = 40; // at most; the outcomes of further buckets are drawn together
 const TOO_FEW = 0.01; // of all instances
 const RECENT = 10; // seconds that the rate of the moment looks back,
 const ENOUGH = 5; // or longer, until it has so many outcomes: instances may take hours
@@ -70,10 +70,10 @@ export class Throughput {
   }
 
   /**
-   * Return the columns of a chart: the first moment and the end of each bucket (seconds), outcomes a second
-   * up to then, those that errored, and how long the rest would have taken at the rate up to then (null while there are too few outcomes).
-   * *until* is the end, or else now, whose bucket is not whole yet and left out. Where nothing has moved since
-   * *standsSince*, nobody knows from then on how long the rest takes.
+   * Return the columns of a chart: the first moment and the end of each step (seconds), outcomes a second
+   * since the step before, those that errored, and how long the rest would have taken at the rate up to then
+   * (null while there are too few outcomes). *until* is the end, or else now, whose bucket is not whole yet and
+   * left out. Where nothing has moved since *standsSince*, nobody knows from then on how long the rest takes.
    * @param {number} total
    * @param {number} until
    * @param {boolean} isLive
@@ -86,38 +86,40 @@ export class Throughput {
     if (this.began === null) return [at, rates, errors, remaining];
     if (isLive) this.bucket(until);
     const buckets = this.completed.length - (isLive ? 1 : 0);
-    for (let bucket = 0, ended = 0; bucket < buckets; bucket += 1) {
-      const passed = Math.min((bucket + 1) * this.width, until - this.began);
-      ended += this.completed[bucket] + this.errored[bucket];
-      at.push(this.began + (bucket + 1) * this.width);
-      rates.push((this.completed[bucket] + this.errored[bucket]) / this.width);
-      errors.push(this.errored[bucket] / this.width);
-      const isKnown = ended && ended >= total * TOO_FEW && this.began + passed - this.width <= standsSince;
+    let together = 1;
+    while (buckets / together > POINTS) together *= 2;
+    for (let first = 0, ended = 0; first < buckets; first += together) {
+      const last = Math.min(first + together, buckets);
+      const errored = sum(this.errored, first, last);
+      const outcomes = sum(this.completed, first, last) + errored;
+      const seconds = (last - first) * this.width;
+      const passed = Math.min(last * this.width, until - this.began);
+      ended += outcomes;
+      at.push(this.began + last * this.width);
+      rates.push(outcomes / seconds);
+      errors.push(errored / seconds);
+      const isKnown = ended && ended >= total * TOO_FEW && this.began + passed - seconds <= standsSince;
       remaining.push(isKnown ? ((total - ended) * passed) / ended : null);
     }
     if (!at.length) return [at, rates, errors, remaining];
-    const width = Math.ceil(buckets / POINTS);
-    const [means, meansOfErrors] = [smooth(rates, width), smooth(errors, width)];
     return [
       [this.began, ...at],
-      [means[0], ...means],
-      [meansOfErrors[0], ...meansOfErrors],
+      [rates[0], ...rates],
+      [errors[0], ...errors],
       [null, ...remaining],
     ];
   }
 }
 
 /**
- * Return the mean of each value and those before it, *width* in all.
- * @param {number[]} values
- * @param {number} width
+ * @param {number[]} counts
+ * @param {number} first
+ * @param {number} last the first that is left out
  */
-function smooth(values, width) {
-  let sum = 0;
-  return values.map((value, place) => {
-    sum += value - (place >= width ? values[place - width] : 0);
-    return sum / Math.min(width, place + 1);
-  });
+function sum(counts, first, last) {
+  let found = 0;
+  for (let place = first; place < last; place += 1) found += counts[place];
+  return found;
 }
 
 /** @param {number[]} counts */
