@@ -121,7 +121,10 @@ def test_a_backfill_prints_what_it_started(nightly: Run) -> None:
 def test_a_deleted_schedule_is_gone_from_the_list(nightly: Run) -> None:
     assert nightly("delete", "nightly").exit_code == 0
     assert lines(nightly("list", "--json")) == []
-    assert (nightly("list").stdout, nightly("list").stderr) == ("", "There are none.\n")
+    assert (nightly("list").stdout, nightly("list").stderr) == (
+        "",
+        "There are no schedules. `background-jobs schedule create` makes one.\n",
+    )
     assert nightly("resume", "nightly").exit_code == 2
 
 

@@ -6,13 +6,15 @@ from typing import Annotated, Final
 import typer
 
 from background_jobs.cli.times import parse_duration
-from background_jobs.core.ids import is_orchestration_id
+from background_jobs.core.ids import SHORTEST_PREFIX, is_orchestration_id
 
 
 def parse_id(text: str) -> str:
     """Return the id that *text* stands for: an id, four or more characters with which one begins, or `-`."""
     if is_orchestration_id(text):
         return text
+    if text != LAST and len(text) < SHORTEST_PREFIX:
+        raise typer.BadParameter(f"{text!r} is too short for an id: {SHORTEST_PREFIX} characters or more.")
     from background_jobs.cli.last_kick_off import find_last_kick_off
     from background_jobs.orchestration_service import OrchestrationService
 
@@ -55,5 +57,5 @@ def known_job_names() -> list[str]:
 
 
 JobName = Annotated[
-    str, typer.Argument(metavar="NAME", help="The job to run.", autocompletion=known_job_names)
+    str, typer.Argument(metavar="JOB", help="The job to run.", autocompletion=known_job_names)
 ]

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 def jobs(
     job_name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="NAME", help="Show this job, with its params.", autocompletion=known_job_names
-        ),
+        typer.Argument(metavar="JOB", help="Show this job, with its params.", autocompletion=known_job_names),
     ] = None,
     as_json: AsJsonLines = False,
 ) -> None:

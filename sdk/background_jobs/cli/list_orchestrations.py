@@ -69,7 +69,7 @@ def list_orchestrations(  # noqa: PLR0913, PLR0917 -- the options of a command
         print_json(page)
         return
     if not page.items:
-        print_note("There are none.")
+        print_note("There are no orchestrations like that.")
     elif on_terminal():
         out().print(_draw_table(page.items, now, out().width))
     else:

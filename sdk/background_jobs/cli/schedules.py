@@ -35,7 +35,7 @@ app = typer.Typer(help="Kick off jobs by the clock.", no_args_is_help=True)
 
 Overlap = Literal["skip", "queue", "allow"]
 """The values of the enumeration in `core.schedules`, which takes long to import."""
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.")]
+Name = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The schedule's name.")]
 
 
 @app.command()
@@ -111,7 +111,7 @@ def list_schedules(as_json: AsJsonLines = False) -> None:
     for view in () if on_terminal() else views:
         print_row(view.name, view.state, view.job_name, view.due, next(iter(view.next_runs), None))
     if not views:
-        print_note("There are none.")
+        print_note("There are no schedules. `background-jobs schedule create` makes one.")
 
 
 @app.command()
@@ -180,8 +180,8 @@ def runs(
 @app.command()
 def backfill(  # noqa: PLR0913, PLR0917 -- the options of a backfill
     name: Name,
-    from_: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="TIME", help="From then on.")],
-    to: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="TIME", help="Before then.")],
+    from_: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="FROM", help="From then on.")],
+    to: Annotated[datetime, typer.Argument(parser=parse_zoned_time, metavar="TO", help="Before then.")],
     overlap: Annotated[Overlap | None, typer.Option(help="In place of the schedule's own.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the occurrences that would run, and start nothing.")
@@ -246,7 +246,7 @@ def _print_runs(schedule_runs: "Sequence[ScheduleRun]", *, as_json: bool = False
     for run in () if on_terminal() else schedule_runs:
         print_row(run.scheduled_at, run.state, run.status, run.orchestration_id or run.reason)
     if not schedule_runs:
-        print_note("There are none.")
+        print_note("There are no occurrences.")
 
 
 def _draw_runs(schedule_runs: "Sequence[ScheduleRun]") -> None:

@@ -7,6 +7,8 @@ from hashlib import sha1
 from typing import Final
 from uuid import UUID, uuid5
 
+SHORTEST_PREFIX: Final = 4
+"""The fewest characters that stand for an id that begins with them."""
 _PREFIX: Final = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
 _NAMESPACE: Final = UUID("5e0b9a54-0f0f-5c0e-9d6e-6b6a6f6f6273")
 

@@ -25,8 +25,8 @@ from background_jobs.core.job_descriptions import JobDescription
 from tests.adapters.cli.commands import EVIL, UNKNOWN, run
 
 METAVARS: Final = {
-    "ID", "NAME", "FILE", "N", "DURATION", "TIME", "TEXT", "NAME=VALUE", "KEY", "TOKEN", "ARN", "CRON",
-    "COMMAND", "STATUS", "NAME=URL", "CAUSE",
+    "ID", "JOB", "SCHEDULE", "NAME", "FILE", "N", "DURATION", "TIME", "FROM", "TO", "TEXT", "NAME=VALUE", "KEY",
+    "TOKEN", "ARN", "CRON", "COMMAND", "STATUS", "NAME=URL", "CAUSE",
 }  # fmt: skip
 NO_TABLE: Final = {
     "schema",
@@ -244,7 +244,13 @@ def test_an_abbreviation_of_several_ids_is_refused_with_all_of_them(
     assert "Write more of the id." in refused.stderr
 
 
-@pytest.mark.parametrize("text", ["0b0", UNKNOWN[:8], "nightly"])
+def test_an_id_is_abbreviated_to_four_characters_at_least() -> None:
+    refused = run("show", "0b0")
+    assert refused.exit_code == 2
+    assert "'0b0' is too short for an id: 4 characters or more." in refused.stderr
+
+
+@pytest.mark.parametrize("text", [UNKNOWN[:8], "nightly"])
 def test_what_begins_no_id_is_no_orchestration(text: str, done: str) -> None:
     refused = run("show", text)
     assert refused.exit_code == 2
