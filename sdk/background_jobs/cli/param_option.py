@@ -24,7 +24,7 @@ class InvalidParamOption(BackgroundJobsError):
 
 def read_params(job: "JobView", texts: Sequence[str]) -> dict[str, Any]:
     """Return the params that *texts* make up. Raises BadParameter or InvalidParamOption."""
-    from background_jobs.core.params_schema import read_text
+    from background_jobs.core.params_schema import find_unknown, read_text
     from background_jobs.orchestration_service.jobs import explain_problem, find_problems
 
     params: dict[str, Any] = {}
@@ -35,6 +35,8 @@ def read_params(job: "JobView", texts: Sequence[str]) -> dict[str, Any]:
         if name in params:
             raise typer.BadParameter(f"{name!r} is given twice.", param_hint="--param")
         params[name] = read_text(job.params_schema, name, value)
+    if unknown := find_unknown(job.params_schema, params):
+        raise InvalidParamOption(job.name, [f"it has no param {name!r}" for name in unknown])
     if problems := find_problems(job, [params]):
         raise InvalidParamOption(job.name, [explain_problem(problem) for problem in problems])
     return params

@@ -75,6 +75,18 @@ def read_text(schema: Schema | None, name: str, text: str) -> Any:  # noqa: ANN4
     return text if "string" in types and _type_of(value) not in types else value
 
 
+def find_unknown(schema: Schema | None, names: Iterable[str]) -> list[str]:
+    """Return those of *names* that no param has; none where the schema has no params or allows others.
+
+    >>> find_unknown({"properties": {"copies": {}}}, ["copies", "copys"])
+    ['copys']
+    """
+    parts = list(_walk(schema or {}, schema or {}))
+    known = {name for part in parts for name in part.get("properties", {})}
+    is_open = any(part.get("additionalProperties") or "patternProperties" in part for part in parts)
+    return [] if is_open or not known else [name for name in names if name not in known]
+
+
 def name_types(schema: Schema, name: str) -> str:
     """Return the types that a param may have, in words: ``a whole number or null``."""
     types = _types_of(schema, name)

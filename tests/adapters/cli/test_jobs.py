@@ -73,9 +73,13 @@ def test_params_of_a_kick_off_are_typed_by_the_schema(settings: Settings) -> Non
 
 @pytest.mark.usefixtures("published")
 def test_params_that_do_not_fit_are_refused_by_the_name_of_the_field(settings: Settings) -> None:
-    result = run("kick-off", "halve", "--param", "n=many", "--param", "colour=red")
+    result = run("kick-off", "halve", "--param", "n=many", "--param", "unit=kg")
     assert result.exit_code == 2
     assert 'n must be a whole number, not "many"' in result.stderr
+    # a field that is misspelt is none that the job would leave out
+    result = run("kick-off", "halve", "--param", "n=8", "--param", "units=kg")
+    assert result.exit_code == 2
+    assert "it has no param 'units'" in result.stderr
     assert OrchestrationService(settings).history().summaries == []
 
 
