@@ -456,8 +456,8 @@ def test_whatever_a_job_raises_is_the_failure_of_its_instance_alone(
         ("SystemExit", "70"),
         ("tests.adapters.test_worker.Sour", "x"),
         ("SyntaxError", "bad template (page.html, line 3)"),
-        ("background_jobs.core.retry.RetryAfter", str(RetryAfter(1_764_158_400_000.0))),
-        ("background_jobs.core.retry.RetryAfter", str(RetryAfter(math.nan))),
+        ("background_jobs.RetryAfter", str(RetryAfter(1_764_158_400_000.0))),
+        ("background_jobs.RetryAfter", str(RetryAfter(math.nan))),
         ("tests.adapters.test_worker.Frozen", "7"),
         ("tests.adapters.test_worker.Selfish", str(RetryAfter("busy"))),  # type: ignore[arg-type] # as it may be given
         ("tests.adapters.test_worker.Selfish", str(RetryAfter(math.nan))),

@@ -54,7 +54,7 @@ def test_failed_attempts_are_tried_again_as_the_job_says(
     assert {f.params["how"]: (f.error.type, f.attempts) for f in failures or []} == {
         "always": ("OSError", 3),
         "lookup": ("KeyError", 1),
-        "give up": ("background_jobs.core.retry.GiveUp", 1),
+        "give up": ("background_jobs.GiveUp", 1),
     }
     gone = next(f for f in failures or [] if f.params["how"] == "always")
     assert [(failed.attempt, failed.type, failed.message) for failed in gone.failed_attempts] == [

@@ -61,6 +61,7 @@ class RetryAfter(Exception):
     no wait but a time or a mistake, the instance gives up.
     """
 
+    __module__ = "background_jobs"  # from where jobs import it, and so its name in errors
     seconds: float = nan
     """Also of a subclass that does not call this class's `__init__`; then no wait was asked for."""
 
@@ -92,6 +93,8 @@ class RetryAfter(Exception):
 
 class GiveUp(Exception):
     """Raised by a job: this instance cannot succeed, whatever the attempts left."""
+
+    __module__ = "background_jobs"
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
