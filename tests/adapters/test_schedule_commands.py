@@ -46,13 +46,15 @@ def test_a_schedule_is_made_with_every_option_and_params_from_a_file(run: Run, t
     made = run(
         "create", "often", "halve", "--params", str(tmp_path / "params.jsonl"), "--every", "90m",
         "--end", "2999-01-01T00:00Z", "--overlap", "queue", "--jitter", "5m", "--parallelism", "2",
-        "--tag", "customer=acme", "--tag", "team=x=y", "--timeout", "1h",
+        "--tag", "customer=acme", "--tag", "team=x=y", "--timeout", "1h", "--max-attempts", "4",
         "--then", "halve", "--then", "notify", "--on-failure", "continue", "--json",
     )  # fmt: skip
     view = printed(made)
     assert (view["due"], view["overlap"], view["jitter_minutes"]) == ("rate(90 minutes)", "queue", 5)
     assert (view["tags"], view["parallelism"]) == ({"customer": "acme", "team": "x=y"}, 2)
     assert view["then"] == ["halve", "notify"]
+    assert (view["retry"]["max_attempts"], view["timeout_seconds"], view["notify"]) == (4, 3600, [])
+    assert (view["instances"], view["first_params"]) == (2, [{"n": 2}, {"n": 4}])
     target = clients.scheduler().get_schedule(Name="often", GroupName="background-jobs-test")["Target"]
     definition = json.loads(target["Input"])["definition"]
     assert (definition["params"], definition["timeout_seconds"]) == ([{"n": 2}, {"n": 4}], 3600)

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Any, Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from background_jobs.core.retry import Retry
 from background_jobs.core.schedules.definition import Overlap, ScheduleDefinition
 from background_jobs.core.stages import walk_stages
+
+SHOWN_PARAMS: Final = 3
+"""Of how many instances a schedule shows the params."""
 
 
 class ScheduleState(StrEnum):
@@ -66,6 +70,15 @@ class ScheduleView(BaseModel):
     overlap: Overlap
     jitter_minutes: int
     parallelism: int | None
+    retry: Retry | None
+    """Null where the job's own holds."""
+    timeout_seconds: float | None
+    notify: tuple[str, ...]
+    """The channels that hear of the end of each run."""
+    instances: int | None
+    """How many each run has; null where its params are too large to be shown."""
+    first_params: tuple[dict[str, Any], ...]
+    """Those of the first three."""
     tags: dict[str, str]
     then: tuple[str, ...]
     """The jobs of the stages that follow."""
@@ -89,6 +102,11 @@ class ScheduleView(BaseModel):
             overlap=definition.overlap,
             jitter_minutes=definition.jitter // timedelta(minutes=1),
             parallelism=definition.parallelism,
+            retry=definition.retry,
+            timeout_seconds=definition.timeout,
+            notify=tuple(definition.notify or ()),
+            instances=None if definition.params_key else len(definition.params),
+            first_params=definition.params[:SHOWN_PARAMS],
             tags=definition.tags,
             then=tuple(stage.job_name for stage in walk_stages(definition.then)),
             declared=definition.declared,

@@ -379,6 +379,12 @@ interface ScheduleView {
   end: string | null;
   overlap: string;
   jitter_minutes: number;
+  parallelism: number | null;
+  retry: { max_attempts: number } | null;
+  timeout_seconds: number | null;
+  notify: string[];
+  instances: number | null;
+  first_params: object[];
   tags: Record<string, string>;
   then: string[];
   declared: boolean;

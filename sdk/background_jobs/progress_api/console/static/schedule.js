@@ -6,7 +6,7 @@ import { backfill } from "./backfill.js";
 import { getCaller, mayChange, readOnlyNote } from "./caller.js";
 import { errorNotice, tagList } from "./components.js";
 import { h, setText } from "./dom.js";
-import { moment } from "./format.js";
+import { moment, plural, span } from "./format.js";
 import { schedulePath } from "./schedules.js";
 import { dueWords, minute, runBadge, stateBadge } from "./schedule_words.js";
 
@@ -178,6 +178,11 @@ function facts(schedule) {
     schedule.end ? ["Until", moment(schedule.end)] : null,
     ["Overlap", OVERLAPS[schedule.overlap]],
     schedule.jitter_minutes ? ["Jitter", `up to ${schedule.jitter_minutes} min later`] : null,
+    ["Params", paramsOf(schedule)],
+    schedule.parallelism ? ["Parallelism", String(schedule.parallelism)] : null,
+    schedule.retry ? ["Attempts", `${schedule.retry.max_attempts} at most`] : null,
+    schedule.timeout_seconds ? ["Timeout", span(schedule.timeout_seconds)] : null,
+    schedule.notify.length ? ["Notifies", schedule.notify.join(", ")] : null,
     schedule.then.length ? ["Then", schedule.then.join(", ")] : null,
     Object.keys(schedule.tags).length ? ["Tags", h("span", { class: "tags" }, tagList(schedule.tags))] : null,
     schedule.declared ? ["Declared", "The stack declares it: change it there, and deploy."] : null,
@@ -189,6 +194,14 @@ function facts(schedule) {
       .filter((row) => row !== null)
       .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
   );
+}
+
+/** @param {ScheduleView} schedule */
+function paramsOf({ instances, first_params }) {
+  if (instances === null) return "too large to be shown here";
+  const shown = first_params.map((params) => h("code", {}, JSON.stringify(params)));
+  const others = instances - first_params.length;
+  return h("span", { class: "next-runs" }, ...shown, others ? `and ${plural(others, "other")}` : "");
 }
 
 /** @type {Record<string, string>} */
