@@ -45,9 +45,10 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process has not ended; a zombie has."""
+    """Tell whether a process has not ended; a zombie has, once its other threads have."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
     except psutil.NoSuchProcess:
         return False
 
