@@ -1,5 +1,6 @@
 """`background-jobs schedule`: jobs by the clock."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -229,9 +230,10 @@ def _print_schedule(view: "ScheduleView", *, as_json: bool) -> None:
 
     from background_jobs.cli import drawing
 
-    fields = view.model_dump(mode="json", exclude={"next_runs"})
+    fields = view.model_dump(mode="json", exclude={"first_params", "next_runs"})
     present = {name: value for name, value in fields.items() if value not in (None, {}, [])}
     rows = [(name.replace("_", " "), _text(value)) for name, value in present.items()]
+    rows += [("params", json.dumps(params, ensure_ascii=False)) for params in view.first_params]
     rows += [("next", drawing.format_zoned_time(at)) for at in view.next_runs]
     out().print(drawing.grid((Text(name, "dim"), printable(text)) for name, text in rows))
 
