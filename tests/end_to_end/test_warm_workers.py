@@ -10,9 +10,10 @@ import boto3
 import pytest
 
 from background_jobs import Cancellation, Orchestration, OrchestrationService
+from background_jobs.aws.offer_queue import OfferQueue, find_queue
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import check, differences
-from background_jobs.core.containers.variables import SHARE_VARIABLES
+from background_jobs.core.containers.variables import SHARE_VARIABLES, task_family
 from background_jobs.core.containers.warm import WARM_QUEUE
 from background_jobs.local_stack import LocalStack
 from tests.offline import become_caller, is_running, until, warm_workers
@@ -73,13 +74,17 @@ def stores(stack: LocalStack) -> Stores:
 @pytest.fixture
 def service(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> OrchestrationService:
     """Call the stack once all workers are there, and none has a share."""
-    until(
-        lambda: (
-            len(warm_workers(stack.stack_id)) == WARM
-            and not any(worker.children() for worker in warm_workers(stack.stack_id))
-        )
-    )
-    return become_caller(stack, monkeypatch)
+    service = become_caller(stack, monkeypatch)
+    until(lambda: len(warm_workers(stack.stack_id)) == WARM)
+    until_nothing_is_offered()
+    return service
+
+
+def until_nothing_is_offered() -> None:
+    """Wait until no worker has a share, nor is to have one: a share is offered to idle workers only."""
+    sqs = boto3.client("sqs")
+    queue = OfferQueue(sqs, find_queue(sqs, task_family("local", "default")))
+    until(lambda: not any(queue.backlog()))
 
 
 def kick_off_patient(service: OrchestrationService, folder: Path, count: int) -> Orchestration:
@@ -128,7 +133,7 @@ def test_a_cancelled_share_ends_and_its_worker_takes_the_next(
     assert orchestration.cancel("seen enough") is Cancellation.REQUESTED
     _, failures = orchestration.results(PATIENCE)
     assert {failure.error.type for failure in failures or []} == {"Cancelled"}
-    until(lambda: not any(worker.children() for worker in warm_workers(stack.stack_id)))
+    until_nothing_is_offered()
     after = service.kick_off_job("total", [{"values": [1, 2]}])
     assert [success.result["total"] for success in after.results(PATIENCE).successes] == [3]
     assert launches(after) == [(0, 0, True)]
@@ -185,6 +190,7 @@ def test_a_job_that_says_so_keeps_what_it_has_loaded_from_share_to_share(
         until(lambda: warm_workers(stack.stack_id))
 
         def run() -> tuple[Orchestration, dict[str, Any]]:
+            until_nothing_is_offered()
             orchestration = service.kick_off_job("model", [{}])
             (success,) = orchestration.results(PATIENCE).successes
             assert launches(orchestration) == [(0, 0, True)]
