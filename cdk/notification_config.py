@@ -35,6 +35,8 @@ class Webhook(ValidatedConfig):
     @model_validator(mode="after")
     def _is_public(self) -> Self:
         """Refuse what is no public address over TLS; what a name leads to is known to its DNS alone."""
+        if not self.url.isascii() or not self.url.isprintable() or " " in self.url:
+            raise ValueError(f"url={self.url!r} has a space or a sign beyond ASCII; write it percent-encoded")
         parts = urlsplit(self.url)
         if parts.scheme != "https" or not parts.hostname or parts.username:
             raise ValueError(f"url={self.url!r} must be https://, a host and a path, with no user")

@@ -72,6 +72,8 @@ def test_the_function_may_send_to_what_is_declared_and_keeps_what_fails(synthesi
     [
         ({"url": "http://hooks.example.com/"}, "must be https://"),
         ({"url": "https://user:pw@hooks.example.com/"}, "must be https://"),
+        ({"url": "https://hooks.example.com/a b"}, "write it percent-encoded"),
+        ({"url": "https://hooks.example.com/ä"}, "write it percent-encoded"),
         ({"url": "https://10.0.0.1/"}, "is an address of no public host"),
         ({"url": "https://169.254.169.254/latest"}, "is an address of no public host"),
         ({"url": "https://[::1]/"}, "is an address of no public host"),

@@ -29,8 +29,11 @@ def digest(failures: list[JobErrored], params: list[dict[str, Any]]) -> FailureD
 
 
 def test_what_the_failures_of_a_cause_share_is_named_the_rarest_first() -> None:
-    params = [{"n": n, "region": "eu" if n < 3 else "us", "at": {"plan": "free"}} for n in range(6)]
-    params[5]["at"] = {"plan": "paid"}
+    params = [{"n": n, "region": "eu" if n < 3 else "us", "at": {"plan": "free"}, "day": 1} for n in range(8)]
+    for n in (5, 6, 7):
+        params[n]["at"] = {"plan": "paid"}
+    # when one has another day, three taken at random have the same one more often than not
+    params[7]["day"] = 2
 
     (cause,) = digest([failing(n, f"order {n} is gone") for n in range(3)], params).causes
 

@@ -106,6 +106,13 @@ def test_standard_input_tells_an_array_from_objects_a_line(
     assert list(ParamsFile(STANDARD_INPUT)) == [{"a": 1}, {"a": 2}]
 
 
+def test_standard_input_without_a_byte_is_no_set_of_params(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was piped in has failed, more often than it has written that there is nothing to do."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(b""))))
+    with pytest.raises(InvalidParamsFile, match=r"standard input: it is empty.* Nothing was started"):
+        list(ParamsFile(STANDARD_INPUT))
+
+
 @pytest.mark.parametrize("suffix", ["jsonl", "json", "csv"])
 def test_params_are_handed_on_before_the_rest_is_read(tmp_path: Path, suffix: str) -> None:
     # given a file whose end is broken, far behind its beginning

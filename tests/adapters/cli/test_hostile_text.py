@@ -17,7 +17,7 @@ def test_text_that_others_wrote_cannot_control_a_terminal(
         if params["n"] == EVIL:
             raise ValueError(params["n"])
 
-    params = [{"n": EVIL}, {"n": EVIL}, {"n": "plain"}]
+    params = [{"n": EVIL}, {"n": EVIL}, {"n": "plain"}, {"n": "plain"}]
     orchestration = service.kick_off_job("halve", params, tags={"customer": EVIL, EVIL: "x"}, parallelism=1)
     launch(orchestration, jobs=Jobs([harm]))
     aggregate_completion()

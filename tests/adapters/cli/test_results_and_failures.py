@@ -92,12 +92,15 @@ def test_merged_results_are_one_answer_over_all_reruns(
 def test_a_cause_says_which_params_its_failures_share(
     launch: Callable[..., None], aggregate: Callable[[], list[Any]], service: OrchestrationService
 ) -> None:
-    params = [{"n": n, "region": region} for n, region in ((3, "eu"), (5, "eu"), (2, "eu"), (4, "us"))]
+    params = [
+        {"n": n, "region": region}
+        for n, region in ((3, "eu"), (5, "eu"), (2, "eu"), (4, "us"), (6, "us"), (8, "us"))
+    ]
     orchestration = service.kick_off_job("halve", params, parallelism=1)
     launch(orchestration)
     assert aggregate() == []
     printed = run_on_terminal("failures", orchestration.id).stdout
-    assert "    always has region=eu (as have 3 of 4 instances)\n" in printed
+    assert "    always has region=eu (as have 3 of 6 instances)\n" in printed
     (line,) = run("failures", orchestration.id, "--json").stdout.splitlines()
     (common,) = Cause.model_validate_json(line).common
     assert (common.name, common.value, common.instances) == ("region", "eu", 3)

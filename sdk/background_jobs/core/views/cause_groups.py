@@ -18,6 +18,8 @@ from background_jobs.core.views.page import token_of
 
 MOST_COMMON: Final = 5
 """The most common params that a cause lists; the rarest come first."""
+MOST_CHANCE: Final = 0.25
+"""How likely it may be that as many instances, taken at random, have a param that is listed as common."""
 _MOST_PARAMS: Final = 1_000
 """The params of one instance that are looked at."""
 _LONGEST_PATH: Final = 200
@@ -57,7 +59,10 @@ def group_failures(  # noqa: PLR0913 -- the failures, what is known of all, and 
     )
     following = position + limit
     return CausePage(
-        items=[group.cause(_common(shared.get(group.number, set()), having, total)) for group in frequent],
+        items=[
+            group.cause(_common(group.instances, shared.get(group.number, set()), having, total))
+            for group in frequent
+        ],
         next_token=token_of(following if following < len(grouping.groups) else None),
         total=total,
         failed=grouping.failed,
@@ -155,8 +160,12 @@ def _find_shared(
     return shared
 
 
-def _common(pairs: set[_Pair], having: Mapping[_Pair, int], total: int) -> list[CommonParam]:
-    telling = sorted((pair for pair in pairs if having[pair] < total), key=lambda pair: (having[pair], pair))
+def _common(instances: int, pairs: set[_Pair], having: Mapping[_Pair, int], total: int) -> list[CommonParam]:
+    """Return the *pairs* that *instances* share and hardly would by chance."""
+    telling = sorted(
+        (pair for pair in pairs if (having[pair] / total) ** instances <= MOST_CHANCE),
+        key=lambda pair: (having[pair], pair),
+    )
     return [
         CommonParam(name=name, value=json.loads(value), instances=having[name, value])
         for name, value in telling[:MOST_COMMON]
