@@ -14,6 +14,7 @@ from background_jobs.core.views.containers import (
     BUCKETS,
     ContainerState,
     ContainerView,
+    find_early_loss,
     page_containers,
     view_containers,
 )
@@ -87,6 +88,18 @@ def test_a_late_launch_says_why_and_a_loss_before_it_is_no_such_reason() -> None
     )
     assert late.delay == "a quota is reached (AWS says so)"
     assert again.delay == ""
+
+
+def test_a_container_that_was_lost_before_it_began_is_told_of_with_its_reason() -> None:
+    def loss(*events: Event) -> str:
+        return find_early_loss(Containers.among(events))
+
+    never_began = (delayed(0, 2, DelayReason.LOST), delayed(0, 9, DelayReason.QUOTA, number=1))
+    assert loss(*never_began, started(1, 1)) == "the container was lost (AWS says so)"
+    assert loss(delayed(0, 2, DelayReason.MEMORY), started(0, 3)) == (
+        "the container ran out of memory (AWS says so)"
+    )
+    assert loss(started(0, 1), delayed(0, 2, DelayReason.LOST), delayed(1, 2, DelayReason.QUOTA)) == ""
 
 
 def test_what_never_said_that_it_ended_is_lost_once_the_orchestration_is_over() -> None:

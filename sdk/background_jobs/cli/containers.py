@@ -7,6 +7,7 @@ import typer
 
 from background_jobs.cli.arguments import AsJson, OrchestrationId
 from background_jobs.cli.reporting import on_terminal, out, print_json, print_note, print_row, reporting
+from background_jobs.cli.untrusted import printable
 from background_jobs.core.limits import LONGEST_PAGE, PAGE
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def containers(
     else:
         for view in page.items:
             _print_row(view, page.until)
+    if page.early_loss:
+        print_note(f"Lost before it began its share: {printable(page.early_loss)}.")
     if page.next_token:
         print_note(f"There are more: --next-token {page.next_token}")
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -20,6 +20,7 @@ BUCKETS: Final = 240
 _COPIED: Final = ("share", "launch", "first", "last", "warm", "cpu", "memory_mib", "capacity_provider", "log")
 _LOSSES: Final = frozenset({DelayReason.LOST, DelayReason.MEMORY})
 """What is no reason of a late launch, but of the end of the launch before."""
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _ENDING: Final = timedelta(seconds=STOP_SECONDS)
 """How long after the end of an orchestration a container may still say that it ends."""
 
@@ -76,6 +77,10 @@ class ContainerPage(Page[ContainerView]):
     at_once: list[int] = Field(
         description=f"The most that ran at once in each bucket of time; {BUCKETS} buckets at most."
     )
+    early_loss: str = Field(
+        description="Why a container was lost before it began its share, the latest; empty where none was. "
+        "Such containers are not among the items."
+    )
 
 
 def view_containers(
@@ -100,6 +105,20 @@ def view_containers(
     ]
 
 
+def find_early_loss(events: Containers) -> str:
+    """Return why a container was lost before any had begun its share: the latest loss, or ""."""
+    began: dict[int, datetime] = {}
+    for start in events.started:
+        began[start.share] = min(start.at, began.get(start.share, start.at))
+    losses = (
+        delay
+        for delay in events.delays
+        if delay.reason in _LOSSES and delay.at < began.get(delay.share, _NEVER)
+    )
+    latest = max(losses, key=lambda delay: delay.at, default=None)
+    return "" if latest is None else _say(latest)
+
+
 def page_containers(  # noqa: PLR0913 -- the place of a page, and the moments around it
     views: Sequence[ContainerView],
     *,
@@ -108,6 +127,7 @@ def page_containers(  # noqa: PLR0913 -- the place of a page, and the moments ar
     limit: int,
     next_token: str | None = None,
     state: ContainerState | None = None,
+    early_loss: str = "",
 ) -> ContainerPage:
     """Return a page of at most *limit* of *views*, all or those in *state*, beside the counts of all.
 
@@ -125,6 +145,7 @@ def page_containers(  # noqa: PLR0913 -- the place of a page, and the moments ar
         counts=count_states(views),
         bucket_seconds=width,
         at_once=count_at_once(views, began_at, until, width) if views else [],
+        early_loss=early_loss,
     )
 
 

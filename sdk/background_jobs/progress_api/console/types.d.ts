@@ -222,6 +222,7 @@ interface ContainerPage {
   until: string;
   counts: Record<ContainerState, number>;
   at_once: number[];
+  early_loss: string;
 }
 
 interface CostView {

@@ -110,7 +110,9 @@ export class Containers {
     const launches = counts.reduce((sum, [, number]) => sum + number, 0);
     const words = counts.map(([state, number]) => `${count(number)} ${state}`).join(", ");
     const all = `${count(launches)} ${launches === 1 ? "launch" : "launches"}`;
-    setText(this.counts, launches ? `${all}: ${words}` : "No container has begun its share.");
+    const begun = launches ? `${all}: ${words}` : "No container has begun its share";
+    const lost = page.early_loss ? `Lost before it began its share: ${page.early_loss}.` : "";
+    setText(this.counts, `${begun}. ${lost}`.trim());
     this.filter.hidden = this.table.hidden = !launches;
     this.atOnce.replaceChildren(...containersAtOnce(page));
     setText(this.axis, `${moment(page.began_at)} to ${moment(page.until)}`);
