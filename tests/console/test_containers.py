@@ -127,6 +127,12 @@ def test_launches_are_turned_by_pages_and_picked_by_state_with_a_bounded_number_
         expect(rows).to_have_count(50)
         expect(section).to_contain_text("120 launches: 61 running, 58 ended, 1 lost")
         expect(section.get_by_role("img", name="Up to 119 at once")).to_be_visible()
+        # and the picture of those at once has the axis of the bars below it
+        picture, bar = (
+            section.locator(".at-once svg").bounding_box(),
+            page.locator("tbody .track").first.bounding_box(),
+        )
+        assert picture and bar and picture["x"] == bar["x"]
         section.get_by_role("button", name="Next").press("Enter")
         expect(section).to_contain_text("51 to 100 of 120")
         section.get_by_role("button", name="Next").press("Enter")

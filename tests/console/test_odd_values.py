@@ -111,6 +111,7 @@ def test_who_asks_too_often_is_not_left_behind(service: OrchestrationService, pa
         page.goto(f"{url}#/{place}")
         page.reload()
         expect(page.locator(".connection")).to_have_text("Lost, coming back")
+        expect(page.get_by_text("No instance has errored.")).to_have_count(0)
         page.unroute(API)
         expect(page.locator(".connection")).to_have_text(state)
 

@@ -128,6 +128,34 @@ def test_instances_that_are_selected_in_the_grid_run_again_and_a_single_one_with
     assert again.instance(0).params == {"note": None}
 
 
+def test_changed_params_that_their_job_would_refuse_are_named_and_not_started(
+    service: OrchestrationService, page: Page, url: str
+) -> None:
+    first = service.kick_off_job("order", [{"customer": "acme"}], parallelism=1)
+    until(lambda: first.summary().done)
+    page.goto(f"{url}#/orchestrations/{first.id}")
+    expect(page.locator(".connection")).to_have_text("Ended")
+    page.locator(".grid").focus()
+    page.keyboard.press(" ")
+    page.get_by_role("button", name="Rerun selected").click()
+    question = page.get_by_role("dialog")
+    question.get_by_text("With other params").click()
+    params = question.get_by_label("Params of instance 0", exact=True).and_(question.locator("textarea"))
+    expect(params).to_have_value('{\n  "customer": "acme"\n}')
+    # when they do not fit the schema that the job has published, then it is said where
+    params.fill('{"customer": "acme", "copies": "many"}')
+    expect(question.get_by_role("alert").first).to_contain_text("Instance 0: copies")
+    question.get_by_role("button", name="Run again").click()
+    expect(question.get_by_role("alert").last).to_contain_text("Instance 0: copies")
+    # and once they do, they run
+    params.fill('{"customer": "acme", "copies": 2}')
+    expect(question.get_by_role("region", name="Params of instance 0 in the rerun")).to_contain_text("2")
+    expect(question.get_by_text("copies must be")).to_have_count(0)
+    question.get_by_role("button", name="Run again").click()
+    page.wait_for_url(lambda address: first.id not in address)
+    expect(page.locator(".tile", has_text="Done")).to_contain_text("1 of 1")
+
+
 def test_what_errs_while_somebody_watches_leaves_the_order_of_the_page_as_it_is(
     service: OrchestrationService, page: Page, url: str, gate: Path
 ) -> None:

@@ -171,6 +171,7 @@ interface RerunPreview {
   more_indices: boolean;
   repaired: number;
   params: ParamsChange[];
+  problems: ParamsProblem[];
 }
 
 interface JobError {
@@ -221,6 +222,7 @@ interface ContainerPage {
   began_at: string;
   until: string;
   counts: Record<ContainerState, number>;
+  bucket_seconds: number;
   at_once: number[];
   early_loss: string;
 }

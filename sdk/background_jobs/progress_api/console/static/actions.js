@@ -45,7 +45,7 @@ export function ask({ title, text, field, no, yes, isGrave, isWide, act }) {
     },
     h(
       "form",
-      { onsubmit: submit },
+      { onsubmit: submit, oninput: () => setText(refusal, "") },
       h("h2", { id: "question" }, title),
       h("p", {}, text),
       field,

@@ -7,7 +7,7 @@ import { count } from "./format.js";
 const DAYS = 7;
 const FEW = 3; // occurrences of a schedule on a day that are shown one by one
 const NAME = new Intl.DateTimeFormat("en", { weekday: "short", day: "numeric", month: "short" });
-const TIME = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hour12: false });
+const TIME = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 /** The time that a calendar shows: from now on. */
 export function week() {

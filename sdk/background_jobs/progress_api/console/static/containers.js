@@ -19,7 +19,7 @@ export class Containers {
     /** @type {string | null} */
     this.next = null;
     this.counts = h("p", { class: "muted", role: "status" });
-    this.atOnce = h("div", { class: "at-once" });
+    this.atOnce = h("tr", { class: "at-once" });
     this.state = h(
       "select",
       { "aria-label": "State of the launches", onchange: () => this.turn([null]) },
@@ -37,7 +37,7 @@ export class Containers {
         "aria-label": "Launches of containers",
         hidden: true,
       },
-      h("table", {}, h("thead", {}, this.head()), this.body),
+      h("table", {}, h("thead", {}, this.head(), this.atOnce), this.body),
     );
     this.where = h("span", { class: "muted", role: "status" });
     this.buttons = {
@@ -50,7 +50,6 @@ export class Containers {
       "div",
       { class: "containers" },
       this.counts,
-      this.atOnce,
       this.filter,
       this.table,
       this.pages,

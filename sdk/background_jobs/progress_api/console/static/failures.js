@@ -28,7 +28,6 @@ export class Failures {
     this.isEnded = false;
     /** @type {string | null} */
     this.shown = null; // the token of the page that is shown
-    this.showNote(0);
   }
 
   close() {
@@ -45,10 +44,11 @@ export class Failures {
   show(errored, backingOff, isEnded) {
     this.isEnded = isEnded;
     for (const cause of this.causes.values()) cause.allowRerun(isEnded);
-    if (errored === this.errored && backingOff === this.backingOff) return;
+    const isNew = errored !== this.errored || backingOff !== this.backingOff;
     this.errored = errored;
     this.backingOff = backingOff;
     if (!this.causes.size) this.showNote(0);
+    if (!isNew) return;
     this.later ??= setTimeout(() => this.load(), this.pause ?? 0);
   }
 

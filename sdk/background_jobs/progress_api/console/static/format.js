@@ -3,13 +3,13 @@
 import { now } from "./clock.js";
 
 const NUMBER = new Intl.NumberFormat("en");
-const MOMENT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "long" });
+const MOMENT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "long", hourCycle: "h23" });
 const CLOCK = new Intl.DateTimeFormat("en", {
   hour: "2-digit",
   minute: "2-digit",
   second: "2-digit",
   fractionalSecondDigits: 3,
-  hour12: false,
+  hourCycle: "h23",
 });
 const ZONE = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
 const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });

@@ -23,6 +23,7 @@ export function rerun(id, choice) {
     yes: "Run again",
     isWide: true,
     act: async () => {
+      if (form.misfits) throw new Error(form.misfits);
       const started = await post(`${path(id)}/rerun`, form.body());
       location.hash = `#/orchestrations/${started.orchestration_id}`;
     },
@@ -39,6 +40,7 @@ class RerunForm {
     this.id = id;
     this.choice = choice;
     this.isSingle = false;
+    this.misfits = "";
     this.what = h("p", { class: "rerun-what", role: "status" }, "Looking what that is …");
     this.samples = h("div", { class: "rerun-samples" });
     this.fault = h("p", { class: "refusal", role: "alert" });
@@ -86,7 +88,8 @@ class RerunForm {
     try {
       const preview = await post(`${path(this.id)}/rerun/preview`, this.body());
       if (asked !== this.asked) return;
-      setText(this.fault, "");
+      this.misfits = explain(preview.problems);
+      setText(this.fault, this.misfits);
       this.show(preview);
       if (preview.instances === 1 && !this.isSingle) await this.offerParams(preview.params[0].index);
     } catch (error) {
@@ -126,6 +129,16 @@ class RerunForm {
     setText(this.label, `Params of instance ${count(index)}`);
     setText(this.hint, "They replace those that it had.");
   }
+}
+
+/**
+ * What of changed params their job would refuse, by the schema that it has published.
+ * @param {ParamsProblem[]} problems
+ */
+function explain(problems) {
+  return problems
+    .map(({ index, field, message }) => `Instance ${count(index)}: ${field || "the object"} ${message}`)
+    .join("\n");
 }
 
 /** @param {ParamsChange} change */
