@@ -46,14 +46,7 @@ export class Containers {
     };
     this.pages = h("div", { class: "pages", hidden: true }, this.where, Object.values(this.buttons));
     this.filter = h("div", { class: "launches-filter", hidden: true }, this.state);
-    this.element = h(
-      "div",
-      { class: "containers" },
-      this.counts,
-      this.filter,
-      this.table,
-      this.pages,
-    );
+    this.element = h("div", { class: "containers" }, this.counts, this.filter, this.table, this.pages);
   }
 
   head() {
