@@ -132,7 +132,9 @@ def test_launches_are_turned_by_pages_and_picked_by_state_with_a_bounded_number_
             section.locator(".at-once svg").bounding_box(),
             page.locator("tbody .track").first.bounding_box(),
         )
-        assert picture and bar and picture["x"] == bar["x"]
+        assert picture is not None
+        assert bar is not None
+        assert picture["x"] == bar["x"]
         section.get_by_role("button", name="Next").press("Enter")
         expect(section).to_contain_text("51 to 100 of 120")
         section.get_by_role("button", name="Next").press("Enter")

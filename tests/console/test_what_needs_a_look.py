@@ -154,6 +154,27 @@ def test_a_pipeline_is_one_row_that_opens_and_is_not_completed_between_its_stage
     expect(page.get_by_role("heading", name="extract")).to_be_visible()
 
 
+def test_a_pipeline_whose_last_stage_is_fine_says_in_which_stage_instances_errored(
+    simulated: SimulatedApi, open_page: Callable[..., Page]
+) -> None:
+    # given a pipeline that went on with the successes of its first stage
+    goes_on = Stage("load", params=[{}], on_failure="continue")
+    first = simulated.kick_off("halves", [{}, {}], ago(minutes=2), then=goes_on)
+    took = {"attempts": 1, "at": ago(minutes=1), "started_at": ago(minutes=2)}
+    simulated.append(
+        JobCompleted(orchestration_id=first, index=0, result=1, **took),
+        JobErrored(orchestration_id=first, index=1, job_name="halves", params={}, error=ERROR, **took),
+    )
+    simulated.complete(first)
+    second = simulated.start_next(first, "load", [{}], ago(seconds=50))
+    simulated.append(JobCompleted(orchestration_id=second, index=0, result=1, **took))
+    simulated.complete(second)
+    page = open_page(f"{simulated.url}#/")
+    page.get_by_label("Search").fill(first[:13])
+    expect(page.locator(".row")).to_contain_text("1 errored in stage 1")
+    expect(page.locator(".row .badge").first).to_have_text("Errored")
+
+
 def test_a_short_run_of_another_day_is_told_in_words_and_a_long_one_by_its_date(
     simulated: SimulatedApi, open_page: Callable[..., Page]
 ) -> None:

@@ -77,7 +77,7 @@ export class Row {
         ? `${count(final)} of ${count(total)} · ${percent(final, total)} %`
         : plural(total, "instance"),
     );
-    setText(this.errored, counts.errored ? `${count(counts.errored)} errored` : "");
+    setText(this.errored, errors(entry));
     this.showTimes(entry, status);
     this.explain(standing ?? view);
     this.showStages(entry);
@@ -143,6 +143,16 @@ export class Row {
     this.stages.hidden = isOpen;
     if (this.entry) this.showStages(this.entry);
   }
+}
+
+/**
+ * How many instances errored: of the newest stage, or else of the one before it that makes the pipeline red.
+ * @param {OrchestrationView[]} entry
+ */
+function errors(entry) {
+  const of = entry.find(({ counts }) => counts.errored);
+  if (!of) return "";
+  return `${count(of.counts.errored)} errored${of === entry[0] ? "" : ` in stage ${of.stage}`}`;
 }
 
 /** @param {OrchestrationView} view */
