@@ -71,7 +71,7 @@ class ParamsFile:
         if self._path == STANDARD_INPUT:
             if sys.stdin is None:
                 raise self._error("it is closed; name a file, or pipe the params in")
-            piped = BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type] # it can be read
+            piped: BufferedReader = BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type] # it can be read
             if not piped.peek(1):
                 raise self._error("it is empty; what writes the params may have failed ([] is no instances)")
             yield from self._read(piped)
