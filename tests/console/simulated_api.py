@@ -30,7 +30,7 @@ class SimulatedApi:
     def __init__(self, url: str) -> None:
         self.url = url
         self.stores = Stores.of(SETTINGS)
-        self._service = OrchestrationService(SETTINGS)
+        self.service = OrchestrationService(SETTINGS)
         bus = EventBus(clients.events(), SETTINGS.event_bus)
         self._aggregator = Aggregator(
             self.stores.event_log, self.stores.read_model, bus, lambda: datetime.now(UTC)
@@ -38,7 +38,7 @@ class SimulatedApi:
 
     def kick_off(self, job_name: str, params: Sequence[dict[str, Any]], at: datetime, **options: Any) -> str:
         """Kick off an orchestration as of *at*, and return its id."""
-        orchestration = self._service.kick_off_job(job_name, params, **options)
+        orchestration = self.service.kick_off_job(job_name, params, **options)
         started = self.stores.event_log.read_started(orchestration.id)
         # The orchestration that was kicked off is never folded, so the list does not show it.
         new_id = str(uuid.uuid4())
@@ -50,7 +50,7 @@ class SimulatedApi:
 
     def start_next(self, first: str, job_name: str, params: Sequence[dict[str, Any]], at: datetime) -> str:
         """Start the second and last stage of a pipeline as of *at*, and return its id."""
-        orchestration = self._service.kick_off_job(job_name, params)
+        orchestration = self.service.kick_off_job(job_name, params)
         lineage = {"parent_id": first, "pipeline_id": first, "stage": 2, "stages_left": 0}
         started = self.stores.event_log.read_started(orchestration.id).model_copy(
             update={"orchestration_id": next_stage_id(first), "at": at, **lineage}

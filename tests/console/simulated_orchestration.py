@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from background_jobs.core.containers.delays import DelayReason
+from background_jobs.core.containers.shares import share_bounds
 from background_jobs.core.events import (
+    ContainerEnded,
     ContainerStarted,
     Event,
     JobAttemptFailed,
@@ -14,11 +17,14 @@ from background_jobs.core.events import (
     JobErrored,
     JobProgressed,
     JobStarted,
+    ShareDelayed,
 )
 from tests.console.simulated_api import SimulatedApi
 
 LOG: Final = "/background-jobs/prod/orders/job/job/8d3f0c6e2b7a4f19"
 CONTAINERS: Final = 64
+POOR_SHARE: Final = 5
+"""The share whose first container runs out of memory."""
 
 _TRACEBACK: Final = """Traceback (most recent call last):
   File "/app/jobs.py", line {line}, in run
@@ -70,20 +76,43 @@ class SimulatedOrchestration:
     ) -> "SimulatedOrchestration":
         """Kick off *job_name* as of *at*; all its instances take *seconds* together."""
         params = [{"batch": n, "orders": [f"{n:05d}-{k}" for k in "abc"]} for n in range(total)]
-        return cls(api, api.kick_off(job_name, params, at, tags=tags), total, at, seconds)
+        return cls(
+            api, api.kick_off(job_name, params, at, tags=tags, parallelism=CONTAINERS), total, at, seconds
+        )
 
     def run(self, part: float = 1.0, failing: float = 0.0) -> "SimulatedOrchestration":
         """Append events until *part* of the instances have ended; *failing* is the share that errors."""
         ended = int(self.total * part)
-        container = ContainerStarted(
-            orchestration_id=self.id, at=self._at, share=0, launch=0, first=0, last=self.total, log=LOG
+        self._api.append(
+            *self._containers(is_over=ended == self.total),
+            *(self._outcome(index, failing) for index in range(ended)),
         )
-        self._api.append(container, *(self._outcome(index, failing) for index in range(ended)))
         if ended == self.total:
             self._api.complete(self.id)
         else:
             self._api.append(*self._running(range(ended, min(self.total, ended + CONTAINERS))))
         return self
+
+    def _containers(self, *, is_over: bool) -> Iterator[Event]:
+        """Yield the launches of up to CONTAINERS containers, of which one runs out of memory."""
+        shares = min(CONTAINERS, self.total)
+        for share in range(shares):
+            fields = {"orchestration_id": self.id, "share": share}
+            launched = {"cpu": 512, "log": LOG, **fields}
+            first, last = share_bounds(share, self.total, shares)
+            begun = self._at + timedelta(seconds=1 + share * self._seconds / 400)
+            yield ContainerStarted(at=begun, launch=0, first=first, last=last, memory_mib=1024, **launched)
+            launch = int(share == POOR_SHARE)
+            if launch:
+                lost = begun + timedelta(seconds=self._seconds / 8)
+                yield ShareDelayed(at=lost, number=0, reason=DelayReason.MEMORY, detail="", **fields)
+                again = lost + timedelta(seconds=9)
+                yield ContainerStarted(
+                    at=again, launch=1, first=first, last=last, memory_mib=2048, **launched
+                )
+            if is_over:
+                ended = self._compute_end(self.total - shares + share)
+                yield ContainerEnded(at=ended, launch=launch, status=0, **fields)
 
     def _compute_end(self, index: int) -> datetime:
         """Return when instance *index* ends; the first ones end slowly, while containers start."""
