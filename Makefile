@@ -10,7 +10,7 @@ ENVIRONMENT := dev
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench simulate bench-console screenshots synth app schemas lock clean
+.PHONY: help demo test check format bench simulate bench-console screenshots synth app schemas lock wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,7 +58,7 @@ screenshots: $(VENV)/.dev ## Take the pictures of docs/console.md
 
 synth: $(VENV)/.dev ## Write cdk.out/, of ENVIRONMENT=dev or another, and refresh the offline stack's template
 	CDK_OUTDIR=cdk.out CDK_CONTEXT_JSON='{"environment": "$(ENVIRONMENT)"}' $(BIN)/python app.py
-	$(BIN)/python -m cdk.offline_template
+	$(BIN)/python -m background_jobs.cdk.offline_template
 
 schemas: $(VENV)/.local ## Write the published JSON Schemas of the events to docs/schemas/, and docs/openapi.json
 	for name in JobCompletedEvent events; do $(BIN)/background-jobs schema $$name > docs/schemas/$$name.json; done
@@ -72,6 +72,10 @@ lock: $(VENV)/.dev ## Compile requirements/*.txt from pyproject.toml
 	$(COMPILE) --group build --extra dev --output-file requirements/dev.txt
 	$(COMPILE) --constraint requirements/local.txt --output-file requirements/container.txt
 	$(COMPILE:pyproject.toml=tests/clients/requirements.in) --output-file tests/clients/requirements.txt
+
+wheel: $(VENV)/.dev ## Build the wheel and the sdist into dist/
+	rm -rf dist
+	$(BIN)/hatchling build -t sdist -t wheel
 
 clean: ## Remove what was built
 	rm -rf $(VENV) node_modules build dist cdk.out

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from cdk.config import EnvironmentConfig
-from cdk.service_config import ServiceConfig
+from background_jobs.cdk import EnvironmentConfig, ServiceConfig
 
-FINGERPRINT: Final = ServiceConfig(name="default", image=".", jobs=("fingerprint",))
+FINGERPRINT: Final = ServiceConfig(
+    name="default", image=".", dockerfile="job_container/Dockerfile", jobs=("fingerprint",)
+)
 """Built from job_container/Dockerfile; its jobs are in job_container/jobs.py."""
 
 ENVIRONMENTS: Final = (

@@ -7,10 +7,10 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from background_jobs.cdk.control_plane import ControlPlane
+from background_jobs.cdk.functions import Functions
+from background_jobs.cdk.metrics import PERIOD, of_all, own_metric, share_not_taken
 from background_jobs.core.metrics import Metric
-from cdk.control_plane import ControlPlane
-from cdk.functions import Functions
-from cdk.metrics import PERIOD, of_all, own_metric, share_not_taken
 
 _BEHIND: Final = Duration.minutes(1)
 _MINUTE: Final = Duration.minutes(1)

@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from cdk.acknowledgements import acknowledge
+from background_jobs.cdk.acknowledgements import acknowledge
 
 
 class StreamTokenKey(Construct):

@@ -7,15 +7,15 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from cdk.acknowledgements import acknowledge_wildcard
-from cdk.control_plane import ControlPlane
-from cdk.examination import grant_examine
-from cdk.functions import Functions
-from cdk.job_services import JobServices
-from cdk.progress_api import ProgressApi
-from cdk.schedules import Schedules
-from cdk.shared import SharedResources
-from cdk.storage import Storage
+from background_jobs.cdk.acknowledgements import acknowledge_wildcard
+from background_jobs.cdk.control_plane import ControlPlane
+from background_jobs.cdk.examination import grant_examine
+from background_jobs.cdk.functions import Functions
+from background_jobs.cdk.job_services import JobServices
+from background_jobs.cdk.progress_api import ProgressApi
+from background_jobs.cdk.schedules import Schedules
+from background_jobs.cdk.shared import SharedResources
+from background_jobs.cdk.storage import Storage
 
 
 class Callers(Construct):
@@ -55,9 +55,7 @@ class Callers(Construct):
         storage.grant_rebuild(self.operators)
         control_plane.stream.grant_redrive(self.operators)
         self._let_examine(shared, control_plane)
-        self._let_redrive(
-            [f for f in functions.all if f is not progress_api.function], shared.config.event_bus
-        )
+        self._let_redrive([f for f in functions.all if f is not progress_api.function], shared)
         for manager in (self.callers, progress_api.function):
             schedules.grant_manage(manager)
             schedules.grant_make(manager)
@@ -75,10 +73,13 @@ class Callers(Construct):
             Stack.of(self), every_method, "Callers may use all of the API, and of this API only."
         )
 
-    def _let_redrive(self, functions: Iterable[lambda_.Function], bus: str) -> None:
-        """Let operators invoke *functions*, and read what the rules on *bus* make of an event for them."""
+    def _let_redrive(self, functions: Iterable[lambda_.Function], shared: SharedResources) -> None:
+        """Let operators invoke *functions*, and read what rules of the bus make of an event for them."""
         arns = [function.function_arn for function in functions]
-        rules = Stack.of(self).format_arn(service="events", resource="rule", resource_name=f"{bus}/*")
+        bus = shared.settings.event_bus
+        # The ARN of a rule on the default bus does not name the bus.
+        named = f"{shared.name_prefix}*" if bus == "default" else f"{bus}/*"
+        rules = Stack.of(self).format_arn(service="events", resource="rule", resource_name=named)
         self.operators.add_statements(
             iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=arns),
             iam.PolicyStatement(actions=["events:ListTargetsByRule"], resources=[rules]),
@@ -90,8 +91,7 @@ class Callers(Construct):
         control_plane.stream.grant_examine(self.operators)
         grant_examine(
             self.operators,
-            config=shared.config,
-            bus=shared.bus,
+            shared=shared,
             state_machine=control_plane.fan_out.state_machine,
         )
 

@@ -1,10 +1,16 @@
 """What differs between environments, checked before anything is synthesized."""
 
 import re
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from background_jobs.cdk.network_config import ExistingVpc, NetworkConfig, NewVpc
+from background_jobs.cdk.notification_config import NotificationConfigs, Topic, explain_too_many
+from background_jobs.cdk.schedule_config import ScheduleConfig
+from background_jobs.cdk.service_config import MOST_DAYS, ServiceConfig
+from background_jobs.cdk.sign_in_config import ConsoleSignIn
+from background_jobs.cdk.validation import Several, ValidatedConfig, Whole, YesNo, did_you_mean
 from background_jobs.core.access import SCOPES_OF_A_SERVER
 from background_jobs.core.bounds import Parallelism
 from background_jobs.core.containers.capacity import LATEST, ON_DEMAND
@@ -13,12 +19,6 @@ from background_jobs.core.limits import DEFAULT_PARALLELISM
 from background_jobs.core.options import explain_unknown_channel
 from background_jobs.core.retention import Retention
 from background_jobs.core.stages import Stage, services_of_stages, walk_stages
-from cdk.network_config import ExistingVpc, NetworkConfig, NewVpc
-from cdk.notification_config import NotificationConfigs, Topic, explain_too_many
-from cdk.schedule_config import ScheduleConfig
-from cdk.service_config import MOST_DAYS, ServiceConfig
-from cdk.sign_in_config import ConsoleSignIn
-from cdk.validation import Several, ValidatedConfig, Whole, YesNo, did_you_mean
 
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?")
 LOG_RETENTIONS: Final = {
@@ -50,6 +50,9 @@ Source: Amazon ECS Developer Guide, "Amazon ECS interface VPC endpoints (AWS Pri
 """
 
 
+TableName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
+
+
 class EnvironmentConfig(ValidatedConfig):
     """One deployment of the stack."""
 
@@ -64,6 +67,10 @@ class EnvironmentConfig(ValidatedConfig):
     network: NetworkConfig = NewVpc()
     event_bus: str = Field(default="background-jobs", pattern=r"^[A-Za-z0-9._-]{1,256}$")
     """The name is unique in an account and region, so a second environment there needs another one."""
+    event_log_table_name: TableName | None = None
+    read_model_table_name: TableName | None = None
+    payload_bucket_name: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    """Names of your own; None for those that CloudFormation makes, under which a resource can be replaced."""
     max_parallelism: Parallelism = DEFAULT_PARALLELISM
     default_parallelism: Parallelism | None = None
     """The containers of an orchestration whose kick-off names no parallelism; None for max_parallelism."""

@@ -4,14 +4,14 @@ from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from background_jobs.cdk.event_stream import EventStream
+from background_jobs.cdk.fan_out import FanOut, ShareFunctions
+from background_jobs.cdk.functions import Functions
+from background_jobs.cdk.job_services import JobServices
+from background_jobs.cdk.shared import SharedResources
+from background_jobs.cdk.storage import Storage
 from background_jobs.core.limits import STREAM_BATCH, STREAM_WINDOW_SECONDS
 from background_jobs.settings import ExecutionSettings
-from cdk.event_stream import EventStream
-from cdk.fan_out import FanOut, ShareFunctions
-from cdk.functions import Functions
-from cdk.job_services import JobServices
-from cdk.shared import SharedResources
-from cdk.storage import Storage
 
 
 class ControlPlane(Construct):

@@ -4,11 +4,11 @@ from aws_cdk import Aws, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from background_jobs.cdk.control_plane import ControlPlane
+from background_jobs.cdk.functions import Functions
+from background_jobs.cdk.metrics import of_all, own_metric, share_not_taken
+from background_jobs.cdk.progress_api import ProgressApi
 from background_jobs.core.metrics import Metric
-from cdk.control_plane import ControlPlane
-from cdk.functions import Functions
-from cdk.metrics import of_all, own_metric, share_not_taken
-from cdk.progress_api import ProgressApi
 
 _WIDTH = 8
 _FAILURES_BY_JOB = (

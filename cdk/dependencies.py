@@ -1,14 +1,16 @@
 """The Lambda layer: what the functions import, built without Docker for arm64 whatever the host is."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
+from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from cdk.service_config import REPOSITORY
+from background_jobs.package_files import PACKAGE, lock_file
 
 PYTHON: Final = "3.14"
 """The version of Python that the functions run on."""
@@ -34,48 +36,83 @@ _PLATFORM: Final = (
     # The host's bytecode cannot be used there, and would make the layer differ from build to build.
     "--no-compile",
 )
-_NOT_ON_LAMBDA: Final = ("background_jobs/cli/", "background_jobs/local_stack/")
+_NOT_ON_LAMBDA: Final = ("cdk", "cli", "files", "local_stack")
+_DISTRIBUTION: Final = "background-job-service"
 
 
 class DependenciesNotInstalled(Exception):
     """The dependencies of the functions could not be installed for their platform."""
 
 
-def build_dependencies(target: Path) -> Path:
-    """Install the locked dependencies and the SDK into *target* as a layer, and return it.
+def build_dependencies(folder: Path) -> Path:
+    """Install the locked dependencies and the SDK into a layer in *folder*, and return the layer.
 
-    The same lock and sources make the same layer. Raises DependenciesNotInstalled.
+    It is named after what it is made of, and made once. Raises DependenciesNotInstalled.
     """
-    packages = target / "python"
-    shutil.rmtree(target, ignore_errors=True)
-    packages.mkdir(parents=True)
-    with tempfile.TemporaryDirectory() as folder:
-        constraints = Path(folder) / "constraints.txt"
-        constraints.write_text("\n".join(_pins((REPOSITORY / "requirements" / "local.txt").read_text())))
-        pip = ["pip", "install", "--quiet", "--disable-pip-version-check", f"--target={packages}"]
-        _run([*pip, *_PLATFORM, f"--constraint={constraints}", *_NEEDED])
-        _run(["hatchling", "build", "-t", "wheel", "-d", folder])
-        (wheel,) = Path(folder).glob("*.whl")
-        _extract(wheel, packages)
-    shutil.rmtree(packages / "bin", ignore_errors=True)
+    constraints = "\n".join(_pins(lock_file("local").read_text()))
+    target = folder / f"dependencies-{_fingerprint(constraints)}"
+    if not target.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            layer = _install(Path(unfinished), constraints)
+            _copy_sdk(layer / "python")
+            _move(layer, target)
     return target
 
 
-def _run(module: list[str]) -> None:
-    command = [sys.executable, "-m", *module]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)  # noqa: S603 -- our own words only
+def _install(folder: Path, constraints: str) -> Path:
+    pins, layer = folder / "constraints.txt", folder / "layer"
+    pins.write_text(constraints)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [*pip, f"--target={layer / 'python'}", *_PLATFORM, f"--constraint={pins}", *_NEEDED]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- our own words only
     if done.returncode:
         raise DependenciesNotInstalled(
-            f"The layer of the functions could not be built; {' '.join(module[:2])} said:\n{done.stderr}"
+            f"The layer of the functions could not be built; pip said:\n{done.stderr}"
         )
+    shutil.rmtree(layer / "python" / "bin", ignore_errors=True)
+    return layer
 
 
-def _extract(wheel: Path, packages: Path) -> None:
-    """Extract the SDK and its metadata, which has the version, without what Lambda never imports."""
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(
-            packages, [name for name in archive.namelist() if not name.startswith(_NOT_ON_LAMBDA)]
-        )
+def _copy_sdk(packages: Path) -> None:
+    """Copy the SDK as it is installed here, and its metadata, which has the version."""
+    for source in _sources():
+        copy = packages / PACKAGE.name / source.relative_to(PACKAGE)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
+    metadata = packages / f"{PACKAGE.name}-{version(_DISTRIBUTION)}.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text(_metadata())
+
+
+def _metadata() -> str:
+    return f"Metadata-Version: 2.4\nName: {_DISTRIBUTION}\nVersion: {version(_DISTRIBUTION)}\n"
+
+
+def _sources() -> Iterator[Path]:
+    """Yield the files of the SDK in a fixed order, without what Lambda never imports."""
+    for path in sorted(PACKAGE.rglob("*")):
+        inner = path.relative_to(PACKAGE)
+        if path.is_file() and inner.parts[0] not in _NOT_ON_LAMBDA and "__pycache__" not in inner.parts:
+            yield path
+
+
+def _fingerprint(constraints: str) -> str:
+    """Return what tells one layer from another: all that it is made of."""
+    told = hashlib.sha256("\n".join([constraints, *_NEEDED, *_PLATFORM, _metadata()]).encode())
+    for path in _sources():
+        told.update(str(path.relative_to(PACKAGE)).encode())
+        told.update(path.read_bytes())
+    return told.hexdigest()[:16]
+
+
+def _move(layer: Path, target: Path) -> None:
+    try:
+        layer.rename(target)
+    except OSError:
+        # Another synthesis made the same in the meantime.
+        if not target.is_dir():
+            raise
 
 
 def _pins(locked: str) -> list[str]:

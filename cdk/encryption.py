@@ -5,7 +5,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from cdk.removal import removal_policy
+from background_jobs.cdk.removal import removal_policy
 
 _STORING = ("dynamodb", "s3", "sqs")
 _USE = (

@@ -9,9 +9,8 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from cdk.config import EnvironmentConfig
-from cdk.service_config import REPOSITORY
-from cdk.validation import explain
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.validation import explain
 
 _MODULE: Final = "environments"
 
@@ -21,16 +20,18 @@ class InvalidEnvironment(Exception):
 
 
 def load_environment(name: str) -> EnvironmentConfig:
-    """Return the configuration of environment *name*; InvalidEnvironment says what to change."""
-    environments = _read_environments()
+    """Return environment *name* of environments.py; InvalidEnvironment says what to change."""
+    return find_environment(name, read_environments())
+
+
+def find_environment(name: str, environments: Sequence[EnvironmentConfig]) -> EnvironmentConfig:
+    """Return that of *environments* with this name; InvalidEnvironment says what to change."""
     by_name = {config.environment: config for config in environments}
     if len(by_name) < len(environments):
-        raise InvalidEnvironment("environments.py: two environments have the same name.")
+        raise InvalidEnvironment("Two environments have the same name.")
     _refuse_shared_bus(environments)
     if name not in by_name:
-        raise InvalidEnvironment(
-            f"There is no environment {name!r}; environments.py has: {', '.join(by_name)}."
-        )
+        raise InvalidEnvironment(f"There is no environment {name!r}; there are: {', '.join(by_name)}.")
     return by_name[name]
 
 
@@ -44,7 +45,8 @@ def load_first(first: object, config: EnvironmentConfig) -> EnvironmentConfig:
     raise InvalidEnvironment(f"first={first!r} is neither yes nor no.")
 
 
-def _read_environments() -> Sequence[EnvironmentConfig]:
+def read_environments() -> Sequence[EnvironmentConfig]:
+    """Return what environments.py beside app.py has; InvalidEnvironment says what to change in it."""
     if find_spec(_MODULE) is None:
         raise InvalidEnvironment("There is no environments.py beside app.py; it says what is deployed.")
     try:
@@ -80,7 +82,8 @@ def _reason(error: Exception) -> str:
 
 def _shown(file: str) -> str:
     path = Path(file)
-    return str(path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path)
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _refuse_shared_bus(environments: Iterable[EnvironmentConfig]) -> None:
@@ -90,7 +93,7 @@ def _refuse_shared_bus(environments: Iterable[EnvironmentConfig]) -> None:
         place = (config.account, config.region, config.event_bus)
         if config.bundled and (other := first.setdefault(place, config.environment)) != config.environment:
             raise InvalidEnvironment(
-                f"environments.py: {other!r} and {config.environment!r} have the same event_bus "
+                f"Environments {other!r} and {config.environment!r} have the same event_bus "
                 f"{config.event_bus!r} in one account and region, where a name can be taken once; give one "
                 "of them another, or an account or region of its own."
             )

@@ -7,10 +7,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.tables import grant_actions, make_table
 from background_jobs.core.events import log_partition
 from background_jobs.core.tables import EVENT_LOG
-from cdk.config import EnvironmentConfig
-from cdk.tables import grant_actions, make_table
 
 _OWNERS: Final = "ORCHESTRATION#*"
 
@@ -30,6 +30,7 @@ class EventLogTable(Construct):
             self,
             EVENT_LOG,
             config=config,
+            name=config.event_log_table_name,
             key=key,
             recovery=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
         )
@@ -51,5 +52,17 @@ class EventLogTable(Construct):
         # In one statement, for a kick-off is one request with a key of each kind.
         self._grant_within(to, log_partition(service, "*"), _OWNERS)
 
+    def grant_start(self, to: iam.IGrantable, service: str | None) -> None:
+        """Let *to* append events of *service*, or of all, without reading any."""
+        self._grant(to, service, "PutItem")
+
+    def grant_follow(self, to: iam.IGrantable, service: str | None) -> None:
+        """Let *to* read events of *service*, or of all."""
+        self._grant(to, service, "GetItem", "Query")
+
     def _grant_within(self, to: iam.IGrantable, *partitions: str) -> None:
         grant_actions(self.table, to, "PutItem", "GetItem", "Query", partitions=partitions)
+
+    def _grant(self, to: iam.IGrantable, service: str | None, *actions: str) -> None:
+        partitions = () if service is None else (log_partition(service, "*"), _OWNERS)
+        grant_actions(self.table, to, *actions, partitions=partitions)

@@ -11,9 +11,9 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_lambda_event_sources import DynamoEventSource, SqsDlq
 from constructs import Construct
 
+from background_jobs.cdk.acknowledgements import acknowledge
+from background_jobs.cdk.shared import SharedResources
 from background_jobs.settings import StreamSettings
-from cdk.acknowledgements import acknowledge
-from cdk.shared import SharedResources
 
 _RECORD_AGE: Final = Duration.hours(12)
 """Half of the stream's retention: what cannot be handled goes to the queue while later records still exist.

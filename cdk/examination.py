@@ -1,13 +1,12 @@
 """What operators may ask about an environment: what `background-jobs doctor` asks, and no more."""
 
 from aws_cdk import ArnFormat, Stack
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 
+from background_jobs.cdk.acknowledgements import acknowledge_wildcard
+from background_jobs.cdk.shared import SharedResources
 from background_jobs.core.schedules.definition import schedule_group
-from cdk.acknowledgements import acknowledge_wildcard
-from cdk.config import EnvironmentConfig
 
 _OF_THE_ACCOUNT = (
     "cloudwatch:DescribeAlarms",
@@ -23,28 +22,28 @@ _OF_THE_ACCOUNT = (
 def grant_examine(
     to: iam.ManagedPolicy,
     *,
-    config: EnvironmentConfig,
-    bus: events.IEventBus,
+    shared: SharedResources,
     state_machine: sfn.IStateMachine,
 ) -> None:
     """Let *to* ask how the parts of an environment are; nothing of it reads what jobs are given or return."""
     stack = Stack.of(to)
+    config, prefix = shared.config, shared.name_prefix
     group = schedule_group(config.environment)
     own_stack, functions, topics, images = (
         stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{stack.stack_name}/*"),
         stack.format_arn(
             service="lambda",
             resource="function",
-            resource_name=f"{stack.stack_name}-*",
+            resource_name=f"{prefix}*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         ),
-        stack.format_arn(service="sns", resource=f"{stack.stack_name}-*"),
+        stack.format_arn(service="sns", resource=f"{prefix}*"),
         stack.format_arn(service="ecr", resource="repository", resource_name="*"),
     )
     own_topic = [config.notify] if config.notify and config.notify.startswith("arn:") else [topics]
     for actions, resources in (
         (["cloudformation:DescribeStacks", "cloudformation:ListStackResources"], [own_stack]),
-        (["events:DescribeEventBus"], [bus.event_bus_arn]),
+        (["events:DescribeEventBus"], [shared.bus.event_bus_arn]),
         (["states:DescribeStateMachine"], [state_machine.state_machine_arn]),
         (["lambda:GetFunctionConfiguration"], [functions]),
         (["sns:ListSubscriptionsByTopic"], own_topic),
@@ -57,7 +56,7 @@ def grant_examine(
     ):
         to.add_statements(iam.PolicyStatement(actions=actions, resources=resources))
     if config.warm_workers:
-        warm = stack.format_arn(service="ecs", resource="service", resource_name=f"{stack.stack_name}-*")
+        warm = stack.format_arn(service="ecs", resource="service", resource_name=f"{prefix}*")
         to.add_statements(iam.PolicyStatement(actions=["ecs:DescribeServices"], resources=[warm]))
         acknowledge_wildcard(to, warm, "The name of the cluster begins with that of the stack.")
     for wildcard, reason in (

@@ -11,12 +11,12 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from background_jobs.cdk.acknowledgements import acknowledge, acknowledge_wildcard
+from background_jobs.cdk.fan_out_definition import LABEL, fan_out_definition
+from background_jobs.cdk.job_services import JobServices
+from background_jobs.cdk.rule_targets import function_target
+from background_jobs.cdk.shared import SharedResources
 from background_jobs.core.bus import CANCELLED_DETAIL_TYPE, EVENT_SOURCE
-from cdk.acknowledgements import acknowledge, acknowledge_wildcard
-from cdk.fan_out_definition import LABEL, fan_out_definition
-from cdk.job_services import JobServices
-from cdk.rule_targets import function_target
-from cdk.shared import SharedResources
 
 
 class ShareFunctions(NamedTuple):

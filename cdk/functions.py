@@ -1,8 +1,6 @@
 """The Lambda functions: one code folder, one layer of dependencies, a role and a log for each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from aws_cdk import Duration
@@ -11,21 +9,14 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from background_jobs.cdk.acknowledgements import acknowledge_wildcard
+from background_jobs.cdk.function_assets import FunctionAssets
+from background_jobs.cdk.settings_layer import SettingsLayer
+from background_jobs.cdk.shared import SharedResources
 from background_jobs.core.metrics import METRIC_SERVICE, metric_namespace
 from background_jobs.settings import ExecutionSettings
-from cdk.acknowledgements import acknowledge_wildcard
-from cdk.settings_layer import SettingsLayer
-from cdk.shared import SharedResources
 
 _RUNTIME: Final = lambda_.Runtime.PYTHON_3_14
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionAssets:
-    """The code of all functions, with a subfolder for each, and the layer of their dependencies."""
-
-    code: Path
-    dependencies: Path
 
 
 class Functions(Construct):

@@ -17,16 +17,16 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.aws_ecr_assets import Platform
 from constructs import Construct
 
+from background_jobs.cdk.acknowledgements import acknowledge, acknowledge_wildcard
+from background_jobs.cdk.builder import explain_foreign_build
+from background_jobs.cdk.service_config import EcrImage, ServiceConfig
+from background_jobs.cdk.shared import SharedResources
+from background_jobs.cdk.warm_workers import Place, keep_warm_workers, let_serve, offer_queue
 from background_jobs.core.containers.capacity import ON_DEMAND
 from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
 from background_jobs.core.containers.warm import WARM_QUEUE
 from background_jobs.core.limits import STOP_SECONDS
 from background_jobs.settings import PREFIX, Settings
-from cdk.acknowledgements import acknowledge, acknowledge_wildcard
-from cdk.builder import explain_foreign_build
-from cdk.service_config import EcrImage, ServiceConfig
-from cdk.shared import SharedResources
-from cdk.warm_workers import Place, keep_warm_workers, let_serve, offer_queue
 
 SERVICE_TAG = "background-jobs:service"
 ENVIRONMENT_TAG = "background-jobs:environment"

@@ -3,17 +3,19 @@
 from typing import Final
 
 from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from background_jobs.cdk.acknowledgements import acknowledge, acknowledge_wildcard
+from background_jobs.cdk.job_service import JobService, role_path
+from background_jobs.cdk.network import Network
+from background_jobs.cdk.physical_names import name_prefix
+from background_jobs.cdk.shared import SharedResources
+from background_jobs.cdk.warm_workers import Place, WarmResources
 from background_jobs.core.containers.capacity import ON_DEMAND, SPOT
 from background_jobs.core.containers.variables import task_family
-from cdk.acknowledgements import acknowledge, acknowledge_wildcard
-from cdk.job_service import JobService, role_path
-from cdk.network import Network
-from cdk.shared import SharedResources
-from cdk.warm_workers import Place, WarmResources
 
 _READ_LOG: Final = ["logs:FilterLogEvents", "logs:GetLogEvents"]
 
@@ -21,10 +23,17 @@ _READ_LOG: Final = ["logs:FilterLogEvents", "logs:GetLogEvents"]
 class JobServices(Construct):
     """The cluster, and in it every service under its conventional family name."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, shared: SharedResources) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        shared: SharedResources,
+        vpc: ec2.IVpc | None = None,
+    ) -> None:
         super().__init__(scope, construct_id)
         config = shared.config
-        self.network = Network(self, "Network", config=config)
+        self.network = Network(self, "Network", config=config, vpc=vpc)
         self.capacity_providers = config.capacity_providers
         self.platform_versions = config.platform_versions
         # CDK's own construct would make a VPC even if only subnets are configured.
@@ -60,7 +69,7 @@ class JobServices(Construct):
         self._logs = stack.format_arn(
             service="logs",
             resource="log-group",
-            resource_name=f"{stack.stack_name}-{self.node.id}*:*",
+            resource_name=f"{name_prefix(self)}*:*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         acknowledge_wildcard(

@@ -2,11 +2,11 @@
 
 from constructs import Construct
 
-from cdk.event_stream import EventStream
-from cdk.functions import Functions
-from cdk.next_stages import NextStages
-from cdk.schedules import Schedules
-from cdk.shared import SharedResources
+from background_jobs.cdk.event_stream import EventStream
+from background_jobs.cdk.functions import Functions
+from background_jobs.cdk.next_stages import NextStages
+from background_jobs.cdk.schedules import Schedules
+from background_jobs.cdk.shared import SharedResources
 
 
 class KickOffs(Construct):

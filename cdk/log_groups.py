@@ -7,7 +7,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from cdk.config import LOG_RETENTIONS
+from background_jobs.cdk.config import LOG_RETENTIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from cdk.alarms import Alarms
-from cdk.config import EnvironmentConfig
-from cdk.control_plane import ControlPlane
-from cdk.dashboard import EnvironmentDashboard
-from cdk.functions import Functions
-from cdk.log_metrics import LogMetrics
-from cdk.progress_api import ProgressApi
+from background_jobs.cdk.alarms import Alarms
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.control_plane import ControlPlane
+from background_jobs.cdk.dashboard import EnvironmentDashboard
+from background_jobs.cdk.functions import Functions
+from background_jobs.cdk.log_metrics import LogMetrics
+from background_jobs.cdk.progress_api import ProgressApi
 
 _PUBLISHER: Final = "cloudwatch.amazonaws.com"
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from cdk.acknowledgements import acknowledge
-from cdk.config import EnvironmentConfig
-from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
-from cdk.service_config import ServiceConfig
+from background_jobs.cdk.acknowledgements import acknowledge
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
+from background_jobs.cdk.service_config import ServiceConfig
 
 _EVERY_CONTAINER: Final = ("ecr.api", "ecr.dkr", "logs")
 """The services that Fargate calls from a container's subnet, to pull its image and write its log."""
@@ -18,12 +18,22 @@ _EVERY_CONTAINER: Final = ("ecr.api", "ecr.dkr", "logs")
 class Network(Construct):
     """The network of tasks; *awsvpc* is its configuration for ECS."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, config: EnvironmentConfig) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        config: EnvironmentConfig,
+        vpc: ec2.IVpc | None = None,
+    ) -> None:
         super().__init__(scope, construct_id)
+        if vpc is not None:
+            self.awsvpc = self._in(vpc, public=False)
+            return
         match config.network:
             case NewVpc() as new:
-                vpc = self._made(new, config.services)
-                self.awsvpc = self._in(vpc, public=not new.private)
+                made = self._made(new, config.services)
+                self.awsvpc = self._in(made, public=not new.private)
             case ExistingVpc() as existing:
                 looked_up = ec2.Vpc.from_lookup(self, "Vpc", vpc_id=existing.vpc_id)
                 self.awsvpc = self._in(looked_up, public=existing.public)

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
-from cdk.validation import ValidatedConfig, Whole, YesNo
+from background_jobs.cdk.validation import ValidatedConfig, Whole, YesNo
 
 _BY_GATEWAY: Final = ("s3", "dynamodb")
 _SUBNETS: Final = 16

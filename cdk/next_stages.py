@@ -8,10 +8,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from background_jobs.cdk.rule_targets import function_target
 from background_jobs.core.completion import JobCompletedEvent, OrchestrationOutcome
 from background_jobs.core.invocations import StartStage
 from background_jobs.core.stages import Stage
-from cdk.rule_targets import function_target
 
 
 class NextStages(Construct):

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from background_jobs.cdk.validation import ValidatedConfig
 from background_jobs.core.bounds import ChannelName
 from background_jobs.core.notifications.channels import (
     CHANNELS,
@@ -14,7 +15,6 @@ from background_jobs.core.notifications.channels import (
     TopicChannel,
     WebhookChannel,
 )
-from cdk.validation import ValidatedConfig
 
 CHANNELS_BYTES: Final = 2_000
 """What the channels may take of the 4 KB that Lambda gives all variables of a function."""

@@ -5,14 +5,14 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from background_jobs.cdk.event_stream import EventStream
+from background_jobs.cdk.functions import Functions
+from background_jobs.cdk.notification_config import NotificationConfigs, Topic, Webhook, channels_of
+from background_jobs.cdk.rule_targets import function_target
+from background_jobs.cdk.shared import SharedResources
 from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.notifications.channels import CHANNELS
 from background_jobs.settings import NotifySettings
-from cdk.event_stream import EventStream
-from cdk.functions import Functions
-from cdk.notification_config import NotificationConfigs, Topic, Webhook, channels_of
-from cdk.rule_targets import function_target
-from cdk.shared import SharedResources
 
 
 class Notifications(Construct):

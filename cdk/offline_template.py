@@ -3,7 +3,7 @@
 The resources that differ where a service has warm workers, or that are added for channels, are shipped
 beside it.
 
-python -m cdk.offline_template [--check]
+python -m background_jobs.cdk.offline_template [--check]
 """
 
 import argparse
@@ -12,6 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.environment_loading import load_environment
+from background_jobs.cdk.notification_config import Webhook
+from background_jobs.cdk.synthesis import synthesize
 from background_jobs.core.containers.warm import WarmWorkers
 from background_jobs.core.template_assets import (
     CODE_KEY,
@@ -20,13 +24,8 @@ from background_jobs.core.template_assets import (
     TEMPLATE_FILE,
     WARM_RESOURCES_FILE,
 )
-from cdk.config import EnvironmentConfig
-from cdk.environment_loading import load_environment
-from cdk.notification_config import Webhook
-from cdk.service_config import REPOSITORY
-from cdk.synthesis import build_layer, synthesize
+from background_jobs.package_files import PACKAGE
 
-_PACKAGE: Final = REPOSITORY / "sdk" / "background_jobs"
 _CHANNEL: Final = Webhook(
     url="https://example.com/hook",
     secret_arn="arn:aws:secretsmanager:us-east-1:000000000000:secret:offline-AbCdEf",  # noqa: S106 -- a name
@@ -46,15 +45,15 @@ def shipped_files() -> dict[Path, str]:
     # The names of channels are in the variables of every function, where the offline stack puts its own.
     added = {name: one for name, one in notifying["Resources"].items() if name not in resources}
     return {
-        _PACKAGE / NOTIFY_RESOURCES_FILE: _to_text(added),
-        _PACKAGE / TEMPLATE_FILE: _to_text(template),
-        _PACKAGE / WARM_RESOURCES_FILE: _to_text(differing),
+        PACKAGE / NOTIFY_RESOURCES_FILE: _to_text(added),
+        PACKAGE / TEMPLATE_FILE: _to_text(template),
+        PACKAGE / WARM_RESOURCES_FILE: _to_text(differing),
     }
 
 
 def _synthesize(config: EnvironmentConfig) -> dict[str, Any]:
     """Synthesize the offline environment; its assets have fixed names, so that code does not change it."""
-    template = synthesize(config, dependencies=build_layer(config))
+    template = synthesize(config)
     resources: dict[str, Any] = template["Resources"]
     for resource in resources.values():
         properties = resource.get("Properties", {})

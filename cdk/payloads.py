@@ -9,11 +9,11 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from background_jobs.cdk.acknowledgements import acknowledge, acknowledge_wildcard
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.removal import removal_policy
 from background_jobs.core.job_descriptions import descriptions_key
 from background_jobs.core.payload_keys import PAYLOADS, payload_prefix
-from cdk.acknowledgements import acknowledge, acknowledge_wildcard
-from cdk.config import EnvironmentConfig
-from cdk.removal import removal_policy
 
 _KEYS: Final = f"{PAYLOADS}*"
 _SCHEDULED_KEYS: Final = "schedules/*"
@@ -35,6 +35,7 @@ class PayloadBucket(Construct):
         self.bucket = s3.Bucket(
             self,
             "Bucket",
+            bucket_name=config.payload_bucket_name,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
             encryption_key=key,
@@ -62,9 +63,9 @@ class PayloadBucket(Construct):
                 "Objects are named after orchestrations, schedules and services; there are no others.",
             )
 
-    def grant_read(self, to: iam.IGrantable) -> None:
-        """Let *to* read payloads."""
-        self._grant(to, "s3:GetObject")
+    def grant_read(self, to: iam.IGrantable, service: str | None = None) -> None:
+        """Let *to* read payloads of *service*, by default of all."""
+        self._grant(to, "s3:GetObject", keys=_keys_of(service) if service else _KEYS)
 
     def grant_tell_missing(self, to: iam.IGrantable) -> None:
         """Let *to* distinguish an expired object from one that it may not read.
@@ -75,9 +76,10 @@ class PayloadBucket(Construct):
             grantee=to, actions=["s3:ListBucket"], resource_arns=[self.bucket.bucket_arn]
         )
 
-    def grant_write(self, to: iam.IGrantable) -> None:
-        """Let *to* store payloads, in parts where they are large."""
-        self._grant(to, "s3:PutObject", "s3:AbortMultipartUpload")
+    def grant_write(self, to: iam.IGrantable, service: str | None = None) -> None:
+        """Let *to* store payloads of *service*, by default of all, in parts where they are large."""
+        keys = _keys_of(service) if service else _KEYS
+        self._grant(to, "s3:PutObject", "s3:AbortMultipartUpload", keys=keys)
 
     def grant_work(self, to: iam.IGrantable, service: str) -> None:
         """Let *to* read payloads of *service*, and store those that are small enough for one call."""

@@ -8,16 +8,16 @@ from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from background_jobs.cdk.acknowledgements import acknowledge
+from background_jobs.cdk.browser_access import StreamTokenKey, let_browsers_ask
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.functions import Functions
+from background_jobs.cdk.gateway_responses import answer_with_problems
+from background_jobs.cdk.job_services import JobServices
+from background_jobs.cdk.scopes import Scopes
+from background_jobs.cdk.shared import SharedResources
+from background_jobs.cdk.sign_in import SignIn
 from background_jobs.settings import NO_STREAM_TOKENS, ApiSettings, Authorization
-from cdk.acknowledgements import acknowledge
-from cdk.browser_access import StreamTokenKey, let_browsers_ask
-from cdk.config import EnvironmentConfig
-from cdk.functions import Functions
-from cdk.gateway_responses import answer_with_problems
-from cdk.job_services import JobServices
-from cdk.scopes import Scopes
-from cdk.shared import SharedResources
-from cdk.sign_in import SignIn
 
 _PORT: Final = 8080
 _ADAPTER: Final = "arn:aws:lambda:{region}:753240598075:layer:LambdaAdapterLayerArm64:27"

@@ -4,11 +4,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from background_jobs.cdk.acknowledgements import acknowledge
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.tables import grant_actions, make_table
 from background_jobs.core.events import log_partition
 from background_jobs.core.tables import READ_MODEL
-from cdk.acknowledgements import acknowledge
-from cdk.config import EnvironmentConfig
-from cdk.tables import grant_actions, make_table
 
 
 class ReadModelTable(Construct):
@@ -18,7 +18,7 @@ class ReadModelTable(Construct):
         self, scope: Construct, construct_id: str, *, config: EnvironmentConfig, key: kms.IKey | None
     ) -> None:
         super().__init__(scope, construct_id)
-        self.table = make_table(self, READ_MODEL, config=config, key=key)
+        self.table = make_table(self, READ_MODEL, config=config, name=config.read_model_table_name, key=key)
         acknowledge(self.table, "DDB3", "It is derived: `background-jobs rebuild` makes it from the log.")
 
     def grant_fold(self, to: iam.IGrantable) -> None:

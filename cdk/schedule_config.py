@@ -7,12 +7,12 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, field_validator, model_validator
 
+from background_jobs.cdk.validation import ValidatedConfig
 from background_jobs.core.bounds import JobName
 from background_jobs.core.options import OccurrenceOptions
 from background_jobs.core.payloads import INLINE_BYTES, params_line
 from background_jobs.core.schedules.definition import Overlap, ScheduleDefinition, ScheduleName
 from background_jobs.core.schedules.timing import Timing
-from cdk.validation import ValidatedConfig
 
 
 class ScheduleConfig(ValidatedConfig, OccurrenceOptions):

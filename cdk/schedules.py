@@ -10,15 +10,15 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from background_jobs.cdk.acknowledgements import acknowledge_wildcard
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.rule_targets import function_target
+from background_jobs.cdk.shared import SharedResources
 from background_jobs.core.bus import EVENT_SOURCE, JOB_COMPLETED_DETAIL_TYPE
 from background_jobs.core.invocations import ScheduleRunCompleted
 from background_jobs.core.schedules.definition import Target, schedule_group, scheduler_properties
 from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.settings import Settings
-from cdk.acknowledgements import acknowledge_wildcard
-from cdk.config import EnvironmentConfig
-from cdk.rule_targets import function_target
-from cdk.shared import SharedResources
 
 _SERVICE: Final = "scheduler.amazonaws.com"
 

@@ -3,8 +3,8 @@
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
+from background_jobs.cdk.config import EnvironmentConfig
 from background_jobs.core.access import READ, SERVICES, WRITE, environment_scope, resource_server
-from cdk.config import EnvironmentConfig
 
 _OF_THE_ENVIRONMENT = {
     READ: "Follow jobs, read outcomes",

@@ -7,15 +7,13 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from background_jobs.cdk.validation import Several, ValidatedConfig, Whole, YesNo
 from background_jobs.core.bounds import JobName, ServiceName
 from background_jobs.core.containers.capacity import LATEST, ON_DEMAND, SPOT
 from background_jobs.core.containers.warm import MOST_WORKERS, WarmWorkers
 from background_jobs.core.json_places import show
 from background_jobs.core.planning.fargate import MEMORY_MIB
 from background_jobs.settings import PREFIX, ContainerSettings
-from cdk.validation import Several, ValidatedConfig, Whole, YesNo
-
-REPOSITORY: Final = Path(__file__).resolve().parents[1]
 
 _ECR: Final = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<name>[^:@]+)"
@@ -93,8 +91,11 @@ class ServiceConfig(ValidatedConfig):
 
     name: ServiceName
     image: str
-    """A registry's image, or a folder from which it is built: ``.``, ``./billing``."""
-    dockerfile: str = "job_container/Dockerfile"
+    """A registry's image, or a folder from which it is built: ``.``, ``./billing``.
+
+    The folder is relative to the current one, which for the CDK CLI is that of cdk.json.
+    """
+    dockerfile: str = "Dockerfile"
     """Relative to the folder."""
     jobs: tuple[JobName, ...] = ()
     """The names of its jobs. If every service lists its own, a kick-off refuses all others."""
@@ -136,7 +137,7 @@ class ServiceConfig(ValidatedConfig):
     @property
     def folder(self) -> Path | None:
         """Return the folder that the image is built from; None for a registry's image."""
-        return REPOSITORY / self.image if self.image.startswith((".", "/")) else None
+        return Path(self.image).absolute() if self.image.startswith((".", "/")) else None
 
     @property
     def ecr_image(self) -> EcrImage | None:
@@ -198,7 +199,7 @@ class ServiceConfig(ValidatedConfig):
         if folder is None:
             if self.zstd:
                 raise ValueError("zstd is for an image that is built from a folder, and this one is built")
-            if (REPOSITORY / self.image).is_dir():
+            if Path(self.image).is_dir():
                 raise ValueError(
                     f"image={self.image!r} is a folder here; to build from it, write './{self.image}'"
                 )

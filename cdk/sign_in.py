@@ -9,12 +9,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from background_jobs.cdk.acknowledgements import acknowledge
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.removal import removal_policy
+from background_jobs.cdk.sign_in_config import ConsoleSignIn
 from background_jobs.core.sign_in import EVERYBODY, LONGEST
 from background_jobs.settings import SignInSettings
-from cdk.acknowledgements import acknowledge
-from cdk.config import EnvironmentConfig
-from cdk.removal import removal_policy
-from cdk.sign_in_config import ConsoleSignIn
 
 _CHARACTERS: Final = 64
 _PEOPLES_PATH: Final = "web"

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from cdk.validation import ValidatedConfig, YesNo
+from background_jobs.cdk.validation import ValidatedConfig, YesNo
 
 _ADDRESS: Final = r"^https://[^/?#\s]+(/[^?#\s]*)?$"
 _ARN: Final = r"^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$"

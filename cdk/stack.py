@@ -1,103 +1,51 @@
-"""The stack of one environment: its parts and its outputs."""
+"""The stack of one environment, whose outputs are the settings of the SDK."""
 
-from importlib.metadata import version
 from typing import Any
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import DefaultStackSynthesizer, Environment, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_events as events
 from constructs import Construct
 
-from background_jobs.settings import Settings, output_name
-from cdk.callers import Callers
-from cdk.config import EnvironmentConfig
-from cdk.control_plane import ControlPlane
-from cdk.functions import FunctionAssets, Functions
-from cdk.job_services import JobServices
-from cdk.kick_offs import KickOffs
-from cdk.monitoring import Monitoring
-from cdk.notifications import Notifications
-from cdk.progress_api import ProgressApi
-from cdk.shared import SharedResources
-from cdk.stalls import Stalls
+from background_jobs.cdk.background_jobs import BackgroundJobs
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.function_assets import FunctionAssets
+from background_jobs.core.containers.variables import stack_name
 
 
 class BackgroundJobsStack(Stack):
-    """Everything that one environment needs; its outputs are the settings of the SDK."""
+    """A stack with one environment, and nothing else.
 
-    def __init__(
+    It is named ``background-jobs-<environment>``, in the account and region of *config*; *options* are those
+    of every stack, and change that. *vpc* and *bus* are those of `BackgroundJobs`, which *jobs* is.
+    """
+
+    def __init__(  # noqa: PLR0913 -- what a team may bring
         self,
         scope: Construct,
         construct_id: str,
         *,
         config: EnvironmentConfig,
-        assets: FunctionAssets,
+        vpc: ec2.IVpc | None = None,
+        bus: events.IEventBus | None = None,
+        assets: FunctionAssets | None = None,
         **options: Any,  # noqa: ANN401 -- those of every stack
     ) -> None:
-        super().__init__(scope, construct_id, **options)
-        shared = SharedResources(self, "Shared", config=config)
-        services = JobServices(self, "Services", shared=shared)
-        functions = Functions(self, "Functions", shared=shared, assets=assets)
-        control_plane = ControlPlane(
-            self, "ControlPlane", shared=shared, services=services, functions=functions
-        )
-        progress_api = ProgressApi(self, "ProgressApi", shared=shared, services=services, functions=functions)
-        kick_offs = KickOffs(
-            self, "KickOffs", shared=shared, functions=functions, stream=control_plane.stream
-        )
-        self.on_job_completed = kick_offs.next_stages.on_job_completed
-        self.start_after = kick_offs.next_stages.start_after
-        Stalls(
-            self,
-            "Stalls",
-            shared=shared,
-            functions=functions,
-            services=services,
-            failures=control_plane.stream.end,
-        )
-        if config.notifications:
-            Notifications(
-                self,
-                "Notifications",
-                shared=shared,
-                functions=functions,
-                stream=control_plane.stream,
-                console_url=progress_api.console_url,
-            )
-        callers = Callers(
-            self,
-            "Callers",
-            shared=shared,
-            schedules=kick_offs.schedules,
-            progress_api=progress_api,
-            control_plane=control_plane,
-            services=services,
-            functions=functions,
-        )
-        if config.monitored:
-            Monitoring(
-                self,
-                "Monitoring",
-                config=config,
-                control_plane=control_plane,
-                functions=functions,
-                progress_api=progress_api,
-            )
-        addresses = {"api_url": progress_api.api.url.rstrip("/")}
-        if progress_api.sign_in is not None:
-            addresses["console_url"] = progress_api.console_url
-        settings = shared.settings.model_copy(update=addresses)
-        CfnOutput(self, "ClusterName", value=services.cluster_name)
-        self._add_outputs(kick_offs.schedules.with_schedules(settings), callers)
+        super().__init__(scope, construct_id, **(_options_of(config) | options))
+        # An id that has no part in the names of resources.
+        self.jobs = BackgroundJobs(self, "Default", config=config, vpc=vpc, bus=bus, assets=assets)
+        self.jobs.add_outputs()
 
-    def _add_outputs(self, settings: Settings, callers: Callers) -> None:
-        for name, value in settings.to_outputs().items():
-            CfnOutput(self, name, value=value)
-        # It is no setting: whoever examines the environment reads it.
-        CfnOutput(self, "Version", value=version("background-job-service"))
-        CfnOutput(self, "CallerPolicy", value=callers.callers.managed_policy_arn)
-        for service, policy in callers.of_services.items():
-            CfnOutput(
-                self,
-                output_name(f"caller_policy_of_{service.replace('-', '_')}"),
-                value=policy.managed_policy_arn,
-            )
-        CfnOutput(self, "OperatorPolicy", value=callers.operators.managed_policy_arn)
+
+def _options_of(config: EnvironmentConfig) -> dict[str, Any]:
+    """Return the options of a stack that follow from *config*."""
+    return {
+        "stack_name": stack_name(config.environment),
+        "description": f"Background Job Service, environment {config.environment}",
+        "env": Environment(account=config.account, region=config.region),
+        "termination_protection": config.deletion_protection,
+        # CloudFormation takes 1 MB, of which indentation would be a quarter.
+        "suppress_template_indentation": True,
+        # The rule needs a parameter of a bootstrapped account; without it, the deployment fails by itself.
+        "synthesizer": DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
+    }

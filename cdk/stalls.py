@@ -7,11 +7,11 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from background_jobs.cdk.functions import Functions
+from background_jobs.cdk.job_services import JobServices
+from background_jobs.cdk.rule_targets import function_target
+from background_jobs.cdk.shared import SharedResources
 from background_jobs.settings import StallSettings, WarmSettings
-from cdk.functions import Functions
-from cdk.job_services import JobServices
-from cdk.rule_targets import function_target
-from cdk.shared import SharedResources
 
 _EVERY: Final = Duration.minutes(5)
 

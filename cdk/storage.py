@@ -4,10 +4,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from cdk.config import EnvironmentConfig
-from cdk.event_log import EventLogTable
-from cdk.payloads import PayloadBucket
-from cdk.read_model import ReadModelTable
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.event_log import EventLogTable
+from background_jobs.cdk.payloads import PayloadBucket
+from background_jobs.cdk.read_model import ReadModelTable
 
 
 class Storage(Construct):
@@ -35,6 +35,21 @@ class Storage(Construct):
         self.event_log.grant_call(to, service)
         self.read_model.grant_read_service(to, service)
         self.payloads.grant_call(to, service)
+
+    def grant_start(self, to: iam.IGrantable, service: str | None) -> None:
+        """Let *to* kick off and, with `grant_follow`, cancel jobs of *service*, or of all."""
+        self.event_log.grant_start(to, service)
+        self.payloads.grant_write(to, service)
+
+    def grant_follow(self, to: iam.IGrantable, service: str | None) -> None:
+        """Let *to* follow jobs of *service*, or of all, and read their params and outcomes."""
+        self.event_log.grant_follow(to, service)
+        self.payloads.grant_read(to, service)
+        if service is None:
+            self.read_model.grant_read(to)
+            self.payloads.grant_tell_missing(to)
+        else:
+            self.read_model.grant_read_service(to, service)
 
     def grant_kick_off(self, to: iam.IGrantable) -> None:
         """Let *to* kick off due schedules, and next stages with the results of the stage before."""

@@ -8,24 +8,29 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.removal import removal_policy
 from background_jobs.core.tables import IndexSchema, TableSchema
-from cdk.config import EnvironmentConfig
-from cdk.removal import removal_policy
 
 
-def make_table(
+def make_table(  # noqa: PLR0913 -- what differs between tables
     scope: Construct,
     schema: TableSchema,
     *,
     config: EnvironmentConfig,
+    name: str | None,
     key: kms.IKey | None,
     recovery: dynamodb.PointInTimeRecoverySpecification | None = None,
 ) -> dynamodb.Table:
-    """Make the table of *schema* as *config* has it, encrypted under *key*."""
+    """Make the table of *schema* as *config* has it, encrypted under *key*.
+
+    Without a *name*, CloudFormation makes one.
+    """
     warm = config.warm_throughput
     table = dynamodb.Table(
         scope,
         "Table",
+        table_name=name,
         partition_key=_string(schema.partition_key),
         sort_key=_string(schema.sort_key),
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,

@@ -9,13 +9,13 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from background_jobs.cdk.acknowledgements import acknowledge, acknowledge_wildcard
+from background_jobs.cdk.network import Network
+from background_jobs.cdk.service_config import ServiceConfig
 from background_jobs.core.containers.capacity import ON_DEMAND, is_fargate
 from background_jobs.core.containers.variables import task_family
 from background_jobs.core.containers.warm import HIDDEN_SECONDS, warm_service
 from background_jobs.core.limits import CONTAINER_SECONDS, DAY_SECONDS
-from cdk.acknowledgements import acknowledge, acknowledge_wildcard
-from cdk.network import Network
-from cdk.service_config import ServiceConfig
 
 _KEPT: Duration = Duration.days(CONTAINER_SECONDS // DAY_SECONDS + 1)
 """How long messages are kept: as long as a container may work, for so long its message counts it as busy."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from background_jobs.cdk.node import use_bundled_node
 from background_jobs.local_stack import LocalStack
-from cdk.service_config import REPOSITORY
-from cdk.synthesis import use_bundled_node
+from tests.checkout import REPOSITORY
 from tests.node import PackagesNotInstalled, install_packages
 
 collect_ignore = ["use_client.py"]

@@ -4,16 +4,19 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
 import pytest
 
-from cdk.config import EnvironmentConfig
-from cdk.environment_loading import load_environment
-from cdk.service_config import REPOSITORY
-from cdk.synthesis import synthesize, use_bundled_node
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.environment_loading import load_environment
+from background_jobs.cdk.node import use_bundled_node
+from background_jobs.cdk.synthesis import synthesize
 from tests.node import PackagesNotInstalled, install_packages
 
+_ASSEMBLY: Final = TemporaryDirectory(prefix="cdk.out-")
+"""Into which this process synthesizes; removed when it ends."""
 NODE = Path(__file__).with_name("node")
 Template = dict[str, Any]
 Synthesize = Callable[[EnvironmentConfig], Template]
@@ -29,7 +32,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
     def synthesized(config: EnvironmentConfig) -> Template:
         name = config.model_dump_json()
         if name not in known:
-            known[name] = synthesize(config, dependencies=layer, checked=True)
+            known[name] = synthesize(config, dependencies=layer, checked=True, outdir=_ASSEMBLY.name)
         return known[name]
 
     return synthesized
@@ -67,7 +70,7 @@ def unpacked_settings(template: Template) -> Path:
     """Return the folder from which the layer with the settings of an environment is made."""
     told = [str(layer.get("Description", "")) for layer in of_type(template, "AWS::Lambda::LayerVersion")]
     (name,) = [text.removeprefix("Settings ") for text in told if text.startswith("Settings ")]
-    return REPOSITORY / "build" / "settings" / name
+    return Path(_ASSEMBLY.name) / "background-jobs" / f"settings-{name}"
 
 
 def resolved(statement: dict[str, Any]) -> dict[str, dict[str, str]]:

@@ -8,14 +8,16 @@ import pytest
 from pydantic import ValidationError
 
 from background_jobs import Stage
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.environment_loading import InvalidEnvironment, load_environment, load_first
+from background_jobs.cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
+from background_jobs.cdk.node import use_bundled_node
+from background_jobs.cdk.schedule_config import ScheduleConfig
+from background_jobs.cdk.service_config import Permission, ServiceConfig
+from background_jobs.cdk.synthesis import TooManyResources, add_stack, write_assembly
+from background_jobs.cdk.validation import explain
 from background_jobs.core.schedules.definition import Overlap
-from cdk.config import EnvironmentConfig
-from cdk.environment_loading import InvalidEnvironment, load_environment, load_first
-from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
-from cdk.schedule_config import ScheduleConfig
-from cdk.service_config import REPOSITORY, Permission, ServiceConfig
-from cdk.synthesis import TooManyResources, add_stack, use_bundled_node, write_assembly
-from cdk.validation import explain
+from tests.checkout import REPOSITORY
 
 if TYPE_CHECKING:
     from aws_cdk.cx_api import CloudAssembly
@@ -51,7 +53,7 @@ def assert_one_sentence(refused: ValidationError, beginning: str) -> None:
         ({"image": "job_container"}, r"is a folder here; to build from it, write './job_container'"),
         (
             {"image": "./docs"},
-            r"there is no job_container/Dockerfile in .*docs; name the right one with dockerfile=",
+            r"there is no Dockerfile in .*docs; name the right one with dockerfile=",
         ),
         ({"jobs": ("a", "b", "a")}, "these jobs are named twice: a"),
         (
@@ -272,7 +274,7 @@ def test_a_network_is_one_thing_or_another() -> None:
 
 def test_private_subnets_take_images_of_ecr_and_images_that_are_built_here() -> None:
     ecr = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/billing@sha256:0a"
-    both = (service(image=ecr), ServiceConfig(name="default", image="."))
+    both = (service(image=ecr), ServiceConfig(name="default", image="./job_container"))
     assert environment(network=NewVpc(private=True), services=both).services == both
     assert both[0].ecr_image is not None
     assert both[0].ecr_image.name == "team/billing"
@@ -319,8 +321,8 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 
 IMPORTS = """
 from background_jobs import Stage
-from cdk.config import EnvironmentConfig
-from cdk.service_config import ServiceConfig
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.service_config import ServiceConfig
 service = ServiceConfig(name="billing", image="i")
 """
 
@@ -335,7 +337,10 @@ def test_environments_are_read_from_the_users_file(load: Load) -> None:
     [
         ("services = (\n", r"environments\.py, line 1: SyntaxError: '\(' was never closed"),
         ("\nservices = (billing,)", r"environments\.py, line 2: NameError: name 'billing' is not defined"),
-        ("import cdk.storrage", r"environments\.py, line 1: ModuleNotFoundError: No module named 'cdk.storr"),
+        (
+            "import background_jobs.cdk.storrage",
+            r"environments\.py, line 1: ModuleNotFoundError: No module named 'background_jobs.cdk.storr",
+        ),
         ("", r"environments\.py needs a tuple of all environments: ENVIRONMENTS = "),
         (
             IMPORTS + "ENVIRONMENTS = (EnvironmentConfig(environment='prod', services=(service,)))",
@@ -380,7 +385,7 @@ def test_an_environment_beyond_what_a_stack_takes_is_told_how_many_services_fit(
     per_service = 5
     resources = len(write(2, limit=500).stacks[0].template["Resources"])
     limit = resources + per_service - 1
-    write(2, limit)
+    assert write(2, limit).stacks
     # when there are two more, then it says how many fit
     with pytest.raises(TooManyResources, match="2 services fit, not 4; use several environments") as refused:
         write(4, limit)
@@ -473,4 +478,4 @@ def test_make_synth_takes_the_name_of_an_environment() -> None:
     )
     # then
     assert done.returncode != 0
-    assert "There is no environment 'nowhere'; environments.py has: dev, prod, local." in done.stderr
+    assert "There is no environment 'nowhere'; there are: dev, prod, local." in done.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cdk.dependencies import PYTHON, DependenciesNotInstalled, build_dependencies
+from background_jobs.cdk.dependencies import PYTHON, DependenciesNotInstalled, build_dependencies
 
 LAMBDA_LIMIT = 250 * 1024 * 1024
 AARCH64 = 183

@@ -14,7 +14,7 @@ from background_jobs import OrchestrationService
 from background_jobs.aws import clients
 from background_jobs.local_stack import LocalStack
 from background_jobs.settings import Settings
-from cdk.service_config import REPOSITORY
+from tests.checkout import REPOSITORY
 
 JOBS: Final = Path(__file__).with_name("jobs.py")
 STACK: Final = "background-jobs-trial"

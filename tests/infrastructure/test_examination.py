@@ -5,9 +5,9 @@ from typing import Final
 
 import pytest
 
+from background_jobs.cdk.service_config import ServiceConfig
 from background_jobs.control_plane.doctor import examine
 from background_jobs.core.doctor.needs import Arns, needs_of_callers
-from cdk.service_config import ServiceConfig
 from tests.examined import examined_aws
 from tests.infrastructure.conftest import Synthesize, Template, of_type
 from tests.infrastructure.policies import Request, allows

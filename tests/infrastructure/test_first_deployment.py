@@ -17,6 +17,7 @@ import pytest
 from botocore import xform_name
 from botocore.model import OperationModel, ServiceModel, Shape
 
+from background_jobs.cdk.config import EnvironmentConfig
 from background_jobs.core.containers.capacity import SPOT
 from background_jobs.core.containers.variables import stack_name, task_family
 from background_jobs.core.doctor.capacity import judge_concurrency, judge_vcpus
@@ -27,8 +28,7 @@ from background_jobs.core.events.orchestrations import COMPLETED
 from background_jobs.core.metrics import Metric
 from background_jobs.jobs import find_definition
 from background_jobs.settings import PREFIX, Settings
-from cdk.config import EnvironmentConfig
-from cdk.service_config import REPOSITORY
+from tests.checkout import REPOSITORY
 from tests.infrastructure.conftest import Synthesize, Template, of_type
 from tests.unit.test_docs import run
 

@@ -8,10 +8,10 @@ from unittest.mock import patch
 import pytest
 from pydantic import ValidationError
 
-from cdk.builder import explain_foreign_build
-from cdk.config import EnvironmentConfig
-from cdk.environment_loading import InvalidEnvironment, load_environment
-from cdk.network_config import ExistingSubnets
+from background_jobs.cdk.builder import explain_foreign_build
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.environment_loading import InvalidEnvironment, load_environment
+from background_jobs.cdk.network_config import ExistingSubnets
 from tests.infrastructure.conftest import Synthesize, Template, of_type, text_of
 from tests.infrastructure.test_stack import environment
 

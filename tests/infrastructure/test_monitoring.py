@@ -6,12 +6,13 @@ from typing import Any, Final
 
 import pytest
 
+from background_jobs.cdk.environment_loading import load_environment
+from background_jobs.cdk.metrics import COUNTED_FROM_LOGS
+from background_jobs.cdk.node import use_bundled_node
+from background_jobs.cdk.synthesis import add_stack
 from background_jobs.core.containers.warm import WarmWorkers
 from background_jobs.core.metrics import FEED_LAG_FIELD, METRIC_SERVICE, Metric, metric_namespace
-from cdk.environment_loading import load_environment
-from cdk.metrics import COUNTED_FROM_LOGS
-from cdk.service_config import REPOSITORY
-from cdk.synthesis import add_stack, build_layer, use_bundled_node
+from tests.checkout import REPOSITORY
 from tests.infrastructure.conftest import Synthesize, Template, of_type, resolved, text_of
 from tests.infrastructure.policies import Request, lets, listed
 
@@ -201,7 +202,7 @@ def test_what_the_policy_of_a_topic_that_is_handed_in_needs_is_said_while_synthe
 
     topic = "arn:aws:sns:eu-central-1:123456789012:ops"
     config = load_environment("local").model_copy(update={"notify": topic, "monitored": True})
-    stack = add_stack(App(analytics_reporting=False), config, build_layer(config))
+    stack = add_stack(App(analytics_reporting=False), config)
     said = Annotations.from_stack(stack).find_info("*", Match.any_value())
     (needs,) = [str(info.entry.data) for info in said if topic in str(info.entry.data)]
     assert "sns:Publish to cloudwatch.amazonaws.com" in needs

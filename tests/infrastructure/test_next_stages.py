@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from background_jobs import Stage
-from cdk.environment_loading import load_environment
-from cdk.synthesis import add_stack, use_bundled_node
+from background_jobs.cdk.environment_loading import load_environment
+from background_jobs.cdk.node import use_bundled_node
+from background_jobs.cdk.synthesis import add_stack
 from tests.infrastructure.conftest import Template, of_type
 
 
@@ -31,10 +32,10 @@ def test_a_rule_of_the_stack_starts_a_stage_or_tells_anybody(tmp_path: Path) -> 
     app = App(analytics_reporting=False)
     stack = add_stack(app, load_environment("prod"), tmp_path)
     stage = Stage("load", params={"path": "$result.path"}, on_failure="continue")
-    stack.start_after("LoadAfterExtract", job_name="extract", stage=stage, tags={"customer": "acme"})
-    stack.on_job_completed("Tell", targets.SqsQueue(aws_sqs.Queue(stack, "Theirs")), outcome="Errored")
+    stack.jobs.start_after("LoadAfterExtract", job_name="extract", stage=stage, tags={"customer": "acme"})
+    stack.jobs.on_job_completed("Tell", targets.SqsQueue(aws_sqs.Queue(stack, "Theirs")), outcome="Errored")
     with pytest.raises(ValueError, match="cannot follow itself"):
-        stack.start_after("Loop", job_name="load", stage=stage)
+        stack.jobs.start_after("Loop", job_name="load", stage=stage)
     found = {
         json.dumps(rule["EventPattern"]["detail"], sort_keys=True): rule["Targets"][0]
         for rule in rules(app.synth().get_stack_by_name(stack.stack_name).template)

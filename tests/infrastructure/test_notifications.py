@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cdk.config import EnvironmentConfig
-from cdk.notification_config import Topic, Webhook
-from cdk.schedule_config import ScheduleConfig
-from cdk.service_config import ServiceConfig
-from cdk.validation import explain
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.notification_config import Topic, Webhook
+from background_jobs.cdk.schedule_config import ScheduleConfig
+from background_jobs.cdk.service_config import ServiceConfig
+from background_jobs.cdk.validation import explain
 from tests.infrastructure.conftest import Synthesize, of_type, statements_of
 
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:ops-AbCdEf"

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from cdk.environment_loading import load_environment
-from cdk.network_config import ExistingSubnets
-from cdk.service_config import REPOSITORY, ServiceConfig
-from cdk.synthesis import use_bundled_node
+from background_jobs.cdk.environment_loading import load_environment
+from background_jobs.cdk.network_config import ExistingSubnets
+from background_jobs.cdk.node import use_bundled_node
+from background_jobs.cdk.service_config import ServiceConfig
+from tests.checkout import REPOSITORY
 from tests.infrastructure.conftest import Synthesize, Template, of_type
 
 LEARNING = ServiceConfig(

@@ -6,7 +6,7 @@ are in EXPLAINED, with what makes each.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,7 +17,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from background_jobs import OrchestrationService, OrchestrationStatus, Stage
+from background_jobs import Orchestration, OrchestrationService, OrchestrationStatus, Stage
 from background_jobs.aws import clients
 from background_jobs.aws.history import HistoryFilter
 from background_jobs.aws.stores import Stores
@@ -29,6 +29,7 @@ from background_jobs.core.schedules.definition import Due, ScheduleDefinition
 from background_jobs.local_stack import LocalStack
 from background_jobs.settings import Settings
 from tests.infrastructure.auth_server import CALLS, ROLES, USERS
+from tests.infrastructure.granted import GRANTED, deployed_values, granted_statements, resolve
 from tests.infrastructure.jobs import refusals
 from tests.infrastructure.policies import Request, allows, listed
 from tests.offline import until
@@ -158,6 +159,25 @@ class Life:
         for name, value in stack.variables.items():
             environment.setenv(name, value)
 
+    def admit(self, statements: Mapping[str, list[Any]]) -> None:
+        """Make a user for each of *statements*, who may do what these allow and nothing else."""
+        self.become(None)
+        roles = self._roles()
+        values = deployed_values("background-jobs-local")
+        iam = boto3.Session().client("iam")
+        for name, unresolved in statements.items():
+            allowed = resolve(unresolved, values)
+            document = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+            iam.create_user(UserName=name)
+            iam.put_user_policy(UserName=name, PolicyName="Granted", PolicyDocument=document)
+            key = iam.create_access_key(UserName=name)["AccessKey"]
+            secret = {
+                "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+            }
+            self._users[name], roles["policies"][name] = secret, allowed
+        (self.stack.folder / ROLES).write_text(json.dumps(roles))
+
     def become(self, user: str | None) -> OrchestrationService:
         """Go on as a user, or as root, with the SDK's own watching of the read model."""
         root = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -203,9 +223,11 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     with AuthStack(str(JOBS), containers=3, warm=1) as stack, pytest.MonkeyPatch.context() as environment:
         environment.delenv("AWS_PROFILE", raising=False)
         life = Life(stack, environment, tmp_path_factory.mktemp("life"))
+        life.admit(granted_statements(tmp_path_factory.mktemp("granted")))
         broken = life.become("Caller").kick_off_job("broken", [{"n": 1}])
         called(life)
         called_by_service(life)
+        called_by_functions_of_a_team(life)
         served(life)
         chained(life)
         scheduled(life)
@@ -230,6 +252,11 @@ def called(life: Life) -> None:
         failures = service.get_job_results(orchestration.id, timeout=PATIENCE).failures
         assert len(failures or []) == errored
     until(lambda: mixed.summary().done)
+    find_in_history(life, mixed)
+
+
+def find_in_history(life: Life, mixed: Orchestration) -> None:
+    """Find an orchestration of `double` for the customer acme, with a failure, by each filter."""
     history = Stores.of(life.settings).history
     now = datetime.now(UTC)
     services = frozenset({mixed.summary().service})
@@ -260,6 +287,30 @@ def called_by_service(life: Life) -> None:
     failures.rerun().results(PATIENCE)
     assert text.results(PATIENCE).failures is None
     text.cancel("too late")
+
+
+def called_by_functions_of_a_team(life: Life) -> None:
+    """Kick off, and repeat that, as one function is granted to; follow and read as another is."""
+    large = [{"n": n, "text": "x" * 900_000} for n in range(-1, 11)]
+    for starter, follower in (("Starter", "Follower"), ("ServiceStarter", "ServiceFollower")):
+        service = life.become(starter)
+        kicked_off = service.kick_off_job(
+            "double", large, key=starter, parallelism=2, tags={"customer": "acme"}
+        )
+        repeated = service.kick_off_job(
+            "double", large, key=starter, parallelism=2, tags={"customer": "acme"}
+        )
+        assert repeated.id == kicked_off.id
+        text = service.kick_off_job("long_text", [{}])
+        service = life.become(follower)
+        list(service.orchestration(kicked_off.id).watch(timeout=PATIENCE))
+        # As watching does while something changes; by now, all may have been done before it began.
+        assert list(Stores.of(life.settings).read_model.read_feed(kicked_off.id, after=0))
+        failures = service.get_job_results(kicked_off.id, timeout=PATIENCE).failures
+        assert len(failures or []) == 1
+        service.get_job_results(text.id, timeout=PATIENCE)
+        if follower == "Follower":
+            find_in_history(life, service.orchestration(kicked_off.id))
 
 
 def served(life: Life) -> None:
@@ -398,6 +449,7 @@ def test_nothing_that_was_done_needed_more_than_is_allowed(life: Life) -> None:
         "Caller",
         "ServiceCaller",
         "Operator",
+        *GRANTED,
         "ServicesdefaultTaskRole",
         "FunctionsStartOrchestrationRole",
         "FunctionsAggregateJobsRole",

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 
 from background_jobs.aws.log_items import to_item
+from background_jobs.cdk.service_config import ServiceConfig
 from background_jobs.control_plane.stream import handle_records, report_changes
 from background_jobs.core.events import (
     EventKey,
@@ -18,7 +19,6 @@ from background_jobs.core.events import (
 )
 from background_jobs.core.given_up import UnreadableRecord  # noqa: TC001 -- as the imports around it
 from background_jobs.core.payload_keys import payload_folder
-from cdk.service_config import ServiceConfig
 from tests.infrastructure.conftest import Synthesize, Template, statements_of, text_of
 from tests.infrastructure.policies import LEADING_KEYS, Request, allows, listed
 from tests.infrastructure.test_stack import BILLING, environment

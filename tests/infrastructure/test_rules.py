@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from cdk.config import EnvironmentConfig
-from cdk.environment_loading import load_environment
-from cdk.network_config import NewVpc
-from cdk.service_config import ServiceConfig
-from cdk.synthesis import check_rules, use_bundled_node
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.environment_loading import load_environment
+from background_jobs.cdk.network_config import NewVpc
+from background_jobs.cdk.node import use_bundled_node
+from background_jobs.cdk.service_config import ServiceConfig
+from background_jobs.cdk.synthesis import check_rules
 from tests.infrastructure.conftest import Synthesize, Template
 from tests.infrastructure.test_stack import BILLING
 
 EVERYTHING = EnvironmentConfig(
     environment="prod",
-    services=(BILLING, ServiceConfig(name="default", image=".")),
+    services=(BILLING, ServiceConfig(name="default", image="./job_container")),
     network=NewVpc(private=True),
     customer_key=True,
     notify="ops@example.com",

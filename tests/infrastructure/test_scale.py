@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import pytest
 
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.service_config import ServiceConfig
 from background_jobs.core.containers.warm import WarmHours, WarmWorkers
 from background_jobs.settings import SETTINGS_FILE, ExecutionSettings, Settings
-from cdk.config import EnvironmentConfig
-from cdk.service_config import ServiceConfig
 from tests.infrastructure.conftest import Synthesize, Template, of_type, text_of, unpacked_settings
 
 SERVICES: Final = 60

@@ -2,6 +2,8 @@
 
 import json
 
+from background_jobs.cdk.environment_loading import load_environment
+from background_jobs.cdk.schedule_config import ScheduleConfig
 from background_jobs.core.schedules.definition import (
     Overlap,
     Target,
@@ -11,8 +13,6 @@ from background_jobs.core.schedules.definition import (
 )
 from background_jobs.core.stages import Stage
 from background_jobs.core.tags import SCHEDULE_TAG
-from cdk.environment_loading import load_environment
-from cdk.schedule_config import ScheduleConfig
 from tests.infrastructure.conftest import Synthesize, Template, of_type, resolved
 from tests.infrastructure.test_stack import actions, statements
 

@@ -22,7 +22,7 @@ from moto.stepfunctions.parser.mocking.mock_config import (
     MockedResponseThrow,
 )
 
-from cdk.fan_out_definition import fan_out_definition
+from background_jobs.cdk.fan_out_definition import fan_out_definition
 from tests.infrastructure.test_state_machine import (
     CHILD,
     CLOSED,

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.service_config import ServiceConfig
+from background_jobs.cdk.sign_in_config import ConsoleSignIn
 from background_jobs.settings import SignInSettings
-from cdk.config import EnvironmentConfig
-from cdk.service_config import ServiceConfig
-from cdk.sign_in_config import ConsoleSignIn
 from tests.infrastructure.conftest import Synthesize, Template, of_type, statements_of, text_of
 
 SERVICE = ServiceConfig(name="billing", image="123456789012.dkr.ecr.eu-central-1.amazonaws.com/billing:1.0")

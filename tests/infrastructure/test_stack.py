@@ -6,18 +6,19 @@ from typing import Any, Final
 import pytest
 from moto.events.models import EventPattern
 
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.dependencies import PYTHON
+from background_jobs.cdk.environment_loading import load_environment
+from background_jobs.cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
+from background_jobs.cdk.node import use_bundled_node
+from background_jobs.cdk.offline_template import shipped_files
+from background_jobs.cdk.service_config import Permission, ServiceConfig
+from background_jobs.cdk.synthesis import add_stack, write_assembly
 from background_jobs.core.containers.variables import CONTAINER_NAME, task_family
 from background_jobs.core.schedules.definition import schedule_group
 from background_jobs.core.tables import HISTORY_INDEXES
 from background_jobs.progress_api.problems import Problem
 from background_jobs.settings import SETTINGS_FILE, ApiSettings, ExecutionSettings, Settings
-from cdk.config import EnvironmentConfig
-from cdk.dependencies import PYTHON
-from cdk.environment_loading import load_environment
-from cdk.network_config import ExistingSubnets, ExistingVpc, NewVpc
-from cdk.offline_template import shipped_files
-from cdk.service_config import Permission, ServiceConfig
-from cdk.synthesis import add_stack, use_bundled_node, write_assembly
 from tests.infrastructure.conftest import (
     Synthesize,
     Template,

@@ -16,14 +16,14 @@ import pytest
 from botocore.validate import ParamValidator
 
 from background_jobs.aws.state_machine import FanOutInput
+from background_jobs.cdk.environment_loading import load_environment
+from background_jobs.cdk.network_config import ExistingSubnets
+from background_jobs.cdk.service_config import ServiceConfig
 from background_jobs.core.containers.delays import DelayReason
 from background_jobs.core.containers.relaunch import Tries, decide_relaunch
 from background_jobs.core.containers.shares import cut_shares
 from background_jobs.core.containers.variables import CONTAINER_NAME
 from background_jobs.settings import ContainerSettings
-from cdk.environment_loading import load_environment
-from cdk.network_config import ExistingSubnets
-from cdk.service_config import ServiceConfig
 from tests.infrastructure.conftest import Synthesize, of_type, run_node, text_of
 
 SHARE: Final = json.loads(

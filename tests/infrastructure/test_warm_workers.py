@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import pytest
 
+from background_jobs.cdk.environment_loading import load_environment
+from background_jobs.cdk.network_config import ExistingSubnets
+from background_jobs.cdk.service_config import ServiceConfig
 from background_jobs.core.containers.variables import task_family
 from background_jobs.core.containers.warm import OFFER_SECONDS, WARM_QUEUE, Offer, WarmHours, WarmWorkers
 from background_jobs.settings import ContainerSettings, ExecutionSettings, WarmSettings
-from cdk.environment_loading import load_environment
-from cdk.network_config import ExistingSubnets
-from cdk.service_config import ServiceConfig
 from tests.infrastructure.conftest import Synthesize, Template, of_type, text_of
 from tests.infrastructure.test_state_machine import (
     CHILD,

@@ -2,9 +2,10 @@
 
 import os
 
-from cdk.config import EnvironmentConfig
-from cdk.service_config import ServiceConfig
-from cdk.synthesis import add_stack, build_layer, use_bundled_node
+from background_jobs.cdk.config import EnvironmentConfig
+from background_jobs.cdk.node import use_bundled_node
+from background_jobs.cdk.service_config import ServiceConfig
+from background_jobs.cdk.synthesis import add_stack
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
         monitored=False,
         bundled=False,
     )
-    add_stack(app, trial, build_layer(trial))
+    add_stack(app, trial)
     app.synth()
 
 

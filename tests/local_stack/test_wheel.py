@@ -67,7 +67,7 @@ def test_the_wheel_brings_types_template_functions_and_the_console(installed: Pa
     package = installed / "background_jobs"
     assert (package / "py.typed").exists()
     assert CONTAINER_NAME in (package / "local_stack" / "template.json").read_text()
-    assert len(list((package / "local_stack" / "lambdas").glob("*/handler.py"))) == 8
+    assert len(list((package / "files" / "lambdas").glob("*/handler.py"))) == 8
     source = REPOSITORY / "sdk" / "background_jobs" / "progress_api" / "console" / "static"
     files = [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
     shipped = package / "progress_api" / "console" / "static"

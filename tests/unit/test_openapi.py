@@ -3,7 +3,7 @@
 import re
 
 from background_jobs.progress_api.document import published_document, to_text
-from cdk.service_config import REPOSITORY
+from tests.checkout import REPOSITORY
 
 DOCUMENT = published_document()
 OPERATIONS = {

@@ -11,6 +11,7 @@ import typer
 from fastapi import FastAPI
 
 from background_jobs import Failures, Orchestration, OrchestrationService, Retry, Stage, aio
+from background_jobs.cdk.schedule_config import ScheduleConfig
 from background_jobs.cli.main import app as command_line
 from background_jobs.cli.options import OPTIONS, Surface
 from background_jobs.core import limits
@@ -32,7 +33,6 @@ from background_jobs.core.schedules.definition import ScheduleDefinition
 from background_jobs.core.schedules.options import TIMING_OPTIONS, ScheduleKeywords, ScheduleOptions
 from background_jobs.core.schedules.timing import Timing
 from background_jobs.progress_api import orchestrations, schedules
-from cdk.schedule_config import ScheduleConfig
 
 ABSENT: Final = {
     ("stage", "key"): "its id follows from the stage before",

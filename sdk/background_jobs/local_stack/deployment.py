@@ -11,7 +11,8 @@ from background_jobs.core.containers.variables import LOCAL, stack_name
 from background_jobs.core.limits import PARALLELISM
 from background_jobs.core.template_assets import CODE_KEY, DEPENDENCIES_KEY
 from background_jobs.local_stack.notifications import add_channels, make_channels
-from background_jobs.local_stack.package_data import NOTIFY_RESOURCES, TEMPLATE, WARM_RESOURCES, lambda_code
+from background_jobs.local_stack.package_data import NOTIFY_RESOURCES, TEMPLATE, WARM_RESOURCES
+from background_jobs.package_files import lambda_code
 from background_jobs.settings import PREFIX, NotifySettings, Settings, output_name
 
 if TYPE_CHECKING:
