@@ -15,6 +15,7 @@ from background_jobs.cli.containers import containers
 from background_jobs.cli.diff import diff
 from background_jobs.cli.doctor import doctor
 from background_jobs.cli.failures import failures
+from background_jobs.cli.init import init
 from background_jobs.cli.instance import instance
 from background_jobs.cli.jobs import jobs
 from background_jobs.cli.kick_off import kick_off
@@ -50,6 +51,7 @@ app.command()(console)
 for command in (watch, show, instance, results, failures, logs, containers, diff, report, cancel, rerun):
     app.command()(command)
 app.command("publish-jobs")(publish_jobs)
+app.command()(init)
 for command in (rebuild, redrive, doctor, plan, schema):
     app.command()(command)
 app.add_typer(local.app, name="local")

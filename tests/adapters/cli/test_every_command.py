@@ -26,7 +26,7 @@ from tests.adapters.cli.commands import EVIL, UNKNOWN, run
 
 METAVARS: Final = {
     "ID", "JOB", "SCHEDULE", "NAME", "FILE", "N", "DURATION", "TIME", "FROM", "TO", "TEXT", "NAME=VALUE", "KEY",
-    "TOKEN", "ARN", "CRON", "COMMAND", "STATUS", "NAME=URL", "CAUSE",
+    "TOKEN", "ARN", "CRON", "COMMAND", "[FOLDER]", "STATUS", "NAME=URL", "CAUSE",
 }  # fmt: skip
 NO_TABLE: Final = {
     "schema",
@@ -40,6 +40,7 @@ NO_TABLE: Final = {
     "open",
     "console",
     "report",
+    "init",
 }
 """What has other tests: these print a document, run another command, or need what is not in memory."""
 
