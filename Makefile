@@ -10,7 +10,7 @@ ENVIRONMENT := dev
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench simulate bench-console screenshots synth app schemas lock wheel clean
+.PHONY: help demo test adoption check format bench simulate bench-console screenshots synth app schemas lock wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,9 @@ test: $(VENV)/.dev ## Run all tests
 	$(BIN)/pytest -n 2 --dist loadfile --ignore=tests/console --ignore=tests/containers
 	@echo "Docker adds and removes network interfaces, and a browser drops what it loads then: one after the other."
 	$(BIN)/pytest tests/console tests/containers
+
+adoption: $(VENV)/.dev ## With the wheel alone, in an empty folder: init, test, run, synth, image; a part of `make test`
+	$(BIN)/pytest tests/adoption tests/containers/test_new_repository.py
 
 check: $(VENV)/.dev node_modules/.installed ## Check style, types and imports, of the console's JavaScript too
 	$(BIN)/ruff check

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,12 +57,18 @@ def _use_engine(config: pytest.Config) -> str:
 @pytest.fixture(scope="session")
 def job_image() -> str:
     """The image of job_container/Dockerfile, on BASE_IMAGE if that is set, else on this machine's Python."""
+    build(IMAGE, *base_arguments(), "--file", "job_container/Dockerfile", str(REPOSITORY))
+    return IMAGE
+
+
+@cache
+def base_arguments() -> tuple[str, ...]:
+    """Return what `docker build` is told of the base image: BASE_IMAGE, else one of this machine's Python."""
     base = BASE_IMAGE
     if not base:
         base = f"{IMAGE}-base"
         base_image.build(base)
-    build(IMAGE, "--build-arg", f"BASE_IMAGE={base}", "--file", "job_container/Dockerfile", str(REPOSITORY))
-    return IMAGE
+    return "--build-arg", f"BASE_IMAGE={base}"
 
 
 @pytest.fixture(scope="session")
