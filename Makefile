@@ -10,7 +10,7 @@ ENVIRONMENT := dev
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test adoption check format bench simulate bench-console screenshots synth app schemas lock wheel clean
+.PHONY: help demo test adoption check format bench simulate bench-console screenshots synth app docs schemas lock wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16

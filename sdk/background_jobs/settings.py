@@ -85,7 +85,9 @@ Mebibytes = Days
 _Containers = Annotated[int, Field(ge=1, le=PARALLELISM)]
 
 
-class _FromVariables(BaseModel):
+class FromVariables(BaseModel):
+    """Settings that are variables of the process."""
+
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     @classmethod
@@ -95,7 +97,7 @@ class _FromVariables(BaseModel):
         Raises MissingSettings, which names every absent one, or InvalidSettings.
         """
         variables = _with_file(os.environ if environ is None else environ)
-        names = {field: cls._variable(field) for field in cls.model_fields}
+        names = {field: cls.variable(field) for field in cls.model_fields}
         present = {field: variables[name] for field, name in names.items() if variables.get(name)}
         try:
             return cls.model_validate(present)
@@ -115,7 +117,7 @@ class _FromVariables(BaseModel):
     def scalars_to_env(self) -> dict[str, str]:
         """Return the variables whose size does not grow with an environment's services and jobs."""
         return {
-            self._variable(field): _join(value)
+            self.variable(field): _join(value)
             for field in type(self).model_fields
             if (value := getattr(self, field)) is not None and not isinstance(value, tuple | dict)
         }
@@ -123,7 +125,7 @@ class _FromVariables(BaseModel):
     def lists_to_env(self) -> dict[str, str]:
         """Return the variables that grow: names, and what is by name. They may be in the file instead."""
         return {
-            self._variable(field): _join(value)
+            self.variable(field): _join(value)
             for field in type(self).model_fields
             if (value := getattr(self, field)) and isinstance(value, tuple | dict)
         }
@@ -131,14 +133,15 @@ class _FromVariables(BaseModel):
     @classmethod
     def variable_names(cls) -> frozenset[str]:
         """Return the variables that are read."""
-        return frozenset(map(cls._variable, cls.model_fields))
+        return frozenset(map(cls.variable, cls.model_fields))
 
     @classmethod
-    def _variable(cls, field: str) -> str:
+    def variable(cls, field: str) -> str:
+        """Return the variable from which *field* is read."""
         return cls.model_fields[field].alias or PREFIX + field.upper()
 
 
-class Settings(_FromVariables):
+class Settings(FromVariables):
     """The tables, bucket and bus of an environment; read by callers, containers and Lambdas alike.
 
     Every field is the variable ``BACKGROUND_JOBS_<FIELD>``.
@@ -198,12 +201,12 @@ class Settings(_FromVariables):
         Raises MissingSettings or InvalidSettings.
         """
         fields = cls.model_fields
-        return cls.from_env({cls._variable(field): outputs.get(output_name(field), "") for field in fields})
+        return cls.from_env({cls.variable(field): outputs.get(output_name(field), "") for field in fields})
 
     def to_outputs(self) -> dict[str, str]:
         """Return the stack outputs that describe these settings, by output name."""
         env = self.to_env()
-        variables = {field: self._variable(field) for field in type(self).model_fields}
+        variables = {field: self.variable(field) for field in type(self).model_fields}
         return {output_name(field): env[name] for field, name in variables.items() if name in env}
 
 
@@ -216,7 +219,7 @@ def output_name(field: str) -> str:
     return "".join(part.capitalize() for part in field.split("_"))
 
 
-class ExecutionSettings(_FromVariables):
+class ExecutionSettings(FromVariables):
     """The further settings of the functions that start and end executions."""
 
     state_machine_arn: str
@@ -229,7 +232,7 @@ class ExecutionSettings(_FromVariables):
     """By service, its warm workers, where it has some: ``reports=2 idle 30``."""
 
 
-class WarmSettings(_FromVariables):
+class WarmSettings(FromVariables):
     """The further settings of the function that keeps warm workers, where there are some."""
 
     cluster_arn: str = ""
@@ -238,21 +241,21 @@ class WarmSettings(_FromVariables):
     """All three are those of ExecutionSettings."""
 
 
-class StreamSettings(_FromVariables):
+class StreamSettings(FromVariables):
     """The further setting of the functions that follow the event log's stream."""
 
     failure_queue: str
     """The address of the queue of what they give up."""
 
 
-class StallSettings(_FromVariables):
+class StallSettings(FromVariables):
     """When an orchestration counts as stalled."""
 
     stalled_after_seconds: float = Field(default=3_600, gt=0)
     """Seconds without any change."""
 
 
-class NotifySettings(_FromVariables):
+class NotifySettings(FromVariables):
     """The further settings of the function that notifies."""
 
     channels: str
@@ -276,7 +279,7 @@ STREAM_TOKENS_OF_PROCESS: Final = "process"
 NO_STREAM_TOKENS: Final = "none"
 
 
-class ApiSettings(_FromVariables):
+class ApiSettings(FromVariables):
     """How the progress API streams; the defaults are for a server outside of Lambda."""
 
     stream_poll_seconds: float = Field(default=0.1, gt=0)
@@ -299,7 +302,7 @@ class ApiSettings(_FromVariables):
     """The hosts that requests may name, comma-separated; ``*`` for any."""
 
 
-class SignInSettings(_FromVariables):
+class SignInSettings(FromVariables):
     """How people sign in to the console; without an issuer they do not."""
 
     sign_in_issuer: str = Field(
@@ -322,7 +325,7 @@ class SignInSettings(_FromVariables):
     """The address of the console, as browsers see it."""
 
 
-class ContainerSettings(_FromVariables):
+class ContainerSettings(FromVariables):
     """The variables that the state machine injects into one container: its job and its share of instances."""
 
     job_name: str = Field(alias=JOB_NAME)
@@ -355,7 +358,7 @@ class ContainerSettings(_FromVariables):
     """Whether the container before had less memory than this one, and ran out of it."""
 
 
-class WarmWorkerSettings(_FromVariables):
+class WarmWorkerSettings(FromVariables):
     """The variables of a warm worker, which is a container without a share."""
 
     queue: str = Field(alias=WARM_QUEUE)

@@ -31,3 +31,30 @@ def test_the_test_that_is_shown_passes_with_the_job_of_the_readme(tmp_path: Path
     )
     # then
     assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_tutorial_runs_as_it_is_written(tmp_path: Path) -> None:
+    # given its files
+    (tmp_path / "jobs.py").write_text(python_block("docs/tutorial.md", '@job_name("bill")'))
+    (tmp_path / "kick_off.py").write_text(python_block("docs/tutorial.md", "kick_off_job("))
+    local_run = [
+        str(Path(sys.executable).with_name("background-jobs")),
+        "local",
+        "run",
+        "--jobs",
+        "jobs.py",
+        "--",
+    ]
+    # when they run on the offline stack
+    done = subprocess.run(
+        [*local_run, sys.executable, "kick_off.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # then twenty customers are billed, and two have failed for what the tutorial says
+    assert done.returncode == 0, done.stderr
+    assert "665.00 billed" in done.stdout
+    assert "empty failed: ValueError" in done.stdout
+    assert "broken failed: " in done.stdout
