@@ -63,6 +63,9 @@ synth: $(VENV)/.dev ## Write cdk.out/, of ENVIRONMENT=dev or another, and refres
 	CDK_OUTDIR=cdk.out CDK_CONTEXT_JSON='{"environment": "$(ENVIRONMENT)"}' $(BIN)/python app.py
 	$(BIN)/python -m background_jobs.cdk.offline_template
 
+docs: $(VENV)/.dev ## Build the site of the documents in build/site; a link that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 schemas: $(VENV)/.local ## Write the published JSON Schemas of the events to docs/schemas/, and docs/openapi.json
 	for name in JobCompletedEvent events; do $(BIN)/background-jobs schema $$name > docs/schemas/$$name.json; done
 	$(BIN)/python -m background_jobs.progress_api.document > docs/openapi.json
