@@ -1,6 +1,7 @@
 """Every name that users import from `background_jobs`."""
 
 from background_jobs.aws.history import HistoryPage
+from background_jobs.core.batches import batched
 from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.errors import (
     BackgroundJobsError,
@@ -105,6 +106,7 @@ __all__ = [
     "Transition",
     "UnknownJobName",
     "Update",
+    "batched",
     "job_name",
     "run_e11_job",
 ]

@@ -25,6 +25,7 @@ REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = [
     *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((REPOSITORY / "docs").rglob("*.md")),
+    *sorted((REPOSITORY / "examples").rglob("*.md")),
 ]
 BLOCKS = [
     (document.name, block)

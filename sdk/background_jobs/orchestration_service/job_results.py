@@ -1,6 +1,6 @@
 """The results of an orchestration as callers get them, and what can be done about its failures."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
@@ -19,11 +19,30 @@ if TYPE_CHECKING:
 class Successes(list[Success]):
     """The successes of an orchestration, in the order of the params."""
 
+    def total(self, field: str | None = None) -> Any:  # noqa: ANN401 -- whatever numbers add up to
+        """Return the sum of all results, or of one *field* of each; 0 where there are none.
+
+        Raises ValueError, which names the instance, if one has no number there.
+        """
+        return sum(_number_in(success, field) for success in self)
+
     def __repr__(self) -> str:
         return _brief_list("Successes", self)
 
     def _repr_html_(self) -> str:
         return successes_html(self)
+
+
+def _number_in(success: Success, field: str | None) -> Any:  # noqa: ANN401 -- an int or a float
+    result = success.result
+    if field is None:
+        number = result
+    else:
+        number = result.get(field) if isinstance(result, Mapping) else getattr(result, field, None)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        what = "is no number" if field is None else f"has no number {field!r}"
+        raise ValueError(f"The result of instance {success.index} {what}, so there is no total.")  # noqa: TRY004 -- a value of a job
+    return number
 
 
 class FailureList(list[Failure]):
