@@ -206,8 +206,9 @@ def test_a_share_is_heard_of_while_its_job_holds_the_interpreter_and_its_message
         return 0
 
     def go_on_after_some_beats() -> None:
+        pid = until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
         until(lambda: len(tokens.beats) >= 4 and queue.hidden and protection.states)
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGCONT)
+        os.kill(int(pid), signal.SIGCONT)
 
     beats = threading.Thread(target=go_on_after_some_beats)
     beats.start()
