@@ -1,21 +1,27 @@
 """Times as people write and read them: durations like ``90``, ``10m`` or ``7d``, and points in time."""
 
+import re
 from datetime import UTC, datetime, time, timedelta
 from itertools import dropwhile
 from typing import Final
 
 import typer
 
+_SPAN: Final = re.compile(
+    "".join(rf"(?:(\d{{1,12}}(?:\.\d{{1,6}})?){unit})?" for unit in ("w", "d", "h", "m", "s?"))
+)
+_UNITS: Final = (604_800, 86_400, 3_600, 60, 1)
+"""The seconds of each of these; a number without a unit is seconds."""
 _LONGEST: Final = 100 * 366 * 86_400
 """Seconds; nobody means more than a century."""
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read a duration: seconds, or ``10m``, ``2h``, ``1h30m``, ``7d``. Raises BadParameter."""
-    import pytimeparse2
-
-    seconds = pytimeparse2.parse(text)
-    if not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST:
+    """Read a duration: seconds, or ``10m``, ``2h``, ``1h30m``, ``1.5h``, ``7d``. Raises BadParameter."""
+    span = _SPAN.fullmatch(text.replace(" ", "").lower())
+    amounts = span.groups(default="0") if span else ["0"] * len(_UNITS)
+    seconds = sum(float(amount) * unit for amount, unit in zip(amounts, _UNITS, strict=True))
+    if not 0 < seconds <= _LONGEST:
         raise typer.BadParameter(f"{text!r} is no span of time; write 90 (seconds), 10m, 2h, 1h30m or 7d.")
     return timedelta(seconds=seconds)
 
