@@ -250,6 +250,18 @@ class InvalidResult(BackgroundJobsError):
     """The value that a job returned cannot be stored."""
 
 
+class ResultMismatch(BackgroundJobsError):
+    """A result does not fit the type that its job is annotated with: another version of the job wrote it."""
+
+    def __init__(self, job_name: str, index: int, type_name: str, reason: str) -> None:
+        self.job_name = job_name
+        self.index = index
+        super().__init__(
+            f"The result of {job_name}[{index}] does not fit {type_name}: {reason}. Read it as JSON "
+            "(`success.result_json`), or with the version of the job that returned it."
+        )
+
+
 class ShareLost(BackgroundJobsError):
     """A share was given to another container while this one slept."""
 
@@ -317,6 +329,17 @@ class LogNotFound(BackgroundJobsError):
 
 class ServiceUnreachable(BackgroundJobsError):
     """AWS, or the endpoint that stands for it, did not answer."""
+
+
+class OtherJob(BackgroundJobsError):
+    """An orchestration was asked for as one of a job that it is not of."""
+
+    def __init__(self, orchestration_id: str, job_name: str, asked_for: str) -> None:
+        self.orchestration_id = orchestration_id
+        super().__init__(
+            f"The orchestration {orchestration_id} is of the job {job_name!r}, not of {asked_for!r}. "
+            "Hand over that job, or leave it out: results are plain JSON then."
+        )
 
 
 class InvalidComparison(BackgroundJobsError):

@@ -14,7 +14,8 @@ from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.core.json_places import describe
 from background_jobs.core.retry import ONCE, Retry
 from background_jobs.core.typed_params import ParamsType
-from background_jobs.jobs.annotations import read_annotation
+from background_jobs.core.typed_results import ResultType
+from background_jobs.jobs.annotations import read_annotation, read_return_annotation
 from background_jobs.jobs.context import JobContext
 from background_jobs.jobs.signature import Signature, read_signature
 
@@ -70,6 +71,17 @@ class JobDefinition:
         if annotation in (Any, dict, inspect.Parameter.empty):
             return None
         return ParamsType.of_job(self.name, annotation)
+
+    @cached_property
+    def result_type(self) -> ResultType | None:
+        """Return the type that the job returns; None where it does not say, or says that it is any.
+
+        Raises InvalidJob if the annotation cannot be read, or names a type that pydantic does not know.
+        """
+        annotation = read_return_annotation(self.name, self._signature.function)
+        if annotation in (Any, object, dict, list, inspect.Signature.empty):
+            return None
+        return ResultType(self.name, annotation)
 
     def read_params(self, line: bytes) -> Any:  # noqa: ANN401 -- whatever the job's author wrote
         """Return params, given as JSON, as the type that the job asks for; a new object each time.

@@ -65,7 +65,7 @@ def read_instance(orchestration_id: str, index: int, stores: Stores) -> Instance
     return InstanceDetail(
         instance=InstanceView.of(orchestration_id, index, model.rank(index)),
         params=params,
-        result=next((outcome.result for outcome in outcomes if isinstance(outcome, Success)), None),
+        result=next((outcome.result_json for outcome in outcomes if isinstance(outcome, Success)), None),
         error=next((outcome.error for outcome in outcomes if isinstance(outcome, Failure)), None),
         log=launches[-1].log if launches else "",
         containers=_list_containers(orchestration_id, launches, stores),

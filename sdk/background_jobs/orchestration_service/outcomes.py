@@ -189,7 +189,7 @@ def outcome_from_event(
     }
     if isinstance(event, JobCompleted):
         result = event.result if event.result_ref is None else _fetch_result(event.result_ref, payloads)
-        return Success(**common, result=result)
+        return Success(**common, result_json=result)
     return Failure(**common, error=event.error, failed_attempts=event.failed_attempts, log=event.log)
 
 
