@@ -19,7 +19,7 @@ from background_jobs.testing.event_loop import VirtualCoroutineRunner
 from background_jobs.testing.faults import Faults
 from background_jobs.testing.processes import Killed, Process, current_process
 from background_jobs.testing.virtual_time import Planned
-from background_jobs.worker.blame import judge
+from background_jobs.worker.blame import Blame, describe_code
 from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.event_writer import EventWriter
@@ -41,11 +41,11 @@ class ContainerDied(BaseException):
 
 
 class ProcessEnded(BaseException):
-    """A job has ended its process, with an exit code."""
+    """A job has ended its process; *successor* tells the next one of that."""
 
-    def __init__(self, code: int) -> None:
-        self.code = code
-        super().__init__(code)
+    def __init__(self, successor: Predecessor) -> None:
+        self.successor = successor
+        super().__init__()
 
 
 class _Writer(EventWriter):
@@ -185,11 +185,6 @@ class MemoryContainer(Container):
             with suppress(RangeLost):
                 self._stop_signals.terminate()
 
-    def successor_of(self, code: int) -> Predecessor:
-        """Return what the next process is told of this one, which ended with an exit code."""
-        blames = judge(self._current_attempt.read_all(), code, [], is_own_failure=False)
-        return Predecessor(self._launch.number, blames)
-
     def _run_all(self, definition: JobDefinition) -> None:
         retry = self._started.retry or definition.retry
         folder = payload_folder(self._settings.service, self._settings.orchestration_id)
@@ -219,9 +214,10 @@ class MemoryContainer(Container):
         if dies:
             raise ContainerDied
         if process.exit_code is not None:
-            code, process.exit_code = process.exit_code, None
+            reason, process.exit_code = describe_code(process.exit_code), None
             self._recorder.flush()
-            raise ProcessEnded(code)
+            blame = Blame(attempt.context.index, attempt.context.attempt, reason)
+            raise ProcessEnded(Predecessor(self._launch.number, (blame,)))
         return event
 
 
@@ -249,7 +245,7 @@ class RunningContainer:
             except ContainerDied:
                 return KILLED
             except ProcessEnded as ended:
-                predecessor = self._container.successor_of(ended.code) if self._container else None
+                predecessor = ended.successor
 
     def stop(self) -> None:
         """Tell it to end."""
