@@ -25,7 +25,7 @@ def test_results_are_in_the_order_of_the_params(caller: Caller) -> None:
 
 
 def test_a_failure_has_its_params_and_blocks_no_sibling(caller: Caller) -> None:
-    params = [{"n": 0}, {"bad": "apple"}, {"n": 2}]
+    params: list[dict[str, object]] = [{"n": 0}, {"bad": "apple"}, {"n": 2}]
 
     successes, failures = caller.service.kick_off_job(fussy, params, parallelism=1).results(PATIENCE)
 
@@ -33,7 +33,11 @@ def test_a_failure_has_its_params_and_blocks_no_sibling(caller: Caller) -> None:
     assert failures is not None
     (failure,) = failures
     assert (failure.index, failure.params, failure.attempts) == (1, {"bad": "apple"}, 1)
-    assert (failure.job_name, failure.error.type, failure.error.message) == ("fussy", "ValueError", "apple is bad")
+    assert (failure.job_name, failure.error.type, failure.error.message) == (
+        "fussy",
+        "ValueError",
+        "apple is bad",
+    )
     assert failure.error.traceback.splitlines()[0] == "Traceback (most recent call last):"
     assert "background_jobs/" not in failure.error.traceback
     assert failure.error.traceback.splitlines()[-1] == "ValueError: apple is bad"
@@ -75,7 +79,9 @@ def test_attempts_follow_as_the_retry_of_the_job_says(
 
 @pytest.mark.parametrize("job", ["slow", "coroutine"])
 def test_an_attempt_that_takes_too_long_times_out(caller: Caller, job: str) -> None:
-    successes, failures = caller.service.kick_off_job(job, [{"seconds": 0}, {"seconds": 60}]).results(PATIENCE)
+    successes, failures = caller.service.kick_off_job(job, [{"seconds": 0}, {"seconds": 60}]).results(
+        PATIENCE
+    )
 
     assert [success.result for success in successes] == ["in time"]
     assert failures is not None
@@ -87,7 +93,9 @@ def test_an_attempt_that_takes_too_long_times_out(caller: Caller, job: str) -> N
 def test_the_timeout_of_an_orchestration_ends_all_of_it(caller: Caller) -> None:
     params = [{"seconds": 600}, {"seconds": 600}]
 
-    successes, failures = caller.service.kick_off_job("sleepy", params, parallelism=1, timeout=6).results(PATIENCE)
+    successes, failures = caller.service.kick_off_job("sleepy", params, parallelism=1, timeout=6).results(
+        PATIENCE
+    )
 
     assert not successes
     assert failures is not None
@@ -167,7 +175,9 @@ def test_what_was_cancelled_ends_as_cancelled(caller: Caller) -> None:
     assert (answer.value, again.value) == ("requested", "already done")
     assert not successes
     assert failures is not None
-    assert [(failure.error.type, failure.error.message) for failure in failures] == [("Cancelled", "wrong month")] * 3
+    assert [(failure.error.type, failure.error.message) for failure in failures] == [
+        ("Cancelled", "wrong month")
+    ] * 3
     assert caller.completion(orchestration).outcome == "Cancelled"
 
 

@@ -24,7 +24,9 @@ class MemoryClient:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever a client may have
         if name.startswith("__"):
             raise AttributeError(name)
-        raise NotImplementedError(f"The twin has no {self.service}.{name}: run this test on the offline stack.")
+        raise NotImplementedError(
+            f"The twin has no {self.service}.{name}: run this test on the offline stack."
+        )
 
     def _request(self, operation: str) -> None:
         """Make a request, as often as botocore does; raises ClientError where all are throttled."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
 from types import TracebackType
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from background_jobs.aws.container_stores import ContainerStores
 from background_jobs.core.blocks import InstanceRange
@@ -18,7 +18,6 @@ from background_jobs.settings import ContainerSettings
 from background_jobs.testing.event_loop import VirtualCoroutineRunner
 from background_jobs.testing.faults import Faults
 from background_jobs.testing.processes import Killed, Process, current_process
-from background_jobs.testing.virtual_time import Planned
 from background_jobs.worker.blame import Blame, describe_code
 from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
@@ -31,6 +30,9 @@ from background_jobs.worker.result_store import ResultStore
 from background_jobs.worker.run_queue import RunQueue
 from background_jobs.worker.stop_signals import StopSignals
 from background_jobs.worker.supervisor import SHARE_LOST, Predecessor
+
+if TYPE_CHECKING:
+    from background_jobs.testing.virtual_time import Planned
 
 KILLED: Final = 137
 """The exit code of a container that was killed."""

@@ -115,7 +115,7 @@ class Environment:
             self._ender.handle_event(event)
 
     def _kick_off_next(self, event: Event) -> None:
-        """Do what the rules of the stack have the function do: start the next stage, or the next occurrence."""
+        """Do what the rules of the stack do: start the next stage, or the occurrence that waits."""
         if not is_completion(event):
             return
         detail = event["detail"]

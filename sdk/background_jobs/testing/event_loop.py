@@ -4,11 +4,13 @@ import asyncio
 import selectors
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, Final
+from typing import Final, TypeVar, TypeVarTuple, Unpack
 
 from background_jobs.testing.processes import Process
 from background_jobs.worker.coroutines import CoroutineRunner, LoopState
 
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 _REAL_SECONDS: Final = 0.05
 """How long a connection may take to answer before virtual time passes."""
 
@@ -43,7 +45,9 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._process.time.seconds
 
-    def run_in_executor(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 -- those of asyncio
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[_Ts]], _T], *args: *_Ts
+    ) -> asyncio.Future[_T]:
         future = super().run_in_executor(executor, func, *args)
         self._threads += 1
         future.add_done_callback(self._note_end)

@@ -56,7 +56,7 @@ class FanOutParts:
 
 
 class FanOut:
-    """One execution: it works through the shares of an orchestration, some at once, and closes what is left."""
+    """One execution: it works through the shares of an orchestration, and closes what is left."""
 
     def __init__(self, parts: FanOutParts, fan_out: FanOutInput, shares: bytes) -> None:
         self._parts = parts
@@ -177,7 +177,9 @@ class _Share:
         planned = self._parts.time.plan(seconds, stop_late, is_work=False)
         self._parts.ecs.add(container)
         try:
-            status = container.work(self._parts.jobs[self._input.service], self._parts.stores, self._parts.faults)
+            status = container.work(
+                self._parts.jobs[self._input.service], self._parts.stores, self._parts.faults
+            )
         except Killed:
             if not late:
                 raise

@@ -7,8 +7,7 @@ from botocore.exceptions import ClientError
 _THROTTLED: Final = {
     "dynamodb": (
         "ProvisionedThroughputExceededException",
-        "The level of configured provisioned throughput for the table was exceeded. Consider increasing your "
-        "provisioning level with the UpdateTable API.",
+        "The level of configured provisioned throughput for the table was exceeded.",
         400,
     ),
     "s3": ("SlowDown", "Please reduce your request rate.", 503),
@@ -23,9 +22,8 @@ SERVICES: Final = tuple(_THROTTLED)
 class Exceptions:
     """The attribute `exceptions` of a client: the errors that *names* are, and ClientError."""
 
-    ClientError: Final = ClientError
-
     def __init__(self, *names: str) -> None:
+        self.ClientError = ClientError
         for name in names:
             setattr(self, name, type(name, (ClientError,), {}))
 

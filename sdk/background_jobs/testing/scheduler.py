@@ -47,7 +47,9 @@ class MemoryScheduler(MemoryClient):
         self._request("CreateSchedule")
         name = properties["Name"]
         if name in self._schedules:
-            raise self.exceptions.make("ConflictException", "CreateSchedule", f"Schedule {name} already exists.")
+            raise self.exceptions.make(
+                "ConflictException", "CreateSchedule", f"Schedule {name} already exists."
+            )
         self._set(properties)
         return {"ScheduleArn": f"arn:aws:scheduler:::schedule/{name}"}
 
@@ -87,7 +89,9 @@ class MemoryScheduler(MemoryClient):
 
     def _find(self, name: str, operation: str) -> _Schedule:
         if name not in self._schedules:
-            raise self.exceptions.make("ResourceNotFoundException", operation, f"Schedule {name} does not exist.")
+            raise self.exceptions.make(
+                "ResourceNotFoundException", operation, f"Schedule {name} does not exist."
+            )
         return self._schedules[name]
 
     def _drop(self, schedule: _Schedule) -> None:
@@ -99,7 +103,11 @@ class MemoryScheduler(MemoryClient):
         definition = parse_schedule_input(properties["Target"]["Input"])
         if definition is None:
             raise NotImplementedError("The twin knows schedules of this package alone.")
-        window = {name: properties[key] for name, key in (("start", "StartDate"), ("end", "EndDate")) if key in properties}
+        window = {
+            name: properties[key]
+            for name, key in (("start", "StartDate"), ("end", "EndDate"))
+            if key in properties
+        }
         timing = Timing.model_validate(definition.timing.model_dump() | window)
         schedule = _Schedule({**properties, "LastModificationDate": now}, timing)
         self._schedules[properties["Name"]] = schedule

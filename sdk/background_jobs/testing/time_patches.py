@@ -104,7 +104,7 @@ class _CallingNow:
 
 
 def sleep(virtual: VirtualTime, seconds: float) -> None:
-    """Let so much virtual time pass for whoever calls: a container, a caller, or what happens at this moment."""
+    """Let so much virtual time pass for whoever calls: a container, a caller, or what happens now."""
     process = current_process()
     if process is not None:
         process.sleep(seconds)
@@ -125,7 +125,9 @@ def virtual_clock(virtual: VirtualTime) -> Iterator[None]:
     In the thread that enters it, `time.sleep` lets virtual time pass, too.
     """
     modules = [module for name, module in list(sys.modules.items()) if name.startswith(_PARTS)]
-    stand_ins = [(module, _stand_ins(module, virtual)) for module in modules]
+    stand_ins: list[tuple[ModuleType, Mapping[str, object]]] = [
+        (module, _stand_ins(module, virtual)) for module in modules
+    ]
     stand_ins.append((time, _functions_of_time(virtual, threading.get_ident())))
     stand_ins.append((os, {"_exit": _end_process}))
     before = [(module, {name: getattr(module, name) for name in names}) for module, names in stand_ins]
@@ -153,9 +155,11 @@ def _stand_ins(module: ModuleType, virtual: VirtualTime) -> dict[str, object]:
     return found | {name: _CallingNow for name in ("ThreadPool", "ThreadPoolExecutor") if name in names}
 
 
-def _functions_of_time(virtual: VirtualTime, caller: int) -> dict[str, Callable[..., Any]]:
+def _functions_of_time(virtual: VirtualTime, caller: int) -> dict[str, Callable[..., object]]:
     """Return functions for the module `time` that tell jobs another time than everybody else."""
-    real = {name: getattr(time, name) for name in ("monotonic", "monotonic_ns", "perf_counter", "time", "time_ns")}
+    real = {
+        name: getattr(time, name) for name in ("monotonic", "monotonic_ns", "perf_counter", "time", "time_ns")
+    }
     told = {
         "monotonic": lambda: virtual.seconds,
         "monotonic_ns": lambda: round(virtual.seconds * 1e9),
@@ -165,7 +169,8 @@ def _functions_of_time(virtual: VirtualTime, caller: int) -> dict[str, Callable[
     }
 
     def telling(name: str) -> Callable[[], float]:
-        of_machine, of_twin = real[name], told[name]
+        of_machine: Callable[[], float] = real[name]
+        of_twin: Callable[[], float] = told[name]
         return lambda: of_machine() if current_process() is None else of_twin()
 
     def sleep_virtually(seconds: float) -> None:

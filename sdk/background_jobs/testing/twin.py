@@ -1,6 +1,6 @@
 """`BackgroundJobs`: the service in this process, for tests."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -92,7 +92,7 @@ class BackgroundJobs:
         return list(self._environment.bus.completed)
 
     def run_until_idle(self) -> None:
-        """Let time pass until all that was kicked off has ended; what schedules will start is not waited for."""
+        """Let time pass until all that was kicked off has ended, but for what schedules will start."""
         self._environment.time.run_until_idle()
 
     def lose_container(self, index: int | None = None, *, times: int = 1) -> None:
@@ -120,7 +120,9 @@ class BackgroundJobs:
 
     def __enter__(self) -> Self:
         if _open:
-            raise TwinIsNotOpen("Another twin is open: close it first, for both stand for AWS in this process.")
+            raise TwinIsNotOpen(
+                "Another twin is open: close it first, for both stand for AWS in this process."
+            )
         variables = self.settings.to_env()
         with ExitStack() as opening:
             opening.enter_context(replaced_variables(variables, Settings.variable_names() - variables.keys()))
