@@ -86,16 +86,21 @@ def make_to_be_forked() -> None:
         _made_to_be_forked[service] = _make_client(service)
 
 
+def forget_clients() -> None:
+    """Have clients made anew when they are used next, by the variables of that time."""
+    _client.cache_clear()
+
+
 @contextmanager
 def standing_in(clients: Mapping[str, Any]) -> Iterator[None]:
     """Have *clients*, by the names that boto3 has for them, stand for those of AWS within the context."""
     _stand_ins.append(clients)
-    _client.cache_clear()
+    forget_clients()
     try:
         yield
     finally:
-        _stand_ins.remove(clients)
-        _client.cache_clear()
+        _stand_ins.pop()
+        forget_clients()
 
 
 class _ClientOfProcess:
