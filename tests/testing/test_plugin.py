@@ -24,7 +24,9 @@ if __name__ == "__main__":
 """
 
 
-def run_tests(folder: Path, tests: str, *options: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+def run_tests(
+    folder: Path, tests: str, *options: str, **variables: str
+) -> "subprocess.CompletedProcess[str]":
     """Run pytest in a folder with the jobs above and one file of tests."""
     (folder / "work.py").write_text(JOBS, encoding="utf-8")
     (folder / "test_work.py").write_text(tests, encoding="utf-8")
@@ -59,7 +61,9 @@ def test_a_second_twin_knows_nothing_of_the_first(background_jobs):
 """,
     )
 
-    assert (outcome.returncode, outcome.stdout.splitlines()[-1].split(" in ")[0]) == (0, "2 passed"), outcome.stdout
+    assert (outcome.returncode, outcome.stdout.splitlines()[-1].split(" in ")[0]) == (0, "2 passed"), (
+        outcome.stdout
+    )
 
 
 def test_what_asks_for_a_twin_never_reaches_aws(tmp_path: Path) -> None:
@@ -135,7 +139,9 @@ def test_finds_nothing_of_the_test_before(offline_stack, offline_service):
 """,
     )
 
-    assert (outcome.returncode, outcome.stdout.splitlines()[-1].split(" in ")[0]) == (0, "2 passed"), outcome.stdout
+    assert (outcome.returncode, outcome.stdout.splitlines()[-1].split(" in ")[0]) == (0, "2 passed"), (
+        outcome.stdout
+    )
 
 
 @pytest.mark.parametrize("option", ["no:background_jobs", "xdist"])

@@ -14,6 +14,8 @@ from background_jobs.testing.virtual_time import VirtualTime
 
 Item = Mapping[str, Any]
 _PAGE: Final = 1_000
+_WRITE_SECONDS: Final = 1e-6
+"""What a write takes, so that no two events are of the same moment; some keys have the time in them."""
 _KEYS: Final = re.compile(
     r"(?P<partition>[#\w]+) = (?P<equal>:\w+) AND (?P<sort>[#\w]+) "
     r"(?:BETWEEN (?P<low>:\w+) AND (?P<high>:\w+)|> (?P<above>:\w+))"
@@ -106,6 +108,7 @@ class MemoryDynamoDB(MemoryClient):
     def put_item(self, **put: Any) -> dict[str, Any]:  # noqa: ANN401 -- the arguments of boto3
         """Store an item on a condition."""
         self._request("PutItem")
+        self._time.skip(_WRITE_SECONDS)
         with self._changing:
             before, holds = self._check(put)
             if not holds:
@@ -119,6 +122,7 @@ class MemoryDynamoDB(MemoryClient):
     def transact_write_items(self, *, TransactItems: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803 -- the same
         """Store some items, each on its condition, or none of them."""
         self._request("TransactWriteItems")
+        self._time.skip(_WRITE_SECONDS)
         puts = [item["Put"] for item in TransactItems]
         with self._changing:
             checked = [(put, *self._check(put)) for put in puts]
