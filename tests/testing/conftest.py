@@ -26,6 +26,8 @@ class Caller:
     service: OrchestrationService
     completion: Callable[[Orchestration], JobCompletedEvent]
     """Waits for the completion event of an orchestration."""
+    lose_container: Callable[[int, int], dict[str, int]]
+    """Has an instance lose its container so often, and returns its params."""
 
 
 @pytest.fixture(scope="session")
@@ -39,11 +41,16 @@ def caller(request: pytest.FixtureRequest) -> Iterator[Caller]:
     with ExitStack() as opened:
         if request.param == "twin":
             twin = opened.enter_context(BackgroundJobs(jobs.ALL))
-            yield Caller(twin.service, lambda orchestration: _completion_in(twin, orchestration))
+            yield Caller(
+                twin.service,
+                lambda orchestration: _completion_in(twin, orchestration),
+                lambda index, times: twin.lose_container(index, times=times) or {},
+            )
         else:
             stack = request.getfixturevalue("stack")
             service = become_caller(stack, request.getfixturevalue("monkeypatch"))
-            yield Caller(service, opened.enter_context(inbox(stack.settings.event_bus)))
+            completion = opened.enter_context(inbox(stack.settings.event_bus))
+            yield Caller(service, completion, lambda _index, times: {"kills": times})
 
 
 def _completion_in(twin: BackgroundJobs, orchestration: Orchestration) -> JobCompletedEvent:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import time
 from typing import Any
 
@@ -70,6 +71,22 @@ def exit_process(params: dict[str, Any]) -> str:
     return "stayed"
 
 
+@job_name("victim")
+def victim(params: dict[str, int], job: JobContext) -> int:
+    """Kill the outer process of the container, as the machine's loss does, as often as the params say."""
+    if params.get("kills", 0) >= job.attempt:
+        # By then the start of the attempt is in the log.
+        time.sleep(1)
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)
+    return job.attempt
+
+
+@job_name("echo")
+def echo(params: dict[str, Any]) -> Any:
+    return params
+
+
 @job_name("double")
 def double(params: dict[str, int]) -> int:
     return 2 * params["n"]
@@ -81,7 +98,7 @@ def odd(params: dict[str, Any]) -> object:
     return object()
 
 
-ALL = [Total, coroutine, double, exit_process, flaky, fussy, odd, slow, sleepy]
+ALL = [Total, coroutine, double, echo, exit_process, flaky, fussy, odd, slow, sleepy, victim]
 
 if __name__ == "__main__":
     run_e11_job(ALL)

@@ -4,7 +4,15 @@ import uuid
 
 import pytest
 
-from background_jobs import InvalidKickOff, InvalidParams, KickOffConflict, Stage, UnknownJobName
+from background_jobs import (
+    InvalidKickOff,
+    InvalidParams,
+    KickOffConflict,
+    ScheduleState,
+    Stage,
+    Status,
+    UnknownJobName,
+)
 from background_jobs.core.ids import job_id
 from tests.testing.conftest import PATIENCE, Caller
 from tests.testing.jobs import Total, fussy
@@ -253,3 +261,99 @@ def test_what_is_watched_tells_of_each_change_and_ends(caller: Caller) -> None:
     *_, last = orchestration.watch(PATIENCE)
 
     assert (last.summary.completed, last.summary.errored, last.summary.all_final) == (1, 1, True)
+
+
+@pytest.mark.parametrize(("times", "attempts"), [(1, [1, 2, 1]), (2, [1, 1])])
+def test_a_lost_container_costs_no_sibling_its_outcome(
+    caller: Caller, times: int, attempts: list[int]
+) -> None:
+    params = [{}, caller.lose_container(1, times), {}]
+
+    orchestration = caller.service.kick_off_job("victim", params, parallelism=1)
+    successes, failures = orchestration.results(PATIENCE)
+
+    assert [success.result for success in successes] == attempts
+    lost = [(failure.index, failure.error.type, failure.attempts) for failure in failures or ()]
+    assert lost == [(1, "ContainerLost", 2)] * (times - 1)
+    assert orchestration.event_history().lost == times
+    delays = [entry for entry in orchestration.event_history().timeline if entry.type == "ShareDelayed"]
+    assert len(delays) == times
+
+
+def test_large_params_and_results_come_back_equal(caller: Caller) -> None:
+    params = [{"text": "x" * 500_000}, {"text": "y"}]
+
+    successes, failures = caller.service.kick_off_job("echo", params).results(PATIENCE)
+
+    assert ([success.result for success in successes], failures) == (params, None)
+
+
+def test_a_failure_tells_of_its_failed_attempts(caller: Caller) -> None:
+    _, failures = caller.service.kick_off_job("flaky", [{"how": "always"}]).results(PATIENCE)
+
+    assert failures is not None
+    (failure,) = failures
+    assert [(failed.attempt, failed.type, failed.message) for failed in failure.failed_attempts] == [
+        (1, "OSError", "gone"),
+        (2, "OSError", "gone"),
+    ]
+
+
+def test_causes_pages_and_counts_tell_of_the_same_failures(caller: Caller) -> None:
+    orchestration = caller.service.kick_off_job("fussy", [{}, {"bad": "fig"}, {"bad": "fig"}])
+    orchestration.wait(PATIENCE)
+
+    (cause,) = orchestration.causes().items
+    first, second = (
+        orchestration.instances(Status.ERRORED, limit=1),
+        orchestration.failures(cause=cause.cause_id),
+    )
+
+    assert (cause.count, cause.type) == (2, "ValueError")
+    assert [view.index for view in first.items] == [1]
+    assert first.next_token is not None
+    assert [view.index for view in second.items] == [1, 2]
+    assert [view.index for view in orchestration.successes().items] == [0]
+
+
+def test_a_pipeline_goes_on_after_failures_that_it_allows(caller: Caller) -> None:
+    stage = Stage("double", params=[{"n": 3}], on_failure="continue")
+
+    pipeline = caller.service.kick_off_job("fussy", [{"bad": "fig"}], then=stage).pipeline()
+
+    assert [success.result for success in pipeline.results(PATIENCE).successes] == [6]
+    assert [stage.skipped for stage in pipeline.stages()] == [None, None]
+
+
+def test_a_cancelled_pipeline_starts_no_other_stage(caller: Caller) -> None:
+    stage = Stage("double", params=[{"n": 3}])
+    pipeline = caller.service.kick_off_job("sleepy", [{"seconds": 600}], then=stage).pipeline()
+
+    pipeline.cancel("wrong month")
+    first, second = pipeline.wait(PATIENCE)
+
+    assert first.summary is not None
+    assert (first.summary.errored, second.orchestration, second.skipped) == (
+        1,
+        None,
+        "The pipeline was cancelled.",
+    )
+
+
+def test_a_schedule_is_defined_listed_paused_and_deleted(caller: Caller) -> None:
+    name = f"s-{uuid.uuid4()}"
+
+    schedule = caller.service.schedule_job(
+        name, "double", [{"n": 1}], cron="0 3 1 1 *", timezone="Europe/Berlin"
+    )
+    schedule.pause()
+    paused = caller.service.schedule(name).view().state
+    schedule.resume()
+    resumed = caller.service.schedule(name).view().state
+    run = schedule.run_now()
+    orchestration = caller.service.orchestration(run.orchestration_id or "")
+    result = [success.result for success in orchestration.results(PATIENCE).successes]
+    schedule.delete()
+
+    assert (paused, resumed, result) == (ScheduleState.PAUSED, ScheduleState.ACTIVE, [2])
+    assert name not in [schedule.name for schedule in caller.service.schedules()]

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 
@@ -59,7 +60,7 @@ def reporting(params: dict[str, int], job: JobContext) -> None:
 def parent(params: dict[str, int]) -> int:
     """Kick off another orchestration, and wait for it."""
     (success,) = OrchestrationService().kick_off_job("double", [params]).results().successes
-    return success.result
+    return int(success.result)
 
 
 @job_name("gathering")
@@ -243,7 +244,9 @@ def test_a_schedule_is_due_once_or_every_so_often() -> None:
         ("allow", [RunState.STARTED] * 3),
     ],
 )
-def test_an_occurrence_during_a_run(overlap: str, states: list[RunState]) -> None:
+def test_an_occurrence_during_a_run(
+    overlap: Literal["skip", "queue", "allow"], states: list[RunState]
+) -> None:
     with BackgroundJobs([sleepy], start=NOON) as jobs:
         schedule = jobs.service.schedule_job(
             "hourly", "sleepy", [{"seconds": 5_400}], cron="0 * * * *", overlap=overlap

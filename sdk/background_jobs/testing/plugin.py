@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def background_jobs() -> "Iterator[Callable[..., BackgroundJobs]]":
-    """Return what opens a twin of the service, which is closed when the test ends: ``background_jobs([Double])``.
+    """Return what opens a twin, ``background_jobs([Double])``, which is closed when the test ends.
 
     Its arguments are those of `BackgroundJobs`. The test does not reach AWS.
     """
@@ -70,7 +70,8 @@ def offline_stack(request: pytest.FixtureRequest) -> "Iterator[LocalStack]":
 def offline_service(offline_stack: "LocalStack") -> "Iterator[OrchestrationService]":
     """Return the service of the offline stack, in whose history nothing is of another test.
 
-    What a test leaves is ended after it: orchestrations are cancelled, and schedules deleted. The variables of the process are those of its callers, so that code under test finds it, too.
+    What a test leaves is ended after it: orchestrations are cancelled, and schedules deleted. The variables
+    of the process are those of its callers, so that code under test finds it, too.
     """
     from background_jobs.aws.clients import forget_clients  # noqa: PLC0415 -- see above
     from background_jobs.orchestration_service.service import OrchestrationService  # noqa: PLC0415 -- the same

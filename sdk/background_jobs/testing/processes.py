@@ -13,7 +13,7 @@ _MOST_WAKES: Final = 100
 
 
 class Killed(BaseException):
-    """Raised where a process sleeps that is to end; not an Exception, so that a job's `except` lets it pass."""
+    """Raised where a process sleeps that is to end; no Exception, so that a job's `except` lets it pass."""
 
 
 class Process:
