@@ -44,13 +44,18 @@ def caller(request: pytest.FixtureRequest) -> Iterator[Caller]:
             yield Caller(
                 twin.service,
                 lambda orchestration: _completion_in(twin, orchestration),
-                lambda index, times: twin.lose_container(index, times=times) or {},
+                lambda index, times: _lose_container(twin, index, times),
             )
         else:
             stack = request.getfixturevalue("stack")
             service = become_caller(stack, request.getfixturevalue("monkeypatch"))
             completion = opened.enter_context(inbox(stack.settings.event_bus))
             yield Caller(service, completion, lambda _index, times: {"kills": times})
+
+
+def _lose_container(twin: BackgroundJobs, index: int, times: int) -> dict[str, int]:
+    twin.lose_container(index, times=times)
+    return {}
 
 
 def _completion_in(twin: BackgroundJobs, orchestration: Orchestration) -> JobCompletedEvent:

@@ -20,6 +20,7 @@ from background_jobs.control_plane.start_orchestration import start_orchestratio
 from background_jobs.core.bus import CANCELLED_DETAIL_TYPE
 from background_jobs.core.events import Event as LogEvent
 from background_jobs.core.invocations import JobCompletedDelivery, ScheduleRunCompleted
+from background_jobs.core.job_descriptions import descriptions_key, write_descriptions
 from background_jobs.core.schedules.definition import Due
 from background_jobs.core.tables import EVENT_LOG, READ_MODEL
 from background_jobs.core.tags import SCHEDULE_TAG
@@ -42,6 +43,10 @@ from background_jobs.testing.virtual_time import VirtualTime
 NAME: Final = "twin"
 """The name of the environment that a twin is."""
 _ARN: Final = f"arn:aws:states:::stateMachine:background-jobs-{NAME}"
+
+
+def _describe(jobs: Jobs) -> bytes:
+    return write_descriptions(jobs.describe())
 
 
 class Environment:
@@ -69,12 +74,15 @@ class Environment:
             deliveries=deliveries,
         )
         self._executions = MemoryStepFunctions(parts)
+        s3 = MemoryS3(self.time, self.faults)
+        for service, of_service in jobs.items():
+            s3.promise(descriptions_key(service), partial(_describe, of_service))
         self._occurrences = OccurrenceRunner.from_settings(settings, self._stores, self.time.now)
         self._clients: dict[str, Any] = {
             "dynamodb": dynamodb,
             "ecs": self._ecs,
             "events": self.bus,
-            "s3": MemoryS3(self.time, self.faults),
+            "s3": s3,
             "scheduler": MemoryScheduler(self.time, self.faults, deliveries, self._run_due),
             "stepfunctions": self._executions,
         }

@@ -1,7 +1,7 @@
 """S3 in memory: the objects of one bucket."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from background_jobs.testing.client import MemoryClient
@@ -21,6 +21,11 @@ class MemoryS3(MemoryClient):
     def __init__(self, time: VirtualTime, faults: Faults) -> None:
         super().__init__(time, faults)
         self._objects: dict[str, bytes] = {}
+        self._promised: dict[str, Callable[[], bytes]] = {}
+
+    def promise(self, key: str, make: Callable[[], bytes]) -> None:
+        """Have an object that is made when it is read first."""
+        self._promised[key] = make
 
     def head_bucket(self, *, Bucket: str) -> dict[str, Any]:  # noqa: N803 -- the names of boto3
         """Do nothing: the bucket is there."""
@@ -42,6 +47,8 @@ class MemoryS3(MemoryClient):
         part = _RANGE.fullmatch(Range)
         if part is None:
             raise NotImplementedError(f"The twin cannot read {Range!r}.")
+        if make := self._promised.pop(Key, None):
+            self._objects.setdefault(Key, make())
         if Key not in self._objects:
             raise self.exceptions.make("NoSuchKey", "GetObject", "The specified key does not exist.")
         end = int(part[2]) + 1 if part[2] else None

@@ -128,8 +128,6 @@ class BackgroundJobs:
             opening.enter_context(replaced_variables(variables, Settings.variable_names() - variables.keys()))
             opening.enter_context(self._environment.open())
             self._service = OrchestrationService(self.settings)
-            for name, jobs in self._jobs.items():
-                self._service.publish_jobs(jobs.describe(), name)
             _open.append(self)
             opening.callback(_open.remove, self)
             self._closing = opening.pop_all()
