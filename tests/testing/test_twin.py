@@ -2,13 +2,18 @@
 
 import asyncio
 import os
+import re
+import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Literal
 
 import pytest
 
+import background_jobs
 from background_jobs import (
     JobContext,
     OrchestrationService,
@@ -19,7 +24,8 @@ from background_jobs import (
     aio,
     job_name,
 )
-from background_jobs.testing import BackgroundJobs, TwinIsNotOpen
+from background_jobs.aws import clients
+from background_jobs.testing import BackgroundJobs, TwinIsNotOpen, time_patches, virtual_time
 from tests.testing.jobs import Total, double, fussy, sleepy
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -309,3 +315,86 @@ def test_a_closed_twin_leaves_the_process_as_it_was() -> None:
 
     assert (time.sleep, time.monotonic, time.time, os._exit, dict(os.environ)) == before
     assert seen == ["began"]
+
+
+@job_name("endless")
+def endless(params: dict[str, int]) -> None:
+    while not may_end.is_set():
+        pass
+    has_ended.set()
+
+
+may_end, has_ended = threading.Event(), threading.Event()
+
+
+def test_an_endless_job_can_be_interrupted() -> None:
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with BackgroundJobs([endless]) as jobs:
+            orchestration = jobs.service.kick_off_job(endless, [{}])
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(Interrupted):
+                orchestration.results()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    may_end.set()
+
+    assert has_ended.wait(60)
+    with BackgroundJobs([double]) as jobs:
+        assert jobs.service.kick_off_job(double, [{"n": 1}]).results().failures is None
+
+
+@job_name("threaded")
+def threaded(params: dict[str, int]) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(OrchestrationService().kick_off_job("double", [params]).results).result()
+
+
+def test_a_thread_of_a_job_that_waits_for_the_service_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virtual_time, "_PATIENCE_SECONDS", 0.1)
+    with BackgroundJobs([threaded, double]) as jobs:
+        failures = jobs.service.kick_off_job(threaded, [{"n": 1}]).results().failures
+
+    assert failures is not None
+    assert failures[0].error.type == "RuntimeError"
+    assert "call the service in the job's own thread" in failures[0].error.message
+
+
+def test_what_the_twin_does_not_know_of_aws_is_an_error() -> None:
+    with BackgroundJobs([double]) as jobs:
+        table, item = jobs.settings.event_log_table, {"pk": {"S": "a"}, "sk": {"S": "b"}}
+        query = clients.dynamodb().get_paginator("query")
+        with pytest.raises(NotImplementedError, match=r"no dynamodb\.update_item"):
+            clients.dynamodb().update_item(TableName=table, Key={})
+        with pytest.raises(NotImplementedError, match=r"cannot check 'size\(x\) > :y'"):
+            clients.dynamodb().put_item(TableName=table, Item=item, ConditionExpression="size(x) > :y")
+        with pytest.raises(NotImplementedError, match="cannot read 'begins_with"):
+            list(query.paginate(TableName=table, KeyConditionExpression="begins_with(pk, :a)"))
+
+
+def test_all_that_reads_the_clock_is_told_virtual_time() -> None:
+    """A name that is imported in another way would keep the clock of the machine."""
+    folder = Path(background_jobs.__file__).parent
+    parts = [part.rpartition(".")[-1] for part in time_patches._PARTS]
+    modules = [
+        path for part in parts for path in [*folder.glob(f"{part}.py"), *(folder / part).rglob("*.py")]
+    ]
+
+    others = [
+        (path.name, line)
+        for path in modules
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(
+            r"from time import|import time as|datetime as |default_factory=time|^import datetime$", line
+        )
+    ]
+
+    assert others == []
+    assert len(modules) > 100

@@ -57,7 +57,8 @@ class _Writer(EventWriter):
         self, ranges: OwnedRanges, owned_at: float, on_lost: Callable[[], None] = lambda: None
     ) -> None:
         super().__init__(ranges, owned_at, on_lost)
-        self._time = _process().time
+        self._process = _process()
+        self._time = self._process.time
         self._planned: Planned | None = None
 
     def add(self, event: JobEvent) -> None:
@@ -86,7 +87,7 @@ class _Writer(EventWriter):
         batch = list(self._pending)
         self._pending.clear()
         self._pending_bytes = 0
-        if not batch or self._error:
+        if not batch or self._error or self._process.is_killed:
             return
         try:
             self._append(batch)

@@ -35,6 +35,7 @@ class Process:
         self._rests.acquire()
         self._wakes: Planned | None = None
         self._has_begun = False
+        self._is_left = False
         self._error: BaseException | None = None
 
     def start(self, body: Callable[[], None]) -> None:
@@ -74,7 +75,7 @@ class Process:
         """Kill it, and wait for its end; a job that catches everything is left where it is."""
         self.is_killed = True
         wakes = 0
-        while self._has_begun and not self.has_ended and wakes < _MOST_WAKES:
+        while self._has_begun and not (self.has_ended or self._is_left) and wakes < _MOST_WAKES:
             wakes += 1
             self._run()
 
@@ -94,7 +95,12 @@ class Process:
             self._has_begun = True
             _hand(self)
         self._go.release()
-        self._rests.acquire()
+        try:
+            self._rests.acquire()
+        except BaseException:
+            # Ctrl-C, or the timeout of a test: what it does now may never end.
+            self._is_left = True
+            raise
         if self._error:
             error, self._error = self._error, None
             raise error

@@ -2,7 +2,8 @@
 
 import heapq
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -10,6 +11,8 @@ from typing import Final
 
 LOOK_SECONDS: Final = 0.05
 """How much time passes whenever a caller reads how an orchestration stands, so that who polls gets on."""
+_PATIENCE_SECONDS = 60.0
+"""How long, in real time, a thread waits for another that lets time pass."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +80,7 @@ class VirtualTime:
         if self.is_passing_here():
             self.skip(seconds)
             return
-        with self._passing:
+        with self._alone():
             end = self._seconds + seconds
             self._thread = threading.get_ident()
             try:
@@ -89,13 +92,26 @@ class VirtualTime:
 
     def run_until_idle(self) -> None:
         """Let time pass until no work is planned, but for what comes by itself, as schedules do."""
-        with self._passing:
+        with self._alone():
             self._thread = threading.get_ident()
             try:
                 while self._work:
                     self._happen()
             finally:
                 self._thread = None
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait while another thread lets time pass."""
+        if not self._passing.acquire(timeout=_PATIENCE_SECONDS):
+            raise RuntimeError(
+                "A thread that a job has started waits for the service, and its container waits for the "
+                "thread: on a twin, call the service in the job's own thread."
+            )
+        try:
+            yield
+        finally:
+            self._passing.release()
 
     def _happen(self) -> None:
         due, _, planned = heapq.heappop(self._planned)
