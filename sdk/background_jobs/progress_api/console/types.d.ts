@@ -344,6 +344,7 @@ interface ParamsSchema {
 
 interface JobView {
   name: string;
+  aliases: string[];
   service: string | null;
   description: string;
   is_described: boolean;
