@@ -197,6 +197,7 @@ interface InstanceDetail {
   error: JobError | null;
   log: string;
   events: InstanceEvent[];
+  later_events: { sentence: string }[];
 }
 
 type ContainerState = "running" | "ended" | "failed" | "lost";
