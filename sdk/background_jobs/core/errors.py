@@ -143,13 +143,18 @@ class AmbiguousId(BackgroundJobsError):
 class UnreadableEvent(BackgroundJobsError):
     """An event of the log is there, and this release cannot read it."""
 
-    def __init__(self, orchestration_id: str, event: str, reason: str = "") -> None:
+    def __init__(
+        self,
+        orchestration_id: str,
+        event: str,
+        reason: str = "",
+        remedy: str = "the job is to be kicked off again, under another key if it had one",
+    ) -> None:
         self.orchestration_id, self.event, self.reason = orchestration_id, event, reason
         super().__init__(
             f"The event {event!r} of {orchestration_id} is in the log, but cannot be read"
             f"{f' ({reason})' if reason else ''}. If a later release wrote it, deploy and use that release; "
-            "else somebody put it there who should not, and the job is to be kicked off again, under another "
-            "key if it had one."
+            f"else somebody put it there who should not, and {remedy}."
         )
 
 

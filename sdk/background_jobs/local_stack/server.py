@@ -18,7 +18,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from background_jobs.core.job_descriptions import JobDescription, read_descriptions, write_descriptions
+from background_jobs.core.job_descriptions import (
+    JobDescription,
+    names_of,
+    read_descriptions,
+    write_descriptions,
+)
 from background_jobs.local_stack.call_counter import CallCounter
 from background_jobs.local_stack.docker_launcher import DockerLauncher, bridge_address
 from background_jobs.local_stack.fork_server import ForkingLauncher
@@ -192,7 +197,7 @@ def _deploy(port: int, options: ServerOptions) -> None:
             )
             threading.Thread(target=load_functions_of_streams, daemon=True).start()
             jobs = _wait_for_jobs(options.folder)
-            update = {"api_url": url, "job_names": tuple(job.name for job in jobs)}
+            update = {"api_url": url, "job_names": names_of(jobs)}
             settings = settings.model_copy(update=update)
             _keep_descriptions(jobs, settings)
             _start_api(listener, settings, port, options)

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import ClassVar, Final, Self
 
 from background_jobs.core.errors import BackgroundJobsError
-from background_jobs.core.job_descriptions import JobDescription, read_descriptions
+from background_jobs.core.job_descriptions import JobDescription, names_of, read_descriptions
 from background_jobs.local_stack.docker_containers import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.jobs_main import JobsMain
@@ -132,7 +132,7 @@ class LocalStack:
         except BaseException:
             self.stop()
             raise
-        settings = ready.settings.model_copy(update={"job_names": tuple(job.name for job in jobs)})
+        settings = ready.settings.model_copy(update={"job_names": names_of(jobs)})
         self.variables = caller_variables(port, self.stack_id) | settings.to_env()
         return self
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from background_jobs.aws.job_catalog import JobCatalog
 from background_jobs.core.containers import shares
 from background_jobs.core.errors import JobNotFound
-from background_jobs.core.job_descriptions import JobDescription
+from background_jobs.core.job_descriptions import JobDescription, names_of
 from background_jobs.core.limits import PREVIEW_CHECKED
 from background_jobs.core.params_schema import ANY_OBJECT, find_misfits
 from background_jobs.core.views.jobs import JobView, KickOffPreview, ParamsProblem
@@ -31,7 +31,7 @@ def list_jobs(catalog: JobCatalog, settings: Settings) -> list[JobView]:
         for service, jobs in zip(services, published, strict=True)
         for job in jobs
     ]
-    known = {view.name for view in views}
+    known = set(names_of(views))
     only = services[0] if len(services) == 1 else None
     named = [
         JobView(name=name, service=only, is_described=False)
@@ -44,13 +44,13 @@ def list_jobs(catalog: JobCatalog, settings: Settings) -> list[JobView]:
 def find_job(jobs: Iterable[JobView], name: str, service: str | None, settings: Settings) -> JobView:
     """Return the job *name*: that of *service*, or of the service in the settings, or else of another.
 
-    Raises JobNotFound.
+    One that has the name goes before one that has it as an alias. Raises JobNotFound.
     """
     known = list(jobs)
-    named = [job for job in known if job.name == name and service in (None, job.service)]
+    named = [job for job in known if name in job.names and service in (None, job.service)]
     if not named:
-        raise JobNotFound(name, {job.name for job in known})
-    return min(named, key=lambda job: job.service != settings.service)
+        raise JobNotFound(name, names_of(known))
+    return min(named, key=lambda job: (job.service != settings.service, job.name != name))
 
 
 def find_problems(job: JobDescription, params: Iterable[object]) -> list[ParamsProblem]:
