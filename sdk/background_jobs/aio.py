@@ -1,7 +1,7 @@
 """The caller's service for asyncio: the same names as in `background_jobs`, to be awaited."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.core.typed_params import Params
 from background_jobs.core.views.schedule import ScheduleState
-from background_jobs.jobs.job_types import CoroutineJob, Job, P, R
+from background_jobs.jobs.job_types import CoroutineJob, Job, M, P, R
 from background_jobs.orchestration_service import exports
 from background_jobs.orchestration_service import pipeline as pipeline_steps
 from background_jobs.orchestration_service.container_logs import LogFilter
@@ -266,6 +266,20 @@ class OrchestrationService:
     @overload
     async def kick_off_job(
         self, job: Job[P, R], params: Iterable[P] | AsyncIterable[P], **options: Unpack[KickOffKeywords]
+    ) -> Orchestration[R]: ...
+    @overload
+    async def kick_off_job(
+        self,
+        job: CoroutineJob[M, R],
+        params: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]],
+        **options: Unpack[KickOffKeywords],
+    ) -> Orchestration[R]: ...
+    @overload
+    async def kick_off_job(
+        self,
+        job: Job[M, R],
+        params: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]],
+        **options: Unpack[KickOffKeywords],
     ) -> Orchestration[R]: ...
     async def kick_off_job(
         self,

@@ -67,6 +67,11 @@ class Load:
     async def run(self, batch: Batch) -> None: ...
 
 
+@job_name("rates")
+async def rates(params: dict[str, float]) -> float:
+    return params["rate"]
+
+
 @job_name("anything")
 def anything(params: dict[str, Any]) -> Any:
     return params["n"]
@@ -85,6 +90,8 @@ def kick_off(service: OrchestrationService) -> None:
     )
     assert_type(service.kick_off_job(Load, batches), Orchestration[None])
     assert_type(service.kick_off_job(anything, [{"n": 1}]), Orchestration[Any])
+    assert_type(service.kick_off_job(list_names, [{"customer": "acme"}]), Orchestration[list[str]])
+    assert_type(service.kick_off_job(rates, [{"rate": 1}]), Orchestration[float])
     assert_type(service.kick_off_job("add_up", [{"size": 1}]), Orchestration[Any])
 
 

@@ -1,12 +1,14 @@
 """What type checkers take for a job: its params and its result are known from its signature."""
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from background_jobs.jobs.context import JobContext
 
 P = TypeVar("P")
 """What the instances of a job are given."""
+M = TypeVar("M", bound=Mapping[str, Any])
+"""The same, where it is a dict: checkers infer another type for a literal one than the job asks for."""
 R = TypeVar("R")
 """What they return."""
 _P_contra = TypeVar("_P_contra", contravariant=True)

@@ -21,7 +21,7 @@ from background_jobs.core.typed_results import ResultType
 from background_jobs.core.views.jobs import JobView, KickOffPreview
 from background_jobs.core.views.orchestration import OrchestrationCounts, OrchestrationPage
 from background_jobs.jobs import find_definition
-from background_jobs.jobs.job_types import CoroutineJob, Job, P, R
+from background_jobs.jobs.job_types import CoroutineJob, Job, M, P, R
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.jobs import find_job, list_jobs, preview_kick_off
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off, resolve_job
@@ -65,6 +65,17 @@ class OrchestrationService:
     @overload
     def kick_off_job(
         self, job: Job[P, R], params: Iterable[P], **options: Unpack[KickOffKeywords]
+    ) -> Orchestration[R]: ...
+    @overload
+    def kick_off_job(
+        self,
+        job: CoroutineJob[M, R],
+        params: Iterable[Mapping[str, Any]],
+        **options: Unpack[KickOffKeywords],
+    ) -> Orchestration[R]: ...
+    @overload
+    def kick_off_job(
+        self, job: Job[M, R], params: Iterable[Mapping[str, Any]], **options: Unpack[KickOffKeywords]
     ) -> Orchestration[R]: ...
     def kick_off_job(
         self,
