@@ -15,17 +15,17 @@ from background_jobs import (
 )
 from background_jobs.core.ids import job_id
 from tests.testing.conftest import PATIENCE, Caller
-from tests.testing.jobs import Total, fussy
+from tests.testing.jobs import Numbers, Total, fussy
 
 
 def test_results_are_in_the_order_of_the_params(caller: Caller) -> None:
-    params = [{"values": [n, n + 1]} for n in range(5)]
+    params = [Numbers(values=[n, n + 1]) for n in range(5)]
 
     orchestration = caller.service.kick_off_job(Total, params, parallelism=2, tags={"customer": "acme"})
     successes, failures = orchestration.results(PATIENCE)
 
     assert failures is None
-    assert [success.params for success in successes] == params
+    assert [success.params for success in successes] == [one.model_dump() for one in params]
     assert [success.result for success in successes] == [
         {"total": 2 * n + 1, "index": n, "customer": "acme"} for n in range(5)
     ]
@@ -151,7 +151,7 @@ def test_an_unknown_service_is_refused(caller: Caller) -> None:
 
 def test_params_that_do_not_fit_the_job_are_refused(caller: Caller) -> None:
     with pytest.raises(InvalidParams, match="values"):
-        caller.service.kick_off_job(Total, [{"values": "many"}])
+        caller.service.kick_off_job(Total, [{"values": "many"}])  # type: ignore[arg-type] # the point
 
 
 def test_params_that_only_the_container_can_check_are_a_failure(caller: Caller) -> None:

@@ -26,7 +26,7 @@ from background_jobs import (
 )
 from background_jobs.aws import clients
 from background_jobs.testing import BackgroundJobs, TwinIsNotOpen, time_patches, virtual_time
-from tests.testing.jobs import Total, double, fussy, sleepy
+from tests.testing.jobs import Numbers, Total, double, fussy, sleepy
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -206,7 +206,7 @@ def test_coroutines_sleep_at_the_same_time_and_have_threads() -> None:
 
 def test_services_have_jobs_of_their_own() -> None:
     with BackgroundJobs([double], services={"billing": [Total]}) as jobs:
-        orchestration = jobs.service.kick_off_job(Total, [{"values": [1]}], service="billing")
+        orchestration = jobs.service.kick_off_job(Total, [Numbers(values=[1])], service="billing")
         elsewhere = jobs.service.kick_off_job("total", [{"values": [1]}])
 
         assert orchestration.results().failures is None
