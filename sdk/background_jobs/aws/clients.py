@@ -8,6 +8,7 @@ from functools import cache, wraps
 from typing import IO, TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from background_jobs.aws.clock import clock
+from background_jobs.aws.localstack_host import endpoint_of
 from background_jobs.core.errors import InvalidSettings, ServiceUnreachable
 from background_jobs.core.wording import as_sentence
 from background_jobs.garbage import without_collecting_garbage
@@ -30,6 +31,9 @@ _DELETED: Final = (
     "What the settings name is not there: its stack was deleted, and then nothing ends what still ran; or "
     "the credentials and the region are not those of the environment. `background-jobs doctor` looks into it."
 )
+
+_EMULATOR_REGION: Final = "us-east-1"
+_EMULATOR_CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -61,16 +65,16 @@ def _make_client(service: str) -> Any:  # noqa: ANN401 -- the same
 
         from background_jobs.aws.service_models import make_session
 
-        environ = os.environ
-        if environ.get("LOCALSTACK_HOST") and not environ.get("AWS_ENDPOINT_URL"):
-            return _localstack_session().client(service)
         config = Config(
             retries={"mode": "standard", "total_max_attempts": 5},
             connect_timeout=5,
             read_timeout=60,
             max_pool_connections=32,
         )
-        return make_session().create_client(service, config=config)
+        session = make_session()
+        if endpoint := _emulator_endpoint():
+            return _client_of_emulator(session, service, endpoint, config)
+        return session.create_client(service, config=config)
 
 
 # Processes that share a connection read each other's answers, so a forked one makes clients of its own.
@@ -125,17 +129,26 @@ def of_each_process(client: Callable[[], _C]) -> _C:
     return cast("_C", _ClientOfProcess(client))
 
 
-def _localstack_session() -> Any:  # noqa: ANN401 -- the package has no types
+def _client_of_emulator(session: Any, service: str, endpoint: str, config: Any) -> Any:  # noqa: ANN401 -- botocore
+    """Return a client that needs no account: an emulator takes any region and credentials."""
+    own = session.get_service_model(service).service_id.upper().replace(" ", "_")
+    if os.environ.get(f"AWS_ENDPOINT_URL_{own}"):
+        return session.create_client(service, config=config)
+    region = None if session.get_config_variable("region") else _EMULATOR_REGION
+    credentials = {} if session.get_credentials() else _EMULATOR_CREDENTIALS
+    return session.create_client(service, region, endpoint_url=endpoint, config=config, **credentials)
+
+
+def _emulator_endpoint() -> str | None:
+    """Return the endpoint of LOCALSTACK_HOST; None where there is none, or AWS_ENDPOINT_URL says another."""
+    environ = os.environ
+    host = environ.get("LOCALSTACK_HOST", "")
+    if not host or environ.get("AWS_ENDPOINT_URL"):
+        return None
     try:
-        from localstack_client.session import Session
-    except ImportError as absent:
-        raise InvalidSettings(
-            "LOCALSTACK_HOST",
-            os.environ["LOCALSTACK_HOST"],
-            "it needs localstack-client (`pip install background-job-service[local]`), "
-            "or set AWS_ENDPOINT_URL instead",
-        ) from absent
-    return Session()
+        return endpoint_of(host, use_ssl=environ.get("USE_SSL") in ("1", "true"))
+    except ValueError as wrong:
+        raise InvalidSettings("LOCALSTACK_HOST", host, str(wrong)) from None
 
 
 def dynamodb() -> "DynamoDBClient":
