@@ -26,23 +26,22 @@ RUN_BY_ONE_PROCESS: Final = ("tests/console/", "tests/infrastructure/")
 """They share a browser, and what the CDK has synthesized."""
 BEGUN_FIRST: Final = (
     "tests/console/",
-    "tests/chaos/",
     "tests/infrastructure/",
     "tests/adoption/",
     "tests/end_to_end/test_warm_workers.py",
     "tests/local_stack/test_commands.py",
     "tests/clients/",
+    "tests/testing/",
+    "tests/chaos/",  # not beside the console: it takes all processors
     "tests/end_to_end/",
     "tests/local_stack/",
 )
 
 
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Give a process whole files, or folders, or one test of those that share nothing."""
+    """Give a process whole files, or folders."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith("tests/chaos/"):
-            return nodeid
         folder = next(filter(nodeid.startswith, RUN_BY_ONE_PROCESS), None)
         return folder or nodeid.partition("::")[0]
 
