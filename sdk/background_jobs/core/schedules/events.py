@@ -114,7 +114,8 @@ Change = ScheduleDefined | SchedulePaused | ScheduleResumed | ScheduleDeleted
 OccurrenceEvent = OccurrenceStarted | OccurrenceQueued | OccurrenceSkipped
 ScheduleEvent = Change | OccurrenceEvent
 
-_TYPES: Final = frozenset(kind.__name__ for kind in get_args(ScheduleEvent))
+SCHEDULE_EVENT_TYPES: Final = frozenset(kind.__name__ for kind in get_args(ScheduleEvent))
+"""The types of events that this release knows."""
 _EVENT: Final[TypeAdapter[ScheduleEvent]] = TypeAdapter(Annotated[ScheduleEvent, Field(discriminator="type")])
 
 
@@ -126,7 +127,7 @@ def parse_schedule_event(document: str | bytes) -> ScheduleEvent:
 def find_later_schedule_event(document: str | bytes) -> LaterEvent | None:
     """Return what can be told of an event that a later release wrote; None where *document* is none."""
     try:
-        return find_later(from_json(document), _TYPES)
+        return find_later(from_json(document), SCHEDULE_EVENT_TYPES)
     except ValueError:
         return None
 
