@@ -343,14 +343,16 @@ def test_each_folder_has_a_stack_of_its_own(folder: Path, variables: dict[str, s
     first = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
 
     # then it is no stack of another folder, whose commands name it and leave it alone
-    for word in ("status", "down"):
-        absent = run_command(other, variables, word)
+    for words in (("status",), ("down",), ("run", "--", "true")):
+        absent = run_command(other, variables, *words)
         said = absent.stdout + absent.stderr
         assert f"No offline stack is up for {other}." in said
         assert str(folder) in said.partition("There is one for each of ")[2].partition(";")[0].split(", ")
 
     # and that folder can have one too
     second = run_command(other, variables, "up", "--jobs", "my_jobs.py")
+    listed = run_command(folder, variables, "list", "--json").stdout.splitlines()
+    assert {str(folder), str(other)} <= {json.loads(line)["project"] for line in listed}
     jobs = [json.loads(run_command(place, variables, "status", "--json").stdout) for place in (folder, other)]
     assert [facts["job_names"] for facts in jobs] == [["nap"], ["rest"]]
     assert first.stdout != second.stdout
