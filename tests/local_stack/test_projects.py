@@ -155,7 +155,7 @@ def test_variables_of_a_deployed_stack_count_before_the_stack_of_the_project(
     settings = Settings(
         environment="prod", event_log_table="log", read_model_table="model", payload_bucket="payloads"
     )
-    away = {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    away = {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
     away |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
     deployed = variables | settings.to_env() | away
     listed = run(projects[0], deployed, *LIST)
