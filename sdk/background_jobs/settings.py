@@ -136,6 +136,17 @@ class FromVariables(BaseModel):
         return frozenset(map(cls.variable, cls.model_fields))
 
     @classmethod
+    def required_variables(cls) -> frozenset[str]:
+        """Return those without which there are no settings."""
+        fields = cls.model_fields.items()
+        return frozenset(cls.variable(name) for name, field in fields if field.is_required())
+
+    @classmethod
+    def has_any(cls) -> bool:
+        """Tell whether a required variable, or a file of settings, is set in this process."""
+        return not (cls.required_variables() | {SETTINGS_FILE}).isdisjoint(os.environ)
+
+    @classmethod
     def variable(cls, field: str) -> str:
         """Return the variable from which *field* is read."""
         return cls.model_fields[field].alias or PREFIX + field.upper()

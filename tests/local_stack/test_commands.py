@@ -252,7 +252,7 @@ def test_jobs_that_cannot_run_are_refused_before_the_command_runs(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "--jobs FILE, or --image NAME"),
+        (["--containers", "3"], "say what it runs with --jobs FILE"),
         (["--jobs", "my_jobs.py", "--image", "billing:1"], "leave out --jobs and --python"),
         (["--jobs", "my_jobs.py", "--memory", "512"], "--memory needs --image"),
         (["--image", "billing:1"], "--image billing:1: there is no `docker` on the PATH"),
@@ -343,14 +343,16 @@ def test_each_folder_has_a_stack_of_its_own(folder: Path, variables: dict[str, s
     first = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
 
     # then it is no stack of another folder, whose commands name it and leave it alone
-    for word in ("status", "down"):
-        absent = run_command(other, variables, word)
+    for words in (("status",), ("down",), ("run", "--", "true")):
+        absent = run_command(other, variables, *words)
         said = absent.stdout + absent.stderr
         assert f"No offline stack is up for {other}." in said
         assert str(folder) in said.partition("There is one for each of ")[2].partition(";")[0].split(", ")
 
     # and that folder can have one too
     second = run_command(other, variables, "up", "--jobs", "my_jobs.py")
+    listed = run_command(folder, variables, "list", "--json").stdout.splitlines()
+    assert {str(folder), str(other)} <= {json.loads(line)["project"] for line in listed}
     jobs = [json.loads(run_command(place, variables, "status", "--json").stdout) for place in (folder, other)]
     assert [facts["job_names"] for facts in jobs] == [["nap"], ["rest"]]
     assert first.stdout != second.stdout

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,6 +27,7 @@ from background_jobs.cli.untrusted import printable
 
 if TYPE_CHECKING:
     from background_jobs.local_stack import LocalStack
+    from background_jobs.local_stack.running_stack import RunningStack
 
 app = typer.Typer(help="The whole stack offline: no Docker, no AWS account.", no_args_is_help=True)
 
@@ -91,13 +91,20 @@ def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
     python: Python = None,
     notify: Notify = None,
 ) -> None:
-    """Run a command with the stack around it.
+    """Run a command with a stack around it, or against the one that is up for this project.
 
-    The stack comes up, COMMAND runs against it, the stack goes down. Exits with COMMAND's status.
+    With --jobs or --image a stack comes up, COMMAND runs against it, the stack goes down. With neither,
+    COMMAND runs against the stack of `local up`. Exits with COMMAND's status.
     """
     with _exit_on_sigterm(), reporting():
-        from background_jobs.local_stack import LocalStack
+        from background_jobs.local_stack import InvalidLocalStack, LocalStack
 
+        if jobs is None and image is None:
+            if any((containers, memory, python, notify)):
+                raise InvalidLocalStack(
+                    "These are options of a new stack: say what it runs with --jobs FILE."
+                )
+            raise typer.Exit(_run_in_project(command))
         stack = LocalStack(
             jobs,
             image=image,
@@ -128,16 +135,20 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
         int, typer.Option(min=0, max=65535, metavar="N", help="The emulator's port; 0 takes a free one.")
     ] = 0,
 ) -> None:
-    """Bring up a stack that stays, as that of this folder.
+    """Bring up a stack that stays, as that of this project.
+
+    The project begins at the nearest folder, from this one upwards, that has a pyproject.toml or a .git;
+    where none has, it is this folder.
 
     Prints what a shell must export to use it: eval "$(background-jobs local up --jobs FILE)"
     """
     with reporting():
         from background_jobs.local_stack import LocalStack
+        from background_jobs.local_stack.projects import find_project
         from background_jobs.local_stack.running_stack import RunningStack
         from background_jobs.local_stack.stack_notes import starting
 
-        project = Path.cwd()
+        project = find_project()
         with starting(project):
             stack = RunningStack.find(project)
             is_new = stack is None
@@ -170,36 +181,58 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
 
 @app.command()
 def down() -> None:
-    """Take the stack of this folder down."""
+    """Take the stack of this project down."""
     with reporting():
-        from background_jobs.local_stack.running_stack import RunningStack
+        from background_jobs.local_stack.projects import find_project
+        from background_jobs.local_stack.running_stack import RunningStack, describe_absence
 
-        if RunningStack.end(Path.cwd()):
-            print_note("The offline stack is down.")
+        project = find_project()
+        if RunningStack.end(project):
+            print_note(f"The offline stack of {project} is down.")
         else:
-            print_note(_describe_absence())
+            print_note(describe_absence(project))
+
+
+@app.command("list")
+def list_stacks(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, one object a line, and nothing else.")
+    ] = False,
+) -> None:
+    """List the stacks that are up on this machine, of all projects."""
+    with reporting():
+        from background_jobs.local_stack.running_stack import find_running
+
+        for stack in find_running():
+            facts = {"project": str(stack.project), "jobs": stack.jobs, "console": f"{stack.api_url}/"}
+            if as_json:
+                print_json_text(json.dumps(facts))
+            else:
+                print_row(*facts.values())
 
 
 @app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:
-    """Tell whether the stack of this folder is up, and what it does.
+    """Tell whether the stack of this project is up, and what it does.
 
     Exits with 4 if none is.
     """
     with reporting():
-        from background_jobs.local_stack.running_stack import RunningStack
+        from background_jobs.local_stack.projects import find_project
+        from background_jobs.local_stack.running_stack import describe_absence
 
-        stack = RunningStack.find(Path.cwd())
+        stack, project = _find_stack(), find_project()
+        if stack is None and not as_json:
+            print_note(describe_absence(project))
     if stack is None:
         if as_json:
-            print_json_text(json.dumps({"up": False}))
-        else:
-            print_note(_describe_absence())
+            print_json_text(json.dumps({"up": False, "project": str(project)}))
         raise typer.Exit(ExitStatus.FOUND)
     facts: dict[str, Any] = {
         "up": True,
+        "project": str(stack.project),
         "endpoint": stack.variables["AWS_ENDPOINT_URL"],
         "console": f"{stack.api_url}/",
         "jobs": stack.jobs,
@@ -228,31 +261,49 @@ def _read_channels(texts: list[str] | None) -> dict[str, str]:
     return {name: url for name, _, url in pairs}
 
 
-def _describe_absence() -> str:
-    from background_jobs.local_stack.running_stack import projects_with_stack
+def _find_stack() -> "RunningStack | None":
+    """Return the stack of this project that is up."""
+    from background_jobs.local_stack.projects import find_project
+    from background_jobs.local_stack.running_stack import RunningStack
 
-    here = str(Path.cwd())
-    others = ", ".join(project for project in projects_with_stack() if project != here)
-    elsewhere = f" There is one for each of {others}; commands in that folder end it." if others else ""
-    return f"No offline stack is up for {here}.{elsewhere}"
+    return RunningStack.find(find_project())
 
 
 def _print_console_address(api_url: str) -> None:
     print_note(f"The console is at {api_url}/")
 
 
+def _run_in_project(command: list[str]) -> int:
+    """Run *command* against the stack of this project, and return its status."""
+    from background_jobs.local_stack.attaching import NoStackOfProject
+    from background_jobs.local_stack.projects import find_project
+
+    if (stack := _find_stack()) is None:
+        raise NoStackOfProject(find_project())
+    print_note(f"Using the offline stack of {stack.project}.")
+    return _run_to_end(command, stack.process_variables(), stack=None)
+
+
 def _run(command: list[str], stack: "LocalStack") -> int:
-    """Run *command* against *stack* and return its status as a shell does: 128 + n after signal n."""
+    """Run *command* against *stack* and return its status as a shell does: 128 + n after signal n.
+
+    What it leaves behind ends with the stack.
+    """
     from background_jobs.local_stack.processes import STACK_ID
 
     # The stack's id marks the processes that the command leaves behind, so that they end with the stack.
-    variables = stack.process_variables() | {STACK_ID: stack.stack_id}
+    return _run_to_end(command, stack.process_variables() | {STACK_ID: stack.stack_id}, stack)
+
+
+def _run_to_end(command: list[str], variables: dict[str, str], stack: "LocalStack | None") -> int:
+    """Run *command* and return its status; it ends with *stack*, if there is one."""
     try:
         child = subprocess.Popen(command, env=variables)  # noqa: S603 -- the user's own command
     except OSError as error:
         print_error(f"{command[0]}: {error.strerror}")
         return 127
-    threading.Thread(target=_end_with_stack, args=(stack, child), daemon=True).start()
+    if stack is not None:
+        threading.Thread(target=_end_with_stack, args=(stack, child), daemon=True).start()
     try:
         # Ctrl-C reaches the command too, for it is in the same process group; it decides how it ends.
         status = child.wait()
@@ -261,7 +312,7 @@ def _run(command: list[str], stack: "LocalStack") -> int:
     except _SigtermReceived:
         child.terminate()
         status = _wait_or_kill(child, signal.SIGTERM)
-    if stack.has_ended:
+    if stack is not None and stack.has_ended:
         print_error(f"The offline stack ended by itself, with status {stack.wait()}; so did the command.")
     return status if status >= 0 else 128 - status
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -136,8 +135,9 @@ def _print_table(launches: "list[ContainerStarted]") -> None:
 def _describe_folder() -> str:
     """Return where the logs of containers are that ended before they began; nothing unless that is here."""
     try:
+        from background_jobs.local_stack.projects import find_project
         from background_jobs.local_stack.running_stack import find_log_folder
     except ImportError:  # the offline stack is an extra
         return ""
-    folder = find_log_folder(Path.cwd())
+    folder = find_log_folder(find_project())
     return "" if folder is None else f" The logs of the offline stack's containers are in {folder}"

@@ -3,7 +3,8 @@
 A command imports what it needs when it runs, so that help and completion come at once.
 """
 
-from typing import Annotated
+import sys
+from typing import Annotated, Final
 
 import typer
 
@@ -32,6 +33,7 @@ from background_jobs.cli.rerun import rerun
 from background_jobs.cli.results import results
 from background_jobs.cli.schema import schema
 from background_jobs.cli.show import show
+from background_jobs.cli.stack_of_project import use_stack_of_project
 from background_jobs.cli.watch import watch
 
 app = typer.Typer(
@@ -58,6 +60,10 @@ app.add_typer(local.app, name="local")
 app.add_typer(schedules.app, name="schedule")
 
 
+_WITHOUT_SETTINGS: Final = frozenset({"init", "local", "plan", "schema"})
+_HELP: Final = frozenset({"-h", "--help"})
+
+
 def _print_version(value: bool) -> None:  # noqa: FBT001 -- typer's call
     if value:
         from importlib.metadata import version
@@ -68,9 +74,12 @@ def _print_version(value: bool) -> None:  # noqa: FBT001 -- typer's call
 
 @app.callback()
 def main(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     """Background jobs on AWS, and offline."""
+    if context.invoked_subcommand not in _WITHOUT_SETTINGS and not _HELP.intersection(sys.argv):
+        use_stack_of_project()

@@ -1,8 +1,9 @@
-"""The stack that runs between commands: each project folder has its own, which a file notes."""
+"""The stack that runs between commands: each project has its own, which a file notes."""
 
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -20,13 +21,14 @@ from background_jobs.local_stack.processes import (
 )
 from background_jobs.local_stack.stack import LocalStack, log_folder
 from background_jobs.local_stack.stack_notes import UnreadableNote, note_path, remove_note, write_note
-from background_jobs.local_stack.variables import unwanted_variables
+from background_jobs.local_stack.variables import replace_variables, unwanted_variables
 from background_jobs.settings import Settings
 
 
 class RunningStack(BaseModel):
-    """The note of the stack of a project folder."""
+    """The note of the stack of a project."""
 
+    project: Path
     stack_id: str
     pid: int
     """The process of the stack; 0 while it is being started."""
@@ -41,8 +43,8 @@ class RunningStack(BaseModel):
 
     @classmethod
     def find(cls, project: Path) -> Self | None:
-        """Return the stack of the folder *project* that is up, or None. Raises UnreadableNote."""
-        stack = cls._read(project)
+        """Return the stack of *project* that is up, or None. Raises UnreadableNote."""
+        stack = cls.read_note(note_path(project))
         if stack is None:
             if find_marked(STACK_PROJECT, str(project)):
                 raise UnreadableNote(note_path(project), "is gone, though its processes run")
@@ -59,6 +61,7 @@ class RunningStack(BaseModel):
         """
         cls.end(project, keep_logs=True)
         note = cls(
+            project=project,
             stack_id=stack.stack_id,
             pid=0,
             jobs=stack.main.name,
@@ -87,7 +90,7 @@ class RunningStack(BaseModel):
         It is found by its note, and by its processes where there is none that can be read.
         """
         try:
-            note = cls._read(project)
+            note = cls.read_note(note_path(project))
         except UnreadableNote:
             note = None
         stack_ids = {_variable(process, STACK_ID) for process in find_marked(STACK_PROJECT, str(project))}
@@ -111,6 +114,10 @@ class RunningStack(BaseModel):
         """Return which variables of this process would lead its clients elsewhere."""
         return unwanted_variables(os.environ, self.variables)
 
+    def process_variables(self) -> dict[str, str]:
+        """Return all variables for a process that is to use the stack: this process's, with its own."""
+        return replace_variables(os.environ, self.variables)
+
     @property
     def uptime_seconds(self) -> float:
         """Return for how many seconds the stack has been up."""
@@ -121,8 +128,8 @@ class RunningStack(BaseModel):
         return sum(bool(_variable(process, "JOB_NAME")) for process in find_processes(self.stack_id))
 
     @classmethod
-    def _read(cls, project: Path) -> Self | None:
-        path = note_path(project)
+    def read_note(cls, path: Path) -> Self | None:
+        """Return what a note says; None where it is gone. Raises UnreadableNote."""
         try:
             return cls.model_validate_json(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
@@ -137,9 +144,23 @@ class RunningStack(BaseModel):
         write_note(note_path(project), self.model_dump_json(indent=2))
 
 
-def projects_with_stack() -> tuple[str, ...]:
-    """Return the folders whose stacks run."""
-    return tuple(sorted({_variable(process, STACK_PROJECT) for process in find_marked(STACK_PROJECT)}))
+def find_running() -> list[RunningStack]:
+    """Return the stacks that are up on this machine, by project; of those of other users nothing is known."""
+    projects = {_variable(process, STACK_PROJECT) for process in find_marked(STACK_PROJECT)}
+    found = []
+    for project in sorted(filter(None, projects)):
+        with suppress(UnreadableNote):
+            found.append(RunningStack.find(Path(project)))
+    return [stack for stack in found if stack is not None]
+
+
+def describe_absence(project: Path) -> str:
+    """Return that no stack is up for *project*, and for which ones there is."""
+    others = ", ".join(str(stack.project) for stack in find_running() if stack.project != project)
+    elsewhere = (
+        f" There is one for each of {others}; commands in that folder use and end it." if others else ""
+    )
+    return f"No offline stack is up for {project}.{elsewhere}"
 
 
 def find_log_folder(project: Path) -> Path | None:

@@ -116,7 +116,7 @@ class LocalStack:
         return replace_variables(os.environ, self.variables)
 
     def start(self, *, project: Path | None = None) -> Self:
-        """Bring the stack up, to end with this process, or to stay as that of the folder *project*.
+        """Bring the stack up, to end with this process, or to stay as that of *project*.
 
         Raises LocalStackError or InvalidJobsMain.
         """

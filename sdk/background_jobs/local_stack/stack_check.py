@@ -1,6 +1,7 @@
 """Tells callers of a stack that has ended that another one answers at its address."""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -20,6 +21,12 @@ _MESSAGE: Final = (
 def access_key(stack_id: str) -> str:
     """Return the access key id of a stack's callers, which another stack refuses."""
     return _PREFIX + stack_id
+
+
+def find_stack_id(variables: Mapping[str, str]) -> str | None:
+    """Return the stack to which a caller with *variables* belongs; None where that is no offline stack."""
+    key = variables.get("AWS_ACCESS_KEY_ID", "")
+    return key.removeprefix(_PREFIX) if key.startswith(_PREFIX) else None
 
 
 class StackCheck:

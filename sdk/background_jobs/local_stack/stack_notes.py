@@ -1,4 +1,4 @@
-"""Where the stack of a project folder is noted, and the lock under which one command at a time starts it."""
+"""Where the stack of a project is noted, and the lock under which one command at a time starts it."""
 
 import fcntl
 import hashlib
@@ -11,18 +11,18 @@ from background_jobs.local_stack.stack import LocalStackError
 
 
 class UnreadableNote(LocalStackError):
-    """The note of a folder's stack is damaged, or it is gone though the stack runs."""
+    """The note of a project's stack is damaged, or it is gone though the stack runs."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         super().__init__(
-            f"The note of this folder's offline stack, {path}, {reason}. "
+            f"The note of this project's offline stack, {path}, {reason}. "
             "`background-jobs local down` ends the stack without it."
         )
 
 
 class UnwritableNote(LocalStackError):
-    """The stack of a folder cannot be noted; it is not started."""
+    """The stack of a project cannot be noted; it is not started."""
 
     def __init__(self, path: Path, error: OSError) -> None:
         self.path = path
@@ -33,10 +33,18 @@ class UnwritableNote(LocalStackError):
 
 
 def note_path(project: Path) -> Path:
-    """Return the file that notes the stack of the folder *project*."""
+    """Return the file that notes the stack of *project*."""
+    return _folder() / f"local-{hashlib.sha256(os.fsencode(project)).hexdigest()[:16]}.json"
+
+
+def all_notes() -> list[Path]:
+    """Return the files that note the stacks of all projects."""
+    return sorted(_folder().glob("local-*.json"))
+
+
+def _folder() -> Path:
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    name = hashlib.sha256(os.fsencode(project)).hexdigest()[:16]
-    return Path(state) / "background-jobs" / f"local-{name}.json"
+    return Path(state) / "background-jobs"
 
 
 def write_note(path: Path, text: str) -> None:

@@ -31,6 +31,7 @@ METAVARS: Final = {
 NO_TABLE: Final = {
     "schema",
     "local up",
+    "local list",
     "local down",
     "local run",
     "local status",

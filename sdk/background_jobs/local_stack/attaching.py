@@ -1,0 +1,68 @@
+"""Which offline stack a command of this process uses: that of its project, and never that of another."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.local_stack.running_stack import RunningStack, describe_absence
+from background_jobs.local_stack.stack_check import find_stack_id
+from background_jobs.local_stack.stack_notes import UnreadableNote, all_notes
+from background_jobs.settings import Settings
+
+_UP: Final = "background-jobs local up"
+
+
+class StackOfOtherProject(BackgroundJobsError):
+    """The variables of this process belong to the offline stack of another project."""
+
+    def __init__(self, theirs: Path, project: Path, *, is_up: bool) -> None:
+        self.theirs, self.project = theirs, project
+        own = f'take its own: eval "$({_UP}{"" if is_up else " --jobs FILE"})"'
+        super().__init__(
+            f"The variables of this shell belong to the offline stack of {theirs}, and this is the project "
+            f"{project}: {own}. For the other stack, go to {theirs}."
+        )
+
+
+class NoStackOfProject(BackgroundJobsError):
+    """Neither settings nor an offline stack of the project say where orchestrations are."""
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+        names = ", ".join(sorted(Settings.required_variables()))
+        super().__init__(
+            f"{describe_absence(project)} Bring one up with `background-jobs local up --jobs FILE`. "
+            f"For a deployed stack, set its outputs as variables: {names}."
+        )
+
+
+def _find_project(stack_id: str) -> Path | None:
+    """Return the project whose stack that is; None for one of `local run`, or one that was taken down."""
+    for path in all_notes():
+        with suppress(UnreadableNote):
+            if (note := RunningStack.read_note(path)) and note.stack_id == stack_id:
+                return note.project
+    return None
+
+
+def attach(project: Path) -> bool:
+    """Have this process use the stack of *project* where its variables name none; tell whether that was so.
+
+    Raises NoStackOfProject, or StackOfOtherProject where they name that of another.
+    """
+    if (stack_id := find_stack_id(os.environ)) is not None:
+        theirs = _find_project(stack_id)
+        if theirs is not None and theirs != project:
+            raise StackOfOtherProject(theirs, project, is_up=RunningStack.find(project) is not None)
+        return False
+    if Settings.has_any():
+        return False
+    stack = RunningStack.find(project)
+    if stack is None:
+        raise NoStackOfProject(project)
+    variables = stack.process_variables()
+    os.environ.clear()
+    os.environ.update(variables)
+    return True

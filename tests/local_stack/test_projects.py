@@ -1,0 +1,164 @@
+"""Each project has an offline stack of its own, which commands in it use, and no other."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from background_jobs.local_stack.projects import find_project
+from background_jobs.local_stack.running_stack import RunningStack
+from background_jobs.settings import Settings
+
+JOBS = """
+from background_jobs import job_name, run_e11_job
+
+@job_name("{name}")
+def work(params):
+    return params["seconds"]
+
+if __name__ == "__main__":
+    run_e11_job([work])
+"""
+LIST = ("list", "--json")
+
+
+@pytest.fixture
+def variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """The variables of a shell that knows no stack; stacks are noted in a folder of this test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    yield {name: value for name, value in os.environ.items() if name not in Settings.variable_names()}
+    for folder in (tmp_path / "one", tmp_path / "other"):
+        RunningStack.end(folder)
+
+
+@pytest.fixture
+def projects(tmp_path: Path) -> tuple[Path, Path]:
+    """Two checkouts of the same project."""
+    folders = tmp_path / "one", tmp_path / "other"
+    for folder in folders:
+        (folder / "src").mkdir(parents=True)
+        (folder / "pyproject.toml").touch()
+        (folder / "jobs.py").write_text(JOBS.format(name=f"work_{folder.name}"))
+    return folders
+
+
+def run(folder: Path, variables: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(Path(sys.executable).with_name("background-jobs")), *words]
+    return subprocess.run(
+        command, cwd=folder, env=variables, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def exported(printed: str) -> dict[str, str]:
+    """Return the variables of a shell that has evaluated what `local up` printed."""
+    shown = subprocess.run(
+        [
+            "sh",
+            "-c",
+            f"{printed}\nexec {sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    variables: dict[str, str] = json.loads(shown.stdout)
+    return variables
+
+
+@pytest.mark.parametrize("mark", ["pyproject.toml", ".git"])
+def test_a_project_begins_at_the_nearest_folder_with_a_mark(tmp_path: Path, mark: str) -> None:
+    inner = tmp_path / "outer" / "inner"
+    (inner / "src" / "team").mkdir(parents=True)
+    (tmp_path / "outer" / "pyproject.toml").touch()
+    (inner / mark).mkdir()
+
+    assert find_project(inner / "src" / "team") == inner
+    assert find_project(tmp_path / "outer") == tmp_path / "outer"
+
+
+def test_a_folder_without_a_mark_is_a_project_by_itself(tmp_path: Path) -> None:
+    assert find_project(tmp_path) == tmp_path
+
+
+def test_the_home_folder_makes_no_project_of_all_that_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who keep their settings in git have a repository there."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "scripts").mkdir()
+    assert find_project(tmp_path / "scripts") == tmp_path / "scripts"
+
+
+def test_commands_use_the_stack_of_their_project_and_no_other(
+    projects: tuple[Path, Path], variables: dict[str, str]
+) -> None:
+    one, other = projects
+
+    # given no stack at all: the error says how to have one
+    absent = run(one, variables, *LIST)
+    assert absent.returncode == 2
+    assert f"No offline stack is up for {one}. " in absent.stderr
+    assert "background-jobs local up --jobs FILE" in absent.stderr
+
+    # when one project has a stack, its commands find it, also from a folder in it
+    up = run(one / "src", variables, "local", "up", "--jobs", "../jobs.py")
+    assert up.returncode == 0, up.stderr
+    kicked_off = run(one, variables, "kick-off", "work_one", "--param", "seconds=0")
+    assert kicked_off.returncode == 0, kicked_off.stderr
+    assert f"Using the offline stack of {one}.\n" in kicked_off.stderr
+    inside = ("local", "run", "--", "background-jobs", *LIST)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{variables['PATH']}"
+    for words in (LIST, inside):
+        assert kicked_off.stdout.strip() in run(one / "src", variables | {"PATH": path}, *words).stdout
+
+    # then commands of the other one do not, and name it
+    for words in (LIST, ("kick-off", "work_one", "--param", "seconds=0"), inside):
+        refused = run(other, variables, *words)
+        assert refused.returncode == 2
+        assert f"No offline stack is up for {other}. There is one for each of " in refused.stderr
+        assert str(one) in refused.stderr
+
+    # nor do they with the variables of that stack
+    shell = variables | exported(up.stdout)
+    refused = run(other, shell, *LIST)
+    assert refused.returncode == 2
+    assert f"belong to the offline stack of {one}, and this is the project {other}" in refused.stderr
+    assert kicked_off.stdout.strip() in run(one / "src", shell, *LIST).stdout
+
+    # and each has its own once both are up
+    run(other, variables, "local", "up", "--jobs", "jobs.py")
+    assert json.loads(run(other, variables, *LIST).stdout)["items"] == []
+    assert run(other, variables, "local", "down").returncode == 0
+    assert kicked_off.stdout.strip() in run(one, variables, *LIST).stdout
+
+
+def test_help_and_what_needs_no_settings_is_there_without_a_stack(
+    projects: tuple[Path, Path], variables: dict[str, str]
+) -> None:
+    for words in (
+        ("kick-off", "--help"),
+        ("plan", "--instances", "10", "--seconds", "1"),
+        ("schema", "events"),
+    ):
+        assert run(projects[0], variables, *words).returncode == 0, words
+
+
+def test_variables_of_a_deployed_stack_count_before_the_stack_of_the_project(
+    projects: tuple[Path, Path], variables: dict[str, str]
+) -> None:
+    run(projects[0], variables, "local", "up", "--jobs", "jobs.py")
+    settings = Settings(
+        environment="prod", event_log_table="log", read_model_table="model", payload_bucket="payloads"
+    )
+    away = {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    away |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    deployed = variables | settings.to_env() | away
+    listed = run(projects[0], deployed, *LIST)
+    assert listed.returncode == 3
+    assert "http://127.0.0.1:1" in listed.stderr
+    assert "Using the offline stack" not in listed.stderr
