@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -70,7 +70,7 @@ def parent(params: dict[str, int]) -> int:
 
 
 @job_name("gathering")
-async def gathering(params: dict[str, int]) -> list[int]:
+async def gathering(params: dict[str, int]) -> list[Any]:
     async def wait(seconds: int) -> int:
         await asyncio.sleep(seconds)
         return seconds

@@ -3,14 +3,13 @@
 A command imports what it needs when it runs, so that help and completion come at once.
 """
 
-import sys
 from typing import Annotated, Final
 
 import typer
 
 from background_jobs.cli import local, schedules
 from background_jobs.cli.cancel import cancel
-from background_jobs.cli.commands import Commands
+from background_jobs.cli.commands import WANTS_HELP, Commands
 from background_jobs.cli.console import console
 from background_jobs.cli.containers import containers
 from background_jobs.cli.diff import diff
@@ -61,7 +60,6 @@ app.add_typer(schedules.app, name="schedule")
 
 
 _WITHOUT_SETTINGS: Final = frozenset({"init", "local", "plan", "schema"})
-_HELP: Final = frozenset({"-h", "--help"})
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 -- typer's call
@@ -81,5 +79,5 @@ def main(
     ] = False,
 ) -> None:
     """Background jobs on AWS, and offline."""
-    if context.invoked_subcommand not in _WITHOUT_SETTINGS and not _HELP.intersection(sys.argv):
+    if context.invoked_subcommand not in _WITHOUT_SETTINGS and not context.meta[WANTS_HELP]:
         use_stack_of_project()
