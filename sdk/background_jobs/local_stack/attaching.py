@@ -34,7 +34,8 @@ class NoStackOfProject(BackgroundJobsError):
         names = ", ".join(sorted(Settings.required_variables()))
         super().__init__(
             f"{describe_absence(project)} Bring one up with `background-jobs local up --jobs FILE`. "
-            f"For a deployed stack, set its outputs as variables: {names}."
+            "A deployed stack has its settings as outputs (`aws cloudformation describe-stacks --stack-name "
+            f"background-jobs-ENVIRONMENT`); set them as variables: {names}."
         )
 
 
