@@ -98,14 +98,15 @@ def test_as_many_instances_run_at_once_as_the_job_says(run: Run, job: Any, tmp_p
     assert places == (1 if job is in_coroutines else AT_ONCE)
 
 
-held = threading.Lock()
+over = threading.Event()
 """What waits for it waits in C, until the test has ended."""
 
 
 @pytest.fixture(autouse=True)
 def hold() -> Iterator[None]:
-    with held:
-        yield
+    over.clear()
+    yield
+    over.set()
 
 
 RUNNING: list[int] = []
@@ -119,8 +120,7 @@ def late_in_threads(params: dict[str, Any], job: JobContext) -> int:
         while True:
             pass
     if job.attempt == 1 and params["how"] == "waiting":
-        with held:
-            pass
+        over.wait()
     return job.attempt
 
 
@@ -226,8 +226,7 @@ def test_a_thread_that_was_late_for_the_last_time_costs_nobody_a_process(
     @job_name("late", concurrency=3, timeout=0.5)
     def waits_or_not(params: dict[str, Any]) -> None:
         if params["waits"]:
-            with held:
-                pass
+            over.wait()
 
     params = [{"waits": index in {0, 4}} for index in range(8)]
     orchestration = service.kick_off_job("late", params, parallelism=1)
