@@ -195,10 +195,12 @@ def test_a_record_is_kept_in_the_failure_queue_or_comes_again() -> None:
     assert told["faults"]
 
 
+TOO_DEEP = 422 if sys.version_info >= (3, 14) else 400
+"""Python parses what is thousands of levels deep from 3.14 on; then it is its params that are refused."""
 BODIES = [
     ('{"job_name":"halve","params":[{"a":%s}]}' % ("[" * 99 + "]" * 99), 201),
     ('{"job_name":"halve","params":[{"a":%s}]}' % ("[" * 100 + "]" * 100), 422),
-    ('{"job_name":"halve","params":[{"a":%s}]}' % ("[" * 5_000 + "]" * 5_000), 400),
+    ('{"job_name":"halve","params":[{"a":%s}]}' % ("[" * 5_000 + "]" * 5_000), TOO_DEEP),
     ('{"job_name":"halve","params":[{"a":NaN}]}', 422),
     ('{"job_name":"halve","params":[{"a":%s}]}' % ("9" * 4_301), 400),
     ('{"job_name":"halve","params":[{"a":"\\ud800"}]}', 422),
@@ -239,7 +241,7 @@ def test_the_api_refuses_what_cannot_be_stored_and_never_fails(client: TestClien
 def test_the_api_takes_as_many_stages_as_can_be_read_back(
     client: TestClient, service: OrchestrationService
 ) -> None:
-    for count, status in [(100, 201), (101, 422), (200, 422), (300, 422), (3_000, 400)]:
+    for count, status in [(100, 201), (101, 422), (200, 422), (300, 422), (3_000, TOO_DEEP)]:
         answer = client.post("/orchestrations", content=stages_body(count))
         assert answer.status_code == status, answer.text
         if status == 201:
