@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from background_jobs.core.job_descriptions import JobDescription
-from background_jobs.local_stack.fork_server import ForkingLauncher
+from background_jobs.local_stack.forking_launcher import ForkingLauncher
 from background_jobs.local_stack.process_runner import ProcessContainer, ProcessContainers
 from background_jobs.local_stack.variables import client_variables
 from background_jobs.worker.descendants import adopting_orphans

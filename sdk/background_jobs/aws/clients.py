@@ -8,7 +8,7 @@ from functools import cache, wraps
 from typing import IO, TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from background_jobs.aws.clock import clock
-from background_jobs.core.errors import InvalidSettings, ServiceUnreachable
+from background_jobs.core.errors import InvalidSettings, JobsNotLoaded, ServiceUnreachable
 from background_jobs.core.wording import as_sentence
 from background_jobs.garbage import without_collecting_garbage
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 OTHER_STACK: Final = "OtherOfflineStack"
 """The code of the error by which an offline stack refuses the callers of one that has ended."""
+JOBS_NOT_LOADED: Final = "JobsNotLoaded"
+"""The code of the error by which an offline stack tells that edited jobs cannot be loaded."""
 _ABSENT: Final = frozenset({"ResourceNotFoundException", "NoSuchBucket"})
 _DELETED: Final = (
     "What the settings name is not there: its stack was deleted, and then nothing ends what still ran; or "
@@ -251,6 +253,8 @@ def _explained() -> Iterator[None]:
         code = refused.response["Error"].get("Code")
         if code in _ABSENT:
             raise ServiceUnreachable(f"{as_sentence(str(refused))} {_DELETED}") from refused
+        if code == JOBS_NOT_LOADED:
+            raise JobsNotLoaded(refused.response["Error"]["Message"]) from refused
         if code != OTHER_STACK:
             raise
         raise ServiceUnreachable(refused.response["Error"]["Message"]) from refused

@@ -39,6 +39,15 @@ Jobs = Annotated[
         show_default=False,
     ),
 ]
+Services = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--service",
+        metavar="NAME=FILE",
+        help="A service and its jobs, a file or module; may be repeated.",
+        show_default=False,
+    ),
+]
 Image = Annotated[
     str | None,
     typer.Option(
@@ -85,6 +94,7 @@ def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
         list[str], typer.Argument(metavar="COMMAND", help="The command and its arguments, after `--`.")
     ],
     jobs: Jobs = None,
+    services: Services = None,
     image: Image = None,
     containers: Containers = None,
     memory: Memory = None,
@@ -99,7 +109,7 @@ def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
     with _exit_on_sigterm(), reporting():
         from background_jobs.local_stack import InvalidLocalStack, LocalStack
 
-        if jobs is None and image is None:
+        if jobs is None and image is None and not services:
             if any((containers, memory, python, notify)):
                 raise InvalidLocalStack(
                     "These are options of a new stack: say what it runs with --jobs FILE."
@@ -107,11 +117,12 @@ def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
             raise typer.Exit(_run_in_project(command))
         stack = LocalStack(
             jobs,
+            services=_read_pairs(services, "--service", "NAME=FILE"),
             image=image,
             containers=containers,
             memory_mib=memory,
             python=python,
-            notify=_read_channels(notify),
+            notify=_read_pairs(notify, "--webhook", "NAME=URL"),
         )
         with _status("Starting the offline stack"):
             stack.start()
@@ -126,6 +137,7 @@ def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
 @app.command()
 def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
     jobs: Jobs = None,
+    services: Services = None,
     image: Image = None,
     containers: Containers = None,
     memory: Memory = None,
@@ -155,22 +167,24 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
             if stack is None:
                 new = LocalStack(
                     jobs,
+                    services=_read_pairs(services, "--service", "NAME=FILE"),
                     image=image,
                     containers=containers,
                     memory_mib=memory,
                     python=python,
-                    notify=_read_channels(notify),
+                    notify=_read_pairs(notify, "--webhook", "NAME=URL"),
                     port=port,
                 )
                 with _status("Starting the offline stack"):
                     stack = RunningStack.start(new, project)
         if is_new:
             print_note(
-                f"The stack is up with the jobs of {stack.jobs}. `background-jobs local down` ends it."
+                f"The stack is up with the jobs of {stack.describe_jobs()}. "
+                "`background-jobs local down` ends it."
             )
         else:
-            print_note(f"The offline stack was up already, with the jobs of {stack.jobs}.")
-            if stack.jobs != (image or jobs):
+            print_note(f"The offline stack was up already, with the jobs of {stack.describe_jobs()}.")
+            if stack.describe_jobs() != (image or jobs):
                 print_note("It keeps those; for others, take it down first: background-jobs local down")
         _print_console_address(stack.api_url)
     if unwanted := stack.unwanted_variables:
@@ -204,7 +218,11 @@ def list_stacks(
         from background_jobs.local_stack.running_stack import find_running
 
         for stack in find_running():
-            facts = {"project": str(stack.project), "jobs": stack.jobs, "console": f"{stack.api_url}/"}
+            facts = {
+                "project": str(stack.project),
+                "jobs": stack.describe_jobs(),
+                "console": f"{stack.api_url}/",
+            }
             if as_json:
                 print_json_text(json.dumps(facts))
             else:
@@ -235,7 +253,7 @@ def status(
         "project": str(stack.project),
         "endpoint": stack.variables["AWS_ENDPOINT_URL"],
         "console": f"{stack.api_url}/",
-        "jobs": stack.jobs,
+        "jobs": stack.describe_jobs(),
         "job_names": stack.variables["BACKGROUND_JOBS_JOB_NAMES"].split(","),
         "containers": stack.running_containers(),
         "containers_at_most": stack.containers,
@@ -253,12 +271,16 @@ def status(
             print_row(name, shown)
 
 
-def _read_channels(texts: list[str] | None) -> dict[str, str]:
-    """Return the addresses of webhooks by the names of channels. Raises BadParameter."""
+def _read_pairs(texts: list[str] | None, option: str, form: str) -> dict[str, str]:
+    """Return values of *option* by their names. Raises BadParameter."""
     pairs = [text.partition("=") for text in texts or ()]
-    if unreadable := ["".join(pair) for pair in pairs if not (pair[0] and pair[2])]:
-        raise typer.BadParameter(f"{unreadable[0]!r} is no channel; write NAME=URL.", param_hint="--webhook")
-    return {name: url for name, _, url in pairs}
+    read = {name: value for name, _, value in pairs}
+    for name, separator, value in pairs:
+        if not (name and value):
+            raise typer.BadParameter(f"{name}{separator}{value!s}: write {form}.", param_hint=option)
+        if read[name] != value:
+            raise typer.BadParameter(f"{name} has two values, {value} and {read[name]}.", param_hint=option)
+    return read
 
 
 def _find_stack() -> "RunningStack | None":

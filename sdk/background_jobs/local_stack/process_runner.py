@@ -15,6 +15,7 @@ from typing import Final
 from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.local_stack.launchers import ChildProcess, Launcher
 from background_jobs.local_stack.processes import LOG, kill_container
+from background_jobs.local_stack.server_messages import JobsByService
 
 _POLL_SECONDS: Final = 0.05
 
@@ -143,9 +144,13 @@ class ProcessContainers:
         """Get ready for containers, whose own variables are not known yet."""
         self._launcher.prepare(self._shared)
 
-    def find_jobs(self) -> Sequence[JobDescription] | None:
-        """Return the jobs of the main once it was loaded to get ready; None where it was not."""
+    def find_jobs(self) -> JobsByService:
+        """Return by service the jobs of a main, once it was loaded to get ready; None where it was not."""
         return self._launcher.find_jobs()
+
+    def reload_jobs(self, service: str) -> Sequence[JobDescription] | None:
+        """Return the jobs of a service as they are now; None where nobody looks. Raises MainNotLoaded."""
+        return self._launcher.reload_jobs(service)
 
     def _attend(self, container: ProcessContainer, process: ChildProcess) -> None:
         code = process.wait()

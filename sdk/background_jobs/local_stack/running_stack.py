@@ -11,7 +11,6 @@ import psutil
 from pydantic import BaseModel, ValidationError
 
 from background_jobs.local_stack.docker_containers import remove_containers
-from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.processes import (
     STACK_ID,
     STACK_PROJECT,
@@ -22,7 +21,7 @@ from background_jobs.local_stack.processes import (
 from background_jobs.local_stack.stack import LocalStack, log_folder
 from background_jobs.local_stack.stack_notes import UnreadableNote, note_path, remove_note, write_note
 from background_jobs.local_stack.variables import replace_variables, unwanted_variables
-from background_jobs.settings import Settings
+from background_jobs.settings import DEFAULT_SERVICE, Settings
 
 
 class RunningStack(BaseModel):
@@ -32,8 +31,8 @@ class RunningStack(BaseModel):
     stack_id: str
     pid: int
     """The process of the stack; 0 while it is being started."""
-    jobs: str
-    """The file, module or image that runs the jobs."""
+    jobs: dict[str, str]
+    """The file, module or image that runs the jobs of each service."""
     in_docker: bool = False
     containers: int
     folder: Path
@@ -64,8 +63,8 @@ class RunningStack(BaseModel):
             project=project,
             stack_id=stack.stack_id,
             pid=0,
-            jobs=stack.main.name,
-            in_docker=isinstance(stack.main, JobsImage),
+            jobs={name: main.name for name, main in stack.mains.items()},
+            in_docker=stack.in_docker,
             containers=stack.containers,
             folder=stack.folder,
             started_at=time.time(),
@@ -103,6 +102,12 @@ class RunningStack(BaseModel):
         if note is not None and not keep_logs:
             shutil.rmtree(note.folder, ignore_errors=True)
         return remove_note(project) or bool(stack_ids)
+
+    def describe_jobs(self) -> str:
+        """Return what runs the jobs: ``jobs.py``, or ``default=jobs.py, billing=billing.py``."""
+        if tuple(self.jobs) == (DEFAULT_SERVICE,):
+            return self.jobs[DEFAULT_SERVICE]
+        return ", ".join(f"{name}={file}" for name, file in self.jobs.items())
 
     @property
     def api_url(self) -> str:
