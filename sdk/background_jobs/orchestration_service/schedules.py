@@ -66,7 +66,8 @@ class Schedules:
         """Make a schedule, or make it anew. Raises InvalidSchedule, ScheduleDeclared, or as kick_off_job."""
         job_name, job_definition = resolve_job(job)
         options = self._read_options(name, keywords)
-        KickOffRequest(job_name=job_name, options=options.kick_off_options(tags={})).refuse(self._settings)
+        request = KickOffRequest(job_name=job_name, options=options.kick_off_options(tags={}))
+        request.refuse(self._settings, self._stores.payloads)
         definition = self._definition(name, job_name, options)
         target, before = self._target(), self._scheduler.get(name)
         if before is not None and before.definition.declared:
