@@ -253,7 +253,7 @@ def test_jobs_that_cannot_run_are_refused_before_the_command_runs(
     ("words", "message"),
     [
         (["--containers", "3"], "say what it runs with --jobs FILE"),
-        (["--jobs", "my_jobs.py", "--image", "billing:1"], "leave out --jobs and --python"),
+        (["--jobs", "my_jobs.py", "--image", "billing:1"], "leave out --jobs, --service and --python"),
         (["--jobs", "my_jobs.py", "--memory", "512"], "--memory needs --image"),
         (["--image", "billing:1"], "--image billing:1: there is no `docker` on the PATH"),
     ],
