@@ -4,6 +4,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, wraps
 from typing import IO, TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
@@ -33,6 +34,13 @@ _DELETED: Final = (
     "the credentials and the region are not those of the environment. `background-jobs doctor` looks into it."
 )
 
+_PATIENCE: Final[dict[str, Any]] = {
+    "retries": {"mode": "standard", "total_max_attempts": 5},
+    "connect_timeout": 5,
+    "read_timeout": 60,
+    "max_pool_connections": 32,
+}
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _C = TypeVar("_C")
@@ -42,11 +50,51 @@ _made_to_be_forked: Final[dict[str, Any]] = {}
 """Clients that no process has used yet, so that each fork of this one may use its copy."""
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where an emulator is, and who calls it: nothing of it comes from the variables of this process."""
+
+    endpoint_url: str
+    region: str
+    access_key: str
+    secret_key: str
+    app_id: str
+    """How its clients name themselves."""
+
+
 @cache
-def _client(service: str) -> Any:  # noqa: ANN401 -- each caller below names its client's type
+def _client(service: str, connection: Connection | None = None) -> Any:  # noqa: ANN401 -- each caller below names its client's type
+    if connection is not None:
+        return _connect(service, connection)
     client = _made_to_be_forked.pop(service, None) or _make_client(service)
     clock.attach(client)
     return client
+
+
+def _connect(service: str, connection: Connection) -> Any:  # noqa: ANN401 -- the same
+    """Make a client that no variable, profile or proxy of this machine leads elsewhere."""
+    from botocore.config import Config
+
+    from background_jobs.aws.service_models import make_session
+
+    session = make_session()
+    # A profile may name endpoints, proxies and ways to get credentials.
+    for name, value in {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}.items():
+        session.set_config_variable(name, value)
+    options = _PATIENCE | {
+        "proxies": {},
+        "use_dualstack_endpoint": False,
+        "use_fips_endpoint": False,
+        "user_agent_appid": connection.app_id,
+    }
+    return session.create_client(
+        service,
+        region_name=connection.region,
+        endpoint_url=connection.endpoint_url,
+        aws_access_key_id=connection.access_key,
+        aws_secret_access_key=connection.secret_key,
+        config=Config(**options),
+    )
 
 
 def _make_client(service: str) -> Any:  # noqa: ANN401 -- the same
@@ -60,13 +108,7 @@ def _make_client(service: str) -> Any:  # noqa: ANN401 -- the same
         environ = os.environ
         if environ.get("LOCALSTACK_HOST") and not environ.get("AWS_ENDPOINT_URL"):
             return _localstack_session().client(service)
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": 5},
-            connect_timeout=5,
-            read_timeout=60,
-            max_pool_connections=32,
-        )
-        return make_session().create_client(service, config=config)
+        return make_session().create_client(service, config=Config(**_PATIENCE))
 
 
 # Processes that share a connection read each other's answers, so a forked one makes clients of its own.
@@ -117,14 +159,14 @@ def _localstack_session() -> Any:  # noqa: ANN401 -- the package has no types
     return Session()
 
 
-def dynamodb() -> "DynamoDBClient":
+def dynamodb(connection: Connection | None = None) -> "DynamoDBClient":
     """Return this process's client of DynamoDB."""
-    return cast("DynamoDBClient", _client("dynamodb"))
+    return cast("DynamoDBClient", _client("dynamodb", connection))
 
 
-def s3() -> "S3Client":
+def s3(connection: Connection | None = None) -> "S3Client":
     """Return this process's client of S3."""
-    return cast("S3Client", _client("s3"))
+    return cast("S3Client", _client("s3", connection))
 
 
 def events() -> "EventBridgeClient":
@@ -152,9 +194,9 @@ def region() -> str:
     return str(logs().meta.region_name or "")
 
 
-def scheduler() -> "EventBridgeSchedulerClient":
+def scheduler(connection: Connection | None = None) -> "EventBridgeSchedulerClient":
     """Return this process's client of EventBridge Scheduler."""
-    return cast("EventBridgeSchedulerClient", _client("scheduler"))
+    return cast("EventBridgeSchedulerClient", _client("scheduler", connection))
 
 
 def sqs() -> "SQSClient":

@@ -5,7 +5,7 @@ import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import psutil
 from pydantic import BaseModel, ValidationError
@@ -20,8 +20,11 @@ from background_jobs.local_stack.processes import (
 )
 from background_jobs.local_stack.stack import LocalStack, log_folder
 from background_jobs.local_stack.stack_notes import UnreadableNote, note_path, remove_note, write_note
-from background_jobs.local_stack.variables import replace_variables, unwanted_variables
+from background_jobs.local_stack.variables import connect, replace_variables, unwanted_variables
 from background_jobs.settings import DEFAULT_SERVICE, Settings
+
+if TYPE_CHECKING:
+    from background_jobs.orchestration_service import OrchestrationService
 
 
 class RunningStack(BaseModel):
@@ -118,6 +121,10 @@ class RunningStack(BaseModel):
     def unwanted_variables(self) -> tuple[str, ...]:
         """Return which variables of this process would lead its clients elsewhere."""
         return unwanted_variables(os.environ, self.variables)
+
+    def service(self) -> "OrchestrationService":
+        """Return the service of this stack, whatever the variables of this process say."""
+        return connect(self.variables)
 
     def process_variables(self) -> dict[str, str]:
         """Return all variables for a process that is to use the stack: this process's, with its own."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from background_jobs.local_stack.docker_containers import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
@@ -35,10 +35,14 @@ from background_jobs.local_stack.stack_errors import InvalidLocalStack, LocalSta
 from background_jobs.local_stack.variables import (
     caller_variables,
     client_variables,
+    connect,
     replace_variables,
     unwanted_variables,
 )
 from background_jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from background_jobs.orchestration_service import OrchestrationService
 
 _START_SECONDS: Final = 60
 _STOP_SECONDS: Final = 5
@@ -116,6 +120,16 @@ class LocalStack:
         They are all others that begin with ``AWS_``, and settings of another environment.
         """
         return unwanted_variables(os.environ, self.variables)
+
+    def service(self) -> "OrchestrationService":
+        """Return the service of this stack, whatever the variables of this process say.
+
+        They stay as they are. It reaches this stack and nothing else: address, credentials, region and
+        settings are the stack's own. Raises LocalStackError if the stack is not up.
+        """
+        if not self.variables:
+            raise LocalStackError("The stack was not started: use it as `with LocalStack(...) as stack:`.")
+        return connect(self.variables)
 
     def process_variables(self) -> dict[str, str]:
         """Return all variables for a process that is to use the stack: this process's, with its own."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -52,7 +53,8 @@ class Schedules:
         self._stores = stores
         self._clock = clock
         self._scheduler = Scheduler(
-            clients.of_each_process(clients.scheduler), schedule_group(settings.environment)
+            clients.of_each_process(partial(clients.scheduler, stores.connection)),
+            schedule_group(settings.environment),
         )
         self.occurrence_runner = occurrence_runner or OccurrenceRunner.from_settings(settings, stores, clock)
 
