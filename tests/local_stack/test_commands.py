@@ -298,10 +298,21 @@ def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, variables
     again = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
     assert again.stdout == up.stdout
     assert "was up already" in again.stderr
-    assert "for others" not in again.stderr
-    assert (
-        "for others, take it down first" in run_command(folder, variables, "up", "--jobs", "other.py").stderr
+    assert run_command(folder, variables, "up").stdout == up.stdout
+
+    # and other options are refused, with what differs
+    (folder / "other.py").write_text(JOBS)
+    other = run_command(
+        folder, variables, "up", *("--jobs", "other.py", "--containers", "77", "--port", "1234")
     )
+    assert (other.returncode, other.stdout) == (2, "")
+    assert (
+        f"it runs {sys.executable} {folder / 'my_jobs.py'}, not {sys.executable} {folder / 'other.py'}; "
+        in (other.stderr)
+    )
+    own = status["containers_at_most"], status["endpoint"].rpartition(":")[2]
+    assert f"--containers is {own[0]}, not 77; --port is {own[1]}, not 1234." in other.stderr
+    assert "end it first, with what it runs and its history: background-jobs local down" in other.stderr
 
     # and `down`, called twice, ends everything but what the shell itself had started
     own = {name: value for name, value in variables.items() if name != "TEST_MARK"}

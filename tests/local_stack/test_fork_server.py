@@ -50,7 +50,7 @@ class Team:
         (self.folder / "main.py").write_text(COUNT_LOADS + before + ASK_FOR_FORKS + after)
 
     def start(self, **variables: str) -> ProcessContainer:
-        name = f"container-{len(list((self.folder / 'logs').glob('container-*')))}"
+        name = f"container-{len(list((self.folder / 'logs').rglob('container-*')))}"
         own = {"BACKGROUND_JOBS_HOLDER": "0", "JOB_NAME": "nothing", **variables}
         return self.containers.run("image", environment=own, name=name)
 

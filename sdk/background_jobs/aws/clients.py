@@ -184,9 +184,9 @@ def ecs() -> "ECSClient":
     return cast("ECSClient", _client("ecs"))
 
 
-def logs() -> "CloudWatchLogsClient":
+def logs(connection: Connection | None = None) -> "CloudWatchLogsClient":
     """Return this process's client of CloudWatch Logs."""
-    return cast("CloudWatchLogsClient", _client("logs"))
+    return cast("CloudWatchLogsClient", _client("logs", connection))
 
 
 def region() -> str:

@@ -51,6 +51,11 @@ class JobsMain:
             raise InvalidJobsMain(option, "there is neither a file nor a module of this name.")
         return cls(name, [python, "-m", name], option)
 
+    @property
+    def identity(self) -> Sequence[str]:
+        """Return what tells it from others."""
+        return self.command
+
     def describe(self, variables: Mapping[str, str] | None = None) -> tuple[JobDescription, ...]:
         """Run the jobs' main to learn what they publish of themselves, with *variables*, or those here.
 

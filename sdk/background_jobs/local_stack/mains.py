@@ -15,6 +15,17 @@ Mains = Mapping[str, JobsMain] | Mapping[str, JobsImage]
 """The main of each service; that of the default service, if there is one, is the first."""
 
 
+def describe_services(files: Mapping[str, str]) -> str:
+    """Return what runs the jobs of each service.
+
+    >>> describe_services({"default": "jobs.py"}), describe_services({"default": "a.py", "billing": "b.py"})
+    ('jobs.py', 'default=a.py, billing=b.py')
+    """
+    if tuple(files) == (DEFAULT_SERVICE,):
+        return files[DEFAULT_SERVICE]
+    return ", ".join(f"{name}={file}" for name, file in files.items())
+
+
 def find_mains(
     jobs: str | None,
     services: Mapping[str, str],

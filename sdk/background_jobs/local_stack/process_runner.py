@@ -16,6 +16,8 @@ from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.local_stack.launchers import ChildProcess, Launcher
 from background_jobs.local_stack.processes import LOG, kill_container
 from background_jobs.local_stack.server_messages import JobsByService
+from background_jobs.local_stack.service_launcher import SERVICE
+from background_jobs.settings import DEFAULT_SERVICE
 
 _POLL_SECONDS: Final = 0.05
 
@@ -106,7 +108,8 @@ class ProcessContainers:
         variables, name = options["environment"], options["name"]
         if not isinstance(variables, Mapping) or not isinstance(name, str):
             raise TypeError(f"A container needs variables and a name, not {variables!r} and {name!r}.")
-        log = self._logs / f"{name}.log"
+        log = self._logs / str(variables.get(SERVICE, DEFAULT_SERVICE)) / f"{name}.log"
+        log.parent.mkdir(exist_ok=True)
         variables = self._variables(variables, log)
         self._free.acquire()
         try:

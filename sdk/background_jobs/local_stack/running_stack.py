@@ -3,14 +3,19 @@
 import os
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 import psutil
 from pydantic import BaseModel, ValidationError
 
+from background_jobs.core.errors import JobsNotLoaded
 from background_jobs.local_stack.docker_containers import remove_containers
+from background_jobs.local_stack.function_logs import FunctionLogs
+from background_jobs.local_stack.mains import describe_services
 from background_jobs.local_stack.processes import (
     STACK_ID,
     STACK_PROJECT,
@@ -19,9 +24,11 @@ from background_jobs.local_stack.processes import (
     find_processes,
 )
 from background_jobs.local_stack.stack import LocalStack, log_folder
+from background_jobs.local_stack.stack_logs import StackLogs
 from background_jobs.local_stack.stack_notes import UnreadableNote, note_path, remove_note, write_note
-from background_jobs.local_stack.variables import connect, replace_variables, unwanted_variables
-from background_jobs.settings import DEFAULT_SERVICE, Settings
+from background_jobs.local_stack.stack_options import StackDiffers, StackOptions
+from background_jobs.local_stack.variables import connect, connect_logs, replace_variables, unwanted_variables
+from background_jobs.settings import Settings
 
 if TYPE_CHECKING:
     from background_jobs.orchestration_service import OrchestrationService
@@ -37,6 +44,10 @@ class RunningStack(BaseModel):
     jobs: dict[str, str]
     """The file, module or image that runs the jobs of each service."""
     in_docker: bool = False
+    commands: dict[str, list[str]]
+    """How each of them is run, which tells it from others of its name."""
+    memory_mib: int | None = None
+    notify: dict[str, str] = {}
     containers: int
     folder: Path
     started_at: float
@@ -68,6 +79,9 @@ class RunningStack(BaseModel):
             pid=0,
             jobs={name: main.name for name, main in stack.mains.items()},
             in_docker=stack.in_docker,
+            commands={name: list(main.identity) for name, main in stack.mains.items()},
+            memory_mib=stack.memory_mib,
+            notify=stack.notify,
             containers=stack.containers,
             folder=stack.folder,
             started_at=time.time(),
@@ -108,9 +122,33 @@ class RunningStack(BaseModel):
 
     def describe_jobs(self) -> str:
         """Return what runs the jobs: ``jobs.py``, or ``default=jobs.py, billing=billing.py``."""
-        if tuple(self.jobs) == (DEFAULT_SERVICE,):
-            return self.jobs[DEFAULT_SERVICE]
-        return ", ".join(f"{name}={file}" for name, file in self.jobs.items())
+        return describe_services(self.jobs)
+
+    def job_names(self) -> list[str]:
+        """Return the jobs that its services have by now; those of the start where they cannot be loaded."""
+        try:
+            return [job.name for job in self.service().jobs()]
+        except JobsNotLoaded:
+            return list(Settings.from_env(self.variables).job_names)
+
+    def refuse_others(self, options: StackOptions) -> None:
+        """Raise StackDiffers if *options* ask for something that the stack does not have."""
+        commands, port = options.find_commands(), urlsplit(self.variables["AWS_ENDPOINT_URL"]).port
+        differences = []
+        if commands and commands != self.commands:
+            differences.append(
+                f"it runs {_describe_commands(self.commands)}, not {_describe_commands(commands)}"
+            )
+        for option, own, asked in (
+            ("--containers", self.containers, options.containers),
+            ("--memory", self.memory_mib, options.memory_mib),
+            ("--webhook", describe_services(self.notify) or None, describe_services(options.notify)),
+            ("--port", port, options.port),
+        ):
+            if asked and asked != own:
+                differences.append(f"{option} is {own or 'not set'}, not {asked}")
+        if differences:
+            raise StackDiffers(self.project, differences)
 
     @property
     def api_url(self) -> str:
@@ -175,6 +213,19 @@ def describe_absence(project: Path) -> str:
     return f"No offline stack is up for {project}.{elsewhere}"
 
 
+def find_logs(project: Path, service: str | None = None) -> StackLogs | None:
+    """Return the logs of the stack of *project*, or of the one that died last; None where there is none.
+
+    With *service*, they are those of its jobs alone. Raises UnreadableNote.
+    """
+    stack = RunningStack.find(project)
+    if stack is not None:
+        functions = FunctionLogs(connect_logs(stack.variables))
+        return StackLogs(stack.folder, functions, service, lambda: not psutil.pid_exists(stack.pid))
+    note = RunningStack.read_note(note_path(project))
+    return StackLogs(note.folder, None, service) if note and note.folder.is_dir() else None
+
+
 def find_log_folder(project: Path) -> Path | None:
     """Return the folder of the logs of the stack that this process uses, or of that of *project*, if any."""
     if stack_id := os.environ.get(STACK_ID):
@@ -184,6 +235,10 @@ def find_log_folder(project: Path) -> Path | None:
     except UnreadableNote:
         return None
     return None if stack is None else stack.folder
+
+
+def _describe_commands(commands: Mapping[str, Sequence[str]]) -> str:
+    return describe_services({name: " ".join(words) for name, words in commands.items()})
 
 
 def _end_processes(stack_id: str, *, in_docker: bool) -> None:

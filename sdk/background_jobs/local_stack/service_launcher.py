@@ -10,7 +10,8 @@ from background_jobs.local_stack.launchers import ChildProcess, ProcessLauncher
 from background_jobs.local_stack.server_messages import JobsByService
 from background_jobs.settings import DEFAULT_SERVICE, Settings
 
-_SERVICE: Final = Settings.variable("service")
+SERVICE: Final = Settings.variable("service")
+"""The variable of a container that names its service."""
 
 
 class ServiceLauncher:
@@ -41,7 +42,7 @@ class ServiceLauncher:
         self, name: str, variables: Mapping[str, str], options: Mapping[str, object], log: Path
     ) -> ChildProcess:
         """Start a container of the service in its *variables*."""
-        return self._launchers[variables.get(_SERVICE, DEFAULT_SERVICE)].start(name, variables, options, log)
+        return self._launchers[variables.get(SERVICE, DEFAULT_SERVICE)].start(name, variables, options, log)
 
     def signal(self, process: ChildProcess, name: str, number: int) -> None:
         """Send a signal, as it is done for every service."""

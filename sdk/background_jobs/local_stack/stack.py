@@ -94,8 +94,8 @@ class LocalStack:
             raise InvalidLocalStack(f"warm={warm} is for a stack with a single service.")
         if (refusal := explain_refusal(notify or {})) is not None:
             raise InvalidLocalStack(refusal)
-        self._notify = dict(notify or {})
-        self._memory_mib = memory_mib
+        self.notify = dict(notify or {})
+        self.memory_mib = memory_mib
         self._warm = warm
         self.folder = log_folder(self.stack_id)
         """The folder of the logs, of the emulator (``server.log``) and of each container."""
@@ -170,10 +170,10 @@ class LocalStack:
                 for name, main in self.mains.items()
             },
             image=next((main.name for main in self.mains.values() if isinstance(main, JobsImage)), ""),
-            memory_mib=self._memory_mib,
+            memory_mib=self.memory_mib,
             containers=self.containers,
             warm=self._warm,
-            notify=self._notify,
+            notify=self.notify,
             listener=listener.fileno(),
             api_port=self._api_port,
             ends_with_parent=project is None,

@@ -32,6 +32,7 @@ NO_TABLE: Final = {
     "schema",
     "local up",
     "local list",
+    "local logs",
     "local down",
     "local run",
     "local status",
