@@ -1,4 +1,4 @@
-"""The test of a job that docs/containers.md shows to a team."""
+"""The test of a job that docs/testing.md shows to a team."""
 
 import os
 import re
@@ -18,7 +18,7 @@ def python_block(document: str, mark: str) -> str:
 def test_the_test_that_is_shown_passes_with_the_job_of_the_readme(tmp_path: Path) -> None:
     # given both as they are printed, and a variable that leads to an account
     (tmp_path / "jobs.py").write_text(python_block("README.md", "class ProcessBatch"))
-    (tmp_path / "test_jobs.py").write_text(python_block("docs/containers.md", "with LocalStack("))
+    (tmp_path / "test_jobs.py").write_text(python_block("docs/testing.md", "def test_all_orders"))
     environment = {**os.environ, "AWS_PROFILE": "prod"}
     # when it is run
     done = subprocess.run(

@@ -28,10 +28,17 @@ class Commands(TyperGroup):
         prepare_streams()
         return super().main(*args, **options)
 
-    def make_context(self, *args: Any, **options: Any) -> typer.Context:  # noqa: ANN401 -- typer's own
-        """Read the arguments."""
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        *rest: Any,  # noqa: ANN401 -- typer's own
+        **options: Any,  # noqa: ANN401 -- the same
+    ) -> typer.Context:
+        """Read the arguments; the context keeps them as its object."""
+        words = frozenset(args)
         with exit_statuses():
-            return super().make_context(*args, **options)  # type: ignore[return-value]
+            return super().make_context(info_name, args, *rest, obj=words, **options)  # type: ignore[return-value]
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 -- typer's own
         """Run the command."""

@@ -3,7 +3,6 @@
 A command imports what it needs when it runs, so that help and completion come at once.
 """
 
-import sys
 from typing import Annotated, Final
 
 import typer
@@ -81,5 +80,5 @@ def main(
     ] = False,
 ) -> None:
     """Background jobs on AWS, and offline."""
-    if context.invoked_subcommand not in _WITHOUT_SETTINGS and not _HELP.intersection(sys.argv):
+    if context.invoked_subcommand not in _WITHOUT_SETTINGS and not _HELP.intersection(context.obj):
         use_stack_of_project()
