@@ -310,8 +310,8 @@ def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, variables
         f"it runs {sys.executable} {folder / 'my_jobs.py'}, not {sys.executable} {folder / 'other.py'}; "
         in (other.stderr)
     )
-    own = status["containers_at_most"], status["endpoint"].rpartition(":")[2]
-    assert f"--containers is {own[0]}, not 77; --port is {own[1]}, not 1234." in other.stderr
+    most, port = status["containers_at_most"], status["endpoint"].rpartition(":")[2]
+    assert f"--containers is {most}, not 77; --port is {port}, not 1234." in other.stderr
     assert "end it first, with what it runs and its history: background-jobs local down" in other.stderr
 
     # and `down`, called twice, ends everything but what the shell itself had started
