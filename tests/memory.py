@@ -4,6 +4,7 @@ import os
 from bisect import bisect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import RLock
 from typing import Any
 from unittest.mock import patch
@@ -11,8 +12,9 @@ from uuid import uuid4
 
 from botocore.client import BaseClient
 from moto import mock_aws
+from moto.core.serialize import AttributePicker, AttributePickerContext
 
-from background_jobs.aws import clients
+from background_jobs.aws import clients, service_models
 from background_jobs.aws.stores import Stores
 from background_jobs.core.blocks import (
     Block,
@@ -63,7 +65,7 @@ def aws_in_memory() -> Iterator[None]:
     others = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
     with patch.dict(os.environ, others | _ENVIRONMENT, clear=True):
         clients._client.cache_clear()
-        with mock_aws(), one_call_at_a_time():
+        with mock_aws(), one_call_at_a_time(), attributes_as_they_are(), one_session():
             _create()
             yield
         clients._client.cache_clear()
@@ -79,6 +81,35 @@ def one_call_at_a_time() -> Iterator[None]:
             return call(client, *args)
 
     with patch.object(BaseClient, "_make_api_call", call_alone):
+        yield
+
+
+@contextmanager
+def one_session() -> Iterator[None]:
+    """Make all clients from one session: to make a session takes as long as all else about a client."""
+    with patch.object(service_models, "make_session", _session):
+        yield
+
+
+_session = cache(service_models.make_session)
+
+
+@contextmanager
+def attributes_as_they_are() -> Iterator[None]:
+    """Let moto answer with DynamoDB's attributes as it has them.
+
+    It looks for each of the ten types that an attribute may have under ten names, which takes most of the time
+    of these tests.
+    """
+    pick = AttributePicker.__call__
+
+    def pick_directly(picker: AttributePicker, context: AttributePickerContext) -> Any:
+        parent = getattr(context.shape, "parent", None)
+        if parent is not None and parent.name == "AttributeValue" and isinstance(context.obj, dict):
+            return context.obj.get(context.key)
+        return pick(picker, context)
+
+    with patch.object(AttributePicker, "__call__", pick_directly):
         yield
 
 

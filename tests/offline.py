@@ -24,7 +24,7 @@ def become_caller(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Orchest
         monkeypatch.delenv(name)
     for name, value in stack.variables.items():
         monkeypatch.setenv(name, value)
-    clients._client.cache_clear()
+    clients.forget_clients()
     boto3.setup_default_session()
     return OrchestrationService()
 

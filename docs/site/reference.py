@@ -20,7 +20,7 @@ from tables import write_table
 from typer.testing import CliRunner
 
 import background_jobs
-from background_jobs import aio, public, settings
+from background_jobs import aio, public, settings, testing
 from background_jobs.cdk import public as stack
 from background_jobs.cli.main import app
 from background_jobs.core import limits
@@ -79,7 +79,12 @@ def write_sdk() -> str:
         f"::: background_jobs.aio.{name}\n    options:\n      show_root_full_path: true"
         for name in aio.__all__
     ]
-    return "\n\n".join([head, *told, *in_asyncio]) + "\n"
+    in_tests = [
+        f"::: background_jobs.testing.twin.{name}\n    options:\n      show_root_full_path: true"
+        for name in testing.__all__
+        if not issubclass(getattr(testing, name), BackgroundJobsError)
+    ]
+    return "\n\n".join([head, *told, *in_asyncio, *in_tests]) + "\n"
 
 
 def write_errors() -> str:

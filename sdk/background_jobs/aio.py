@@ -1,20 +1,22 @@
 """The caller's service for asyncio: the same names as in `background_jobs`, to be awaited."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self, Unpack
+from typing import Any, Generic, NamedTuple, Self, Unpack, overload
 
 from background_jobs import orchestration_service as sync
 from background_jobs.core.events import JobErrored
 from background_jobs.core.log_lines import LogLine
 from background_jobs.core.options import KickOffKeywords, RerunKeywords
-from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.outcomes import Failure, R_co, Success
 from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
 from background_jobs.core.typed_params import Params
 from background_jobs.core.views.schedule import ScheduleState
+from background_jobs.jobs.job_types import CoroutineJob, Job, M, P, R
 from background_jobs.orchestration_service import exports
 from background_jobs.orchestration_service import pipeline as pipeline_steps
 from background_jobs.orchestration_service.container_logs import LogFilter
@@ -93,29 +95,29 @@ class Pipeline:
         )
 
 
-class Failures(FailureList):
+class Failures(FailureList, Generic[R_co]):
     """The failures of an orchestration, in the order of the params."""
 
-    def __init__(self, failures: sync.Failures) -> None:
+    def __init__(self, failures: sync.Failures[R_co]) -> None:
         super().__init__(failures)
         self._sync = failures
 
     digest = in_thread(sync.Failures.digest)
 
-    async def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration":
+    async def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration[R_co]":
         """Run them again in a new orchestration; the options are those of `Orchestration.rerun`."""
         return Orchestration(await asyncio.to_thread(self._sync.rerun, **options))
 
 
-class JobResults(NamedTuple):
+class JobResults(NamedTuple, Generic[R_co]):
     """All outcomes of an orchestration, each part in the order of the params."""
 
-    successes: Successes
-    failures: Failures | None
+    successes: Successes[R_co]
+    failures: Failures[R_co] | None
     """None when there are none."""
 
     @classmethod
-    def of(cls, results: sync.JobResults) -> Self:
+    def of(cls, results: sync.JobResults[R_co]) -> Self:
         """Return *results* with failures whose methods are to be awaited."""
         successes, failures = results
         return cls(successes, None if failures is None else Failures(failures))
@@ -144,10 +146,10 @@ class JobResults(NamedTuple):
         await asyncio.to_thread(exports.write_parquet, in_order(self.successes, self.failures), path)
 
 
-class Orchestration:
+class Orchestration(Generic[R_co]):
     """One kick-off of a job; any process can re-attach to it by its id."""
 
-    def __init__(self, orchestration: sync.Orchestration) -> None:
+    def __init__(self, orchestration: sync.Orchestration[R_co]) -> None:
         self.id = orchestration.id
         self.job_name = orchestration.job_name
         self._sync = orchestration
@@ -183,7 +185,9 @@ class Orchestration:
         """Wait until every instance has its outcome. Raises TimeoutError after *timeout*."""
         return await run_task_async(self._sync.steps.wait(timeout))
 
-    async def results(self, timeout: float | timedelta | None = None, *, merged: bool = False) -> JobResults:
+    async def results(
+        self, timeout: float | timedelta | None = None, *, merged: bool = False
+    ) -> JobResults[R_co]:
         """Wait, then return ``(successes, failures)``; *failures* is None when there are none."""
         return JobResults.of(await run_task_async(self._sync.steps.results(timeout, merged=merged)))
 
@@ -196,7 +200,7 @@ class Orchestration:
                 bar.show(summary)
         return summary
 
-    async def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration":
+    async def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration[R_co]":
         """Kick off a new orchestration that runs instances again; by default the failures."""
         return Orchestration(await asyncio.to_thread(self._sync.rerun, **options))
 
@@ -204,13 +208,15 @@ class Orchestration:
         """Yield an update now and whenever something changed, and end by itself."""
         return run_steps_async(self._sync.steps.watch(timeout))
 
-    def as_completed(self, timeout: float | timedelta | None = None) -> AsyncIterator[Success | Failure]:
+    def as_completed(
+        self, timeout: float | timedelta | None = None
+    ) -> AsyncIterator[Success[R_co] | Failure]:
         """Yield each outcome, with its params, as soon as it is there, and end by itself."""
         return run_steps_async(self._sync.steps.as_completed(timeout))
 
     def outcomes(
         self, status: Status | None = None, *, on_gone: Callable[[int], None] | None = None
-    ) -> AsyncIterator[Success | Failure]:
+    ) -> AsyncIterator[Success[R_co] | Failure]:
         """Yield the outcomes that there are by now, in the order of the params; perhaps of one status.
 
         *on_gone* is called with the index of each instance whose result has expired.
@@ -243,16 +249,48 @@ class OrchestrationService:
     def __init__(self, settings: Settings | None = None, *, actor: str = "") -> None:
         self._sync = sync.OrchestrationService(settings, actor=actor)
 
+    @overload
     async def kick_off_job(
         self,
-        job: str | Callable[..., Any],
+        job: str,
         params: Iterable[Params] | AsyncIterable[Params],
         **options: Unpack[KickOffKeywords],
-    ) -> Orchestration:
+    ) -> Orchestration[Any]: ...
+    @overload
+    async def kick_off_job(
+        self,
+        job: CoroutineJob[P, R],
+        params: Iterable[P] | AsyncIterable[P],
+        **options: Unpack[KickOffKeywords],
+    ) -> Orchestration[R]: ...
+    @overload
+    async def kick_off_job(
+        self, job: Job[P, R], params: Iterable[P] | AsyncIterable[P], **options: Unpack[KickOffKeywords]
+    ) -> Orchestration[R]: ...
+    @overload
+    async def kick_off_job(
+        self,
+        job: CoroutineJob[M, R],
+        params: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]],
+        **options: Unpack[KickOffKeywords],
+    ) -> Orchestration[R]: ...
+    @overload
+    async def kick_off_job(
+        self,
+        job: Job[M, R],
+        params: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]],
+        **options: Unpack[KickOffKeywords],
+    ) -> Orchestration[R]: ...
+    async def kick_off_job(
+        self,
+        job: Any,
+        params: Iterable[Any] | AsyncIterable[Any],
+        **options: Unpack[KickOffKeywords],
+    ) -> Orchestration[Any]:
         """Start one job instance for each object in *params*, which may be an async iterable as well."""
         loop = asyncio.get_running_loop()
         items = iterate_in_thread(params, loop) if isinstance(params, AsyncIterable) else params
-        return Orchestration(await asyncio.to_thread(self._sync.kick_off_job, job, items, **options))
+        return Orchestration(await asyncio.to_thread(partial(self._sync.kick_off_job, job, items, **options)))
 
     find_id = in_thread(sync.OrchestrationService.find_id)
     jobs = in_thread(sync.OrchestrationService.jobs)
@@ -262,11 +300,21 @@ class OrchestrationService:
     history = in_thread(sync.OrchestrationService.history)
     history_view = in_thread(sync.OrchestrationService.history_view)
     counts = in_thread(sync.OrchestrationService.counts)
-    orchestration = attach_in_thread(sync.OrchestrationService.orchestration, Orchestration)
     pipeline = attach_in_thread(sync.OrchestrationService.pipeline, Pipeline)
     rerun = attach_in_thread(sync.OrchestrationService.rerun, Orchestration)
     schedule = attach_in_thread(sync.OrchestrationService.schedule, Schedule)
     schedule_job = attach_in_thread(sync.OrchestrationService.schedule_job, Schedule)
+
+    @overload
+    async def orchestration(self, orchestration_id: str) -> Orchestration[Any]: ...
+    @overload
+    async def orchestration(self, orchestration_id: str, job: CoroutineJob[P, R]) -> Orchestration[R]: ...
+    @overload
+    async def orchestration(self, orchestration_id: str, job: Job[P, R]) -> Orchestration[R]: ...
+    async def orchestration(self, orchestration_id: str, job: Any = None) -> Orchestration[Any]:
+        """Re-attach to an orchestration by its id; with *job*, results are of the type that it returns."""
+        attached = await asyncio.to_thread(self._sync.orchestration, orchestration_id, job)
+        return Orchestration(attached)
 
     async def schedules(self) -> list[Schedule]:
         """Return all schedules of the environment, by name."""

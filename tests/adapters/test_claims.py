@@ -158,7 +158,7 @@ def test_a_container_that_is_claimed_from_drops_what_is_gone_and_goes_on_with_th
     assert len(set(began)) == len(began)
     (ended,) = [
         event
-        for event in stores.event_log.read_orchestration(orchestration.id)
+        for event in stores.event_log.read_orchestration(orchestration.id).events
         if event.type == "ContainerEnded"
     ]
     assert ended.status == 0

@@ -9,8 +9,9 @@ import pytest
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import JSONFileLoader
 from botocore.retries.standard import ExponentialBackoff
+from localstack_client.config import get_service_endpoint
 
-from background_jobs import OrchestrationService, ServiceUnreachable
+from background_jobs import InvalidSettings, OrchestrationService, ServiceUnreachable
 from background_jobs.aws import clients
 from background_jobs.aws.service_models import make_session, models_in
 from background_jobs.aws.stores import Stores
@@ -45,11 +46,65 @@ def test_missing_credentials_are_explained(monkeypatch: pytest.MonkeyPatch, sett
         OrchestrationService(settings).kick_off_job("count", [{}])
 
 
-def test_localstack_client_supplies_the_endpoints_where_only_its_host_is_known(
+@pytest.mark.parametrize("ssl", ["", "1"])
+@pytest.mark.parametrize("host", ["localhost", "stack.example:4567", "127.0.0.1", ":4567"])
+def test_the_host_of_localstack_is_found_as_its_own_client_finds_it(
+    host: str, ssl: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCALSTACK_HOST", host)
+    monkeypatch.setenv("USE_SSL", ssl)
+    assert clients.dynamodb().meta.endpoint_url == get_service_endpoint("dynamodb")
+
+
+@pytest.mark.parametrize(
+    ("host", "endpoint"),
+    [
+        ("http://stack.example:4567", "http://stack.example:4567"),
+        ("https://stack.example/", "https://stack.example:4566"),
+        ("[::1]:4567", "http://[::1]:4567"),
+    ],
+)
+def test_the_host_of_localstack_may_be_a_url(
+    host: str, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCALSTACK_HOST", host)
+    assert clients.dynamodb().meta.endpoint_url == endpoint
+
+
+@pytest.mark.parametrize("host", ["ftp://stack", "stack:many", "stack/path", "http://"])
+def test_a_host_of_localstack_that_is_none_is_refused(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCALSTACK_HOST", host)
+    with pytest.raises(InvalidSettings, match="LOCALSTACK_HOST="):
+        clients.dynamodb()
+
+
+def test_a_client_of_localstack_has_the_region_the_retries_and_the_timeouts_of_all_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("LOCALSTACK_HOST", "stack.example:4567")
-    assert clients.dynamodb().meta.endpoint_url == "http://stack.example:4567"
+    elsewhere = clients.dynamodb().meta
+    clients._client.cache_clear()
+    monkeypatch.setenv("LOCALSTACK_HOST", "stack.example")
+    client = clients.dynamodb().meta
+    assert client.region_name == "eu-central-1"
+    for option in ("retries", "connect_timeout", "read_timeout", "max_pool_connections"):
+        assert getattr(client.config, option) == getattr(elsewhere.config, option)
+
+
+def test_an_endpoint_of_one_service_comes_first_for_that_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCALSTACK_HOST", "stack.example")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    assert clients.s3().meta.endpoint_url == "http://127.0.0.1:9"
+    assert clients.dynamodb().meta.endpoint_url == "http://stack.example:4566"
+
+
+def test_localstack_needs_neither_region_nor_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("LOCALSTACK_HOST", "stack.example")
+    assert clients.dynamodb().meta.region_name == "us-east-1"
 
 
 def test_aws_endpoint_url_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def failed_attempts(orchestration: Orchestration, index: int) -> list[tuple[str,
 
 
 def container_ends(orchestration: Orchestration) -> list[ContainerEnded]:
-    events = orchestration._stores.event_log.read_orchestration(orchestration.id)
+    events = orchestration._stores.event_log.read_orchestration(orchestration.id).events
     return [event for event in events if isinstance(event, ContainerEnded)]
 
 

@@ -224,7 +224,7 @@ def test_rebuilding_while_the_orchestration_goes_on_overwrites_nothing(
         aggregator.aggregate("default", orchestration.id, [event])
 
     assert orchestration.summary().completed == TOTAL
-    whole = stores.event_log.read_orchestration(orchestration.id)
+    whole = stores.event_log.read_orchestration(orchestration.id).events
     assert sum(isinstance(event, OrchestrationCompleted) for event in whole) == 1
 
 

@@ -102,7 +102,9 @@ def test_what_waits_for_a_quota_says_which_one_to_raise_everywhere(
 
     note_stalls(stores, datetime.now(UTC) + timedelta(hours=2), timedelta(hours=1))
     (stalled,) = (
-        e for e in stores.event_log.read_orchestration(orchestration.id) if e.type == "OrchestrationStalled"
+        e
+        for e in stores.event_log.read_orchestration(orchestration.id).events
+        if e.type == "OrchestrationStalled"
     )
     assert all(
         "4 instances: a quota is reached, since" in reason and quota in reason for reason in stalled.reasons

@@ -99,5 +99,5 @@ def test_what_is_no_event_of_its_place_is_passed_by(
     stores.event_log.append_kick_off(started(1))
     item = {"pk": {"S": f"default#{ORCHESTRATION_ID}"}, "sk": {"S": sort}, "document": {"S": document}}
     clients.dynamodb().put_item(TableName=settings.event_log_table, Item=item)
-    assert stores.event_log.read_orchestration(ORCHESTRATION_ID) == [started(1)]
+    assert stores.event_log.read_orchestration(ORCHESTRATION_ID).events == [started(1)]
     assert stores.event_log.read_cancelled(ORCHESTRATION_ID) is None

@@ -80,6 +80,15 @@ def test_one_job_is_shown_and_an_unknown_one_is_not_there(client: TestClient) ->
     assert (unknown.status_code, unknown.json()["error"]) == (404, "JobNotFound")
 
 
+def test_a_job_goes_before_one_that_has_its_name_as_an_alias(client: TestClient, published: Settings) -> None:
+    """Where both could run it, as a job that moves from service to service."""
+    moved = job_name("sent", aliases=["bill"])(lambda params: None)
+    OrchestrationService(published).publish_jobs(Jobs([moved]).describe(), "halving")
+    services = published.model_copy(update={"service_names": ("halving", "default", "billing")})
+    found = OrchestrationService(services)
+    assert (found.job("bill").service, found.job("bill", "halving").name) == ("billing", "sent")
+
+
 def test_a_preview_says_what_would_run_and_starts_nothing(client: TestClient) -> None:
     body = {"params": [{"n": number} for number in range(10)]}
     preview = client.post("/jobs/halve/preview", json=body).json()

@@ -60,6 +60,26 @@ def test_a_share_runs_to_its_end_and_failures_keep_what_caused_them(
         service.get_job_results(orchestration.id).raise_on_failure()
 
 
+def test_a_container_of_an_image_with_the_new_name_runs_what_was_kicked_off_under_the_old_one(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    """And the history has it under the name that it was kicked off under."""
+
+    @job_name("divide", aliases=["halve"])
+    def divide(params: dict[str, int], job: JobContext) -> list[Any]:
+        return [params["n"] / 2, job.job_name]
+
+    orchestration = service.kick_off_job("halve", [{"n": 4}])
+    launch(orchestration, jobs=Jobs([divide]))
+    aggregate()
+
+    successes, failures = service.get_job_results(orchestration.id, timeout=0)
+
+    assert ([success.result for success in successes], failures) == ([[2, "halve"]], None)
+    assert [one.orchestration_id for one in service.history(job_name="halve").summaries] == [orchestration.id]
+    assert service.history(job_name="divide").summaries == []
+
+
 def test_large_results_and_large_params_travel_by_reference(
     service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any], stores: Stores
 ) -> None:

@@ -102,7 +102,7 @@ def test_a_container_that_gets_sigterm_hands_back_all_that_run_and_their_outcome
     (container,) = containers(stack.stack_id, orchestration.id)
     container.send_signal(signal.SIGTERM)
     event_log = Stores.of(stack.settings).event_log
-    until(lambda: event_log.count_failed_attempts(orchestration.id, 4) == 3)
+    until(lambda: event_log.read_failed_and_later(orchestration.id, 4)[0] == 3)
     (tmp_path / "release").touch()
     # then they end in it, and the fourth runs in the next one
     successes, failures = service.get_job_results(orchestration.id, timeout=PATIENCE)

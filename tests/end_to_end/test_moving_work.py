@@ -67,5 +67,5 @@ def test_an_instance_that_hangs_is_run_by_another_container_and_its_own_is_stopp
 
 
 def _ends(stores: Stores, orchestration_id: str) -> list[ContainerEnded]:
-    events = stores.event_log.read_orchestration(orchestration_id)
+    events = stores.event_log.read_orchestration(orchestration_id).events
     return [event for event in events if isinstance(event, ContainerEnded)]

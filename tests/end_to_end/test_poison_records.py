@@ -101,7 +101,8 @@ def test_poison_records_stop_nobody_and_their_orchestration_ends(
     assert [fault.partition(":")[0] for fault in faults] == ["event 2", "event 4"]
     found = check(poisoned, Stores.of(stack.settings))
     assert found.read_model == []
-    assert len(found.log) == len(expected) + 1
+    # three of them look as if a later release had written them
+    assert (len(found.log), len(found.later)) == (len(expected) - 2, 3)
 
 
 def test_an_outcome_that_nobody_can_read_ends_as_errored_and_the_orchestration_completes(

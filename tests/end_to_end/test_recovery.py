@@ -283,7 +283,8 @@ def test_a_service_that_is_not_deployed_ends_in_failures_that_say_so(
     # when it is cancelled while it waits for its next launch
     until(
         lambda: any(
-            isinstance(event, ShareDelayed) for event in stores.event_log.read_orchestration(orchestration.id)
+            isinstance(event, ShareDelayed)
+            for event in stores.event_log.read_orchestration(orchestration.id).events
         )
     )
     orchestration.cancel("it can never be launched")

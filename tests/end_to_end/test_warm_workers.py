@@ -14,7 +14,7 @@ from background_jobs.aws.offer_queue import OfferQueue, find_queue
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import check, differences
 from background_jobs.core.containers.variables import SHARE_VARIABLES, task_family
-from background_jobs.core.containers.warm import WARM_QUEUE
+from background_jobs.core.containers.warm import HIDDEN_SECONDS, WARM_QUEUE
 from background_jobs.local_stack import LocalStack
 from tests.offline import become_caller, is_running, until, warm_workers
 
@@ -81,10 +81,13 @@ def service(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Orchestration
 
 
 def until_nothing_is_offered() -> None:
-    """Wait until no worker has a share, nor is to have one: a share is offered to idle workers only."""
+    """Wait until no worker has a share, nor is to have one: a share is offered to idle workers only.
+
+    A message that a worker received while it ended is hidden from the others for a while.
+    """
     sqs = boto3.client("sqs")
     queue = OfferQueue(sqs, find_queue(sqs, task_family("local", "default")))
-    until(lambda: not any(queue.backlog()))
+    until(lambda: not any(queue.backlog()), seconds=HIDDEN_SECONDS + PATIENCE)
 
 
 def kick_off_patient(service: OrchestrationService, folder: Path, count: int) -> Orchestration:

@@ -34,4 +34,4 @@ def test_what_the_demo_says_to_try_next_works_when_it_is_pasted(
     *_, result, page = pasted.stdout.splitlines()
     assert '"path": "this.py"' in result
     assert page.startswith("http")
-    assert "The offline stack is down." in pasted.stderr
+    assert f"The offline stack of {REPOSITORY} is down." in pasted.stderr

@@ -86,12 +86,13 @@ def test_commands_use_the_stack_of_their_project_and_no_other(
     kicked_off = run(one, variables, "kick-off", "work_one", "--param", "seconds=0")
     assert kicked_off.returncode == 0, kicked_off.stderr
     assert f"Using the offline stack of {one}.\n" in kicked_off.stderr
-    inside = ("local", "run", "--", "background-jobs", *LIST)
+    inside: tuple[str, ...] = ("local", "run", "--", "background-jobs", *LIST)
     for words in (LIST, inside):
         assert kicked_off.stdout.strip() in run(one / "src", variables, *words).stdout
 
     # then commands of the other one do not, and name it
-    for words in (LIST, ("kick-off", "work_one", "--param", "seconds=0"), inside):
+    commands: tuple[tuple[str, ...], ...] = (LIST, ("kick-off", "work_one", "--param", "seconds=0"), inside)
+    for words in commands:
         refused = run(other, variables, *words)
         assert refused.returncode == 2
         assert f"No offline stack is up for {other}. There is one for each of " in refused.stderr

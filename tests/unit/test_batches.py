@@ -55,7 +55,8 @@ OF_A_JOB: dict[str, Any] = {
 
 def successes(*results: object) -> Successes:
     return Successes(
-        Success(index=index, params={}, result=result, **OF_A_JOB) for index, result in enumerate(results)
+        Success(index=index, params={}, result_json=result, **OF_A_JOB)
+        for index, result in enumerate(results)
     )
 
 

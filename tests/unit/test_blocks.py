@@ -52,6 +52,22 @@ def test_every_event_of_a_released_history_comes_out_of_a_block_as_it_went_in(pa
     assert [event.model_dump_json() for event in read] == [event.model_dump_json() for event in events]
 
 
+@pytest.mark.parametrize(
+    ("body", "may_hold"),
+    [
+        (b'[{"index":1,"type":"JobPaused"}]', True),
+        (b'[{"index":1,"type":"JobStarted","schema_version":2}]', True),
+        (next(cut_bodies([job_started(1), job_errored(1)])), False),
+    ],
+)
+def test_a_block_is_read_for_what_a_later_release_wrote_only_where_it_may_hold_some(
+    body: bytes, *, may_hold: bool
+) -> None:
+    block = Block(RANGE, 0, 0, "me", body)
+    assert block.may_hold_later() is may_hold
+    assert bool(block.read().later) is may_hold
+
+
 @given(histories())
 def test_any_history_comes_out_of_blocks_as_it_went_in(history: list[Any]) -> None:
     for start in range(0, 4_000, PARTITION_SIZE):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from background_jobs import aio, public, settings
+from background_jobs import aio, public, settings, testing
 from background_jobs.cdk import public as stack
 from background_jobs.cli.main import app
 from background_jobs.core import limits
@@ -50,6 +50,11 @@ def test_every_public_name_of_the_sdk_and_of_the_stack_is_there(site: Path) -> N
     ]
     assert missing == []
     assert [name for name in aio.__all__ if f'id="background_jobs.aio.{name}"' not in sdk] == []
+    assert [
+        name
+        for name in testing.__all__
+        if f'id="background_jobs.testing.twin.{name}"' not in sdk and f'id="{name}"' not in errors
+    ] == []
     assert [
         name for name in stack.__all__ if not re.search(rf'id="[\w.]*{name}"', of_stack, re.IGNORECASE)
     ] == []

@@ -1,5 +1,6 @@
 """Registering and calling jobs, as their authors write them."""
 
+import functools
 import json
 import math
 from datetime import timedelta
@@ -106,6 +107,51 @@ def test_jobs_that_are_no_list_are_answered_with_what_to_write(jobs: Any) -> Non
 def test_one_name_serves_one_job() -> None:
     with pytest.raises(InvalidJob, match="Two jobs"):
         Jobs([double, double])
+
+
+def renamed(params: dict[str, int]) -> int:
+    return 3 * params["n"]
+
+
+def test_a_renamed_job_is_found_under_the_names_that_it_had() -> None:
+    jobs = Jobs([job_name("triple", aliases=["thrice", "times-3"])(renamed), double])
+    assert jobs.get("thrice") is jobs.get("times-3") is jobs.get("triple")
+    assert jobs.names == ["double", "thrice", "times-3", "triple"]
+    assert [(job.name, job.aliases) for job in jobs.describe()] == [
+        ("double", ()),
+        ("triple", ("thrice", "times-3")),
+    ]
+
+
+def test_aliases_of_a_job_go_with_it_through_a_decorator_above() -> None:
+    @functools.wraps(registered := job_name("triple", aliases=["thrice"])(renamed))
+    def logged(params: dict[str, int]) -> int:
+        return registered(params)
+
+    assert Jobs([logged]).names == ["thrice", "triple"]
+
+
+@pytest.mark.parametrize("names", [("double", ["twice"]), ("twice", ["double"]), ("twice", ["greet"])])
+def test_one_name_or_alias_serves_one_job(names: tuple[str, list[str]]) -> None:
+    other = job_name(names[0], aliases=names[1])(renamed)
+    with pytest.raises(InvalidJob, match="may be used once"):
+        Jobs([double, Greet, other])
+
+
+@pytest.mark.parametrize(
+    ("aliases", "reason"),
+    [
+        ("thrice", r"aliases='thrice' \(str\): write the names that it had before in a list"),
+        (3, "in a list"),
+        (["two words"], "'two words'.* cannot be a job name"),
+        ([3], "cannot be a job name"),
+        (["triple"], "'triple' twice, or as its name"),
+        (["thrice", "thrice"], "'thrice' twice"),
+    ],
+)
+def test_aliases_that_cannot_be_are_refused(aliases: Any, reason: str) -> None:
+    with pytest.raises(InvalidJob, match=reason):
+        job_name("triple", aliases=aliases)
 
 
 def test_an_unknown_name_is_answered_with_those_that_exist() -> None:

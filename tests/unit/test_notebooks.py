@@ -37,7 +37,7 @@ def common(index: int, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def success(index: int, result: Any = "good", **params: Any) -> Success:
-    return Success(**common(index, params), result=result)
+    return Success(**common(index, params), result_json=result)
 
 
 def failure(index: int, message: str = "bad", **params: Any) -> Failure:

@@ -176,7 +176,7 @@ def test_a_result_comes_back_equal_from_every_reader_or_is_refused(value: Any) -
     if len(document) <= INLINE_BYTES:
         event = job_completed(3, result=plain)
         read_instance_event(event)
-        success = Success(**outcome_fields(event, {}), result=plain)
+        success = Success(**outcome_fields(event, {}), result_json=plain)
         assert json.loads(SuccessView.of(success).model_dump_json())["result"] == plain
 
 

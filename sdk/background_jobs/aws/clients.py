@@ -2,13 +2,14 @@
 
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, wraps
 from typing import IO, TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from background_jobs.aws.clock import clock
+from background_jobs.aws.localstack_host import endpoint_of
 from background_jobs.core.errors import InvalidSettings, JobsNotLoaded, ServiceUnreachable
 from background_jobs.core.wording import as_sentence
 from background_jobs.garbage import without_collecting_garbage
@@ -40,6 +41,8 @@ _PATIENCE: Final[dict[str, Any]] = {
     "read_timeout": 60,
     "max_pool_connections": 32,
 }
+_EMULATOR_REGION: Final = "us-east-1"
+_EMULATOR_CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -48,6 +51,10 @@ _C = TypeVar("_C")
 
 _made_to_be_forked: Final[dict[str, Any]] = {}
 """Clients that no process has used yet, so that each fork of this one may use its copy."""
+
+
+_stand_ins: Final[list[Mapping[str, Any]]] = []
+"""What stands for the clients of AWS while a test has a twin of the service open; the last one counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,8 @@ class Connection:
 def _client(service: str, connection: Connection | None = None) -> Any:  # noqa: ANN401 -- each caller below names its client's type
     if connection is not None:
         return _connect(service, connection)
+    if _stand_ins:
+        return _stand_ins[-1][service]
     client = _made_to_be_forked.pop(service, None) or _make_client(service)
     clock.attach(client)
     return client
@@ -105,10 +114,11 @@ def _make_client(service: str) -> Any:  # noqa: ANN401 -- the same
 
         from background_jobs.aws.service_models import make_session
 
-        environ = os.environ
-        if environ.get("LOCALSTACK_HOST") and not environ.get("AWS_ENDPOINT_URL"):
-            return _localstack_session().client(service)
-        return make_session().create_client(service, config=Config(**_PATIENCE))
+        config = Config(**_PATIENCE)
+        session = make_session()
+        if endpoint := _emulator_endpoint():
+            return _client_of_emulator(session, service, endpoint, config)
+        return session.create_client(service, config=config)
 
 
 # Processes that share a connection read each other's answers, so a forked one makes clients of its own.
@@ -122,6 +132,23 @@ def make_to_be_forked() -> None:
     """
     for service in ("dynamodb", "s3"):
         _made_to_be_forked[service] = _make_client(service)
+
+
+def forget_clients() -> None:
+    """Have clients made anew when they are used next, by the variables of that time."""
+    _client.cache_clear()
+
+
+@contextmanager
+def standing_in(clients: Mapping[str, Any]) -> Iterator[None]:
+    """Have *clients*, by the names that boto3 has for them, stand for those of AWS within the context."""
+    _stand_ins.append(clients)
+    forget_clients()
+    try:
+        yield
+    finally:
+        _stand_ins.pop()
+        forget_clients()
 
 
 class _ClientOfProcess:
@@ -146,17 +173,26 @@ def of_each_process(client: Callable[[], _C]) -> _C:
     return cast("_C", _ClientOfProcess(client))
 
 
-def _localstack_session() -> Any:  # noqa: ANN401 -- the package has no types
+def _client_of_emulator(session: Any, service: str, endpoint: str, config: Any) -> Any:  # noqa: ANN401 -- botocore
+    """Return a client that needs no account: an emulator takes any region and credentials."""
+    own = session.get_service_model(service).service_id.upper().replace(" ", "_")
+    if os.environ.get(f"AWS_ENDPOINT_URL_{own}"):
+        return session.create_client(service, config=config)
+    region = None if session.get_config_variable("region") else _EMULATOR_REGION
+    credentials = {} if session.get_credentials() else _EMULATOR_CREDENTIALS
+    return session.create_client(service, region, endpoint_url=endpoint, config=config, **credentials)
+
+
+def _emulator_endpoint() -> str | None:
+    """Return the endpoint of LOCALSTACK_HOST; None where there is none, or AWS_ENDPOINT_URL says another."""
+    environ = os.environ
+    host = environ.get("LOCALSTACK_HOST", "")
+    if not host or environ.get("AWS_ENDPOINT_URL"):
+        return None
     try:
-        from localstack_client.session import Session
-    except ImportError as absent:
-        raise InvalidSettings(
-            "LOCALSTACK_HOST",
-            os.environ["LOCALSTACK_HOST"],
-            "it needs localstack-client (`pip install background-job-service[local]`), "
-            "or set AWS_ENDPOINT_URL instead",
-        ) from absent
-    return Session()
+        return endpoint_of(host, use_ssl=environ.get("USE_SSL") in ("1", "true"))
+    except ValueError as wrong:
+        raise InvalidSettings("LOCALSTACK_HOST", host, str(wrong)) from None
 
 
 def dynamodb(connection: Connection | None = None) -> "DynamoDBClient":
@@ -221,6 +257,9 @@ def on_emulator() -> bool:
 
 def upload_file(client: "S3Client", file: IO[bytes], bucket: str, key: str, *, threads: bool = True) -> None:
     """Store *file* in S3, beyond 8 MB in parts; by threads of their own, or by the one that asks for it."""
+    if _stand_ins:
+        client.put_object(Bucket=bucket, Key=key, Body=file.read())
+        return
     from boto3.s3.inject import upload_fileobj
     from boto3.s3.transfer import TransferConfig
 

@@ -1,15 +1,15 @@
 """The event log in DynamoDB: appends under the condition that a key is free, and reads by range."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from background_jobs.aws.block_log import BlockLog
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.log_items import (
     KEY_IS_FREE,
-    event_from_item,
     holder_of_id,
     kick_off_puts,
+    read_item,
     started_from_item,
     to_item,
 )
@@ -21,7 +21,8 @@ from background_jobs.aws.transactions import (
     cancellation_reasons,
     wait_before_retry,
 )
-from background_jobs.core.errors import EventConflict, OrchestrationNotFound
+from background_jobs.core.blocks import Block
+from background_jobs.core.errors import EventConflict, OrchestrationNotFound, UnreadableEvent
 from background_jobs.core.events import (
     CANCELLED,
     COMPLETED,
@@ -40,6 +41,8 @@ from background_jobs.core.events import (
     JobEvent,
     JobOutcome,
     JobStarted,
+    LaterEvent,
+    LogEvent,
     OrchestrationCancelled,
     OrchestrationCompleted,
     OrchestrationEvent,
@@ -59,6 +62,15 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _E = TypeVar("_E", bound=JobEvent)
+_T = TypeVar("_T", bound=LogEvent)
+
+
+class Told(NamedTuple, Generic[_T]):
+    """What the log tells, as far as this release can read it; what else cannot be read is left out."""
+
+    events: list[_T]
+    later: list[LaterEvent]
+    """The events that a later release wrote."""
 
 
 class EventLog:
@@ -159,8 +171,23 @@ class EventLog:
         return self._read_kind(orchestration_id, _pieces(first, last), JobCompleted, JobErrored)
 
     def read_outcomes_at(self, orchestration_id: str, indices: Iterable[int]) -> Iterator[JobOutcome]:
-        """Yield the outcomes of the instances at *indices*, which ascend; only their partitions are read."""
-        return self._read_kind(orchestration_id, LOG_PARTITIONS.group(indices), JobCompleted, JobErrored)
+        """Yield the outcomes of the instances at *indices*, which ascend; only their partitions are read.
+
+        Raises UnreadableEvent, after all others, where a later release wrote the outcome of one of them.
+        """
+        later: list[LaterEvent] = []
+        pieces = LOG_PARTITIONS.group(indices)
+        outcomes: Iterator[JobOutcome] = self._read_kind(
+            orchestration_id, pieces, JobCompleted, JobErrored, later=later
+        )
+        yield from outcomes
+        if later:
+            raise UnreadableEvent(
+                orchestration_id,
+                f"{later[0].type} of instance {later[0].instance}",
+                str(later[0]),
+                "the instance is to be run again",
+            )
 
     def read_starts(self, orchestration_id: str, first: int, last: int) -> Iterator[JobStarted]:
         """Yield the starts of instances *first* to *last*, in the order of their indices and attempts."""
@@ -205,17 +232,21 @@ class EventLog:
         service = self._find_service(orchestration_id)
         yield from self._blocks.read_events(service, orchestration_id, 0, total - 1)
 
-    def read_instance(self, orchestration_id: str, index: int) -> Iterator[JobEvent]:
-        """Yield everything that happened to one instance, in the order in which it was appended.
+    def read_instance(self, orchestration_id: str, index: int) -> Told[JobEvent]:
+        """Return everything that happened to one instance, in the order in which it was appended.
 
         Claims are among that; the claims that its container announced are not.
         """
         service = self._find_service(orchestration_id)
+        told: Told[JobEvent] = Told([], [])
         for _, blocks in self._blocks.read_pieces(service, orchestration_id, [[index]]):
-            for event in (event for block in blocks for event in block.readable_events()):
-                last = event.last if isinstance(event, InstancesClaimed) else event.index
-                if event.index <= index <= last and not isinstance(event, ClaimAnnounced):
-                    yield event
+            for contents in map(Block.read, blocks):
+                told.later.extend(later for later in contents.later if later.instance == index)
+                for event in contents.events:
+                    last = event.last if isinstance(event, InstancesClaimed) else event.index
+                    if event.index <= index <= last and not isinstance(event, ClaimAnnounced):
+                        told.events.append(event)
+        return told
 
     def read_containers(self, orchestration_id: str) -> Containers:
         """Return the launches and ends of containers, and the delays of launches."""
@@ -230,7 +261,7 @@ class EventLog:
         launches = self.read_launches(orchestration_id)
         others = [
             event.hedged_by if isinstance(event, JobCompleted) else event.share
-            for event in self.read_instance(orchestration_id, index)
+            for event in self.read_instance(orchestration_id, index).events
             if isinstance(event, InstancesClaimed | JobCompleted)
         ]
         own = [launch for launch in launches if launch.first <= index <= launch.last]
@@ -259,13 +290,22 @@ class EventLog:
         parts = find_log_parts(launches, containers.started, containers.ended, delays)
         return [part for part in parts if is_of_service(part.location, service)]
 
-    def read_orchestration(self, orchestration_id: str) -> list[OrchestrationEvent]:
+    def read_orchestration(self, orchestration_id: str) -> Told[OrchestrationEvent]:
         """Return what happened to the orchestration as a whole and to its containers, by time."""
-        return sorted(self._query(orchestration_id, " ", "~"), key=lambda event: event.at)
+        told = self._query_told(orchestration_id, " ", "~")
+        return told._replace(events=sorted(told.events, key=lambda event: event.at))
 
-    def count_failed_attempts(self, orchestration_id: str, total: int) -> int:
-        """Return how many attempts failed and were followed by another."""
-        return sum(1 for _ in self.read_failed_attempts(orchestration_id, 0, total - 1))
+    def read_failed_and_later(self, orchestration_id: str, total: int) -> tuple[int, list[LaterEvent]]:
+        """Return how many attempts were followed by another, and what later releases tell of instances."""
+        service, pieces = self._find_service(orchestration_id), _pieces(0, total - 1)
+        failed, later = 0, []
+        for _, blocks in self._blocks.read_pieces(service, orchestration_id, pieces):
+            for block in blocks:
+                if block.may_tell_of([JobAttemptFailed]) or block.may_hold_later():
+                    contents = block.read()
+                    failed += sum(isinstance(event, JobAttemptFailed) for event in contents.events)
+                    later += contents.later
+        return failed, later
 
     def find_unfinished(self, orchestration_id: str, first: int, last: int) -> list[int]:
         """Return the indices from *first* to *last* that have no outcome yet."""
@@ -276,24 +316,39 @@ class EventLog:
         return self._lookup.find(orchestration_id) if self._service is None else self._service
 
     def _read_kind(
-        self, orchestration_id: str, pieces: Iterable[Sequence[int]], *kinds: type[_E]
+        self,
+        orchestration_id: str,
+        pieces: Iterable[Sequence[int]],
+        *kinds: type[_E],
+        later: list[LaterEvent] | None = None,
     ) -> Iterator[_E]:
-        """Yield the events of some kinds that tell of the instances of *pieces*, in their order."""
+        """Yield the events of some kinds that tell of the instances of *pieces*, in their order.
+
+        Where an instance has none that can be read, one that a later release wrote is added to *later*.
+        """
+        names = {kind.__name__ for kind in kinds}
         service = self._find_service(orchestration_id)
         for piece, blocks in self._blocks.read_pieces(service, orchestration_id, pieces):
             instances = frozenset(piece)
-            events = (
+            contents = [block.read() for block in blocks if block.may_tell_of(kinds)]
+            events = [
                 event
-                for block in blocks
-                if block.may_tell_of(kinds)
-                for event in block.readable_events()
+                for part in contents
+                for event in part.events
                 if isinstance(event, kinds) and event.index in instances
-            )
+            ]
             # Sorting keeps the order in which the events of one instance were appended.
             yield from sorted(events, key=lambda event: event.index)
+            if later is not None:
+                left = instances.difference(event.index for event in events)
+                of_kinds = (event for part in contents for event in part.later if event.type in names)
+                later += [event for event in of_kinds if event.instance in left]
+
+    def _query(self, orchestration_id: str, low: str, high: str) -> list[OrchestrationEvent]:
+        return self._query_told(orchestration_id, low, high).events
 
     @reaching_aws
-    def _query(self, orchestration_id: str, low: str, high: str) -> list[OrchestrationEvent]:
+    def _query_told(self, orchestration_id: str, low: str, high: str) -> Told[OrchestrationEvent]:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression=f"{PARTITION_KEY} = :partition AND {SORT_KEY} BETWEEN :low AND :high",
@@ -304,12 +359,16 @@ class EventLog:
             },
             ConsistentRead=True,
         )
-        events = (_event_in_place(item) for page in pages for item in page["Items"])
-        return [event for event in events if event is not None]
+        told: Told[OrchestrationEvent] = Told([], [])
+        for contents in (read_item(item) for page in pages for item in page["Items"]):
+            told.events.extend(event for event in contents.events if isinstance(event, OrchestrationEvent))
+            told.later.extend(contents.later)
+        return told
 
     def _read(self, orchestration_id: str, sort: str) -> OrchestrationEvent | None:
         item = self._read_item(orchestration_id, sort)
-        return None if item is None else _event_in_place(item)
+        events = read_item(item).events if item else ()
+        return next((event for event in events if isinstance(event, OrchestrationEvent)), None)
 
     @reaching_aws
     def _read_item(self, orchestration_id: str, sort: str) -> Mapping[str, Any] | None:
@@ -320,14 +379,6 @@ class EventLog:
             ConsistentRead=True,
         )
         return response.get("Item")
-
-
-def _event_in_place(item: Mapping[str, Any]) -> OrchestrationEvent | None:
-    """Return the event of an item; None where it holds none, so that no such item stops a reader."""
-    try:
-        return event_from_item(item)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return None
 
 
 def _pieces(first: int, last: int) -> Iterator[Sequence[int]]:

@@ -1,11 +1,12 @@
 """The items of the event log in DynamoDB's JSON: events with a key of their own, and pointers to services."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from background_jobs.aws.block_items import BLOCK, block_from_item
-from background_jobs.core.blocks import Contents
+from background_jobs.core.blocks import Contents, Fault
 from background_jobs.core.errors import OrchestrationOfOtherService, UnreadableEvent
 from background_jobs.core.events import (
     POINTER_SORT,
@@ -14,6 +15,7 @@ from background_jobs.core.events import (
     OrchestrationEvent,
     OrchestrationStarted,
     explain_unreadable,
+    find_later_event,
     log_partition,
     orchestration_of_partition,
     parse_orchestration_event,
@@ -63,13 +65,10 @@ def read_item(item: Mapping[str, Any]) -> Contents[Event]:
     """
     try:
         if is_block(item):
-            block = block_from_item(item).read()
-            return Contents(block.events, block.faults)
+            return Contents(*block_from_item(item).read())
         return Contents([event_from_item(item)])
-    except (AttributeError, KeyError, TypeError) as wrong:
-        return Contents([], [f"the item is malformed: {wrong!r}"])
-    except ValueError as wrong:
-        return Contents([], [explain_unreadable(wrong)])
+    except (AttributeError, KeyError, TypeError, ValueError) as wrong:
+        return Contents([], [_explain(item, wrong)])
 
 
 def started_from_item(item: Mapping[str, Any]) -> OrchestrationStarted:
@@ -79,7 +78,17 @@ def started_from_item(item: Mapping[str, Any]) -> OrchestrationStarted:
         if isinstance(event, OrchestrationStarted):
             return event
     _, orchestration_id = orchestration_of_partition(item[PARTITION_KEY]["S"]) or ("", "")
-    raise UnreadableEvent(orchestration_id, item[SORT_KEY]["S"], "; ".join(faults))
+    raise UnreadableEvent(orchestration_id, item[SORT_KEY]["S"], "; ".join(map(str, faults)))
+
+
+def _explain(item: Mapping[str, Any], wrong: Exception) -> Fault:
+    """Return why reading *item* failed."""
+    with suppress(AttributeError, KeyError, TypeError):
+        if later := find_later_event(item["document"]["S"]):
+            return Fault(str(later), later)
+    if isinstance(wrong, ValueError):
+        return Fault(explain_unreadable(wrong))
+    return Fault(f"the item is malformed: {wrong!r}")
 
 
 def is_block(item: Mapping[str, Any]) -> bool:

@@ -1,6 +1,6 @@
 """The histories of schedules in the event log's table: appends where a key is free, and reads by range."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from background_jobs.aws.clients import reaching_aws
 from background_jobs.aws.log_items import KEY_IS_FREE, holder_of_id, kick_off_puts, to_item
 from background_jobs.aws.transactions import CONDITION_FAILED, TRANSACTION_CONFLICT, cancellation_reasons
-from background_jobs.core.errors import EventConflict
-from background_jobs.core.events import OrchestrationStarted, schedule_partition
+from background_jobs.core.errors import EventConflict, UnreadableEvent
+from background_jobs.core.events import OrchestrationStarted, explain_unreadable, schedule_partition
 from background_jobs.core.retention import Retention
 from background_jobs.core.schedules.events import (
     Change,
@@ -17,6 +17,7 @@ from background_jobs.core.schedules.events import (
     OccurrenceSkipped,
     OccurrenceStarted,
     ScheduleEvent,
+    find_later_schedule_event,
     parse_schedule_event,
     queue_sort,
     skipped_sort,
@@ -32,7 +33,10 @@ class AlreadyStarted(Exception):
 
 
 class ScheduleLog:
-    """The events of the schedules of an environment; nothing here can update or delete."""
+    """The events of the schedules of an environment; nothing here can update or delete.
+
+    Reading raises UnreadableEvent where one cannot be read.
+    """
 
     def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: Retention) -> None:
         self._dynamodb = dynamodb
@@ -101,7 +105,7 @@ class ScheduleLog:
         """Return the event that the occurrence of *scheduled_at* was skipped, if it was."""
         key = {PARTITION_KEY: {"S": schedule_partition(name)}, SORT_KEY: {"S": skipped_sort(scheduled_at)}}
         response = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        event = parse_schedule_event(response["Item"]["document"]["S"]) if "Item" in response else None
+        event = _event_of(name, response["Item"]) if "Item" in response else None
         return event if isinstance(event, OccurrenceSkipped) else None
 
     def read_latest_skips(self, name: str, limit: int) -> list[OccurrenceSkipped]:
@@ -132,4 +136,18 @@ class ScheduleLog:
             PaginationConfig={"MaxItems": limit, "PageSize": limit} if limit else {},
         )
         for page in pages:
-            yield from (parse_schedule_event(item["document"]["S"]) for item in page["Items"])
+            yield from (_event_of(name, item) for item in page["Items"])
+
+
+def _event_of(name: str, item: Mapping[str, Any]) -> ScheduleEvent:
+    """Return the event of an item of the schedule *name*. Raises UnreadableEvent.
+
+    None is left out: what is decided without one may start an occurrence twice.
+    """
+    document = item.get("document", {}).get("S", "")
+    try:
+        return parse_schedule_event(document)
+    except ValueError as wrong:
+        reason = find_later_schedule_event(document) or explain_unreadable(wrong)
+        remedy = "the schedule is to be made anew, under another name"
+        raise UnreadableEvent(f"the schedule {name!r}", item[SORT_KEY]["S"], str(reason), remedy) from None

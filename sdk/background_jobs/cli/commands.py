@@ -18,6 +18,9 @@ from background_jobs.cli.plain_text import PLAIN
 from background_jobs.cli.reporting import print_error, reporting
 
 _STANDARD: Final = (0, 1, 2)
+_HELP: Final = frozenset({"-h", "--help"})
+WANTS_HELP: Final = "background_jobs.wants_help"
+"""In the context of all commands: whether one is to print its help, and no more."""
 
 
 class Commands(TyperGroup):
@@ -28,17 +31,13 @@ class Commands(TyperGroup):
         prepare_streams()
         return super().main(*args, **options)
 
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        *rest: Any,  # noqa: ANN401 -- typer's own
-        **options: Any,  # noqa: ANN401 -- the same
-    ) -> typer.Context:
-        """Read the arguments; the context keeps them as its object."""
-        words = frozenset(args)
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **options: Any) -> Any:  # noqa: ANN401 -- typer's own
+        """Read the arguments."""
+        wants_help = not _HELP.isdisjoint(args)
         with exit_statuses():
-            return super().make_context(info_name, args, *rest, obj=words, **options)  # type: ignore[return-value]
+            context = super().make_context(info_name, args, parent, **options)
+        context.meta[WANTS_HELP] = wants_help
+        return context
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 -- typer's own
         """Run the command."""

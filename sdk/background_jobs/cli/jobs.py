@@ -53,18 +53,28 @@ def _print_list(found: "Sequence[JobView]") -> None:
     elif on_terminal():
         _draw_list(found)
     for job in () if on_terminal() else found:
-        print_row(job.name, job.service, _params(job), job.description)
+        print_row(job.name, job.service, _params(job), job.description, ", ".join(job.aliases))
 
 
 def _draw_list(found: "Sequence[JobView]") -> None:
     from background_jobs.cli import drawing
 
+    has_aliases = any(job.aliases for job in found)
     table = drawing.fitting_table(
-        ("JOB", "SERVICE", "PARAMS", "WHAT IT DOES"),
-        [(job.name, job.service or "", _params(job), job.description) for job in found],
+        ("JOB", *(["ALIASES"] if has_aliases else []), "SERVICE", "PARAMS", "WHAT IT DOES"),
+        [
+            (
+                job.name,
+                *([", ".join(job.aliases)] if has_aliases else []),
+                job.service or "",
+                _params(job),
+                job.description,
+            )
+            for job in found
+        ],
         out().width,
         flexible={"JOB": 8, "PARAMS": 12, "WHAT IT DOES": 12},
-        droppable=("WHAT IT DOES", "SERVICE"),
+        droppable=("WHAT IT DOES", "SERVICE", "ALIASES"),
     )
     out().print(table)
 
@@ -84,6 +94,8 @@ def _params(job: "JobView") -> str:
 
 def _rows_of(job: "JobView") -> Iterator[tuple[str, str]]:
     yield "job", job.name
+    if job.aliases:
+        yield "aliases", ", ".join(job.aliases)
     if job.service:
         yield "service", job.service
     if job.description:

@@ -9,7 +9,7 @@ import typer
 
 from background_jobs.cli import local, schedules
 from background_jobs.cli.cancel import cancel
-from background_jobs.cli.commands import Commands
+from background_jobs.cli.commands import WANTS_HELP, Commands
 from background_jobs.cli.console import console
 from background_jobs.cli.containers import containers
 from background_jobs.cli.diff import diff
@@ -60,7 +60,6 @@ app.add_typer(schedules.app, name="schedule")
 
 
 _WITHOUT_SETTINGS: Final = frozenset({"init", "local", "plan", "schema"})
-_HELP: Final = frozenset({"-h", "--help"})
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 -- typer's call
@@ -80,5 +79,5 @@ def main(
     ] = False,
 ) -> None:
     """Background jobs on AWS, and offline."""
-    if context.invoked_subcommand not in _WITHOUT_SETTINGS and not _HELP.intersection(context.obj):
+    if context.invoked_subcommand not in _WITHOUT_SETTINGS and not context.meta[WANTS_HELP]:
         use_stack_of_project()

@@ -26,6 +26,7 @@ def rebuild(
 
     Nothing is stored where the read model is right. It tells, too, what was done to the log: items that are
     missing, that cannot be read or that differ from their keys, and instances with two outcomes.
+    Where a later release wrote events, it stores nothing: that release is to rebuild.
     """
     with reporting():
         from background_jobs.aws.stores import Stores
@@ -38,15 +39,19 @@ def rebuild(
         else:
             found = control_plane.rebuild(orchestration_id, stores, datetime.now(UTC))
     if as_json:
-        findings = {"differences": found.read_model, "log_faults": found.log}
+        findings = {"differences": found.read_model, "log_faults": found.log, "later_events": found.later}
         print_json_text(json.dumps({"orchestration_id": orchestration_id, **findings}))
     elif not on_terminal():
-        for kind, sentences in (("log", found.log), ("read model", found.read_model)):
+        for kind, sentences in (
+            ("log", found.log),
+            ("read model", found.read_model),
+            ("later release", found.later),
+        ):
             for sentence in sentences:
                 print_row(kind, sentence)
     else:
         _print(found, checked=check)
-    if found.log or (check and found.read_model):
+    if found.log or found.later or (check and found.read_model):
         raise typer.Exit(ExitStatus.FOUND)
 
 
@@ -58,7 +63,11 @@ def _print(found: "Findings", *, checked: bool) -> None:
             "The event log was changed, though it is append-only; a rebuild brings back a completion, "
             "and nothing else."
         )
-    if found.read_model:
+    for sentence in found.later:
+        print_line(printable(sentence))
+    if found.later:
+        print_line("Nothing was stored, for this release cannot tell what follows from them.")
+    elif found.read_model:
         print_line("The read model is wrong." if checked else "The read model was wrong, and is right now.")
     else:
         print_line("The read model is what the log makes.")

@@ -115,7 +115,7 @@ def results(  # noqa: PLR0913, PLR0917 -- the options of a command
             _print_counts(answer, limit or _ROWS)
         else:
             for success in islice(answer.successes, limit):
-                print_row(success.index, *map(_to_json, (success.params, success.result)))
+                print_row(success.index, *map(_to_json, (success.params, success.result_json)))
     if answer.gone:
         print_error(_describe_gone(answer.gone))
         raise typer.Exit(ExitStatus.FAILED)
@@ -173,7 +173,7 @@ def _print_table(results: _Results, limit: int) -> None:
 
     print_cells("INDEX", "TOOK", "PARAMS", "RESULT", "dim")
     for success in islice(results.successes, limit):
-        texts = (printable_json(success.params), printable_json(success.result))
+        texts = (printable_json(success.params), printable_json(success.result_json))
         print_cells(str(success.index), _format_taken_time(success), *texts)
 
 

@@ -16,6 +16,7 @@ from background_jobs.cli.untrusted import printable
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.event_history import EventHistory, Launch, TimelineEntry
 from background_jobs.core.views.instances import InstanceDetail, InstanceEvent
+from background_jobs.core.views.later_events import LaterEvents
 from background_jobs.core.views.orchestration import OrchestrationView
 from background_jobs.core.views.orchestration_detail import OrchestrationDetail
 from background_jobs.core.views.pipeline import StageView
@@ -37,6 +38,7 @@ def draw_sections(detail: OrchestrationDetail, now: datetime, width: int) -> Ite
     if len(detail.stages) > 1:
         yield _draw_stages(detail.stages, width)
     yield _draw_timeline(history.timeline, now)
+    yield from _draw_later(history.later_events)
 
 
 def draw_instance(detail: InstanceDetail, now: datetime) -> Iterator[RenderableType]:
@@ -60,8 +62,13 @@ def draw_instance(detail: InstanceDetail, now: datetime) -> Iterator[RenderableT
         (Text(drawing.format_short_time(event.at, now), "dim"), event.type, _describe_event(event))
         for event in detail.events
     )
+    yield from _draw_later(detail.later_events)
     if error and error.traceback:
         yield Text(printable(error.traceback.rstrip(), lines=True))
+
+
+def _draw_later(events: Iterable[LaterEvents]) -> Iterator[Text]:
+    yield from (Text(printable(event.sentence), "yellow") for event in events)
 
 
 def _describe_launch(launch: Launch) -> str:

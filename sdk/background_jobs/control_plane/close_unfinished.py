@@ -16,6 +16,7 @@ from background_jobs.aws.throttling import outlast_throttling
 from background_jobs.core.blocks import (
     Block,
     Contents,
+    Fault,
     InstanceRange,
     cut_bodies,
     ranges_of_orchestration,
@@ -304,7 +305,7 @@ def readable_events(blocks: Iterable[Block]) -> Iterator[JobEvent]:
     return (event for block in blocks for event in block.readable_events())
 
 
-def _locate(block: Block, faults: Sequence[str]) -> str:
+def _locate(block: Block, faults: Sequence[Fault]) -> str:
     """Return where the first of *faults* is, and what it is; an empty text where there is none."""
     return f"{block.key.sort} in {block.key.partition}: {faults[0]}" if faults else ""
 

@@ -160,7 +160,7 @@ def _params(stage: Stage, members: Sequence[Member], stores: Stores) -> Iterator
         if isinstance(outcome, Success):
             yield fill_params(
                 stage.params,
-                result=outcome.result,
+                result=outcome.result_json,
                 params=outcome.params,
                 index=outcome.index,
                 job_id=outcome.job_id,

@@ -15,6 +15,7 @@ from background_jobs.core.events import (
     InstancesClaimed,
     JobCompleted,
     JobErrored,
+    LaterEvent,
     OrchestrationStarted,
     job_partitions,
     log_partition,
@@ -28,6 +29,8 @@ class LogCheck:
     def __init__(self, started: OrchestrationStarted, stores: Stores) -> None:
         self.faults: list[str] = []
         """What is wrong with the part of the log that was read."""
+        self.later: list[LaterEvent] = []
+        """The events in it that a later release wrote."""
         self._started = started
         self._stores = stores
 
@@ -48,7 +51,7 @@ class LogCheck:
             *job_partitions(service, orchestration_id, 0, total - 1),
         ]
         for items in self._stores.block_log.read_items(partitions):
-            partition = _PartitionCheck(ranges, self.faults)
+            partition = _PartitionCheck(ranges, self.faults, self.later)
             for item in items:
                 yield from partition.read(item)
             partition.check()
@@ -57,9 +60,10 @@ class LogCheck:
 class _PartitionCheck:
     """The items of one partition."""
 
-    def __init__(self, ranges: Iterable[InstanceRange], faults: list[str]) -> None:
+    def __init__(self, ranges: Iterable[InstanceRange], faults: list[str], later: list[LaterEvent]) -> None:
         self._ranges = set(ranges)
         self._faults = faults
+        self._later = later
         self._numbers: dict[InstanceRange, list[int]] = {}
         self._outcomes: dict[int, str] = {}
         """For each instance, where its outcome is."""
@@ -71,8 +75,11 @@ class _PartitionCheck:
             self._note_place(key)
         contents = read_item(item)
         self._faults.extend(
-            f"log: {key.sort} in {key.partition} cannot be read: {fault}" for fault in contents.faults
+            f"log: {key.sort} in {key.partition} cannot be read: {fault}"
+            for fault in contents.faults
+            if not fault.later
         )
+        self._later += contents.later
         for event in contents.events:
             if isinstance(event, JobCompleted | JobErrored):
                 self._note_outcome(event.index, key)

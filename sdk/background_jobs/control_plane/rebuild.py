@@ -13,24 +13,28 @@ from background_jobs.control_plane.log_check import LogCheck
 from background_jobs.core.fold import ChunkNumbers, FoldResult, fold
 from background_jobs.core.read_model import ReadModel, Summary
 from background_jobs.core.statuses import CHUNKS, StatusChunk
+from background_jobs.core.views.later_events import list_later
 
 _BATCH_EVENTS = 1_000
 _ATTEMPTS = 5
 
 
 class Findings(NamedTuple):
-    """What is wrong with an orchestration's data; both are empty where nothing is."""
+    """What is wrong with an orchestration's data; all are empty where nothing is."""
 
     log: list[str]
     """Faults of the log itself; nothing can correct them."""
     read_model: list[str]
     """How the stored read model differs from the log."""
+    later: list[str]
+    """What is said of events that a later release wrote: this one cannot tell what follows from them."""
 
 
 def check(orchestration_id: str, stores: Stores) -> Findings:
     """Return what is wrong with the log, and with the read model. Raises OrchestrationNotFound."""
     stores = _bind(orchestration_id, stores)
-    right, faults = _fold_log(orchestration_id, stores)
+    right, reading = _fold_log(orchestration_id, stores)
+    faults = reading.faults
     stored = _read_stored(right, stores)
     if stored.summary.completed_at and stores.event_log.read_completed(orchestration_id) is None:
         faults.append("log: orchestration#completed is missing; it was there when the read model was made")
@@ -45,7 +49,7 @@ def check(orchestration_id: str, stores: Stores) -> Findings:
         wrong = [number for number, chunk in right_chunks.items() if stored_chunks[number] != chunk]
         kind = "statuses" if name == "chunks" else name
         differing += [f"{kind} of instances from {CHUNKS.index(number)} on" for number in wrong]
-    return Findings(faults, differing)
+    return Findings(faults, differing, [later.sentence for later in list_later(reading.later)])
 
 
 def differences(orchestration_id: str, stores: Stores) -> list[str]:
@@ -56,10 +60,14 @@ def differences(orchestration_id: str, stores: Stores) -> list[str]:
 def rebuild(orchestration_id: str, stores: Stores, now: datetime) -> Findings:
     """Correct the stored read model, and return what was wrong; append a completion that is due.
 
+    Nothing is stored where a later release wrote events: what follows from them would be lost.
+
     Raises OrchestrationNotFound, or ReadModelConflict where the aggregator commits too often meanwhile.
     """
     stores = _bind(orchestration_id, stores)
     found = check(orchestration_id, stores)
+    if found.later:
+        return found
     right = (
         _correct(orchestration_id, stores, now)
         if found.read_model
@@ -73,8 +81,8 @@ def _bind(orchestration_id: str, stores: Stores) -> Stores:
     return stores.for_service(stores.service_lookup.find(orchestration_id))
 
 
-def _fold_log(orchestration_id: str, stores: Stores) -> tuple[ReadModel, list[str]]:
-    """Return the read model that follows from the log alone, and the faults of the log."""
+def _fold_log(orchestration_id: str, stores: Stores) -> tuple[ReadModel, LogCheck]:
+    """Return the read model that follows from the log alone, and what was found while it was read."""
     started = stores.event_log.read_started(orchestration_id)
     model = ReadModel(
         Summary(orchestration_id=orchestration_id, service=started.service),
@@ -84,7 +92,7 @@ def _fold_log(orchestration_id: str, stores: Stores) -> tuple[ReadModel, list[st
     events = reading.events()
     while batch := list(islice(events, _BATCH_EVENTS)):
         model = fold(model, batch).model
-    return model, reading.faults
+    return model, reading
 
 
 def _correct(orchestration_id: str, stores: Stores, now: datetime) -> ReadModel:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from background_jobs.aws.log_items import read_item
+from background_jobs.core.blocks import Fault
 from background_jobs.core.events import Event, orchestration_of_partition
 from background_jobs.core.given_up import UnreadableRecord
 from background_jobs.core.tables import PARTITION_KEY, SORT_KEY
@@ -113,12 +114,12 @@ def _readable(
             yield record, events
 
 
-def _unreadable(record: _Numbered, faults: Sequence[str]) -> UnreadableRecord:
+def _unreadable(record: _Numbered, faults: Sequence[Fault]) -> UnreadableRecord:
     return UnreadableRecord(
         partition=record.image[PARTITION_KEY]["S"],
         sort=record.image[SORT_KEY]["S"],
         sequence_number=record.number,
-        faults=list(faults[:_MOST_FAULTS]),
+        faults=list(map(str, faults[:_MOST_FAULTS])),
     )
 
 

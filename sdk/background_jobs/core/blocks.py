@@ -5,6 +5,7 @@ gaps, and the number is the block's place: whoever appends knows every block bef
 the next number. An owner whose place is taken by somebody else has lost the range (`core.ownership`).
 """
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Final, Generic, NamedTuple, Self, TypeVar
@@ -14,14 +15,17 @@ from pydantic_core import from_json
 
 from background_jobs.core.containers.shares import cut_shares
 from background_jobs.core.events import (
+    EVENT_TYPES,
     PARTITION_SIZE,
     EventKey,
     InstancesClaimed,
     JobCompleted,
     JobErrored,
     JobEvent,
+    LaterEvent,
     LogEvent,
     explain_unreadable,
+    find_later_event,
     job_partition,
 )
 from background_jobs.core.json_arrays import split_array
@@ -36,6 +40,8 @@ _MOST_BYTES: Final = 4 * 1024 * 1024
 """What a packed document may hold; beyond it, it is none of ours."""
 _LEVEL: Final = 1
 """Of zlib: a ninth of the bytes for a quarter of a microsecond an event; higher levels save little more."""
+_TYPE: Final = re.compile(rb'(?<!"error":\{)"type":"([A-Za-z0-9]+)"')
+"""The types of events; the first field of an error is a type, too."""
 _ENVELOPE: Final = {"orchestration_id", "schema_version"}
 """The fields of an event that its place and its block say already."""
 BLOCK_SORT: Final = "block#"
@@ -49,12 +55,28 @@ class InvalidBlock(ValueError):
     """What is stored as a block cannot be one."""
 
 
+class Fault(NamedTuple):
+    """Why something that an item of the log holds cannot be read."""
+
+    reason: str
+    later: LaterEvent | None = None
+    """The event, if a later release wrote it."""
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class Contents(NamedTuple, Generic[_E]):
     """What an item of the log holds, as far as it can be read."""
 
     events: Sequence[_E]
-    faults: Sequence[str] = ()
+    faults: Sequence[Fault] = ()
     """Why the rest of it cannot be read; empty where all can."""
+
+    @property
+    def later(self) -> list[LaterEvent]:
+        """Return the events that a later release wrote."""
+        return [fault.later for fault in self.faults if fault.later]
 
 
 class InstanceRange(NamedTuple):
@@ -130,6 +152,12 @@ class Block(NamedTuple):
             raise InvalidBlock(f"A claim in {self.key} is of instances that cannot be claimed.")
         return events
 
+    def may_hold_later(self) -> bool:
+        """Tell whether it may hold events that a later release wrote, without reading them."""
+        if b'"schema_version"' in self.body:
+            return True
+        return any(name.decode() not in EVENT_TYPES for name in set(_TYPE.findall(self.body)))
+
     def read(self) -> Contents[JobEvent]:
         """Return the events that can be read, and why others cannot: one that nobody can read hides no other.
 
@@ -167,16 +195,17 @@ class Block(NamedTuple):
 
     def _read_one_by_one(self) -> Contents[JobEvent]:
         events: list[JobEvent] = []
-        faults: list[str] = []
+        faults: list[Fault] = []
         try:
             for number, encoded in enumerate(split_array(self.body), start=1):
                 try:
                     events += self._replace(body=_body([encoded])).events()
                 except (TypeError, ValueError) as wrong:
-                    faults.append(f"event {number}: {explain_unreadable(wrong)}")
+                    later = find_later_event(encoded)
+                    faults.append(Fault(f"event {number}: {later or explain_unreadable(wrong)}", later))
         except ValueError as wrong:
-            faults.append(explain_unreadable(wrong))
-        return Contents(events, faults or ["its events are no JSON array"])
+            faults.append(Fault(explain_unreadable(wrong)))
+        return Contents(events, faults or [Fault("its events are no JSON array")])
 
 
 def ranges_of_share(service: str, orchestration_id: str, first: int, last: int) -> Iterator[InstanceRange]:

@@ -147,13 +147,18 @@ class AmbiguousId(BackgroundJobsError):
 class UnreadableEvent(BackgroundJobsError):
     """An event of the log is there, and this release cannot read it."""
 
-    def __init__(self, orchestration_id: str, event: str, reason: str = "") -> None:
+    def __init__(
+        self,
+        orchestration_id: str,
+        event: str,
+        reason: str = "",
+        remedy: str = "the job is to be kicked off again, under another key if it had one",
+    ) -> None:
         self.orchestration_id, self.event, self.reason = orchestration_id, event, reason
         super().__init__(
             f"The event {event!r} of {orchestration_id} is in the log, but cannot be read"
             f"{f' ({reason})' if reason else ''}. If a later release wrote it, deploy and use that release; "
-            "else somebody put it there who should not, and the job is to be kicked off again, under another "
-            "key if it had one."
+            f"else somebody put it there who should not, and {remedy}."
         )
 
 
@@ -254,6 +259,18 @@ class InvalidResult(BackgroundJobsError):
     """The value that a job returned cannot be stored."""
 
 
+class ResultMismatch(BackgroundJobsError):
+    """A result does not fit the type that its job is annotated with: another version of the job wrote it."""
+
+    def __init__(self, job_name: str, index: int, type_name: str, reason: str) -> None:
+        self.job_name = job_name
+        self.index = index
+        super().__init__(
+            f"The result of {job_name}[{index}] does not fit {type_name}: {reason}. Read it as JSON "
+            "(`success.result_json`), or with the version of the job that returned it."
+        )
+
+
 class ShareLost(BackgroundJobsError):
     """A share was given to another container while this one slept."""
 
@@ -321,6 +338,17 @@ class LogNotFound(BackgroundJobsError):
 
 class ServiceUnreachable(BackgroundJobsError):
     """AWS, or the endpoint that stands for it, did not answer."""
+
+
+class OtherJob(BackgroundJobsError):
+    """An orchestration was asked for as one of a job that it is not of."""
+
+    def __init__(self, orchestration_id: str, job_name: str, asked_for: str) -> None:
+        self.orchestration_id = orchestration_id
+        super().__init__(
+            f"The orchestration {orchestration_id} is of the job {job_name!r}, not of {asked_for!r}. "
+            "Hand over that job, or leave it out: results are plain JSON then."
+        )
 
 
 class InvalidComparison(BackgroundJobsError):

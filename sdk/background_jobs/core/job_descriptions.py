@@ -16,6 +16,8 @@ class JobDescription(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: JobName
+    aliases: tuple[JobName, ...] = ()
+    """The names that it had before, under which it can still be kicked off."""
     description: str = ""
     """The first paragraph of its docstring."""
     params_schema: dict[str, Any] | None = None
@@ -28,6 +30,11 @@ class JobDescription(BaseModel):
     concurrency: int = 1
     """How many instances run at once in one container."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return its name and its aliases."""
+        return (self.name, *self.aliases)
+
 
 _DESCRIPTIONS: Final = TypeAdapter(tuple[JobDescription, ...])
 
@@ -39,6 +46,15 @@ def descriptions_key(service: str) -> str:
     'jobs/billing.json'
     """
     return f"jobs/{service}.json"
+
+
+def names_of(jobs: Iterable[JobDescription]) -> tuple[str, ...]:
+    """Return every name under which one of *jobs* can be kicked off.
+
+    >>> names_of([JobDescription(name="bill", aliases=("invoice",)), JobDescription(name="sync")])
+    ('bill', 'invoice', 'sync')
+    """
+    return tuple(name for job in jobs for name in job.names)
 
 
 def write_descriptions(jobs: Iterable[JobDescription]) -> bytes:

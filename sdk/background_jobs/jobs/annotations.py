@@ -3,7 +3,7 @@
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from inspect import Parameter
 from types import SimpleNamespace, UnionType
 from typing import Any
@@ -34,6 +34,29 @@ def read_annotation(job_name: str, function: Callable[..., Any], parameter: Para
     return annotation
 
 
+def read_return_annotation(job_name: str, function: Callable[..., Any]) -> Any:  # noqa: ANN401 -- a type
+    """Return the type that *function* is annotated to return; of an Awaitable, what it comes to.
+
+    `Signature.empty` where it has none, and Any where it stands for any type. Raises InvalidJob if it cannot
+    be read.
+    """
+    annotation = getattr(function, "__annotations__", {}).get("return", inspect.Signature.empty)
+    if annotation is inspect.Signature.empty:
+        return annotation
+    try:
+        annotation = _resolve_alone(function, "return", annotation)
+    except Exception as unreadable:
+        raise InvalidJob(
+            f"The job {job_name!r} returns a type that cannot be read: {unreadable}. Import or define it at "
+            "the top of the module of the job, not for type checkers only, or annotate it as Any."
+        ) from unreadable
+    if typing.get_origin(annotation) in (Awaitable, Coroutine):
+        annotation = typing.get_args(annotation)[-1]
+    if annotation in (typing.NoReturn, typing.Never) or isinstance(annotation, typing.TypeVar):
+        return Any
+    return annotation
+
+
 def asks_for_context(function: Callable[..., Any], parameter: Parameter) -> bool:
     """Tell whether *parameter* is annotated JobContext, also as a string, Optional or Annotated."""
     try:
@@ -43,9 +66,13 @@ def asks_for_context(function: Callable[..., Any], parameter: Parameter) -> bool
 
 
 def _resolve(function: Callable[..., Any], parameter: Parameter) -> Any:  # noqa: ANN401 -- a type
-    alone = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+    return _resolve_alone(function, parameter.name, parameter.annotation)
+
+
+def _resolve_alone(function: Callable[..., Any], name: str, annotation: object) -> Any:  # noqa: ANN401 -- a type
+    alone = SimpleNamespace(__annotations__={name: annotation})
     known = getattr(inspect.unwrap(function), "__globals__", {})  # functools.wraps copies annotations
-    return typing.get_type_hints(alone, globalns=known, include_extras=True)[parameter.name]
+    return typing.get_type_hints(alone, globalns=known, include_extras=True)[name]
 
 
 def _alternatives(annotation: object) -> Iterator[object]:

@@ -14,7 +14,8 @@ from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.core.json_places import describe
 from background_jobs.core.retry import ONCE, Retry
 from background_jobs.core.typed_params import ParamsType
-from background_jobs.jobs.annotations import read_annotation
+from background_jobs.core.typed_results import ResultType
+from background_jobs.jobs.annotations import read_annotation, read_return_annotation
 from background_jobs.jobs.context import JobContext
 from background_jobs.jobs.signature import Signature, read_signature
 
@@ -42,8 +43,11 @@ class JobDefinition:
         concurrency: int = 1,
         hedge: bool = False,
         reuse_process: bool = False,
+        aliases: tuple[str, ...] = (),
     ) -> None:
         self.name = name
+        self.aliases = aliases
+        """The names that the job had before; it is found by them, too."""
         self.retry = retry
         self.timeout = timeout
         """Seconds that an attempt may take; None for no limit."""
@@ -71,6 +75,17 @@ class JobDefinition:
             return None
         return ParamsType.of_job(self.name, annotation)
 
+    @cached_property
+    def result_type(self) -> ResultType | None:
+        """Return the type that the job returns; None where it does not say, or says that it is any.
+
+        Raises InvalidJob if the annotation cannot be read, or names a type that pydantic does not know.
+        """
+        annotation = read_return_annotation(self.name, self._signature.function)
+        if annotation in (Any, object, dict, list, inspect.Signature.empty):
+            return None
+        return ResultType(self.name, annotation)
+
     def read_params(self, line: bytes) -> Any:  # noqa: ANN401 -- whatever the job's author wrote
         """Return params, given as JSON, as the type that the job asks for; a new object each time.
 
@@ -90,6 +105,7 @@ class JobDefinition:
         documented = inspect.getdoc(self._target) or ""
         return JobDescription(
             name=self.name,
+            aliases=self.aliases,
             description=" ".join(documented.partition("\n\n")[0].split())[:_DESCRIPTION_CHARACTERS],
             params_schema=None if self.params_type is None else self.params_type.json_schema(),
             retry=self.retry,
@@ -129,6 +145,7 @@ class JobDefinition:
             concurrency=self.concurrency,
             hedge=self.hedge,
             reuse_process=self.reuse_process,
+            aliases=self.aliases,
         )
         setattr(target, _MARK, definition)
         return definition
@@ -137,6 +154,7 @@ class JobDefinition:
 def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its options
     name: str,
     *,
+    aliases: Iterable[str] = (),
     retry: Retry | None = None,
     timeout: float | timedelta | None = None,
     process_per_instance: bool = False,
@@ -147,6 +165,7 @@ def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its option
 ) -> Callable[[_T], _T]:
     """Register a class with a `run` method, or a function, as the job *name*.
 
+    *aliases* are names that it had before: kick-offs, schedules, stages and reruns under one of them find it.
     *retry* says which errors are tried again; without it none are. *timeout* is what one attempt may take,
     in seconds or as a timedelta; it ends sleeping and computing attempts alike (docs/containers.md).
     *expected* is how long an instance takes, more or less: a kick-off that could not end is refused then.
@@ -166,6 +185,7 @@ def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its option
     Raises InvalidJob if an argument or the signature cannot serve.
     """
     _refuse_name(name)
+    earlier_names = _read_aliases(name, aliases)
     if retry is not None and not isinstance(retry, Retry):
         raise InvalidJob(
             f"The job {name!r} has retry={describe(retry)}: write retry=Retry(max_attempts=3), "
@@ -194,6 +214,7 @@ def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its option
             concurrency=concurrency,
             hedge=hedge,
             reuse_process=reuse_process,
+            aliases=earlier_names,
         )
         try:
             setattr(target, _MARK, definition)
@@ -215,22 +236,23 @@ def find_definition(target: object) -> JobDefinition:
 
 
 class Jobs:
-    """The jobs of one service, by name. Raises InvalidJob."""
+    """The jobs of one service, by their names and aliases. Raises InvalidJob."""
 
     def __init__(self, targets: Iterable[object]) -> None:
         if isinstance(targets, str) or not isinstance(targets, Iterable):
             raise InvalidJob(f"run_e11_job takes a list of jobs, as in [ProcessBatch]: {describe(targets)}.")
         self._definitions: dict[str, JobDefinition] = {}
         for definition in map(find_definition, targets):
-            if definition.name in self._definitions:
-                raise InvalidJob(f"Two jobs are named {definition.name!r}; each name may be used once.")
-            self._definitions[definition.name] = definition
+            for name in (definition.name, *definition.aliases):
+                if name in self._definitions:
+                    raise InvalidJob(_explain_taken(name, self._definitions[name], definition))
+                self._definitions[name] = definition
         if not self._definitions:
             raise InvalidJob("run_e11_job takes a list of jobs, as in [ProcessBatch], and this one is empty.")
 
     @property
     def names(self) -> list[str]:
-        """Return the job names, sorted."""
+        """Return the names of the jobs and their aliases, sorted."""
         return sorted(self._definitions)
 
     def read_annotations(self) -> None:
@@ -240,10 +262,17 @@ class Jobs:
 
     def describe(self) -> list[JobDescription]:
         """Return what the jobs publish of themselves, by name. Raises InvalidJob as above."""
-        return [self._definitions[name].describe() for name in self.names]
+        return [self._definitions[name].describe() for name in self.names if self._is_own(name)]
+
+    def _is_own(self, name: str) -> bool:
+        """Tell whether *name* is the name of a job, not one of its aliases."""
+        return self._definitions[name].name == name
 
     def get(self, name: str) -> JobDefinition:
-        """Return the job *name*, whose annotations can be read. Raises UnknownJobName or InvalidJob."""
+        """Return the job that has this name or alias, whose annotations can be read.
+
+        Raises UnknownJobName or InvalidJob.
+        """
         try:
             definition = self._definitions[name]
         except KeyError:
@@ -261,6 +290,27 @@ def _refuse_name(name: object) -> None:
             f"{describe(name)} cannot be a job name: use text of up to {limits.JOB_NAME_CHARACTERS} of: "
             "letters, digits, '_', '.' and '-'."
         )
+
+
+def _read_aliases(name: str, aliases: object) -> tuple[str, ...]:
+    """Return the aliases of the job *name*. Raises InvalidJob."""
+    if isinstance(aliases, str) or not isinstance(aliases, Iterable):
+        raise InvalidJob(
+            f"The job {name!r} has aliases={describe(aliases)}: write the names that it had before in a "
+            f'list, as in aliases=["{name}-v1"].'
+        )
+    read = tuple(aliases)
+    for alias in read:
+        _refuse_name(alias)
+        if alias == name or read.count(alias) > 1:
+            raise InvalidJob(f"The job {name!r} has the alias {alias!r} twice, or as its name: name it once.")
+    return read
+
+
+def _explain_taken(name: str, first: JobDefinition, second: JobDefinition) -> str:
+    if first.name == second.name == name:
+        return f"Two jobs are named {name!r}; each name may be used once."
+    return f"{name!r} is a name or an alias of {first.name!r} and of {second.name!r}; each may be used once."
 
 
 def _refuse_concurrency(name: str, concurrency: object) -> None:

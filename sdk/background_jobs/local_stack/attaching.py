@@ -17,9 +17,9 @@ _UP: Final = "background-jobs local up"
 class StackOfOtherProject(BackgroundJobsError):
     """The variables of this process belong to the offline stack of another project."""
 
-    def __init__(self, theirs: Path, project: Path, *, is_up: bool) -> None:
+    def __init__(self, theirs: Path, project: Path, command: str) -> None:
         self.theirs, self.project = theirs, project
-        own = f'take its own: eval "$({_UP}{"" if is_up else " --jobs FILE"})"'
+        own = f'take its own: eval "$({command})"'
         super().__init__(
             f"The variables of this shell belong to the offline stack of {theirs}, and this is the project "
             f"{project}: {own}. For the other stack, go to {theirs}."
@@ -34,7 +34,8 @@ class NoStackOfProject(BackgroundJobsError):
         names = ", ".join(sorted(Settings.required_variables()))
         super().__init__(
             f"{describe_absence(project)} Bring one up with `background-jobs local up --jobs FILE`. "
-            f"For a deployed stack, set its outputs as variables: {names}."
+            "A deployed stack has its settings as outputs (`aws cloudformation describe-stacks --stack-name "
+            f"background-jobs-ENVIRONMENT`); set them as variables: {names}."
         )
 
 
@@ -55,7 +56,8 @@ def attach(project: Path) -> bool:
     if (stack_id := find_stack_id(os.environ)) is not None:
         theirs = _find_project(stack_id)
         if theirs is not None and theirs != project:
-            raise StackOfOtherProject(theirs, project, is_up=RunningStack.find(project) is not None)
+            command = _UP if RunningStack.find(project) else f"{_UP} --jobs FILE"
+            raise StackOfOtherProject(theirs, project, command)
         return False
     if Settings.has_any():
         return False

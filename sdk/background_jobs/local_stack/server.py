@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from background_jobs.core.job_descriptions import names_of
 from background_jobs.local_stack.call_counter import CallCounter
 from background_jobs.local_stack.docker_launcher import DockerLauncher, bridge_address
 from background_jobs.local_stack.forking_launcher import ForkingLauncher
@@ -170,8 +171,8 @@ def _deploy(port: int, options: ServerOptions, catalog: FreshCatalog) -> None:
             )
             threading.Thread(target=load_functions_of_streams, daemon=True).start()
             jobs = _wait_for_jobs(options.folder)
-            names = {job.name for described in jobs.values() for job in described or ()}
-            update = {"api_url": url, "job_names": tuple(sorted(names))}
+            every = (job for described in jobs.values() for job in described or ())
+            update = {"api_url": url, "job_names": names_of(every)}
             settings = settings.model_copy(update=update)
             _keep_descriptions(catalog, jobs, settings)
             _start_api(listener, settings, port, options)

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
+from background_jobs.core.job_descriptions import names_of
 from background_jobs.local_stack.docker_containers import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.mains import find_mains
@@ -152,8 +153,8 @@ class LocalStack:
         except BaseException:
             self.stop()
             raise
-        names = {job.name for described in jobs.values() for job in described or ()}
-        settings = ready.settings.model_copy(update={"job_names": tuple(sorted(names))})
+        every = (job for described in jobs.values() for job in described or ())
+        settings = ready.settings.model_copy(update={"job_names": names_of(every)})
         self.variables = caller_variables(port, self.stack_id) | settings.to_env()
         return self
 

@@ -143,7 +143,7 @@ def _find_logs(orchestration_id: str, wanted: LogFilter, stores: Stores) -> _Log
     total = event_log.read_started(orchestration_id).total
     if not 0 <= index < total:
         raise InstanceNotFound(orchestration_id, index, total)
-    events = list(event_log.read_instance(orchestration_id, index))
+    events = event_log.read_instance(orchestration_id, index).events
     ends = [event.at for event in events if isinstance(event, JobCompleted | JobErrored)]
     window = window_of(index, events, ends[0] if ends else None)
     parts = event_log.read_log_parts_of(orchestration_id, index)

@@ -1,7 +1,7 @@
 """How long somebody waits for an orchestration, and how long between two looks at it."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
 
@@ -22,12 +22,14 @@ class Deadline:
     orchestration_id: str
     limit: float | None
     """Seconds; None for ever."""
-    started: float = field(default_factory=time.monotonic)
+    started: float
+    """On the monotonic clock, in seconds."""
 
     @classmethod
     def after(cls, timeout: float | timedelta | None, orchestration_id: str) -> Self:
         """Return the deadline *timeout* (seconds, or a timedelta) from now."""
-        return cls(orchestration_id, timeout.total_seconds() if isinstance(timeout, timedelta) else timeout)
+        limit = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        return cls(orchestration_id, limit, time.monotonic())
 
     @property
     def left(self) -> float | None:

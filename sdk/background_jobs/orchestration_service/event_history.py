@@ -18,11 +18,13 @@ def read_event_history(orchestration_id: str, stores: Stores) -> EventHistory:
     Raises OrchestrationNotFound.
     """
     started = stores.event_log.read_started(orchestration_id)
-    events = stores.event_log.read_orchestration(orchestration_id)
+    told = stores.event_log.read_orchestration(orchestration_id)
+    failed_attempts, later = stores.event_log.read_failed_and_later(orchestration_id, started.total)
     return build_event_history(
-        events,
-        failed_attempts=stores.event_log.count_failed_attempts(orchestration_id, started.total),
-        waits=_find_waits(started, Containers.among(events), stores),
+        told.events,
+        failed_attempts=failed_attempts,
+        waits=_find_waits(started, Containers.among(told.events), stores),
+        later=[*told.later, *later],
         now=datetime.now(UTC),
     )
 

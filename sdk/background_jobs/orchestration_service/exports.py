@@ -53,7 +53,7 @@ def write_parquet(outcomes: Iterable[Outcome], path: str | Path) -> None:
 
 
 def _view(outcome: Outcome) -> SuccessView | FailureView:
-    return FailureView.of(outcome) if isinstance(outcome, Failure) else SuccessView.model_validate(outcome)
+    return FailureView.of(outcome) if isinstance(outcome, Failure) else SuccessView.of(outcome)  # type: ignore[arg-type] # there are two
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     }
     row |= {f"params.{name}": value for name, value in outcome.params.items()}
     if isinstance(outcome, Success):
-        row |= _flat("result", outcome.result)
+        row |= _flat("result", outcome.result_json)
     elif isinstance(outcome, Failure):
         row |= {"error.type": outcome.error.type, "error.message": outcome.error.message}
     return row

@@ -15,6 +15,7 @@ from background_jobs.core.views.instances import (
     indices_in_states,
     slice_indices,
 )
+from background_jobs.core.views.later_events import list_later
 from background_jobs.core.views.page import position_of, token_of
 from background_jobs.orchestration_service.outcomes import outcome_from_event, read_cause_indices
 from background_jobs.orchestration_service.stored_params import read_params
@@ -55,7 +56,8 @@ def read_instance(orchestration_id: str, index: int, stores: Stores) -> Instance
         raise InstanceNotFound(orchestration_id, index, started.total)
     model = stores.read_model.read_snapshot(orchestration_id)
     (params,) = read_params(started, [index], stores.payloads)
-    events = sorted(stores.event_log.read_instance(orchestration_id, index), key=lambda event: event.at)
+    told = stores.event_log.read_instance(orchestration_id, index)
+    events = sorted(told.events, key=lambda event: event.at)
     outcomes = [
         outcome_from_event(event, started.job_name, params, stores.payloads)
         for event in events
@@ -65,11 +67,12 @@ def read_instance(orchestration_id: str, index: int, stores: Stores) -> Instance
     return InstanceDetail(
         instance=InstanceView.of(orchestration_id, index, model.rank(index)),
         params=params,
-        result=next((outcome.result for outcome in outcomes if isinstance(outcome, Success)), None),
+        result=next((outcome.result_json for outcome in outcomes if isinstance(outcome, Success)), None),
         error=next((outcome.error for outcome in outcomes if isinstance(outcome, Failure)), None),
         log=launches[-1].log if launches else "",
         containers=_list_containers(orchestration_id, launches, stores),
         events=[InstanceEvent.of(event) for event in events],
+        later_events=list_later(told.later),
     )
 
 

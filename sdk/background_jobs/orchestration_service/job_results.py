@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import merge
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Unpack
 
 from background_jobs.core.options import RerunKeywords
-from background_jobs.core.outcomes import Failure, Outcome, Success
+from background_jobs.core.outcomes import Failure, Outcome, R_co, Success
 from background_jobs.core.views.causes import FailureDigest
 from background_jobs.core.views.notebook import failures_html, successes_html
 from background_jobs.core.wording import count_of
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from background_jobs.orchestration_service.orchestration import Orchestration
 
 
-class Successes(list[Success]):
+class Successes(list[Success[R_co]], Generic[R_co]):
     """The successes of an orchestration, in the order of the params."""
 
     def total(self, field: str | None = None) -> Any:  # noqa: ANN401 -- whatever numbers add up to
@@ -55,14 +55,14 @@ class FailureList(list[Failure]):
         return failures_html(self)
 
 
-class Failures(FailureList):
+class Failures(FailureList, Generic[R_co]):
     """The failures of an orchestration, in the order of the params."""
 
-    def __init__(self, failures: Iterable[Failure], orchestration: "Orchestration") -> None:
+    def __init__(self, failures: Iterable[Failure], orchestration: "Orchestration[R_co]") -> None:
         super().__init__(failures)
         self._orchestration = orchestration
 
-    def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration":
+    def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration[R_co]":
         """Run them again in a new orchestration; the options are those of `Orchestration.rerun`."""
         return self._orchestration.rerun(**options)
 
@@ -71,11 +71,11 @@ class Failures(FailureList):
         return self._orchestration.digest()
 
 
-class JobResults(NamedTuple):
+class JobResults(NamedTuple, Generic[R_co]):
     """All outcomes of an orchestration, each part in the order of the params."""
 
-    successes: Successes
-    failures: Failures | None
+    successes: Successes[R_co]
+    failures: Failures[R_co] | None
     """None when there are none, so that ``if failures:`` and ``is None`` both read well."""
 
     def __repr__(self) -> str:
@@ -84,7 +84,7 @@ class JobResults(NamedTuple):
     def _repr_html_(self) -> str:
         return results_html(self.successes, self.failures)
 
-    def raise_on_failure(self) -> "JobResults":
+    def raise_on_failure(self) -> "JobResults[R_co]":
         """Return these results, or raise an ExceptionGroup of one JobFailed per failure."""
         raise_failures(self.successes, self.failures)
         return self
@@ -109,9 +109,11 @@ class JobResults(NamedTuple):
         exports.write_parquet(in_order(self.successes, self.failures), path)
 
 
-def partition_outcomes(outcomes: Iterable[Success | Failure], orchestration: "Orchestration") -> JobResults:
+def partition_outcomes(
+    outcomes: Iterable[Success[R_co] | Failure], orchestration: "Orchestration[R_co]"
+) -> JobResults[R_co]:
     """Return the successes and the failures of *outcomes*; *orchestration* is the one that reruns them."""
-    successes: list[Success] = []
+    successes: list[Success[R_co]] = []
     failures: list[Failure] = []
     for outcome in outcomes:
         if isinstance(outcome, Success):

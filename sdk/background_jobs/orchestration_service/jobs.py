@@ -11,7 +11,7 @@ from background_jobs.aws.job_catalog import JobCatalog
 from background_jobs.core.containers import shares
 from background_jobs.core.containers.variables import LOCAL
 from background_jobs.core.errors import JobNotFound, JobsNotLoaded, UnknownJobName
-from background_jobs.core.job_descriptions import JobDescription
+from background_jobs.core.job_descriptions import JobDescription, names_of
 from background_jobs.core.limits import PREVIEW_CHECKED
 from background_jobs.core.params_schema import ANY_OBJECT, find_misfits
 from background_jobs.core.views.jobs import JobView, KickOffPreview, ParamsProblem
@@ -47,8 +47,8 @@ class KnownJobs:
             others = (other for other in settings.service_names if other != service)
             raise UnknownJobName(name, names, hint=self._hint(name, others))
 
-    def _names_of(self, service: str) -> list[str]:
-        return [job.name for job in self._read_published(service)]
+    def _names_of(self, service: str) -> tuple[str, ...]:
+        return names_of(self._read_published(service))
 
     def _hint(self, name: str, services: Iterable[str]) -> str:
         for service in services:
@@ -68,7 +68,7 @@ def list_jobs(catalog: JobCatalog, settings: Settings) -> list[JobView]:
         for service, jobs in zip(services, published, strict=True)
         for job in jobs
     ]
-    known = {view.name for view in views}
+    known = set(names_of(views))
     only = services[0] if len(services) == 1 else None
     named = [
         JobView(name=name, service=only, is_described=False)
@@ -82,13 +82,13 @@ def list_jobs(catalog: JobCatalog, settings: Settings) -> list[JobView]:
 def find_job(jobs: Iterable[JobView], name: str, service: str | None, settings: Settings) -> JobView:
     """Return the job *name*: that of *service*, or of the service in the settings, or else of another.
 
-    Raises JobNotFound.
+    One that has the name goes before one that has it as an alias. Raises JobNotFound.
     """
     known = list(jobs)
-    named = [job for job in known if job.name == name and service in (None, job.service)]
+    named = [job for job in known if name in job.names and service in (None, job.service)]
     if not named:
-        raise JobNotFound(name, {job.name for job in known})
-    return min(named, key=lambda job: job.service != settings.service)
+        raise JobNotFound(name, names_of(known))
+    return min(named, key=lambda job: (job.service != settings.service, job.name != name))
 
 
 def find_problems(job: JobDescription, params: Iterable[object]) -> list[ParamsProblem]:

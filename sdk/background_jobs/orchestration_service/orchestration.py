@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Unpack
+from typing import Generic, Unpack
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core.containers.variables import LOCAL
@@ -11,9 +11,10 @@ from background_jobs.core.events import CANCELLED, ContainerStarted, JobErrored,
 from background_jobs.core.limits import LOG_PAGE, PAGE
 from background_jobs.core.log_lines import LogLine
 from background_jobs.core.options import RerunKeywords
-from background_jobs.core.outcomes import Failure, Success
+from background_jobs.core.outcomes import Failure, R_co, Success, as_type
 from background_jobs.core.read_model import Summary
 from background_jobs.core.statuses import Status
+from background_jobs.core.typed_results import ResultType
 from background_jobs.core.views.causes import CausePage, FailureDigest
 from background_jobs.core.views.comparison import Comparison, compare
 from background_jobs.core.views.containers import ContainerPage, ContainerState
@@ -50,14 +51,25 @@ from background_jobs.orchestration_service.watching import Update, current_summa
 from background_jobs.settings import Settings
 
 
-class Orchestration:
-    """One kick-off of a job; any process can re-attach to it by its id."""
+class Orchestration(Generic[R_co]):
+    """One kick-off of a job; any process can re-attach to it by its id.
 
-    def __init__(self, orchestration_id: str, job_name: str, stores: Stores, settings: Settings) -> None:
+    A handle that was made with the job itself, not its name, reads results as the type that the job returns.
+    """
+
+    def __init__(
+        self,
+        orchestration_id: str,
+        job_name: str,
+        stores: Stores,
+        settings: Settings,
+        result_type: ResultType | None = None,
+    ) -> None:
         self.id = orchestration_id
         self.job_name = job_name
         self._stores = stores
         self._settings = settings
+        self._result_type = result_type
 
     def __repr__(self) -> str:
         return f"Orchestration(id={self.id!r}, job_name={self.job_name!r})"
@@ -69,9 +81,11 @@ class Orchestration:
             return None
 
     @property
-    def steps(self) -> OrchestrationSteps:
+    def steps(self) -> OrchestrationSteps[R_co]:
         """Return the loops of the methods that wait, for drivers such as that of `background_jobs.aio`."""
-        return OrchestrationSteps(self.id, self._stores, self._settings.api_url, self._attach)
+        return OrchestrationSteps(
+            self.id, self._stores, self._settings.api_url, self._attach, self._result_type
+        )
 
     def summary(self) -> Summary:
         """Return how the orchestration stands, in one small read."""
@@ -111,7 +125,7 @@ class Orchestration:
                 bar.show(summary)
         return summary
 
-    def results(self, timeout: float | timedelta | None = None, *, merged: bool = False) -> JobResults:
+    def results(self, timeout: float | timedelta | None = None, *, merged: bool = False) -> JobResults[R_co]:
         """Wait, then return ``(successes, failures)``; *failures* is None when there are none.
 
         With *merged*, the results are those of this orchestration and all its reruns together. Raises
@@ -120,7 +134,7 @@ class Orchestration:
         """
         return run_task(self.steps.results(timeout, merged=merged))
 
-    def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration":
+    def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration[R_co]":
         """Kick off a new orchestration that runs instances of this one again; by default its failures.
 
         *only* names them by their status ("failed", "completed" or "all"), *cause* by the id of a cause, and
@@ -286,7 +300,8 @@ class Orchestration:
     def pipeline(self) -> Pipeline:
         """Return the pipeline that this orchestration is a stage of; one without stages is its own."""
         started = self._stores.event_log.read_started(self.id)
-        return Pipeline(self._attach(started.pipeline_id or self.id), self._stores, self._attach)
+        first = self if started.pipeline_id in (None, self.id) else self._attach(started.pipeline_id)
+        return Pipeline(first, self._stores, self._attach)
 
     def cancel(self, reason: str = "") -> Cancellation:
         """Ask for the end: what has no outcome yet is Errored as Cancelled, and its containers are stopped.
@@ -317,7 +332,7 @@ class Orchestration:
         """
         return run_steps(self.steps.watch(timeout))
 
-    def as_completed(self, timeout: float | timedelta | None = None) -> Iterator[Success | Failure]:
+    def as_completed(self, timeout: float | timedelta | None = None) -> Iterator[Success[R_co] | Failure]:
         """Yield each outcome, with its params, as soon as it is there, and end by itself.
 
         Raises TimeoutError after *timeout* (seconds, or a timedelta).
@@ -326,14 +341,16 @@ class Orchestration:
 
     def outcomes(
         self, status: Status | None = None, *, on_gone: Callable[[int], None] | None = None
-    ) -> Iterator[Success | Failure]:
+    ) -> Iterator[Success[R_co] | Failure]:
         """Yield the outcomes that there are by now, in the order of the params: all, or those of one status.
 
         It does not wait, and keeps a thousand of them in memory at most. Where a result has expired,
         *on_gone* is called with the index of its instance, and the next one follows; without it,
         PayloadNotFound is raised.
         """
-        return outcomes.read_outcomes_by_status(self.id, status, self._stores, on_gone)
+        return as_type(
+            outcomes.read_outcomes_by_status(self.id, status, self._stores, on_gone), self._result_type
+        )
 
     def errors(self, indices: Sequence[int] | None = None) -> Iterator[JobErrored]:
         """Yield why instances gave up, as far as they have by now, in their order; params are not read.
@@ -342,5 +359,8 @@ class Orchestration:
         """
         return outcomes.read_errors(self.id, indices, self._stores)
 
-    def _attach(self, orchestration_id: str, job_name: str | None = None) -> "Orchestration":
-        return Orchestration(orchestration_id, job_name or self.job_name, self._stores, self._settings)
+    def _attach(self, orchestration_id: str, job_name: str | None = None) -> "Orchestration[R_co]":
+        """Return the handle of another orchestration of this job, or of one of the job *job_name*."""
+        name = job_name or self.job_name
+        result_type = self._result_type if name == self.job_name else None
+        return Orchestration(orchestration_id, name, self._stores, self._settings, result_type)

@@ -11,7 +11,7 @@ from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.stores import Stores
 from background_jobs.aws.thread_pool import ThreadPool
 from background_jobs.core.causes import cause_id
-from background_jobs.core.errors import CauseNotFound, PayloadNotFound
+from background_jobs.core.errors import CauseNotFound, PayloadNotFound, UnreadableEvent
 from background_jobs.core.events import (
     JobAttemptFailed,
     JobCompleted,
@@ -89,9 +89,10 @@ def outcomes_from_events(
     """Yield each event as callers get it, under the index that comes with it, and with its params.
 
     Large results are fetched some at a time, so a few outcomes are in memory. Raises PayloadNotFound, or
-    calls *on_gone* in its place for a result.
+    calls *on_gone* in its place for a result; or UnreadableEvent, after all that can be read.
     """
-    triples = ((index, event, read_params(event)) for index, event in numbered)
+    unreadable: list[UnreadableEvent] = []
+    triples = ((index, event, read_params(event)) for index, event in _as_far_as(numbered, unreadable))
 
     def to_outcome(triple: tuple[int, JobOutcome, dict[str, Any]]) -> Success | Failure | None:
         index, event, instance_params = triple
@@ -110,6 +111,8 @@ def outcomes_from_events(
             for outcome in (pool.map if is_large else map)(to_outcome, batch):
                 if outcome is not None:
                     yield outcome
+    if unreadable:
+        raise unreadable[0]
 
 
 def read_success_page(
@@ -189,7 +192,7 @@ def outcome_from_event(
     }
     if isinstance(event, JobCompleted):
         result = event.result if event.result_ref is None else _fetch_result(event.result_ref, payloads)
-        return Success(**common, result=result)
+        return Success(**common, result_json=result)
     return Failure(**common, error=event.error, failed_attempts=event.failed_attempts, log=event.log)
 
 
@@ -223,6 +226,16 @@ class NewOutcomes:
 
 def _reading(params: ParamsReader | ParamsCopy) -> Callable[[JobOutcome], dict[str, Any]]:
     return lambda event: params.read(event.index)
+
+
+def _as_far_as(
+    numbered: Iterable[tuple[int, JobOutcome]], unreadable: list[UnreadableEvent]
+) -> Iterator[tuple[int, JobOutcome]]:
+    """Yield what can be read, and add to *unreadable* why no more can."""
+    try:
+        yield from numbered
+    except UnreadableEvent as end:
+        unreadable.append(end)
 
 
 def _number(events: Iterable[JobOutcome]) -> Iterator[tuple[int, JobOutcome]]:

@@ -4,22 +4,25 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, Final, Unpack
+from typing import Any, Final, Unpack, overload
 
 from background_jobs.aws.clients import Connection
 from background_jobs.aws.history import HistoryFilter, HistoryPage
 from background_jobs.aws.job_catalog import JobCatalog
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
-from background_jobs.core.errors import AmbiguousId, InvalidTimeRange, OrchestrationNotFound
+from background_jobs.core.errors import AmbiguousId, InvalidTimeRange, OrchestrationNotFound, OtherJob
 from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.core.options import KickOffKeywords, KickOffOptions, RerunKeywords, read_options
 from background_jobs.core.schedules.options import ScheduleKeywords
 from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.core.tags import CUSTOMER_TAG
 from background_jobs.core.typed_params import Params
+from background_jobs.core.typed_results import ResultType
 from background_jobs.core.views.jobs import JobView, KickOffPreview
 from background_jobs.core.views.orchestration import OrchestrationCounts, OrchestrationPage
+from background_jobs.jobs import find_definition
+from background_jobs.jobs.job_types import CoroutineJob, Job, M, P, R
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.jobs import find_job, list_jobs, preview_kick_off
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off, resolve_job
@@ -59,15 +62,39 @@ class OrchestrationService:
             self._stores = replace(self._stores, actor=actor)
         self._schedules = Schedules(self._settings, self._stores)
 
+    @overload
+    def kick_off_job(
+        self, job: str, params: Iterable[Params], **options: Unpack[KickOffKeywords]
+    ) -> Orchestration[Any]: ...
+    @overload
+    def kick_off_job(
+        self, job: CoroutineJob[P, R], params: Iterable[P], **options: Unpack[KickOffKeywords]
+    ) -> Orchestration[R]: ...
+    @overload
+    def kick_off_job(
+        self, job: Job[P, R], params: Iterable[P], **options: Unpack[KickOffKeywords]
+    ) -> Orchestration[R]: ...
+    @overload
+    def kick_off_job(
+        self,
+        job: CoroutineJob[M, R],
+        params: Iterable[Mapping[str, Any]],
+        **options: Unpack[KickOffKeywords],
+    ) -> Orchestration[R]: ...
+    @overload
+    def kick_off_job(
+        self, job: Job[M, R], params: Iterable[Mapping[str, Any]], **options: Unpack[KickOffKeywords]
+    ) -> Orchestration[R]: ...
     def kick_off_job(
         self,
         job: str | Callable[..., Any],
-        params: Iterable[Params],
+        params: Iterable[Any],
         **options: Unpack[KickOffKeywords],
-    ) -> Orchestration:
+    ) -> Orchestration[Any]:
         """Start one job instance for each object in *params*, and return the handle of them all.
 
-        *job* is a job name, or the decorated job itself, whose typed params are then validated here.
+        *job* is a job name, or the decorated job itself: its typed params are then validated here, and its
+        results are read as the type that it is annotated to return.
         *params* may be any iterable; it is read once, lazily, and nothing is started before its end.
         *parallelism* is how many containers work at once, by default one per instance up to the limit of
         the environment, or up to its default where it has one: the offline stack's is as many as it runs.
@@ -89,16 +116,33 @@ class OrchestrationService:
             definition=definition,
             options=read_options(KickOffOptions, options, self._settings.max_parallelism),
         )
-        return self._handle(kick_off(request, params, self._stores, self._settings), name)
+        result_type = definition.result_type if definition else None
+        return self._handle(kick_off(request, params, self._stores, self._settings), name, result_type)
 
-    def orchestration(self, orchestration_id: str) -> Orchestration:
+    @overload
+    def orchestration(self, orchestration_id: str) -> Orchestration[Any]: ...
+    @overload
+    def orchestration(self, orchestration_id: str, job: CoroutineJob[P, R]) -> Orchestration[R]: ...
+    @overload
+    def orchestration(self, orchestration_id: str, job: Job[P, R]) -> Orchestration[R]: ...
+    def orchestration(
+        self, orchestration_id: str, job: Callable[..., Any] | None = None
+    ) -> Orchestration[Any]:
         """Re-attach to an orchestration by its id, from any process.
 
-        Raises OrchestrationNotFound.
+        With the decorated *job*, results are read as the type that it is annotated to return.
+
+        Raises OrchestrationNotFound, or OtherJob if it is of another job.
         """
         if not ids.is_orchestration_id(orchestration_id):
             raise OrchestrationNotFound(orchestration_id)
-        return self._handle(orchestration_id, self._stores.event_log.read_started(orchestration_id).job_name)
+        name = self._stores.event_log.read_started(orchestration_id).job_name
+        if job is None:
+            return self._handle(orchestration_id, name)
+        definition = find_definition(job)
+        if definition.name != name:
+            raise OtherJob(orchestration_id, name, definition.name)
+        return self._handle(orchestration_id, name, definition.result_type)
 
     def find_id(self, text: str) -> str:
         """Return the id that *text* stands for: an id itself, or the first four or more characters of one.
@@ -218,8 +262,10 @@ class OrchestrationService:
         """
         return self.orchestration(orchestration_id).results(timeout, merged=merged)
 
-    def _handle(self, orchestration_id: str, job_name: str) -> Orchestration:
-        return Orchestration(orchestration_id, job_name, self._stores, self._settings)
+    def _handle(
+        self, orchestration_id: str, job_name: str, result_type: ResultType | None = None
+    ) -> Orchestration[Any]:
+        return Orchestration(orchestration_id, job_name, self._stores, self._settings, result_type)
 
     def schedule_job(
         self,

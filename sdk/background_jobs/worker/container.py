@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import ClassVar
 
 from background_jobs.aws.block_log import BlockLog
 from background_jobs.aws.container_stores import ContainerStores
@@ -50,6 +51,9 @@ _log = logging.getLogger(__name__)
 class Container:
     """One process at work on a share."""
 
+    writer_type: ClassVar[type[EventWriter]] = EventWriter
+    stop_signals_type: ClassVar[type[StopSignals]] = StopSignals
+
     def __init__(
         self,
         jobs: Jobs,
@@ -88,7 +92,7 @@ class Container:
         self._pace = Pace()
         self._ranges = self._own_ranges(stores.block_log)
         self._earlier = self._take_over() if self._launch.number else EarlierLaunches()
-        writer = EventWriter(self._ranges, owned_at, partial(current_attempt.announce_end, SHARE_LOST))
+        writer = self.writer_type(self._ranges, owned_at, partial(current_attempt.announce_end, SHARE_LOST))
         self._recorder = EventRecorder(
             settings.orchestration_id, writer, self._earlier, current_attempt, self._ranges, self._pace
         )
@@ -99,7 +103,7 @@ class Container:
         self._races: Races | None = None
         self._has_run = False
         """Whether this process has run an instance of its own."""
-        self._stop_signals = StopSignals(
+        self._stop_signals = self.stop_signals_type(
             event_log,
             self._started,
             cancellation,

@@ -11,6 +11,8 @@ from background_jobs.worker import loading_notes
 from background_jobs.worker.descendants import has_children
 
 _PROC: Final = Path("/proc/self")
+_PATH_FIELD: Final = 5
+"""Where a line of `maps` has the file. Source: proc_pid_maps(5)."""
 _STANDARD_DESCRIPTORS: Final = frozenset({0, 1, 2})
 
 
@@ -38,7 +40,9 @@ def find_reason_not_to_share(*own_descriptors: int) -> str:
         return "started a thread"
     if has_children():
         return "started a process"
-    if opened := _open_files(frozenset(own_descriptors)):
+    libraries = _mapped_libraries()
+    opened = [target for target in _open_files(frozenset(own_descriptors)) if target not in libraries]
+    if opened:
         return "opened a socket" if opened[0].startswith("socket:") else f"left {opened[0]} open"
     if _has_shared_memory():
         return "shares memory"
@@ -54,6 +58,17 @@ def _open_files(spared: frozenset[int]) -> list[str]:
                     found.append(str(entry.readlink()))
     own_folder = f"/proc/{os.getpid()}/fd"
     return [target for target in found if target != own_folder]
+
+
+def _mapped_libraries() -> set[str]:
+    """Return the files whose code this process runs.
+
+    libffi leaves its own open, to map more of it: ctypes has it do so on the Linux of Python's later images.
+    """
+    with suppress(OSError):
+        mappings = (line.split(maxsplit=5) for line in (_PROC / "maps").read_text().splitlines())
+        return {fields[_PATH_FIELD] for fields in mappings if "x" in fields[1] and len(fields) > _PATH_FIELD}
+    return set()
 
 
 def _has_shared_memory() -> bool:

@@ -45,8 +45,8 @@ def published(settings: Settings) -> None:
 def test_jobs_are_listed_with_their_params() -> None:
     """One that has published nothing is there by its name."""
     assert run("jobs").stdout.splitlines() == [
-        "halve\tdefault\tn [unit]\tHalve a number.",
-        "other\tdefault\t\t",
+        "halve\tdefault\tn [unit]\tHalve a number.\t",
+        "other\tdefault\t\t\t",
     ]
 
 
@@ -56,6 +56,16 @@ def test_one_job_is_shown_with_types_and_defaults() -> None:
     assert shown["description"] == "Halve a number."
     assert shown["params_schema.properties.unit.default"] == "pieces"
     assert json.loads(run("jobs", "halve", "--json").stdout)["params_schema"]["required"] == ["n"]
+
+
+def test_a_job_is_shown_with_its_aliases_and_found_under_each(settings: Settings) -> None:
+    """Its old name, which the settings still have, is no job of its own."""
+    part = job_name("part", aliases=["halve"])(lambda params: None)
+    OrchestrationService(settings).publish_jobs(Jobs([part]).describe())
+    listed = [line.split("\t") for line in run("jobs").stdout.splitlines()]
+    assert [(name, aliases) for name, *_, aliases in listed] == [("other", ""), ("part", "halve")]
+    shown = [json.loads(run("jobs", name, "--json").stdout) for name in ("part", "halve")]
+    assert [(job["name"], job["aliases"]) for job in shown] == [("part", ["halve"])] * 2
 
 
 def test_an_unknown_job_is_refused() -> None:

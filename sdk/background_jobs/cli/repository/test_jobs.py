@@ -1,28 +1,19 @@
-"""The job on the offline stack: what is deployed, on this machine, without Docker and without AWS."""
+"""The job in the process of its test, on AWS in memory and virtual time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
-import pytest
-
-from background_jobs import OrchestrationService
-from background_jobs.local_stack import LocalStack
+from background_jobs.testing import BackgroundJobs
+from jobs import add_up
 
 
-@pytest.fixture(scope="session")
-def service() -> Iterator[OrchestrationService]:
-    with LocalStack("jobs.py", containers=2) as stack, pytest.MonkeyPatch.context() as environment:
-        for name in stack.unwanted_variables:  # such as AWS_PROFILE, which would lead elsewhere
-            environment.delenv(name)
-        for name, value in stack.variables.items():
-            environment.setenv(name, value)
-        yield OrchestrationService()
-
-
-def test_amounts_are_added_up_and_bad_params_fail_alone(service: OrchestrationService) -> None:
+def test_amounts_are_added_up_and_bad_params_fail_alone(
+    background_jobs: Callable[..., BackgroundJobs],
+) -> None:
     # given two customers, one of them without amounts
+    jobs = background_jobs([add_up])
     params = [{"customer": "acme", "amounts": [1, 2]}, {"customer": "broken"}]
     # when the job runs for both
-    successes, failures = service.kick_off_job("add_up", params).results(timeout=120)
+    successes, failures = jobs.service.kick_off_job("add_up", params).results()
     # then one has its total, and the other says what is missing
     assert [success.result for success in successes] == [{"customer": "acme", "total": 3}]
     assert failures is not None

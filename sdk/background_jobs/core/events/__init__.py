@@ -4,9 +4,10 @@ The sort key of an event of an orchestration as a whole follows from what happen
 is harmless. The events of job instances lie in blocks, whose places say the same (`core.blocks`).
 """
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from background_jobs.core.events import jobs, orchestrations
 from background_jobs.core.events.base import LogEvent, PayloadRef
@@ -24,20 +25,26 @@ from background_jobs.core.events.keys import (
     pointer_key,
     schedule_partition,
 )
+from background_jobs.core.events.later import SCHEMA_VERSION, LaterEvent, find_later
 from background_jobs.core.events.orchestrations import *  # noqa: F403 -- its __all__ is the list
 from background_jobs.core.events.orchestrations import OrchestrationEvent
 from background_jobs.core.payloads import bounded
 
 __all__ = [
+    "EVENT_TYPES",
     "LOG_PARTITIONS",
     "PARTITION_SIZE",
     "POINTER_SORT",
+    "SCHEMA_VERSION",
     "Event",
     "EventKey",
     "InvalidEvent",
+    "LaterEvent",
     "LogEvent",
     "PayloadRef",
     "explain_unreadable",
+    "find_later",
+    "find_later_event",
     "job_partition",
     "job_partitions",
     "log_partition",
@@ -52,6 +59,8 @@ __all__ += jobs.__all__
 __all__ += orchestrations.__all__
 
 Event = OrchestrationEvent | JobEvent
+EVENT_TYPES: Final = frozenset(kind.__name__ for kind in get_args(Event))
+"""The types of events that this release knows."""
 
 
 class InvalidEvent(ValueError):
@@ -100,6 +109,14 @@ def parse_orchestration_event(key: EventKey, document: str | bytes) -> Orchestra
     if key.partition != log_partition(service, event.orchestration_id):
         raise InvalidEvent(key)
     return event
+
+
+def find_later_event(document: str | bytes) -> LaterEvent | None:
+    """Return what can be told of an event that a later release wrote; None where *document* is none."""
+    try:
+        return find_later(from_json(document), EVENT_TYPES)
+    except ValueError:
+        return None
 
 
 def schema_of_events() -> dict[str, Any]:

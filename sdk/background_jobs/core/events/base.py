@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from background_jobs.core.events.later import SCHEMA_VERSION
+
 
 class PayloadRef(BaseModel):
     """A JSON document that is too large for an event, kept in the payload bucket."""
@@ -20,6 +22,6 @@ class LogEvent(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1] = SCHEMA_VERSION
     orchestration_id: str
     at: AwareDatetime

@@ -227,4 +227,6 @@ def write_timeline(content: ReportContent) -> Markup:
     ]
     if (more := len(rows) - 2 * _ENDS) > 0:
         rows = [*rows[:_ENDS], ("", "…", f"{count(more)} more"), *rows[-_ENDS:]]
-    return section("What happened", table(("When", "Event", "Detail"), rows, "What happened", wordy=True))
+    later = [element("p", events.sentence) for events in content.history.later_events]
+    happened = table(("When", "Event", "Detail"), rows, "What happened", wordy=True)
+    return section("What happened", happened, *later)

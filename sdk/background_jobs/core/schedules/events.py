@@ -5,19 +5,20 @@ time, the log takes the event of one of them, and the other has to read the back
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import from_json
 
 from background_jobs.core.bounds import Actor, ErrorMessage
-from background_jobs.core.events import EventKey, schedule_partition
+from background_jobs.core.events import SCHEMA_VERSION, EventKey, LaterEvent, find_later, schedule_partition
 from background_jobs.core.schedules.definition import ScheduleDefinition
 
 
 class _ScheduleEvent(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1] = SCHEMA_VERSION
     schedule: str
     at: AwareDatetime
 
@@ -113,12 +114,22 @@ Change = ScheduleDefined | SchedulePaused | ScheduleResumed | ScheduleDeleted
 OccurrenceEvent = OccurrenceStarted | OccurrenceQueued | OccurrenceSkipped
 ScheduleEvent = Change | OccurrenceEvent
 
+SCHEDULE_EVENT_TYPES: Final = frozenset(kind.__name__ for kind in get_args(ScheduleEvent))
+"""The types of events that this release knows."""
 _EVENT: Final[TypeAdapter[ScheduleEvent]] = TypeAdapter(Annotated[ScheduleEvent, Field(discriminator="type")])
 
 
 def parse_schedule_event(document: str | bytes) -> ScheduleEvent:
     """Read an event of a schedule's history from its JSON. Raises pydantic.ValidationError if it is none."""
     return _EVENT.validate_json(document)
+
+
+def find_later_schedule_event(document: str | bytes) -> LaterEvent | None:
+    """Return what can be told of an event that a later release wrote; None where *document* is none."""
+    try:
+        return find_later(from_json(document), SCHEDULE_EVENT_TYPES)
+    except ValueError:
+        return None
 
 
 def sortable(at: datetime) -> str:

@@ -1,6 +1,6 @@
 """The event history of an orchestration: what happened to it, and what its containers did."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from background_jobs.core.events import (
     ContainerEnded,
     ContainerStarted,
+    LaterEvent,
     OrchestrationCancelled,
     OrchestrationCompleted,
     OrchestrationEvent,
@@ -18,6 +19,7 @@ from background_jobs.core.events import (
     ShareDelayed,
     StageSkipped,
 )
+from background_jobs.core.views.later_events import LaterEvents, list_later
 from background_jobs.core.views.waits import Wait
 from background_jobs.core.wording import count_of
 
@@ -74,6 +76,9 @@ class EventHistory(BaseModel):
     )
     failed_attempts: int = Field(description="Attempts that came to nothing while another was to follow.")
     waits: list[Wait] = Field(description="Why instances wait; empty where none does.")
+    later_events: list[LaterEvents] = Field(
+        default=[], description="What a later release wrote, which is not shown; empty where it did not."
+    )
 
     @property
     def containers(self) -> int:
@@ -87,12 +92,17 @@ class EventHistory(BaseModel):
 
 
 def build_event_history(
-    events: Sequence[OrchestrationEvent], *, failed_attempts: int, waits: list[Wait], now: datetime
+    events: Sequence[OrchestrationEvent],
+    *,
+    failed_attempts: int,
+    waits: list[Wait],
+    now: datetime,
+    later: Iterable[LaterEvent] = (),
 ) -> EventHistory:
     """Return the history that *events* tell: those of the orchestration as a whole, by time.
 
     *failed_attempts* is their number, *waits* says why instances wait, and *now* ends the launches that still
-    run.
+    run. A later release wrote *later*.
     """
     started = [event for event in events if isinstance(event, ContainerStarted)]
     launches = list_launches(events)
@@ -117,6 +127,7 @@ def build_event_history(
         task_definitions=sorted({event.task_definition for event in started if event.task_definition}),
         failed_attempts=failed_attempts,
         waits=waits,
+        later_events=list_later(later),
     )
 
 

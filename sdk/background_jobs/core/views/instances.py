@@ -30,6 +30,7 @@ from background_jobs.core.statuses import (
     status_of,
 )
 from background_jobs.core.views.event_history import Launch
+from background_jobs.core.views.later_events import LaterEvents
 from background_jobs.core.views.page import Page
 
 STATES: Final[dict[Status, frozenset[State]]] = {
@@ -94,6 +95,9 @@ class InstanceDetail(BaseModel):
         default=[], description="The launches of the containers that had it; the one that has it comes last."
     )
     events: list[InstanceEvent]
+    later_events: list[LaterEvents] = Field(
+        default=[], description="What a later release wrote of it, which is not shown."
+    )
 
 
 def indices_in_states(model: ReadModel, states: Iterable[State]) -> Iterator[int]:

@@ -38,7 +38,7 @@ def orchestration_html(view: OrchestrationView, console_url: str) -> str:
 
 def successes_html(successes: Sequence[Success]) -> str:
     """Return the first of the results as a table."""
-    rows = [[f"{one.index:,}", brief(one.params), brief(one.result)] for one in islice(successes, ROWS)]
+    rows = [[f"{one.index:,}", brief(one.params), brief(one.result_json)] for one in islice(successes, ROWS)]
     return _titled(f"{len(successes):,} completed", len(successes), rows, "result")
 
 

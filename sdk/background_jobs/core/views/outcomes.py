@@ -30,8 +30,8 @@ class SuccessView(OutcomeView):
 
     @classmethod
     def of(cls, success: Success) -> Self:
-        """Return the view of *success*."""
-        return cls.model_validate(success)
+        """Return the view of *success*, its result as plain JSON."""
+        return cls(**dict(OutcomeView.model_validate(success)), result=success.result_json)
 
 
 class FailureView(OutcomeView):

@@ -197,6 +197,7 @@ interface InstanceDetail {
   error: JobError | null;
   log: string;
   events: InstanceEvent[];
+  later_events: { sentence: string }[];
 }
 
 type ContainerState = "running" | "ended" | "failed" | "lost";
@@ -344,6 +345,7 @@ interface ParamsSchema {
 
 interface JobView {
   name: string;
+  aliases: string[];
   service: string | null;
   description: string;
   is_described: boolean;

@@ -145,7 +145,7 @@ export class InstancePanel {
 
   /** @param {InstanceDetail} detail */
   show(detail) {
-    const { instance, params, result, error, events } = detail;
+    const { instance, params, result, error, events, later_events } = detail;
     this.isFinal = instance.state === "Completed" || instance.state === "Errored";
     this.state.dataset.status = instance.state;
     setText(this.state, instance.state);
@@ -173,6 +173,7 @@ export class InstancePanel {
         events.length
           ? h("ol", { class: "events" }, events.map(entry))
           : h("p", { class: "muted" }, "Nothing has happened to it yet."),
+        ...later_events.map(({ sentence }) => h("p", { class: "muted" }, sentence)),
       ),
       h(
         "p",

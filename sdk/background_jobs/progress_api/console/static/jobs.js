@@ -93,6 +93,7 @@ function row(job, mayKickOff) {
         params.map((name) =>
           h("span", { class: "tag" }, required.includes(name) ? name : `${name} (optional)`),
         ),
+        job.aliases.length ? h("span", { class: "muted" }, `earlier ${job.aliases.join(", ")}`) : null,
         job.is_described ? null : h("span", { class: "muted" }, "Its image has published no params."),
       ),
     ),

@@ -195,7 +195,9 @@ function textField(words, id, value, placeholder = "") {
  */
 function jobSelect(jobs, before) {
   const isChosen = (/** @type {JobView} */ job) =>
-    job.name === before?.job_name && (!before.service || job.service === before.service);
+    before !== null &&
+    [job.name, ...job.aliases].includes(before.job_name) &&
+    (!before.service || job.service === before.service);
   return h(
     "select",
     { id: "job" },

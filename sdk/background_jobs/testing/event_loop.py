@@ -1,0 +1,75 @@
+"""The event loop of coroutine jobs: its waits take virtual time."""
+
+import asyncio
+import selectors
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Final, TypeVar, TypeVarTuple, Unpack
+
+from background_jobs.testing.processes import Process
+from background_jobs.worker.coroutines import CoroutineRunner, LoopState
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+_REAL_SECONDS: Final = 0.05
+"""How long a connection may take to answer before virtual time passes."""
+
+
+class VirtualCoroutineRunner(CoroutineRunner):
+    """Runs the coroutines of one container."""
+
+    def __init__(self, process: Process) -> None:
+        super().__init__()
+        self._process = process
+
+    def close(self) -> None:
+        """Close the loop, if there is one."""
+        if self._runner is not None:
+            self._runner.close()
+
+    def _open_runner(self) -> asyncio.Runner:
+        if self._runner is None:
+            self._runner = asyncio.Runner(loop_factory=lambda: _VirtualLoop(self._process))
+            self._state = LoopState(self._runner.get_loop())
+        return self._runner
+
+
+class _VirtualLoop(asyncio.SelectorEventLoop):
+    """Sleeps as its process does, unless a thread or a connection of the job is to be waited for."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._threads = 0
+        super().__init__(_Selector(process, lambda: self._threads > 0))
+
+    def time(self) -> float:
+        return self._process.time.seconds
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[_Ts]], _T], *args: *_Ts
+    ) -> asyncio.Future[_T]:
+        future = super().run_in_executor(executor, func, *args)
+        self._threads += 1
+        future.add_done_callback(self._note_end)
+        return future
+
+    def _note_end(self, _future: object) -> None:
+        self._threads -= 1
+
+
+class _Selector(selectors.DefaultSelector):
+    def __init__(self, process: Process, is_thread_running: Callable[[], bool]) -> None:
+        super().__init__()
+        self._process = process
+        self._is_thread_running = is_thread_running
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if (ready := super().select(0)) or (timeout is not None and timeout <= 0):
+            return ready
+        if timeout is None or self._is_thread_running():
+            return super().select(None)
+        # One descriptor is the loop's own.
+        if len(self.get_map()) > 1 and (ready := super().select(_REAL_SECONDS)):
+            return ready
+        self._process.sleep(timeout)
+        return super().select(0)

@@ -1,0 +1,400 @@
+"""The twin of the service: virtual time, and what is started by the clock."""
+
+import asyncio
+import os
+import re
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+import background_jobs
+from background_jobs import (
+    JobContext,
+    OrchestrationService,
+    OrchestrationStatus,
+    Retry,
+    RunState,
+    UnknownJobName,
+    aio,
+    job_name,
+)
+from background_jobs.aws import clients
+from background_jobs.testing import BackgroundJobs, TwinIsNotOpen, time_patches, virtual_time
+from tests.testing.jobs import Numbers, Total, double, fussy, sleepy
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+@job_name("patient", retry=Retry(max_attempts=3, base_seconds=3_600))
+def patient(params: dict[str, int], job: JobContext) -> int:
+    if job.attempt < 3:
+        raise OSError("not yet")
+    return job.attempt
+
+
+@job_name("polling")
+def polling(params: dict[str, float], job: JobContext) -> float:
+    """Wait as jobs do that have a deadline of their own."""
+    begun = time.monotonic()
+    while time.monotonic() < begun + params["seconds"]:
+        time.sleep(1)
+    return time.monotonic() - begun
+
+
+@job_name("cooperative")
+def cooperative(params: dict[str, int], job: JobContext) -> str:
+    seen.append("began")
+    while not job.cancelled():
+        time.sleep(1)
+    seen.append("saw it")
+    return "stopped"
+
+
+@job_name("reporting")
+def reporting(params: dict[str, int], job: JobContext) -> None:
+    job.progress(50, "half")
+    time.sleep(60)
+
+
+@job_name("parent")
+def parent(params: dict[str, int]) -> int:
+    """Kick off another orchestration, and wait for it."""
+    (success,) = OrchestrationService().kick_off_job("double", [params]).results().successes
+    return int(success.result)
+
+
+@job_name("gathering")
+async def gathering(params: dict[str, int]) -> list[Any]:
+    async def wait(seconds: int) -> int:
+        await asyncio.sleep(seconds)
+        return seconds
+
+    in_thread = await asyncio.to_thread(threading.get_ident)
+    return [*await asyncio.gather(wait(300), wait(600)), in_thread != threading.get_ident()]
+
+
+seen: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_seen() -> None:
+    seen.clear()
+
+
+def test_backoff_takes_virtual_time_alone() -> None:
+    with BackgroundJobs([patient], start=NOON) as jobs:
+        orchestration = jobs.service.kick_off_job(patient, [{}])
+
+        (success,) = orchestration.results().successes
+
+        assert success.result == 3
+        first, second = [
+            event for event in orchestration.instance(0).events if event.type == "JobAttemptFailed"
+        ]
+        assert first.retry_at is not None
+        assert second.at >= first.retry_at
+        assert jobs.clock.now() >= second.at
+
+
+def test_containers_sleep_at_the_same_time() -> None:
+    with BackgroundJobs([sleepy], start=NOON) as jobs:
+        params = [{"seconds": 600}] * 3
+
+        together = jobs.service.kick_off_job(sleepy, params, timeout=700).results()
+        one_by_one = jobs.service.kick_off_job(sleepy, params, timeout=700, parallelism=1).results()
+
+        assert together.failures is None
+        assert [success.index for success in one_by_one.successes] == [0]
+
+
+def test_a_job_sees_virtual_time_pass() -> None:
+    with BackgroundJobs([polling], start=NOON) as jobs:
+        (success,) = jobs.service.kick_off_job(polling, [{"seconds": 90}]).results().successes
+
+        assert 90 <= success.result < 92
+        assert jobs.clock.now() - NOON >= timedelta(seconds=90)
+
+
+def test_whoever_polls_gets_on() -> None:
+    with BackgroundJobs([sleepy]) as jobs:
+        orchestration = jobs.service.kick_off_job(sleepy, [{"seconds": 5}])
+
+        statuses = [orchestration.view().status]
+        while not orchestration.done():
+            statuses.append(orchestration.view().status)
+
+        assert statuses[0] == OrchestrationStatus.IN_PROGRESS
+        assert orchestration.view().status == OrchestrationStatus.COMPLETED
+
+
+def test_a_caller_that_sleeps_waits_for_nothing_real() -> None:
+    with BackgroundJobs([sleepy], start=NOON) as jobs:
+        orchestration = jobs.service.kick_off_job(sleepy, [{"seconds": 3_600}])
+
+        time.sleep(4_000)
+
+        assert timedelta() <= jobs.clock.now() - NOON - timedelta(seconds=4_000) < timedelta(seconds=1)
+        assert orchestration.done()
+
+
+def test_a_wait_may_time_out() -> None:
+    with BackgroundJobs([sleepy]) as jobs:
+        orchestration = jobs.service.kick_off_job(sleepy, [{"seconds": 3_600}])
+
+        with pytest.raises(TimeoutError, match="0 of 1 instances"):
+            orchestration.results(timeout=60)
+
+        assert orchestration.results(timeout=3_600).failures is None
+
+
+def test_what_is_watched_shows_progress_and_states() -> None:
+    with BackgroundJobs([reporting]) as jobs:
+        updates = list(jobs.service.kick_off_job(reporting, [{}]).watch())
+
+        assert [advance.percent for update in updates for advance in update.advances] == [50]
+        assert [update.summary.running for update in updates][-1] == 0
+        assert 1 in [update.summary.running for update in updates]
+
+
+def test_a_job_sees_that_it_was_cancelled() -> None:
+    with BackgroundJobs([cooperative]) as jobs:
+        orchestration = jobs.service.kick_off_job(cooperative, [{}])
+        jobs.clock.advance(10)
+
+        orchestration.cancel("enough")
+        _, failures = orchestration.results()
+        jobs.run_until_idle()
+
+        assert failures is not None
+        assert failures[0].error.type == "Cancelled"
+        assert seen == ["began", "saw it"]
+
+
+def test_a_job_that_does_not_look_is_killed_in_the_end() -> None:
+    with BackgroundJobs([sleepy]) as jobs:
+        orchestration = jobs.service.kick_off_job(sleepy, [{"seconds": 86_400}])
+        jobs.clock.advance(10)
+        orchestration.cancel()
+        cancelled_at = jobs.clock.now()
+
+        jobs.run_until_idle()
+
+        assert jobs.clock.now() - cancelled_at < timedelta(minutes=5)
+        assert jobs.completed_events[0].outcome == "Cancelled"
+
+
+def test_a_job_may_kick_off_another_and_wait() -> None:
+    with BackgroundJobs([parent, double]) as jobs:
+        (success,) = jobs.service.kick_off_job(parent, [{"n": 21}]).results().successes
+
+        assert success.result == 42
+
+
+def test_coroutines_sleep_at_the_same_time_and_have_threads() -> None:
+    with BackgroundJobs([gathering], start=NOON) as jobs:
+        (success,) = jobs.service.kick_off_job(gathering, [{}]).results().successes
+
+        assert success.result == [300, 600, True]
+        assert timedelta(seconds=600) <= jobs.clock.now() - NOON < timedelta(seconds=700)
+
+
+def test_services_have_jobs_of_their_own() -> None:
+    with BackgroundJobs([double], services={"billing": [Total]}) as jobs:
+        orchestration = jobs.service.kick_off_job(Total, [Numbers(values=[1])], service="billing")
+        elsewhere = jobs.service.kick_off_job("total", [{"values": [1]}])
+
+        assert orchestration.results().failures is None
+        assert [job.name for job in jobs.service.jobs()] == ["double", "total"]
+        failures = elsewhere.results().failures
+        assert failures is not None
+        assert failures[0].error.type == "background_jobs.core.errors.UnknownJobName"
+        assert [event.service for event in jobs.completed_events] == ["billing", "default"]
+
+
+def test_a_cron_is_due_by_the_clock() -> None:
+    with BackgroundJobs([double], start=NOON) as jobs:
+        schedule = jobs.service.schedule_job(
+            "nightly", "double", [{"n": 1}], cron="0 3 * * *", timezone="Europe/Berlin"
+        )
+
+        jobs.clock.advance(timedelta(days=2))
+
+        due = [run.scheduled_at for run in schedule.runs()]
+        assert sorted(due) == [datetime(2026, 3, day, 2, tzinfo=UTC) for day in (3, 4)]
+        assert [event.tags["schedule"] for event in jobs.completed_events] == ["nightly", "nightly"]
+
+
+def test_a_schedule_is_due_once_or_every_so_often() -> None:
+    with BackgroundJobs([double], start=NOON) as jobs:
+        once = jobs.service.schedule_job("once", "double", [{"n": 1}], at=NOON + timedelta(hours=1))
+        often = jobs.service.schedule_job("often", "double", [{"n": 1}], every=timedelta(minutes=30))
+
+        jobs.clock.advance(timedelta(hours=2))
+
+        assert [run.scheduled_at for run in once.runs()] == [NOON + timedelta(hours=1)]
+        assert len(often.runs()) == 4
+        assert [schedule.name for schedule in jobs.service.schedules()] == ["often"]
+
+
+@pytest.mark.parametrize(
+    ("overlap", "states"),
+    [
+        ("skip", [RunState.STARTED, RunState.SKIPPED, RunState.STARTED]),
+        ("queue", [RunState.STARTED, RunState.STARTED, RunState.QUEUED]),
+        ("allow", [RunState.STARTED] * 3),
+    ],
+)
+def test_an_occurrence_during_a_run(
+    overlap: Literal["skip", "queue", "allow"], states: list[RunState]
+) -> None:
+    with BackgroundJobs([sleepy], start=NOON) as jobs:
+        schedule = jobs.service.schedule_job(
+            "hourly", "sleepy", [{"seconds": 5_400}], cron="0 * * * *", overlap=overlap
+        )
+
+        jobs.clock.advance(timedelta(hours=3, minutes=30))
+
+        assert [run.state for run in sorted(schedule.runs(), key=lambda run: run.scheduled_at)] == states
+
+
+def test_a_schedule_pauses_and_is_deleted() -> None:
+    with BackgroundJobs([double], start=NOON) as jobs:
+        schedule = jobs.service.schedule_job("hourly", "double", [{"n": 1}], cron="0 * * * *")
+        schedule.pause()
+        jobs.clock.advance(timedelta(hours=2))
+        paused = len(schedule.runs())
+        schedule.resume()
+        jobs.clock.advance(timedelta(hours=2))
+        resumed = len(schedule.runs())
+        schedule.delete()
+        jobs.clock.advance(timedelta(hours=2))
+
+        assert (paused, resumed, len(schedule.runs())) == (0, 2, 2)
+
+
+def test_a_job_that_is_in_no_service_is_refused() -> None:
+    with BackgroundJobs([double]) as jobs, pytest.raises(UnknownJobName):
+        jobs.service.kick_off_job(fussy, [{}])
+
+
+def test_the_asynchronous_service_works_on_the_twin() -> None:
+    async def kick_off() -> list[object]:
+        service = aio.OrchestrationService()
+        orchestration = await service.kick_off_job("double", [{"n": 1}, {"n": 2}])
+        results = await orchestration.results()
+        return [success.result for success in results.successes]
+
+    with BackgroundJobs([double]):
+        assert asyncio.run(kick_off()) == [2, 4]
+
+
+def test_one_twin_is_open_at_a_time() -> None:
+    with BackgroundJobs([double]), pytest.raises(TwinIsNotOpen, match="Another twin is open"):
+        BackgroundJobs([double]).__enter__()
+
+
+def test_a_twin_is_used_in_its_context() -> None:
+    jobs = BackgroundJobs([double])
+
+    with pytest.raises(TwinIsNotOpen, match="in `with BackgroundJobs"):
+        _ = jobs.service
+
+
+def test_a_closed_twin_leaves_the_process_as_it_was() -> None:
+    before = (time.sleep, time.monotonic, time.time, os._exit, dict(os.environ))
+
+    with BackgroundJobs([cooperative]) as jobs:
+        jobs.service.kick_off_job(cooperative, [{}])
+        jobs.clock.advance(10)
+
+    assert (time.sleep, time.monotonic, time.time, os._exit, dict(os.environ)) == before
+    assert seen == ["began"]
+
+
+@job_name("endless")
+def endless(params: dict[str, int]) -> None:
+    while not may_end.is_set():
+        pass
+    has_ended.set()
+
+
+may_end, has_ended = threading.Event(), threading.Event()
+
+
+def test_an_endless_job_can_be_interrupted() -> None:
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with BackgroundJobs([endless]) as jobs:
+            orchestration = jobs.service.kick_off_job(endless, [{}])
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(Interrupted):
+                orchestration.results()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    may_end.set()
+
+    assert has_ended.wait(60)
+    with BackgroundJobs([double]) as jobs:
+        assert jobs.service.kick_off_job(double, [{"n": 1}]).results().failures is None
+
+
+@job_name("threaded")
+def threaded(params: dict[str, int]) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(OrchestrationService().kick_off_job("double", [params]).results).result()
+
+
+def test_a_thread_of_a_job_that_waits_for_the_service_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virtual_time, "_PATIENCE_SECONDS", 0.1)
+    with BackgroundJobs([threaded, double]) as jobs:
+        failures = jobs.service.kick_off_job(threaded, [{"n": 1}]).results().failures
+
+    assert failures is not None
+    assert failures[0].error.type == "RuntimeError"
+    assert "call the service in the job's own thread" in failures[0].error.message
+
+
+def test_what_the_twin_does_not_know_of_aws_is_an_error() -> None:
+    with BackgroundJobs([double]) as jobs:
+        table, item = jobs.settings.event_log_table, {"pk": {"S": "a"}, "sk": {"S": "b"}}
+        query = clients.dynamodb().get_paginator("query")
+        with pytest.raises(NotImplementedError, match=r"no dynamodb\.update_item"):
+            clients.dynamodb().update_item(TableName=table, Key={})
+        with pytest.raises(NotImplementedError, match=r"cannot check 'size\(x\) > :y'"):
+            clients.dynamodb().put_item(TableName=table, Item=item, ConditionExpression="size(x) > :y")
+        with pytest.raises(NotImplementedError, match="cannot read 'begins_with"):
+            list(query.paginate(TableName=table, KeyConditionExpression="begins_with(pk, :a)"))
+
+
+def test_all_that_reads_the_clock_is_told_virtual_time() -> None:
+    """A name that is imported in another way would keep the clock of the machine."""
+    folder = Path(background_jobs.__file__).parent
+    parts = [part.rpartition(".")[-1] for part in time_patches._PARTS]
+    modules = [
+        path for part in parts for path in [*folder.glob(f"{part}.py"), *(folder / part).rglob("*.py")]
+    ]
+
+    others = [
+        (path.name, line)
+        for path in modules
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(
+            r"from time import|import time as|datetime as |default_factory=time|^import datetime$", line
+        )
+    ]
+
+    assert others == []
+    assert len(modules) > 100
