@@ -1,7 +1,7 @@
 """The template that the offline stack deploys: the environment `local`, synthesized beforehand and shipped.
 
-The resources that differ where a service has warm workers, or that are added for channels, are shipped
-beside it.
+The resources that differ where a service has warm workers, or that are added for channels and for another
+service, are shipped beside it.
 
 python -m background_jobs.cdk.offline_template [--check]
 """
@@ -18,9 +18,11 @@ from background_jobs.cdk.notification_config import Webhook
 from background_jobs.cdk.synthesis import synthesize
 from background_jobs.core.containers.warm import WarmWorkers
 from background_jobs.core.template_assets import (
+    ANY_SERVICE,
     CODE_KEY,
     DEPENDENCIES_KEY,
     NOTIFY_RESOURCES_FILE,
+    SERVICE_RESOURCES_FILE,
     TEMPLATE_FILE,
     WARM_RESOURCES_FILE,
 )
@@ -42,13 +44,20 @@ def shipped_files() -> dict[Path, str]:
     differing = {name: one for name, one in warm["Resources"].items() if resources.get(name) != one}
     # What is shipped can add and replace resources, and nothing else.
     assert template | {"Resources": resources | differing} == warm  # noqa: S101 -- it never is else
-    # The names of channels are in the variables of every function, where the offline stack puts its own.
-    added = {name: one for name, one in notifying["Resources"].items() if name not in resources}
+    another = local.services[0].model_copy(update={"name": ANY_SERVICE})
+    serving = _synthesize(local.model_copy(update={"services": (*local.services, another)}))
+    # The names of channels and of services are in the variables of every function, where the offline stack
+    # puts its own.
     return {
-        PACKAGE / NOTIFY_RESOURCES_FILE: _to_text(added),
+        PACKAGE / NOTIFY_RESOURCES_FILE: _to_text(_added(notifying, resources)),
+        PACKAGE / SERVICE_RESOURCES_FILE: _to_text(_added(serving, resources)),
         PACKAGE / TEMPLATE_FILE: _to_text(template),
         PACKAGE / WARM_RESOURCES_FILE: _to_text(differing),
     }
+
+
+def _added(template: dict[str, Any], resources: dict[str, Any]) -> dict[str, Any]:
+    return {name: one for name, one in template["Resources"].items() if name not in resources}
 
 
 def _synthesize(config: EnvironmentConfig) -> dict[str, Any]:

@@ -35,6 +35,10 @@ before what is in the file.
 """
 
 
+DEFAULT_SERVICE: Final = "default"
+"""The service of an environment that names none."""
+
+
 def _split_names(value: object) -> object:
     return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
@@ -163,7 +167,7 @@ class Settings(FromVariables):
     read_model_table: str
     payload_bucket: str
     event_bus: str = "background-jobs"
-    service: str = "default"
+    service: str = DEFAULT_SERVICE
     """The service that runs a job when kick_off_job names none."""
     service_names: Names = ()
     """The services of the environment, comma-separated, where known; kick-off then refuses others."""

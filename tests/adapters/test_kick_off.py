@@ -21,6 +21,7 @@ from background_jobs.core.errors import (
     OrchestrationNotFound,
     UnknownJobName,
 )
+from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.core.options import KickOffOptions
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off
 from background_jobs.settings import Settings
@@ -109,15 +110,29 @@ def test_a_decorated_job_checks_its_params_before_anything_starts(
     assert stored(settings) == (0, 0)
 
 
-@pytest.mark.parametrize("environment", ["prod", "local"])
-def test_an_unknown_job_is_refused_where_the_jobs_are_known(settings: Settings, environment: str) -> None:
-    known = {"job_names": ("count", "sum"), "environment": environment}
-    service = OrchestrationService(settings.model_copy(update=known))
-    with pytest.raises(UnknownJobName, match=r"'cuont'.*'count', 'sum'") as refused:
+def test_an_unknown_job_is_refused_where_the_jobs_are_known(settings: Settings) -> None:
+    service = OrchestrationService(settings.model_copy(update={"job_names": ("count", "sum")}))
+    with pytest.raises(UnknownJobName, match=r"'cuont'.*'count', 'sum'"):
         service.kick_off_job("cuont", [{}])
     assert stored(settings) == (0, 0)
-    # offline, a job that was added to the file meanwhile is there, and not known
-    assert ("`background-jobs local down`" in str(refused.value)) == (environment == "local")
+
+
+def test_offline_the_jobs_of_a_service_are_those_that_it_publishes(settings: Settings) -> None:
+    """The names in the variables are those of when the stack was started."""
+    known = {"environment": "local", "job_names": ("gone",), "service_names": ("default", "billing")}
+    service = OrchestrationService(settings.model_copy(update=known))
+    service.publish_jobs([JobDescription(name="count", aliases=("cnt",))])
+    service.publish_jobs([JobDescription(name="bill")], "billing")
+
+    for name, of in (("count", None), ("cnt", None), ("bill", "billing")):
+        service.kick_off_job(name, [{}], service=of)
+    with pytest.raises(UnknownJobName, match=r"'gone'.*This service has: 'cnt', 'count'\."):
+        service.kick_off_job("gone", [{}])
+    with pytest.raises(
+        UnknownJobName, match="The service 'billing' has it: kick it off with service='billing'"
+    ):
+        service.kick_off_job("count", [{}], then=Stage("bill"))
+    assert [job.name for job in service.jobs()] == ["bill", "count"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import sys
 
 from background_jobs.local_stack import server
+from background_jobs.local_stack.fresh_catalog import FreshCatalog
+from background_jobs.local_stack.server_messages import READY, Ready, ServerOptions, publish
 from background_jobs.settings import Settings
 
 NOTHING = Settings(environment="none", event_log_table="none", read_model_table="none", payload_bucket="none")
@@ -11,12 +13,12 @@ NOTHING = Settings(environment="none", event_log_table="none", read_model_table=
 def main() -> None:
     """Serve, and leave deploying to whoever calls."""
 
-    def ready(port: int, options: server.ServerOptions) -> None:
-        answer = server.Ready(port=port, settings=NOTHING).model_dump_json()
-        server._publish(options.folder / server.READY, answer)
+    def ready(port: int, options: ServerOptions, catalog: FreshCatalog) -> None:
+        del catalog
+        publish(options.folder / READY, Ready(port=port, settings=NOTHING).model_dump_json())
 
     server._deploy = ready
-    server.main(server.ServerOptions.model_validate_json(sys.argv[1]))
+    server.main(ServerOptions.model_validate_json(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -253,7 +253,7 @@ def test_jobs_that_cannot_run_are_refused_before_the_command_runs(
     ("words", "message"),
     [
         (["--containers", "3"], "say what it runs with --jobs FILE"),
-        (["--jobs", "my_jobs.py", "--image", "billing:1"], "leave out --jobs and --python"),
+        (["--jobs", "my_jobs.py", "--image", "billing:1"], "leave out --jobs, --service and --python"),
         (["--jobs", "my_jobs.py", "--memory", "512"], "--memory needs --image"),
         (["--image", "billing:1"], "--image billing:1: there is no `docker` on the PATH"),
     ],
@@ -298,10 +298,21 @@ def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, variables
     again = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
     assert again.stdout == up.stdout
     assert "was up already" in again.stderr
-    assert "for others" not in again.stderr
-    assert (
-        "for others, take it down first" in run_command(folder, variables, "up", "--jobs", "other.py").stderr
+    assert run_command(folder, variables, "up").stdout == up.stdout
+
+    # and other options are refused, with what differs
+    (folder / "other.py").write_text(JOBS)
+    other = run_command(
+        folder, variables, "up", *("--jobs", "other.py", "--containers", "77", "--port", "1234")
     )
+    assert (other.returncode, other.stdout) == (2, "")
+    assert (
+        f"it runs {sys.executable} {folder / 'my_jobs.py'}, not {sys.executable} {folder / 'other.py'}; "
+        in (other.stderr)
+    )
+    most, port = status["containers_at_most"], status["endpoint"].rpartition(":")[2]
+    assert f"--containers is {most}, not 77; --port is {port}, not 1234." in other.stderr
+    assert "end it first, with what it runs and its history: background-jobs local down" in other.stderr
 
     # and `down`, called twice, ends everything but what the shell itself had started
     own = {name: value for name, value in variables.items() if name != "TEST_MARK"}

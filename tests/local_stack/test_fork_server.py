@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from background_jobs.core.job_descriptions import JobDescription
-from background_jobs.local_stack.fork_server import ForkingLauncher
+from background_jobs.local_stack.forking_launcher import ForkingLauncher
 from background_jobs.local_stack.process_runner import ProcessContainer, ProcessContainers
+from background_jobs.local_stack.service_launcher import ServiceLauncher
 from background_jobs.local_stack.variables import client_variables
 from background_jobs.worker.descendants import adopting_orphans
 from tests.offline import is_running, until
@@ -42,13 +43,14 @@ class Team:
         (folder / "logs").mkdir()
         self.launcher = ForkingLauncher([sys.executable, str(folder / "main.py")], folder / "logs")
         shared = client_variables(1, "container")
-        self.containers = ProcessContainers(self.launcher, shared, folder / "logs", limit=4)
+        launcher = ServiceLauncher({"default": self.launcher})
+        self.containers = ProcessContainers(launcher, shared, folder / "logs", limit=4)
 
     def write_main(self, before: str = "", after: str = "") -> None:
         (self.folder / "main.py").write_text(COUNT_LOADS + before + ASK_FOR_FORKS + after)
 
     def start(self, **variables: str) -> ProcessContainer:
-        name = f"container-{len(list((self.folder / 'logs').iterdir()))}"
+        name = f"container-{len(list((self.folder / 'logs').rglob('container-*')))}"
         own = {"BACKGROUND_JOBS_HOLDER": "0", "JOB_NAME": "nothing", **variables}
         return self.containers.run("image", environment=own, name=name)
 
@@ -110,14 +112,14 @@ def test_the_jobs_that_were_loaded_are_named(team: Team) -> None:
     """So the stack need not load them once more to know their names."""
     team.write_main()
     team.containers.prepare()
-    assert team.containers.find_jobs() == [JobDescription(name="nothing")]
+    assert team.containers.find_jobs() == {"default": [JobDescription(name="nothing")]}
     assert team.loads == 1
 
 
 def test_jobs_that_cannot_be_loaded_are_not_named(team: Team) -> None:
     team.write_main(before="raise SystemExit('no such database')")
     team.containers.prepare()
-    assert team.containers.find_jobs() is None
+    assert team.containers.find_jobs() == {"default": None}
 
 
 def test_a_forked_container_has_what_a_process_of_its_own_has(team: Team) -> None:
@@ -218,6 +220,76 @@ def test_a_file_that_is_spoilt_by_an_edit_fails_its_containers_until_it_is_mende
 
     team.write_main(after="print('mended')")
     assert "mended" in team.run()
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "open('rules.env').read()",
+        "pathlib.Path('rules.env').read_text()",
+        "io.open('rules.env', 'rb').read()",
+    ],
+)
+def test_what_the_main_reads_while_it_is_loaded_is_read_again_when_it_was_edited(
+    team: Team, read: str
+) -> None:
+    """Such as an env file."""
+    (team.folder / "rules.env").write_text("RULE=first")
+    team.write_main(
+        before=f"from background_jobs import run_e11_job\nimport io, pathlib\nrule = {read}\n",
+        after="print(rule)",
+    )
+    assert "first" in team.run()
+
+    (team.folder / "rules.env").write_text("RULE=another")
+
+    assert "another" in team.run()
+    assert "another" in team.run()
+    assert team.loads == 2
+
+
+def test_an_env_file_that_is_read_before_anything_else_is_read_again_when_it_was_edited(team: Team) -> None:
+    (team.folder / ".env").write_text("RULE=first")
+    team.write_main(before="rule = open('.env').read()\n", after="print(rule)")
+    assert "first" in team.run()
+    (team.folder / ".env").write_text("RULE=another")
+    assert "another" in team.run()
+
+
+def test_a_file_that_was_missing_is_read_once_it_is_there(team: Team) -> None:
+    team.write_main(
+        before="from background_jobs import run_e11_job\ntry: rule = open('rules.env').read()\nexcept FileNotFoundError: rule = 'none'\n",
+        after="print(rule)",
+    )
+    assert "none" in team.run()
+    (team.folder / "rules.env").write_text("RULE=first")
+    assert "RULE=first" in team.run()
+    assert team.loads == 2
+
+
+def test_an_orchestration_goes_on_with_what_it_began_with(team: Team) -> None:
+    team.write_main(after="print('old')")
+    assert "old" in team.run(ORCHESTRATION_ID="a")
+
+    team.write_main(after="print('new')")
+    assert "new" in team.run(ORCHESTRATION_ID="b")
+    (team.folder / "main.py").write_text("def broken(:\n")
+
+    assert "old" in team.run(ORCHESTRATION_ID="a")
+    assert "new" in team.run(ORCHESTRATION_ID="b")
+    broken = team.start(ORCHESTRATION_ID="c")
+    assert broken.wait() == {"StatusCode": 1}
+    assert "SyntaxError" in read_log(broken)
+
+
+def test_few_are_kept_of_what_was_loaded_before(team: Team) -> None:
+    for number in range(6):
+        team.write_main(after=f"print('version', {number})")
+        team.run(ORCHESTRATION_ID=f"o-{number}")
+    assert len(processes_of(team)) == 4
+    assert [team.run(ORCHESTRATION_ID=f"o-{number}").split()[-1] for number in (1, 2, 3, 4, 5)] == [
+        *("5", "2", "3", "4", "5")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,21 @@ from background_jobs.local_stack import LocalStack
 from tests.offline import become_caller, until
 
 JOBS: Final = """
+import os
+import time
+
 from background_jobs import job_name, run_e11_job
 
 @job_name("one")
 def one(params):
     return 1
 
-run_e11_job([one])
+@job_name("hold")
+def hold(params):
+    while not os.path.exists(params["until"]):
+        time.sleep(0.02)
+
+run_e11_job([one, hold])
 """
 BROKEN: Final = {
     "a main that Python cannot read": (f"{JOBS}\ndef broken(:\n", "SyntaxError"),
@@ -25,7 +33,7 @@ BROKEN: Final = {
     "a main that ends itself": (f"import sys\nsys.exit('no database is set')\n{JOBS}", "no database is set"),
     "a command that runs nothing": (None, "can't open file"),
 }
-"""What the file of the jobs has once the stack is up (None for no file), and what the cause then says."""
+"""What the file of the jobs has once a job was kicked off (None for no file), and what the cause then says."""
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +56,19 @@ def service(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Orchestration
 
 @pytest.mark.parametrize(("main", "cause"), BROKEN.values(), ids=BROKEN)
 def test_a_container_that_dies_before_its_first_event_says_why(
-    service: OrchestrationService, stack: LocalStack, jobs: Path, main: str | None, cause: str
+    service: OrchestrationService, jobs: Path, tmp_path: Path, main: str | None, cause: str
 ) -> None:
     """It has appended nothing, so that nothing but its log has the cause."""
-    # given a stack that is up when a fault gets into its jobs
-    jobs.unlink(missing_ok=True)
+    # given an instance that waits for its container when a fault gets into the jobs
+    jobs.write_text(JOBS)
+    before = service.kick_off_job("hold", [{"until": str(tmp_path / "go")}])
+    until(lambda: before.summary().running)
+    orchestration = service.kick_off_job("one", [{}])
+    jobs.unlink()
     if main is not None:
         jobs.write_text(main)
-    # when a container is launched
-    orchestration = service.kick_off_job("one", [{}])
+    # when the container is launched
+    (tmp_path / "go").touch()
     (wait,) = until(lambda: [wait for wait in orchestration.waits() if "exit code" in wait.detail])
     # then the reason of the wait has the cause, and the logs have all of it while nothing has begun
     assert cause in wait.detail

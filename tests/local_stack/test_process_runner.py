@@ -12,6 +12,7 @@ import pytest
 
 from background_jobs.local_stack.launchers import ProcessLauncher
 from background_jobs.local_stack.process_runner import ProcessContainer, ProcessContainers
+from background_jobs.local_stack.service_launcher import ServiceLauncher
 from tests.offline import is_running
 
 Make = Callable[..., ProcessContainers]
@@ -20,9 +21,8 @@ Make = Callable[..., ProcessContainers]
 @pytest.fixture
 def make_containers(tmp_path: Path) -> Make:
     def make(code: str, limit: int = 2) -> ProcessContainers:
-        return ProcessContainers(
-            ProcessLauncher([sys.executable, "-c", code]), {"AWS_ENDPOINT_URL": "here"}, tmp_path, limit
-        )
+        launcher = ServiceLauncher({"default": ProcessLauncher([sys.executable, "-c", code])})
+        return ProcessContainers(launcher, {"AWS_ENDPOINT_URL": "here"}, tmp_path, limit)
 
     return make
 

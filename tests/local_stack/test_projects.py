@@ -1,9 +1,6 @@
 """Each project has an offline stack of its own, which commands in it use, and no other."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import pytest
 from background_jobs.local_stack.projects import find_project
 from background_jobs.local_stack.running_stack import RunningStack
 from background_jobs.settings import Settings
+from tests.local_stack.shells import exported, run, shell_variables
 
 JOBS = """
 from background_jobs import job_name, run_e11_job
@@ -30,7 +28,7 @@ LIST = ("list", "--json")
 def variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The variables of a shell that knows no stack; stacks are noted in a folder of this test."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    yield {name: value for name, value in os.environ.items() if name not in Settings.variable_names()}
+    yield shell_variables(tmp_path / "state")
     for folder in (tmp_path / "one", tmp_path / "other"):
         RunningStack.end(folder)
 
@@ -44,29 +42,6 @@ def projects(tmp_path: Path) -> tuple[Path, Path]:
         (folder / "pyproject.toml").touch()
         (folder / "jobs.py").write_text(JOBS.format(name=f"work_{folder.name}"))
     return folders
-
-
-def run(folder: Path, variables: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [str(Path(sys.executable).with_name("background-jobs")), *words]
-    return subprocess.run(
-        command, cwd=folder, env=variables, capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def exported(printed: str) -> dict[str, str]:
-    """Return the variables of a shell that has evaluated what `local up` printed."""
-    shown = subprocess.run(
-        [
-            "sh",
-            "-c",
-            f"{printed}\nexec {sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    variables: dict[str, str] = json.loads(shown.stdout)
-    return variables
 
 
 @pytest.mark.parametrize("mark", ["pyproject.toml", ".git"])
@@ -112,9 +87,8 @@ def test_commands_use_the_stack_of_their_project_and_no_other(
     assert kicked_off.returncode == 0, kicked_off.stderr
     assert f"Using the offline stack of {one}.\n" in kicked_off.stderr
     inside: tuple[str, ...] = ("local", "run", "--", "background-jobs", *LIST)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{variables['PATH']}"
     for words in (LIST, inside):
-        assert kicked_off.stdout.strip() in run(one / "src", variables | {"PATH": path}, *words).stdout
+        assert kicked_off.stdout.strip() in run(one / "src", variables, *words).stdout
 
     # then commands of the other one do not, and name it
     commands: tuple[tuple[str, ...], ...] = (LIST, ("kick-off", "work_one", "--param", "seconds=0"), inside)
@@ -125,7 +99,7 @@ def test_commands_use_the_stack_of_their_project_and_no_other(
         assert str(one) in refused.stderr
 
     # nor do they with the variables of that stack
-    shell = variables | exported(up.stdout)
+    shell = exported(up.stdout, variables)
     refused = run(other, shell, *LIST)
     assert refused.returncode == 2
     assert f"belong to the offline stack of {one}, and this is the project {other}" in refused.stderr

@@ -1,6 +1,7 @@
 """Whatever variables and profiles a developer has, what runs under an offline stack reaches nothing else."""
 
 import os
+import pickle
 import re
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import ministack
 import pytest
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
+from background_jobs.local_stack import LocalStack, LocalStackError
 from background_jobs.local_stack.variables import (
     client_variables,
     emulator_settings,
@@ -115,6 +117,43 @@ def hostile(elsewhere: Elsewhere, tmp_path: Path) -> dict[str, str]:
         "BACKGROUND_JOBS_SERVICE_NAMES": "billing",
         "BACKGROUND_JOBS_API_URL": elsewhere.url,
     }
+
+
+def test_the_service_of_a_stack_reaches_it_alone_whatever_the_variables_of_this_process_say(
+    hostile: dict[str, str], elsewhere: Elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given the variables of a developer who works with an account through a proxy, and two stacks
+    for name, value in hostile.items():
+        monkeypatch.setenv(name, value)
+    for name in ("one", "other"):
+        (tmp_path / f"{name}.py").write_text(JOBS.replace('"look"', f'"look_{name}"'))
+    before = dict(os.environ)
+    with LocalStack(str(tmp_path / "one.py")) as one, LocalStack(str(tmp_path / "other.py")) as other:
+        # when both are used in this process
+        first, second = one.service(), other.service()
+        orchestrations = [
+            first.kick_off_job("look_one", [{}, {}], tags={"of": "one"}),
+            second.kick_off_job("look_other", [{}]),
+        ]
+        # then each does its own work, watched by its API and read from its model
+        for orchestration, total in zip(orchestrations, (2, 1), strict=True):
+            assert list(orchestration.watch())[-1].summary.completed == total
+            assert [success.result for success in orchestration.results().successes] == [True] * total
+        assert [job.name for job in first.jobs()] == ["look_one"]
+        assert [job.name for job in second.jobs()] == ["look_other"]
+        assert first.schedules() == second.schedules() == []
+        assert [summary.orchestration_id for summary in first.history().summaries] == [orchestrations[0].id]
+        # and a handle goes to other processes
+        assert pickle.loads(pickle.dumps(orchestrations[1])).done()
+    # and nothing is left in this process, and nobody else was called
+    assert dict(os.environ) == before
+    assert elsewhere.calls == []
+
+
+def test_a_stack_that_is_not_up_has_no_service(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text(JOBS)
+    with pytest.raises(LocalStackError, match="was not started: use it as `with LocalStack"):
+        LocalStack(str(tmp_path / "one.py")).service()
 
 
 def test_no_variable_and_no_profile_leads_a_process_under_the_stack_elsewhere(

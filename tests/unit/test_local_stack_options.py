@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from background_jobs.local_stack import LocalStack
-from background_jobs.local_stack.stack import InvalidLocalStack
+from background_jobs.local_stack import InvalidLocalStack, LocalStack
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "2", True, 1_001])

@@ -4,12 +4,13 @@ import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, wraps
 from typing import IO, TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from background_jobs.aws.clock import clock
 from background_jobs.aws.localstack_host import endpoint_of
-from background_jobs.core.errors import InvalidSettings, ServiceUnreachable
+from background_jobs.core.errors import InvalidSettings, JobsNotLoaded, ServiceUnreachable
 from background_jobs.core.wording import as_sentence
 from background_jobs.garbage import without_collecting_garbage
 
@@ -26,12 +27,20 @@ if TYPE_CHECKING:
 
 OTHER_STACK: Final = "OtherOfflineStack"
 """The code of the error by which an offline stack refuses the callers of one that has ended."""
+JOBS_NOT_LOADED: Final = "JobsNotLoaded"
+"""The code of the error by which an offline stack tells that edited jobs cannot be loaded."""
 _ABSENT: Final = frozenset({"ResourceNotFoundException", "NoSuchBucket"})
 _DELETED: Final = (
     "What the settings name is not there: its stack was deleted, and then nothing ends what still ran; or "
     "the credentials and the region are not those of the environment. `background-jobs doctor` looks into it."
 )
 
+_PATIENCE: Final[dict[str, Any]] = {
+    "retries": {"mode": "standard", "total_max_attempts": 5},
+    "connect_timeout": 5,
+    "read_timeout": 60,
+    "max_pool_connections": 32,
+}
 _EMULATOR_REGION: Final = "us-east-1"
 _EMULATOR_CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
@@ -48,13 +57,53 @@ _stand_ins: Final[list[Mapping[str, Any]]] = []
 """What stands for the clients of AWS while a test has a twin of the service open; the last one counts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where an emulator is, and who calls it: nothing of it comes from the variables of this process."""
+
+    endpoint_url: str
+    region: str
+    access_key: str
+    secret_key: str
+    app_id: str
+    """How its clients name themselves."""
+
+
 @cache
-def _client(service: str) -> Any:  # noqa: ANN401 -- each caller below names its client's type
+def _client(service: str, connection: Connection | None = None) -> Any:  # noqa: ANN401 -- each caller below names its client's type
+    if connection is not None:
+        return _connect(service, connection)
     if _stand_ins:
         return _stand_ins[-1][service]
     client = _made_to_be_forked.pop(service, None) or _make_client(service)
     clock.attach(client)
     return client
+
+
+def _connect(service: str, connection: Connection) -> Any:  # noqa: ANN401 -- the same
+    """Make a client that no variable, profile or proxy of this machine leads elsewhere."""
+    from botocore.config import Config
+
+    from background_jobs.aws.service_models import make_session
+
+    session = make_session()
+    # A profile may name endpoints, proxies and ways to get credentials.
+    for name, value in {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}.items():
+        session.set_config_variable(name, value)
+    options = _PATIENCE | {
+        "proxies": {},
+        "use_dualstack_endpoint": False,
+        "use_fips_endpoint": False,
+        "user_agent_appid": connection.app_id,
+    }
+    return session.create_client(
+        service,
+        region_name=connection.region,
+        endpoint_url=connection.endpoint_url,
+        aws_access_key_id=connection.access_key,
+        aws_secret_access_key=connection.secret_key,
+        config=Config(**options),
+    )
 
 
 def _make_client(service: str) -> Any:  # noqa: ANN401 -- the same
@@ -65,12 +114,7 @@ def _make_client(service: str) -> Any:  # noqa: ANN401 -- the same
 
         from background_jobs.aws.service_models import make_session
 
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": 5},
-            connect_timeout=5,
-            read_timeout=60,
-            max_pool_connections=32,
-        )
+        config = Config(**_PATIENCE)
         session = make_session()
         if endpoint := _emulator_endpoint():
             return _client_of_emulator(session, service, endpoint, config)
@@ -151,14 +195,14 @@ def _emulator_endpoint() -> str | None:
         raise InvalidSettings("LOCALSTACK_HOST", host, str(wrong)) from None
 
 
-def dynamodb() -> "DynamoDBClient":
+def dynamodb(connection: Connection | None = None) -> "DynamoDBClient":
     """Return this process's client of DynamoDB."""
-    return cast("DynamoDBClient", _client("dynamodb"))
+    return cast("DynamoDBClient", _client("dynamodb", connection))
 
 
-def s3() -> "S3Client":
+def s3(connection: Connection | None = None) -> "S3Client":
     """Return this process's client of S3."""
-    return cast("S3Client", _client("s3"))
+    return cast("S3Client", _client("s3", connection))
 
 
 def events() -> "EventBridgeClient":
@@ -176,9 +220,9 @@ def ecs() -> "ECSClient":
     return cast("ECSClient", _client("ecs"))
 
 
-def logs() -> "CloudWatchLogsClient":
+def logs(connection: Connection | None = None) -> "CloudWatchLogsClient":
     """Return this process's client of CloudWatch Logs."""
-    return cast("CloudWatchLogsClient", _client("logs"))
+    return cast("CloudWatchLogsClient", _client("logs", connection))
 
 
 def region() -> str:
@@ -186,9 +230,9 @@ def region() -> str:
     return str(logs().meta.region_name or "")
 
 
-def scheduler() -> "EventBridgeSchedulerClient":
+def scheduler(connection: Connection | None = None) -> "EventBridgeSchedulerClient":
     """Return this process's client of EventBridge Scheduler."""
-    return cast("EventBridgeSchedulerClient", _client("scheduler"))
+    return cast("EventBridgeSchedulerClient", _client("scheduler", connection))
 
 
 def sqs() -> "SQSClient":
@@ -290,6 +334,8 @@ def _explained() -> Iterator[None]:
         code = refused.response["Error"].get("Code")
         if code in _ABSENT:
             raise ServiceUnreachable(f"{as_sentence(str(refused))} {_DELETED}") from refused
+        if code == JOBS_NOT_LOADED:
+            raise JobsNotLoaded(refused.response["Error"]["Message"]) from refused
         if code != OTHER_STACK:
             raise
         raise ServiceUnreachable(refused.response["Error"]["Message"]) from refused

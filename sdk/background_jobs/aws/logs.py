@@ -51,6 +51,20 @@ class Logs:
         return name in {group.get("logGroupName") for group in groups}
 
     @reaching_aws
+    def groups(self) -> list[str]:
+        """Return the names of all log groups."""
+        pages = self._logs.get_paginator("describe_log_groups").paginate()
+        return [group["logGroupName"] for page in pages for group in page["logGroups"]]
+
+    @reaching_aws
+    def read_group(self, group: str, since: int) -> Iterator[StreamEvent]:
+        """Yield the lines of a log group from *since* (milliseconds since the epoch) on."""
+        pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
+        for page in pages:
+            for event in page["events"]:
+                yield StreamEvent(event["logStreamName"], event["timestamp"], event["message"])
+
+    @reaching_aws
     def read(self, location: str, since: int | None = None) -> Iterator[StreamEvent]:
         """Yield the lines at *location*, oldest first, from *since* (milliseconds since the epoch) on.
 

@@ -1,10 +1,12 @@
 """The AWS stores that a caller works with, made from its settings."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 from background_jobs.aws import clients
 from background_jobs.aws.block_log import BlockLog
+from background_jobs.aws.clients import Connection
 from background_jobs.aws.container_stores import ContainerStores
 from background_jobs.aws.event_log import EventLog
 from background_jobs.aws.history import History
@@ -26,14 +28,16 @@ class Stores(ContainerStores):
     schedule_log: ScheduleLog
     retention: Retention
     """How long data are kept in them."""
+    connection: Connection | None = None
+    """Where AWS is, if that is not where the variables of the process say."""
     actor: str = ""
     """Who asks for changes, for the history; empty where that is not known."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: Settings, connection: Connection | None = None) -> Self:
         """Open the stores that *settings* name; nothing is called yet."""
         retention = settings.retention
-        dynamodb = clients.of_each_process(clients.dynamodb)
+        dynamodb = clients.of_each_process(partial(clients.dynamodb, connection))
         block_log = BlockLog(dynamodb, settings.event_log_table, retention)
         lookup = ServiceLookup(dynamodb, settings.event_log_table)
         return cls(
@@ -43,8 +47,9 @@ class Stores(ContainerStores):
             read_model=ReadModelStore(dynamodb, settings.read_model_table, retention, lookup),
             history=History(dynamodb, settings.read_model_table, retention, lookup),
             schedule_log=ScheduleLog(dynamodb, settings.event_log_table, retention),
-            payloads=Payloads(clients.s3, settings.payload_bucket),
+            payloads=Payloads(partial(clients.s3, connection), settings.payload_bucket),
             retention=retention,
+            connection=connection,
         )
 
     def for_service(self, service: str) -> Self:

@@ -70,6 +70,10 @@ class UnknownJobName(BackgroundJobsError):
         )
 
 
+class JobsNotLoaded(BackgroundJobsError):
+    """The jobs of an offline stack were edited, and cannot be loaded as they are now."""
+
+
 class JobNotFound(UnknownJobName):
     """No job of this name can be kicked off in the environment."""
 

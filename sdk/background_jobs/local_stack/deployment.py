@@ -3,17 +3,22 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from background_jobs.core.containers.variables import LOCAL, stack_name
-from background_jobs.core.limits import PARALLELISM
-from background_jobs.core.template_assets import CODE_KEY, DEPENDENCIES_KEY
+from background_jobs.core.limits import DEFAULT_PARALLELISM, PARALLELISM
+from background_jobs.core.template_assets import ANY_SERVICE, CODE_KEY, DEPENDENCIES_KEY
 from background_jobs.local_stack.notifications import add_channels, make_channels
-from background_jobs.local_stack.package_data import NOTIFY_RESOURCES, TEMPLATE, WARM_RESOURCES
+from background_jobs.local_stack.package_data import (
+    NOTIFY_RESOURCES,
+    SERVICE_RESOURCES,
+    TEMPLATE,
+    WARM_RESOURCES,
+)
 from background_jobs.package_files import lambda_code
-from background_jobs.settings import PREFIX, NotifySettings, Settings, output_name
+from background_jobs.settings import DEFAULT_SERVICE, NotifySettings, Settings, output_name
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -26,6 +31,7 @@ def deploy(  # noqa: PLR0913 -- what differs between offline stacks
     session: "Session",
     account: str,
     *,
+    services: Sequence[str],
     parallelism: int,
     warm: int = 0,
     notify: Mapping[str, str] | None = None,
@@ -33,8 +39,9 @@ def deploy(  # noqa: PLR0913 -- what differs between offline stacks
 ) -> Settings:
     """Deploy the template in an empty account, and return its outputs as settings.
 
-    There are *warm* workers, and *parallelism* is that of a kick-off that names none. *notify* has the
-    addresses of webhooks by the names of their channels; they are told where the console is.
+    It has *services*, the first of which counts where none is named. There are *warm* workers, and
+    *parallelism* is that of a kick-off that names none. *notify* has the addresses of webhooks by the names
+    of their channels; they are told where the console is.
     """
     template = json.loads(TEMPLATE.read_text())
     if notify:
@@ -42,7 +49,13 @@ def deploy(  # noqa: PLR0913 -- what differs between offline stacks
         add_channels(template, json.loads(NOTIFY_RESOURCES.read_text()), notify, settings)
     if warm:
         _add_warm_workers(template, warm)
-    _set_default_parallelism(template, min(parallelism, PARALLELISM))
+    for number, service in enumerate(services):
+        if service != DEFAULT_SERVICE:
+            _add_service(template, service, number)
+    _set(template, "service_names", ",".join(services))
+    _set(template, "service", services[0])
+    _set(template, "default_parallelism", str(min(parallelism, PARALLELISM)))
+    _set(template, "max_parallelism", str(max(parallelism, DEFAULT_PARALLELISM)))
     bucket = _asset_bucket(template, account, session.region_name)
     s3, cloudformation = session.client("s3"), session.client("cloudformation")
     s3.create_bucket(Bucket=bucket)
@@ -57,13 +70,20 @@ def deploy(  # noqa: PLR0913 -- what differs between offline stacks
     return Settings.from_outputs({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
 
 
-def _set_default_parallelism(template: dict[str, Any], parallelism: int) -> None:
-    """Tell callers, by an output, and functions, which kick off the stages and what is scheduled."""
-    template["Outputs"][output_name("default_parallelism")] = {"Value": str(parallelism)}
+def _set(template: dict[str, Any], field: str, value: str) -> None:
+    """Tell a setting to callers, by an output, and to functions, which kick off what follows by itself."""
+    template["Outputs"][output_name(field)] = {"Value": value}
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Lambda::Function":
-            variables = resource["Properties"]["Environment"]["Variables"]
-            variables[f"{PREFIX}DEFAULT_PARALLELISM"] = str(parallelism)
+            resource["Properties"]["Environment"]["Variables"][Settings.variable(field)] = value
+
+
+def _add_service(template: dict[str, Any], service: str, number: int) -> None:
+    """Add the resources of *service*, under logical ids that have its *number*."""
+    text = SERVICE_RESOURCES.read_text()
+    for logical_id in json.loads(text):
+        text = text.replace(logical_id, logical_id.replace(ANY_SERVICE, str(number)))
+    template["Resources"] |= json.loads(text.replace(ANY_SERVICE, service))
 
 
 def _add_warm_workers(template: dict[str, Any], count: int) -> None:

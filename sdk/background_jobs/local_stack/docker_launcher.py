@@ -13,6 +13,7 @@ from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.local_stack.docker_containers import STACK_LABEL
 from background_jobs.local_stack.jobs_image import docker
 from background_jobs.local_stack.launchers import ChildProcess, inherit, start_command
+from background_jobs.local_stack.server_messages import JobsByService
 
 ORCHESTRATION_LABEL: Final = "background-jobs.orchestration"
 """The label that selects the containers of an orchestration."""
@@ -40,8 +41,13 @@ class DockerLauncher:
     def prepare(self, shared: Mapping[str, str]) -> None:
         """Do nothing."""
 
-    def find_jobs(self) -> Sequence[JobDescription] | None:
-        """Return None: nothing is loaded beforehand."""
+    def find_jobs(self) -> JobsByService:
+        """Return nothing: nothing is loaded beforehand."""
+        return {}
+
+    def reload_jobs(self, service: str) -> Sequence[JobDescription] | None:
+        """Return None: an image stays as it is."""
+        del service
         return None
 
     def start(

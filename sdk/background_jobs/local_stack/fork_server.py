@@ -1,11 +1,6 @@
-"""Containers that are forked from one process, which has loaded the jobs' main once.
-
-Starting Python and loading the jobs takes most of what a short container takes. What cannot be forked (see
-`worker.fork_safety`) is started as it is, and so is all on systems other than Linux.
-"""
+"""A process that has loaded the jobs' main, and the containers that are forked from it."""
 
 import json
-import logging
 import os
 import signal
 import socket
@@ -18,15 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from background_jobs.core.containers.variables import SHARE_VARIABLES
 from background_jobs.core.job_descriptions import JobDescription
-from background_jobs.local_stack.launchers import (
-    ChildProcess,
-    ProcessLauncher,
-    inherit_packages,
-    start_command,
-)
-from background_jobs.settings import PREFIX
+from background_jobs.local_stack.launchers import start_command
 from background_jobs.worker.fork_server import FORK_SERVER, LoadedMain
 from background_jobs.worker.loaded_files import are_current, forget_edited
 
@@ -34,78 +22,6 @@ _LOAD_SECONDS: Final = 60
 _END_SECONDS: Final = 5
 _VARIABLES_BYTES: Final = 1 << 16
 """Room for the variables of a container; those that the state machine sets have 8 KB."""
-_log = logging.getLogger(__name__)
-
-
-class ForkingLauncher(ProcessLauncher):
-    """Forks containers from a server, which is another one once a file that it has loaded was edited.
-
-    *folder* takes the output of the servers. The process in which this is must adopt orphans.
-    """
-
-    def __init__(self, command: Sequence[str], folder: Path) -> None:
-        super().__init__(command)
-        self._folder = folder
-        self._server: ForkServer | None = None
-        self._reported = ""
-        self._lock = threading.Lock()
-
-    def prepare(self, shared: Mapping[str, str]) -> None:
-        """Start a server; it loads the jobs in the background."""
-        with self._lock:
-            self._start_server(_common_variables(inherit_packages() | dict(shared)))
-
-    def find_jobs(self) -> Sequence[JobDescription] | None:
-        """Return the jobs of the main, once it was loaded; None where that failed."""
-        with self._lock:
-            return None if self._server is None else self._server.find_jobs()
-
-    def start(
-        self, name: str, variables: Mapping[str, str], options: Mapping[str, object], log: Path
-    ) -> ChildProcess:
-        """Fork a container, or start it as it is where it cannot be forked."""
-        with self._lock:
-            forked = self._fork(inherit_packages() | dict(variables), log)
-        return forked or super().start(name, variables, options, log)
-
-    def close(self) -> None:
-        """End the server; containers run on."""
-        with self._lock:
-            self._end_server()
-
-    def _fork(self, variables: dict[str, str], log: Path) -> "ForkedProcess | None":
-        server = self._find_server(_common_variables(variables))
-        if reason := server.find_reason_not_to_fork(variables):
-            self._report(reason)
-            return None
-        try:
-            return server.fork(variables, log)
-        except (OSError, ValueError) as gone:
-            _log.warning("Another process loads the jobs, for the one that had is gone: %r", gone)
-            self._end_server()
-            return None
-
-    def _find_server(self, variables: Mapping[str, str]) -> "ForkServer":
-        server = self._server
-        if server is None or server.variables != variables or not server.is_current():
-            return self._start_server(variables)
-        return server
-
-    def _start_server(self, variables: Mapping[str, str]) -> "ForkServer":
-        self._end_server()
-        self._reported = ""
-        self._server = ForkServer(self._command, variables, self._folder / "fork-server.log")
-        return self._server
-
-    def _end_server(self) -> None:
-        if self._server is not None:
-            self._server.end()
-        self._server = None
-
-    def _report(self, reason: str) -> None:
-        if reason != self._reported:
-            self._reported = reason
-            _log.warning("Each container loads the jobs anew, for their main %s", reason)
 
 
 class ForkedProcess:
@@ -159,6 +75,10 @@ class ForkServer:
         read = (name for name, value in loaded.variables.items() if variables.get(name) != value)
         return next((f"read {name} while it was loaded" for name in read), "")
 
+    def printed(self) -> str:
+        """Return what the main printed while it was loaded."""
+        return self._output.read_text(errors="replace")
+
     def fork(self, variables: Mapping[str, str], log: Path) -> ForkedProcess:
         """Fork a container. Raises OSError or ValueError where the server is gone."""
         # What the main printed while it was loaded belongs to every container.
@@ -192,12 +112,3 @@ class ForkServer:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-
-
-def _common_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return those of a container's variables that are the same for all, and are not settings."""
-    return inherit_packages() | {
-        name: value
-        for name, value in variables.items()
-        if name not in SHARE_VARIABLES and not name.startswith(PREFIX)
-    }

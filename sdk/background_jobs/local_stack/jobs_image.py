@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -40,6 +40,11 @@ class JobsImage:
                 name, f"{done.stderr.strip()}\nBuild or pull it first; Docker must be running."
             )
         return cls(name)
+
+    @property
+    def identity(self) -> Sequence[str]:
+        """Return what tells it from others."""
+        return [self.name]
 
     def describe(self, variables: Mapping[str, str] | None = None) -> tuple[JobDescription, ...]:
         """Ask the image to describe its jobs; `docker` has *variables*, the image has none of them.

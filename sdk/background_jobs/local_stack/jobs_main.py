@@ -17,13 +17,12 @@ _DESCRIBE_SECONDS: Final = 60
 
 
 class InvalidJobsMain(BackgroundJobsError):
-    """The value of --jobs cannot be the main of a container."""
+    """The value of --jobs or --service cannot be the main of a container."""
 
-    def __init__(self, name: str, reason: str) -> None:
-        self.name, self.reason = name, reason
+    def __init__(self, option: str, reason: str) -> None:
+        self.option, self.reason = option, reason
         super().__init__(
-            f"--jobs {name}: {reason}\nIt must be a Python file or module that calls "
-            "run_e11_job([...]) when run."
+            f"{option}: {reason}\nIt must be a Python file or module that calls run_e11_job([...]) when run."
         )
 
 
@@ -33,22 +32,29 @@ class JobsMain:
 
     name: str
     command: Sequence[str]
+    option: str
+    """The option that says so, with its value."""
 
     @classmethod
-    def find(cls, name: str, python: str) -> Self:
+    def find(cls, name: str, python: str, option: str | None = None) -> Self:
         """Find the file or module *name*, to be run by the interpreter *python*. Raises InvalidJobsMain."""
-        path = Path(name)
+        path, option = Path(name), option or f"--jobs {name}"
         if path.is_file():
-            return cls(name, [python, str(path.resolve())])
+            return cls(name, [python, str(path.resolve())], option)
         if path.suffix == ".py" or os.sep in name:
-            raise InvalidJobsMain(name, f"there is no such file in {Path.cwd()}.")
+            raise InvalidJobsMain(option, f"there is no such file in {Path.cwd()}.")
         try:
             is_module = importlib.util.find_spec(name) is not None
         except (ImportError, ValueError):
             is_module = False
         if not is_module and not Path(name.replace(".", os.sep) + ".py").is_file():
-            raise InvalidJobsMain(name, "there is neither a file nor a module of this name.")
-        return cls(name, [python, "-m", name])
+            raise InvalidJobsMain(option, "there is neither a file nor a module of this name.")
+        return cls(name, [python, "-m", name], option)
+
+    @property
+    def identity(self) -> Sequence[str]:
+        """Return what tells it from others."""
+        return self.command
 
     def describe(self, variables: Mapping[str, str] | None = None) -> tuple[JobDescription, ...]:
         """Run the jobs' main to learn what they publish of themselves, with *variables*, or those here.
@@ -56,7 +62,7 @@ class JobsMain:
         Raises InvalidJobsMain with its output if it fails.
         """
         asking = {**(os.environ if variables is None else variables), "BACKGROUND_JOBS_DESCRIBE": "1"}
-        return ask_jobs(self.command, asking, lambda reason: InvalidJobsMain(self.name, reason))
+        return ask_jobs(self.command, asking, lambda reason: InvalidJobsMain(self.option, reason))
 
 
 def ask_jobs(

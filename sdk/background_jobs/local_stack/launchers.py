@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.local_stack.processes import STACK_ID, STACK_PROJECT
+from background_jobs.local_stack.server_messages import JobsByService
 
 _INHERITED: Final = (STACK_ID, STACK_PROJECT, "HOME", "PATH")
 
@@ -27,6 +28,10 @@ class ChildProcess(Protocol):
         """Wait for its end and return its exit code, -n after signal n."""
 
 
+class MainNotLoaded(Exception):
+    """The main of the jobs ended while it was loaded; its text is what the main printed."""
+
+
 class Launcher(Protocol):
     """The way in which a container becomes a child process."""
 
@@ -37,8 +42,11 @@ class Launcher(Protocol):
     def prepare(self, shared: Mapping[str, str]) -> None:
         """Get ready in the background; *shared* are variables that every container has."""
 
-    def find_jobs(self) -> Sequence[JobDescription] | None:
-        """Return the jobs of a main that was loaded to get ready; None where none was, or it failed."""
+    def find_jobs(self) -> JobsByService:
+        """Return by service the jobs of a main that was loaded to get ready; None where none was."""
+
+    def reload_jobs(self, service: str) -> Sequence[JobDescription] | None:
+        """Return the jobs of a service as they are now; None where nobody looks. Raises MainNotLoaded."""
 
     def start(
         self, name: str, variables: Mapping[str, str], options: Mapping[str, object], log: Path
@@ -50,7 +58,7 @@ class Launcher(Protocol):
 
 
 class ProcessLauncher:
-    """Runs the jobs' main as it is; limits are not applied."""
+    """Runs the jobs' main of one service as it is; limits are not applied."""
 
     host: Final = "127.0.0.1"
 
@@ -62,6 +70,10 @@ class ProcessLauncher:
 
     def find_jobs(self) -> Sequence[JobDescription] | None:
         """Return None: nothing is loaded beforehand."""
+        return None
+
+    def reload_jobs(self) -> Sequence[JobDescription] | None:
+        """Return None: nobody looks whether they were edited."""
         return None
 
     def start(

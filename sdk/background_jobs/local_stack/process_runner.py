@@ -15,6 +15,9 @@ from typing import Final
 from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.local_stack.launchers import ChildProcess, Launcher
 from background_jobs.local_stack.processes import LOG, kill_container
+from background_jobs.local_stack.server_messages import JobsByService
+from background_jobs.local_stack.service_launcher import SERVICE
+from background_jobs.settings import DEFAULT_SERVICE
 
 _POLL_SECONDS: Final = 0.05
 
@@ -105,7 +108,8 @@ class ProcessContainers:
         variables, name = options["environment"], options["name"]
         if not isinstance(variables, Mapping) or not isinstance(name, str):
             raise TypeError(f"A container needs variables and a name, not {variables!r} and {name!r}.")
-        log = self._logs / f"{name}.log"
+        log = self._logs / str(variables.get(SERVICE, DEFAULT_SERVICE)) / f"{name}.log"
+        log.parent.mkdir(exist_ok=True)
         variables = self._variables(variables, log)
         self._free.acquire()
         try:
@@ -143,9 +147,13 @@ class ProcessContainers:
         """Get ready for containers, whose own variables are not known yet."""
         self._launcher.prepare(self._shared)
 
-    def find_jobs(self) -> Sequence[JobDescription] | None:
-        """Return the jobs of the main once it was loaded to get ready; None where it was not."""
+    def find_jobs(self) -> JobsByService:
+        """Return by service the jobs of a main, once it was loaded to get ready; None where it was not."""
         return self._launcher.find_jobs()
+
+    def reload_jobs(self, service: str) -> Sequence[JobDescription] | None:
+        """Return the jobs of a service as they are now; None where nobody looks. Raises MainNotLoaded."""
+        return self._launcher.reload_jobs(service)
 
     def _attend(self, container: ProcessContainer, process: ChildProcess) -> None:
         code = process.wait()

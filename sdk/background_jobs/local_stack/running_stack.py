@@ -3,15 +3,19 @@
 import os
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 import psutil
 from pydantic import BaseModel, ValidationError
 
+from background_jobs.core.errors import JobsNotLoaded
 from background_jobs.local_stack.docker_containers import remove_containers
-from background_jobs.local_stack.jobs_image import JobsImage
+from background_jobs.local_stack.function_logs import FunctionLogs
+from background_jobs.local_stack.mains import describe_services
 from background_jobs.local_stack.processes import (
     STACK_ID,
     STACK_PROJECT,
@@ -20,9 +24,14 @@ from background_jobs.local_stack.processes import (
     find_processes,
 )
 from background_jobs.local_stack.stack import LocalStack, log_folder
+from background_jobs.local_stack.stack_logs import StackLogs
 from background_jobs.local_stack.stack_notes import UnreadableNote, note_path, remove_note, write_note
-from background_jobs.local_stack.variables import replace_variables, unwanted_variables
+from background_jobs.local_stack.stack_options import StackDiffers, StackOptions
+from background_jobs.local_stack.variables import connect, connect_logs, replace_variables, unwanted_variables
 from background_jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from background_jobs.orchestration_service import OrchestrationService
 
 
 class RunningStack(BaseModel):
@@ -32,9 +41,13 @@ class RunningStack(BaseModel):
     stack_id: str
     pid: int
     """The process of the stack; 0 while it is being started."""
-    jobs: str
-    """The file, module or image that runs the jobs."""
+    jobs: dict[str, str]
+    """The file, module or image that runs the jobs of each service."""
     in_docker: bool = False
+    commands: dict[str, list[str]]
+    """How each of them is run, which tells it from others of its name."""
+    memory_mib: int | None = None
+    notify: dict[str, str] = {}
     containers: int
     folder: Path
     started_at: float
@@ -64,8 +77,11 @@ class RunningStack(BaseModel):
             project=project,
             stack_id=stack.stack_id,
             pid=0,
-            jobs=stack.main.name,
-            in_docker=isinstance(stack.main, JobsImage),
+            jobs={name: main.name for name, main in stack.mains.items()},
+            in_docker=stack.in_docker,
+            commands={name: list(main.identity) for name, main in stack.mains.items()},
+            memory_mib=stack.memory_mib,
+            notify=stack.notify,
             containers=stack.containers,
             folder=stack.folder,
             started_at=time.time(),
@@ -104,6 +120,36 @@ class RunningStack(BaseModel):
             shutil.rmtree(note.folder, ignore_errors=True)
         return remove_note(project) or bool(stack_ids)
 
+    def describe_jobs(self) -> str:
+        """Return what runs the jobs: ``jobs.py``, or ``default=jobs.py, billing=billing.py``."""
+        return describe_services(self.jobs)
+
+    def job_names(self) -> list[str]:
+        """Return the jobs that its services have by now; those of the start where they cannot be loaded."""
+        try:
+            return [job.name for job in self.service().jobs()]
+        except JobsNotLoaded:
+            return list(Settings.from_env(self.variables).job_names)
+
+    def refuse_others(self, options: StackOptions) -> None:
+        """Raise StackDiffers if *options* ask for something that the stack does not have."""
+        commands, port = options.find_commands(), urlsplit(self.variables["AWS_ENDPOINT_URL"]).port
+        differences = []
+        if commands and commands != self.commands:
+            differences.append(
+                f"it runs {_describe_commands(self.commands)}, not {_describe_commands(commands)}"
+            )
+        for option, own, asked in (
+            ("--containers", self.containers, options.containers),
+            ("--memory", self.memory_mib, options.memory_mib),
+            ("--webhook", describe_services(self.notify) or None, describe_services(options.notify)),
+            ("--port", port, options.port),
+        ):
+            if asked and asked != own:
+                differences.append(f"{option} is {own or 'not set'}, not {asked}")
+        if differences:
+            raise StackDiffers(self.project, differences)
+
     @property
     def api_url(self) -> str:
         """Return the address of the progress API and the console."""
@@ -113,6 +159,10 @@ class RunningStack(BaseModel):
     def unwanted_variables(self) -> tuple[str, ...]:
         """Return which variables of this process would lead its clients elsewhere."""
         return unwanted_variables(os.environ, self.variables)
+
+    def service(self) -> "OrchestrationService":
+        """Return the service of this stack, whatever the variables of this process say."""
+        return connect(self.variables)
 
     def process_variables(self) -> dict[str, str]:
         """Return all variables for a process that is to use the stack: this process's, with its own."""
@@ -163,6 +213,19 @@ def describe_absence(project: Path) -> str:
     return f"No offline stack is up for {project}.{elsewhere}"
 
 
+def find_logs(project: Path, service: str | None = None) -> StackLogs | None:
+    """Return the logs of the stack of *project*, or of the one that died last; None where there is none.
+
+    With *service*, they are those of its jobs alone. Raises UnreadableNote.
+    """
+    stack = RunningStack.find(project)
+    if stack is not None:
+        functions = FunctionLogs(connect_logs(stack.variables))
+        return StackLogs(stack.folder, functions, service, lambda: not psutil.pid_exists(stack.pid))
+    note = RunningStack.read_note(note_path(project))
+    return StackLogs(note.folder, None, service) if note and note.folder.is_dir() else None
+
+
 def find_log_folder(project: Path) -> Path | None:
     """Return the folder of the logs of the stack that this process uses, or of that of *project*, if any."""
     if stack_id := os.environ.get(STACK_ID):
@@ -172,6 +235,10 @@ def find_log_folder(project: Path) -> Path | None:
     except UnreadableNote:
         return None
     return None if stack is None else stack.folder
+
+
+def _describe_commands(commands: Mapping[str, Sequence[str]]) -> str:
+    return describe_services({name: " ".join(words) for name, words in commands.items()})
 
 
 def _end_processes(stack_id: str, *, in_docker: bool) -> None:

@@ -12,25 +12,31 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel
-
-from background_jobs.core.job_descriptions import (
-    JobDescription,
-    names_of,
-    read_descriptions,
-    write_descriptions,
-)
+from background_jobs.core.job_descriptions import names_of
 from background_jobs.local_stack.call_counter import CallCounter
 from background_jobs.local_stack.docker_launcher import DockerLauncher, bridge_address
-from background_jobs.local_stack.fork_server import ForkingLauncher
+from background_jobs.local_stack.forking_launcher import ForkingLauncher
+from background_jobs.local_stack.fresh_catalog import FreshCatalog
 from background_jobs.local_stack.launchers import Launcher, ProcessLauncher
 from background_jobs.local_stack.process_runner import ProcessContainers, ProcessRunner
 from background_jobs.local_stack.processes import STACK_ID, end_all, start_watchdog
 from background_jobs.local_stack.request_guard import LOCAL_HOSTS, RequestGuard
+from background_jobs.local_stack.server_messages import (
+    FAILED,
+    JOBS,
+    LOADED,
+    READY,
+    JobsByService,
+    Ready,
+    ServerOptions,
+    publish,
+    publish_jobs,
+    read_jobs,
+)
+from background_jobs.local_stack.service_launcher import ServiceLauncher
 from background_jobs.local_stack.stack_check import StackCheck
 from background_jobs.local_stack.stream_mappings import load_functions_of_streams
 from background_jobs.local_stack.substitutions import count_work, substitute
@@ -44,45 +50,8 @@ from background_jobs.settings import Settings
 from background_jobs.worker.descendants import adopting_orphans
 
 ACCOUNT: Final = "000000000000"
-READY: Final = "ready.json"
-FAILED: Final = "failed.txt"
-JOBS: Final = "jobs.json"
-LOADED: Final = "loaded.json"
 _POLL_SECONDS: Final = 0.02
 _log = logging.getLogger(__name__)
-
-
-class Ready(BaseModel):
-    """The message of the server once the stack can be used."""
-
-    port: int
-    settings: Settings
-    """With the address of the progress API."""
-
-
-class ServerOptions(BaseModel):
-    """The options with which a stack is started."""
-
-    folder: Path
-    """The folder of the logs, and of the files that say the stack is ready and which jobs it has."""
-    command: list[str] = []
-    """The main of a container, unless there is an image."""
-    image: str = ""
-    """The image of every container; Docker runs it."""
-    memory_mib: int | None = None
-    """The memory of a container of *image*; None for what its task definition says."""
-    containers: int
-    """The most containers that run at once; further ones wait."""
-    warm: int = 0
-    """Containers beside those, which stay and take shares."""
-    notify: dict[str, str] = {}
-    """The addresses of webhooks, by the names of their channels."""
-    listener: int
-    """The file descriptor of the socket on which the emulator listens."""
-    api_port: int = 0
-    """The port of the progress API and the console; 0 takes any free one."""
-    ends_with_parent: bool = True
-    """Whether the end of standard input, which the parent holds, ends the stack."""
 
 
 def main(options: ServerOptions) -> None:
@@ -116,8 +85,10 @@ def _launcher(options: ServerOptions) -> Launcher:
     if options.image:
         return DockerLauncher(options.image, os.environ[STACK_ID], options.memory_mib)
     if sys.platform != "linux":
-        return ProcessLauncher(options.command)
-    return ForkingLauncher(options.command, options.folder)
+        return ServiceLauncher({name: ProcessLauncher(main) for name, main in options.services.items()})
+    return ServiceLauncher(
+        {name: ForkingLauncher(main, options.folder, name) for name, main in options.services.items()}
+    )
 
 
 def _bridge_listener(port: int) -> socket.socket | None:
@@ -164,11 +135,13 @@ async def _serve(listeners: list[socket.socket], options: ServerOptions, runner:
     config.graceful_timeout = 0.2
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    threading.Thread(target=_deploy, args=(listeners[0].getsockname()[1], options), daemon=True).start()
-    addresses = {listener.getsockname()[0] for listener in listeners}
     calls = CallCounter(app)
     count_work(calls.note)
-    own_app = StackCheck(calls, os.environ[STACK_ID])
+    catalog = FreshCatalog(calls, runner.containers.reload_jobs)
+    port = listeners[0].getsockname()[1]
+    threading.Thread(target=_deploy, args=(port, options, catalog), daemon=True).start()
+    addresses = {listener.getsockname()[0] for listener in listeners}
+    own_app = StackCheck(catalog, os.environ[STACK_ID])
     guarded_app: Any = RequestGuard(own_app, addresses.union(LOCAL_HOSTS))
     await serve(guarded_app, config, shutdown_trigger=ending.wait)
 
@@ -179,7 +152,7 @@ def _end_with_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> 
     loop.call_soon_threadsafe(ending.set)
 
 
-def _deploy(port: int, options: ServerOptions) -> None:
+def _deploy(port: int, options: ServerOptions, catalog: FreshCatalog) -> None:
     try:
         import boto3
 
@@ -190,6 +163,7 @@ def _deploy(port: int, options: ServerOptions) -> None:
             settings = deploy(
                 boto3.Session(region_name=REGION),
                 ACCOUNT,
+                services=list(options.services),
                 parallelism=options.containers + options.warm,
                 warm=options.warm,
                 notify=options.notify,
@@ -197,41 +171,38 @@ def _deploy(port: int, options: ServerOptions) -> None:
             )
             threading.Thread(target=load_functions_of_streams, daemon=True).start()
             jobs = _wait_for_jobs(options.folder)
-            update = {"api_url": url, "job_names": names_of(jobs)}
+            every = (job for described in jobs.values() for job in described or ())
+            update = {"api_url": url, "job_names": names_of(every)}
             settings = settings.model_copy(update=update)
-            _keep_descriptions(jobs, settings)
+            _keep_descriptions(catalog, jobs, settings)
             _start_api(listener, settings, port, options)
     except Exception as error:  # noqa: BLE001 -- the file reports it to the process that waits
         _log.exception("The deployment failed")
-        _publish(options.folder / FAILED, f"{type(error).__name__}: {error}")
+        publish(options.folder / FAILED, f"{type(error).__name__}: {error}")
         return
-    _publish(options.folder / READY, Ready(port=port, settings=settings).model_dump_json())
+    publish(options.folder / READY, Ready(port=port, settings=settings).model_dump_json())
 
 
-def _wait_for_jobs(folder: Path) -> tuple[JobDescription, ...]:
+def _wait_for_jobs(folder: Path) -> JobsByService:
     """Return the jobs once whoever started the stack has asked for them."""
     while not (folder / JOBS).exists():
         time.sleep(_POLL_SECONDS)
-    return read_descriptions((folder / JOBS).read_text())
+    return read_jobs(folder / JOBS)
 
 
-def _keep_descriptions(jobs: Sequence[JobDescription], settings: Settings) -> None:
+def _keep_descriptions(catalog: FreshCatalog, jobs: JobsByService, settings: Settings) -> None:
     """Put the descriptions where `background-jobs publish-jobs` puts them on AWS."""
     from background_jobs.aws.job_catalog import JobCatalog
     from background_jobs.aws.stores import Stores
 
-    JobCatalog(Stores.of(settings).payloads).publish(settings.service, jobs)
+    catalog.begin(JobCatalog(Stores.of(settings).payloads).publish)
+    for service, described in jobs.items():
+        catalog.publish(service, described or ())
 
 
 def _publish_loaded(containers: ProcessContainers, folder: Path) -> None:
-    """Tell whoever started the stack which jobs were loaded for the containers; nothing where none were."""
-    jobs = containers.find_jobs()
-    _publish(folder / LOADED, "" if jobs is None else write_descriptions(jobs).decode())
-
-
-def publish_jobs(folder: Path, jobs: Sequence[JobDescription]) -> None:
-    """Tell the server, which waits for it, what the jobs are."""
-    _publish(folder / JOBS, write_descriptions(jobs).decode())
+    """Tell whoever started the stack which jobs were loaded for the containers."""
+    publish_jobs(folder / LOADED, containers.find_jobs())
 
 
 def _start_api(listener: socket.socket, settings: Settings, port: int, options: ServerOptions) -> None:
@@ -246,12 +217,6 @@ def _start_api(listener: socket.socket, settings: Settings, port: int, options: 
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-
-
-def _publish(path: Path, text: str) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(text)
-    part.replace(path)
 
 
 if __name__ == "__main__":

@@ -13,23 +13,37 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
-from background_jobs.core.errors import BackgroundJobsError
-from background_jobs.core.job_descriptions import JobDescription, names_of, read_descriptions
+from background_jobs.core.job_descriptions import names_of
 from background_jobs.local_stack.docker_containers import remove_containers
 from background_jobs.local_stack.jobs_image import JobsImage
-from background_jobs.local_stack.jobs_main import JobsMain
+from background_jobs.local_stack.mains import find_mains
 from background_jobs.local_stack.notifications import explain_refusal
 from background_jobs.local_stack.processes import STACK_ID, STACK_PROJECT, end_all
-from background_jobs.local_stack.server import FAILED, LOADED, READY, Ready, ServerOptions, publish_jobs
+from background_jobs.local_stack.server_messages import (
+    FAILED,
+    JOBS,
+    LOADED,
+    READY,
+    JobsByService,
+    Ready,
+    ServerOptions,
+    publish_jobs,
+    read_jobs,
+)
+from background_jobs.local_stack.stack_errors import InvalidLocalStack, LocalStackError
 from background_jobs.local_stack.variables import (
     caller_variables,
     client_variables,
+    connect,
     replace_variables,
     unwanted_variables,
 )
 from background_jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from background_jobs.orchestration_service import OrchestrationService
 
 _START_SECONDS: Final = 60
 _STOP_SECONDS: Final = 5
@@ -40,22 +54,15 @@ _FIRST_FREE: Final = 3
 """The first descriptor that is none of the standard ones."""
 
 
-class LocalStackError(BackgroundJobsError):
-    """The offline stack did not come up, or went down by itself."""
-
-
-class InvalidLocalStack(BackgroundJobsError):
-    """The options do not say how jobs are to run."""
-
-
 class LocalStack:
     """A context in which the offline stack is up, with a team's jobs in its containers.
 
     *jobs* is a Python file or module that calls `run_e11_job([...])` when run; *python* runs it, by default
-    this interpreter. Or *image* is the image that will be deployed: Docker runs it, with *memory_mib*, by
-    default what the task definition says. At most *containers* run at once; by default as many as there are
-    processors. Beside them, *warm* containers stay, and take shares as warm workers do on AWS. *notify* has
-    the addresses of webhooks by the names of channels: ``{"ops": "http://127.0.0.1:8000/"}``.
+    this interpreter. *services* has those of further services, by their names. Or *image* is the image that
+    will be deployed: Docker runs it, with *memory_mib*, by default what the task definition says. At most
+    *containers* run at once; by default as many as there are processors. Beside them, *warm* containers
+    stay, and take shares as warm workers do on AWS. *notify* has the addresses of webhooks by the names of
+    channels: ``{"ops": "http://127.0.0.1:8000/"}``.
 
     Raises InvalidLocalStack, InvalidJobsMain or InvalidJobsImage.
     """
@@ -67,6 +74,7 @@ class LocalStack:
         self,
         jobs: str | None = None,
         *,
+        services: Mapping[str, str] | None = None,
         image: str | None = None,
         memory_mib: int | None = None,
         containers: int | None = None,
@@ -81,11 +89,14 @@ class LocalStack:
         _refuse_count("warm", warm, least=0)
         self.stack_id = str(uuid.uuid4())
         self.containers = containers or max(2, os.cpu_count() or 1)
-        self.main = _find_jobs(jobs, image, python, memory_mib)
+        self.mains = find_mains(jobs, services or {}, image=image, python=python, memory_mib=memory_mib)
+        """What runs each service."""
+        if warm and len(self.mains) > 1:
+            raise InvalidLocalStack(f"warm={warm} is for a stack with a single service.")
         if (refusal := explain_refusal(notify or {})) is not None:
             raise InvalidLocalStack(refusal)
-        self._notify = dict(notify or {})
-        self._memory_mib = memory_mib
+        self.notify = dict(notify or {})
+        self.memory_mib = memory_mib
         self._warm = warm
         self.folder = log_folder(self.stack_id)
         """The folder of the logs, of the emulator (``server.log``) and of each container."""
@@ -111,6 +122,16 @@ class LocalStack:
         """
         return unwanted_variables(os.environ, self.variables)
 
+    def service(self) -> "OrchestrationService":
+        """Return the service of this stack, whatever the variables of this process say.
+
+        They stay as they are. It reaches this stack and nothing else: address, credentials, region and
+        settings are the stack's own. Raises LocalStackError if the stack is not up.
+        """
+        if not self.variables:
+            raise LocalStackError("The stack was not started: use it as `with LocalStack(...) as stack:`.")
+        return connect(self.variables)
+
     def process_variables(self) -> dict[str, str]:
         """Return all variables for a process that is to use the stack: this process's, with its own."""
         return replace_variables(os.environ, self.variables)
@@ -132,19 +153,28 @@ class LocalStack:
         except BaseException:
             self.stop()
             raise
-        settings = ready.settings.model_copy(update={"job_names": names_of(jobs)})
+        every = (job for described in jobs.values() for job in described or ())
+        settings = ready.settings.model_copy(update={"job_names": names_of(every)})
         self.variables = caller_variables(port, self.stack_id) | settings.to_env()
         return self
+
+    @property
+    def in_docker(self) -> bool:
+        """Tell whether Docker runs the containers."""
+        return any(isinstance(main, JobsImage) for main in self.mains.values())
 
     def _start_server(self, listener: socket.socket, project: Path | None) -> "subprocess.Popen[bytes]":
         options = ServerOptions(
             folder=self.folder,
-            command=[] if isinstance(self.main, JobsImage) else list(self.main.command),
-            image=self.main.name if isinstance(self.main, JobsImage) else "",
-            memory_mib=self._memory_mib,
+            services={
+                name: [] if isinstance(main, JobsImage) else list(main.command)
+                for name, main in self.mains.items()
+            },
+            image=next((main.name for main in self.mains.values() if isinstance(main, JobsImage)), ""),
+            memory_mib=self.memory_mib,
             containers=self.containers,
             warm=self._warm,
-            notify=self._notify,
+            notify=self.notify,
             listener=listener.fileno(),
             api_port=self._api_port,
             ends_with_parent=project is None,
@@ -162,31 +192,31 @@ class LocalStack:
                 start_new_session=True,
             )
 
-    def _describe(self, port: int) -> tuple[JobDescription, ...]:
-        """Return the jobs; the server gets them too, or none if they cannot be had."""
-        jobs: tuple[JobDescription, ...] = ()
+    def _describe(self, port: int) -> JobsByService:
+        """Return the jobs of each service; the server gets them too, or none if they cannot be had."""
+        jobs: JobsByService = {}
         try:
-            if (loaded := self._wait_for_loaded_jobs()) is not None:
-                jobs = loaded
-                return jobs
+            loaded = self._wait_for_loaded_jobs()
             # A module of jobs may call AWS while it is imported.
             marked = client_variables(port, "container") | {STACK_ID: self.stack_id}
-            jobs = self.main.describe(replace_variables(os.environ, marked))
+            jobs = {
+                name: loaded.get(name) or main.describe(replace_variables(os.environ, marked))
+                for name, main in self.mains.items()
+            }
         finally:
-            publish_jobs(self.folder, jobs)
+            publish_jobs(self.folder / JOBS, jobs)
         return jobs
 
-    def _wait_for_loaded_jobs(self) -> tuple[JobDescription, ...] | None:
-        """Return the jobs that the stack has loaded for its containers; None where it has not."""
-        if isinstance(self.main, JobsImage):
-            return None
+    def _wait_for_loaded_jobs(self) -> JobsByService:
+        """Return the jobs that the stack has loaded for its containers; nothing where it has not."""
+        if self.in_docker:
+            return {}
         deadline = time.monotonic() + _START_SECONDS
         while not (self.folder / LOADED).exists():
             if self.has_ended or self.stopping or time.monotonic() > deadline:
-                return None
+                return {}
             time.sleep(_POLL_SECONDS)
-        text = (self.folder / LOADED).read_text()
-        return read_descriptions(text) if text else None
+        return read_jobs(self.folder / LOADED)
 
     @property
     def has_ended(self) -> bool:
@@ -220,7 +250,7 @@ class LocalStack:
             if self._process.stdin:
                 self._process.stdin.close()
         end_all(self.stack_id)
-        if isinstance(self.main, JobsImage):
+        if self.in_docker:
             remove_containers(self.stack_id)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -275,17 +305,3 @@ def _refuse_count(option: str, value: object, *, least: int) -> None:
         raise InvalidLocalStack(
             f"{option}={value!r} is no number of containers: write one from {least} to {_MOST_CONTAINERS:,}."
         )
-
-
-def _find_jobs(
-    jobs: str | None, image: str | None, python: str | None, memory_mib: int | None
-) -> JobsMain | JobsImage:
-    if image is not None:
-        if jobs is not None or python is not None:
-            raise InvalidLocalStack("--image brings its own jobs and Python: leave out --jobs and --python.")
-        return JobsImage.find(image)
-    if jobs is None:
-        raise InvalidLocalStack("Say where the jobs are: --jobs FILE, or --image NAME to run them in Docker.")
-    if memory_mib is not None:
-        raise InvalidLocalStack("--memory needs --image: the memory of a process is not limited.")
-    return JobsMain.find(jobs, python or sys.executable)

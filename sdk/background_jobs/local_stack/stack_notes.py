@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from background_jobs.local_stack.stack import LocalStackError
+from background_jobs.local_stack.stack_errors import LocalStackError
 
 
 class UnreadableNote(LocalStackError):

@@ -2,11 +2,16 @@
 
 import os
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from background_jobs.local_stack.request_guard import LOCAL_HOSTS
 from background_jobs.local_stack.stack_check import access_key
 from background_jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from background_jobs.aws.clients import Connection
+    from background_jobs.aws.logs import Logs
+    from background_jobs.orchestration_service import OrchestrationService
 
 REGION: Final = "us-east-1"
 _EMULATOR_PREFIXES: Final = tuple(
@@ -26,6 +31,33 @@ _EMULATOR_NAMES: Final = (
 def caller_variables(port: int, stack_id: str) -> dict[str, str]:
     """Return the variables of a caller, who is told when another stack is at *port*."""
     return client_variables(port, "caller") | {"AWS_ACCESS_KEY_ID": access_key(stack_id)}
+
+
+def connect(variables: Mapping[str, str]) -> "OrchestrationService":
+    """Return the service for a caller with *variables*, which need not be those of this process."""
+    from background_jobs.orchestration_service import OrchestrationService
+
+    return OrchestrationService(Settings.from_env(variables), connection=_connection(variables))
+
+
+def connect_logs(variables: Mapping[str, str]) -> "Logs":
+    """Return the emulator's CloudWatch Logs for a caller with *variables*."""
+    from background_jobs.aws import clients
+    from background_jobs.aws.logs import Logs
+
+    return Logs(clients.logs(_connection(variables)))
+
+
+def _connection(variables: Mapping[str, str]) -> "Connection":
+    from background_jobs.aws.clients import Connection
+
+    return Connection(
+        endpoint_url=variables["AWS_ENDPOINT_URL"],
+        region=variables["AWS_REGION"],
+        access_key=variables["AWS_ACCESS_KEY_ID"],
+        secret_key=variables["AWS_SECRET_ACCESS_KEY"],
+        app_id=variables["AWS_SDK_UA_APP_ID"],
+    )
 
 
 def client_variables(port: int, caller: str, host: str = "127.0.0.1") -> dict[str, str]:

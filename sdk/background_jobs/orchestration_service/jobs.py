@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache
 from itertools import islice
 from typing import Any, Final
 
 from background_jobs.aws.job_catalog import JobCatalog
 from background_jobs.core.containers import shares
-from background_jobs.core.errors import JobNotFound
+from background_jobs.core.containers.variables import LOCAL
+from background_jobs.core.errors import JobNotFound, JobsNotLoaded, UnknownJobName
 from background_jobs.core.job_descriptions import JobDescription, names_of
 from background_jobs.core.limits import PREVIEW_CHECKED
 from background_jobs.core.params_schema import ANY_OBJECT, find_misfits
@@ -19,6 +22,40 @@ _PROBLEMS: Final = 100
 """The problems that a preview tells at most."""
 _SHOWN: Final = 5
 """The params that a preview shows at most."""
+
+
+class KnownJobs:
+    """The jobs that may be kicked off, as far as they are known.
+
+    On AWS they are those of all services that the settings name. Offline, jobs come and go while a stack is
+    up, and are those that their service publishes.
+    """
+
+    def __init__(self, settings: Settings, catalog: JobCatalog) -> None:
+        self._settings = settings
+        self._read_published = cache(catalog.read)
+
+    def refuse(self, name: str, service: str) -> None:
+        """Raise UnknownJobName if *service* has no job *name*, or JobsNotLoaded if it cannot tell."""
+        settings = self._settings
+        if settings.environment != LOCAL:
+            if settings.job_names and name not in settings.job_names:
+                raise UnknownJobName(name, settings.job_names)
+            return
+        names = self._names_of(service)
+        if names and name not in names:
+            others = (other for other in settings.service_names if other != service)
+            raise UnknownJobName(name, names, hint=self._hint(name, others))
+
+    def _names_of(self, service: str) -> tuple[str, ...]:
+        return names_of(self._read_published(service))
+
+    def _hint(self, name: str, services: Iterable[str]) -> str:
+        for service in services:
+            with suppress(JobsNotLoaded):
+                if name in self._names_of(service):
+                    return f"The service {service!r} has it: kick it off with service={service!r}."
+        return ""
 
 
 def list_jobs(catalog: JobCatalog, settings: Settings) -> list[JobView]:
@@ -36,7 +73,8 @@ def list_jobs(catalog: JobCatalog, settings: Settings) -> list[JobView]:
     named = [
         JobView(name=name, service=only, is_described=False)
         for name in settings.job_names
-        if name not in known
+        # Offline these are the names of when the stack was started, and all that are there are published.
+        if name not in known and settings.environment != LOCAL
     ]
     return sorted([*views, *named], key=lambda job: (job.name, job.service or ""))
 

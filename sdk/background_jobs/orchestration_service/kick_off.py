@@ -9,17 +9,14 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
+from background_jobs.aws.job_catalog import JobCatalog
+from background_jobs.aws.payloads import Payloads
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids, limits
 from background_jobs.core.bounds import SERVICE_NAME
 from background_jobs.core.canonical import canonical_json
 from background_jobs.core.containers import shares
-from background_jobs.core.containers.variables import LOCAL
-from background_jobs.core.errors import (
-    InvalidKickOff,
-    KickOffConflict,
-    UnknownJobName,
-)
+from background_jobs.core.errors import InvalidKickOff, KickOffConflict
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.options import (
@@ -31,9 +28,10 @@ from background_jobs.core.options import (
 from background_jobs.core.payload_keys import payload_folder
 from background_jobs.core.payloads import storable
 from background_jobs.core.planning.endless import explain_endless
-from background_jobs.core.stages import walk_stages
+from background_jobs.core.stages import services_of_stages, walk_stages
 from background_jobs.core.typed_params import write_params
 from background_jobs.jobs import JobDefinition, find_definition
+from background_jobs.orchestration_service.jobs import KnownJobs
 from background_jobs.orchestration_service.params_spool import ParamsSpool
 from background_jobs.settings import Settings
 from background_jobs.tracing import tracing_of_caller
@@ -49,10 +47,6 @@ _COMPARED: Final = {
     "rerun_indices_key": "which instances run again",
 }
 """What a second kick-off under the same id must have in common with the first."""
-_OFFLINE: Final = (
-    "If it is there by now: the offline stack has the names of when it was started, so start it again "
-    "(`background-jobs local down`, then `background-jobs local up`)."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,18 +77,21 @@ class KickOffRequest:
             return str(uuid.uuid4())
         return ids.orchestration_id_for_key(self.service(settings), self.job_name, key)
 
-    def refuse(self, settings: Settings) -> None:
-        """Raise UnknownJobName or InvalidKickOff if *settings* do not allow it; params are checked later."""
+    def refuse(self, settings: Settings, payloads: Payloads) -> None:
+        """Raise UnknownJobName or InvalidKickOff if *settings* do not allow it; params are checked later.
+
+        Offline, the jobs are those that *payloads* have by now. Raises JobsNotLoaded where that is none.
+        """
         stages = list(walk_stages(self.options.then))
-        is_offline = settings.environment == LOCAL
-        for name in (self.job_name, *(stage.job_name for stage in stages)):
+        services = services_of_stages(self.service(settings), self.options.then)
+        names = [self.job_name, *(stage.job_name for stage in stages)]
+        for name in names:
             _refuse_job_name(name)
-            # The names are those of all services, or none.
-            if settings.job_names and name not in settings.job_names:
-                raise UnknownJobName(name, settings.job_names, hint=_OFFLINE if is_offline else "")
-        for service in (self.service(settings), *(stage.service for stage in stages)):
-            if service is not None:
-                _refuse_service(service, settings.service_names)
+        for service in services:
+            _refuse_service(service, settings.service_names)
+        known = KnownJobs(settings, JobCatalog(payloads))
+        for name, service in zip(names, services, strict=True):
+            known.refuse(name, service)
         for channel in self.options.notify or ():
             if channel not in settings.notify_channels:
                 raise InvalidKickOff(explain_unknown_channel(channel, settings.notify_channels))
@@ -110,7 +107,7 @@ def kick_off(request: KickOffRequest, params: Iterable[object], stores: Stores, 
     Raises UnknownJobName, InvalidParams, InvalidKickOff or KickOffConflict, and whatever the iterator raises;
     nothing was started then.
     """
-    request.refuse(settings)
+    request.refuse(settings, stores.payloads)
     started = prepare_kick_off(request, params, stores, settings)
     append_kick_off(started, stores)
     return started.orchestration_id

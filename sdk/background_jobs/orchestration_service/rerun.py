@@ -58,7 +58,7 @@ def rerun(
     started = selection.started
     stopped = started.then is not None and _stopped(started, started.then, stores)
     request = _request(selection, settings, options, stopped=stopped)
-    request.refuse(settings)
+    request.refuse(settings, stores.payloads)
     params = (after for _, after in selection.read_params(stores))
     with _naming(selection):
         prepared = prepare_kick_off(request, params, stores, settings)
@@ -85,7 +85,7 @@ def preview_rerun(
     """
     options = read_options(RerunOptions, keywords, settings.max_parallelism)
     selection = _select(orchestration_id, options, stores)
-    _request(selection, settings, options, stopped=False).refuse(settings)
+    _request(selection, settings, options, stopped=False).refuse(settings, stores.payloads)
     with _naming(selection):
         samples = list(
             islice(zip(selection.indices, selection.read_params(stores), strict=True), RERUN_SAMPLES)

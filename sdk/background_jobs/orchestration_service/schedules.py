@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -52,7 +53,8 @@ class Schedules:
         self._stores = stores
         self._clock = clock
         self._scheduler = Scheduler(
-            clients.of_each_process(clients.scheduler), schedule_group(settings.environment)
+            clients.of_each_process(partial(clients.scheduler, stores.connection)),
+            schedule_group(settings.environment),
         )
         self.occurrence_runner = occurrence_runner or OccurrenceRunner.from_settings(settings, stores, clock)
 
@@ -66,7 +68,8 @@ class Schedules:
         """Make a schedule, or make it anew. Raises InvalidSchedule, ScheduleDeclared, or as kick_off_job."""
         job_name, job_definition = resolve_job(job)
         options = self._read_options(name, keywords)
-        KickOffRequest(job_name=job_name, options=options.kick_off_options(tags={})).refuse(self._settings)
+        request = KickOffRequest(job_name=job_name, options=options.kick_off_options(tags={}))
+        request.refuse(self._settings, self._stores.payloads)
         definition = self._definition(name, job_name, options)
         target, before = self._target(), self._scheduler.get(name)
         if before is not None and before.definition.declared:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final, Unpack, overload
 
+from background_jobs.aws.clients import Connection
 from background_jobs.aws.history import HistoryFilter, HistoryPage
 from background_jobs.aws.job_catalog import JobCatalog
 from background_jobs.aws.stores import Stores
@@ -44,12 +45,19 @@ class OrchestrationService:
     """Kicks off jobs and collects their results.
 
     *settings* come from variables unless given; MissingSettings names all that are absent. *actor* is who
-    kicks off, cancels and changes, for the history.
+    kicks off, cancels and changes, for the history. *connection* is where AWS is, if that is not where the
+    variables of this process say: an offline stack has it, as `LocalStack.service()`.
     """
 
-    def __init__(self, settings: Settings | None = None, *, actor: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        actor: str = "",
+        connection: Connection | None = None,
+    ) -> None:
         self._settings = settings or Settings.from_env()
-        self._stores = Stores.of(self._settings)
+        self._stores = Stores.of(self._settings, connection)
         if actor:
             self._stores = replace(self._stores, actor=actor)
         self._schedules = Schedules(self._settings, self._stores)

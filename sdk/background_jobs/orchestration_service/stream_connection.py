@@ -58,11 +58,21 @@ def _seconds_between(first: str, second: str) -> float:
     return (parsedate_to_datetime(second) - parsedate_to_datetime(first)).total_seconds()
 
 
+def is_local(url: str) -> bool:
+    """Tell whether an address is on this machine."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def _options(url: str) -> dict[str, Any]:
+    """Return the options of a client, which reaches this machine past all proxies."""
+    return {"auth": Signature(url), "trust_env": not is_local(url)}
+
+
 class Signature(httpx2.Auth):
     """Signs requests for AWS (SigV4), unless the API is on this machine."""
 
     def __init__(self, api_url: str) -> None:
-        self._is_local = urlsplit(api_url).hostname in ("127.0.0.1", "localhost", "::1")
+        self._is_local = is_local(api_url)
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Add the signature."""
@@ -117,7 +127,7 @@ class StreamConnection:
 
     def _open(self, resources: ExitStack, options: dict[str, Any]) -> httpx2.Response:
         if self._client is None:
-            self._client = resources.enter_context(httpx2.Client(auth=Signature(self._url)))
+            self._client = resources.enter_context(httpx2.Client(**_options(self._url)))
             resources.callback(self._stack.close)
         source = self._stack.enter_context(self._client.sse(self._url, **options))
         self._events = iter(source)
@@ -125,7 +135,7 @@ class StreamConnection:
 
     async def _open_async(self, resources: AsyncExitStack, options: dict[str, Any]) -> httpx2.Response:
         if self._async_client is None:
-            client = httpx2.AsyncClient(auth=Signature(self._url))
+            client = httpx2.AsyncClient(**_options(self._url))
             self._async_client = await resources.enter_async_context(client)
             resources.push_async_callback(self._async_stack.aclose)
         source = await self._async_stack.enter_async_context(self._async_client.sse(self._url, **options))

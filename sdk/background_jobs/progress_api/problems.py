@@ -60,6 +60,7 @@ _OWN: Final[dict[type[errors.BackgroundJobsError], int]] = {
     errors.InvalidSchedule: 422,
     errors.InvalidTimeRange: 422,
     errors.InvalidToken: 422,
+    errors.JobsNotLoaded: 422,
     errors.UnknownJobName: 422,
     errors.UnreadableEvent: 500,
     errors.BackgroundJobsError: 500,

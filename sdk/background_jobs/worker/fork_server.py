@@ -13,6 +13,7 @@ import gc
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -31,6 +32,7 @@ FORK_SERVER: Final = "BACKGROUND_JOBS_FORK_SERVER"
 
 Spaces follow, for the variables of a container are written over those with which its process was started.
 """
+_ENV_FILE: Final = ".env"
 _PROC: Final = Path("/proc/self")
 _ADOPTION_SECONDS: Final = 0.0005
 """How long a process waits before it looks again whether its parent has ended."""
@@ -47,7 +49,7 @@ class LoadedMain:
     jobs: list[dict[str, Any]]
     """What each of its jobs publishes of itself, as JSON."""
     files: dict[str, list[int] | None]
-    """The stamp of each file that was loaded."""
+    """The stamp of each file that was loaded, or read meanwhile."""
     variables: dict[str, str | None]
     """The variables that were read while it was loaded; they must be the container's, too."""
 
@@ -98,7 +100,14 @@ def _describe_loaded(jobs: Jobs, channel: socket.socket) -> LoadedMain:
         clients.make_to_be_forked()
     flush_output()
     described = [job.model_dump(mode="json") for job in jobs.describe()]
-    return LoadedMain(reason, described, stamp_loaded(), loading_notes.variables)
+    files = stamp_loaded(loading_notes.files.union(_env_files()))
+    return LoadedMain(reason, described, files, loading_notes.variables)
+
+
+def _env_files() -> set[str]:
+    """Return where files of variables are by convention, for mains read them before they import anything."""
+    main = getattr(sys.modules["__main__"], "__file__", None)
+    return {str(folder / _ENV_FILE) for folder in (Path.cwd(), Path(main or _ENV_FILE).resolve().parent)}
 
 
 def _fork_for_requests(lines: TextIO) -> dict[str, Any]:

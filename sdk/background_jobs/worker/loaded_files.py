@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -25,10 +25,10 @@ def stamp(path: str) -> list[int] | None:
     return [found.st_mtime_ns, found.st_size, found.st_ino]
 
 
-def stamp_loaded() -> dict[str, list[int] | None]:
-    """Return the stamps of the files of all modules that are loaded."""
+def stamp_loaded(others: Iterable[str] = ()) -> dict[str, list[int] | None]:
+    """Return the stamps of the files of all modules that are loaded, and of *others*."""
     files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    return {path: stamp(path) for path in files if isinstance(path, str)}
+    return {path: stamp(path) for path in (*files, *others) if isinstance(path, str)}
 
 
 def forget_edited(stamps: Stamps, since: float) -> dict[str, list[int] | None]:

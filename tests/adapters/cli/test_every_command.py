@@ -26,12 +26,13 @@ from tests.adapters.cli.commands import EVIL, UNKNOWN, run
 
 METAVARS: Final = {
     "ID", "JOB", "SCHEDULE", "NAME", "FILE", "N", "DURATION", "TIME", "FROM", "TO", "TEXT", "NAME=VALUE", "KEY",
-    "TOKEN", "ARN", "CRON", "COMMAND", "[FOLDER]", "STATUS", "NAME=URL", "CAUSE",
+    "TOKEN", "ARN", "CRON", "COMMAND", "[FOLDER]", "STATUS", "NAME=URL", "NAME=FILE", "CAUSE",
 }  # fmt: skip
 NO_TABLE: Final = {
     "schema",
     "local up",
     "local list",
+    "local logs",
     "local down",
     "local run",
     "local status",
@@ -206,6 +207,8 @@ def test_an_option_means_the_same_in_every_command() -> None:
         for option in parameter.opts:
             if option.startswith("--"):
                 kinds.setdefault(option, set()).add(str(parameter.metavar))
+    # What starts a stack says what runs a service; what uses it names the service.
+    assert kinds.pop("--service") == {"NAME", "NAME=FILE"}
     assert {option: seen for option, seen in kinds.items() if len(seen) > 1} == {}
 
 

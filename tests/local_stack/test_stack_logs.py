@@ -1,0 +1,134 @@
+"""`background-jobs local logs`: what the stack, its functions and its containers wrote, in one place."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from background_jobs.local_stack.running_stack import RunningStack
+from tests.local_stack.shells import run, shell_variables
+from tests.offline import until
+
+JOBS = """
+from background_jobs import job_name, run_e11_job
+
+print("loading the jobs of {name}", flush=True)
+
+@job_name("{name}")
+def work(params):
+    print("working on {name}", params["n"], flush=True)
+
+if __name__ == "__main__":
+    run_e11_job([work])
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").touch()
+    for name in ("greet", "bill"):
+        (project / f"{name}.py").write_text(JOBS.format(name=name))
+    yield project
+    RunningStack.end(project)
+
+
+@pytest.fixture
+def variables(tmp_path: Path) -> dict[str, str]:
+    return shell_variables(tmp_path / "state")
+
+
+def logged(folder: Path, variables: dict[str, str], *words: str) -> list[dict[str, object]]:
+    printed = run(folder, variables, "local", "logs", "--json", *words)
+    assert printed.returncode == 0, printed.stderr
+    return [json.loads(line) for line in printed.stdout.splitlines()]
+
+
+def test_the_logs_of_all_parts_are_merged_by_time(folder: Path, variables: dict[str, str]) -> None:
+    # given jobs of two services that have run, and a function that failed
+    run(folder, variables, "local", "up", "--service", "default=greet.py", "--service", "billing=bill.py")
+    for words in (("greet",), ("bill", "--service", "billing")):
+        kicked_off = run(folder, variables, "kick-off", *words, "--param", "n=7").stdout.strip()
+        assert run(folder, variables, "watch", kicked_off).returncode == 0
+    stack = RunningStack.find(folder)
+    assert stack is not None
+    fail_function(stack)
+
+    # then each line says when it was written, and what wrote it
+    lines = until(lambda: lines_with_function(folder, variables))
+    assert [line["at"] for line in lines] == sorted(str(line["at"]) for line in lines)
+    found = {(line["part"], line["service"], line["message"]): line for line in lines}
+    assert ("loading", "default", "loading the jobs of greet") in found
+    assert found["container", "default", "working on greet 7"]["index"] == 0
+    assert ("container", "billing", "working on bill 7") in found
+    assert {line["name"] for line in lines if line["part"] == "function"} == {"KickOffJob"}
+    assert any("ValidationError" in str(line["message"]) for line in lines if line["part"] == "function")
+    assert not any("START RequestId" in str(line["message"]) for line in lines)
+
+    # and those of a service can be had alone
+    alone = logged(folder, variables, "--service", "billing")
+    assert {line["service"] for line in alone} == {"billing"}
+    assert "working on bill 7" in {line["message"] for line in alone}
+
+    # and for people they are a row each
+    rows = run(folder, variables, "local", "logs").stdout.splitlines()
+    (row,) = [row for row in rows if "working on bill 7" in row]
+    at, origin, text = row.split("\t")
+    assert at.endswith("Z")
+    assert origin.startswith("billing ministack-ecs-")
+    assert (origin.endswith("[0]"), text) == (True, "working on bill 7")
+
+
+def lines_with_function(folder: Path, variables: dict[str, str]) -> list[dict[str, object]]:
+    lines = logged(folder, variables)
+    return lines if any(line["part"] == "function" for line in lines) else []
+
+
+def fail_function(stack: RunningStack) -> None:
+    """Invoke a function with what is no invocation."""
+    functions = boto3.client(
+        "lambda",
+        endpoint_url=stack.variables["AWS_ENDPOINT_URL"],
+        region_name=stack.variables["AWS_REGION"],
+        aws_access_key_id=stack.variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=stack.variables["AWS_SECRET_ACCESS_KEY"],
+    )
+    names = [function["FunctionName"] for function in functions.list_functions()["Functions"]]
+    (name,) = [name for name in names if "KickOffJob" in name]
+    functions.invoke(FunctionName=name, Payload=b'{"nothing": "of that"}')
+
+
+def test_logs_are_followed_until_the_stack_ends(folder: Path, variables: dict[str, str]) -> None:
+    run(folder, variables, "local", "up", "--jobs", "greet.py")
+    with (folder / "followed").open("w") as output:
+        follower = subprocess.Popen(
+            ["background-jobs", "local", "logs", "-f"], cwd=folder, env=variables, stdout=output
+        )
+    until(lambda: "loading the jobs" in (folder / "followed").read_text())
+    run(folder, variables, "kick-off", "greet", "--param", "n=8")
+    until(lambda: "working on greet 8" in (folder / "followed").read_text())
+    run(folder, variables, "local", "down")
+    assert follower.wait(60) == 0
+
+
+def test_the_logs_of_a_stack_that_died_are_there_until_the_next_one(
+    folder: Path, variables: dict[str, str]
+) -> None:
+    absent = run(folder, variables, "local", "logs")
+    assert (absent.returncode, absent.stdout) == (4, "")
+    assert f"No offline stack is up for {folder}." in absent.stderr
+
+    run(folder, variables, "local", "up", "--jobs", "greet.py")
+    stack = RunningStack.find(folder)
+    assert stack is not None
+    os.kill(stack.pid, 9)
+    until(lambda: RunningStack.find(folder) is None)
+
+    assert "loading the jobs of greet" in run(folder, variables, "local", "logs").stdout
+    assert "loading the jobs of greet" in run(folder, variables, "local", "logs", "-f").stdout
