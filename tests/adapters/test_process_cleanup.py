@@ -4,9 +4,11 @@ import multiprocessing
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,26 @@ def test_a_pool_of_processes_may_stay_from_instance_to_instance(
     POOL.pop().shutdown()
     assert len({success.result for success in successes}) == 1
     assert len(successes) == 3
+
+
+@job_name("slow", timeout=0.5)
+def sleep_where_told(params: dict[str, Any]) -> str:
+    if params["sleeps"]:
+        time.sleep(600)
+    return "well"
+
+
+def test_a_helper_of_multiprocessing_that_was_there_before_outlives_what_took_too_long(
+    service: OrchestrationService, launch: Callable[..., None], aggregate: Callable[[], Any]
+) -> None:
+    """It counted as ended, and the share waited for a process that nobody started."""
+    resource_tracker.ensure_running()
+    orchestration = service.kick_off_job("slow", [{"sleeps": True}, {"sleeps": False}], parallelism=1)
+    launch(orchestration, jobs=Jobs([sleep_where_told]))
+    aggregate()
+    (success,), failures = service.get_job_results(orchestration.id, timeout=0)
+    assert success.index == 1
+    assert [failure.error.type for failure in failures or []] == ["AttemptTimeout"]
 
 
 def test_an_attempt_that_returned_keeps_its_outcome_where_the_process_cannot_be_cleaned_up() -> None:

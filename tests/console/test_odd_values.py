@@ -133,7 +133,9 @@ def test_a_file_in_another_encoding_is_not_taken_with_its_texts_changed(page: Pa
     page.get_by_label("Many, as JSON or a file").check()
     content = '{"customer": "Müller"}'
     page.get_by_label("Or a file of them").set_input_files(file(content.encode("latin-1")))
+    page.get_by_role("button", name="Kick off").click()
     expect(page.get_by_text("old.jsonl is not UTF-8")).to_be_visible()
+    expect(page.get_by_text("There are no params yet.")).to_have_count(0)
     expect(page.get_by_label("One object a line")).to_have_value("")
     page.get_by_label("Or a file of them").set_input_files(file(content.encode()))
     expect(page.get_by_label("One object a line")).to_have_value(content)

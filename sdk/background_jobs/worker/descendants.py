@@ -33,11 +33,14 @@ class Descendants:
         self._root = root
         self._kept = frozenset(find_descendants(root))
 
-    def end(self, spared: Collection[int] = ()) -> None:
-        """Kill all but this process, *spared* and what is below those, and wait until they are gone."""
+    def end(self, spared: Collection[int] = ()) -> set[int]:
+        """Kill all but this process, *spared* and what is below those; return them once they are gone."""
         spared = self._kept.union(spared)
-        for _ in _killing(self._root, spared):
+        ended = set[int]()
+        for killed in _killing(self._root, spared):
+            ended.update(killed)
             reap(spared)
+        return ended
 
 
 def end_descendants(root: int | None = None) -> None:
@@ -109,14 +112,14 @@ def reap(spared: Collection[int]) -> None:
             os.waitpid(ended.si_pid, os.WNOHANG)
 
 
-def _killing(root: int, spared: Collection[int] = ()) -> Iterator[None]:
-    """Kill what runs below *root* as long as there is something, and yield after each time."""
+def _killing(root: int, spared: Collection[int] = ()) -> Iterator[list[int]]:
+    """Kill what runs below *root* as long as there is something, and yield it after each time."""
     deadline = time.monotonic() + _END_SECONDS
     while (found := find_descendants(root, spared)) and time.monotonic() < deadline:
         for pid in found:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        yield
+        yield found
         time.sleep(_POLL_SECONDS)
 
 

@@ -30,9 +30,9 @@ class LeftProcesses:
             return ""
         self._waited_for = waited_for
         pools = _pool_processes()
-        self._below.end(spared=() if timed_out else pools)
+        ended = self._below.end(spared=() if timed_out else pools)
         reap(pools)
-        if timed_out and pools:
+        if timed_out and not pools.isdisjoint(ended):
             return "processes of multiprocessing ended with an attempt that took too long"
         if len(pools) > _POOL_PROCESSES:
             return f"instances left {len(pools)} processes of multiprocessing"

@@ -15,13 +15,17 @@ export class ParamsInput {
    */
   constructor(schema, given, onChange) {
     this.onChange = onChange;
+    this.refused = ""; // why the chosen file was not taken
     this.fields = new ParamsFields(schema, given[0] ?? {}, onChange);
     this.text = h("textarea", {
       id: "many",
       rows: 8,
       spellcheck: "false",
       "aria-describedby": "many-problem",
-      oninput: onChange,
+      oninput: () => {
+        this.refused = "";
+        onChange();
+      },
       placeholder: '{"customer": "acme"}\n{"customer": "globex"}',
     });
     this.problem = h("p", { class: "refusal", id: "many-problem", role: "alert" });
@@ -91,19 +95,17 @@ export class ParamsInput {
   async take(input) {
     const file = input.files?.[0];
     if (!file) return;
+    this.refused = "";
     if (file.size > MOST_BYTES) {
-      setText(
-        this.problem,
+      this.refused =
         `The file has ${count(file.size)} bytes, and a page sends ${count(MOST_BYTES)} at most. ` +
-          "Kick off on the command line: background-jobs kick-off NAME FILE",
-      );
-      return;
-    }
-    try {
-      this.text.value = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
-    } catch {
-      setText(this.problem, `${file.name} is not UTF-8, so its texts would be changed. Save it as UTF-8.`);
-      return;
+        "Kick off on the command line: background-jobs kick-off NAME FILE";
+    } else {
+      try {
+        this.text.value = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+      } catch {
+        this.refused = `${file.name} is not UTF-8, so its texts would be changed. Save it as UTF-8.`;
+      }
     }
     this.onChange();
   }
@@ -114,6 +116,7 @@ export class ParamsInput {
       const { params, problems } = this.fields.read();
       return { params: [params], problems };
     }
+    if (this.refused) return { params: [], problems: [{ field: "", message: this.refused }] };
     try {
       return { params: readMany(this.text.value), problems: [] };
     } catch (error) {
