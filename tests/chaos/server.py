@@ -18,7 +18,7 @@ import psutil
 
 from background_jobs.local_stack import server
 from background_jobs.local_stack.process_runner import ProcessRunner
-from background_jobs.local_stack.server_messages import ServerOptions
+from background_jobs.local_stack.server_messages import take_over
 from background_jobs.local_stack.substitutions import substitute
 
 FAULTS = "faults.json"
@@ -110,7 +110,7 @@ def _failed(message: str) -> dict[str, Any]:
 
 def main() -> None:
     """Serve, with faults."""
-    options = ServerOptions.model_validate_json(sys.argv[1])
+    options = take_over(Path(sys.argv[1]))
     chaos = Chaos(int(os.environ["CHAOS_SEED"]), options.folder)
 
     def substitute_with_faults(runner: ProcessRunner) -> None:

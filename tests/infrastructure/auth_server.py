@@ -21,7 +21,7 @@ from background_jobs.core.schedules.definition import schedule_group
 from background_jobs.core.tables import PARTITION_KEY
 from background_jobs.local_stack import server
 from background_jobs.local_stack.process_runner import ProcessRunner
-from background_jobs.local_stack.server_messages import ServerOptions
+from background_jobs.local_stack.server_messages import take_over
 from background_jobs.local_stack.substitutions import substitute
 from background_jobs.local_stack.variables import client_variables
 from tests.infrastructure.policies import LEADING_KEYS
@@ -184,7 +184,7 @@ def _statements_of_policy(iam: Any, arn: str) -> list[Any]:
 
 def main() -> None:
     """Serve, with IAM enforced."""
-    options = ServerOptions.model_validate_json(sys.argv[1])
+    options = take_over(Path(sys.argv[1]))
     authority = Authority(options.folder)
     configure, start_api = server._configure, server._start_api
 

@@ -1,10 +1,11 @@
 """The offline stack's server with nothing deployed: an empty account, whose containers are processes."""
 
 import sys
+from pathlib import Path
 
 from background_jobs.local_stack import server
 from background_jobs.local_stack.fresh_catalog import FreshCatalog
-from background_jobs.local_stack.server_messages import READY, Ready, ServerOptions, publish
+from background_jobs.local_stack.server_messages import READY, Ready, ServerOptions, publish, take_over
 from background_jobs.settings import Settings
 
 NOTHING = Settings(environment="none", event_log_table="none", read_model_table="none", payload_bucket="none")
@@ -18,7 +19,7 @@ def main() -> None:
         publish(options.folder / READY, Ready(port=port, settings=NOTHING).model_dump_json())
 
     server._deploy = ready
-    server.main(ServerOptions.model_validate_json(sys.argv[1]))
+    server.main(take_over(Path(sys.argv[1])))
 
 
 if __name__ == "__main__":

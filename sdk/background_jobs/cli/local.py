@@ -9,9 +9,12 @@ from typing import Annotated
 import typer
 
 from background_jobs.cli.local_command import exit_on_sigterm, run_in_project, run_with
+from background_jobs.cli.local_env import read_env
 from background_jobs.cli.local_logs import logs
 from background_jobs.cli.local_options import (
     Containers,
+    Env,
+    EnvFiles,
     Image,
     Jobs,
     Memory,
@@ -37,6 +40,8 @@ def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
     containers: Containers = None,
     memory: Memory = None,
     python: Python = None,
+    env: Env = None,
+    env_files: EnvFiles = None,
     notify: Notify = None,
 ) -> None:
     """Run a command with a stack around it, or against the one that is up for this project.
@@ -48,7 +53,7 @@ def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
         from background_jobs.local_stack import InvalidLocalStack, LocalStack
 
         if jobs is None and image is None and not services:
-            if any((containers, memory, python, notify)):
+            if any((containers, memory, python, env, env_files, notify)):
                 raise InvalidLocalStack(
                     "These are options of a new stack: say what it runs with --jobs FILE."
                 )
@@ -60,6 +65,7 @@ def run(  # noqa: PLR0913, PLR0917 -- its options are keywords
             containers=containers,
             memory_mib=memory,
             python=python,
+            env=read_env(env, env_files),
             notify=read_pairs(notify, "--webhook", "NAME=URL"),
         )
         with _status("Starting the offline stack"):
@@ -80,6 +86,8 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
     containers: Containers = None,
     memory: Memory = None,
     python: Python = None,
+    env: Env = None,
+    env_files: EnvFiles = None,
     notify: Notify = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, metavar="N", help="The emulator's port; 0 takes a free one.")
@@ -109,6 +117,7 @@ def up(  # noqa: PLR0913, PLR0917 -- its options are keywords
             containers=containers,
             memory_mib=memory,
             python=python,
+            env=read_env(env, env_files),
             notify=read_pairs(notify, "--webhook", "NAME=URL"),
             port=port,
         )

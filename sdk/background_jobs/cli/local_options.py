@@ -1,5 +1,6 @@
 """The options that say what an offline stack runs, and how."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,6 +52,23 @@ Python = Annotated[
     str | None,
     typer.Option(
         metavar="FILE", help="The interpreter that runs the jobs. [default: this one]", show_default=False
+    ),
+]
+Env = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[=VALUE]",
+        help="A variable of all containers; NAME alone has its value here. May be repeated.",
+        show_default=False,
+    ),
+]
+EnvFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--env-file",
+        metavar="FILE",
+        help="A file of such variables, NAME=VALUE a line, such as .env. May be repeated.",
+        show_default=False,
     ),
 ]
 Notify = Annotated[

@@ -11,7 +11,7 @@ from typing import Final
 from background_jobs.core.containers.variables import ORCHESTRATION_ID
 from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.local_stack.docker_containers import STACK_LABEL
-from background_jobs.local_stack.jobs_image import docker
+from background_jobs.local_stack.jobs_image import CLIENT_VARIABLES, docker, env_options, hand_on
 from background_jobs.local_stack.launchers import ChildProcess, inherit, start_command
 from background_jobs.local_stack.server_messages import JobsByService
 
@@ -19,13 +19,6 @@ ORCHESTRATION_LABEL: Final = "background-jobs.orchestration"
 """The label that selects the containers of an orchestration."""
 
 _HOST: Final = "host.docker.internal"
-_CLIENT_VARIABLES: Final = (
-    "DOCKER_CERT_PATH",
-    "DOCKER_CONFIG",
-    "DOCKER_CONTEXT",
-    "DOCKER_HOST",
-    "DOCKER_TLS_VERIFY",
-)
 
 
 class DockerLauncher:
@@ -54,9 +47,8 @@ class DockerLauncher:
         self, name: str, variables: Mapping[str, str], options: Mapping[str, object], log: Path
     ) -> "subprocess.Popen[bytes]":
         """Start the client that runs a container, and ends with it."""
-        return start_command(
-            self._command(name, variables, options), inherit(*_CLIENT_VARIABLES) | dict(variables), log
-        )
+        command = self._command(name, variables, options)
+        return start_command(command, hand_on(inherit(*CLIENT_VARIABLES), variables), log)
 
     def _command(
         self, name: str, variables: Mapping[str, str], options: Mapping[str, object]
@@ -78,7 +70,7 @@ class DockerLauncher:
             f"--memory-swap={memory}",
             *(["--read-only"] if options["read_only"] else []),
             *(f"--label={label}={value}" for label, value in labels.items()),
-            *(f"--env={variable}" for variable in variables),
+            *env_options(variables),
             self._image,
         ]
 

@@ -56,12 +56,17 @@ class JobsMain:
         """Return what tells it from others."""
         return self.command
 
-    def describe(self, variables: Mapping[str, str] | None = None) -> tuple[JobDescription, ...]:
-        """Run the jobs' main to learn what they publish of themselves, with *variables*, or those here.
+    def describe(
+        self, variables: Mapping[str, str] | None = None, env: Mapping[str, str] | None = None
+    ) -> tuple[JobDescription, ...]:
+        """Run the jobs' main to learn what they publish of themselves.
+
+        It has *variables*, or those here, and *env*.
 
         Raises InvalidJobsMain with its output if it fails.
         """
-        asking = {**(os.environ if variables is None else variables), "BACKGROUND_JOBS_DESCRIBE": "1"}
+        own = os.environ if variables is None else variables
+        asking = {**own, **(env or {}), "BACKGROUND_JOBS_DESCRIBE": "1"}
         return ask_jobs(self.command, asking, lambda reason: InvalidJobsMain(self.option, reason))
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from background_jobs.core.errors import JobsNotLoaded
 from background_jobs.local_stack.docker_containers import remove_containers
 from background_jobs.local_stack.function_logs import FunctionLogs
+from background_jobs.local_stack.job_variables import digest
 from background_jobs.local_stack.mains import describe_services
 from background_jobs.local_stack.processes import (
     STACK_ID,
@@ -47,6 +48,8 @@ class RunningStack(BaseModel):
     commands: dict[str, list[str]]
     """How each of them is run, which tells it from others of its name."""
     memory_mib: int | None = None
+    env: dict[str, str] = {}
+    """The variables that its containers were given, each with a digest of its value."""
     notify: dict[str, str] = {}
     containers: int
     folder: Path
@@ -81,6 +84,7 @@ class RunningStack(BaseModel):
             in_docker=stack.in_docker,
             commands={name: list(main.identity) for name, main in stack.mains.items()},
             memory_mib=stack.memory_mib,
+            env=digest(stack.stack_id, stack.env),
             notify=stack.notify,
             containers=stack.containers,
             folder=stack.folder,
@@ -147,6 +151,9 @@ class RunningStack(BaseModel):
         ):
             if asked and asked != own:
                 differences.append(f"{option} is {own or 'not set'}, not {asked}")
+        asked_env = digest(self.stack_id, options.env)
+        if others := [name for name, value in asked_env.items() if self.env.get(name) != value]:
+            differences.append(f"its containers have no {', '.join(others)}, or with another value")
         if differences:
             raise StackDiffers(self.project, differences)
 

@@ -1,6 +1,6 @@
 """The process of the offline stack: the emulator, the functions' workers and the containers below it.
 
-python -m background_jobs.local_stack.server '{"folder": ..., "command": [...], ...}'
+python -m background_jobs.local_stack.server FOLDER/options.json
 """
 
 import asyncio
@@ -35,6 +35,7 @@ from background_jobs.local_stack.server_messages import (
     publish,
     publish_jobs,
     read_jobs,
+    take_over,
 )
 from background_jobs.local_stack.service_launcher import ServiceLauncher
 from background_jobs.local_stack.stack_check import StackCheck
@@ -65,7 +66,8 @@ def main(options: ServerOptions) -> None:
         listeners.append(bridge)
     _configure(port)
     launcher = _launcher(options)
-    variables = client_variables(port, "container", launcher.host) | tracing_variables(os.environ)
+    own = client_variables(port, "container", launcher.host)
+    variables = tracing_variables(os.environ) | options.env | own
     containers = ProcessContainers(launcher, variables, options.folder, options.containers + options.warm)
     runner = ProcessRunner(containers)
     try:
@@ -221,4 +223,4 @@ def _start_api(listener: socket.socket, settings: Settings, port: int, options: 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    main(ServerOptions.model_validate_json(sys.argv[1]))
+    main(take_over(Path(sys.argv[1])))

@@ -13,6 +13,7 @@ READY: Final = "ready.json"
 FAILED: Final = "failed.txt"
 JOBS: Final = "jobs.json"
 LOADED: Final = "loaded.json"
+_OPTIONS: Final = "options.json"
 _BY_SERVICE: Final = TypeAdapter(dict[str, tuple[JobDescription, ...] | None])
 
 JobsByService = Mapping[str, Sequence[JobDescription] | None]
@@ -42,6 +43,8 @@ class ServerOptions(BaseModel):
     """The most containers that run at once; further ones wait."""
     warm: int = 0
     """Containers of each service beside those, which stay and take shares."""
+    env: dict[str, str] = {}
+    """Variables of every container beside those that the stack sets."""
     notify: dict[str, str] = {}
     """The addresses of webhooks, by the names of their channels."""
     listener: int
@@ -50,6 +53,21 @@ class ServerOptions(BaseModel):
     """The port of the progress API and the console; 0 takes any free one."""
     ends_with_parent: bool = True
     """Whether the end of standard input, which the parent holds, ends the stack."""
+
+
+def hand_over(options: ServerOptions) -> Path:
+    """Write options where their stack alone finds them: everybody sees arguments, and some are secret."""
+    path = options.folder / _OPTIONS
+    path.touch(mode=0o600)
+    path.write_text(options.model_dump_json())
+    return path
+
+
+def take_over(path: Path) -> ServerOptions:
+    """Read what `hand_over` has written, which is gone then."""
+    options = ServerOptions.model_validate_json(path.read_bytes())
+    path.unlink()
+    return options
 
 
 def publish(path: Path, text: str) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from background_jobs.core.job_descriptions import names_of
 from background_jobs.local_stack.docker_containers import remove_containers
+from background_jobs.local_stack.job_variables import refuse_variables
 from background_jobs.local_stack.jobs_image import JobsImage
 from background_jobs.local_stack.mains import find_mains
 from background_jobs.local_stack.notifications import explain_refusal
@@ -29,6 +30,7 @@ from background_jobs.local_stack.server_messages import (
     JobsByService,
     Ready,
     ServerOptions,
+    hand_over,
     publish_jobs,
     read_jobs,
 )
@@ -61,7 +63,8 @@ class LocalStack:
     this interpreter. *services* has those of further services, by their names. Or *image* is the image that
     will be deployed: Docker runs it, with *memory_mib*, by default what the task definition says. At most
     *containers* run at once; by default as many as there are processors. Beside them, *warm* containers
-    stay, and take shares as warm workers do on AWS. *notify* has the addresses of webhooks by the names of
+    stay, and take shares as warm workers do on AWS. *env* has variables for all of them, as `variables` and
+    `secrets` of a service have on AWS. *notify* has the addresses of webhooks by the names of
     channels: ``{"ops": "http://127.0.0.1:8000/"}``.
 
     Raises InvalidLocalStack, InvalidJobsMain or InvalidJobsImage.
@@ -80,6 +83,7 @@ class LocalStack:
         containers: int | None = None,
         warm: int = 0,
         python: str | None = None,
+        env: Mapping[str, str] | None = None,
         notify: Mapping[str, str] | None = None,
         port: int = 0,
         api_port: int = 0,
@@ -93,6 +97,8 @@ class LocalStack:
         """What runs each service."""
         if warm and len(self.mains) > 1:
             raise InvalidLocalStack(f"warm={warm} is for a stack with a single service.")
+        self.env = dict(env or {})
+        refuse_variables(self.env)
         if (refusal := explain_refusal(notify or {})) is not None:
             raise InvalidLocalStack(refusal)
         self.notify = dict(notify or {})
@@ -174,6 +180,7 @@ class LocalStack:
             memory_mib=self.memory_mib,
             containers=self.containers,
             warm=self._warm,
+            env=self.env,
             notify=self.notify,
             listener=listener.fileno(),
             api_port=self._api_port,
@@ -183,7 +190,7 @@ class LocalStack:
         with (self.folder / "server.log").open("wb") as log:
             return subprocess.Popen(
                 # Warnings that the user makes errors are those of the user's own code.
-                [sys.executable, "-W", "ignore", "-m", self.server, options.model_dump_json()],
+                [sys.executable, "-W", "ignore", "-m", self.server, str(hand_over(options))],
                 env=replace_variables(os.environ, marks),
                 pass_fds=[listener.fileno()],
                 stdin=subprocess.DEVNULL if project else subprocess.PIPE,
@@ -200,7 +207,7 @@ class LocalStack:
             # A module of jobs may call AWS while it is imported.
             marked = client_variables(port, "container") | {STACK_ID: self.stack_id}
             jobs = {
-                name: loaded.get(name) or main.describe(replace_variables(os.environ, marked))
+                name: loaded.get(name) or main.describe(replace_variables(os.environ, marked), self.env)
                 for name, main in self.mains.items()
             }
         finally:

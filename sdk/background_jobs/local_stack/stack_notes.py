@@ -51,6 +51,7 @@ def write_note(path: Path, text: str) -> None:
     """Replace a note as a whole. Raises UnwritableNote."""
     part = path.with_suffix(".part")
     try:
+        part.touch(mode=0o600)
         part.write_text(text)
         part.replace(path)
     except OSError as error:

@@ -29,6 +29,7 @@ class StackOptions(BaseModel):
     containers: int | None = None
     memory_mib: int | None = None
     python: str | None = None
+    env: dict[str, str] = {}
     notify: dict[str, str] = {}
     port: int = 0
 
