@@ -51,6 +51,11 @@ def hoard(params: dict[str, Any]) -> int:
     return len(taken)
 
 
+@job_name("variables")
+def variables(params: dict[str, Any]) -> list[str | None]:
+    return [os.environ.get(name) for name in params["names"]]
+
+
 @job_name("broken_main")
 def broken_main(params: dict[str, Any]) -> None:
     """Never run: the main ends before it."""
@@ -59,4 +64,4 @@ def broken_main(params: dict[str, Any]) -> None:
 if __name__ == "__main__":
     if os.environ.get("JOB_NAME") == "broken_main":
         sys.exit(3)
-    run_e11_job([surroundings, fussy, hang_once, hoard, broken_main])
+    run_e11_job([surroundings, fussy, hang_once, hoard, variables, broken_main])

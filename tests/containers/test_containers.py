@@ -178,6 +178,14 @@ def test_a_stack_that_ends_leaves_no_container(image: str, monkeypatch: pytest.M
     assert running(STACK_LABEL, stack.stack_id) == []
 
 
+def test_containers_have_variables_that_the_docker_command_reads_for_itself(image: str) -> None:
+    env = {"DOCKER_HOST": "tcp://nowhere:1", "HOME": "/data", "API_KEY": "two\nlines"}
+    with LocalStack(image=image, containers=1, env=env) as stack:
+        orchestration = stack.service().kick_off_job("variables", [{"names": list(env)}])
+        (success,) = orchestration.results(timeout=PATIENCE).successes
+    assert success.result == list(env.values())
+
+
 def test_the_command_line_runs_an_image(image: str) -> None:
     words = ["local", "run", "--image", image, "--", "printenv", "BACKGROUND_JOBS_JOB_NAMES"]
     done = subprocess.run(
@@ -187,7 +195,7 @@ def test_the_command_line_runs_an_image(image: str) -> None:
         timeout=PATIENCE,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (0, "broken_main,fussy,hang_once,hoard,surroundings\n"), (
+    assert (done.returncode, done.stdout) == (0, "broken_main,fussy,hang_once,hoard,surroundings,variables\n"), (
         done.stderr
     )
 
