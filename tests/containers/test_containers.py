@@ -195,9 +195,10 @@ def test_the_command_line_runs_an_image(image: str) -> None:
         timeout=PATIENCE,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (0, "broken_main,fussy,hang_once,hoard,surroundings,variables\n"), (
-        done.stderr
-    )
+    assert (done.returncode, done.stdout) == (
+        0,
+        "broken_main,fussy,hang_once,hoard,surroundings,variables\n",
+    ), done.stderr
 
 
 def test_an_image_that_does_not_exist_is_refused_before_anything_starts() -> None:

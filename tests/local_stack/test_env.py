@@ -1,6 +1,7 @@
 """Variables of a team's own in the containers of an offline stack: `--env`, `--env-file`, `env=`."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +100,7 @@ def test_containers_have_the_variables_of_a_file_and_of_options_and_nobody_else_
         (["--env-file", "none.env"], "none.env: No such file or directory"),
         (["--env-file", "broken.env"], "broken.env, line 2: write NAME=VALUE"),
         (["--env-file", "latin.env"], "latin.env: it is not UTF-8"),
+        (["--env", f"LONG={'x' * 40_000}"], "the variables have 40,005 bytes, and 32,768 at most"),
     ],
 )
 def test_variables_that_containers_cannot_have_are_refused_before_anything_starts(
@@ -113,10 +115,23 @@ def test_variables_that_containers_cannot_have_are_refused_before_anything_start
     assert said in " ".join(done.stderr.replace("│", " ").split())
 
 
-def test_a_stack_in_code_takes_variables_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"ORCHESTRATION_ID": "mine"}, "ORCHESTRATION_ID is set by the stack"),
+        ({"A=B": "mine"}, "no process can have the variable 'A=B'"),
+        ({"NUL": "\0"}, "no process can have the variable 'NUL', or its value"),
+        ({"LATIN": "M\udcfcller"}, "LATIN is not UTF-8"),
+    ],
+)
+def test_a_stack_in_code_refuses_them_too(tmp_path: Path, env: dict[str, str], said: str) -> None:
     (tmp_path / "jobs.py").write_text(JOBS)
-    with pytest.raises(InvalidLocalStack, match="ORCHESTRATION_ID is set by the stack"):
-        LocalStack(str(tmp_path / "jobs.py"), env={"ORCHESTRATION_ID": "mine"})
+    with pytest.raises(InvalidLocalStack, match=re.escape(said)):
+        LocalStack(str(tmp_path / "jobs.py"), env=env)
+
+
+def test_a_stack_in_code_takes_variables(tmp_path: Path) -> None:
+    (tmp_path / "jobs.py").write_text(JOBS)
     with LocalStack(str(tmp_path / "jobs.py"), env={"DATABASE_URL": "db", "API_KEY": SECRET}) as stack:
         orchestration = stack.service().kick_off_job("look", [{}])
         assert orchestration.results(timeout=120).successes[0].result == ["db", "db", None, SECRET, None]

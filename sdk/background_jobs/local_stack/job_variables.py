@@ -9,6 +9,8 @@ from background_jobs.settings import PREFIX, ContainerSettings
 
 _OURS: Final = ContainerSettings.variable_names()
 _LEADING_ELSEWHERE: Final = "AWS_"
+_MOST_BYTES: Final = 32_768
+"""Half of what a task definition may have in all. Source: Amazon ECS Developer Guide, "Service quotas"."""
 
 
 def leads_elsewhere(name: str) -> bool:
@@ -18,16 +20,21 @@ def leads_elsewhere(name: str) -> bool:
 
 def explain_variables(variables: Mapping[str, str]) -> str | None:
     """Return why containers cannot have *variables*, or None."""
+    size = 0
     for name, value in variables.items():
         if not name or "=" in name or "\0" in name + value:
-            return f"a variable cannot be named {name!r}" if "\0" not in value else f"{name} has a zero byte"
+            return f"no process can have the variable {name!r}, or its value"
         if name in _OURS or name.startswith(PREFIX):
             return f"{name} is set by the stack"
         if leads_elsewhere(name):
             return (
                 f"{name} might lead a job to an account: what begins with {_LEADING_ELSEWHERE} is the stack's"
             )
-    return None
+        try:
+            size += len(f"{name}={value}".encode())
+        except UnicodeEncodeError:
+            return f"{name} is not UTF-8"
+    return f"the variables have {size:,} bytes, and {_MOST_BYTES:,} at most" if size > _MOST_BYTES else None
 
 
 def refuse_variables(variables: Mapping[str, str]) -> None:
