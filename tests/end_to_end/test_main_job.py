@@ -138,7 +138,8 @@ def test_an_unknown_job_is_refused_where_the_stack_knows_its_jobs(service: Orche
 
 def test_an_unknown_job_errors_every_instance_where_the_jobs_are_not_known(stack: LocalStack) -> None:
     """A caller without the names cannot refuse the kick-off; the container can only fail the instances."""
-    service = OrchestrationService(stack.settings.model_copy(update={"job_names": ()}))
+    unknown = stack.settings.model_copy(update={"job_names": (), "environment": "elsewhere"})
+    service = OrchestrationService(unknown)
     orchestration = service.kick_off_job("totla", [{}, {}])
     failures = service.get_job_results(orchestration.id, timeout=PATIENCE).failures
     assert failures is not None

@@ -47,6 +47,8 @@ class ForkingLauncher(ProcessLauncher):
         self._began_with: dict[str, ForkServer] = {}
         """By orchestration, the server of which its first container was forked."""
         self._reported = ""
+        self._was_loaded = False
+        """Whether the main has told its jobs in a server; one with an earlier release of the SDK never does."""
         self._lock = threading.Lock()
 
     def prepare(self, shared: Mapping[str, str]) -> None:
@@ -57,12 +59,14 @@ class ForkingLauncher(ProcessLauncher):
     def find_jobs(self) -> Sequence[JobDescription] | None:
         """Return the jobs of the main, once it was loaded; None where that failed."""
         with self._lock:
-            return self._servers[-1].find_jobs() if self._servers else None
+            jobs = self._servers[-1].find_jobs() if self._servers else None
+            self._was_loaded |= jobs is not None
+            return jobs
 
     def reload_jobs(self) -> Sequence[JobDescription] | None:
         """Return the jobs as their files are now. Raises MainNotLoaded."""
         with self._lock:
-            if not self._servers:
+            if not self._servers or not self._was_loaded:
                 return None
             server = self._find_current(self._servers[-1].variables)
             if (jobs := server.find_jobs()) is None:
