@@ -64,11 +64,11 @@ def aws_in_memory() -> Iterator[None]:
     """Put what SETTINGS name in the place of AWS, for this process."""
     others = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
     with patch.dict(os.environ, others | _ENVIRONMENT, clear=True):
-        clients._client.cache_clear()
+        clients.forget_clients()
         with mock_aws(), one_call_at_a_time(), attributes_as_they_are(), one_session():
             _create()
             yield
-        clients._client.cache_clear()
+        clients.forget_clients()
 
 
 @contextmanager

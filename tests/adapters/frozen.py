@@ -26,13 +26,13 @@ class FreezePoint:
     def __init__(self, settings: Settings, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self._when = when
         self._lock = threading.Lock()
-        clients._client.cache_clear()
+        clients.forget_clients()
         dynamodb, s3 = clients.dynamodb(), clients.s3()
         with monkeypatch.context() as here:
             here.setattr(clients, "of_each_process", lambda client: client())
             stores = Stores.of(settings)
         self.stores = replace(stores, payloads=Payloads(lambda: s3, settings.payload_bucket))
-        clients._client.cache_clear()
+        clients.forget_clients()
         self._clients = (dynamodb, s3)
         self._call = BaseClient._make_api_call  # type: ignore[attr-defined] # not in its stubs
 

@@ -26,7 +26,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
-    clients._client.cache_clear()
+    clients.forget_clients()
 
 
 def test_an_endpoint_that_does_not_answer_is_named_with_what_to_do(
@@ -82,7 +82,7 @@ def test_a_client_of_localstack_has_the_region_the_retries_and_the_timeouts_of_a
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     elsewhere = clients.dynamodb().meta
-    clients._client.cache_clear()
+    clients.forget_clients()
     monkeypatch.setenv("LOCALSTACK_HOST", "stack.example")
     client = clients.dynamodb().meta
     assert client.region_name == "eu-central-1"
@@ -161,7 +161,7 @@ def test_a_client_that_was_used_is_not_that_of_a_fork() -> None:
 
     assert clients.dynamodb() is unused
 
-    clients._client.cache_clear()  # as in the child of a fork
+    clients.forget_clients()  # as in the child of a fork
     assert clients.dynamodb() is not unused
 
 
@@ -181,7 +181,7 @@ def test_the_models_of_aws_are_read_once(monkeypatch: pytest.MonkeyPatch) -> Non
     for _ in range(2):
         clients.dynamodb()
         clients.s3()
-        clients._client.cache_clear()
+        clients.forget_clients()
     assert any(path.endswith("endpoints") for path in read)
     assert len(read) == len(set(read))
 

@@ -57,7 +57,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sleep = time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, PAUSES)))
     yield
-    clients._client.cache_clear()
+    clients.forget_clients()
 
 
 @pytest.fixture

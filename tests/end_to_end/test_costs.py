@@ -87,7 +87,7 @@ def runs() -> Iterator[dict[int, Run]]:
         service = become_caller(stack, patch)
         service.kick_off_job("no_op", [{"n": 0}]).results(60)
         yield {total: run_no_ops(stack, service, total) for total in SIZES}
-    clients._client.cache_clear()
+    clients.forget_clients()
 
 
 @pytest.fixture(scope="module")

@@ -107,6 +107,11 @@ def replace(params: dict[str, Any]) -> None:
     boto3.Session().client("dynamodb").put_item(TableName=log, Item=item)
 
 
+@job_name("broken")
+def broken(params: dict[str, Any]) -> None:
+    """Never run: the main ends before it."""
+
+
 def _refusal(call: Callable[[], object]) -> str:
     try:
         call()
@@ -118,4 +123,4 @@ def _refusal(call: Callable[[], object]) -> str:
 if __name__ == "__main__":
     if os.environ.get("JOB_NAME") == "broken":
         sys.exit("broken")
-    run_e11_job([double, long_text, wait_for_the_end, wait, tamper, replace])
+    run_e11_job([double, long_text, wait_for_the_end, wait, tamper, replace, broken])

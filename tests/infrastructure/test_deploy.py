@@ -82,9 +82,9 @@ def deployment(node: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for name, value in account.variables.items():
             if name.startswith("AWS_"):
                 environment.setenv(name, value)
-        clients._client.cache_clear()
+        clients.forget_clients()
         yield Deployment(node, tmp_path_factory.mktemp("cdk.out"))
-    clients._client.cache_clear()
+    clients.forget_clients()
 
 
 def test_an_environment_lives_from_bootstrap_to_destroy(deployment: Deployment) -> None:

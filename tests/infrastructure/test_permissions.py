@@ -183,7 +183,7 @@ class Life:
         root = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         for name, value in (self._users[user] if user else root).items():
             self._environment.setenv(name, value)
-        clients._client.cache_clear()
+        clients.forget_clients()
         return OrchestrationService(self.settings)
 
     @property

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, wraps
+from functools import wraps
 from typing import IO, TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from background_jobs.aws.clock import clock
@@ -69,12 +69,22 @@ class Connection:
     """How its clients name themselves."""
 
 
-@cache
+_clients: Final[dict[tuple[str, Connection | None], Any]] = {}
+"""The clients of this process, by service and by where it is; None is where the variables say."""
+
+
 def _client(service: str, connection: Connection | None = None) -> Any:  # noqa: ANN401 -- each caller below names its client's type
+    if _stand_ins and connection is None:
+        return _stand_ins[-1][service]
+    client = _clients.get((service, connection))
+    if client is None:
+        client = _clients.setdefault((service, connection), _find_client(service, connection))
+    return client
+
+
+def _find_client(service: str, connection: Connection | None) -> Any:  # noqa: ANN401 -- the same
     if connection is not None:
         return _connect(service, connection)
-    if _stand_ins:
-        return _stand_ins[-1][service]
     client = _made_to_be_forked.pop(service, None) or _make_client(service)
     clock.attach(client)
     return client
@@ -122,7 +132,7 @@ def _make_client(service: str) -> Any:  # noqa: ANN401 -- the same
 
 
 # Processes that share a connection read each other's answers, so a forked one makes clients of its own.
-os.register_at_fork(after_in_child=_client.cache_clear)
+os.register_at_fork(after_in_child=_clients.clear)
 
 
 def make_to_be_forked() -> None:
@@ -136,19 +146,31 @@ def make_to_be_forked() -> None:
 
 def forget_clients() -> None:
     """Have clients made anew when they are used next, by the variables of that time."""
-    _client.cache_clear()
+    for key in list(_clients):
+        _close(key)
+
+
+def disconnect(connection: Connection) -> None:
+    """Close the clients of *connection*, and forget them."""
+    for key in list(_clients):
+        if key[1] == connection:
+            _close(key)
+
+
+def _close(key: tuple[str, Connection | None]) -> None:
+    client = _clients.pop(key, None)
+    if client is not None:
+        client.close()
 
 
 @contextmanager
 def standing_in(clients: Mapping[str, Any]) -> Iterator[None]:
     """Have *clients*, by the names that boto3 has for them, stand for those of AWS within the context."""
     _stand_ins.append(clients)
-    forget_clients()
     try:
         yield
     finally:
         _stand_ins.pop()
-        forget_clients()
 
 
 class _ClientOfProcess:

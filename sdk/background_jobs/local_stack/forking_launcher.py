@@ -48,7 +48,7 @@ class ForkingLauncher(ProcessLauncher):
         """By orchestration, the server of which its first container was forked."""
         self._reported = ""
         self._was_loaded = False
-        """Whether the main has told its jobs in a server; one with an earlier release of the SDK never does."""
+        """Whether the main has told its jobs; one with an earlier release of the SDK never does."""
         self._lock = threading.Lock()
 
     def prepare(self, shared: Mapping[str, str]) -> None:

@@ -39,6 +39,7 @@ from background_jobs.local_stack.variables import (
     caller_variables,
     client_variables,
     connect,
+    disconnect,
     replace_variables,
     unwanted_variables,
 )
@@ -247,6 +248,8 @@ class LocalStack:
     def stop(self) -> None:
         """Take the stack down; no process of it is left."""
         self.stopping = True
+        if self.variables:
+            disconnect(self.variables)
         if self._process is not None:
             self._process.terminate()
             try:

@@ -1,5 +1,6 @@
 """The options with which the stack of a project is asked for, where one may be up with others."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -11,10 +12,10 @@ from background_jobs.local_stack.stack_errors import LocalStackError
 class StackDiffers(LocalStackError):
     """The stack of the project is up with other options than those that are asked for."""
 
-    def __init__(self, project: Path, differences: list[str]) -> None:
+    def __init__(self, project: Path, differences: Iterable[str]) -> None:
         self.project, self.differences = project, tuple(differences)
         super().__init__(
-            f"The offline stack of {project} is up with other options: {'; '.join(differences)}. "
+            f"The offline stack of {project} is up with other options: {'; '.join(self.differences)}. "
             "To use it as it is, leave them out. To change them, end it first, with what it runs and its "
             "history: background-jobs local down"
         )

@@ -40,6 +40,13 @@ def connect(variables: Mapping[str, str]) -> "OrchestrationService":
     return OrchestrationService(Settings.from_env(variables), connection=_connection(variables))
 
 
+def disconnect(variables: Mapping[str, str]) -> None:
+    """Close the connections of what `connect` has returned for *variables*."""
+    from background_jobs.aws import clients
+
+    clients.disconnect(_connection(variables))
+
+
 def connect_logs(variables: Mapping[str, str]) -> "Logs":
     """Return the emulator's CloudWatch Logs for a caller with *variables*."""
     from background_jobs.aws import clients

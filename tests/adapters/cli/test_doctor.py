@@ -576,7 +576,7 @@ def test_without_a_region_that_is_the_one_problem(
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     if region is not None:
         monkeypatch.setenv("AWS_DEFAULT_REGION", region)
-    clients._client.cache_clear()
+    clients.forget_clients()
     (finding,) = findings()
     assert finding["level"] == "problem"
     assert "AWS_REGION" in finding["next_step"]
