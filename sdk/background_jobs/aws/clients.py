@@ -98,8 +98,10 @@ def _connect(service: str, connection: Connection) -> Any:  # noqa: ANN401 -- th
 
     session = make_session()
     # A profile may name endpoints, proxies and ways to get credentials.
-    for name, value in {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}.items():
-        session.set_config_variable(name, value)
+    for name in ("config_file", "credentials_file"):
+        session.set_config_variable(name, os.devnull)
+    session.set_config_variable("profile", None)
+    session.set_config_variable("csm_enabled", False)
     options = _PATIENCE | {
         "proxies": {},
         "use_dualstack_endpoint": False,
