@@ -101,7 +101,7 @@ def _connect(service: str, connection: Connection) -> Any:  # noqa: ANN401 -- th
     for name in ("config_file", "credentials_file"):
         session.set_config_variable(name, os.devnull)
     session.set_config_variable("profile", None)
-    session.set_config_variable("csm_enabled", False)
+    session.set_config_variable("csm_enabled", value=False)
     options = _PATIENCE | {
         "proxies": {},
         "use_dualstack_endpoint": False,
