@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from background_jobs.local_stack.running_stack import RunningStack
+from background_jobs.local_stack.stack_logs import StackLogs
 from tests.local_stack.shells import run, shell_variables
 from tests.offline import until
 
@@ -132,3 +133,29 @@ def test_the_logs_of_a_stack_that_died_are_there_until_the_next_one(
 
     assert "loading the jobs of greet" in run(folder, variables, "local", "logs").stdout
     assert "loading the jobs of greet" in run(folder, variables, "local", "logs", "-f").stdout
+
+
+def test_lines_have_their_own_times_and_stay_whole_whatever_is_printed(tmp_path: Path) -> None:
+    """A line without a time at the beginning lifted all others to the time at which the file was looked at."""
+    container = tmp_path / "default" / "ministack-ecs-1-job.log"
+    container.parent.mkdir()
+    records = [
+        {
+            "timestamp": f"2026-11-24T09:30:0{second}+00:00",
+            "level": "INFO",
+            "logger": "stdout",
+            "message": f"tick {second}\u2028of\x85a clock",
+            "orchestration_id": "o",
+            "index": second,
+        }
+        for second in (1, 3)
+    ]
+    ticks = "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records)
+    container.write_text(f"loading\n{ticks}done\n")
+    lines = StackLogs(tmp_path).read()
+    assert [(line.at.second, line.message, line.index) for line in lines] == [
+        (1, "loading", None),
+        (1, "tick 1\u2028of\x85a clock", 1),
+        (3, "tick 3\u2028of\x85a clock", 3),
+        (3, "done", None),
+    ]

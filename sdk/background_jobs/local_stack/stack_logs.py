@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 from pydantic import AwareDatetime, BaseModel, Field
 
 from background_jobs.core.errors import ServiceUnreachable
-from background_jobs.core.log_lines import bounded_line, parse_line
+from background_jobs.core.log_lines import LogLine, bounded_line, parse_line
 from background_jobs.local_stack.function_logs import FunctionLogs, read_function_line
 
 _POLL_SECONDS: Final = 0.2
@@ -53,7 +53,7 @@ class _LogFile:
         self._last: datetime | None = None
 
     def read(self, *, to_the_end: bool) -> Iterator[StackLine]:
-        """Yield the lines that came since; one that is not finished yet only *to_the_end*."""
+        """Yield the lines that came since, by time; one that is not finished yet only *to_the_end*."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._offset)
@@ -63,22 +63,23 @@ class _LogFile:
             return
         end = len(new) if to_the_end else new.rfind(b"\n") + 1
         self._offset += end
-        for text in new[:end].decode(errors="replace").splitlines():
-            if text:
-                yield self._line(text, written)
+        texts = (line.rstrip(b"\r").decode(errors="replace") for line in new[:end].split(b"\n"))
+        lines = [self._parse(text) for text in texts if text]
+        known = next((line.at for line in lines if line.at is not None), self._last)
+        # A line without a time, as of a traceback, follows the one before it, and the order of a file stays.
+        last = self._last or known or written
+        for line in lines:
+            last = max(line.at or last, last)
+            yield StackLine(
+                at=last, message=str(line), index=line.index, level=line.level, **self._origin._asdict()
+            )
+        self._last = last if known else None
 
-    def _line(self, text: str, written: datetime) -> StackLine:
-        record = parse_line(text)
-        at, message = record.at, str(record)
+    def _parse(self, text: str) -> LogLine:
         if self._origin.part in {"stack", "api"} and (found := _TIME.fullmatch(text)):
             at = datetime.fromisoformat(f"{found[1]}.{found[2]}").astimezone(UTC)
-            message = bounded_line(found[3])
-        # A line without a time, as of a traceback, follows the one before it, and the order of a file stays.
-        at = at or self._last or written
-        self._last = max(at, self._last or at)
-        return StackLine(
-            at=self._last, message=message, index=record.index, level=record.level, **self._origin._asdict()
-        )
+            return LogLine(at=at, message=bounded_line(found[3]))
+        return parse_line(text)
 
 
 class StackLogs:
