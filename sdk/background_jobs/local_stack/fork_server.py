@@ -20,6 +20,7 @@ from background_jobs.worker.loaded_files import are_current, forget_edited
 
 _LOAD_SECONDS: Final = 60
 _END_SECONDS: Final = 5
+_LINES: Final = 15
 _VARIABLES_BYTES: Final = 1 << 16
 """Room for the variables of a container; those that the state machine sets have 8 KB."""
 
@@ -54,6 +55,9 @@ class ForkServer:
             )
         self._lines = self._channel.makefile("rw", encoding="utf-8")
         self._loaded: LoadedMain | None = None
+        self._is_late = False
+        # Loading may take long, and only those who need what is loaded wait for it.
+        self._lock = threading.RLock()
 
     def is_current(self) -> bool:
         """Tell whether it has loaded all files as they are now; False where it has ended without a word."""
@@ -75,33 +79,43 @@ class ForkServer:
         read = (name for name, value in loaded.variables.items() if variables.get(name) != value)
         return next((f"read {name} while it was loaded" for name in read), "")
 
-    def printed(self) -> str:
-        """Return what the main printed while it was loaded."""
-        return self._output.read_text(errors="replace")
+    def explain(self) -> str:
+        """Return why nothing was loaded: the end of what the main printed, if it printed something."""
+        if self._is_late:
+            return f"It was not loaded within {_LOAD_SECONDS} s."
+        printed = self._output.read_text(errors="replace").rstrip()
+        return "\n".join(printed.splitlines()[-_LINES:]) or "It ended without a call of run_e11_job([...])."
 
     def fork(self, variables: Mapping[str, str], log: Path) -> ForkedProcess:
         """Fork a container. Raises OSError or ValueError where the server is gone."""
         # What the main printed while it was loaded belongs to every container.
         log.write_bytes(self._output.read_bytes())
-        self._lines.write(json.dumps({"log": str(log), "variables": dict(variables)}) + "\n")
-        self._lines.flush()
-        return ForkedProcess(json.loads(self._lines.readline())["pid"])
+        with self._lock:
+            self._lines.write(json.dumps({"log": str(log), "variables": dict(variables)}) + "\n")
+            self._lines.flush()
+            return ForkedProcess(json.loads(self._lines.readline())["pid"])
 
     def end(self) -> None:
         """End it, and what its main started; its containers are not its children."""
+        # Whoever waits for its answer then learns that there is none.
+        self._kill()
         with suppress(OSError):
             self._lines.close()
         self._channel.close()
-        self._kill()
 
     def _load(self) -> LoadedMain | None:
-        if self._loaded is None:
-            with suppress(OSError, ValueError):
-                loaded = LoadedMain(**json.loads(self._lines.readline()))
-                self._loaded = replace(loaded, files=forget_edited(loaded.files, since=self._started_at))
-            if self._loaded is None or self._loaded.reason:
-                threading.Thread(target=self._kill_after_its_end, daemon=True).start()
-        return self._loaded
+        with self._lock:
+            if self._loaded is None:
+                try:
+                    loaded = LoadedMain(**json.loads(self._lines.readline()))
+                    self._loaded = replace(loaded, files=forget_edited(loaded.files, since=self._started_at))
+                except TimeoutError:
+                    self._is_late = True
+                except (OSError, ValueError):
+                    pass
+                if self._loaded is None or self._loaded.reason:
+                    threading.Thread(target=self._kill_after_its_end, daemon=True).start()
+            return self._loaded
 
     def _kill_after_its_end(self) -> None:
         with suppress(subprocess.TimeoutExpired):

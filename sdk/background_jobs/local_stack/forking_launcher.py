@@ -53,32 +53,30 @@ class ForkingLauncher(ProcessLauncher):
 
     def prepare(self, shared: Mapping[str, str]) -> None:
         """Start a server; it loads the jobs in the background."""
-        with self._lock:
-            self._start_server(_common_variables(inherit_packages() | dict(shared)))
+        self._replace(None, _common_variables(inherit_packages() | dict(shared)))
 
     def find_jobs(self) -> Sequence[JobDescription] | None:
         """Return the jobs of the main, once it was loaded; None where that failed."""
-        with self._lock:
-            jobs = self._servers[-1].find_jobs() if self._servers else None
-            self._was_loaded |= jobs is not None
-            return jobs
+        server = self._find_newest()
+        jobs = server.find_jobs() if server else None
+        self._was_loaded |= jobs is not None
+        return jobs
 
     def reload_jobs(self) -> Sequence[JobDescription] | None:
         """Return the jobs as their files are now. Raises MainNotLoaded."""
-        with self._lock:
-            if not self._servers or not self._was_loaded:
-                return None
-            server = self._find_current(self._servers[-1].variables)
-            if (jobs := server.find_jobs()) is None:
-                raise MainNotLoaded(server.printed())
-            return jobs
+        server = self._find_newest()
+        if server is None or not self._was_loaded:
+            return None
+        server = self._find_current(server.variables)
+        if (jobs := server.find_jobs()) is None:
+            raise MainNotLoaded(server.explain())
+        return jobs
 
     def start(
         self, name: str, variables: Mapping[str, str], options: Mapping[str, object], log: Path
     ) -> ChildProcess:
         """Fork a container, or start it as it is where it cannot be forked."""
-        with self._lock:
-            forked = self._fork(inherit_packages() | dict(variables), log)
+        forked = self._fork(inherit_packages() | dict(variables), log)
         return forked or super().start(name, variables, options, log)
 
     def close(self) -> None:
@@ -88,45 +86,64 @@ class ForkingLauncher(ProcessLauncher):
                 self._end_server(self._servers[0])
 
     def _fork(self, variables: dict[str, str], log: Path) -> ForkedProcess | None:
-        orchestration_id, common = variables.get(ORCHESTRATION_ID, ""), _common_variables(variables)
-        server = self._began_with.get(orchestration_id)
-        if server is None or server.variables != common:
-            server = self._find_current(common)
+        server = self._find_server(variables.get(ORCHESTRATION_ID, ""), _common_variables(variables))
         if reason := server.find_reason_not_to_fork(variables):
             self._report(reason)
             return None
         try:
-            forked = server.fork(variables, log)
+            return server.fork(variables, log)
         except (OSError, ValueError) as gone:
             _log.warning("Another process loads the jobs, for the one that had is gone: %r", gone)
-            self._end_server(server)
+            with self._lock:
+                self._end_server(server)
             return None
-        if orchestration_id:
-            self._began_with.setdefault(orchestration_id, server)
-            if len(self._began_with) > _REMEMBERED:
-                del self._began_with[next(iter(self._began_with))]
-        return forked
 
-    def _find_current(self, variables: Mapping[str, str]) -> ForkServer:
-        server = self._servers[-1] if self._servers else None
-        if server is None or server.variables != variables or not server.is_current():
-            return self._start_server(variables)
+    def _find_server(self, orchestration_id: str, common: Mapping[str, str]) -> ForkServer:
+        """Return the server with which an orchestration has begun, or begins."""
+        with self._lock:
+            server = self._began_with.get(orchestration_id)
+        if server is not None and server.variables == common:
+            return server
+        server = self._find_current(common)
+        with self._lock:
+            if orchestration_id and server in self._servers:
+                server = self._began_with.setdefault(orchestration_id, server)
+                if len(self._began_with) > _REMEMBERED:
+                    del self._began_with[next(iter(self._began_with))]
         return server
 
-    def _start_server(self, variables: Mapping[str, str]) -> ForkServer:
-        began = set(self._began_with.values())
-        for server in self._servers.copy():
-            if server not in began:
-                self._end_server(server)
-        if len(self._servers) > _KEPT:
-            self._end_server(self._servers[0])
-        self._reported = ""
-        self._servers.append(ForkServer(self._command, variables, next(self._outputs)))
-        return self._servers[-1]
+    def _find_newest(self) -> ForkServer | None:
+        with self._lock:
+            return self._servers[-1] if self._servers else None
+
+    def _find_current(self, variables: Mapping[str, str]) -> ForkServer:
+        """Return a server that has loaded the files as they are now, or is about to."""
+        # While this one waits for the main to be loaded, others may need a server that has it loaded.
+        server = self._find_newest()
+        if server is None or server.variables != variables or not server.is_current():
+            return self._replace(server, variables)
+        return server
+
+    def _replace(self, known: ForkServer | None, variables: Mapping[str, str]) -> ForkServer:
+        """Start a server, unless somebody else has started one after the newest that is *known*."""
+        with self._lock:
+            newest = self._servers[-1] if self._servers else None
+            if newest is not None and newest is not known and newest.variables == variables:
+                return newest
+            began = set(self._began_with.values())
+            for server in self._servers.copy():
+                if server not in began:
+                    self._end_server(server)
+            if len(self._servers) > _KEPT:
+                self._end_server(self._servers[0])
+            self._reported = ""
+            self._servers.append(ForkServer(self._command, variables, next(self._outputs)))
+            return self._servers[-1]
 
     def _end_server(self, server: ForkServer) -> None:
         server.end()
-        self._servers.remove(server)
+        if server in self._servers:
+            self._servers.remove(server)
         self._began_with = {key: one for key, one in self._began_with.items() if one is not server}
 
     def _report(self, reason: str) -> None:

@@ -18,7 +18,6 @@ from background_jobs.local_stack.launchers import MainNotLoaded
 _PATH: Final = re.compile(r"/[^/]+/" + re.escape(descriptions_key("*")).replace(r"\*", "([^/]+)"))
 _FUNCTION: Final = "app/function"
 """How a function names itself: what follows by itself is not refused, but fails with its reason."""
-_LINES: Final = 15
 _THREADS: Final = 4
 
 Publish = Callable[[str, Sequence[JobDescription]], None]
@@ -65,11 +64,9 @@ class FreshCatalog:
         try:
             jobs = self._reload(service)
         except MainNotLoaded as failed:
-            lines = str(failed).rstrip().splitlines()[-_LINES:]
             return (
                 f"The jobs of service {service!r} cannot be loaded any more since they were edited:\n"
-                + "\n".join(lines)
-                + "\nMend them, and ask again. What runs goes on with what was loaded before."
+                f"{failed}\nMend them, and ask again. What runs goes on with what was loaded before."
             )
         if jobs is not None:
             self.publish(service, jobs)

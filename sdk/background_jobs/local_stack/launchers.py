@@ -29,7 +29,7 @@ class ChildProcess(Protocol):
 
 
 class MainNotLoaded(Exception):
-    """The main of the jobs ended while it was loaded; its text is what the main printed."""
+    """The main of the jobs was not loaded; the text says why, which may be the end of a traceback."""
 
 
 class Launcher(Protocol):
