@@ -204,6 +204,61 @@ def test_coroutines_sleep_at_the_same_time_and_have_threads() -> None:
         assert timedelta(seconds=600) <= jobs.clock.now() - NOON < timedelta(seconds=700)
 
 
+@job_name("awaits", timeout=5)
+async def awaits(params: dict[str, bool]) -> float:
+    """Await what comes from a thread after a while, or else never."""
+    began, event, loop = time.monotonic(), asyncio.Event(), asyncio.get_running_loop()
+    if params["comes"]:
+        threading.Timer(0.2, loop.call_soon_threadsafe, [event.set]).start()
+    await event.wait()
+    return time.monotonic() - began
+
+
+def test_a_coroutine_that_awaits_what_never_comes_times_out() -> None:
+    with BackgroundJobs([awaits]) as jobs:
+        _, failures = jobs.service.kick_off_job(awaits, [{"comes": False}]).results()
+
+    assert failures is not None
+    assert [failure.error.type for failure in failures] == ["AttemptTimeout"]
+
+
+@job_name("forever")
+async def forever(params: dict[str, Any]) -> None:
+    await asyncio.Event().wait()
+
+
+def test_a_coroutine_without_a_timeout_that_awaits_what_never_comes_is_told_so() -> None:
+    with BackgroundJobs([forever]) as jobs:
+        _, failures = jobs.service.kick_off_job(forever, [{}]).results()
+
+    assert failures is not None
+    assert [failure.error.type for failure in failures] == ["RuntimeError"]
+    assert "its job has no timeout" in failures[0].error.message
+
+
+def test_a_coroutine_is_told_by_a_thread_that_its_job_has_started() -> None:
+    with BackgroundJobs([awaits]) as jobs:
+        successes, failures = jobs.service.kick_off_job(awaits, [{"comes": True}]).results()
+
+    assert (failures, [success.result for success in successes]) == (None, [0])
+
+
+@job_name("forks")
+def forks(params: dict[str, Any]) -> int:
+    child = os.fork()
+    if child == 0:
+        time.sleep(0.01)
+        os._exit(3)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_time_is_real_in_a_child_that_a_job_has_forked() -> None:
+    with BackgroundJobs([forks]) as jobs:
+        successes, failures = jobs.service.kick_off_job(forks, [{}]).results()
+
+    assert (failures, [success.result for success in successes]) == (None, [3])
+
+
 def test_services_have_jobs_of_their_own() -> None:
     with BackgroundJobs([double], services={"billing": [Total]}) as jobs:
         orchestration = jobs.service.kick_off_job(Total, [Numbers(values=[1])], service="billing")
