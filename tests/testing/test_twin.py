@@ -1,15 +1,19 @@
 """The twin of the service: virtual time, and what is started by the clock."""
 
 import asyncio
+import importlib
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -25,7 +29,7 @@ from background_jobs import (
     job_name,
 )
 from background_jobs.aws import clients
-from background_jobs.testing import BackgroundJobs, TwinIsNotOpen, time_patches, virtual_time
+from background_jobs.testing import BackgroundJobs, TwinIsNotOpen, time_functions, time_patches, virtual_time
 from tests.testing.jobs import Numbers, Total, double, fussy, sleepy
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -359,6 +363,75 @@ def test_a_twin_is_used_in_its_context() -> None:
 
     with pytest.raises(TwinIsNotOpen, match="in `with BackgroundJobs"):
         _ = jobs.service
+
+
+def test_a_start_in_a_zone_is_the_same_time_in_utc_and_a_day_has_24_hours() -> None:
+    start = datetime(2026, 3, 28, 12, tzinfo=ZoneInfo("Europe/Berlin"))
+
+    with BackgroundJobs([double], start=start) as jobs:
+        assert (jobs.clock.now(), jobs.clock.now().tzinfo) == (start, UTC)
+        jobs.clock.advance(timedelta(hours=48))
+        assert jobs.clock.now() == datetime(2026, 3, 30, 11, tzinfo=UTC)
+
+
+def test_a_start_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no time zone"):
+        BackgroundJobs([double], start=datetime(2026, 3, 28, 12))  # noqa: DTZ001 -- what is refused
+
+
+NAMES = "sleep, monotonic, monotonic_ns, perf_counter, perf_counter_ns, time, time_ns"
+SLEEPER = f"""
+from time import {NAMES}
+from background_jobs import job_name
+
+@job_name("sleeper", timeout=5)
+def sleeper(params):
+    began = [monotonic(), monotonic_ns() / 1e9, perf_counter(), perf_counter_ns() / 1e9, time(), time_ns() / 1e9]
+    sleep(params["seconds"])
+    ended = [monotonic(), monotonic_ns() / 1e9, perf_counter(), perf_counter_ns() / 1e9, time(), time_ns() / 1e9]
+    return [round(end - begin, 3) for begin, end in zip(began, ended)]
+"""
+
+
+@pytest.fixture
+def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A module that is imported now, and that has names for the functions of `time`."""
+    (tmp_path / "named_functions.py").write_text(SLEEPER, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "named_functions", raising=False)
+    return importlib.import_module("named_functions")
+
+
+def test_functions_of_time_that_the_module_of_a_job_has_imported_tell_virtual_time(
+    named: ModuleType,
+) -> None:
+    before = [getattr(named, name) for name in NAMES.split(", ")]
+
+    with BackgroundJobs([named.sleeper]) as jobs:
+        successes, failures = jobs.service.kick_off_job("sleeper", [{"seconds": 3}, {"seconds": 9}]).results()
+
+    assert [success.result for success in successes] == [[3] * 6]
+    assert failures is not None
+    assert [(failure.index, failure.error.type) for failure in failures] == [(1, "AttemptTimeout")]
+    assert [getattr(named, name) for name in NAMES.split(", ")] == before
+    assert before == [getattr(time, name) for name in NAMES.split(", ")]
+
+
+def test_a_function_of_time_that_is_kept_is_that_of_the_twin_that_is_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time_functions, "_REAL_SLEEP", slept.append)
+    with BackgroundJobs([double]):
+        kept = time.sleep
+
+    kept(2)
+    with BackgroundJobs([double]) as jobs:
+        began = jobs.clock.now()
+        kept(100)
+        passed = jobs.clock.now() - began
+
+    assert (slept, passed) == ([2], timedelta(seconds=100))
 
 
 def test_a_closed_twin_leaves_the_process_as_it_was() -> None:

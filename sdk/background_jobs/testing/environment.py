@@ -54,6 +54,7 @@ class Environment:
 
     def __init__(self, jobs: Mapping[str, Jobs], settings: Settings, start: datetime) -> None:
         self.settings = settings
+        self._job_modules = [module for of_service in jobs.values() for module in of_service.modules]
         self.time = VirtualTime(start)
         self.faults = Faults()
         deliveries = Deliveries(self.time, self.faults)
@@ -91,7 +92,7 @@ class Environment:
     @contextmanager
     def open(self) -> Iterator[None]:
         """Stand for AWS, and for the clock of this package, within the context."""
-        with clients.standing_in(self._clients), virtual_clock(self.time):
+        with clients.standing_in(self._clients), virtual_clock(self.time, self._job_modules):
             try:
                 yield
             finally:

@@ -164,6 +164,11 @@ class _Worker(threading.Thread):
         process.finish(error)
 
 
+def this_thread() -> tuple[int, int]:
+    """Return what tells this thread from others, and from that of a child that it has forked."""
+    return os.getpid(), threading.get_ident()
+
+
 def is_of_twin(thread: threading.Thread) -> bool:
     """Tell whether *thread* runs processes, rather than what a job has started."""
     return isinstance(thread, _Worker)

@@ -42,10 +42,10 @@ class BackgroundJobs:
     """A context in which jobs run in this process: the service's own code, on AWS in memory and virtual time.
 
     *jobs* are those of the service ``default``; *services* has those of others, by the names of services.
-    *start* is the time at which the clock begins, by default now. *notify* names the channels that kick-offs
-    may name; nobody is told. *settings* override fields of the environment's settings.
+    *start* is the time at which the clock begins, with its time zone, by default now. *notify* names the
+    channels that kick-offs may name; nobody is told. *settings* override fields of the environment's settings.
 
-    Raises InvalidJob, or TwinIsNotOpen.
+    Raises InvalidJob, TwinIsNotOpen, or ValueError for a *start* without a time zone.
     """
 
     def __init__(
@@ -57,6 +57,10 @@ class BackgroundJobs:
         notify: Collection[str] = (),
         **settings: Any,  # noqa: ANN401 -- fields of Settings
     ) -> None:
+        if start is not None and start.utcoffset() is None:
+            raise ValueError(
+                f"start={start!r} has no time zone: write datetime(..., tzinfo=UTC), for example."
+            )
         default = list(jobs)
         named = {name: Jobs(of_service) for name, of_service in (services or {}).items()}
         self._jobs = ({"default": Jobs(default)} if default or not named else {}) | named
