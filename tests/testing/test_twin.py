@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -261,6 +262,48 @@ def test_time_is_real_in_a_child_that_a_job_has_forked() -> None:
         successes, failures = jobs.service.kick_off_job(forks, [{}]).results()
 
     assert (failures, [success.result for success in successes]) == (None, [3])
+
+
+@job_name("sums", timeout=60)
+async def sums(params: dict[str, list[int]]) -> int:
+    """Have each number doubled by an orchestration of its own, all at once."""
+    service = aio.OrchestrationService()
+    kicked_off = [service.kick_off_job(double, [{"n": n}]) for n in params["numbers"]]
+    results = [one.results() for one in await asyncio.gather(*kicked_off)]
+    return sum(success.result for one in await asyncio.gather(*results) for success in one.successes)
+
+
+@job_name("runs", timeout=60)
+def runs(params: dict[str, list[int]]) -> int:
+    async def sleep_and_sum() -> int:
+        await asyncio.sleep(30)
+        return await sums(params)
+
+    return asyncio.run(sleep_and_sum())
+
+
+@pytest.mark.parametrize("job", [sums, runs])
+def test_a_job_uses_the_asynchronous_service(job: Any) -> None:
+    with BackgroundJobs([sums, runs, double]) as jobs:
+        successes, failures = jobs.service.kick_off_job(job, [{"numbers": [1, 2, 3]}]).results()
+
+    assert (failures, [success.result for success in successes]) == (None, [12])
+
+
+@job_name("streams")
+async def streams(params: dict[str, Any]) -> None:
+    async def numbers() -> AsyncIterator[dict[str, int]]:
+        yield {"n": 1}
+
+    await aio.OrchestrationService().kick_off_job(double, numbers())
+
+
+def test_a_job_that_kicks_off_what_it_reads_asynchronously_is_told_so() -> None:
+    with BackgroundJobs([streams, double]) as jobs:
+        _, failures = jobs.service.kick_off_job(streams, [{}]).results()
+
+    assert failures is not None
+    assert "give it a list" in failures[0].error.message
 
 
 def test_services_have_jobs_of_their_own() -> None:

@@ -8,11 +8,12 @@ from concurrent.futures import Executor
 from time import monotonic
 from typing import Final, TypeVar, TypeVarTuple, Unpack
 
-from background_jobs.testing.processes import Process, is_of_twin
+from background_jobs.testing.processes import Process, current_process, is_of_twin
 from background_jobs.worker.coroutines import CoroutineRunner, LoopState
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
+_new_loop: Final = asyncio.events.new_event_loop
 _REAL_SECONDS: Final = 0.05
 """How long a connection may take to answer before virtual time passes."""
 _PATIENCE_SECONDS = 60.0
@@ -36,6 +37,12 @@ class VirtualCoroutineRunner(CoroutineRunner):
             self._runner = asyncio.Runner(loop_factory=lambda: _VirtualLoop(self._process))
             self._state = LoopState(self._runner.get_loop())
         return self._runner
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Return what `asyncio.run` of a job, or else of anybody, is to run on."""
+    process = current_process()
+    return _new_loop() if process is None else _VirtualLoop(process)
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):

@@ -43,7 +43,7 @@ class BackgroundJobs:
 
     *jobs* are those of the service ``default``; *services* has those of others, by the names of services.
     *start* is the time at which the clock begins, with its time zone, by default now. *notify* names the
-    channels that kick-offs may name; nobody is told. *settings* override fields of the environment's settings.
+    channels that kick-offs may name; nobody is told. *settings* override fields of the settings.
 
     Raises InvalidJob, TwinIsNotOpen, or ValueError for a *start* without a time zone.
     """
