@@ -103,6 +103,24 @@ def test_an_unknown_service_cannot_be_throttled() -> None:
         jobs.throttle("dynamo")
 
 
+@pytest.mark.parametrize("times", [0, -1])
+def test_a_fault_that_comes_no_times_is_refused(times: int) -> None:
+    with BackgroundJobs([double]) as jobs:
+        for inject in (
+            lambda: jobs.throttle("s3", times=times),
+            lambda: jobs.lose_container(times=times),
+            lambda: jobs.refuse_launch("RESOURCE:ENI", times=times),
+        ):
+            with pytest.raises(ValueError, match=f"times={times} injects nothing"):
+                inject()
+        assert jobs.service.kick_off_job(double, [{"n": 1}]).results().failures is None
+
+
+def test_an_index_that_no_instance_has_is_refused() -> None:
+    with BackgroundJobs([double]) as jobs, pytest.raises(ValueError, match="indices begin at 0"):
+        jobs.lose_container(index=-1)
+
+
 def test_what_arrives_twice_counts_once() -> None:
     with BackgroundJobs([noted, fussy]) as jobs:
         jobs.duplicate()

@@ -477,6 +477,27 @@ def test_a_function_of_time_that_is_kept_is_that_of_the_twin_that_is_open(
     assert (slept, passed) == ([2], timedelta(seconds=100))
 
 
+def test_two_lists_of_jobs_for_the_default_service_are_refused() -> None:
+    with pytest.raises(ValueError, match="both of the default service"):
+        BackgroundJobs([double], services={"default": [fussy]})
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("max_paralelism", "mean max_parallelism"), ("zzz", "the settings are environment, ")]
+)
+def test_a_keyword_that_is_no_setting_is_refused(name: str, hint: str) -> None:
+    with pytest.raises(TypeError, match=f"no setting {name!r}: .*{hint}"):
+        BackgroundJobs([double], **{name: 3})  # type: ignore[arg-type] # any name
+
+
+@pytest.mark.parametrize("time", [-1, timedelta(days=-1), float("nan"), float("inf")])
+def test_time_passes_forwards(time: float | timedelta) -> None:
+    with BackgroundJobs([double], start=NOON) as jobs:
+        with pytest.raises(ValueError, match="cannot pass"):
+            jobs.clock.advance(time)
+        assert jobs.clock.now() == NOON
+
+
 def test_a_closed_twin_leaves_the_process_as_it_was() -> None:
     before = (time.sleep, time.monotonic, time.time, os._exit, dict(os.environ))
 
