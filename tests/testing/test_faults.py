@@ -103,16 +103,15 @@ def test_an_unknown_service_cannot_be_throttled() -> None:
         jobs.throttle("dynamo")
 
 
+@pytest.mark.parametrize(
+    ("fault", "arguments"),
+    [("throttle", ["s3"]), ("lose_container", []), ("refuse_launch", ["RESOURCE:ENI"])],
+)
 @pytest.mark.parametrize("times", [0, -1])
-def test_a_fault_that_comes_no_times_is_refused(times: int) -> None:
+def test_a_fault_that_comes_no_times_is_refused(fault: str, arguments: list[str], times: int) -> None:
     with BackgroundJobs([double]) as jobs:
-        for inject in (
-            lambda: jobs.throttle("s3", times=times),
-            lambda: jobs.lose_container(times=times),
-            lambda: jobs.refuse_launch("RESOURCE:ENI", times=times),
-        ):
-            with pytest.raises(ValueError, match=f"times={times} injects nothing"):
-                inject()
+        with pytest.raises(ValueError, match=f"times={times} injects nothing"):
+            getattr(jobs, fault)(*arguments, times=times)
         assert jobs.service.kick_off_job(double, [{"n": 1}]).results().failures is None
 
 

@@ -75,7 +75,7 @@ class BackgroundJobs:
         default = list(jobs)
         if default and DEFAULT_SERVICE in (services or {}):
             raise ValueError(
-                f"The jobs in the list and services={{{DEFAULT_SERVICE!r}: ...}} are both of the default service: "
+                f"The list of jobs and services={{{DEFAULT_SERVICE!r}: ...}} are both of the default service: "
                 "leave one out."
             )
         named = {name: Jobs(of_service) for name, of_service in (services or {}).items()}
