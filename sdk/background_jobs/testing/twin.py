@@ -75,8 +75,8 @@ class BackgroundJobs:
         default = list(jobs)
         if default and DEFAULT_SERVICE in (services or {}):
             raise ValueError(
-                f"The list of jobs and services={{{DEFAULT_SERVICE!r}: ...}} are both of the default service: "
-                "leave one out."
+                f"The list of jobs and services={{{DEFAULT_SERVICE!r}: ...}} are both of the default "
+                "service: leave one out."
             )
         named = {name: Jobs(of_service) for name, of_service in (services or {}).items()}
         self._jobs = ({DEFAULT_SERVICE: Jobs(default)} if default or not named else {}) | named
