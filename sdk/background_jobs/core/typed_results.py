@@ -17,7 +17,7 @@ _NOT_SCHEMAS: Final = frozenset({"metadata", "default"})
 
 
 class ResultType:
-    """The type that a job returns. Raises InvalidJob if it, or keys of dicts in it, cannot come back from JSON."""
+    """The type that a job returns. Raises InvalidJob if it, or keys of its dicts, cannot come from JSON."""
 
     def __init__(self, job_name: str, annotation: Any) -> None:  # noqa: ANN401 -- any type
         self._job_name = job_name
