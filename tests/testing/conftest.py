@@ -14,7 +14,7 @@ from background_jobs import JobCompletedEvent, Orchestration, OrchestrationServi
 from background_jobs.local_stack import LocalStack
 from background_jobs.testing import BackgroundJobs
 from tests.offline import become_caller
-from tests.testing import jobs
+from tests.testing import billing_jobs, jobs
 
 PATIENCE = 120
 
@@ -32,7 +32,8 @@ class Caller:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
-    with LocalStack(jobs=str(Path(jobs.__file__)), containers=2) as stack:
+    billing = {"billing": str(Path(billing_jobs.__file__))}
+    with LocalStack(str(Path(jobs.__file__)), services=billing, containers=2) as stack:
         yield stack
 
 
@@ -40,7 +41,7 @@ def stack() -> Iterator[LocalStack]:
 def caller(request: pytest.FixtureRequest) -> Iterator[Caller]:
     with ExitStack() as opened:
         if request.param == "twin":
-            twin = opened.enter_context(BackgroundJobs(jobs.ALL))
+            twin = opened.enter_context(BackgroundJobs(jobs.ALL, services={"billing": [billing_jobs.bill]}))
             yield Caller(
                 twin.service,
                 lambda orchestration: _completion_in(twin, orchestration),

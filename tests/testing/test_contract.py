@@ -357,3 +357,18 @@ def test_a_schedule_is_defined_listed_paused_and_deleted(caller: Caller) -> None
 
     assert (paused, resumed, result) == (ScheduleState.PAUSED, ScheduleState.ACTIVE, [2])
     assert name not in [schedule.name for schedule in caller.service.schedules()]
+
+
+def test_a_job_of_another_service_runs_there(caller: Caller) -> None:
+    orchestration = caller.service.kick_off_job("bill", [{"n": 1}], service="billing")
+
+    assert [success.result for success in orchestration.results(PATIENCE).successes] == [2]
+
+
+@pytest.mark.parametrize(("job", "service"), [("bill", None), ("bill", "default"), ("double", "billing")])
+def test_a_job_of_another_service_is_refused_with_its_service(
+    caller: Caller, job: str, service: str | None
+) -> None:
+    owner = "billing" if job == "bill" else "default"
+    with pytest.raises(UnknownJobName, match=f"The service '{owner}' has it: .* service='{owner}'"):
+        caller.service.kick_off_job(job, [{"n": 1}], service=service)

@@ -103,6 +103,23 @@ def test_an_unknown_service_cannot_be_throttled() -> None:
         jobs.throttle("dynamo")
 
 
+@pytest.mark.parametrize(
+    ("fault", "arguments"),
+    [("throttle", ["s3"]), ("lose_container", []), ("refuse_launch", ["RESOURCE:ENI"])],
+)
+@pytest.mark.parametrize("times", [0, -1])
+def test_a_fault_that_comes_no_times_is_refused(fault: str, arguments: list[str], times: int) -> None:
+    with BackgroundJobs([double]) as jobs:
+        with pytest.raises(ValueError, match=f"times={times} injects nothing"):
+            getattr(jobs, fault)(*arguments, times=times)
+        assert jobs.service.kick_off_job(double, [{"n": 1}]).results().failures is None
+
+
+def test_an_index_that_no_instance_has_is_refused() -> None:
+    with BackgroundJobs([double]) as jobs, pytest.raises(ValueError, match="indices begin at 0"):
+        jobs.lose_container(index=-1)
+
+
 def test_what_arrives_twice_counts_once() -> None:
     with BackgroundJobs([noted, fussy]) as jobs:
         jobs.duplicate()

@@ -1,15 +1,20 @@
 """The twin of the service: virtual time, and what is started by the clock."""
 
 import asyncio
+import importlib
 import os
 import re
 import signal
+import sys
 import threading
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -25,7 +30,7 @@ from background_jobs import (
     job_name,
 )
 from background_jobs.aws import clients
-from background_jobs.testing import BackgroundJobs, TwinIsNotOpen, time_patches, virtual_time
+from background_jobs.testing import BackgroundJobs, TwinIsNotOpen, time_functions, time_patches, virtual_time
 from tests.testing.jobs import Numbers, Total, double, fussy, sleepy
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -204,17 +209,110 @@ def test_coroutines_sleep_at_the_same_time_and_have_threads() -> None:
         assert timedelta(seconds=600) <= jobs.clock.now() - NOON < timedelta(seconds=700)
 
 
+@job_name("awaits", timeout=5)
+async def awaits(params: dict[str, bool]) -> float:
+    """Await what comes from a thread after a while, or else never."""
+    began, event, loop = time.monotonic(), asyncio.Event(), asyncio.get_running_loop()
+    if params["comes"]:
+        threading.Timer(0.2, loop.call_soon_threadsafe, [event.set]).start()
+    await event.wait()
+    return time.monotonic() - began
+
+
+def test_a_coroutine_that_awaits_what_never_comes_times_out() -> None:
+    with BackgroundJobs([awaits]) as jobs:
+        _, failures = jobs.service.kick_off_job(awaits, [{"comes": False}]).results()
+
+    assert failures is not None
+    assert [failure.error.type for failure in failures] == ["AttemptTimeout"]
+
+
+@job_name("forever")
+async def forever(params: dict[str, Any]) -> None:
+    await asyncio.Event().wait()
+
+
+def test_a_coroutine_without_a_timeout_that_awaits_what_never_comes_is_told_so() -> None:
+    with BackgroundJobs([forever]) as jobs:
+        _, failures = jobs.service.kick_off_job(forever, [{}]).results()
+
+    assert failures is not None
+    assert [failure.error.type for failure in failures] == ["RuntimeError"]
+    assert "its job has no timeout" in failures[0].error.message
+
+
+def test_a_coroutine_is_told_by_a_thread_that_its_job_has_started() -> None:
+    with BackgroundJobs([awaits]) as jobs:
+        successes, failures = jobs.service.kick_off_job(awaits, [{"comes": True}]).results()
+
+    assert (failures, [success.result for success in successes]) == (None, [0])
+
+
+@job_name("forks")
+def forks(params: dict[str, Any]) -> int:
+    child = os.fork()
+    if child == 0:
+        time.sleep(0.01)
+        os._exit(3)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_time_is_real_in_a_child_that_a_job_has_forked() -> None:
+    with BackgroundJobs([forks]) as jobs:
+        successes, failures = jobs.service.kick_off_job(forks, [{}]).results()
+
+    assert (failures, [success.result for success in successes]) == (None, [3])
+
+
+@job_name("sums", timeout=60)
+async def sums(params: dict[str, list[int]]) -> int:
+    """Have each number doubled by an orchestration of its own, all at once."""
+    service = aio.OrchestrationService()
+    kicked_off = [service.kick_off_job(double, [{"n": n}]) for n in params["numbers"]]
+    results = [one.results() for one in await asyncio.gather(*kicked_off)]
+    return sum(success.result for one in await asyncio.gather(*results) for success in one.successes)
+
+
+@job_name("runs", timeout=60)
+def runs(params: dict[str, list[int]]) -> int:
+    async def sleep_and_sum() -> int:
+        await asyncio.sleep(30)
+        return await sums(params)
+
+    return asyncio.run(sleep_and_sum())
+
+
+@pytest.mark.parametrize("job", [sums, runs])
+def test_a_job_uses_the_asynchronous_service(job: Any) -> None:
+    with BackgroundJobs([sums, runs, double]) as jobs:
+        successes, failures = jobs.service.kick_off_job(job, [{"numbers": [1, 2, 3]}]).results()
+
+    assert (failures, [success.result for success in successes]) == (None, [12])
+
+
+@job_name("streams")
+async def streams(params: dict[str, Any]) -> None:
+    async def numbers() -> AsyncIterator[dict[str, int]]:
+        yield {"n": 1}
+
+    await aio.OrchestrationService().kick_off_job(double, numbers())
+
+
+def test_a_job_that_kicks_off_what_it_reads_asynchronously_is_told_so() -> None:
+    with BackgroundJobs([streams, double]) as jobs:
+        _, failures = jobs.service.kick_off_job(streams, [{}]).results()
+
+    assert failures is not None
+    assert "give it a list" in failures[0].error.message
+
+
 def test_services_have_jobs_of_their_own() -> None:
     with BackgroundJobs([double], services={"billing": [Total]}) as jobs:
         orchestration = jobs.service.kick_off_job(Total, [Numbers(values=[1])], service="billing")
-        elsewhere = jobs.service.kick_off_job("total", [{"values": [1]}])
 
         assert orchestration.results().failures is None
         assert [job.name for job in jobs.service.jobs()] == ["double", "total"]
-        failures = elsewhere.results().failures
-        assert failures is not None
-        assert failures[0].error.type == "background_jobs.core.errors.UnknownJobName"
-        assert [event.service for event in jobs.completed_events] == ["billing", "default"]
+        assert [event.service for event in jobs.completed_events] == ["billing"]
 
 
 def test_a_cron_is_due_by_the_clock() -> None:
@@ -304,6 +402,96 @@ def test_a_twin_is_used_in_its_context() -> None:
 
     with pytest.raises(TwinIsNotOpen, match="in `with BackgroundJobs"):
         _ = jobs.service
+
+
+def test_a_start_in_a_zone_is_the_same_time_in_utc_and_a_day_has_24_hours() -> None:
+    start = datetime(2026, 3, 28, 12, tzinfo=ZoneInfo("Europe/Berlin"))
+
+    with BackgroundJobs([double], start=start) as jobs:
+        assert (jobs.clock.now(), jobs.clock.now().tzinfo) == (start, UTC)
+        jobs.clock.advance(timedelta(hours=48))
+        assert jobs.clock.now() == datetime(2026, 3, 30, 11, tzinfo=UTC)
+
+
+def test_a_start_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no time zone"):
+        BackgroundJobs([double], start=datetime(2026, 3, 28, 12))  # noqa: DTZ001 -- what is refused
+
+
+NAMES = "sleep, monotonic, monotonic_ns, perf_counter, perf_counter_ns, time, time_ns"
+SLEEPER = f"""
+from time import {NAMES}
+from background_jobs import job_name
+
+@job_name("sleeper", timeout=5)
+def sleeper(params):
+    began = [monotonic(), monotonic_ns() / 1e9, perf_counter(), perf_counter_ns() / 1e9, time(), time_ns() / 1e9]
+    sleep(params["seconds"])
+    ended = [monotonic(), monotonic_ns() / 1e9, perf_counter(), perf_counter_ns() / 1e9, time(), time_ns() / 1e9]
+    return [round(end - begin, 3) for begin, end in zip(began, ended)]
+"""
+
+
+@pytest.fixture
+def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A module that is imported now, and that has names for the functions of `time`."""
+    (tmp_path / "named_functions.py").write_text(SLEEPER, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "named_functions", raising=False)
+    return importlib.import_module("named_functions")
+
+
+def test_functions_of_time_that_the_module_of_a_job_has_imported_tell_virtual_time(
+    named: ModuleType,
+) -> None:
+    before = [getattr(named, name) for name in NAMES.split(", ")]
+
+    with BackgroundJobs([named.sleeper]) as jobs:
+        successes, failures = jobs.service.kick_off_job("sleeper", [{"seconds": 3}, {"seconds": 9}]).results()
+
+    assert [success.result for success in successes] == [[3] * 6]
+    assert failures is not None
+    assert [(failure.index, failure.error.type) for failure in failures] == [(1, "AttemptTimeout")]
+    assert [getattr(named, name) for name in NAMES.split(", ")] == before
+    assert before == [getattr(time, name) for name in NAMES.split(", ")]
+
+
+def test_a_function_of_time_that_is_kept_is_that_of_the_twin_that_is_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time_functions, "_REAL_SLEEP", slept.append)
+    with BackgroundJobs([double]):
+        kept = time.sleep
+
+    kept(2)
+    with BackgroundJobs([double]) as jobs:
+        began = jobs.clock.now()
+        kept(100)
+        passed = jobs.clock.now() - began
+
+    assert (slept, passed) == ([2], timedelta(seconds=100))
+
+
+def test_two_lists_of_jobs_for_the_default_service_are_refused() -> None:
+    with pytest.raises(ValueError, match="both of the default service"):
+        BackgroundJobs([double], services={"default": [fussy]})
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("max_paralelism", "mean max_parallelism"), ("zzz", "the settings are environment, ")]
+)
+def test_a_keyword_that_is_no_setting_is_refused(name: str, hint: str) -> None:
+    with pytest.raises(TypeError, match=f"no setting {name!r}: .*{hint}"):
+        BackgroundJobs([double], **{name: 3})  # type: ignore[arg-type] # any name
+
+
+@pytest.mark.parametrize("time", [-1, timedelta(days=-1), float("nan"), float("inf")])
+def test_time_passes_forwards(time: float | timedelta) -> None:
+    with BackgroundJobs([double], start=NOON) as jobs:
+        with pytest.raises(ValueError, match="cannot pass"):
+            jobs.clock.advance(time)
+        assert jobs.clock.now() == NOON
 
 
 def test_a_closed_twin_leaves_the_process_as_it_was() -> None:

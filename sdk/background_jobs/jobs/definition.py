@@ -86,6 +86,11 @@ class JobDefinition:
             return None
         return ResultType(self.name, annotation)
 
+    @property
+    def module(self) -> str:
+        """Return the name of the module that defines it."""
+        return self._target.__module__
+
     def read_params(self, line: bytes) -> Any:  # noqa: ANN401 -- whatever the job's author wrote
         """Return params, given as JSON, as the type that the job asks for; a new object each time.
 
@@ -254,6 +259,11 @@ class Jobs:
     def names(self) -> list[str]:
         """Return the names of the jobs and their aliases, sorted."""
         return sorted(self._definitions)
+
+    @property
+    def modules(self) -> set[str]:
+        """Return the names of the modules that define them."""
+        return {definition.module for definition in self._definitions.values()}
 
     def read_annotations(self) -> None:
         """Read the type of params of every job. Raises InvalidJob where that is impossible."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from background_jobs.aws.job_catalog import JobCatalog
 from background_jobs.core.containers import shares
-from background_jobs.core.containers.variables import LOCAL
+from background_jobs.core.containers.variables import LOCAL, TWIN
 from background_jobs.core.errors import JobNotFound, JobsNotLoaded, UnknownJobName
 from background_jobs.core.job_descriptions import JobDescription, names_of
 from background_jobs.core.limits import PREVIEW_CHECKED
@@ -28,7 +28,7 @@ class KnownJobs:
     """The jobs that may be kicked off, as far as they are known.
 
     On AWS they are those of all services that the settings name. Offline, jobs come and go while a stack is
-    up, and are those that their service publishes.
+    up, and are those that their service publishes; on a twin they are these as well, if there are several.
     """
 
     def __init__(self, settings: Settings, catalog: JobCatalog) -> None:
@@ -38,9 +38,10 @@ class KnownJobs:
     def refuse(self, name: str, service: str) -> None:
         """Raise UnknownJobName if *service* has no job *name*, or JobsNotLoaded if it cannot tell."""
         settings = self._settings
-        if settings.environment != LOCAL:
-            if settings.job_names and name not in settings.job_names:
-                raise UnknownJobName(name, settings.job_names)
+        if settings.environment != LOCAL and settings.job_names and name not in settings.job_names:
+            raise UnknownJobName(name, settings.job_names)
+        is_twin_of_several = settings.environment == TWIN and len(settings.service_names) > 1
+        if settings.environment != LOCAL and not is_twin_of_several:
             return
         names = self._names_of(service)
         if names and name not in names:

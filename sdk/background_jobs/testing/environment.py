@@ -18,6 +18,7 @@ from background_jobs.control_plane.end_orchestration import OrchestrationEnder
 from background_jobs.control_plane.kick_off_job import follow_completion, parse_invocation
 from background_jobs.control_plane.start_orchestration import start_orchestration
 from background_jobs.core.bus import CANCELLED_DETAIL_TYPE
+from background_jobs.core.containers.variables import TWIN
 from background_jobs.core.events import Event as LogEvent
 from background_jobs.core.invocations import JobCompletedDelivery, ScheduleRunCompleted
 from background_jobs.core.job_descriptions import descriptions_key, write_descriptions
@@ -40,9 +41,7 @@ from background_jobs.testing.tasks import MemoryECS
 from background_jobs.testing.time_patches import look, virtual_clock
 from background_jobs.testing.virtual_time import VirtualTime
 
-NAME: Final = "twin"
-"""The name of the environment that a twin is."""
-_ARN: Final = f"arn:aws:states:::stateMachine:background-jobs-{NAME}"
+_ARN: Final = f"arn:aws:states:::stateMachine:background-jobs-{TWIN}"
 
 
 def _describe(jobs: Jobs) -> bytes:
@@ -54,6 +53,7 @@ class Environment:
 
     def __init__(self, jobs: Mapping[str, Jobs], settings: Settings, start: datetime) -> None:
         self.settings = settings
+        self._job_modules = [module for of_service in jobs.values() for module in of_service.modules]
         self.time = VirtualTime(start)
         self.faults = Faults()
         deliveries = Deliveries(self.time, self.faults)
@@ -91,7 +91,7 @@ class Environment:
     @contextmanager
     def open(self) -> Iterator[None]:
         """Stand for AWS, and for the clock of this package, within the context."""
-        with clients.standing_in(self._clients), virtual_clock(self.time):
+        with clients.standing_in(self._clients), virtual_clock(self.time, self._job_modules):
             try:
                 yield
             finally:
@@ -105,7 +105,7 @@ class Environment:
             EventBus(self._clients["events"], self.settings.event_bus),
             self.time.now,
         )
-        execution = ExecutionSettings(state_machine_arn=_ARN, cluster_arn=NAME)
+        execution = ExecutionSettings(state_machine_arn=_ARN, cluster_arn=TWIN)
         definitions = TaskDefinitions(self._clients["ecs"])
 
         def start(_service: str, _orchestration_id: str, events: Sequence[LogEvent]) -> None:
@@ -113,7 +113,7 @@ class Environment:
 
         self._stream.follow(start)
         self._stream.follow(aggregator.aggregate)
-        tasks = Tasks(self._clients["ecs"], NAME)
+        tasks = Tasks(self._clients["ecs"], TWIN)
         self._ender = OrchestrationEnder(self.settings.environment, self._stores, state_machine, tasks)
         self.bus.follow(self._end_cancelled)
         self.bus.follow(self._kick_off_next)

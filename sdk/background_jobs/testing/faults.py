@@ -20,7 +20,9 @@ class Faults:
 
     def lose_container(self, index: int | None, times: int) -> None:
         """Have the container die, *times* times, that runs the instance at *index*; None for any instance."""
-        self._losses[index] += times
+        if index is not None and index < 0:
+            raise ValueError(f"No instance has the index {index}: indices begin at 0.")
+        self._losses[index] += _checked(times)
 
     def takes_container(self, index: int) -> bool:
         """Tell whether a container dies now, which runs the instance at *index*."""
@@ -34,7 +36,7 @@ class Faults:
         """Have the next *times* requests to *service* throttled. Raises ValueError for an unknown service."""
         if service not in SERVICES:
             raise ValueError(f"{service!r} cannot be throttled: write one of {', '.join(SERVICES)}.")
-        self._throttled[service] += times
+        self._throttled[service] += _checked(times)
 
     def is_throttled(self, service: str) -> bool:
         """Tell whether a request is throttled that is made now."""
@@ -45,8 +47,14 @@ class Faults:
 
     def refuse_launch(self, reason: str, times: int) -> None:
         """Have ECS refuse the next *times* launches for *reason*."""
-        self._refusals.extend([reason] * times)
+        self._refusals.extend([reason] * _checked(times))
 
     def refusal(self) -> str | None:
         """Return why a launch is refused that is tried now; None where it is not."""
         return self._refusals.popleft() if self._refusals else None
+
+
+def _checked(times: int) -> int:
+    if times < 1:
+        raise ValueError(f"times={times!r} injects nothing: it is 1 or more.")
+    return times

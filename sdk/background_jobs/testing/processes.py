@@ -50,8 +50,8 @@ class Process:
         """
         self._check_killed()
         end = self.time.seconds + seconds
-        if end != float("inf"):
-            self._wakes = self.time.plan(min(end, self.limit) - self.time.seconds, self._run)
+        if (due := min(end, self.limit)) != float("inf"):
+            self._wakes = self.time.plan(due - self.time.seconds, self._run)
         self._rests.release()
         self._go.acquire()
         self._check_killed()
@@ -122,8 +122,9 @@ _idle: Final[list["_Worker"]] = []
 
 
 def current_process() -> Process | None:
-    """Return the process that this thread runs."""
-    return _current.process
+    """Return the process that this thread runs; None in a child that it has forked, where time is real."""
+    process = _current.process
+    return process if process is not None and process.pid == os.getpid() else None
 
 
 class _Worker(threading.Thread):
@@ -161,6 +162,16 @@ class _Worker(threading.Thread):
         _current.process = None
         _idle.append(self)
         process.finish(error)
+
+
+def this_thread() -> tuple[int, int]:
+    """Return what tells this thread from others, and from that of a child that it has forked."""
+    return os.getpid(), threading.get_ident()
+
+
+def is_of_twin(thread: threading.Thread) -> bool:
+    """Tell whether *thread* runs processes, rather than what a job has started."""
+    return isinstance(thread, _Worker)
 
 
 def _hand(process: Process) -> None:

@@ -3,16 +3,17 @@
 import asyncio
 import os
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime, tzinfo
 from types import ModuleType
 from typing import Any, Final, NoReturn, Self, TypeVar
 
+from background_jobs.testing.event_loop import new_event_loop
 from background_jobs.testing.processes import Killed, current_process
+from background_jobs.testing.time_functions import STAND_INS, calling, stand_ins_in
 from background_jobs.testing.virtual_time import LOOK_SECONDS, VirtualTime
 
 _T = TypeVar("_T")
@@ -21,7 +22,8 @@ _PARTS: Final = tuple(
     for part in ("aio", "aws", "control_plane", "jobs", "orchestration_service", "worker")
 )
 """The parts that read the clock; what is in `core` is told the time."""
-_REAL_SLEEP: Final = time.sleep
+_CALLERS: Final = ("background_jobs.aio", "background_jobs.orchestration_service")
+"""The parts that callers use on an event loop."""
 _REAL_EXIT: Final = os._exit
 
 
@@ -69,7 +71,7 @@ class _Datetime:
 
 
 class _Asyncio:
-    """Stands for the module `asyncio` in the one module of callers that sleeps on an event loop."""
+    """Stands for the module `asyncio` in modules of callers; in a job, all happens in its own thread."""
 
     def __init__(self, virtual: VirtualTime) -> None:
         self._virtual = virtual
@@ -78,7 +80,25 @@ class _Asyncio:
         return getattr(asyncio, name)
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.to_thread(sleep, self._virtual, seconds)
+        if current_process() is None:
+            await asyncio.to_thread(sleep, self._virtual, seconds)
+        else:
+            await asyncio.sleep(seconds)
+
+    async def to_thread(self, function: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:  # noqa: ANN401 -- those of the function
+        if current_process() is None:
+            return await asyncio.to_thread(function, *args, **kwargs)
+        return function(*args, **kwargs)
+
+    def run_coroutine_threadsafe(
+        self, coroutine: Coroutine[Any, Any, _T], loop: asyncio.AbstractEventLoop
+    ) -> Future[_T]:
+        if current_process() is None:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop)
+        coroutine.close()
+        raise RuntimeError(
+            "On a twin, a job cannot give `aio` an asynchronous iterable of params: give it a list."
+        )
 
 
 class _CallingNow:
@@ -119,21 +139,26 @@ def look(virtual: VirtualTime) -> None:
 
 
 @contextmanager
-def virtual_clock(virtual: VirtualTime) -> Iterator[None]:
+def virtual_clock(virtual: VirtualTime, job_modules: Iterable[str]) -> Iterator[None]:
     """Have this package, and the jobs of containers, tell time by *virtual* within the context.
 
-    In the thread that enters it, `time.sleep` lets virtual time pass, too.
+    In the thread that enters it, `time.sleep` lets virtual time pass, too. *job_modules* are those of the
+    jobs; what they have imported from `time` is replaced as well.
     """
     modules = [module for name, module in list(sys.modules.items()) if name.startswith(_PARTS)]
     stand_ins: list[tuple[ModuleType, Mapping[str, object]]] = [
         (module, _stand_ins(module, virtual)) for module in modules
     ]
-    stand_ins.append((time, _functions_of_time(virtual, threading.get_ident())))
+    of_jobs = [sys.modules[name] for name in set(job_modules) if name in sys.modules]
+    stand_ins += [(module, stand_ins_in(vars(module))) for module in of_jobs]
+    stand_ins.append((time, STAND_INS))
+    stand_ins.append((asyncio.events, {"new_event_loop": new_event_loop}))
     stand_ins.append((os, {"_exit": _end_process}))
     before = [(module, {name: getattr(module, name) for name in names}) for module, names in stand_ins]
     try:
         _set(stand_ins)
-        yield
+        with calling(virtual):
+            yield
     finally:
         _set(before)
 
@@ -150,44 +175,15 @@ def _stand_ins(module: ModuleType, virtual: VirtualTime) -> dict[str, object]:
         found["time"] = _Time(virtual)
     if names.get("datetime") is datetime:
         found["datetime"] = _Datetime(virtual)
-    if module.__name__ == "background_jobs.orchestration_service.steps":
+    if names.get("asyncio") is asyncio and module.__name__.startswith(_CALLERS):
         found["asyncio"] = _Asyncio(virtual)
     return found | {name: _CallingNow for name in ("ThreadPool", "ThreadPoolExecutor") if name in names}
-
-
-def _functions_of_time(virtual: VirtualTime, caller: int) -> dict[str, Callable[..., object]]:
-    """Return functions for the module `time` that tell jobs another time than everybody else."""
-    real = {
-        name: getattr(time, name) for name in ("monotonic", "monotonic_ns", "perf_counter", "time", "time_ns")
-    }
-    told = {
-        "monotonic": lambda: virtual.seconds,
-        "monotonic_ns": lambda: round(virtual.seconds * 1e9),
-        "perf_counter": lambda: virtual.seconds,
-        "time": lambda: virtual.now().timestamp(),
-        "time_ns": lambda: round(virtual.now().timestamp() * 1e9),
-    }
-
-    def telling(name: str) -> Callable[[], float]:
-        of_machine: Callable[[], float] = real[name]
-        of_twin: Callable[[], float] = told[name]
-        return lambda: of_machine() if current_process() is None else of_twin()
-
-    def sleep_virtually(seconds: float) -> None:
-        if seconds < 0:
-            raise ValueError("sleep length must be non-negative")
-        if current_process() is None and threading.get_ident() != caller:
-            _REAL_SLEEP(seconds)
-        else:
-            sleep(virtual, seconds)
-
-    return {"sleep": sleep_virtually} | {name: telling(name) for name in real}
 
 
 def _end_process(code: int) -> NoReturn:
     """End the process that a container's job runs in, or else this one, as `os._exit` does."""
     process = current_process()
-    if process is None or process.pid != os.getpid():
+    if process is None:
         _REAL_EXIT(code)
     process.exit_code = code
     raise Killed

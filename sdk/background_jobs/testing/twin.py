@@ -3,15 +3,17 @@
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, Self
 
 from background_jobs.core.completion import JobCompletedEvent
+from background_jobs.core.containers.variables import TWIN
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service.service import OrchestrationService
-from background_jobs.settings import Settings
-from background_jobs.testing.environment import NAME, Environment
+from background_jobs.settings import DEFAULT_SERVICE, Settings
+from background_jobs.testing.environment import Environment
 from background_jobs.testing.time_patches import sleep
 from background_jobs.testing.variables import replaced_variables
 from background_jobs.testing.virtual_time import VirtualTime
@@ -34,18 +36,26 @@ class VirtualClock:
         return self._time.now()
 
     def advance(self, time: timedelta | float) -> None:
-        """Let so much time pass (a timedelta, or seconds), and everything happen that is due meanwhile."""
-        sleep(self._time, time.total_seconds() if isinstance(time, timedelta) else time)
+        """Let so much time pass (a timedelta, or seconds), and everything happen that is due meanwhile.
+
+        Raises ValueError if it is negative or infinite.
+        """
+        seconds = time.total_seconds() if isinstance(time, timedelta) else time
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(f"{time!r} cannot pass: advance takes seconds, or a timedelta, from 0 on.")
+        sleep(self._time, seconds)
 
 
 class BackgroundJobs:
     """A context in which jobs run in this process: the service's own code, on AWS in memory and virtual time.
 
     *jobs* are those of the service ``default``; *services* has those of others, by the names of services.
-    *start* is the time at which the clock begins, by default now. *notify* names the channels that kick-offs
-    may name; nobody is told. *settings* override fields of the environment's settings.
+    *start* is the time at which the clock begins, with its time zone, by default now. *notify* names the
+    channels that kick-offs may name; nobody is told. *settings* override fields of the settings.
 
-    Raises InvalidJob, or TwinIsNotOpen.
+    Raises InvalidJob; TypeError for a keyword that is no setting; ValueError for a *start* without a time
+    zone, for a default service that is given twice, or for the value of a setting. Opening it raises
+    TwinIsNotOpen if another one is open.
     """
 
     def __init__(
@@ -57,21 +67,31 @@ class BackgroundJobs:
         notify: Collection[str] = (),
         **settings: Any,  # noqa: ANN401 -- fields of Settings
     ) -> None:
+        if start is not None and start.utcoffset() is None:
+            raise ValueError(
+                f"start={start!r} has no time zone: write datetime(..., tzinfo=UTC), for example."
+            )
+        _refuse_unknown(settings)
         default = list(jobs)
+        if default and DEFAULT_SERVICE in (services or {}):
+            raise ValueError(
+                f"The list of jobs and services={{{DEFAULT_SERVICE!r}: ...}} are both of the default "
+                "service: leave one out."
+            )
         named = {name: Jobs(of_service) for name, of_service in (services or {}).items()}
-        self._jobs = ({"default": Jobs(default)} if default or not named else {}) | named
+        self._jobs = ({DEFAULT_SERVICE: Jobs(default)} if default or not named else {}) | named
         fields = {
-            "environment": NAME,
-            "event_log_table": f"{NAME}-event-log",
-            "read_model_table": f"{NAME}-read-model",
-            "payload_bucket": f"{NAME}-payloads",
+            "environment": TWIN,
+            "event_log_table": f"{TWIN}-event-log",
+            "read_model_table": f"{TWIN}-read-model",
+            "payload_bucket": f"{TWIN}-payloads",
             "service": next(iter(self._jobs)),
             "service_names": tuple(self._jobs),
             "job_names": tuple(sorted({name for of_one in self._jobs.values() for name in of_one.names})),
             "notify_channels": tuple(notify),
-            "schedule_function": f"arn:aws:lambda:::function:{NAME}",
-            "schedule_role": f"arn:aws:iam:::role/{NAME}",
-            "schedule_failures": f"arn:aws:sqs:::{NAME}",
+            "schedule_function": f"arn:aws:lambda:::function:{TWIN}",
+            "schedule_role": f"arn:aws:iam:::role/{TWIN}",
+            "schedule_failures": f"arn:aws:sqs:::{TWIN}",
         }
         self.settings = Settings.model_validate(fields | settings)
         self._environment = Environment(self._jobs, self.settings, start or datetime.now(UTC))
@@ -98,7 +118,8 @@ class BackgroundJobs:
     def lose_container(self, index: int | None = None, *, times: int = 1) -> None:
         """Have the container die, *times* times, that runs the instance at *index*, by default any instance.
 
-        The job runs to its end, and what it returned is lost.
+        The job runs to its end, and what it returned is lost. Raises ValueError for fewer times than one, or
+        a negative index.
         """
         self._environment.faults.lose_container(index, times)
 
@@ -106,7 +127,7 @@ class BackgroundJobs:
         """Have the next *times* requests to *service* of AWS throttled.
 
         As on AWS, the client makes a request five times before the call fails. Raises ValueError for a
-        service that cannot be throttled.
+        service that cannot be throttled, or for fewer times than one.
         """
         self._environment.faults.throttle(service, times)
 
@@ -115,7 +136,10 @@ class BackgroundJobs:
         self._environment.faults.delivers_twice = True
 
     def refuse_launch(self, reason: str, *, times: int = 1) -> None:
-        """Have ECS refuse the next *times* launches for *reason*: ``RESOURCE:ENI``, for example."""
+        """Have ECS refuse the next *times* launches for *reason*: ``RESOURCE:ENI``, for example.
+
+        Raises ValueError for fewer times than one.
+        """
         self._environment.faults.refuse_launch(reason, times)
 
     def __enter__(self) -> Self:
@@ -138,3 +162,13 @@ class BackgroundJobs:
     ) -> None:
         self._service = None
         self._closing.close()
+
+
+def _refuse_unknown(settings: Collection[str]) -> None:
+    """Raise TypeError for the first keyword that is no setting."""
+    fields = Settings.model_fields
+    for name in settings:
+        if name not in fields:
+            near = get_close_matches(name, fields)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"the settings are {', '.join(fields)}."
+            raise TypeError(f"BackgroundJobs has no setting {name!r}: {hint}")

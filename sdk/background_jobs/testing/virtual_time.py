@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Final
 
@@ -33,7 +33,8 @@ class VirtualTime:
     """
 
     def __init__(self, start: datetime) -> None:
-        self._start = start
+        # In UTC a day has 24 hours, whatever the zone of *start* does with its clocks.
+        self._start = start.astimezone(UTC)
         self._seconds = 0.0
         self._planned: list[tuple[float, int, Planned]] = []
         self._numbers = count()
@@ -48,7 +49,7 @@ class VirtualTime:
         return self._seconds
 
     def now(self) -> datetime:
-        """Return the time of day."""
+        """Return the time of day, in UTC."""
         return self._start + timedelta(seconds=self._seconds)
 
     def plan(self, seconds: float, action: Callable[[], None], *, is_work: bool = True) -> Planned:

@@ -29,6 +29,8 @@ def task_family(environment: str, service: str) -> str:
 
 LOCAL: Final = "local"
 """The name of the environment that the offline stack is."""
+TWIN: Final = "twin"
+"""The name of the environment that a twin is, which stands for AWS in the process of a test."""
 
 
 def stack_name(environment: str) -> str:
