@@ -27,6 +27,7 @@ from tests.adapters.cli.commands import EVIL, UNKNOWN, run
 METAVARS: Final = {
     "ID", "JOB", "SCHEDULE", "NAME", "FILE", "N", "DURATION", "TIME", "FROM", "TO", "TEXT", "NAME=VALUE", "KEY",
     "TOKEN", "ARN", "CRON", "COMMAND", "[FOLDER]", "STATUS", "NAME=URL", "NAME=FILE", "CAUSE",
+    "NAME[=VALUE]",
 }  # fmt: skip
 NO_TABLE: Final = {
     "schema",
