@@ -135,3 +135,12 @@ def test_a_stack_in_code_takes_variables(tmp_path: Path) -> None:
     with LocalStack(str(tmp_path / "jobs.py"), env={"DATABASE_URL": "db", "API_KEY": SECRET}) as stack:
         orchestration = stack.service().kick_off_job("look", [{}])
         assert orchestration.results(timeout=120).successes[0].result == ["db", "db", None, SECRET, None]
+
+
+def test_a_main_that_needs_what_only_the_shell_has_is_refused_before_a_container_misses_it(
+    project: Path, tmp_path: Path
+) -> None:
+    shell = shell_variables(tmp_path) | {"DATABASE_URL": "of the shell"}
+    done = run(project, shell, "local", "run", "--jobs", "jobs.py", "--", "true")
+    assert done.returncode == 2
+    assert "KeyError: 'DATABASE_URL'" in done.stderr

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,8 @@ import pytest
 
 from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.local_stack.forking_launcher import ForkingLauncher
+from background_jobs.local_stack.jobs_main import JobsMain
+from background_jobs.local_stack.launchers import MainNotLoaded
 from background_jobs.local_stack.process_runner import ProcessContainer, ProcessContainers
 from background_jobs.local_stack.service_launcher import ServiceLauncher
 from background_jobs.local_stack.variables import client_variables
@@ -371,3 +374,60 @@ def test_a_process_that_the_main_starts_serves_no_containers(tmp_path: Path) -> 
         [sys.executable, str(tmp_path / "main.py")], env=variables, capture_output=True, text=True, check=True
     )
     assert done.stdout == "not served\n"
+
+
+def test_while_an_edited_main_is_loaded_what_has_begun_goes_on_and_the_next_edit_counts_at_once(
+    team: Team,
+) -> None:
+    """Everybody waited for a minute for a main that hung, also the containers that did not need it."""
+    # given an orchestration that runs, and somebody who waits for an edited main that does not come to its end
+    team.write_main(after="print('old')")
+    team.containers.prepare()
+    assert team.containers.find_jobs()["default"]
+    assert "old" in team.run(ORCHESTRATION_ID="begun")
+    team.write_main(before="open('hangs', 'w')\nimport time\ntime.sleep(600)\n")
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(team.launcher.reload_jobs)
+        until((team.folder / "hangs").exists)
+
+        # then containers of that orchestration are launched meanwhile
+        assert "old" in team.run(ORCHESTRATION_ID="begun")
+        assert not asked.done()
+
+        # and who waits gets what the next edit has made of it
+        team.write_main(after="print('new')")
+        assert [job.name for job in asked.result(60) or ()] == ["nothing"]
+    assert "new" in team.run(ORCHESTRATION_ID="next")
+
+
+@pytest.mark.parametrize("main", ["import sys\nsys.exit(0)\n", "x = 1\n"])
+def test_a_main_that_names_no_jobs_any_more_is_told_so(team: Team, main: str) -> None:
+    team.write_main()
+    team.containers.prepare()
+    team.containers.find_jobs()
+    (team.folder / "main.py").write_text(main)
+    with pytest.raises(MainNotLoaded, match="It ended without a call of run_e11_job"):
+        team.launcher.reload_jobs()
+
+
+def test_a_main_that_was_never_loaded_for_all_containers_is_not_asked_again(team: Team) -> None:
+    """A main that runs jobs only where it finds the variables of a container was refused as edited."""
+    (team.folder / "main.py").write_text(
+        "import os\nif 'JOB_ID' in os.environ:\n    print('in a container')\n"
+    )
+    team.containers.prepare()
+    assert team.containers.find_jobs() == {"default": None}
+    assert team.launcher.reload_jobs() is None
+    assert "in a container" in team.run(JOB_ID="one")
+
+
+def test_a_link_that_leads_elsewhere_is_an_edit(team: Team) -> None:
+    (team.folder / "first.py").write_text(ASK_FOR_FORKS + "print('first')")
+    (team.folder / "second.py").write_text(ASK_FOR_FORKS + "print('second')")
+    link = team.folder / "main.py"
+    link.symlink_to("first.py")
+    assert list(JobsMain.find("main.py", sys.executable).command) == [sys.executable, str(link)]
+    assert "first" in team.run()
+    link.unlink()
+    link.symlink_to("second.py")
+    assert "second" in team.run()

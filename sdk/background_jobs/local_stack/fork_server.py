@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -16,11 +17,12 @@ from typing import Final
 from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.local_stack.launchers import start_command
 from background_jobs.worker.fork_server import FORK_SERVER, LoadedMain
-from background_jobs.worker.loaded_files import are_current, forget_edited
+from background_jobs.worker.loaded_files import are_current, forget_edited, stamp
 
 _LOAD_SECONDS: Final = 60
 _END_SECONDS: Final = 5
 _LINES: Final = 15
+_POLL_SECONDS: Final = 0.2
 _VARIABLES_BYTES: Final = 1 << 16
 """Room for the variables of a container; those that the state machine sets have 8 KB."""
 
@@ -56,6 +58,9 @@ class ForkServer:
         self._lines = self._channel.makefile("rw", encoding="utf-8")
         self._loaded: LoadedMain | None = None
         self._is_late = False
+        self._main = command[-1], stamp(command[-1])
+        self.was_edited = False
+        """Whether its main was edited before it was loaded, so that nobody waits for it any longer."""
         # Loading may take long, and only those who need what is loaded wait for it.
         self._lock = threading.RLock()
 
@@ -107,6 +112,7 @@ class ForkServer:
         with self._lock:
             if self._loaded is None:
                 try:
+                    self._wait_for_answer()
                     loaded = LoadedMain(**json.loads(self._lines.readline()))
                     self._loaded = replace(loaded, files=forget_edited(loaded.files, since=self._started_at))
                 except TimeoutError:
@@ -116,6 +122,16 @@ class ForkServer:
                 if self._loaded is None or self._loaded.reason:
                     threading.Thread(target=self._kill_after_its_end, daemon=True).start()
             return self._loaded
+
+    def _wait_for_answer(self) -> None:
+        """Wait until the main was loaded, or is edited, or has taken too long."""
+        deadline = time.monotonic() + _LOAD_SECONDS
+        path, loading = self._main
+        while not select.select([self._channel], [], [], _POLL_SECONDS)[0]:
+            if stamp(path) != loading:
+                self.was_edited = True
+            if self.was_edited or time.monotonic() > deadline:
+                raise TimeoutError
 
     def _kill_after_its_end(self) -> None:
         with suppress(subprocess.TimeoutExpired):

@@ -67,9 +67,9 @@ class ForkingLauncher(ProcessLauncher):
         server = self._find_newest()
         if server is None or not self._was_loaded:
             return None
-        server = self._find_current(server.variables)
-        if (jobs := server.find_jobs()) is None:
-            raise MainNotLoaded(server.explain())
+        while (jobs := (server := self._find_current(server.variables)).find_jobs()) is None:
+            if not server.was_edited:
+                raise MainNotLoaded(server.explain())
         return jobs
 
     def start(

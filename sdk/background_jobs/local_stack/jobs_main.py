@@ -40,7 +40,8 @@ class JobsMain:
         """Find the file or module *name*, to be run by the interpreter *python*. Raises InvalidJobsMain."""
         path, option = Path(name), option or f"--jobs {name}"
         if path.is_file():
-            return cls(name, [python, str(path.resolve())], option)
+            # A link may be made to lead elsewhere.
+            return cls(name, [python, os.path.abspath(path)], option)  # noqa: PTH100 -- resolves no links
         if path.suffix == ".py" or os.sep in name:
             raise InvalidJobsMain(option, f"there is no such file in {Path.cwd()}.")
         try:

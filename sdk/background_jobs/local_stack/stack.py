@@ -19,6 +19,7 @@ from background_jobs.core.job_descriptions import names_of
 from background_jobs.local_stack.docker_containers import remove_containers
 from background_jobs.local_stack.job_variables import refuse_variables
 from background_jobs.local_stack.jobs_image import JobsImage
+from background_jobs.local_stack.launchers import inherit_packages
 from background_jobs.local_stack.mains import find_mains
 from background_jobs.local_stack.notifications import explain_refusal
 from background_jobs.local_stack.processes import STACK_ID, STACK_PROJECT, end_all
@@ -207,9 +208,10 @@ class LocalStack:
             loaded = self._wait_for_loaded_jobs()
             # A module of jobs may call AWS while it is imported.
             marked = client_variables(port, "container") | {STACK_ID: self.stack_id}
+            # Docker's client has the variables of the user, and jobs have none that containers have not.
+            own = replace_variables(os.environ, marked) if self.in_docker else inherit_packages() | marked
             jobs = {
-                name: loaded.get(name) or main.describe(replace_variables(os.environ, marked), self.env)
-                for name, main in self.mains.items()
+                name: loaded.get(name) or main.describe(own, self.env) for name, main in self.mains.items()
             }
         finally:
             publish_jobs(self.folder / JOBS, jobs)
