@@ -70,7 +70,7 @@ def test_each_service_runs_its_own_jobs(folder: Path, variables: dict[str, str])
     # what a service does not have is refused, and the one that has it named
     refused = run(folder, variables, "kick-off", "bill", "one.json")
     assert refused.returncode == 2
-    assert "The service 'billing-eu' has it: kick it off with service='billing-eu'." in refused.stderr
+    assert "The service 'billing-eu' has it: name that service." in refused.stderr
     refused = run(folder, variables, "kick-off", "bill", "one.json", "--service", "billing")
     assert refused.returncode == 2
     assert "It has: default, billing-eu." in refused.stderr

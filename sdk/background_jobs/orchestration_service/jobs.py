@@ -54,7 +54,7 @@ class KnownJobs:
         for service in services:
             with suppress(JobsNotLoaded):
                 if name in self._names_of(service):
-                    return f"The service {service!r} has it: kick it off with service={service!r}."
+                    return f"The service {service!r} has it: name that service."
         return ""
 
 
