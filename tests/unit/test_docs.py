@@ -13,6 +13,7 @@ import yaml  # type: ignore[import-untyped]
 from pydantic import BaseModel
 from typer.testing import CliRunner, Result
 
+from background_jobs import Retry
 from background_jobs.cli.lines import UpdateView
 from background_jobs.cli.main import app
 from background_jobs.core.events import ContainerStarted
@@ -130,3 +131,9 @@ def test_a_plan_is_as_the_document_shows_it() -> None:
         printed = run(*shlex.split(command)[1:]).stdout
     assert printed.startswith(beginning)
     assert printed.endswith(end)
+
+
+def test_the_fields_of_a_retry_and_their_defaults_are_those_of_the_code() -> None:
+    section = (REPOSITORY / "docs" / "jobs.md").read_text().partition("| field of `Retry` |")[2]
+    rows = re.findall(r"^\| `(\w+)` \| `?(.*?)`? \|", section.partition("\n\n")[0], re.MULTILINE)
+    assert {name: ast.literal_eval(default) for name, default in rows} == Retry().model_dump()
