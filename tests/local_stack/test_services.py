@@ -81,6 +81,27 @@ def test_each_service_runs_its_own_jobs(folder: Path, variables: dict[str, str])
     assert refused.returncode == 2
     assert "SyntaxError" in refused.stderr
     assert results("greet", "one.json") == [["greet", "default", "greet_jobs.py"]]
+    for service in ((), ("--service", "default")):
+        assert results("greet", "--param", "n=1", *service) == [["greet", "default", "greet_jobs.py"]]
+
+    # the catalog tells the jobs of the others, and why those are not there
+    listed = run(folder, variables, "jobs", "--json")
+    assert [json.loads(line)["name"] for line in listed.stdout.splitlines()] == ["greet"]
+    assert "The jobs of service 'billing-eu' cannot be loaded" in listed.stderr
+    assert "SyntaxError" in listed.stderr
+    for words in (("jobs", "bill"), ("kick-off", "bill", "--param", "n=1", "--service", "billing-eu")):
+        refused = run(folder, variables, *words)
+        assert refused.returncode == 2
+        assert "SyntaxError" in refused.stderr
+
+    # and where the default one is broken, its kick-offs alone are refused
+    (folder / "greet_jobs.py").write_text("def broken(:\n")
+    (folder / "bill_jobs.py").write_text(JOBS.format(name="bill"))
+    refused = run(folder, variables, "kick-off", "greet", "--param", "n=1")
+    assert refused.returncode == 2
+    assert "The jobs of service 'default' cannot be loaded" in refused.stderr
+    billed = results("bill", "--param", "n=1", "--service", "billing-eu")
+    assert billed == [["bill", "billing-eu", "bill_jobs.py"]]
 
 
 def test_a_service_alone_is_the_one_that_counts_where_none_is_named(
