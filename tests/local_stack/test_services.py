@@ -94,6 +94,14 @@ def test_each_service_runs_its_own_jobs(folder: Path, variables: dict[str, str])
         assert refused.returncode == 2
         assert "SyntaxError" in refused.stderr
 
+    # and the status, too
+    status = run(folder, variables, "local", "status")
+    assert "job_names\tgreet\n" in status.stdout
+    assert "SyntaxError" in status.stderr
+    told = json.loads(run(folder, variables, "local", "status", "--json").stdout)
+    assert told["job_names"] == ["greet"]
+    assert ["SyntaxError" in reason for reason in told["not_loaded"]] == [True]
+
     # and where the default one is broken, its kick-offs alone are refused
     (folder / "greet_jobs.py").write_text("def broken(:\n")
     (folder / "bill_jobs.py").write_text(JOBS.format(name="bill"))
