@@ -85,10 +85,10 @@ def test_each_service_runs_its_own_jobs(folder: Path, variables: dict[str, str])
         assert results("greet", "--param", "n=1", *service) == [["greet", "default", "greet_jobs.py"]]
 
     # the catalog tells the jobs of the others, and why those are not there
-    listed = run(folder, variables, "jobs", "--json")
-    assert [json.loads(line)["name"] for line in listed.stdout.splitlines()] == ["greet"]
-    assert "The jobs of service 'billing-eu' cannot be loaded" in listed.stderr
-    assert "SyntaxError" in listed.stderr
+    known = run(folder, variables, "jobs", "--json")
+    assert [json.loads(line)["name"] for line in known.stdout.splitlines()] == ["greet"]
+    assert "The jobs of service 'billing-eu' cannot be loaded" in known.stderr
+    assert "SyntaxError" in known.stderr
     for words in (("jobs", "bill"), ("kick-off", "bill", "--param", "n=1", "--service", "billing-eu")):
         refused = run(folder, variables, *words)
         assert refused.returncode == 2
