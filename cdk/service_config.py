@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from background_jobs.cdk.validation import Several, ValidatedConfig, Whole, YesNo
 from background_jobs.core.bounds import JobName, ServiceName
 from background_jobs.core.containers.capacity import LATEST, ON_DEMAND, SPOT
+from background_jobs.core.containers.variables import VARIABLE_NAME
 from background_jobs.core.containers.warm import MOST_WORKERS, WarmWorkers
 from background_jobs.core.json_places import show
 from background_jobs.core.planning.fargate import MEMORY_MIB
@@ -30,8 +31,7 @@ _OLDEST_FOR_ARM: Final = (1, 4, 0)
 "Fargate Linux platform versions"."""
 MOST_DAYS: Final = 36_500
 """The longest retention; dates end with the year 9999."""
-_VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
-VariableName = Annotated[str, Field(pattern=_VARIABLE)]
+VariableName = Annotated[str, Field(pattern=f"^{VARIABLE_NAME}$")]
 _SECRET: Final = re.compile(r"arn:[a-z-]+:(secretsmanager:.+:secret:.+|ssm:.+:parameter/.+)")
 _OURS: Final = frozenset(str(field.alias) for field in ContainerSettings.model_fields.values() if field.alias)
 

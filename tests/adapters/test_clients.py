@@ -1,12 +1,14 @@
 import os
+import re
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import botocore.session
 import pytest
-from botocore.exceptions import DataNotFoundError, UnknownServiceError
+from botocore.exceptions import ClientError, DataNotFoundError, EndpointConnectionError, UnknownServiceError
 from botocore.loaders import JSONFileLoader
 from botocore.retries.standard import ExponentialBackoff
 from localstack_client.config import get_service_endpoint
@@ -15,6 +17,7 @@ from background_jobs import InvalidSettings, OrchestrationService, ServiceUnreac
 from background_jobs.aws import clients
 from background_jobs.aws.service_models import make_session, models_in
 from background_jobs.aws.stores import Stores
+from background_jobs.core.errors import JobsNotLoaded
 from background_jobs.settings import Settings
 
 
@@ -33,8 +36,43 @@ def test_an_endpoint_that_does_not_answer_is_named_with_what_to_do(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(ServiceUnreachable, match=r"127\.0\.0\.1:9.*AWS_ENDPOINT_URL.*local run"):
+    with pytest.raises(
+        ServiceUnreachable, match=r"127\.0\.0\.1:9.*AWS_ENDPOINT_URL.*local run"
+    ) as unreachable:
         OrchestrationService(settings).kick_off_job("count", [{}])
+    assert names_in_traceback(unreachable.value) == ["background_jobs.core.errors.ServiceUnreachable"]
+
+
+def names_in_traceback(error: BaseException) -> list[str]:
+    """Return the errors that a traceback of *error* shows, in its order."""
+    printed = "".join(traceback.format_exception(error))
+    return re.findall(r"^([\w.]+)(?:: .*)?$", printed, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(clients.JOBS_NOT_LOADED, JobsNotLoaded), (clients.OTHER_STACK, ServiceUnreachable)],
+)
+def test_what_an_offline_stack_says_is_told_without_the_frames_of_clients(
+    code: str, error: type[Exception]
+) -> None:
+    @clients.reaching_aws
+    def call() -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "Why, and what to do."}}, "GetObject")
+
+    with pytest.raises(error, match=r"^Why, and what to do\.$") as refused:
+        call()
+    assert names_in_traceback(refused.value) == [f"background_jobs.core.errors.{error.__name__}"]
+
+
+def test_an_endpoint_of_aws_that_does_not_answer_is_told_with_its_cause() -> None:
+    @clients.reaching_aws
+    def call() -> None:
+        raise EndpointConnectionError(endpoint_url="https://dynamodb.eu-central-1.amazonaws.com/")
+
+    with pytest.raises(ServiceUnreachable) as unreachable:
+        call()
+    assert names_in_traceback(unreachable.value)[0] == "botocore.exceptions.EndpointConnectionError"
 
 
 def test_missing_credentials_are_explained(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from background_jobs.local_stack import InvalidLocalStack, LocalStack
+from background_jobs.local_stack.job_variables import digest
 from background_jobs.local_stack.processes import find_processes
 from background_jobs.local_stack.projects import find_project
 from background_jobs.local_stack.running_stack import RunningStack
@@ -94,6 +95,7 @@ def test_containers_have_the_variables_of_a_file_and_of_options_and_nobody_else_
     [
         (["--env", "=x"], "write NAME=VALUE, or NAME for its value here"),
         (["--env", "NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE has no value, and is not set here either"),
+        (["--env", "1X=3"], "'1X' is no name for a variable"),
         (["--env", "JOB_ID=x"], "JOB_ID is set by the stack"),
         (["--env", "BACKGROUND_JOBS_SERVICE=x"], "BACKGROUND_JOBS_SERVICE is set by the stack"),
         (["--env", "AWS_PROFILE=prod"], "AWS_PROFILE might lead a job to an account"),
@@ -119,8 +121,9 @@ def test_variables_that_containers_cannot_have_are_refused_before_anything_start
     ("env", "said"),
     [
         ({"ORCHESTRATION_ID": "mine"}, "ORCHESTRATION_ID is set by the stack"),
-        ({"A=B": "mine"}, "no process can have the variable 'A=B'"),
-        ({"NUL": "\0"}, "no process can have the variable 'NUL', or its value"),
+        ({"A=B": "mine"}, "'A=B' is no name for a variable"),
+        ({"1X": "mine"}, "'1X' is no name for a variable: letters, digits and _ are"),
+        ({"NUL": "\0"}, "no process can have the value of NUL"),
         ({"LATIN": "M\udcfcller"}, "LATIN is not UTF-8"),
     ],
 )
@@ -128,6 +131,11 @@ def test_a_stack_in_code_refuses_them_too(tmp_path: Path, env: dict[str, str], s
     (tmp_path / "jobs.py").write_text(JOBS)
     with pytest.raises(InvalidLocalStack, match=re.escape(said)):
         LocalStack(str(tmp_path / "jobs.py"), env=env)
+
+
+def test_values_are_told_apart_that_are_no_utf_8() -> None:
+    first, second = (digest("id", {"LATIN": value})["LATIN"] for value in ("M\udcfcller", "M\udcf6ller"))
+    assert first != second
 
 
 def test_a_stack_in_code_takes_variables(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Each project has an offline stack of its own, which commands in it use, and no other."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,6 +111,37 @@ def test_commands_use_the_stack_of_their_project_and_no_other(
     assert json.loads(run(other, variables, *LIST).stdout)["items"] == []
     assert run(other, variables, "local", "down").returncode == 0
     assert kicked_off.stdout.strip() in run(one, variables, *LIST).stdout
+
+
+def test_a_shell_with_the_variables_of_a_stack_that_has_ended_is_told_so(
+    projects: tuple[Path, Path], variables: dict[str, str]
+) -> None:
+    # given a shell that has the variables of a stack that was taken down
+    folder, _ = projects
+    up = run(folder, variables, "local", "up", "--jobs", "jobs.py")
+    shell = exported(up.stdout, variables)
+    run(folder, shell, "local", "down")
+
+    # then commands say how to have one, and how to be rid of the variables
+    refused = run(folder, shell, *LIST)
+    assert refused.returncode == 2
+    assert "The variables of this shell are those of an offline stack that has ended." in refused.stderr
+    assert f"No offline stack is up for {folder}." in refused.stderr
+    assert 'Bring one up: eval "$(background-jobs local up --jobs FILE)"' in refused.stderr
+    assert "endpoint URL" not in refused.stderr
+    (unset,) = re.findall(r"or remove them: (unset [A-Z0-9_ ]+)$", refused.stderr, re.MULTILINE)
+    rid = exported(unset, shell)
+    assert not {name for name in rid if name.startswith("AWS_") or name in Settings.variable_names()}
+
+    # when another one is up, then they say how to take its variables
+    run(folder, shell, "local", "up", "--jobs", "jobs.py")
+    refused = run(folder, shell, *LIST)
+    assert refused.returncode == 2
+    own = f'take those of the one that is up for {folder}: eval "$(background-jobs local up)"'
+    assert own in refused.stderr
+    again = exported(run(folder, shell, "local", "up").stdout, shell)
+    assert run(folder, again, *LIST).returncode == 0
+    assert run(folder, rid, *LIST).returncode == 0
 
 
 def test_help_and_what_needs_no_settings_is_there_without_a_stack(

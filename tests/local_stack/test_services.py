@@ -70,7 +70,7 @@ def test_each_service_runs_its_own_jobs(folder: Path, variables: dict[str, str])
     # what a service does not have is refused, and the one that has it named
     refused = run(folder, variables, "kick-off", "bill", "one.json")
     assert refused.returncode == 2
-    assert "The service 'billing-eu' has it: kick it off with service='billing-eu'." in refused.stderr
+    assert "The service 'billing-eu' has it: name that service." in refused.stderr
     refused = run(folder, variables, "kick-off", "bill", "one.json", "--service", "billing")
     assert refused.returncode == 2
     assert "It has: default, billing-eu." in refused.stderr
@@ -81,6 +81,35 @@ def test_each_service_runs_its_own_jobs(folder: Path, variables: dict[str, str])
     assert refused.returncode == 2
     assert "SyntaxError" in refused.stderr
     assert results("greet", "one.json") == [["greet", "default", "greet_jobs.py"]]
+    for service in ((), ("--service", "default")):
+        assert results("greet", "--param", "n=1", *service) == [["greet", "default", "greet_jobs.py"]]
+
+    # the catalog tells the jobs of the others, and why those are not there
+    known = run(folder, variables, "jobs", "--json")
+    assert [json.loads(line)["name"] for line in known.stdout.splitlines()] == ["greet"]
+    assert "The jobs of service 'billing-eu' cannot be loaded" in known.stderr
+    assert "SyntaxError" in known.stderr
+    for words in (("jobs", "bill"), ("kick-off", "bill", "--param", "n=1", "--service", "billing-eu")):
+        refused = run(folder, variables, *words)
+        assert refused.returncode == 2
+        assert "SyntaxError" in refused.stderr
+
+    # and the status, too
+    status = run(folder, variables, "local", "status")
+    assert "job_names\tgreet\n" in status.stdout
+    assert "SyntaxError" in status.stderr
+    told = json.loads(run(folder, variables, "local", "status", "--json").stdout)
+    assert told["job_names"] == ["greet"]
+    assert ["SyntaxError" in reason for reason in told["not_loaded"]] == [True]
+
+    # and where the default one is broken, its kick-offs alone are refused
+    (folder / "greet_jobs.py").write_text("def broken(:\n")
+    (folder / "bill_jobs.py").write_text(JOBS.format(name="bill"))
+    refused = run(folder, variables, "kick-off", "greet", "--param", "n=1")
+    assert refused.returncode == 2
+    assert "The jobs of service 'default' cannot be loaded" in refused.stderr
+    billed = results("bill", "--param", "n=1", "--service", "billing-eu")
+    assert billed == [["bill", "billing-eu", "bill_jobs.py"]]
 
 
 def test_a_service_alone_is_the_one_that_counts_where_none_is_named(

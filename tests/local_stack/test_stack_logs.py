@@ -77,6 +77,11 @@ def test_the_logs_of_all_parts_are_merged_by_time(folder: Path, variables: dict[
     assert {line["service"] for line in alone} == {"billing"}
     assert "working on bill 7" in {line["message"] for line in alone}
 
+    # and a service that is not there is told of
+    refused = run(folder, variables, "local", "logs", "--service", "nope")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"The offline stack of {folder} has no service 'nope'. It has: default, billing." in refused.stderr
+
     # and for people they are a row each
     rows = run(folder, variables, "local", "logs").stdout.splitlines()
     (row,) = [row for row in rows if "working on bill 7" in row]
@@ -131,8 +136,20 @@ def test_the_logs_of_a_stack_that_died_are_there_until_the_next_one(
     os.kill(stack.pid, 9)
     until(lambda: RunningStack.find(folder) is None)
 
+    status = run(folder, variables, "local", "status")
+    died = "the one that was has died, and `background-jobs local logs` shows what it wrote"
+    assert (status.returncode, died in status.stderr) == (4, True)
+    told = json.loads(run(folder, variables, "local", "status", "--json").stdout)
+    assert told == {"up": False, "project": str(folder), "has_died": True}
+    refused = run(folder, variables, "local", "logs", "--service", "billing")
+    assert (refused.returncode, "It has: default." in refused.stderr) == (2, True)
     assert "loading the jobs of greet" in run(folder, variables, "local", "logs").stdout
     assert "loading the jobs of greet" in run(folder, variables, "local", "logs", "-f").stdout
+
+    run(folder, variables, "local", "down")
+    told = json.loads(run(folder, variables, "local", "status", "--json").stdout)
+    assert told == {"up": False, "project": str(folder), "has_died": False}
+    assert "has died" not in run(folder, variables, "local", "status").stderr
 
 
 def test_lines_have_their_own_times_and_stay_whole_whatever_is_printed(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from background_jobs import (
     Orchestration,
     OrchestrationService,
     Retry,
+    Stage,
     Success,
     aio,
     job_name,
@@ -93,6 +94,15 @@ def kick_off(service: OrchestrationService) -> None:
     assert_type(service.kick_off_job(list_names, [{"customer": "acme"}]), Orchestration[list[str]])
     assert_type(service.kick_off_job(rates, [{"rate": 1}]), Orchestration[float])
     assert_type(service.kick_off_job("add_up", [{"size": 1}]), Orchestration[Any])
+
+
+def go_on(service: OrchestrationService) -> None:
+    then = Stage(Load, params={"size": "$result.value"}, timeout=60, then=Stage(fetch, [{"size": 1}]))
+    assert_type(service.kick_off_job(add_up, [Batch(size=1)], then=then), Orchestration[Total])
+    assert_type(then.job_name, str)
+    Stage("load", params="results", retry=Retry(max_attempts=2))
+    Stage(3)  # refused
+    Stage("load", on_failure="ignore")  # refused
 
 
 def refuse(service: OrchestrationService) -> None:

@@ -1,10 +1,12 @@
 """The examples in the documents: they must parse, and what they import must exist."""
 
 import ast
+import inspect
 import json
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,9 +15,11 @@ import yaml  # type: ignore[import-untyped]
 from pydantic import BaseModel
 from typer.testing import CliRunner, Result
 
+from background_jobs import OrchestrationService, Retry, Update
 from background_jobs.cli.lines import UpdateView
 from background_jobs.cli.main import app
 from background_jobs.core.events import ContainerStarted
+from background_jobs.core.read_model import Summary
 from background_jobs.core.views.causes import Cause
 from background_jobs.core.views.orchestration import CancelAnswer, KickOffAnswer
 from background_jobs.core.views.orchestration_detail import OrchestrationDetail
@@ -130,3 +134,24 @@ def test_a_plan_is_as_the_document_shows_it() -> None:
         printed = run(*shlex.split(command)[1:]).stdout
     assert printed.startswith(beginning)
     assert printed.endswith(end)
+
+
+def test_the_fields_of_a_retry_and_their_defaults_are_those_of_the_code() -> None:
+    section = (REPOSITORY / "docs" / "jobs.md").read_text().partition("| field of `Retry` |")[2]
+    rows = re.findall(r"^\| `(\w+)` \| `?(.*?)`? \|", section.partition("\n\n")[0], re.MULTILINE)
+    assert {name: ast.literal_eval(default) for name, default in rows} == Retry().model_dump()
+
+
+def test_the_fields_of_updates_and_pages_that_are_shown_are_those_of_the_code() -> None:
+    text = (REPOSITORY / "docs" / "watching.md").read_text()
+    rows = {
+        kind: re.findall(
+            r"^\| (`.*?) \|", text.partition(f"| field of {kind} |")[2].partition("\n\n")[0], re.MULTILINE
+        )
+        for kind in ("an update", "a summary")
+    }
+    assert re.findall(r"`(\w+)`", " ".join(rows["an update"])) == [field.name for field in fields(Update)]
+    named = re.findall(r"`(\w+)`", " ".join(rows["a summary"]))
+    assert [name for name in named if name not in Summary.model_fields and not hasattr(Summary, name)] == []
+    for name in inspect.signature(OrchestrationService.history).parameters:
+        assert name == "self" or f"`{name}`" in text or f"{name}=" in text

@@ -29,6 +29,8 @@ PYDANTICS = ("validation error", "pydantic.dev", "Input should", "Field required
         (lambda: Stage("a", parallelism=0), InvalidStage, "parallelism=0 must be at least 1"),
         (lambda: Stage("a", timeout=-1), InvalidStage, "timeout=-1 must be more than 0"),
         (lambda: Stage("a", params={"x": "$no"}), InvalidStage, "params: '$no' refers to nothing"),
+        (lambda: Stage(print), InvalidStage, "is not a job: decorate it with @job_name('...')"),
+        (lambda: Stage(3), InvalidStage, "job_name=3 must be text"),  # type: ignore[arg-type]
         (Stage, InvalidStage, "job_name is missing"),
     ],
 )

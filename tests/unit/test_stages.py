@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from background_jobs import Retry, Stage
+from background_jobs import Retry, Stage, job_name
 from background_jobs.core.errors import InvalidParams
 from background_jobs.core.payloads import params_line
 from background_jobs.core.refused_values import InvalidStage
@@ -66,6 +66,20 @@ def test_a_reference_that_a_result_lacks_is_refused_with_the_instance() -> None:
 def test_a_stage_that_cannot_be_is_refused_when_it_is_written(fields: dict[str, Any]) -> None:
     with pytest.raises((InvalidStage, TypeError)):
         Stage(**{"job_name": "transform", **fields})
+
+
+@job_name("mail", aliases=["send"])
+def mail(params: dict[str, str]) -> None: ...
+
+
+@job_name("archive")
+class Archive:
+    def run(self, params: dict[str, str]) -> None: ...
+
+
+@pytest.mark.parametrize(("job", "name"), [(mail, "mail"), (Archive, "archive"), ("load", "load")])
+def test_a_stage_takes_the_job_itself_or_its_name(job: Any, name: str) -> None:
+    assert Stage(job) == Stage(job_name=job) == Stage(name)
 
 
 def test_a_stage_reads_back_from_its_json_with_everything_that_follows() -> None:

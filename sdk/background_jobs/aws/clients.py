@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import IO, TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
+from urllib.parse import urlsplit
 
 from background_jobs.aws.clock import clock
 from background_jobs.aws.localstack_host import endpoint_of
@@ -43,6 +44,8 @@ _PATIENCE: Final[dict[str, Any]] = {
 }
 _EMULATOR_REGION: Final = "us-east-1"
 _EMULATOR_CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -348,7 +351,7 @@ def _explained() -> Iterator[None]:
             f"{as_sentence(str(unreachable))} Check AWS_ENDPOINT_URL and the network; an offline stack "
             "may have ended: run under `background-jobs local run`, or bring another up with "
             "`background-jobs local up`."
-        ) from unreachable
+        ) from (None if _is_local(unreachable) else unreachable)
     except NoCredentialsError as absent:
         raise ServiceUnreachable(
             "There are no AWS credentials. Set AWS_PROFILE or AWS_ACCESS_KEY_ID; offline, "
@@ -359,7 +362,13 @@ def _explained() -> Iterator[None]:
         if code in _ABSENT:
             raise ServiceUnreachable(f"{as_sentence(str(refused))} {_DELETED}") from refused
         if code == JOBS_NOT_LOADED:
-            raise JobsNotLoaded(refused.response["Error"]["Message"]) from refused
+            raise JobsNotLoaded(refused.response["Error"]["Message"]) from None
         if code != OTHER_STACK:
             raise
-        raise ServiceUnreachable(refused.response["Error"]["Message"]) from refused
+        raise ServiceUnreachable(refused.response["Error"]["Message"]) from None
+
+
+def _is_local(unreachable: Exception) -> bool:
+    """Tell whether an emulator could not be reached, of which the frames of clients tell no more."""
+    endpoint = getattr(unreachable, "kwargs", {}).get("endpoint_url", "")
+    return on_emulator() or urlsplit(str(endpoint)).hostname in _LOOPBACK

@@ -35,7 +35,13 @@ def jobs(
         from background_jobs.orchestration_service import OrchestrationService
 
         service = OrchestrationService()
-        found = service.jobs() if job_name is None else [service.job(job_name)]
+        found: Sequence[JobView]
+        if job_name is None:
+            found = jobs = service.jobs()
+            for reason in jobs.not_loaded.values():
+                print_note(str(reason))
+        else:
+            found = [service.job(job_name)]
     if as_json:
         for job in found:
             print_json(job)

@@ -30,8 +30,9 @@ def logs(
     Exits with 4 if there is none.
     """
     with reporting():
+        from background_jobs.local_stack.project_logs import find_logs
         from background_jobs.local_stack.projects import find_project
-        from background_jobs.local_stack.running_stack import describe_absence, find_logs
+        from background_jobs.local_stack.running_stack import describe_absence
 
         project = find_project()
         found = find_logs(project, service)

@@ -47,23 +47,26 @@ def status(
     """
     with reporting():
         from background_jobs.local_stack.projects import find_project
-        from background_jobs.local_stack.running_stack import RunningStack, describe_absence
+        from background_jobs.local_stack.running_stack import RunningStack, describe_absence, has_died
 
         project = find_project()
         stack = RunningStack.find(project)
-        if stack is None and not as_json:
-            print_note(describe_absence(project))
-    if stack is None:
-        if as_json:
-            print_json_text(json.dumps({"up": False, "project": str(project)}))
-        raise typer.Exit(ExitStatus.FOUND)
+        if stack is None:
+            if as_json:
+                absent = {"up": False, "project": str(project), "has_died": has_died(project)}
+                print_json_text(json.dumps(absent))
+            else:
+                print_note(describe_absence(project))
+            raise typer.Exit(ExitStatus.FOUND)
+        job_names, not_loaded = stack.find_jobs()
     facts: dict[str, Any] = {
         "up": True,
         "project": str(stack.project),
         "endpoint": stack.variables["AWS_ENDPOINT_URL"],
         "console": f"{stack.api_url}/",
         "jobs": stack.describe_jobs(),
-        "job_names": stack.job_names(),
+        "job_names": job_names,
+        "not_loaded": not_loaded,
         "containers": stack.running_containers(),
         "containers_at_most": stack.containers,
         "uptime_seconds": round(stack.uptime_seconds),
@@ -72,9 +75,12 @@ def status(
     if as_json:
         print_json_text(json.dumps(facts))
         return
+    del facts["not_loaded"]  # texts of several lines
     for name, value in facts.items():
         shown = ", ".join(value) if isinstance(value, list) else value
         if on_terminal():
             print_line(f"{name.replace('_', ' '):<20}{printable(str(shown))}")
         else:
             print_row(name, shown)
+    for reason in not_loaded:
+        print_note(reason)

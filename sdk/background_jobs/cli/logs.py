@@ -135,8 +135,8 @@ def _print_table(launches: "list[ContainerStarted]") -> None:
 def _describe_folder() -> str:
     """Return where the logs of containers are that ended before they began; nothing unless that is here."""
     try:
+        from background_jobs.local_stack.project_logs import find_log_folder
         from background_jobs.local_stack.projects import find_project
-        from background_jobs.local_stack.running_stack import find_log_folder
     except ImportError:  # the offline stack is an extra
         return ""
     folder = find_log_folder(find_project())

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from background_jobs.core.bounds import JobName
 from background_jobs.core.retry import ONCE, Retry
 
+JOB_MARK: Final = "__background_job__"
+"""The attribute of a decorated job that has its definition."""
+
 
 class JobDescription(BaseModel):
     """A job as its image tells of it."""

@@ -125,11 +125,14 @@ def explains_itself(error: Callable[[str], Exception]) -> Callable[[type[_T]], t
 
     def decorate(kind: type[_T]) -> type[_T]:
         make: Callable[..., None] = kind.__init__
+        names: tuple[str, ...] = getattr(kind, "__match_args__", ())
 
         @wraps(make)
         def make_or_explain(self: _T, *args: object, **values: object) -> None:
+            # By name, so that a value that is refused is told of by its name.
+            named = dict(zip(names, args, strict=False))
             try:
-                make(self, *args, **values)
+                make(self, *args[len(named) :], **named, **values)
             except ValidationError as invalid:
                 raise error(f"{kind.__name__} was refused: {explain_refused(invalid)}.") from None
 

@@ -1,15 +1,18 @@
 """The stages of a pipeline: what is kicked off after an orchestration, and where its params come from."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
-from typing import Annotated, Any, Final, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
 from background_jobs.core.bounds import JobName, Parallelism, TimeoutSeconds, TimeoutSpan
 from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.job_descriptions import JOB_MARK
+from background_jobs.core.json_places import describe
 from background_jobs.core.payloads import plain_json
 from background_jobs.core.refused_values import InvalidStage, explains_itself
 from background_jobs.core.retry import Retry
@@ -35,6 +38,16 @@ def _check_template(params: object) -> object:
     return params if isinstance(params, str) else plain_json(params)
 
 
+def _name_of(job: object) -> object:
+    """Return the name of a decorated job, and anything else as it is."""
+    if isinstance(job, str) or not callable(job):
+        return job
+    definition = vars(job).get(JOB_MARK) if hasattr(job, "__dict__") else None
+    if definition is None:
+        raise ValueError(f"{describe(job)} is not a job: decorate it with @job_name('...')")
+    return definition.name
+
+
 StageParams = Annotated[
     Literal["results"] | dict[str, Any] | list[dict[str, Any]], BeforeValidator(_check_template)
 ]
@@ -52,7 +65,8 @@ class Stage:
     ``"continue"`` goes on with the successes. After a cancellation nothing follows.
     """
 
-    job_name: JobName
+    job_name: Annotated[JobName, BeforeValidator(_name_of)]
+    """The name of the job; the decorated job itself may be given, and becomes its name."""
     params: StageParams = "results"
     on_failure: Literal["stop", "continue"] = "stop"
     parallelism: Parallelism | None = None
@@ -63,6 +77,20 @@ class Stage:
     """Seconds, or a timedelta, that the stage may take."""
     then: "Stage | None" = field(default=None)
     """The stage after this one."""
+
+    if TYPE_CHECKING:  # the one of pydantic, but for the job itself
+
+        def __init__(  # noqa: PLR0913, PLR0917 -- its fields
+            self,
+            job_name: str | Callable[..., Any],
+            params: Literal["results"] | Mapping[str, Any] | Sequence[Mapping[str, Any]] = "results",
+            on_failure: Literal["stop", "continue"] = "stop",
+            parallelism: int | None = None,
+            service: str | None = None,
+            retry: Retry | None = None,
+            timeout: float | timedelta | None = None,
+            then: "Stage | None" = None,
+        ) -> None: ...
 
     @property
     def depth(self) -> int:

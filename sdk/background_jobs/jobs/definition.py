@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from background_jobs.core import limits
 from background_jobs.core.errors import InvalidJob, UnknownJobName
-from background_jobs.core.job_descriptions import JobDescription
+from background_jobs.core.job_descriptions import JOB_MARK, JobDescription
 from background_jobs.core.json_places import describe
 from background_jobs.core.retry import ONCE, Retry
 from background_jobs.core.typed_params import ParamsType
@@ -21,7 +21,6 @@ from background_jobs.jobs.signature import Signature, read_signature
 
 _T = TypeVar("_T", bound=Callable[..., Any])
 _NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{limits.JOB_NAME_CHARACTERS - 1}}}")
-_MARK: Final = "__background_job__"
 _DESCRIPTION_CHARACTERS: Final = 1_000
 
 
@@ -152,7 +151,7 @@ class JobDefinition:
             reuse_process=self.reuse_process,
             aliases=self.aliases,
         )
-        setattr(target, _MARK, definition)
+        setattr(target, JOB_MARK, definition)
         return definition
 
 
@@ -222,7 +221,7 @@ def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its option
             aliases=earlier_names,
         )
         try:
-            setattr(target, _MARK, definition)
+            setattr(target, JOB_MARK, definition)
         except (AttributeError, TypeError):
             raise InvalidJob(
                 f"{describe(target)} cannot be the job {name!r}: write a function that calls it."
@@ -234,7 +233,7 @@ def job_name(  # noqa: PLR0913 -- a job, and one argument for each of its option
 
 def find_definition(target: object) -> JobDefinition:
     """Return what `@job_name` registered for *target*. Raises InvalidJob if it was not decorated."""
-    definition = vars(target).get(_MARK) if hasattr(target, "__dict__") else None
+    definition = vars(target).get(JOB_MARK) if hasattr(target, "__dict__") else None
     if not isinstance(definition, JobDefinition) or not callable(target):
         raise InvalidJob(f"{describe(target)} is not a job: decorate it with @job_name('...').")
     return definition.of(target)

@@ -1,16 +1,21 @@
 """Which offline stack a command of this process uses: that of its project, and never that of another."""
 
 import os
+import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.local_stack.running_stack import RunningStack, describe_absence
 from background_jobs.local_stack.stack_check import find_stack_id
 from background_jobs.local_stack.stack_notes import UnreadableNote, all_notes
+from background_jobs.local_stack.variables import unwanted_variables
 from background_jobs.settings import Settings
 
+_CONNECT_SECONDS: Final = 2
 _UP: Final = "background-jobs local up"
 
 
@@ -23,6 +28,19 @@ class StackOfOtherProject(BackgroundJobsError):
         super().__init__(
             f"The variables of this shell belong to the offline stack of {theirs}, and this is the project "
             f"{project}: {own}. For the other stack, go to {theirs}."
+        )
+
+
+class EndedStack(BackgroundJobsError):
+    """The variables of this process are those of an offline stack that has ended."""
+
+    def __init__(self, project: Path, names: Iterable[str], *, is_up: bool) -> None:
+        self.project = project
+        take = f'take those of the one that is up for {project}: eval "$({_UP})"'
+        bring = f'{describe_absence(project)} Bring one up: eval "$({_UP} --jobs FILE)"'
+        super().__init__(
+            "The variables of this shell are those of an offline stack that has ended"
+            f"{f': {take}' if is_up else f'. {bring}'}; or remove them: unset {' '.join(names)}"
         )
 
 
@@ -48,12 +66,25 @@ def _find_project(stack_id: str) -> Path | None:
     return None
 
 
+def _is_listening(endpoint_url: str) -> bool:
+    """Tell whether something takes connections at an endpoint; this machine says so at once of its own."""
+    endpoint = urlsplit(endpoint_url)
+    try:
+        socket.create_connection((endpoint.hostname, endpoint.port or 80), _CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
 def attach(project: Path) -> bool:
     """Have this process use the stack of *project* where its variables name none; tell whether that was so.
 
-    Raises NoStackOfProject, or StackOfOtherProject where they name that of another.
+    Raises NoStackOfProject, StackOfOtherProject where they name that of another, or EndedStack.
     """
     if (stack_id := find_stack_id(os.environ)) is not None:
+        if not _is_listening(os.environ.get("AWS_ENDPOINT_URL", "")):
+            is_up = RunningStack.find(project) is not None
+            raise EndedStack(project, unwanted_variables(os.environ, {}), is_up=is_up)
         theirs = _find_project(stack_id)
         if theirs is not None and theirs != project:
             command = _UP if RunningStack.find(project) else f"{_UP} --jobs FILE"

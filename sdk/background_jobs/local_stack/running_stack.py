@@ -14,7 +14,6 @@ from pydantic import BaseModel, ValidationError
 
 from background_jobs.core.errors import JobsNotLoaded
 from background_jobs.local_stack.docker_containers import remove_containers
-from background_jobs.local_stack.function_logs import FunctionLogs
 from background_jobs.local_stack.job_variables import digest
 from background_jobs.local_stack.mains import describe_services
 from background_jobs.local_stack.processes import (
@@ -25,10 +24,9 @@ from background_jobs.local_stack.processes import (
     find_processes,
 )
 from background_jobs.local_stack.stack import LocalStack, log_folder
-from background_jobs.local_stack.stack_logs import StackLogs
 from background_jobs.local_stack.stack_notes import UnreadableNote, note_path, remove_note, write_note
 from background_jobs.local_stack.stack_options import StackDiffers, StackOptions
-from background_jobs.local_stack.variables import connect, connect_logs, replace_variables, unwanted_variables
+from background_jobs.local_stack.variables import connect, replace_variables, unwanted_variables
 from background_jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -128,12 +126,16 @@ class RunningStack(BaseModel):
         """Return what runs the jobs: ``jobs.py``, or ``default=jobs.py, billing=billing.py``."""
         return describe_services(self.jobs)
 
-    def job_names(self) -> list[str]:
-        """Return the jobs that its services have by now; those of the start where they cannot be loaded."""
+    def find_jobs(self) -> tuple[list[str], list[str]]:
+        """Return the names of the jobs by now, and why edited ones cannot be loaded, each reason a text.
+
+        Where that is so of all services, they are the names of the start.
+        """
         try:
-            return [job.name for job in self.service().jobs()]
-        except JobsNotLoaded:
-            return list(Settings.from_env(self.variables).job_names)
+            jobs = self.service().jobs()
+        except JobsNotLoaded as reason:
+            return list(Settings.from_env(self.variables).job_names), [str(reason)]
+        return [job.name for job in jobs], [str(reason) for reason in jobs.not_loaded.values()]
 
     def refuse_others(self, options: StackOptions) -> None:
         """Raise StackDiffers if *options* ask for something that the stack does not have."""
@@ -212,36 +214,26 @@ def find_running() -> list[RunningStack]:
 
 
 def describe_absence(project: Path) -> str:
-    """Return that no stack is up for *project*, and for which ones there is."""
+    """Return that no stack is up for *project*, whether one has died, and for which ones there is."""
     others = ", ".join(str(stack.project) for stack in find_running() if stack.project != project)
     elsewhere = (
         f" There is one for each of {others}; commands in that folder use and end it." if others else ""
     )
-    return f"No offline stack is up for {project}.{elsewhere}"
+    died = (
+        ": the one that was has died, and `background-jobs local logs` shows what it wrote"
+        if has_died(project)
+        else ""
+    )
+    return f"No offline stack is up for {project}{died}.{elsewhere}"
 
 
-def find_logs(project: Path, service: str | None = None) -> StackLogs | None:
-    """Return the logs of the stack of *project*, or of the one that died last; None where there is none.
+def has_died(project: Path) -> bool:
+    """Tell whether a stack of *project* was up that nobody took down; its logs are there still.
 
-    With *service*, they are those of its jobs alone. Raises UnreadableNote.
+    Raises UnreadableNote.
     """
-    stack = RunningStack.find(project)
-    if stack is not None:
-        functions = FunctionLogs(connect_logs(stack.variables))
-        return StackLogs(stack.folder, functions, service, lambda: not psutil.pid_exists(stack.pid))
     note = RunningStack.read_note(note_path(project))
-    return StackLogs(note.folder, None, service) if note and note.folder.is_dir() else None
-
-
-def find_log_folder(project: Path) -> Path | None:
-    """Return the folder of the logs of the stack that this process uses, or of that of *project*, if any."""
-    if stack_id := os.environ.get(STACK_ID):
-        return log_folder(stack_id)
-    try:
-        stack = RunningStack.find(project)
-    except UnreadableNote:
-        return None
-    return None if stack is None else stack.folder
+    return bool(note and note.pid and note.folder.is_dir()) and RunningStack.find(project) is None
 
 
 def _describe_commands(commands: Mapping[str, Sequence[str]]) -> str:

@@ -1,6 +1,6 @@
 """The jobs that can be kicked off, and what a kick-off of one would run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -55,40 +55,70 @@ class KnownJobs:
         for service in services:
             with suppress(JobsNotLoaded):
                 if name in self._names_of(service):
-                    return f"The service {service!r} has it: kick it off with service={service!r}."
+                    return f"The service {service!r} has it: name that service."
         return ""
 
 
-def list_jobs(catalog: JobCatalog, settings: Settings) -> list[JobView]:
-    """Return the jobs of all services, by name, and then by service."""
-    services = settings.service_names or (settings.service,)
+class JobList(list[JobView]):
+    """Jobs, and for each service whose edited jobs cannot be loaded, offline, why not (`not_loaded`)."""
+
+    def __init__(self, jobs: Iterable[JobView] = (), not_loaded: Mapping[str, JobsNotLoaded] = {}) -> None:
+        super().__init__(jobs)
+        self.not_loaded = dict(not_loaded)
+
+    def of(self, services: Collection[str]) -> "JobList":
+        """Return those of *services*."""
+        reasons = {service: why for service, why in self.not_loaded.items() if service in services}
+        return JobList((job for job in self if job.service in services), reasons)
+
+
+def list_jobs(catalog: JobCatalog, settings: Settings, service: str | None = None) -> JobList:
+    """Return the jobs of all services, or of *service* if there is one of that name, by name and by service.
+
+    Raises JobsNotLoaded if that is so of every service that is asked.
+    """
+    all_services = settings.service_names or (settings.service,)
+    services = (service,) if service in all_services else all_services
+
+    def read(service: str) -> tuple[JobDescription, ...] | JobsNotLoaded:
+        try:
+            return catalog.read(service)
+        except JobsNotLoaded as reason:
+            return reason
+
     with ThreadPoolExecutor(_READERS) as pool:
-        published = list(pool.map(catalog.read, services))
+        published = dict(zip(services, pool.map(read, services), strict=True))
+    not_loaded = {name: jobs for name, jobs in published.items() if isinstance(jobs, JobsNotLoaded)}
+    if len(not_loaded) == len(services):
+        raise not_loaded[settings.service if settings.service in not_loaded else services[0]]
     views = [
-        JobView(**dict(job), service=service)
-        for service, jobs in zip(services, published, strict=True)
+        JobView(**dict(job), service=name)
+        for name, jobs in published.items()
+        if not isinstance(jobs, JobsNotLoaded)
         for job in jobs
     ]
     known = set(names_of(views))
-    only = services[0] if len(services) == 1 else None
+    only = all_services[0] if len(all_services) == 1 else None
     named = [
         JobView(name=name, service=only, is_described=False)
         for name in settings.job_names
         # Offline these are the names of when the stack was started, and all that are there are published.
         if name not in known and settings.environment != LOCAL
     ]
-    return sorted([*views, *named], key=lambda job: (job.name, job.service or ""))
+    return JobList(sorted([*views, *named], key=lambda job: (job.name, job.service or "")), not_loaded)
 
 
-def find_job(jobs: Iterable[JobView], name: str, service: str | None, settings: Settings) -> JobView:
+def find_job(jobs: JobList, name: str, service: str | None, settings: Settings) -> JobView:
     """Return the job *name*: that of *service*, or of the service in the settings, or else of another.
 
-    One that has the name goes before one that has it as an alias. Raises JobNotFound.
+    One that has the name goes before one that has it as an alias. Raises JobNotFound, or JobsNotLoaded where
+    a service may have it whose jobs cannot be loaded.
     """
-    known = list(jobs)
-    named = [job for job in known if name in job.names and service in (None, job.service)]
+    named = [job for job in jobs if name in job.names and service in (None, job.service)]
     if not named:
-        raise JobNotFound(name, names_of(known))
+        if reasons := [why for of, why in jobs.not_loaded.items() if service in (None, of)]:
+            raise reasons[0]
+        raise JobNotFound(name, names_of(jobs))
     return min(named, key=lambda job: (job.service != settings.service, job.name != name))
 
 

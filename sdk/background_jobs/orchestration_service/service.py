@@ -24,7 +24,7 @@ from background_jobs.core.views.orchestration import OrchestrationCounts, Orches
 from background_jobs.jobs import find_definition
 from background_jobs.jobs.job_types import CoroutineJob, Job, M, P, R
 from background_jobs.orchestration_service.job_results import JobResults
-from background_jobs.orchestration_service.jobs import find_job, list_jobs, preview_kick_off
+from background_jobs.orchestration_service.jobs import JobList, find_job, list_jobs, preview_kick_off
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off, resolve_job
 from background_jobs.orchestration_service.orchestration import Orchestration
 from background_jobs.orchestration_service.overview import read_counts, read_views
@@ -166,17 +166,22 @@ class OrchestrationService:
         """Re-attach to the pipeline that an orchestration is a stage of. Raises OrchestrationNotFound."""
         return self.orchestration(orchestration_id).pipeline()
 
-    def jobs(self) -> list[JobView]:
+    def jobs(self) -> JobList:
         """Return the jobs that can be kicked off, by name, each with what its image has published of it.
 
         That is the JSON Schema of its params, a line of documentation, and its defaults. docs/jobs.md says
-        how it is published.
+        how it is published. Offline, the list also has `not_loaded`: why the edited jobs of a service cannot
+        be loaded, by the service. Raises JobsNotLoaded where that is so of all of them.
         """
         return list_jobs(JobCatalog(self._stores.payloads), self._settings)
 
     def job(self, name: str, service: str | None = None) -> JobView:
-        """Return one of them; where several services have it, that of *service*. Raises JobNotFound."""
-        return find_job(self.jobs(), name, service, self._settings)
+        """Return one of them; where several services have it, that of *service*, by default of the settings'.
+
+        Raises JobNotFound, or offline JobsNotLoaded.
+        """
+        jobs = list_jobs(JobCatalog(self._stores.payloads), self._settings, service)
+        return find_job(jobs, name, service, self._settings)
 
     def publish_jobs(self, jobs: Iterable[JobDescription], service: str | None = None) -> None:
         """Replace what the jobs of *service*, by default of the one in the settings, tell of themselves."""

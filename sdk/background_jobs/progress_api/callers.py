@@ -25,7 +25,7 @@ from background_jobs.core.views.orchestration import OrchestrationCounts, Orches
 from background_jobs.core.views.rerun_preview import RerunPreview
 from background_jobs.core.views.schedule import ScheduleState
 from background_jobs.orchestration_service import Orchestration, OrchestrationService, Pipeline, Schedule
-from background_jobs.orchestration_service.jobs import find_job
+from background_jobs.orchestration_service.jobs import JobList, find_job
 from background_jobs.progress_api.models import KickOffBody, RerunBody, ScheduleBody
 from background_jobs.progress_api.sign_in.session_key import SESSION_KEY
 from background_jobs.settings import Settings
@@ -123,10 +123,11 @@ class Caller:
             signs_in=signs_in,
         )
 
-    def jobs(self) -> list[JobView]:
+    def jobs(self) -> JobList:
         """Return the jobs of the services that the caller may read."""
         readable = self.access.readable
-        return [job for job in self.service.jobs() if readable is None or job.service in readable]
+        jobs = self.service.jobs()
+        return jobs if readable is None else jobs.of(readable)
 
     def job(self, name: str, service: str | None) -> JobView:
         """Return one of them. Raises JobNotFound."""

@@ -4,6 +4,9 @@ tests/adoption uses what it writes.
 """
 
 import json
+import re
+import subprocess
+import sys
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 
 from background_jobs.package_files import lock_file
 from tests.adapters.cli.commands import run
+from tests.checkout import REPOSITORY
 
 WHEEL = f"background_job_service-{version('background-job-service')}-py3-none-any.whl"
 
@@ -50,6 +54,27 @@ def test_a_second_service_gets_the_wheel_of_the_first(here: Path) -> None:
     write_wheel(here / "wheels")
     run("init", "billing")
     assert (here / "billing" / "wheels" / WHEEL).read_bytes() == b"the wheel"
+
+
+def test_what_is_written_passes_strict_type_checks(here: Path) -> None:
+    run("init")
+    # app.py needs minutes, for the CDK; tests/adoption runs it
+    checked = ("jobs.py", "kick_off.py", "test_jobs.py")
+    options = ("--strict", "--config-file=", f"--cache-dir={REPOSITORY / '.mypy_cache' / 'init'}")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, *checked],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_its_lock_is_made_as_the_documents_say(here: Path) -> None:
+    run("init")
+    (command,) = re.findall(r"^uv pip compile .*$", (here / "README.md").read_text(), re.MULTILINE)
+    assert f"`{command}`" in (REPOSITORY / "docs" / "containers.md").read_text()
 
 
 def test_without_a_wheel_the_readme_says_where_the_sdk_may_come_from(here: Path) -> None:

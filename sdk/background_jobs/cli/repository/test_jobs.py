@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from background_jobs.testing import BackgroundJobs
-from jobs import add_up
+from jobs import Batch, add_up
 
 
 def test_amounts_are_added_up_and_bad_params_fail_alone(
@@ -11,7 +11,7 @@ def test_amounts_are_added_up_and_bad_params_fail_alone(
 ) -> None:
     # given two customers, one of them without amounts
     jobs = background_jobs([add_up])
-    params = [{"customer": "acme", "amounts": [1, 2]}, {"customer": "broken"}]
+    params = [Batch(customer="acme", amounts=[1, 2]).model_dump(), {"customer": "broken"}]
     # when the job runs for both
     successes, failures = jobs.service.kick_off_job("add_up", params).results()
     # then one has its total, and the other says what is missing

@@ -18,6 +18,10 @@ SHARE_VARIABLES: Final = frozenset(
 )
 
 
+VARIABLE_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+"""What the variables of their own are named that containers are given, on AWS and offline (a pattern)."""
+
+
 def task_family(environment: str, service: str) -> str:
     """Return the task definition family that runs the jobs of *service* in *environment*.
 
