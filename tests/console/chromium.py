@@ -9,7 +9,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+_SHELL = "chromium-headless-shell"
+"""The one without a window, which takes some 40 % less of the processor for the same tests."""
+_NAMES = (_SHELL, "chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _ARGUMENTS = [
     "--no-sandbox",  # as root there is none to be had
     "--disable-gpu",
@@ -26,16 +28,26 @@ class NoBrowser(Exception):
 
 def chromium() -> Path:
     """Return where Chromium is, after installing Debian's where that may be done. Raises NoBrowser."""
-    if path := _find():
-        return path
+    found = _find()
+    if found and (found.name == _SHELL or not os.environ.get("CI")):
+        return found
+    try:
+        return _install()
+    except NoBrowser:
+        if found:
+            return found
+        raise
+
+
+def _install() -> Path:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise NoBrowser("no Chromium here, and only root on Debian can install it: apt-get install chromium")
+        raise NoBrowser(f"no Chromium here, and only root on Debian can install it: apt-get install {_SHELL}")
     apt_get = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", _SHELL]):
         done = subprocess.run([*apt_get, *command], check=False, capture_output=True, text=True)
         if done.returncode != 0:
             raise NoBrowser(f"Chromium could not be installed: {done.stderr.strip().splitlines()[-1:]}")
-    return _find() or Path("/usr/bin/chromium")
+    return _find() or Path("/usr/bin", _SHELL)
 
 
 def _find() -> Path | None:
