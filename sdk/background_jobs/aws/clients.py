@@ -4,12 +4,12 @@ import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import wraps
 from typing import IO, TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
 from background_jobs.aws.clock import clock
+from background_jobs.aws.connections import Connection
 from background_jobs.aws.localstack_host import endpoint_of
 from background_jobs.core.errors import InvalidSettings, JobsNotLoaded, ServiceUnreachable
 from background_jobs.core.wording import as_sentence
@@ -60,18 +60,6 @@ _stand_ins: Final[list[Mapping[str, Any]]] = []
 """What stands for the clients of AWS while a test has a twin of the service open; the last one counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """Where an emulator is, and who calls it: nothing of it comes from the variables of this process."""
-
-    endpoint_url: str
-    region: str
-    access_key: str
-    secret_key: str
-    app_id: str
-    """How its clients name themselves."""
-
-
 _clients: Final[dict[tuple[str, Connection | None], Any]] = {}
 """The clients of this process, by service and by where it is; None is where the variables say."""
 
@@ -87,38 +75,10 @@ def _client(service: str, connection: Connection | None = None) -> Any:  # noqa:
 
 def _find_client(service: str, connection: Connection | None) -> Any:  # noqa: ANN401 -- the same
     if connection is not None:
-        return _connect(service, connection)
+        return connection.connect(service, _PATIENCE)
     client = _made_to_be_forked.pop(service, None) or _make_client(service)
     clock.attach(client)
     return client
-
-
-def _connect(service: str, connection: Connection) -> Any:  # noqa: ANN401 -- the same
-    """Make a client that no variable, profile or proxy of this machine leads elsewhere."""
-    from botocore.config import Config
-
-    from background_jobs.aws.service_models import make_session
-
-    session = make_session()
-    # A profile may name endpoints, proxies and ways to get credentials.
-    for name in ("config_file", "credentials_file"):
-        session.set_config_variable(name, os.devnull)
-    session.set_config_variable("profile", None)
-    session.set_config_variable("csm_enabled", value=False)
-    options = _PATIENCE | {
-        "proxies": {},
-        "use_dualstack_endpoint": False,
-        "use_fips_endpoint": False,
-        "user_agent_appid": connection.app_id,
-    }
-    return session.create_client(
-        service,
-        region_name=connection.region,
-        endpoint_url=connection.endpoint_url,
-        aws_access_key_id=connection.access_key,
-        aws_secret_access_key=connection.secret_key,
-        config=Config(**options),
-    )
 
 
 def _make_client(service: str) -> Any:  # noqa: ANN401 -- the same

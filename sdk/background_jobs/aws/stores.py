@@ -6,7 +6,7 @@ from typing import Self
 
 from background_jobs.aws import clients
 from background_jobs.aws.block_log import BlockLog
-from background_jobs.aws.clients import Connection
+from background_jobs.aws.connections import Connection
 from background_jobs.aws.container_stores import ContainerStores
 from background_jobs.aws.event_log import EventLog
 from background_jobs.aws.history import History

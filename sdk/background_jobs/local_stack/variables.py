@@ -9,7 +9,7 @@ from background_jobs.local_stack.stack_check import access_key
 from background_jobs.settings import Settings
 
 if TYPE_CHECKING:
-    from background_jobs.aws.clients import Connection
+    from background_jobs.aws.connections import Connection
     from background_jobs.aws.logs import Logs
     from background_jobs.orchestration_service import OrchestrationService
 
@@ -56,7 +56,7 @@ def connect_logs(variables: Mapping[str, str]) -> "Logs":
 
 
 def _connection(variables: Mapping[str, str]) -> "Connection":
-    from background_jobs.aws.clients import Connection
+    from background_jobs.aws.connections import Connection
 
     return Connection(
         endpoint_url=variables["AWS_ENDPOINT_URL"],

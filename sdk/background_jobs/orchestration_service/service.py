@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final, Unpack, overload
 
-from background_jobs.aws.clients import Connection
+from background_jobs.aws.connections import Connection
 from background_jobs.aws.history import HistoryFilter, HistoryPage
 from background_jobs.aws.job_catalog import JobCatalog
 from background_jobs.aws.stores import Stores
