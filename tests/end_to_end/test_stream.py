@@ -61,16 +61,22 @@ def test_a_stream_begins_with_a_snapshot_goes_on_in_order_and_ends_by_itself(
 
 
 def test_a_stream_that_is_cut_anywhere_loses_nothing_and_brings_nothing_twice(
-    service: OrchestrationService, stack: LocalStack
+    service: OrchestrationService, stack: LocalStack, tmp_path: Path
 ) -> None:
+    # given instances of which some go on with each event that is read, so that a cut comes before their end
     draw = random.Random(7)
-    orchestration = service.kick_off_job("total", [{"values": [n]} for n in range(400)], parallelism=2)
+    gates = [tmp_path / str(number) for number in range(4)]
+    params = [{"running": str(tmp_path / "running"), "until": str(gates[n // 100])} for n in range(400)]
+    orchestration = service.kick_off_job("patient", params, parallelism=2)
+    # when the stream is cut again and again
+    closed_gates = iter(gates)
     seen: list[tuple[int, str]] = []
     last_event_id, ended, connections = "", False, 0
     while not ended:
         connections += 1
         events_before_cut = draw.randint(1, 3)
         for event in events(stream_url(stack, orchestration), last_event_id):
+            next(closed_gates, tmp_path).touch()
             if event.event == "snapshot":
                 letters = enumerate(event.json()["statuses"])
                 seen += [(index, "Completed") for index, letter in letters if letter == "C"]
@@ -79,6 +85,7 @@ def test_a_stream_that_is_cut_anywhere_loses_nothing_and_brings_nothing_twice(
             events_before_cut -= 1
             if not events_before_cut:
                 break
+    # then every outcome has come once
     assert connections > 1
     final = [index for index, status in seen if status == "Completed"]
     assert sorted(final) == list(range(400))
