@@ -137,7 +137,7 @@ def test_a_shell_with_the_variables_of_a_stack_that_has_ended_is_told_so(
     run(folder, shell, "local", "up", "--jobs", "jobs.py")
     refused = run(folder, shell, *LIST)
     assert refused.returncode == 2
-    own = f'take those of the one that is up for {folder}: eval "$(background-jobs local up)"'
+    own = f'Take those of the one that is up for {folder}: eval "$(background-jobs local up)"'
     assert own in refused.stderr
     again = exported(run(folder, shell, "local", "up").stdout, shell)
     assert run(folder, again, *LIST).returncode == 0

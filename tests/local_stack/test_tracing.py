@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.sdk.trace import TracerProvider
 
 from background_jobs import OrchestrationService
 from background_jobs.local_stack import LocalStack
@@ -40,6 +41,14 @@ def stack(collector: Receiver) -> Iterator[LocalStack]:
 @pytest.fixture
 def service(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[OrchestrationService]:
     yield become_caller(stack, monkeypatch)
+    end_tracing()
+
+
+def end_tracing() -> None:
+    """End what sends the spans of this process, for it would go on to where another test says."""
+    provider = spans._provider_of_callers()
+    assert isinstance(provider, TracerProvider)
+    provider.shutdown()
     spans._provider_of_callers.cache_clear()
 
 
@@ -65,7 +74,7 @@ def kept_stack(collector: Receiver) -> Iterator[LocalStack]:
         variables.setenv("OTEL_BSP_SCHEDULE_DELAY", "600000")
         with LocalStack(jobs=str(JOBS), containers=1, warm=1) as stack:
             yield stack
-    spans._provider_of_callers.cache_clear()
+    end_tracing()
 
 
 @pytest.fixture
@@ -225,7 +234,7 @@ def test_a_collector_that_cannot_be_reached_keeps_no_instance_from_its_outcome(
         for job_name in ("one-by-one", "processes"):
             successes, failures = service.kick_off_job(job_name, [{"n": n} for n in range(4)]).results(120)
             assert (len(successes), failures) == (4, None)
-    spans._provider_of_callers.cache_clear()
+    end_tracing()
 
 
 def test_whoever_does_not_answer_is_told_from_whoever_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,13 +34,11 @@ class StackOfOtherProject(BackgroundJobsError):
 class EndedStack(BackgroundJobsError):
     """The variables of this process are those of an offline stack that has ended."""
 
-    def __init__(self, project: Path, names: Iterable[str], *, is_up: bool) -> None:
+    def __init__(self, project: Path, names: Iterable[str], remedy: str) -> None:
         self.project = project
-        take = f'take those of the one that is up for {project}: eval "$({_UP})"'
-        bring = f'{describe_absence(project)} Bring one up: eval "$({_UP} --jobs FILE)"'
         super().__init__(
-            "The variables of this shell are those of an offline stack that has ended"
-            f"{f': {take}' if is_up else f'. {bring}'}; or remove them: unset {' '.join(names)}"
+            f"The variables of this shell are those of an offline stack that has ended. {remedy}; or remove "
+            f"them: unset {' '.join(names)}"
         )
 
 
@@ -76,6 +74,13 @@ def _is_listening(endpoint_url: str) -> bool:
     return True
 
 
+def _explain_variables(project: Path) -> str:
+    """Return how a shell gets variables of a stack that is up."""
+    if RunningStack.find(project) is not None:
+        return f'Take those of the one that is up for {project}: eval "$({_UP})"'
+    return f'{describe_absence(project)} Bring one up: eval "$({_UP} --jobs FILE)"'
+
+
 def attach(project: Path) -> bool:
     """Have this process use the stack of *project* where its variables name none; tell whether that was so.
 
@@ -83,8 +88,7 @@ def attach(project: Path) -> bool:
     """
     if (stack_id := find_stack_id(os.environ)) is not None:
         if not _is_listening(os.environ.get("AWS_ENDPOINT_URL", "")):
-            is_up = RunningStack.find(project) is not None
-            raise EndedStack(project, unwanted_variables(os.environ, {}), is_up=is_up)
+            raise EndedStack(project, unwanted_variables(os.environ, {}), _explain_variables(project))
         theirs = _find_project(stack_id)
         if theirs is not None and theirs != project:
             command = _UP if RunningStack.find(project) else f"{_UP} --jobs FILE"
