@@ -6,7 +6,6 @@ python -m background_jobs.local_stack.server FOLDER/options.json
 import asyncio
 import logging
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -209,26 +208,17 @@ def _publish_loaded(containers: ProcessContainers, folder: Path) -> None:
 
 
 def _start_api(listener: socket.socket, settings: Settings, port: int, options: ServerOptions) -> None:
-    """Start the progress API once somebody connects, who waits until it is up.
-
-    To load it takes a second, which the first orchestration would miss on a small machine.
-    """
+    """Start the progress API beside the emulator; connections wait in the backlog until it is up."""
     variables = {**os.environ, **settings.to_env(), **client_variables(port, "api")}
-    own = listener.dup()
-
-    def start() -> None:
-        with own, (options.folder / "api.log").open("wb") as log:
-            select.select([own], [], [])
-            subprocess.Popen(
-                [sys.executable, "-m", "background_jobs.progress_api", f"fd:{own.fileno()}"],
-                env=variables,
-                pass_fds=[own.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    threading.Thread(target=start, daemon=True).start()
+    with (options.folder / "api.log").open("wb") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "background_jobs.progress_api", f"fd:{listener.fileno()}"],
+            env=variables,
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
 
 
 if __name__ == "__main__":
