@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+
 from background_jobs.local_stack import LocalStack
 
 REPOSITORY = Path(__file__).parents[2]
@@ -85,6 +87,9 @@ def test_watching_from_a_program_is_as_it_is_written(tmp_path: Path) -> None:
             )
             assert done.returncode == 0, done.stderr
             return done.stdout.splitlines()
+
+        # and an API that is loaded, for the jobs take a few seconds alone
+        assert httpx.get(stack.settings.api_url, timeout=120).status_code == 200
 
         # when they run, then each tells what the page says
         told = run("watch.py")

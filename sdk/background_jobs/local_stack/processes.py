@@ -56,7 +56,8 @@ def find_marked(variable: str, value: str | None = None) -> list[psutil.Process]
 def end_all(stack_id: str) -> None:
     """End every process of a stack but this one: with SIGTERM, then with SIGKILL, until none is left."""
     for _ in range(_ROUNDS):
-        processes = _with_children(find_processes(stack_id))
+        # One that is about to run another program has no variables for a moment.
+        processes = _with_children(find_processes(stack_id) or find_processes(stack_id))
         if not processes:
             return
         for process in processes:
