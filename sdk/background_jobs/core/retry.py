@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from math import nan
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from background_jobs.core import limits
 from background_jobs.core.bounds import NO_BOOL, to_seconds
@@ -43,19 +43,11 @@ class Retry(BaseModel):
     base_seconds: Seconds = 1
     factor: Annotated[float, NO_BOOL] = Field(default=2, ge=1, le=100, allow_inf_nan=False)
     max_seconds: Seconds = 300
-    """Unless it is given, 300 or *base_seconds*, whichever is larger."""
     jitter: Literal["full", "none"] = "full"
     retry_on: ErrorNames = ("Exception",)
     """An error is tried again if it is one of these, or derived from one."""
     give_up_on: ErrorNames = ()
     """An error that is one of these, or derived from one, is never tried again."""
-
-    @model_validator(mode="after")
-    def _wait_as_long_as_asked(self) -> Self:
-        # What is stored names both, and stays as it was.
-        if "max_seconds" not in self.model_fields_set and self.base_seconds > self.max_seconds:
-            object.__setattr__(self, "max_seconds", self.base_seconds)
-        return self
 
 
 ONCE = Retry(max_attempts=1)
