@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,16 +19,19 @@ from background_jobs.worker.supervisor import REUSABLE
 Launch = Callable[..., int]
 
 
+TEST_ENDED = threading.Event()
+
+
 def leave(params: dict[str, Any]) -> None:
     """Do as the params say; whatever it is, the instance has its outcome."""
     match params.get("how"):
         case "a variable":
             os.environ["CUSTOMER"] = "acme"
         case "a thread":
-            threading.Thread(target=threading.Event().wait, daemon=True).start()
+            threading.Thread(target=TEST_ENDED.wait, daemon=True).start()
         case "many threads":
             for _ in range(300):
-                threading.Thread(target=time.sleep, args=[0.5], daemon=True).start()
+                threading.Thread(target=TEST_ENDED.wait, daemon=True).start()
         case "a child":
             os.posix_spawnp("sleep", ["sleep", "600"], os.environ)
         case "a pool":
@@ -78,6 +81,13 @@ def _what_other_tests_left(monkeypatch: pytest.MonkeyPatch) -> None:
     children = set(find_descendants(os.getpid()))
     monkeypatch.setattr(process_cleanup, "LEFT_THREADS", count_threads() + LEFT_THREADS)
     monkeypatch.setattr(process_cleanup, "has_children", lambda: find_descendants(os.getpid(), children))
+
+
+@pytest.fixture(autouse=True)
+def _no_threads_for_other_tests() -> Iterator[None]:
+    TEST_ENDED.clear()
+    yield
+    TEST_ENDED.set()
 
 
 @pytest.fixture
