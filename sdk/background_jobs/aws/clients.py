@@ -42,6 +42,7 @@ _PATIENCE: Final[dict[str, Any]] = {
     "read_timeout": 60,
     "max_pool_connections": 32,
 }
+_PART_BYTES: Final = 8 << 20
 _EMULATOR_REGION: Final = "us-east-1"
 _EMULATOR_CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
@@ -243,14 +244,18 @@ def on_emulator() -> bool:
 
 
 def upload_file(client: "S3Client", file: IO[bytes], bucket: str, key: str, *, threads: bool = True) -> None:
-    """Store *file* in S3, beyond 8 MB in parts; by threads of their own, or by the one that asks for it."""
-    if _stand_ins:
+    """Store *file*, from its start, in S3; beyond 8 MB in parts, with *threads* or without."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    # What uploads parts takes longer to import than a small file to store.
+    if size < _PART_BYTES or _stand_ins:
         client.put_object(Bucket=bucket, Key=key, Body=file.read())
         return
     from boto3.s3.inject import upload_fileobj
     from boto3.s3.transfer import TransferConfig
 
-    upload_fileobj(client, file, bucket, key, Config=TransferConfig(use_threads=threads))
+    config = TransferConfig(_PART_BYTES, multipart_chunksize=_PART_BYTES, use_threads=threads)
+    upload_fileobj(client, file, bucket, key, Config=config)
 
 
 def functions() -> Any:  # noqa: ANN401 -- its types are not installed

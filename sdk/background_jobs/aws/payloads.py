@@ -29,13 +29,11 @@ class Payloads:
 
     @reaching_aws
     def upload(self, key: str, file: IO[bytes]) -> None:
-        """Store everything in *file*, from its start, and close it; beyond 8 MB in parts."""
-        file.seek(0)
+        """Store everything in *file*, from its start; beyond 8 MB in parts."""
         try:
             upload_file(self._s3, file, self.bucket, key)
         except RuntimeError:
             # Python starts no threads in `atexit` handlers and in threads that outlive the main one.
-            file.seek(0)
             upload_file(self._s3, file, self.bucket, key, threads=False)
 
     @reaching_aws

@@ -20,6 +20,7 @@ from background_jobs.local_stack.call_counter import CallCounter
 from background_jobs.local_stack.docker_launcher import DockerLauncher, bridge_address
 from background_jobs.local_stack.forking_launcher import ForkingLauncher
 from background_jobs.local_stack.fresh_catalog import FreshCatalog
+from background_jobs.local_stack.function_processes import FunctionProcesses
 from background_jobs.local_stack.launchers import Launcher, ProcessLauncher
 from background_jobs.local_stack.process_runner import ProcessContainers, ProcessRunner
 from background_jobs.local_stack.processes import STACK_ID, end_all, start_watchdog
@@ -65,6 +66,8 @@ def main(options: ServerOptions) -> None:
     if options.image and (bridge := _bridge_listener(port)):
         listeners.append(bridge)
     _configure(port)
+    functions = FunctionProcesses() if sys.platform == "linux" else None
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     launcher = _launcher(options)
     own = client_variables(port, "container", launcher.host)
     variables = tracing_variables(os.environ) | options.env | own
@@ -74,7 +77,7 @@ def main(options: ServerOptions) -> None:
         with adopting_orphans():
             containers.prepare()
             threading.Thread(target=_publish_loaded, args=(containers, options.folder), daemon=True).start()
-            asyncio.run(_serve(listeners, options, runner))
+            asyncio.run(_serve(listeners, options, runner, functions))
     finally:
         runner.stop_all()
         end_all(os.environ[STACK_ID])
@@ -120,12 +123,17 @@ def _configure(port: int) -> None:
     )
 
 
-async def _serve(listeners: list[socket.socket], options: ServerOptions, runner: ProcessRunner) -> None:
+async def _serve(
+    listeners: list[socket.socket],
+    options: ServerOptions,
+    runner: ProcessRunner,
+    functions: FunctionProcesses | None,
+) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack.app import app
 
-    substitute(runner)
+    substitute(runner, functions)
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -222,5 +230,4 @@ def _start_api(listener: socket.socket, settings: Settings, port: int, options: 
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     main(take_over(Path(sys.argv[1])))

@@ -12,6 +12,7 @@ from typing import Any, Final
 from background_jobs.core.containers.variables import ORCHESTRATION_ID
 from background_jobs.core.ids import orchestration_of_execution
 from background_jobs.core.task_failure import LOG_FILE
+from background_jobs.local_stack.function_processes import FunctionProcesses
 from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.scheduler_ticks import TICK_SECONDS, Ticks
 from background_jobs.local_stack.stream_mappings import SideBySide
@@ -21,8 +22,16 @@ _STATES: Final = ("_execute_task", "_execute_pass", "_execute_choice", "_execute
 """The functions of the emulator that run a state, of an execution or of a child of a map."""
 EMULATOR_VERSION: Final = "1.5.33"
 EMULATOR_NAMES: Final = {
-    "ecs": ("_get_docker", "_run_task", "_describe_tasks", "_stop_task", "_tasks", "_build_run_kwargs"),
-    "stepfunctions": (
+    "core.lambda_runtime": ("subprocess", "ensure_spawned", "get_or_create_worker"),
+    "services.ecs": (
+        "_get_docker",
+        "_run_task",
+        "_describe_tasks",
+        "_stop_task",
+        "_tasks",
+        "_build_run_kwargs",
+    ),
+    "services.stepfunctions": (
         "_poll_ecs_tasks",
         "_run_distributed_map",
         "_stop_execution",
@@ -35,7 +44,7 @@ EMULATOR_NAMES: Final = {
         "_ExecutionError",
         "time",
     ),
-    "lambda_svc": (
+    "services.lambda_svc": (
         "_execute_function",
         "_get_func_record_for_ref",
         "_execution_record_for_config",
@@ -44,14 +53,14 @@ EMULATOR_NAMES: Final = {
         "_iter_all_esms",
         "_get_func_record_for_qualifier",
     ),
-    "scheduler": (
+    "services.scheduler": (
         "_tick_schedules",
         "_schedules",
         "_SCHEDULE_TICK_INTERVAL",
         "set_request_account_id",
         "set_request_region",
     ),
-    "eventbridge": ("_invoke_target", "_dispatch_to_lambda"),
+    "services.eventbridge": ("_invoke_target", "_dispatch_to_lambda"),
 }
 """The names of the emulator that are called or replaced here, by module."""
 
@@ -61,8 +70,12 @@ _POLL_SECONDS: Final = 0.03
 _RUNTIME: Final = "States.Runtime"
 
 
-def substitute(runner: ProcessRunner) -> None:
-    """Give the emulator AWS's semantics, with *runner* to run its containers."""
+def substitute(runner: ProcessRunner, functions: FunctionProcesses | None = None) -> None:
+    """Give the emulator AWS's semantics, with *runner* to run its containers.
+
+    *functions* start its functions; None has it start them itself.
+    """
+    from ministack.core import lambda_runtime
     from ministack.services import (
         ecs,
         eventbridge,
@@ -92,6 +105,8 @@ def substitute(runner: ProcessRunner) -> None:
     side_by_side = SideBySide(lambda_svc)
     lambda_svc._poll_dynamodb_streams = side_by_side.poll
     lambda_svc._iter_all_esms = side_by_side.mappings
+    if functions is not None:
+        lambda_runtime.subprocess = functions
 
 
 def count_work(note: Callable[[str], None]) -> None:

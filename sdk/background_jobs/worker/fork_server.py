@@ -8,7 +8,6 @@ ends.
 """
 
 import atexit
-import ctypes
 import gc
 import json
 import os
@@ -24,6 +23,7 @@ from background_jobs.aws import clients
 from background_jobs.jobs import Jobs
 from background_jobs.worker import loading_notes
 from background_jobs.worker.fork_safety import find_reason_not_to_share, renew_random_state
+from background_jobs.worker.forking import fork_orphan, show_variables
 from background_jobs.worker.inner_process import flush_output
 from background_jobs.worker.loaded_files import stamp_loaded
 
@@ -34,10 +34,6 @@ Spaces follow, for the variables of a container are written over those with whic
 """
 _ENV_FILE: Final = ".env"
 _PROC: Final = Path("/proc/self")
-_ADOPTION_SECONDS: Final = 0.0005
-"""How long a process waits before it looks again whether its parent has ended."""
-_ENV_START: Final = 47
-"""Where /proc/self/stat says, after the name of the program, at which address the variables begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,38 +112,11 @@ def _fork_for_requests(lines: TextIO) -> dict[str, Any]:
     gc.collect()
     gc.freeze()
     for line in lines:
-        if (pid := _fork()) == 0:
+        if (pid := fork_orphan()) == 0:
             request: dict[str, Any] = json.loads(line)
             return request
         _send(lines, {"pid": pid})
     os._exit(0)
-
-
-def _fork() -> int:
-    """Fork a process with a session of its own, whose parent is the stack; return its id, and 0 in itself.
-
-    The process in between ends at once, and the stack adopts the orphan.
-    """
-    reader, writer = os.pipe()
-    if between := os.fork():
-        os.close(writer)
-        os.waitpid(between, 0)
-        with open(reader, "rb") as answer:  # noqa: PTH123 -- a descriptor
-            return int(answer.read())
-    os.close(reader)
-    between = os.getpid()
-    try:
-        if os.fork():
-            os._exit(0)
-        while os.getppid() == between:
-            time.sleep(_ADOPTION_SECONDS)
-        # Before anybody knows of it: signals go to its process group.
-        os.setsid()
-        os.write(writer, b"%d" % os.getpid())
-        os.close(writer)
-    except OSError:  # the stack sees that the answer is missing
-        os._exit(1)
-    return 0
 
 
 def _become_container(log: str, variables: Mapping[str, str]) -> None:
@@ -157,21 +126,10 @@ def _become_container(log: str, variables: Mapping[str, str]) -> None:
     os.close(output)
     os.environ.clear()
     os.environ.update(variables)
-    _show_variables()
+    # By them the stack finds the processes of a container, also those that it forks itself.
+    show_variables()
     time.tzset()
     renew_random_state()
-
-
-def _show_variables() -> None:
-    """Write the variables where the kernel shows those with which this process was started.
-
-    Nothing refers to that memory any more: all variables have been set anew. The stack finds the processes of
-    a container by them, also those that it forks itself.
-    """
-    fields = (_PROC / "stat").read_bytes().rpartition(b")")[2].split()
-    start, end = map(int, fields[_ENV_START : _ENV_START + 2])
-    block = b"".join(b"%s=%s\0" % variable for variable in os.environb.items())
-    ctypes.memmove(start, block[: end - start].ljust(end - start, b"\0"), end - start)
 
 
 class _Changes(NamedTuple):

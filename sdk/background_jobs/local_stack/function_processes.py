@@ -1,0 +1,187 @@
+"""The processes of the service's functions, forked from one that has loaded what they import.
+
+Each would spend half a second on that, and the first orchestration of a stack waits for three of them.
+Functions that others have deployed, and all on systems other than Linux, are started as the emulator does it.
+"""
+
+import gc
+import importlib
+import json
+import logging
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, Final, NoReturn
+
+from background_jobs.local_stack.fork_server import ForkedProcess
+from background_jobs.worker.fork_safety import renew_random_state
+from background_jobs.worker.forking import fork_orphan, show_arguments
+from background_jobs.worker.inner_process import flush_output
+
+_LOADED: Final = (
+    "aws_lambda_powertools.logging.utils",
+    "aws_lambda_powertools.metrics",
+    "background_jobs.aws.event_bus",
+    "background_jobs.aws.failure_queue",
+    "background_jobs.aws.offer_queue",
+    "background_jobs.aws.service_models",
+    "background_jobs.aws.state_machine",
+    "background_jobs.aws.stores",
+    "background_jobs.aws.task_definitions",
+    "background_jobs.aws.warm_services",
+    "background_jobs.control_plane.aggregate_jobs",
+    "background_jobs.control_plane.end_orchestration",
+    "background_jobs.control_plane.start_orchestration",
+    "background_jobs.control_plane.warm_workers",
+)
+"""What the functions import that work in every orchestration."""
+_HANDLER: Final = Path("aggregate_jobs", "handler.py")
+"""A file in the code of the service's functions, which all have the same."""
+_ANSWER_BYTES: Final = 16
+_POLL_SECONDS: Final = 0.005
+_log = logging.getLogger(__name__)
+
+
+class FunctionProcess(ForkedProcess):
+    """A forked process, with what the emulator uses of `subprocess.Popen`."""
+
+    def __init__(self, pid: int, stdin: int, stdout: int, stderr: int) -> None:
+        super().__init__(pid)
+        self.stdin: Final = _as_text(stdin, "w")
+        self.stdout: Final = _as_text(stdout, "r")
+        self.stderr: Final = _as_text(stderr, "r")
+        self._lock = threading.Lock()
+
+    def poll(self) -> int | None:
+        """Return its exit code; None while it runs."""
+        with self._lock:
+            if self.returncode is None and os.waitid(
+                os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT
+            ):
+                super().wait()
+            return self.returncode
+
+    def wait(self, timeout: float = float("inf")) -> int:
+        """Wait for its end and return its exit code. Raises subprocess.TimeoutExpired."""
+        deadline = time.monotonic() + timeout
+        while (status := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("a function", timeout)
+            time.sleep(_POLL_SECONDS)
+        return status
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+class FunctionProcesses:
+    """Stands for the module `subprocess` where the emulator starts the processes of functions.
+
+    Made by a process without threads, whose variables the functions inherit.
+    """
+
+    def __init__(self) -> None:
+        self._channel, theirs = socket.socketpair()
+        if os.fork() == 0:
+            _serve(theirs)
+        theirs.close()
+        self._lock = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(subprocess, name)
+
+    def Popen(  # noqa: N802 -- the name of what it stands for
+        self, command: Sequence[str], **options: Any
+    ) -> "FunctionProcess | subprocess.Popen[str]":
+        """Start *command*, a function's process with its three streams as text."""
+        if Path(options["cwd"], _HANDLER).is_file():
+            try:
+                return self._fork({"command": command, "cwd": options["cwd"], "env": options["env"]})
+            except (OSError, ValueError) as gone:
+                _log.warning("Functions are started one by one, for what forked them is gone: %r", gone)
+        return subprocess.Popen(command, **options)
+
+    def _fork(self, request: dict[str, Any]) -> FunctionProcess:
+        pipes = [os.pipe() for _ in range(3)]
+        (stdin, to_it), (from_it, stdout), (errors, stderr) = pipes
+        told = os.memfd_create("request")
+        os.write(told, json.dumps(request).encode())
+        try:
+            with self._lock:
+                socket.send_fds(self._channel, [b"."], [told, stdin, stdout, stderr])
+                pid = int(self._channel.recv(_ANSWER_BYTES))
+        except BaseException:
+            for descriptor in (to_it, from_it, errors):
+                os.close(descriptor)
+            raise
+        finally:
+            for descriptor in (told, stdin, stdout, stderr):
+                os.close(descriptor)
+        return FunctionProcess(pid, to_it, from_it, errors)
+
+
+def _as_text(descriptor: int, mode: str) -> IO[str]:
+    return open(descriptor, mode, buffering=1, encoding="utf-8")
+
+
+def _serve(channel: socket.socket) -> NoReturn:
+    """Fork a process for each request, until the stack ends."""
+    # Also what tells others that the stack has ended, such as the input of its watchdog.
+    os.closerange(3, channel.fileno())
+    os.closerange(channel.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+    show_arguments("background-jobs functions")
+    for module in _LOADED:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
+    while True:
+        asked, descriptors, _, _ = socket.recv_fds(channel, 1, 4)
+        if not asked:
+            os._exit(0)
+        if (pid := fork_orphan()) == 0:
+            _run(*descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        channel.sendall(b"%d" % pid)
+
+
+def _run(told: int, *streams: int) -> NoReturn:
+    """Become the process of a function."""
+    request = json.loads(os.pread(told, os.fstat(told).st_size, 0))
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.closerange(3, max(told, *streams) + 1)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    time.tzset()
+    renew_random_state()
+    _, script = sys.argv = request["command"]
+    show_arguments(*sys.argv)
+    sys.path[0] = str(Path(script).parent)
+    status = 1
+    try:
+        runpy.run_path(script, run_name="__main__")
+        status = 0
+    except BaseException:  # noqa: BLE001 -- the interpreter prints them, too
+        traceback.print_exc()
+    finally:
+        flush_output()
+        os._exit(status)
