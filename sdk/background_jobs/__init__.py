@@ -24,7 +24,8 @@ else:
         if module := _NAMES_OF_JOBS.get(name):
             with without_collecting_garbage():
                 return getattr(import_module(f"background_jobs.{module}"), name)
-        public = import_module("background_jobs.public")
+        with without_collecting_garbage():
+            public = import_module("background_jobs.public")
         if name in {"__all__", *public.__all__}:
             return getattr(public, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

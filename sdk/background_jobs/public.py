@@ -1,5 +1,8 @@
 """Every name that users import from `background_jobs`."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from background_jobs.aws.history import HistoryPage
 from background_jobs.core.batches import batched
 from background_jobs.core.completion import JobCompletedEvent
@@ -52,7 +55,17 @@ from background_jobs.orchestration_service import (
     Update,
 )
 from background_jobs.settings import Settings
-from background_jobs.worker.main import run_e11_job
+
+if TYPE_CHECKING:
+    from background_jobs.worker.main import run_e11_job
+else:
+    # Callers start without the parts of containers.
+
+    def __getattr__(name: str) -> Any:  # noqa: ANN401 -- whatever bears the name
+        if name != "run_e11_job":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return import_module("background_jobs.worker.main").run_e11_job
+
 
 __all__ = [
     "BackgroundJobsError",
