@@ -36,11 +36,13 @@ def service(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Orchestration
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
+    """Return what *condition* returns once it is true; it is asked ever less often, for it may call the stack."""
+    deadline, pause = time.monotonic() + seconds, 0.02
     while time.monotonic() < deadline:
         if answer := condition():
             return answer
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.2 * pause, 0.25)
     raise AssertionError(f"not within {seconds} s: {condition}")
 
 
