@@ -38,8 +38,6 @@ def leave(params: dict[str, Any]) -> None:
             multiprocessing_child()
         case "an error":
             raise OSError("away")
-        case "a timeout":
-            time.sleep(60)
 
 
 def multiprocessing_child() -> None:
@@ -49,7 +47,8 @@ def multiprocessing_child() -> None:
     multiprocessing.get_context("fork").Process(target=time.sleep, args=[600], daemon=True).start()
 
 
-kept = job_name("kept", reuse_process=True, timeout=1)(leave)
+kept = job_name("kept", reuse_process=True)(leave)
+late = job_name("late", reuse_process=True, timeout=1)(lambda params: time.sleep(60 if params else 0))
 
 
 @job_name("crowd", reuse_process=True, concurrency=2)
@@ -72,7 +71,7 @@ async def together(params: dict[str, Any]) -> int:
     return id(asyncio.get_running_loop())
 
 
-JOBS = Jobs([kept, crowd, fresh, alone, together])
+JOBS = Jobs([kept, late, crowd, fresh, alone, together])
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +94,8 @@ def status_after(service: OrchestrationService, launch: Launch) -> Callable[[str
     """Return what the process of a share ends with, of which the last instance does as it is told."""
 
     def status_after(how: str) -> int:
-        orchestration = service.kick_off_job("kept", [{}, {"how": how}], parallelism=1)
+        job = "late" if how == "a timeout" else "kept"
+        orchestration = service.kick_off_job(job, [{}, {"how": how}], parallelism=1)
         with adopting_orphans():
             return launch(orchestration, jobs=JOBS)
 
