@@ -14,9 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from background_jobs.local_stack import server
+from background_jobs.local_stack.function_processes import FunctionProcesses
 from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.server_messages import take_over
 from background_jobs.local_stack.substitutions import substitute
@@ -78,14 +77,13 @@ class Chaos:
         return run
 
     def _kill(self, function: Any) -> None:
+        from ministack.core import lambda_runtime
+
         name = (function.get("config") or function)["FunctionName"]
         time.sleep(self._draw() * 0.04)
-        for process in psutil.Process().children():
-            try:
-                if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == name:
-                    process.kill()
-            except psutil.Error:
-                continue
+        for worker in (worker for workers in lambda_runtime._workers.values() for worker in workers):
+            if worker.func_name == name and (process := worker._proc):
+                process.kill()
 
     def _refusing(self, put_events: Callable[..., Any]) -> Callable[..., Any]:
         """Refuse the first events that are put on the bus."""
@@ -113,8 +111,8 @@ def main() -> None:
     options = take_over(Path(sys.argv[1]))
     chaos = Chaos(int(os.environ["CHAOS_SEED"]), options.folder)
 
-    def substitute_with_faults(runner: ProcessRunner) -> None:
-        substitute(runner)
+    def substitute_with_faults(runner: ProcessRunner, functions: FunctionProcesses | None) -> None:
+        substitute(runner, functions)
         chaos.install()
 
     server.substitute = substitute_with_faults  # type: ignore[attr-defined] # not a public name

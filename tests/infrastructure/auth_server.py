@@ -20,6 +20,7 @@ import boto3
 from background_jobs.core.schedules.definition import schedule_group
 from background_jobs.core.tables import PARTITION_KEY
 from background_jobs.local_stack import server
+from background_jobs.local_stack.function_processes import FunctionProcesses
 from background_jobs.local_stack.process_runner import ProcessRunner
 from background_jobs.local_stack.server_messages import take_over
 from background_jobs.local_stack.substitutions import substitute
@@ -45,12 +46,12 @@ class Authority:
         self._lock = threading.Lock()
         self._runner: ProcessRunner | None = None
 
-    def begin(self, runner: ProcessRunner) -> None:
+    def begin(self, runner: ProcessRunner, functions: FunctionProcesses | None) -> None:
         """Record every check, from now on."""
         from ministack import app
         from ministack.core import iam_actions, iam_evaluator
 
-        substitute(runner)
+        substitute(runner, functions)
         # The bucket refuses what comes without TLS, which the emulator does not speak.
         # The emulator does not know the condition key that the policies of a service are made of.
         context = iam_actions.dynamodb_service_context

@@ -70,7 +70,7 @@ _POLL_SECONDS: Final = 0.03
 _RUNTIME: Final = "States.Runtime"
 
 
-def substitute(runner: ProcessRunner, functions: FunctionProcesses | None = None) -> None:
+def substitute(runner: ProcessRunner, functions: FunctionProcesses | None) -> None:
     """Give the emulator AWS's semantics, with *runner* to run its containers.
 
     *functions* start its functions; None has it start them itself.
