@@ -61,6 +61,7 @@ def test_what_we_replace_or_call_takes_the_same_arguments(
             "Worker",
             "subprocess.Popen(\n            [binary, worker_path],\n            cwd=code_dir,",
         ),
+        ("core.lambda_runtime", "Worker", 'spawn_env["_LAMBDA_LAYERS_DIRS"] = os.pathsep.join(layers_dirs)'),
         ("services.stepfunctions", "_invoke_ecs_run_task", "_poll_ecs_tasks("),
         ("services.stepfunctions", "_run_map_items", "_run_distributed_map("),
         ("services.stepfunctions", "_run_distributed_map", '"MaxConcurrency"'),

@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from background_jobs.local_stack.function_processes import FunctionProcess
+from background_jobs.local_stack.function_processes import FunctionProcess, can_be_forked
 
 PATIENCE = 60
 
@@ -52,3 +53,22 @@ def test_one_that_was_ended_says_by_which_signal_however_often_it_is_asked(
     assert process.wait(PATIENCE) == -number
     assert process.poll() == -number
     end(process)
+
+
+@pytest.mark.parametrize(
+    ("files", "is_forked"),
+    [
+        (["code/aggregate_jobs/handler.py", "layer/README"], True),
+        (["code/aggregate_jobs/handler.py", "layer/python/pydantic.py"], False),
+        (["code/handler.py"], False),
+    ],
+    ids=["the service's", "with libraries of its own", "of others"],
+)
+def test_a_function_that_brings_libraries_is_not_forked_from_what_has_loaded_others(
+    tmp_path: Path, files: list[str], *, is_forked: bool
+) -> None:
+    for file in map(tmp_path.joinpath, files):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    variables = {"_LAMBDA_LAYERS_DIRS": str(tmp_path / "layer")}
+    assert can_be_forked(str(tmp_path / "code"), variables) == is_forked

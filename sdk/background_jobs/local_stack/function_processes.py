@@ -1,7 +1,8 @@
 """The processes of the service's functions, forked from one that has loaded what they import.
 
 Each would spend half a second on that, and the first orchestration of a stack waits for three of them.
-Functions that others have deployed, and all on systems other than Linux, are started as the emulator does it.
+Functions that bring libraries of their own, and all on systems other than Linux, are started as the emulator
+does it.
 """
 
 import gc
@@ -17,7 +18,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
@@ -45,6 +46,8 @@ _LOADED: Final = (
 """What the functions import that work in every orchestration."""
 _HANDLER: Final = Path("aggregate_jobs", "handler.py")
 """A file in the code of the service's functions, which all have the same."""
+_LAYERS: Final = "_LAMBDA_LAYERS_DIRS"
+"""The variable by which the emulator tells a function where its layers are."""
 _ANSWER_BYTES: Final = 16
 _POLL_SECONDS: Final = 0.005
 _log = logging.getLogger(__name__)
@@ -111,7 +114,7 @@ class FunctionProcesses:
         self, command: Sequence[str], **options: Any
     ) -> "FunctionProcess | subprocess.Popen[str]":
         """Start *command*, a function's process with its three streams as text."""
-        if Path(options["cwd"], _HANDLER).is_file():
+        if can_be_forked(options["cwd"], options["env"]):
             try:
                 return self._fork({"command": command, "cwd": options["cwd"], "env": options["env"]})
             except (OSError, ValueError) as gone:
@@ -135,6 +138,12 @@ class FunctionProcesses:
             for descriptor in (told, stdin, stdout, stderr):
                 os.close(descriptor)
         return FunctionProcess(pid, to_it, from_it, errors)
+
+
+def can_be_forked(code: str, variables: Mapping[str, str]) -> bool:
+    """Tell whether a function is the service's own, and imports what is installed here."""
+    layers = filter(None, variables.get(_LAYERS, "").split(os.pathsep))
+    return Path(code, _HANDLER).is_file() and not any(Path(layer, "python").exists() for layer in layers)
 
 
 def _as_text(descriptor: int, mode: str) -> IO[str]:
