@@ -10,6 +10,7 @@ from background_jobs.aws.stores import Stores
 from background_jobs.core.completion import JobCompletedEvent, decide_completion
 from background_jobs.core.errors import EventNotPublished, PayloadDenied, PayloadNotFound
 from background_jobs.core.ids import completion_event_id
+from background_jobs.core.limits import UPLOAD_PART_BYTES
 from background_jobs.core.read_model import Summary
 from background_jobs.settings import Settings
 from tests.unit.histories import ORCHESTRATION_ID, at
@@ -24,6 +25,22 @@ def test_a_range_of_a_payload_and_its_lines_are_read_back(stores: Stores) -> Non
     stores.payloads.upload("orchestrations/a/params.jsonl", io.BytesIO(b'{"n":0}\n{"n":1}\n{"n":2}\n'))
     assert stores.payloads.get("orchestrations/a/params.jsonl", "8-15") == b'{"n":1}\n'
     assert len(list(stores.payloads.lines("orchestrations/a/params.jsonl"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("size", "tag"), [(UPLOAD_PART_BYTES, ""), (UPLOAD_PART_BYTES + 1, "-2")], ids=["one call", "two parts"]
+)
+def test_a_file_is_stored_from_its_start_and_a_large_one_in_parts(
+    stores: Stores, size: int, tag: str
+) -> None:
+    # given a file that was just written
+    content = b"12345678" * (size // 8) + b"9" * (size % 8)
+    file = io.BytesIO()
+    file.write(content)
+    stores.payloads.upload("orchestrations/a/params.jsonl", file)
+    assert stores.payloads.get("orchestrations/a/params.jsonl") == content
+    stored = clients.s3().head_object(Bucket=stores.payloads.bucket, Key="orchestrations/a/params.jsonl")
+    assert stored["ETag"].strip('"')[32:] == tag  # S3 notes the number of parts behind the digest
 
 
 def test_a_payload_that_is_gone_is_named(stores: Stores) -> None:

@@ -12,6 +12,7 @@ from background_jobs.aws.clock import clock
 from background_jobs.aws.connections import Connection
 from background_jobs.aws.localstack_host import endpoint_of
 from background_jobs.core.errors import InvalidSettings, JobsNotLoaded, ServiceUnreachable
+from background_jobs.core.limits import UPLOAD_PART_BYTES
 from background_jobs.core.wording import as_sentence
 from background_jobs.garbage import without_collecting_garbage
 
@@ -42,7 +43,6 @@ _PATIENCE: Final[dict[str, Any]] = {
     "read_timeout": 60,
     "max_pool_connections": 32,
 }
-_PART_BYTES: Final = 8 << 20
 _EMULATOR_REGION: Final = "us-east-1"
 _EMULATOR_CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
@@ -248,13 +248,13 @@ def upload_file(client: "S3Client", file: IO[bytes], bucket: str, key: str, *, t
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     # What uploads parts takes longer to import than a small file to store.
-    if size < _PART_BYTES or _stand_ins:
+    if size <= UPLOAD_PART_BYTES or _stand_ins:
         client.put_object(Bucket=bucket, Key=key, Body=file.read())
         return
     from boto3.s3.inject import upload_fileobj
     from boto3.s3.transfer import TransferConfig
 
-    config = TransferConfig(_PART_BYTES, multipart_chunksize=_PART_BYTES, use_threads=threads)
+    config = TransferConfig(UPLOAD_PART_BYTES, multipart_chunksize=UPLOAD_PART_BYTES, use_threads=threads)
     upload_fileobj(client, file, bucket, key, Config=config)
 
 

@@ -90,6 +90,9 @@ LONGEST_PAGE: Final = 1_000
 TRANSACTION_ITEMS: Final = 100
 """Events in one transaction, at most; DynamoDB takes no more."""
 
+UPLOAD_PART_BYTES: Final = 8 * 1024 * 1024
+"""A file with more is uploaded in parts of this size, each by a request of its own."""
+
 APPEND_SECONDS: Final = 0.2
 """How long an event may wait for others to share its transaction."""
 

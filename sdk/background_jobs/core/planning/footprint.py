@@ -15,7 +15,7 @@ from background_jobs.core.events import (
     OrchestrationStarted,
     log_partition,
 )
-from background_jobs.core.limits import LOOK_SECONDS, STREAM_BATCH, STREAM_WINDOW_SECONDS
+from background_jobs.core.limits import LOOK_SECONDS, STREAM_BATCH, STREAM_WINDOW_SECONDS, UPLOAD_PART_BYTES
 from background_jobs.core.payloads import INLINE_BYTES
 from background_jobs.core.planning.blocks_written import WRITE_UNIT_BYTES, BlocksWritten, estimate_blocks
 from background_jobs.core.planning.fargate import at_once, launch_seconds
@@ -25,7 +25,6 @@ from background_jobs.core.tables import EXPIRES_AT, HISTORY_INDEXES, PARTITION_K
 TRANSACTION: Final = 2
 """A transaction takes twice the units that the same items take outside of one."""
 READ_UNIT_BYTES: Final = 4_096
-UPLOAD_PART_BYTES: Final = 8 * 1024 * 1024
 
 STREAM_SHARDS: Final = 4
 """The shards of a table on demand that has never had more load than a new table takes."""
