@@ -286,7 +286,7 @@ def count_moved(orchestration: Orchestration, stores: Stores) -> int:
 
 def find_lost_twice(orchestration: Orchestration, stores: Stores) -> set[int]:
     """Return the instances of which two attempts were lost: reported so, or begun and never ended."""
-    events = stores.event_log.read_all(orchestration.id, TOTAL)
+    events = list(stores.event_log.read_all(orchestration.id, TOTAL))
     failed = [event for event in events if isinstance(event, JobAttemptFailed)]
     ended = {(e.index, e.attempt) for e in failed if e.error.type != "ContainerLost"}
     ended |= {(e.index, e.attempts) for e in events if isinstance(e, JobCompleted)}
