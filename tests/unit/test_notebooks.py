@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 from background_jobs import Failure, JobError, JobResults, LibraryNotInstalled, Success, Summary
@@ -108,6 +106,8 @@ def test_html_shows_the_first_and_counts_the_others() -> None:
 
 
 def test_results_become_a_table_in_the_order_of_the_params() -> None:
+    import pandas as pd
+
     frame = results(success(0, {"total": 5}, n=2), failure(1, n=3), success(2, 7, n=4)).to_pandas()
 
     assert isinstance(frame, pd.DataFrame)
@@ -133,6 +133,8 @@ def test_json_lines_are_those_of_the_command_line(tmp_path: Path) -> None:
 
 
 def test_parquet_has_the_table_and_takes_columns_of_any_values(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
     path = tmp_path / "r.parquet"
     answer = results(
         success(0, 1, n=2, mixed=1, rows=[1]), success(1, 2, n=3, mixed="a"), success(2, 3, mixed=2**80)

@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.local_stack.running_stack import RunningStack, describe_absence
-from background_jobs.local_stack.stack_check import find_stack_id
 from background_jobs.local_stack.stack_notes import UnreadableNote, all_notes
-from background_jobs.local_stack.variables import unwanted_variables
+from background_jobs.local_stack.variables import find_stack, unwanted_variables
 from background_jobs.settings import Settings
 
 _CONNECT_SECONDS: Final = 2
@@ -86,7 +85,7 @@ def attach(project: Path) -> bool:
 
     Raises NoStackOfProject, StackOfOtherProject where they name that of another, or EndedStack.
     """
-    if (stack_id := find_stack_id(os.environ)) is not None:
+    if (stack_id := find_stack(os.environ)) is not None:
         if not _is_listening(os.environ.get("AWS_ENDPOINT_URL", "")):
             raise EndedStack(project, unwanted_variables(os.environ, {}), _explain_variables(project))
         theirs = _find_project(stack_id)

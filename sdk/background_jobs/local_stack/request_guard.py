@@ -9,9 +9,6 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-LOCAL_HOSTS: Final = ("127.0.0.1", "localhost", "host.docker.internal")
-"""The names under which clients and containers reach the emulator."""
-
 _FOREIGN_SITES: Final = frozenset({"cross-site", "same-site"})
 
 

@@ -1,7 +1,6 @@
 """Tells callers of a stack that has ended that another one answers at its address."""
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -9,24 +8,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from background_jobs.aws.clients import OTHER_STACK
+from background_jobs.local_stack.variables import find_stack_of
 
-_PREFIX: Final = "stack-"
 _ACCESS_KEY: Final = re.compile(r"Credential=([^/]+)/[^/]*/[^/]*/([^/]+)/")
 _MESSAGE: Final = (
     "The offline stack to which the variables of this process belong has ended, and another one answers at "
     "its address. Take the variables of that one: background-jobs local up"
 )
-
-
-def access_key(stack_id: str) -> str:
-    """Return the access key id of a stack's callers, which another stack refuses."""
-    return _PREFIX + stack_id
-
-
-def find_stack_id(variables: Mapping[str, str]) -> str | None:
-    """Return the stack to which a caller with *variables* belongs; None where that is no offline stack."""
-    key = variables.get("AWS_ACCESS_KEY_ID", "")
-    return key.removeprefix(_PREFIX) if key.startswith(_PREFIX) else None
 
 
 class StackCheck:
@@ -37,14 +25,14 @@ class StackCheck:
 
     def __init__(self, app: ASGIApp, stack_id: str) -> None:
         self._app = app
-        self._own = access_key(stack_id)
+        self._stack_id = stack_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a call on, or answer it with an error in the form of its protocol."""
         found = None
         if scope["type"] == "http":
             found = _ACCESS_KEY.search(Headers(scope=scope).get("authorization", ""))
-        if found and found[1].startswith(_PREFIX) and found[1] != self._own:
+        if found and find_stack_of(found[1]) not in {None, self._stack_id}:
             await _refusal(service=found[2])(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -4,8 +4,6 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from background_jobs.local_stack.request_guard import LOCAL_HOSTS
-from background_jobs.local_stack.stack_check import access_key
 from background_jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -14,6 +12,9 @@ if TYPE_CHECKING:
     from background_jobs.orchestration_service import OrchestrationService
 
 REGION: Final = "us-east-1"
+LOCAL_HOSTS: Final = ("127.0.0.1", "localhost", "host.docker.internal")
+"""The names under which clients and containers reach the emulator."""
+_KEY_PREFIX: Final = "stack-"
 _EMULATOR_PREFIXES: Final = tuple(
     f"{prefix}_"
     for prefix in (
@@ -30,7 +31,17 @@ _EMULATOR_NAMES: Final = (
 
 def caller_variables(port: int, stack_id: str) -> dict[str, str]:
     """Return the variables of a caller, who is told when another stack is at *port*."""
-    return client_variables(port, "caller") | {"AWS_ACCESS_KEY_ID": access_key(stack_id)}
+    return client_variables(port, "caller") | {"AWS_ACCESS_KEY_ID": _KEY_PREFIX + stack_id}
+
+
+def find_stack(variables: Mapping[str, str]) -> str | None:
+    """Return the stack to which a caller with *variables* belongs; None where that is no offline stack."""
+    return find_stack_of(variables.get("AWS_ACCESS_KEY_ID", ""))
+
+
+def find_stack_of(access_key: str) -> str | None:
+    """Return the stack to which the caller with *access_key* belongs; None where that is no offline stack."""
+    return access_key.removeprefix(_KEY_PREFIX) if access_key.startswith(_KEY_PREFIX) else None
 
 
 def connect(variables: Mapping[str, str]) -> "OrchestrationService":
