@@ -187,6 +187,20 @@ def test_the_status_is_that_of_the_command(
     assert run_command(folder, variables, "run", "--jobs", "my_jobs.py", "--", *words).returncode == status
 
 
+def test_no_file_of_a_stack_is_left_whose_functions_have_worked(
+    folder: Path, variables: dict[str, str]
+) -> None:
+    # given a folder for temporary files that is empty
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    # when a stack has run a job, and ended
+    words = ["run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "0"]
+    done = run_command(folder, variables | {"TMPDIR": str(temporary)}, *words)
+    # then it is empty again
+    assert done.returncode == 0, done.stderr
+    assert list(temporary.iterdir()) == []
+
+
 def test_what_the_command_leaves_behind_ends_with_the_stack(folder: Path, variables: dict[str, str]) -> None:
     done = run_command(
         folder, variables, "run", "--jobs", "my_jobs.py", "--", "sh", "-c", "setsid sleep 600 & exit 0"

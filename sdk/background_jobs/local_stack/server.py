@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -68,6 +69,8 @@ def main(options: ServerOptions) -> None:
     if options.image and (bridge := _bridge_listener(port)):
         listeners.append(bridge)
     _configure(port)
+    # The emulator unpacks each function's code into a folder that nobody removes.
+    tempfile.tempdir = str(options.folder)
     functions = FunctionProcesses() if sys.platform == "linux" else None
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     launcher = _launcher(options)
