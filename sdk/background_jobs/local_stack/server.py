@@ -6,10 +6,8 @@ python -m background_jobs.local_stack.server FOLDER/options.json
 import asyncio
 import logging
 import os
-import select
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from background_jobs.core.job_descriptions import names_of
+from background_jobs.local_stack.api_process import ApiProcess
 from background_jobs.local_stack.call_counter import CallCounter
 from background_jobs.local_stack.docker_launcher import DockerLauncher, bridge_address
 from background_jobs.local_stack.forking_launcher import ForkingLauncher
@@ -78,12 +77,14 @@ def main(options: ServerOptions) -> None:
     variables = tracing_variables(os.environ) | options.env | own
     containers = ProcessContainers(launcher, variables, options.folder, options.containers + options.warm)
     runner = ProcessRunner(containers)
+    api = ApiProcess()
     try:
         with adopting_orphans():
             containers.prepare()
             threading.Thread(target=_publish_loaded, args=(containers, options.folder), daemon=True).start()
-            asyncio.run(_serve(listeners, options, runner, functions))
+            asyncio.run(_serve(listeners, options, runner, functions, api))
     finally:
+        api.refuse()
         runner.stop_all()
         end_all(os.environ[STACK_ID])
         watchdog.kill()
@@ -135,6 +136,7 @@ async def _serve(
     options: ServerOptions,
     runner: ProcessRunner,
     functions: FunctionProcesses | None,
+    api: ApiProcess,
 ) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
@@ -156,7 +158,7 @@ async def _serve(
     count_work(calls.note)
     catalog = FreshCatalog(calls, runner.containers.reload_jobs)
     port = listeners[0].getsockname()[1]
-    threading.Thread(target=_deploy, args=(port, options, catalog), daemon=True).start()
+    threading.Thread(target=_deploy, args=(port, options, catalog, api), daemon=True).start()
     addresses = {listener.getsockname()[0] for listener in listeners}
     own_app = StackCheck(catalog, os.environ[STACK_ID])
     guarded_app: Any = RequestGuard(own_app, addresses.union(LOCAL_HOSTS))
@@ -169,7 +171,7 @@ def _end_with_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> 
     loop.call_soon_threadsafe(ending.set)
 
 
-def _deploy(port: int, options: ServerOptions, catalog: FreshCatalog) -> None:
+def _deploy(port: int, options: ServerOptions, catalog: FreshCatalog, api: ApiProcess) -> None:
     try:
         import boto3
 
@@ -192,7 +194,7 @@ def _deploy(port: int, options: ServerOptions, catalog: FreshCatalog) -> None:
         update = {"api_url": url, "job_names": names_of(every)}
         settings = settings.model_copy(update=update)
         _keep_descriptions(catalog, jobs, settings)
-        _start_api(listener, settings, port, options)
+        _start_api(listener, settings, port, options, api)
     except Exception as error:  # noqa: BLE001 -- the file reports it to the process that waits
         _log.exception("The deployment failed")
         publish(options.folder / FAILED, f"{type(error).__name__}: {error}")
@@ -222,28 +224,13 @@ def _publish_loaded(containers: ProcessContainers, folder: Path) -> None:
     publish_jobs(folder / LOADED, containers.find_jobs())
 
 
-def _start_api(listener: socket.socket, settings: Settings, port: int, options: ServerOptions) -> None:
-    """Have the progress API started beside the emulator by the first who connects to it.
-
-    It takes half as long to start as the stack does, and most commands never ask it.
-    """
+def _start_api(
+    listener: socket.socket, settings: Settings, port: int, options: ServerOptions, api: ApiProcess
+) -> None:
+    """Have the progress API started by the first who connects to it."""
     variables = {**os.environ, **settings.to_env(), **client_variables(port, "api")}
-    log = options.folder / "api.log"
-    threading.Thread(target=_serve_when_asked, args=(listener, variables, log), daemon=True).start()
-
-
-def _serve_when_asked(listener: socket.socket, variables: dict[str, str], log: Path) -> None:
-    """Start the progress API; connections wait in the backlog until it is up."""
-    select.select([listener], [], [])
-    with listener, log.open("wb") as output:
-        subprocess.Popen(
-            [sys.executable, "-m", "background_jobs.progress_api", f"fd:{listener.fileno()}"],
-            env=variables,
-            pass_fds=[listener.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    arguments = (listener, variables, options.folder / "api.log")
+    threading.Thread(target=api.start_when_asked, args=arguments, daemon=True).start()
 
 
 if __name__ == "__main__":
