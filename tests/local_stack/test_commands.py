@@ -201,6 +201,22 @@ def test_no_file_of_a_stack_is_left_whose_functions_have_worked(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "encoding",
+    [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "utf-16"}],
+    ids=["locale", "streams"],
+)
+def test_jobs_run_whatever_encoding_the_user_has_set(
+    folder: Path, variables: dict[str, str], encoding: dict[str, str]
+) -> None:
+    # given an encoding in which no code of the service can be written, and no line of a function read
+    words = ["run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "0"]
+    # when jobs are run
+    process = start_command(folder, variables | encoding, *words)
+    # then they complete
+    assert process.wait(60) == 0, (folder / "out").read_bytes()
+
+
 def test_what_the_command_leaves_behind_ends_with_the_stack(folder: Path, variables: dict[str, str]) -> None:
     done = run_command(
         folder, variables, "run", "--jobs", "my_jobs.py", "--", "sh", "-c", "setsid sleep 600 & exit 0"

@@ -1,14 +1,19 @@
 """A forked function behaves as the `subprocess.Popen` that the emulator takes it for."""
 
+import errno
 import os
 import signal
+import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from background_jobs.local_stack.function_processes import FunctionProcess, can_be_forked
+from background_jobs.local_stack import function_processes
+from background_jobs.local_stack.function_processes import FunctionProcess, FunctionProcesses, can_be_forked
 
 PATIENCE = 60
 
@@ -72,3 +77,59 @@ def test_a_function_that_brings_libraries_is_not_forked_from_what_has_loaded_oth
         file.touch()
     variables = {"_LAMBDA_LAYERS_DIRS": str(tmp_path / "layer")}
     assert can_be_forked(str(tmp_path / "code"), variables) == is_forked
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A folder with the code of the service's functions."""
+    (tmp_path / "aggregate_jobs").mkdir()
+    (tmp_path / "aggregate_jobs" / "handler.py").touch()
+    return tmp_path
+
+
+def run_one(functions: FunctionProcesses, code: Path) -> str:
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    command = [sys.executable, "-c", "print('started')"]
+    process = functions.Popen(command, cwd=str(code), env=dict(os.environ), text=True, **pipes)
+    assert isinstance(process, subprocess.Popen)
+    with process:
+        return process.communicate(timeout=PATIENCE)[0]
+
+
+def test_functions_start_one_by_one_where_what_forks_them_answers_no_more_or_late(
+    code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given what takes requests, and does not answer
+    monkeypatch.setattr(function_processes, "_ANSWER_SECONDS", 0.01)
+    channel, theirs = socket.socketpair()
+    functions = FunctionProcesses(channel)
+    with channel, theirs:
+        # then a function starts without it
+        assert run_one(functions, code) == "started\n"
+        # and what it answers late is not taken for the process of another
+        with pytest.raises(BrokenPipeError):
+            theirs.send(b"1")
+        assert run_one(functions, code) == "started\n"
+
+
+def test_a_function_that_cannot_be_started_for_want_of_descriptors_leaves_none_open(
+    code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a process that may open two pipes more
+    pipes, pipe = iter(range(2)), os.pipe
+
+    def pipe_if_any() -> tuple[int, int]:
+        if next(pipes, None) is None:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return pipe()
+
+    channel, theirs = socket.socketpair()
+    with channel, theirs:
+        functions = FunctionProcesses(channel)
+        before = psutil.Process().num_fds()
+        monkeypatch.setattr(os, "pipe", pipe_if_any)
+        # when a function is to be started
+        with pytest.raises(OSError, match="Too many open files"):
+            run_one(functions, code)
+        # then nothing is left open
+        assert psutil.Process().num_fds() == before

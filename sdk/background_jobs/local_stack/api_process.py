@@ -23,7 +23,7 @@ class ApiProcess:
         """Its process, once somebody has asked."""
 
     def start_when_asked(self, listener: socket.socket, variables: Mapping[str, str], log: Path) -> None:
-        """Wait for a connection to *listener*, and start what answers it; it waits in the backlog until then."""
+        """Wait for a connection to *listener*, and start what will take it from the backlog."""
         with listener:
             select.select([listener], [], [])
             with self._lock:

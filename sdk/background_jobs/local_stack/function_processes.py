@@ -19,8 +19,9 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn, Self
 
 from background_jobs.local_stack.fork_server import ForkedProcess
 from background_jobs.worker.fork_safety import renew_random_state
@@ -49,6 +50,7 @@ _HANDLER: Final = Path("aggregate_jobs", "handler.py")
 _LAYERS: Final = "_LAMBDA_LAYERS_DIRS"
 """The variable by which the emulator tells a function where its layers are."""
 _ANSWER_BYTES: Final = 16
+_ANSWER_SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.005
 _log = logging.getLogger(__name__)
 
@@ -97,15 +99,22 @@ class FunctionProcess(ForkedProcess):
 class FunctionProcesses:
     """Stands for the module `subprocess` where the emulator starts the processes of functions.
 
-    Made by a process without threads, whose variables the functions inherit.
+    What forks them is at the other end of *channel*.
     """
 
-    def __init__(self) -> None:
-        self._channel, theirs = socket.socketpair()
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._channel.settimeout(_ANSWER_SECONDS)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def begin(cls) -> Self:
+        """Start what forks them, in a process without threads, whose variables the functions inherit."""
+        channel, theirs = socket.socketpair()
         if os.fork() == 0:
             _serve(theirs)
         theirs.close()
-        self._lock = threading.Lock()
+        return cls(channel)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(subprocess, name)
@@ -122,28 +131,40 @@ class FunctionProcesses:
         return subprocess.Popen(command, **options)
 
     def _fork(self, request: dict[str, Any]) -> FunctionProcess:
-        pipes = [os.pipe() for _ in range(3)]
-        (stdin, to_it), (from_it, stdout), (errors, stderr) = pipes
-        told = os.memfd_create("request")
-        os.write(told, json.dumps(request).encode())
-        try:
-            with self._lock:
-                socket.send_fds(self._channel, [b"."], [told, stdin, stdout, stderr])
-                pid = int(self._channel.recv(_ANSWER_BYTES))
-        except BaseException:
-            for descriptor in (to_it, from_it, errors):
-                os.close(descriptor)
-            raise
-        finally:
-            for descriptor in (told, stdin, stdout, stderr):
-                os.close(descriptor)
+        with ExitStack() as theirs, ExitStack() as ours:
+            told = os.memfd_create("request")
+            theirs.callback(os.close, told)
+            os.write(told, json.dumps(request).encode())
+            stdin, to_it = _pipe(theirs, ours)
+            from_it, stdout = _pipe(ours, theirs)
+            errors, stderr = _pipe(ours, theirs)
+            pid = self._ask(told, stdin, stdout, stderr)
+            ours.pop_all()
         return FunctionProcess(pid, to_it, from_it, errors)
+
+    def _ask(self, *descriptors: int) -> int:
+        with self._lock:
+            try:
+                socket.send_fds(self._channel, [b"."], descriptors)
+                return int(self._channel.recv(_ANSWER_BYTES))
+            except (OSError, ValueError):
+                # What came late would be taken for the answer to the next.
+                self._channel.close()
+                raise
 
 
 def can_be_forked(code: str, variables: Mapping[str, str]) -> bool:
     """Tell whether a function is the service's own, and imports what is installed here."""
     layers = filter(None, variables.get(_LAYERS, "").split(os.pathsep))
     return Path(code, _HANDLER).is_file() and not any(Path(layer, "python").exists() for layer in layers)
+
+
+def _pipe(readers: ExitStack, writers: ExitStack) -> tuple[int, int]:
+    """Return both ends of a pipe, which *readers* and *writers* close."""
+    reader, writer = os.pipe()
+    readers.callback(os.close, reader)
+    writers.callback(os.close, writer)
+    return reader, writer
 
 
 def _as_text(descriptor: int, mode: str) -> IO[str]:
@@ -174,9 +195,11 @@ def _serve(channel: socket.socket) -> NoReturn:
 def _run(told: int, *streams: int) -> NoReturn:
     """Become the process of a function."""
     request = json.loads(os.pread(told, os.fstat(told).st_size, 0))
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
     os.closerange(3, max(told, *streams) + 1)
+    # Those of before have what PYTHONIOENCODING says, and maybe what was printed while modules were loaded.
+    sys.stdin, sys.stdout, sys.stderr = (_as_text(number, mode) for number, mode in enumerate("rww"))
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -184,7 +207,8 @@ def _run(told: int, *streams: int) -> NoReturn:
     renew_random_state()
     _, script = sys.argv = request["command"]
     show_arguments(*sys.argv)
-    sys.path[0] = str(Path(script).parent)
+    if not sys.flags.safe_path:
+        sys.path[0] = str(Path(script).parent)
     status = 1
     try:
         runpy.run_path(script, run_name="__main__")

@@ -70,7 +70,7 @@ def main(options: ServerOptions) -> None:
     _configure(port)
     # The emulator unpacks each function's code into a folder that nobody removes.
     tempfile.tempdir = str(options.folder)
-    functions = FunctionProcesses() if sys.platform == "linux" else None
+    functions = FunctionProcesses.begin() if sys.platform == "linux" else None
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     launcher = _launcher(options)
     own = client_variables(port, "container", launcher.host)

@@ -191,8 +191,9 @@ class LocalStack:
         marks = {STACK_ID: self.stack_id} | ({STACK_PROJECT: str(project)} if project else {})
         with (self.folder / "server.log").open("wb") as log:
             return subprocess.Popen(
-                # Warnings that the user makes errors are those of the user's own code.
-                [sys.executable, "-W", "ignore", "-m", self.server, str(hand_over(options))],
+                # The emulator writes code and reads it in the encoding of the locale. Warnings that the user
+                # makes errors are those of the user's own code.
+                [sys.executable, "-X", "utf8", "-W", "ignore", "-m", self.server, str(hand_over(options))],
                 env=replace_variables(os.environ, marks),
                 pass_fds=[listener.fileno()],
                 stdin=subprocess.DEVNULL if project else subprocess.PIPE,
