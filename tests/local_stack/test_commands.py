@@ -201,6 +201,20 @@ def test_no_file_of_a_stack_is_left_whose_functions_have_worked(
     assert list(temporary.iterdir()) == []
 
 
+def test_a_module_of_the_user_that_hides_one_of_the_emulators_is_named_as_the_reason(
+    folder: Path, variables: dict[str, str]
+) -> None:
+    # given a module with the name of a library, and without what the library has
+    (folder / "modules").mkdir()
+    (folder / "modules" / "hypercorn.py").touch()
+    shadowed = variables | {"PYTHONPATH": str(folder / "modules")}
+    # when a stack is started
+    done = run_command(folder, shadowed, "run", "--jobs", "my_jobs.py", "--", "true")
+    # then the error has the end of the traceback
+    assert done.returncode == 2
+    assert "'hypercorn' is not a package" in done.stderr
+
+
 @pytest.mark.parametrize(
     "encoding",
     [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "utf-16"}],

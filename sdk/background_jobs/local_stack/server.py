@@ -78,18 +78,22 @@ def main(options: ServerOptions) -> None:
     containers = ProcessContainers(launcher, variables, options.folder, options.containers + options.warm)
     runner = ProcessRunner(containers)
     api = ApiProcess()
+    status = 1
     try:
         with adopting_orphans():
             containers.prepare()
             threading.Thread(target=_publish_loaded, args=(containers, options.folder), daemon=True).start()
             asyncio.run(_serve(listeners, options, runner, functions, api))
+        status = 0
+    except Exception:  # noqa: BLE001 -- the log reports it to whoever started the stack
+        _log.exception("The emulator could not go on")
     finally:
         api.refuse()
         runner.stop_all()
         end_all(os.environ[STACK_ID])
         watchdog.kill()
         # Threads of the emulator may wait for ever.
-        os._exit(0)
+        os._exit(status)
 
 
 def _launcher(options: ServerOptions) -> Launcher:
