@@ -206,7 +206,7 @@ def _run(told: int, *streams: int) -> NoReturn:
     time.tzset()
     renew_random_state()
     _, script = sys.argv = request["command"]
-    show_arguments(*sys.argv)
+    show_arguments("background-jobs function", request["env"].get("AWS_LAMBDA_FUNCTION_NAME", script))
     if not sys.flags.safe_path:
         sys.path[0] = str(Path(script).parent)
     status = 1
