@@ -228,7 +228,7 @@ def test_jobs_run_whatever_encoding_the_user_has_set(
     # when jobs are run
     process = start_command(folder, variables | encoding, *words)
     # then they complete
-    assert process.wait(60) == 0, (folder / "out").read_bytes()
+    assert process.wait(240) == 0, (folder / "out").read_bytes()
 
 
 def test_what_the_command_leaves_behind_ends_with_the_stack(folder: Path, variables: dict[str, str]) -> None:

@@ -131,7 +131,7 @@ def _configure(port: int) -> None:
             "LOG_LEVEL": "WARNING",
         }
     )
-    # Containers are this process's own, also in Docker; what the emulator would load for it takes 75 ms.
+    # The stack starts all containers itself. The library by which the emulator would takes 75 ms to load.
     sys.modules["docker"] = None  # type: ignore[assignment]
 
 
