@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from background_jobs.core.views import stream_events
 from background_jobs.progress_api.examples import BODIES
-from background_jobs.progress_api.problems import MEDIA_TYPE
+from background_jobs.progress_api.problems import Problem
 from background_jobs.progress_api.stream import STREAMS
 from background_jobs.settings import Authorization
 
@@ -76,7 +76,7 @@ def describe(app: FastAPI, *authorizations: Authorization) -> dict[str, Any]:
         if "get" in methods and "application/json" in methods["get"]["responses"]["200"]["content"]:
             _describe_versions(methods["get"])
     _tell_apart(document["components"]["schemas"])
-    _add_stream_events(document["components"]["schemas"])
+    _add_models(document["components"]["schemas"], Problem, *_EVENTS.values())
     _add_security(document, authorizations)
     return document
 
@@ -84,8 +84,6 @@ def describe(app: FastAPI, *authorizations: Authorization) -> dict[str, Any]:
 def _complete(operation: dict[str, Any], path: str) -> None:
     for status, response in operation["responses"].items():
         content = response.get("content", {})
-        if int(status) >= 400:  # noqa: PLR2004 -- HTTP's errors
-            response["content"] = {MEDIA_TYPE: content.pop("application/json")}
         if response["description"] == "Successful Response":
             response["description"] = _DONE[status]
         if status == "201":
@@ -124,8 +122,9 @@ def _tell_apart(schemas: dict[str, Any]) -> None:
             schema["title"] = name.replace("-", "")
 
 
-def _add_stream_events(schemas: dict[str, Any]) -> None:
-    inputs: list[Any] = [(model, "serialization") for model in _EVENTS.values()]
+def _add_models(schemas: dict[str, Any], *models: type[BaseModel]) -> None:
+    """Describe what answers refer to without FastAPI's knowledge."""
+    inputs: list[Any] = [(model, "serialization") for model in models]
     _, found = models_json_schema(inputs, ref_template=_REFERENCE)
     for name, schema in found["$defs"].items():
         schemas.setdefault(name, schema)

@@ -131,7 +131,9 @@ def answer_with_problems(app: FastAPI) -> None:
 
 
 def _responses(texts: Iterable[tuple[int, str]]) -> Responses:
-    return {status: {"model": Problem, "description": text} for status, text in texts}
+    # Told of a `model`, FastAPI would make a validator for each status of each route, when it is asked first.
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": text, "content": content} for status, text in texts}
 
 
 async def _answer_error(_request: Request, error: Exception) -> JSONResponse:
