@@ -1,10 +1,17 @@
 """Commands as a user types them, in a folder and with variables of its own."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from functools import cache
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 from background_jobs.settings import Settings
 
@@ -17,16 +24,49 @@ def shell_variables(state: Path) -> dict[str, str]:
 
 
 def run(folder: Path, variables: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run `background-jobs` with *words*."""
-    return subprocess.run(
-        ["background-jobs", *words],
-        cwd=folder,
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    """Run `background-jobs` with *words*, in a process that is forked from one that has imported it."""
+    with TemporaryDirectory() as outputs:
+        out, err = Path(outputs, "out"), Path(outputs, "err")
+        process = _forks().Process(target=_become_command, args=(folder, variables, words, out, err))
+        process.start()
+        process.join(120)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(words, 120, err.read_bytes())
+        return subprocess.CompletedProcess(words, process.exitcode, out.read_text(), err.read_text())
+
+
+@cache
+def _forks() -> ForkServerContext:
+    """Start what commands are forked from, with the variables of no stack, which would end it with itself."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        [
+            "background_jobs.cli.main",
+            "background_jobs.public",
+            "background_jobs.local_stack",
+            "botocore.client",
+            "rich.console",
+        ]
     )
+    with patch.dict(os.environ, shell_variables(Path()), clear=True):
+        forkserver.ensure_running()
+    return context
+
+
+def _become_command(
+    folder: Path, variables: dict[str, str], words: Sequence[str], out: Path, err: Path
+) -> None:
+    """Run the command in this process, as a shell has it: with its folder, variables, arguments and streams."""
+    from background_jobs.cli.main import app
+
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(variables)
+    for number, path in enumerate((Path(os.devnull), out, err)):
+        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
+    sys.argv = ["background-jobs", *words]
+    app()
 
 
 def exported(printed: str, variables: dict[str, str]) -> dict[str, str]:
