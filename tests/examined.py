@@ -10,12 +10,12 @@ from threading import Thread
 from typing import Any, Final
 from unittest.mock import patch
 
-import boto3
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.validate import validate_parameters
 from moto.moto_api._internal.models import moto_api_backend
 
+from background_jobs.aws import clients
 from background_jobs.aws.task_definitions import CAPACITY_PROVIDER
 from background_jobs.core.containers.warm import WARM_QUEUE
 from tests.memory import SETTINGS, _create, aws_in_memory
@@ -60,7 +60,7 @@ class ExaminedAws:
         self.denied_actions: tuple[str, ...] = ()
         self.function, self.mapping = self._make_functions()
         self.topic = self._make_alarms()
-        self.queue_url = boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"]
+        self.queue_url = clients.client_without_types("sqs").create_queue(QueueName=QUEUE)["QueueUrl"]
         self.machine = self._make_state_machine()
         self.define("ARM64")
         self.push("arm64")
@@ -80,7 +80,7 @@ class ExaminedAws:
     ) -> None:
         """Register a task definition of the service."""
         log = {"awslogs-group": "jobs", "awslogs-region": REGION, "awslogs-stream-prefix": "x"}
-        boto3.client("ecs").register_task_definition(
+        clients.client_without_types("ecs").register_task_definition(
             family=FAMILY,
             requiresCompatibilities=["FARGATE"],
             networkMode="awsvpc",
@@ -99,7 +99,7 @@ class ExaminedAws:
                 }
             ],
         )
-        logs = boto3.client("logs")
+        logs = clients.client_without_types("logs")
         if not logs.describe_log_groups(logGroupNamePrefix="jobs")["logGroups"]:
             logs.create_log_group(logGroupName="jobs")
 
@@ -113,11 +113,13 @@ class ExaminedAws:
         self.answer("ecr", "BatchGetImage", {"images": [{"imageManifest": json.dumps(index)}]})
 
     def _make_functions(self) -> tuple[str, str]:
-        role = boto3.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]
+        role = clients.client_without_types("iam").create_role(
+            RoleName="function", AssumeRolePolicyDocument="{}"
+        )["Role"]
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as code:
             code.writestr("handler.py", "")
-        functions, dynamodb = boto3.client("lambda"), boto3.client("dynamodb")
+        functions, dynamodb = clients.client_without_types("lambda"), clients.client_without_types("dynamodb")
         functions.create_function(
             FunctionName="background-jobs-test-aggregate",
             Runtime="python3.14",
@@ -138,7 +140,7 @@ class ExaminedAws:
         return "background-jobs-test-aggregate", mapping["UUID"]
 
     def _make_alarms(self) -> str:
-        sns, cloudwatch = boto3.client("sns"), boto3.client("cloudwatch")
+        sns, cloudwatch = clients.client_without_types("sns"), clients.client_without_types("cloudwatch")
         topic = str(sns.create_topic(Name="background-jobs-test-alarms")["TopicArn"])
         sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="ops@example.com")
         for name in self.alarms:
@@ -159,7 +161,7 @@ class ExaminedAws:
 
     def _make_state_machine(self) -> str:
         definition = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
-        machine = boto3.client("stepfunctions").create_state_machine(
+        machine = clients.client_without_types("stepfunctions").create_state_machine(
             name="fan-out", definition=json.dumps(definition), roleArn=f"arn:aws:iam::{ACCOUNT}:role/states"
         )
         return str(machine["stateMachineArn"])

@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from threading import RLock
-from typing import Any
+from typing import Any, Final
 from unittest.mock import patch
 from uuid import uuid4
 
 from botocore.client import BaseClient
 from moto import mock_aws
+from moto.core import models as moto_mock
 from moto.core.serialize import AttributePicker, AttributePickerContext
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import Item
 
 from background_jobs.aws import clients, service_models
+from background_jobs.aws.connections import Connection
 from background_jobs.aws.stores import Stores
 from background_jobs.core.blocks import (
     Block,
@@ -65,7 +69,7 @@ def aws_in_memory() -> Iterator[None]:
     others = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
     with patch.dict(os.environ, others | _ENVIRONMENT, clear=True):
         clients.forget_clients()
-        with mock_aws(), one_call_at_a_time(), attributes_as_they_are(), one_session():
+        with _moto_made_faster(), mock_aws(), one_call_at_a_time(), kept_clients():
             _create()
             yield
         clients.forget_clients()
@@ -85,23 +89,59 @@ def one_call_at_a_time() -> Iterator[None]:
 
 
 @contextmanager
-def one_session() -> Iterator[None]:
-    """Make all clients from one session: to make a session takes as long as all else about a client."""
-    with patch.object(service_models, "make_session", _session):
+def kept_clients() -> Iterator[None]:
+    """Use the clients of the tests before, for to make one takes as long as a dozen calls.
+
+    Those on whose events a test has registered something are its own, as are those of other variables, and those
+    that it makes after forgetting the first.
+    """
+    find, usual, left = clients._find_client, _aws_variables(), dict(_kept)
+
+    def find_kept(service: str, connection: Connection | None) -> Any:
+        if connection is not None or clients._made_to_be_forked or _aws_variables() != usual:
+            return find(service, connection)
+        if client := left.pop(service, None):
+            return client
+        client = find(service, None)
+        if service not in _kept:
+            _kept[service] = client
+            for name in ("register", "register_first", "register_last", "unregister"):
+                _drop_when_called(service, client.meta.events, name)
+        return client
+
+    with (
+        patch.object(clients, "_find_client", find_kept),
+        patch.object(service_models, "make_session", _session),
+    ):
         yield
 
 
+_kept: Final[dict[str, Any]] = {}
 _session = cache(service_models.make_session)
 
 
-@contextmanager
-def attributes_as_they_are() -> Iterator[None]:
-    """Let moto answer with DynamoDB's attributes as it has them.
+def _drop_when_called(service: str, events: Any, name: str) -> None:
+    call = getattr(events, name)
 
-    It looks for each of the ten types that an attribute may have under ten names, which takes most of the time
-    of these tests.
+    def drop_and_call(*args: Any, **kwargs: Any) -> Any:
+        _kept.pop(service, None)
+        return call(*args, **kwargs)
+
+    setattr(events, name, drop_and_call)
+
+
+def _aws_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "LOCALSTACK_"))}
+
+
+@contextmanager
+def _moto_made_faster() -> Iterator[None]:
+    """Spare moto what takes most of the time of these tests, and changes nothing that it answers.
+
+    It prepares a thousand addresses for the library `requests`, looks for each of the ten types that an attribute
+    may have under ten names, and copies all items for each item of a transaction, though it replaces items whole.
     """
-    pick = AttributePicker.__call__
+    pick, transact = AttributePicker.__call__, DynamoDBBackend.transact_write_items
 
     def pick_directly(picker: AttributePicker, context: AttributePickerContext) -> Any:
         parent = getattr(context.shape, "parent", None)
@@ -109,7 +149,16 @@ def attributes_as_they_are() -> Iterator[None]:
             return context.obj.get(context.key)
         return pick(picker, context)
 
-    with patch.object(AttributePicker, "__call__", pick_directly):
+    def transact_without_copies(backend: DynamoDBBackend, actions: list[dict[str, Any]]) -> None:
+        assert not any("Update" in action for action in actions), "moto updates items where they are"
+        with patch.object(Item, "__deepcopy__", lambda item, _: item):
+            transact(backend, actions)
+
+    with (
+        patch.object(moto_mock, "RESPONSES_METHODS", ()),
+        patch.object(AttributePicker, "__call__", pick_directly),
+        patch.object(DynamoDBBackend, "transact_write_items", transact_without_copies),
+    ):
         yield
 
 

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from typer.main import get_command
 
 from background_jobs import OrchestrationService
 from background_jobs.aws import clients
@@ -34,6 +37,13 @@ from tests.unit.histories import at
 @pytest.fixture(autouse=True)
 def aws() -> Iterator[None]:
     with aws_in_memory():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def commands_made_once() -> Iterator[None]:
+    """Make the commands of the command line once: a process does, however often these tests call them."""
+    with patch("typer.testing._get_command", cache(get_command)):
         yield
 
 

@@ -7,7 +7,6 @@ from contextlib import redirect_stdout
 from typing import Any
 from unittest.mock import Mock, patch
 
-import boto3
 import pytest
 from typer.testing import CliRunner
 
@@ -95,7 +94,9 @@ def run_on_spot(aws: ExaminedAws, vcpus: float) -> None:
 def keep_warm(aws: ExaminedAws, running: int | None) -> None:
     """Have the service keep two warm workers, of which some run; None where its ECS service is gone."""
     aws.define("ARM64", warm=True)
-    revision = boto3.client("ecs").describe_task_definition(taskDefinition=FAMILY)["taskDefinition"]
+    revision = clients.client_without_types("ecs").describe_task_definition(taskDefinition=FAMILY)[
+        "taskDefinition"
+    ]
     deployment = {"taskDefinition": revision["taskDefinitionArn"], "runningCount": running}
     found = {"status": "ACTIVE", "desiredCount": 2, "deployments": [deployment]}
     answer = {"services": [] if running is None else [found], "failures": []}
@@ -164,25 +165,27 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
         "BACKGROUND_JOBS_ENVIRONMENT",
     ),
     "no table": (
-        lambda aws, env: boto3.client("dynamodb").delete_table(TableName="read-model"),
+        lambda aws, env: clients.client_without_types("dynamodb").delete_table(TableName="read-model"),
         "problem",
         "The read model read-model is not there",
         "deploy again",
     ),
     "no bucket": (
-        lambda aws, env: boto3.client("s3").delete_bucket(Bucket="payloads"),
+        lambda aws, env: clients.client_without_types("s3").delete_bucket(Bucket="payloads"),
         "problem",
         "The payload bucket payloads is not there",
         "deploy again",
     ),
     "no bus": (
-        lambda aws, env: boto3.client("events").delete_event_bus(Name="background-jobs"),
+        lambda aws, env: clients.client_without_types("events").delete_event_bus(Name="background-jobs"),
         "problem",
         "The event bus background-jobs is not there",
         "deploy again",
     ),
     "no state machine": (
-        lambda aws, env: boto3.client("stepfunctions").delete_state_machine(stateMachineArn=aws.machine),
+        lambda aws, env: clients.client_without_types("stepfunctions").delete_state_machine(
+            stateMachineArn=aws.machine
+        ),
         "problem",
         "The state machine is not there",
         "deploy again",
@@ -212,7 +215,9 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
         "CallerPolicy",
     ),
     "no active task definition": (
-        lambda aws, env: boto3.client("ecs").deregister_task_definition(taskDefinition=f"{FAMILY}:1"),
+        lambda aws, env: clients.client_without_types("ecs").deregister_task_definition(
+            taskDefinition=f"{FAMILY}:1"
+        ),
         "problem",
         "default: the task definition background-jobs-test-default",
         "environments.py",
@@ -236,7 +241,7 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
         "docker manifest inspect",
     ),
     "no log group": (
-        lambda aws, env: boto3.client("logs").delete_log_group(logGroupName="jobs"),
+        lambda aws, env: clients.client_without_types("logs").delete_log_group(logGroupName="jobs"),
         "problem",
         "default: the log group jobs is gone",
         "Make it again",
@@ -290,13 +295,13 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
         "monitored=True",
     ),
     "an alarm that was deleted": (
-        lambda aws, env: boto3.client("cloudwatch").delete_alarms(AlarmNames=[aws.alarms[0]]),
+        lambda aws, env: clients.client_without_types("cloudwatch").delete_alarms(AlarmNames=[aws.alarms[0]]),
         "problem",
         "These alarms of the stack are gone: background-jobs-test-RecordsGivenUp",
         "deploy",
     ),
     "an alarm that rings": (
-        lambda aws, env: boto3.client("cloudwatch").set_alarm_state(
+        lambda aws, env: clients.client_without_types("cloudwatch").set_alarm_state(
             AlarmName=aws.alarms[1], StateValue="ALARM", StateReason="test"
         ),
         "problem",
@@ -304,7 +309,9 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
         "See docs/runbook.md about",
     ),
     "alarms that are muted": (
-        lambda aws, env: boto3.client("cloudwatch").disable_alarm_actions(AlarmNames=aws.alarms),
+        lambda aws, env: clients.client_without_types("cloudwatch").disable_alarm_actions(
+            AlarmNames=aws.alarms
+        ),
         "warning",
         "The actions of these alarms are turned off",
         "enable-alarm-actions",
@@ -326,13 +333,15 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
         "Follow the link",
     ),
     "messages in the failure queue": (
-        lambda aws, env: boto3.client("sqs").send_message(QueueUrl=aws.queue_url, MessageBody="{}"),
+        lambda aws, env: clients.client_without_types("sqs").send_message(
+            QueueUrl=aws.queue_url, MessageBody="{}"
+        ),
         "problem",
         "The failure queue has 1 message",
         "background-jobs redrive --dry-run",
     ),
     "no failure queue": (
-        lambda aws, env: boto3.client("sqs").delete_queue(QueueUrl=aws.queue_url),
+        lambda aws, env: clients.client_without_types("sqs").delete_queue(QueueUrl=aws.queue_url),
         "problem",
         "The failure queue is not there",
         "deploy again",
@@ -348,7 +357,9 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
         "Deploy the stack again",
     ),
     "a mapping that is disabled": (
-        lambda aws, env: boto3.client("lambda").update_event_source_mapping(UUID=aws.mapping, Enabled=False),
+        lambda aws, env: clients.client_without_types("lambda").update_event_source_mapping(
+            UUID=aws.mapping, Enabled=False
+        ),
         "problem",
         "background-jobs-test-aggregate is not given the events of the log",
         "update-event-source-mapping --enabled",
@@ -414,7 +425,9 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
         "Deploy the stack again",
     ),
     "no group of schedules": (
-        lambda aws, env: boto3.client("scheduler").delete_schedule_group(Name="background-jobs-test"),
+        lambda aws, env: clients.client_without_types("scheduler").delete_schedule_group(
+            Name="background-jobs-test"
+        ),
         "problem",
         "The schedule group background-jobs-test is not there",
         "deploy again",
@@ -521,7 +534,9 @@ def test_an_image_without_a_platform_is_no_problem(aws: ExaminedAws) -> None:
 def test_a_session_of_a_role_is_judged_by_that_role(aws: ExaminedAws) -> None:
     arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/operator/me"
     aws.answer("sts", "GetCallerIdentity", {"Account": ACCOUNT, "Arn": arn, "UserId": "AROA:me"})
-    boto3.client("iam").create_role(RoleName="operator", Path="/team/", AssumeRolePolicyDocument="{}")
+    clients.client_without_types("iam").create_role(
+        RoleName="operator", Path="/team/", AssumeRolePolicyDocument="{}"
+    )
     asked: list[str] = []
 
     def simulate(call: dict[str, Any]) -> dict[str, Any]:
@@ -541,7 +556,7 @@ def test_a_quota_that_the_account_never_had_raised_is_aws_default(aws: ExaminedA
 
 
 def test_marks_are_plain_where_the_output_takes_ascii_only(aws: ExaminedAws) -> None:
-    boto3.client("sqs").send_message(QueueUrl=aws.queue_url, MessageBody="{}")
+    clients.client_without_types("sqs").send_message(QueueUrl=aws.queue_url, MessageBody="{}")
     with patch("background_jobs.cli.reporting.has_terminal", return_value=True):
         done = CliRunner(charset="ascii").invoke(app, ["doctor"])
     assert done.exit_code == 4
