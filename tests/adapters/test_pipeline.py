@@ -65,6 +65,19 @@ def started(pipeline: Pipeline, number: int) -> Orchestration:
     return orchestration
 
 
+def test_a_pipeline_has_the_same_stages_by_the_id_of_each(
+    service: OrchestrationService, run: Callable[[Orchestration], None]
+) -> None:
+    # given stages of two jobs, of which the first has ended
+    first = service.kick_off_job("halve", [{"n": 2}], parallelism=1, then=Stage("add_up"))
+    run(first)
+    # when the pipeline is asked for by the id of the second
+    stages = service.pipeline(ids.next_stage_id(first.id)).stages()
+    # then each stage has its own job
+    assert [stage.job_name for stage in stages] == ["halve", "add_up"]
+    assert [stage.orchestration and stage.orchestration.job_name for stage in stages] == ["halve", "add_up"]
+
+
 def test_results_become_the_params_of_the_next_stage_which_inherits_tags_and_lineage(
     service: OrchestrationService, stores: Stores, run: Callable[[Orchestration], None]
 ) -> None:

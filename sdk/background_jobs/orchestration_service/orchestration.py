@@ -299,8 +299,11 @@ class Orchestration(Generic[R_co]):
 
     def pipeline(self) -> Pipeline:
         """Return the pipeline that this orchestration is a stage of; one without stages is its own."""
-        started = self._stores.event_log.read_started(self.id)
-        first = self if started.pipeline_id in (None, self.id) else self._attach(started.pipeline_id)
+        log = self._stores.event_log
+        pipeline_id = log.read_started(self.id).pipeline_id
+        if pipeline_id in (None, self.id):
+            return Pipeline(self, self._stores, self._attach)
+        first = self._attach(pipeline_id, log.read_started(pipeline_id).job_name)
         return Pipeline(first, self._stores, self._attach)
 
     def cancel(self, reason: str = "") -> Cancellation:
