@@ -41,6 +41,7 @@ from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.processes import find_processes
 from background_jobs.worker.supervisor import REPLACED, SHARE_LOST
 from tests.chaos.server import FAULTS
+from tests.checkout import REPOSITORY
 from tests.offline import become_caller, containers, send_to_container, until, warm_workers
 
 TOTAL = 1_000
@@ -89,6 +90,7 @@ def stack(
     seed: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ChaoticStack]:
     monkeypatch.setenv("CHAOS_SEED", str(seed))
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))  # where its server is
     warm = getattr(request, "param", 0)
     jobs = str(Path(__file__).with_name("jobs.py"))
     stack = ChaoticStack(jobs=jobs, containers=CONTAINERS, warm=warm)

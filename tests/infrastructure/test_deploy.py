@@ -55,7 +55,7 @@ class Deployment:
             ["node", *self._cli, *arguments, "--ci", "--no-notices"],
             # where no cdk.json is, which would have the repository's own app synthesized as well
             cwd=self._folder,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
+            env={**os.environ, **environment},
             capture_output=True,
             text=True,
             check=False,
@@ -76,14 +76,16 @@ class Deployment:
 
 @pytest.fixture(scope="module")
 def deployment(node: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with EmptyAccount(str(JOBS), containers=2) as account, pytest.MonkeyPatch.context() as environment:
-        for name in account.unwanted_variables:
-            environment.delenv(name)
-        for name, value in account.variables.items():
-            if name.startswith("AWS_"):
-                environment.setenv(name, value)
-        clients.forget_clients()
-        yield Deployment(node, tmp_path_factory.mktemp("cdk.out"))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYTHONPATH", str(REPOSITORY))  # where its server is
+        with EmptyAccount(str(JOBS), containers=2) as account:
+            for name in account.unwanted_variables:
+                environment.delenv(name)
+            for name, value in account.variables.items():
+                if name.startswith("AWS_"):
+                    environment.setenv(name, value)
+            clients.forget_clients()
+            yield Deployment(node, tmp_path_factory.mktemp("cdk.out"))
     clients.forget_clients()
 
 

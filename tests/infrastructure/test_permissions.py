@@ -7,6 +7,7 @@ are in EXPLAINED, with what makes each.
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -28,6 +29,7 @@ from background_jobs.core.events import job_partition
 from background_jobs.core.schedules.definition import Due, ScheduleDefinition
 from background_jobs.local_stack import LocalStack
 from background_jobs.settings import Settings
+from tests.checkout import REPOSITORY
 from tests.infrastructure.auth_server import CALLS, ROLES, USERS
 from tests.infrastructure.granted import GRANTED, deployed_values, granted_statements, resolve
 from tests.infrastructure.jobs import refusals
@@ -220,7 +222,10 @@ class Life:
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    with AuthStack(str(JOBS), containers=3, warm=1) as stack, pytest.MonkeyPatch.context() as environment:
+    with ExitStack() as opened:
+        environment = opened.enter_context(pytest.MonkeyPatch.context())
+        environment.setenv("PYTHONPATH", str(REPOSITORY))  # where its server is
+        stack = opened.enter_context(AuthStack(str(JOBS), containers=3, warm=1))
         environment.delenv("AWS_PROFILE", raising=False)
         life = Life(stack, environment, tmp_path_factory.mktemp("life"))
         life.admit(granted_statements(tmp_path_factory.mktemp("granted")))

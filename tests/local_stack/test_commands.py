@@ -215,6 +215,20 @@ def test_a_module_of_the_user_that_hides_one_of_the_emulators_is_named_as_the_re
     assert "'hypercorn' is not a package" in done.stderr
 
 
+def test_files_of_the_project_with_the_names_of_libraries_hinder_no_stack(
+    folder: Path, variables: dict[str, str]
+) -> None:
+    # given modules of the project that are called as what the emulator and the API import
+    for name in ("hypercorn", "fastapi"):
+        (folder / f"{name}.py").touch()
+    # when jobs are run, and the API is asked
+    script = f"{sys.executable} kick_off.py 0 && background-jobs list"
+    own = variables | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{variables['PATH']}"}
+    done = run_command(folder, own, "run", "--jobs", "my_jobs.py", "--", "sh", "-c", script)
+    # then they do not mind
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     "encoding",
     [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "utf-16"}],
@@ -223,7 +237,10 @@ def test_a_module_of_the_user_that_hides_one_of_the_emulators_is_named_as_the_re
 def test_jobs_run_whatever_encoding_the_user_has_set(
     folder: Path, variables: dict[str, str], encoding: dict[str, str]
 ) -> None:
-    # given an encoding in which no code of the service can be written, and no line of a function read
+    # given an encoding in which no code of the service can be written, and no line of a function read,
+    # and jobs that are described in other characters
+    described = JOBS.replace("def nap(params):", 'def nap(params):\n    """Größer als 0, 東京."""')
+    (folder / "my_jobs.py").write_text(described, encoding="utf-8")
     words = ["run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "0"]
     # when jobs are run
     process = start_command(folder, variables | encoding, *words)

@@ -39,7 +39,7 @@ class ApiProcess:
 def _start(listener: int, variables: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
     with log.open("wb") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "background_jobs.progress_api", f"fd:{listener}"],
+            [sys.executable, "-P", "-m", "background_jobs.progress_api", f"fd:{listener}"],
             env=variables,
             pass_fds=[listener],
             stdin=subprocess.DEVNULL,

@@ -88,7 +88,7 @@ class ForkServer:
         """Return why nothing was loaded: the end of what the main printed, if it printed something."""
         if self._is_late:
             return f"It was not loaded within {_LOAD_SECONDS} s."
-        printed = self._output.read_text(errors="replace").rstrip()
+        printed = self._output.read_text(encoding="utf-8", errors="replace").rstrip()
         return "\n".join(printed.splitlines()[-_LINES:]) or "It ended without a call of run_e11_job([...])."
 
     def fork(self, variables: Mapping[str, str], log: Path) -> ForkedProcess:

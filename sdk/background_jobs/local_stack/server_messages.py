@@ -59,7 +59,7 @@ def hand_over(options: ServerOptions) -> Path:
     """Write options where their stack alone finds them: everybody sees arguments, and some are secret."""
     path = options.folder / _OPTIONS
     path.touch(mode=0o600)
-    path.write_text(options.model_dump_json())
+    path.write_bytes(options.model_dump_json().encode())
     return path
 
 
@@ -73,7 +73,7 @@ def take_over(path: Path) -> ServerOptions:
 def publish(path: Path, text: str) -> None:
     """Write a file that its reader sees as a whole, or not at all."""
     part = path.with_suffix(".part")
-    part.write_text(text)
+    part.write_text(text, encoding="utf-8")
     part.replace(path)
 
 

@@ -193,7 +193,17 @@ class LocalStack:
             return subprocess.Popen(
                 # The emulator writes code and reads it in the encoding of the locale. Warnings that the user
                 # makes errors are those of the user's own code.
-                [sys.executable, "-X", "utf8", "-W", "ignore", "-m", self.server, str(hand_over(options))],
+                [
+                    sys.executable,
+                    "-P",
+                    "-X",
+                    "utf8",
+                    "-W",
+                    "ignore",
+                    "-m",
+                    self.server,
+                    str(hand_over(options)),
+                ],
                 env=replace_variables(os.environ, marks),
                 pass_fds=[listener.fileno()],
                 stdin=subprocess.DEVNULL if project else subprocess.PIPE,
@@ -279,11 +289,10 @@ class LocalStack:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if (self.folder / READY).exists():
-                return Ready.model_validate_json((self.folder / READY).read_text())
+                return Ready.model_validate_json((self.folder / READY).read_bytes())
             if (failed := self.folder / FAILED).exists():
-                raise LocalStackError(
-                    f"The stack could not be deployed: {failed.read_text()}\n{self._last_lines()}"
-                )
+                reason = failed.read_text(encoding="utf-8")
+                raise LocalStackError(f"The stack could not be deployed: {reason}\n{self._last_lines()}")
             if process.poll() is not None:
                 raise LocalStackError(
                     f"The emulator ended with status {process.returncode}.\n{self._last_lines()}"
@@ -292,7 +301,7 @@ class LocalStack:
         raise LocalStackError(f"The stack was not up within {_START_SECONDS} s.\n{self._last_lines()}")
 
     def _last_lines(self) -> str:
-        lines = (self.folder / "server.log").read_text(errors="replace").splitlines()
+        lines = (self.folder / "server.log").read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-_LOG_LINES:])
 
 

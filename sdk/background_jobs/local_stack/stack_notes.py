@@ -52,7 +52,7 @@ def write_note(path: Path, text: str) -> None:
     part = path.with_suffix(".part")
     try:
         part.touch(mode=0o600)
-        part.write_text(text)
+        part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
         raise UnwritableNote(path, error) from error
