@@ -166,3 +166,13 @@ def test_is_light():
     )
 
     assert outcome.returncode == 0, outcome.stdout
+
+
+def test_a_missing_main_of_the_jobs_is_refused_with_the_setting_that_names_it(tmp_path: Path) -> None:
+    # given no jobs.py, and no setting that names another file
+    outcome = run_tests(tmp_path, "def test_runs(offline_service):\n    pass\n", "--rootdir", str(tmp_path))
+    # then
+    assert outcome.returncode != 0
+    assert f"There is no {tmp_path / 'jobs.py'}: name the main of your jobs with background_jobs_file" in (
+        outcome.stdout
+    )

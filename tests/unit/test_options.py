@@ -215,7 +215,7 @@ def test_what_is_none_is_the_default_and_a_span_becomes_seconds() -> None:
         ({"parallelism": 2.0}, "^parallelism=2.0 must be a whole number from 1 to 5"),
         ({"parallelism": True}, "^parallelism=True must be a whole number from 1 to 5"),
         ({"parallelism": Unshowable()}, "^parallelism=an object must be a whole number from 1 to 5"),
-        ({"timeout": "60"}, "^A timeout of '60' s cannot be: .*; a text is no number"),
+        ({"timeout": "60"}, "^A timeout of '60' cannot be: a number of seconds or a timedelta is needed"),
         ({"timeout": True}, "^A timeout of True s cannot be"),
         ({"timeout": 10**5_000}, "^A timeout of an object s cannot be"),
         ({"retry": {"max_attempts": True}}, "a bool is no number"),

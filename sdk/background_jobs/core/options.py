@@ -271,8 +271,10 @@ def explain_unknown_channel(channel: str, known: Sequence[str]) -> str:
 
 _SENTENCES: Final[Mapping[str, Callable[[object], str]]] = {
     "timeout": lambda value: (
-        f"A timeout of {show(to_seconds(value))} s cannot be: use more than 0, and up to "
-        f"{limits.TIMEOUT_DAYS} days{'; a text is no number' if isinstance(value, str) else ''}."
+        f"A timeout of {show(value)} cannot be: a number of seconds or a timedelta is needed, not a text."
+        if isinstance(value, str)
+        else f"A timeout of {show(to_seconds(value))} s cannot be: use more than 0, and up to "
+        f"{limits.TIMEOUT_DAYS} days."
     ),
     "key": lambda value: (
         f"A key has 1 to {limits.KEY_CHARACTERS} characters, not {len(value)}."

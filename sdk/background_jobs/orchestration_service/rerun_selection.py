@@ -48,7 +48,10 @@ def select(started: OrchestrationStarted, options: RerunOptions, stores: Stores)
     """
     indices = _find_indices(started, options, stores)
     if not indices:
-        raise InvalidKickOff(f"Orchestration {started.orchestration_id} has nothing to run again.")
+        raise InvalidKickOff(
+            f"Orchestration {started.orchestration_id} has nothing to run again: "
+            "no instance is as was asked for."
+        )
     return Selection(started, _describe(options), indices, _change_of(options, len(indices)))
 
 

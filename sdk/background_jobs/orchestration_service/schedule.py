@@ -192,9 +192,13 @@ class Schedule:
             raise InvalidBackfill(self.name, "its bounds need a time zone")
         if not from_ < to <= now:
             raise InvalidBackfill(self.name, f"{from_} to {to} is no span of the past")
-        if from_ < now - self._stores.retention.longest:
+        earliest = now - self._stores.retention.longest
+        if from_ < earliest:
             days = self._stores.retention.longest.days
-            raise InvalidBackfill(self.name, f"what ran more than {days} days ago is not known any more")
+            raise InvalidBackfill(
+                self.name,
+                f"what ran more than {days} days ago is not known any more; begin after {earliest}",
+            )
         changes = self._stores.schedule_log.read_changes(self.name)
         if changes and isinstance(changes[-1], ScheduleDeleted):
             raise ScheduleEnded(self.name)

@@ -62,6 +62,11 @@ def offline_stack(request: pytest.FixtureRequest) -> "Iterator[LocalStack]":
     from background_jobs.local_stack import LocalStack  # noqa: PLC0415 -- see above
 
     jobs = request.config.rootpath / str(request.config.getini(_FILE))
+    if not jobs.is_file():
+        raise pytest.UsageError(
+            f"There is no {jobs}: name the main of your jobs with {_FILE}, in the configuration of pytest, "
+            f"which is {request.config.inipath or 'not there yet'}."
+        )
     with LocalStack(str(jobs)) as stack:
         yield stack
 
