@@ -119,10 +119,12 @@ class Killer:
     def _kill(self) -> None:
         while not self._over.wait(self._random.uniform(0.3, 0.9)):
             try:
+                # One that has ended meanwhile has no variables.
                 running = {
-                    int(process.environ()["JOB_SHARE"]): process.pid
+                    int(share): process.pid
                     for process in containers(self._stack.stack_id, self._orchestration.id)
                     if time.time() - process.create_time() > 1  # so that it is at work
+                    if (share := process.environ().get("JOB_SHARE"))
                 }
                 killed = Counter(share for share, _ in self.deaths)
                 if victims := sorted(share for share in running if killed[share] < 2):
