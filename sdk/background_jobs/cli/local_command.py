@@ -5,7 +5,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -13,6 +13,8 @@ from background_jobs.cli.reporting import print_error, print_note
 
 if TYPE_CHECKING:
     from background_jobs.local_stack import LocalStack
+
+_DEATH_SECONDS: Final = 5
 
 
 def run_in_project(command: list[str]) -> int:
@@ -46,8 +48,10 @@ def _run_to_end(command: list[str], variables: dict[str, str], stack: "LocalStac
     except OSError as error:
         print_error(f"{command[0]}: {error.strerror}")
         return 127
+    watching = None
     if stack is not None:
-        threading.Thread(target=_end_with_stack, args=(stack, child), daemon=True).start()
+        watching = threading.Thread(target=_end_with_stack, args=(stack, child), daemon=True)
+        watching.start()
     try:
         # Ctrl-C reaches the command too, for it is in the same process group; it decides how it ends.
         status = child.wait()
@@ -56,6 +60,9 @@ def _run_to_end(command: list[str], variables: dict[str, str], stack: "LocalStac
     except _SigtermReceived:
         child.terminate()
         status = _wait_or_kill(child, signal.SIGTERM)
+    if watching is not None and status == -signal.SIGTERM:
+        # The watchdog of a stack that died may end the command before the stack's process has an end to tell.
+        watching.join(_DEATH_SECONDS)
     if stack is not None and stack.has_ended:
         print_error(f"The offline stack ended by itself, with status {stack.wait()}; so did the command.")
     return status if status >= 0 else 128 - status
