@@ -121,10 +121,10 @@ class Killer:
             try:
                 # One that has ended meanwhile has no variables.
                 running = {
-                    int(share): process.pid
+                    int(number): process.pid
                     for process in containers(self._stack.stack_id, self._orchestration.id)
                     if time.time() - process.create_time() > 1  # so that it is at work
-                    if (share := process.environ().get("JOB_SHARE"))
+                    if (number := process.environ().get("JOB_SHARE"))
                 }
                 killed = Counter(share for share, _ in self.deaths)
                 if victims := sorted(share for share in running if killed[share] < 2):
