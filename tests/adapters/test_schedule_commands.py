@@ -101,6 +101,8 @@ def test_running_now_says_what_became_of_it_in_its_status_too(nightly: Run) -> N
         ["skipped", ""],
         ["started", "InProgress"],
     ]
+    (row,) = [line.split("\t") for line in nightly("list").stdout.splitlines()]
+    assert row[:4] == ["nightly", "active", "halve", "cron(0 3 * * ? *)"]
 
 
 def test_on_a_terminal_schedules_and_their_runs_are_columns_under_a_header(

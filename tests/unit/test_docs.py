@@ -24,6 +24,7 @@ from background_jobs.core.views.causes import Cause
 from background_jobs.core.views.orchestration import CancelAnswer, KickOffAnswer
 from background_jobs.core.views.orchestration_detail import OrchestrationDetail
 from background_jobs.core.views.outcomes import FailureView, SuccessView
+from background_jobs.local_stack.package_data import TEMPLATE
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -134,6 +135,13 @@ def test_a_plan_is_as_the_document_shows_it() -> None:
         printed = run(*shlex.split(command)[1:]).stdout
     assert printed.startswith(beginning)
     assert printed.endswith(end)
+
+
+def test_the_history_of_the_offline_stack_is_kept_as_long_as_is_written() -> None:
+    (days,) = re.findall(
+        r"the history is kept for (\d+) days", (REPOSITORY / "docs" / "schedules.md").read_text()
+    )
+    assert set(re.findall(r'"BACKGROUND_JOBS_RETENTION_DAYS": "(\d+)"', TEMPLATE.read_text())) == {days}
 
 
 def test_the_fields_of_a_retry_and_their_defaults_are_those_of_the_code() -> None:

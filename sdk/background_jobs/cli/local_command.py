@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from background_jobs.local_stack import LocalStack
 
 _DEATH_SECONDS: Final = 5
+"""How long the system may take at most to tell that the process of a stack that died has ended."""
 
 
 def run_in_project(command: list[str]) -> int:

@@ -50,7 +50,7 @@ def select(started: OrchestrationStarted, options: RerunOptions, stores: Stores)
     if not indices:
         raise InvalidKickOff(
             f"Orchestration {started.orchestration_id} has nothing to run again: "
-            "no instance is as was asked for."
+            "it has no instance of those that were asked for."
         )
     return Selection(started, _describe(options), indices, _change_of(options, len(indices)))
 

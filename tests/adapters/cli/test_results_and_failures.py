@@ -60,6 +60,12 @@ def test_failures_are_grouped_by_cause_and_printed_in_full(done: str) -> None:
     each = [FailureView.model_validate_json(line) for line in lines]
     assert [(failure.index, failure.params) for failure in each] == [(1, {"n": 3}), (3, {"n": 5})]
 
+    # and in a pipe, the fields that docs/cli.md names
+    (row,) = [line.split("\t") for line in run("failures", done).stdout.splitlines()]
+    assert row == ["2", "0", "ValueError", "3 is odd", cause.place, "1,3", "", cause.cause_id]
+    first, _ = [line.split("\t") for line in run("failures", done, "--full").stdout.splitlines()]
+    assert first[:5] == ["1", "ValueError", "3 is odd", '{"n": 3}', "1"]
+
 
 def test_an_orchestration_without_failures_says_so(service: OrchestrationService) -> None:
     orchestration = service.kick_off_job("other", [])
