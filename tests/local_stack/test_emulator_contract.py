@@ -44,6 +44,8 @@ def test_every_name_that_we_touch_is_there(module: str, name: str) -> None:
         ("services.lambda_svc", "_poll_dynamodb_streams", []),
         ("services.lambda_svc", "_iter_all_esms", []),
         ("services.lambda_svc", "_get_func_record_for_qualifier", ["name", "qualifier"]),
+        ("services.dynamodb", "_tokenize", ["expr"]),
+        ("services.dynamodb", "_condition_syntax_error", ["expr", "slot"]),
     ],
 )
 def test_what_we_replace_or_call_takes_the_same_arguments(

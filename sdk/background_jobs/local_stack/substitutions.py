@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from background_jobs.core.containers.variables import ORCHESTRATION_ID
@@ -61,6 +62,7 @@ EMULATOR_NAMES: Final = {
         "set_request_region",
     ),
     "services.eventbridge": ("_invoke_target", "_dispatch_to_lambda"),
+    "services.dynamodb": ("_tokenize", "_condition_syntax_error"),
 }
 """The names of the emulator that are called or replaced here, by module."""
 
@@ -77,6 +79,7 @@ def substitute(runner: ProcessRunner, functions: FunctionProcesses | None) -> No
     """
     from ministack.core import lambda_runtime
     from ministack.services import (
+        dynamodb,
         ecs,
         eventbridge,
         lambda_svc,
@@ -105,6 +108,9 @@ def substitute(runner: ProcessRunner, functions: FunctionProcesses | None) -> No
     side_by_side = SideBySide(lambda_svc)
     lambda_svc._poll_dynamodb_streams = side_by_side.poll
     lambda_svc._iter_all_esms = side_by_side.mappings
+    # A query reads its expression again for each item of the partition.
+    dynamodb._tokenize = lru_cache(dynamodb._tokenize)
+    dynamodb._condition_syntax_error = lru_cache(dynamodb._condition_syntax_error)
     if functions is not None:
         lambda_runtime.subprocess = functions
 
