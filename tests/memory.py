@@ -14,7 +14,9 @@ from botocore.client import BaseClient
 from moto import mock_aws
 from moto.core import models as moto_mock
 from moto.core import responses as moto_responses
+from moto.core.config import default_user_config
 from moto.core.serialize import AttributePicker, AttributePickerContext
+from moto.core.utils import method_names_from_class
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import Item
 
@@ -70,8 +72,7 @@ def aws_in_memory() -> Iterator[None]:
     others = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
     with patch.dict(os.environ, others | _ENVIRONMENT, clear=True):
         clients.forget_clients()
-        keeping = {"core": {"reset_boto3_session": False}}  # what it has read of AWS's services is kept
-        with _moto_made_faster(), mock_aws(config=keeping), one_call_at_a_time(), kept_clients():
+        with _moto_made_faster(), mock_aws(), one_call_at_a_time(), kept_clients():
             _create()
             yield
         clients.forget_clients()
@@ -120,7 +121,7 @@ def kept_clients() -> Iterator[None]:
 
 _kept: Final[dict[str, Any]] = {}
 _session = cache(service_models.make_session)
-_method_names = cache(moto_responses.method_names_from_class)
+_method_names = cache(method_names_from_class)
 
 
 def _drop_when_called(service: str, events: Any, name: str) -> None:
@@ -141,9 +142,9 @@ def _aws_variables() -> dict[str, str]:
 def _moto_made_faster() -> Iterator[None]:
     """Spare moto what takes most of the time of these tests, and changes nothing that it answers.
 
-    It prepares a thousand addresses for the library `requests`, lists its own methods at each call, looks for each
-    of the ten types that an attribute may have under ten names, and copies all items for each item of a
-    transaction, though it replaces items whole.
+    It prepares a thousand addresses for the library `requests`, makes boto3 forget what it has read of AWS's
+    services, lists its own methods at each call, looks for each of the ten types that an attribute may have under
+    ten names, and copies all items for each item of a transaction, though it replaces items whole.
     """
     pick, transact = AttributePicker.__call__, DynamoDBBackend.transact_write_items
 
@@ -160,6 +161,7 @@ def _moto_made_faster() -> Iterator[None]:
 
     with (
         patch.object(moto_mock, "RESPONSES_METHODS", ()),
+        patch.dict(default_user_config["core"], reset_boto3_session=False),
         patch.object(moto_responses, "method_names_from_class", _method_names),
         patch.object(AttributePicker, "__call__", pick_directly),
         patch.object(DynamoDBBackend, "transact_write_items", transact_without_copies),

@@ -116,7 +116,7 @@ def print_json_text(document: str) -> None:
 def print_row(*cells: object) -> None:
     """Print a line for programs: *cells*, which others may have written, with tabs between them.
 
-    A moment is in UTC, and None is empty.
+    A moment is in UTC, a boolean as in JSON, and None is empty.
     """
     print_line("\t".join(map(_format_cell, cells)))
 
@@ -132,7 +132,7 @@ def print_fields(model: "BaseModel") -> None:
 
 def _walk_fields(name: str, value: object) -> "Iterator[tuple[str, object]]":
     if not isinstance(value, dict | list):
-        yield name, json.dumps(value) if isinstance(value, bool) else value
+        yield name, value
         return
     for key, part in value.items() if isinstance(value, dict) else enumerate(value):
         yield from _walk_fields(f"{name}.{key}" if name else str(key), part)
@@ -141,6 +141,8 @@ def _walk_fields(name: str, value: object) -> "Iterator[tuple[str, object]]":
 def _format_cell(cell: object) -> str:
     if isinstance(cell, datetime):
         return format_utc(cell)
+    if isinstance(cell, bool):
+        return json.dumps(cell)
     return "" if cell is None else printable(str(cell))
 
 

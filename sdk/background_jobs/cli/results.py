@@ -120,6 +120,8 @@ def results(  # noqa: PLR0913, PLR0917 -- the options of a command
         print_error(_describe_gone(answer.gone))
         raise typer.Exit(ExitStatus.FAILED)
     if (wait or merged) and answer.errored:
+        if not as_json and (output is not None or not on_terminal()):
+            _print_errored(answer)
         raise typer.Exit(ExitStatus.ERRORED)
 
 
@@ -188,6 +190,10 @@ def _print_counts(results: _Results, limit: int) -> None:
     if results.completed > limit:
         print_note(f"{limit:,} of {results.completed:,} are shown; --limit shows more, --output writes all.")
     if results.errored:
-        print_note(f"{results.errored:,} errored: background-jobs failures {results.failed_in}")
+        _print_errored(results)
     if results.left:
         print_note(f"{results.left:,} have no outcome yet.")
+
+
+def _print_errored(results: _Results) -> None:
+    print_note(f"{results.errored:,} errored: background-jobs failures {results.failed_in}")

@@ -91,7 +91,7 @@ def test_merged_results_are_one_answer_over_all_reruns(
     aggregate_completion()
     merged = run("results", "--merged", done)
     assert merged.stdout == '0\t{"n": 2}\t1\n1\t{"n": 3}\t1.5\n2\t{"n": 4}\t2\n'
-    assert merged.exit_code == 1
+    assert (merged.exit_code, merged.stderr) == (1, f"1 errored: background-jobs failures {again}\n")
     assert len(run("results", "--merged", done, "--json", "--limit", "2").stdout.splitlines()) == 2
 
 
