@@ -101,7 +101,7 @@ def test_the_copy_keeps_all_contracts(checkout: Path) -> None:
         (
             "lambdas/note_delay/handler.py",
             "import boto3",
-            "boto3 is imported by aws and by the deployer of the offline stack",
+            "boto3 is imported by aws",
         ),
         (
             "sdk/background_jobs/aws/transactions.py",

@@ -5,8 +5,9 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from background_jobs.aws import clients
 from background_jobs.core.containers.variables import LOCAL, stack_name
 from background_jobs.core.limits import DEFAULT_PARALLELISM, PARALLELISM
 from background_jobs.core.template_assets import ANY_SERVICE, CODE_KEY, DEPENDENCIES_KEY
@@ -17,18 +18,16 @@ from background_jobs.local_stack.package_data import (
     TEMPLATE,
     WARM_RESOURCES,
 )
+from background_jobs.local_stack.variables import REGION
 from background_jobs.package_files import lambda_code
 from background_jobs.settings import DEFAULT_SERVICE, NotifySettings, Settings, output_name
 
-if TYPE_CHECKING:
-    from boto3 import Session
-
 _STACK = stack_name(LOCAL)
-_POLL = {"Delay": 0.05, "MaxAttempts": 1_200}
+_POLL: Any = {"Delay": 0.05, "MaxAttempts": 1_200}
+"""How the end of the deployment is waited for, in parts of a second, which botocore's types do not know."""
 
 
 def deploy(  # noqa: PLR0913 -- what differs between offline stacks
-    session: "Session",
     account: str,
     *,
     services: Sequence[str],
@@ -45,7 +44,7 @@ def deploy(  # noqa: PLR0913 -- what differs between offline stacks
     """
     template = json.loads(TEMPLATE.read_text())
     if notify:
-        settings = NotifySettings(channels=make_channels(session, notify), console_url=console_url)
+        settings = NotifySettings(channels=make_channels(notify), console_url=console_url)
         add_channels(template, json.loads(NOTIFY_RESOURCES.read_text()), notify, settings)
     if warm:
         _add_warm_workers(template, warm)
@@ -56,8 +55,8 @@ def deploy(  # noqa: PLR0913 -- what differs between offline stacks
     _set(template, "service", services[0])
     _set(template, "default_parallelism", str(min(parallelism, PARALLELISM)))
     _set(template, "max_parallelism", str(max(parallelism, DEFAULT_PARALLELISM)))
-    bucket = _asset_bucket(template, account, session.region_name)
-    s3, cloudformation = session.client("s3"), session.client("cloudformation")
+    bucket = _asset_bucket(template, account)
+    s3, cloudformation = clients.s3(), clients.cloudformation()
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key=CODE_KEY, Body=_zip_folder(lambda_code()))
     s3.put_object(Bucket=bucket, Key=DEPENDENCIES_KEY, Body=_empty_layer())
@@ -93,12 +92,12 @@ def _add_warm_workers(template: dict[str, Any], count: int) -> None:
             resource["Properties"]["DesiredCount"] = count
 
 
-def _asset_bucket(template: dict[str, Any], account: str, region: str) -> str:
+def _asset_bucket(template: dict[str, Any], account: str) -> str:
     """Return the bucket of a bootstrapped account, in which the template expects its assets."""
     functions = (r for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function")
     name = next(functions)["Properties"]["Code"]["S3Bucket"]
     text: str = name["Fn::Sub"] if isinstance(name, dict) else name
-    return text.replace("${AWS::AccountId}", account).replace("${AWS::Region}", region)
+    return text.replace("${AWS::AccountId}", account).replace("${AWS::Region}", REGION)
 
 
 def _zip_folder(folder: Path) -> bytes:

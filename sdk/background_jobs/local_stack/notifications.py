@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from background_jobs.aws import clients
 from background_jobs.core.bounds import CHANNEL_NAME
 from background_jobs.core.notifications.channels import CHANNELS, ChannelsByName, WebhookChannel
 from background_jobs.settings import PREFIX, NotifySettings, output_name
-
-if TYPE_CHECKING:
-    from boto3 import Session
 
 WEBHOOK_SECRET: Final = "whsec_b2ZmbGluZS1zdGFjay1vZi1iYWNrZ3JvdW5kLWpvYnM="  # noqa: S105 -- documented, and for tests
 """The secret by which every offline stack signs."""
@@ -42,9 +40,9 @@ def add_channels(
             resource["Properties"]["Environment"]["Variables"][_NAMES] = listed
 
 
-def make_channels(session: "Session", notify: Mapping[str, str]) -> str:
+def make_channels(notify: Mapping[str, str]) -> str:
     """Return the channels as JSON, all of them signed by WEBHOOK_SECRET."""
-    secrets = session.client("secretsmanager")
+    secrets = clients.client_without_types("secretsmanager")
     arn = secrets.create_secret(Name="notifications", SecretString=WEBHOOK_SECRET)["ARN"]
     channels: ChannelsByName = {name: WebhookChannel(url=url, secret_arn=arn) for name, url in notify.items()}
     return CHANNELS.dump_json(channels).decode()

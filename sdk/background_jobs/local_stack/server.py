@@ -131,8 +131,10 @@ def _configure(port: int) -> None:
             "LOG_LEVEL": "WARNING",
         }
     )
-    # The stack starts all containers itself. The library by which the emulator would takes 75 ms to load.
-    sys.modules["docker"] = None  # type: ignore[assignment]
+    # It can do without these, each of which takes 75 ms to load: the stack starts all containers itself, and
+    # nobody signs in at the emulator, which would leave a key for that in /tmp.
+    for name in ("docker", "cryptography"):
+        sys.modules[name] = None  # type: ignore[assignment]
 
 
 async def _serve(
@@ -177,14 +179,11 @@ def _end_with_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> 
 
 def _deploy(port: int, options: ServerOptions, catalog: FreshCatalog, api: ApiProcess) -> None:
     try:
-        import boto3
-
         from background_jobs.local_stack.deployment import deploy
 
         listener = socket.create_server(("127.0.0.1", options.api_port), backlog=256)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         settings = deploy(
-            boto3.Session(region_name=REGION),
             ACCOUNT,
             services=list(options.services),
             parallelism=options.containers + options.warm,
