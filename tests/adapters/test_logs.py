@@ -15,6 +15,7 @@ from background_jobs.core.containers.delays import DelayReason
 from background_jobs.core.errors import InvalidToken, LogNotFound
 from background_jobs.core.events import ContainerStarted, JobStarted, ShareDelayed
 from background_jobs.orchestration_service import log_sources
+from background_jobs.orchestration_service.log_positions import encode_positions
 from tests.memory import append_events
 from tests.unit.histories import job_completed
 
@@ -104,6 +105,33 @@ def test_the_lines_of_all_containers_come_by_time_with_their_instances(start: St
         ("c", 0, 0),
     ]
     assert [line.at for line in lines] == [NOW + timedelta(seconds=n) for n in (1, 2, 3)]
+
+
+def test_what_is_written_after_a_program_that_did_not_end_its_line_keeps_its_instance(start: Start) -> None:
+    # given a job whose programs print no end of the line, as curl does
+    containers = start(2, 1)
+    log = containers.begin(0, 0, 1)
+    containers.write(log, containers.record("first", 0))
+    for n, text in ((0, "after the program"), (1, "first words")):
+        record = json.loads(containers.record(text, n))
+        containers.write(log, '{"answer": 1}' + json.dumps({"level": record.pop("level"), **record}))
+    containers.write(log, '{"level": "of water"} rises')
+    # then each line is that of its instance, at its time
+    lines = list(containers.orchestration.log_lines())
+    answer, rising = '{"answer": 1}', '{"level": "of water"} rises'
+    assert messages(lines) == ["first", answer, "after the program", answer, "first words", rising]
+    assert [line.index for line in lines] == [0, None, 0, None, 1, None]
+    assert [line.at for line in lines if line.index is not None] == [
+        NOW + timedelta(seconds=n) for n in (1, 2, 3)
+    ]
+    # and none is lost or comes twice where a page ends between the two parts of a line
+    page = containers.orchestration.log_page()
+    assert messages(page.lines) == messages(lines)
+    paged, page = [], containers.orchestration.log_page(limit=1, next_token=encode_positions({}))
+    while page.lines:
+        paged += page.lines
+        page = containers.orchestration.log_page(limit=1, next_token=page.next_token)
+    assert messages(paged) == messages(lines)
 
 
 def test_more_streams_than_one_call_takes_are_read_together(

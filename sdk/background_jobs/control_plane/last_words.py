@@ -10,7 +10,7 @@ from background_jobs.aws import clients
 from background_jobs.aws.task_definitions import TaskDefinitions
 from background_jobs.core.errors import LogNotFound
 from background_jobs.core.limits import LAST_LINES
-from background_jobs.core.log_lines import parse_line
+from background_jobs.core.log_lines import parse_line, split_line
 from background_jobs.core.task_failure import NOTHING_SAID, FailedTask, LastWords, TaskFailure
 from background_jobs.orchestration_service.log_sources import read_last_lines
 
@@ -53,7 +53,8 @@ def _look(failure: TaskFailure, looks: int, found: list[LastWords]) -> None:
 
 def _read(place: str) -> list[str]:
     try:
-        lines = map(parse_line, read_last_lines(place, _READ_LINES))
+        texts = read_last_lines(place, _READ_LINES)
+        lines = [parse_line(part) for text in texts for part in split_line(text)]
         return [text for line in lines if not line.is_noise for text in str(line).splitlines()]
     except LogNotFound:
         return []

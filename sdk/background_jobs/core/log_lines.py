@@ -10,6 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from background_jobs.core.limits import LOG_LINE_CHARACTERS
 
+_RECORD_BEGINS: Final = '{"level": "'
+"""How every object begins that a container of ours writes."""
 _OF_CONTAINERS: Final = ("timestamp", "logger", "message", "orchestration_id")
 """What every object has that a container of ours writes; objects without it are text of the job."""
 _KNOWN: Final = frozenset(
@@ -58,6 +60,16 @@ class LogLine(BaseModel):
         """Return the text of the line, with what was added to its record."""
         added = " ".join(f"{name}={_as_text(value)}" for name, value in self.extra.items())
         return f"{self.message} {added}" if added else self.message
+
+
+def split_line(text: str) -> list[str]:
+    """Return *text*, or its two parts where a program that a job ran began the line and did not end it."""
+    begin = text.find(_RECORD_BEGINS, 1)
+    while begin > 0:
+        if _read_record(text[begin:]) is not None:
+            return [text[:begin], text[begin:]]
+        begin = text.find(_RECORD_BEGINS, begin + 1)
+    return [text]
 
 
 def parse_line(text: str, at: datetime | None = None, share: int | None = None) -> LogLine:

@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 from pydantic import AwareDatetime, BaseModel, Field
 
 from background_jobs.core.errors import ServiceUnreachable
-from background_jobs.core.log_lines import LogLine, bounded_line, parse_line
+from background_jobs.core.log_lines import LogLine, bounded_line, parse_line, split_line
 from background_jobs.local_stack.function_logs import FunctionLogs, read_function_line
 
 _POLL_SECONDS: Final = 0.2
@@ -64,7 +64,7 @@ class _LogFile:
         end = len(new) if to_the_end else new.rfind(b"\n") + 1
         self._offset += end
         texts = (line.rstrip(b"\r").decode(errors="replace") for line in new[:end].split(b"\n"))
-        lines = [self._parse(text) for text in texts if text]
+        lines = [self._parse(part) for text in texts if text for part in split_line(text)]
         known = next((line.at for line in lines if line.at is not None), self._last)
         # A line without a time, as of a traceback, follows the one before it, and the order of a file stays.
         last = self._last or known or written

@@ -11,7 +11,7 @@ from background_jobs.aws import clients
 from background_jobs.aws.logs import Logs, Place, StreamEvent
 from background_jobs.core.errors import LogNotFound
 from background_jobs.core.limits import LOG_CONTAINERS
-from background_jobs.core.log_lines import LogLine, parse_line
+from background_jobs.core.log_lines import LogLine, parse_line, split_line
 from background_jobs.core.views.log_parts import LogPart
 
 _LONGEST_LINE: Final = 256 * 1024
@@ -29,7 +29,7 @@ class Position(NamedTuple):
     at: int = 0
     """Bytes of a file, or milliseconds since the epoch of a stream."""
     seen: int = 0
-    """How many lines of that millisecond were read."""
+    """How many lines of that millisecond were read, or parts of the line that begins at that byte."""
 
     @classmethod
     def of_time(cls, at: datetime) -> "Position":
@@ -108,14 +108,24 @@ def _tolerating(source: Iterable[Found], missing: list[str]) -> Iterator[Found]:
 
 def _read_file(part: LogPart, begin: Position, *, to_the_end: bool) -> Iterator[Found]:
     latest: datetime | None = None
-    for raw, end in _raw_lines(Path(part.location), begin.at, to_the_end=to_the_end):
-        line = parse_line(_decode(raw), share=part.share)
+    for text, position in _texts(part, begin, to_the_end=to_the_end):
+        line = parse_line(text, share=part.share)
         if line.at is not None:
             latest = max(latest or line.at, line.at)
         at = latest or part.began_at or _LONG_AGO
         if part.until and at > part.until:
             return
-        yield Found(line, at, part, Position(end))
+        yield Found(line, at, part, position)
+
+
+def _texts(part: LogPart, begin: Position, *, to_the_end: bool) -> Iterator[tuple[str, Position]]:
+    """Yield the lines of a file after *begin*, or the parts of a line, each with the position after it."""
+    at = begin.at
+    for raw, end in _raw_lines(Path(part.location), begin.at, to_the_end=to_the_end):
+        texts = split_line(_decode(raw))
+        positions = [*(Position(at, seen) for seen in range(1, len(texts))), Position(end)]
+        yield from ((text, after) for text, after in zip(texts, positions, strict=True) if after > begin)
+        at = end
 
 
 def _raw_lines(path: Path, begin: int, *, to_the_end: bool) -> Iterator[tuple[bytes, int]]:
@@ -166,7 +176,7 @@ def _read_group(group: str, parts: Sequence[LogPart], begin: Positions) -> Itera
     by_stream = {Place.parse(part.location).stream: part for part in parts}
     since = min(begin[part.key].at for part in parts)
     counts: dict[str, Position] = {}
-    for event in _logs().read_several(group, list(by_stream), since or None):
+    for event in _split(_logs().read_several(group, list(by_stream), since or None)):
         part = by_stream[event.stream]
         position = counts[event.stream] = _advance(counts.get(event.stream), event)
         if position > begin[part.key]:
@@ -175,12 +185,16 @@ def _read_group(group: str, parts: Sequence[LogPart], begin: Positions) -> Itera
 
 def _unseen(part: LogPart, begin: Position, events: Iterable[StreamEvent]) -> Iterator[Found]:
     position = None
-    for event in events:
+    for event in _split(events):
         if part.until and event.at > part.until:
             return
         position = _advance(position, event)
         if position > begin:
             yield _found(part, event, position)
+
+
+def _split(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
+    return (event._replace(text=text) for event in events for text in split_line(event.text))
 
 
 def _advance(position: Position | None, event: StreamEvent) -> Position:
