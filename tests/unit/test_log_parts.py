@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from background_jobs.core.containers.delays import DelayReason
 from background_jobs.core.events import ContainerEnded, ContainerStarted, ShareDelayed
-from background_jobs.core.views.log_parts import LogPart, find_log_parts
+from background_jobs.core.log_lines import LogLine
+from background_jobs.core.views.log_parts import InstanceWindow, LogPart, find_log_parts
 from tests.unit.histories import ORCHESTRATION_ID, at
 
 LATER = timedelta(seconds=1)
@@ -77,3 +78,16 @@ def test_processes_that_followed_each_other_in_a_worker_wrote_one_part() -> None
     assert periods(find_log_parts(started, started, [ended(0, 0, 2), ended(0, 1, 3)])) == expected
     # and so they are where the instance ran in one of them alone
     assert periods(find_log_parts(started[1:2], started, [])) == expected[:1]
+
+
+def test_what_a_program_prints_into_a_file_is_of_the_instance_that_wrote_the_line_before() -> None:
+    # given two instances, one after the other, and a line that the second one printed as it began
+    first = InstanceWindow(0, at(0), at(4.99))
+    second = InstanceWindow(1, at(5) + timedelta(microseconds=400), at(9))
+    printed, program = at(5), LogLine(at=None, message="of a program")
+    # then what a program prints after it belongs to the second alone
+    file = LogPart("/stack/0.log")
+    assert [window.selects(program, printed, file) for window in (first, second)] == [False, True]
+    # and in a stream to both, for it may have been on its way
+    stream = LogPart("/group/default/job/0")
+    assert [window.selects(program, printed, stream) for window in (first, second)] == [True, True]

@@ -65,9 +65,7 @@ class _Logs:
             return False
         if self.filter.since and found.at < self.filter.since:
             return False
-        return self.window is None or self.window.selects(
-            found.line, found.at, alone=found.part.has_one_instance
-        )
+        return self.window is None or self.window.selects(found.line, found.at, found.part)
 
 
 def follow_logs(orchestration_id: str, wanted: LogFilter, stores: Stores, *, follow: bool) -> Steps[LogLine]:

@@ -23,7 +23,9 @@ _LAST_WORDS: Final = timedelta(seconds=1)
 """For how long a process may go on writing after it said that it ends."""
 
 _ON_ITS_WAY: Final = timedelta(milliseconds=200)
-"""For how long a line may be under way that a program wrote."""
+"""For how long a line may be on its way to a stream that a program wrote."""
+_CUT_OFF: Final = timedelta(milliseconds=1)
+"""Less of the time of a line is not written."""
 
 
 class LogPart(NamedTuple):
@@ -57,17 +59,19 @@ class InstanceWindow:
     since: datetime | None = None
     until: datetime | None = None
 
-    def selects(self, line: LogLine, at: datetime | None, *, alone: bool) -> bool:
-        """Tell whether *line*, written about *at*, belongs to the instance.
+    def selects(self, line: LogLine, at: datetime | None, part: LogPart) -> bool:
+        """Tell whether *line*, written in *part* about *at*, belongs to the instance.
 
         Lines that name no instance (what programs print that a job runs, or what Python says when it
-        crashes) belong to it where its container had no other (*alone*), or ran it at that time.
+        crashes) belong to it where its container had no other, or ran it at that time. In a file that is the
+        time of the line before.
         """
-        if line.index is not None or alone:
+        if line.index is not None or part.has_one_instance:
             return line.index in {None, self.index}
         if at is None or self.since is None:
             return True
-        return self.since <= at and (self.until is None or at <= self.until + _ON_ITS_WAY)
+        until = self.until if part.is_file or self.until is None else self.until + _ON_ITS_WAY
+        return self.since - _CUT_OFF < at and (until is None or at <= until)
 
     def limit(self, part: LogPart) -> LogPart:
         """Return what of *part* may have lines of the instance: it is read from then on."""
