@@ -239,8 +239,9 @@ def test_a_cancellation_between_two_stages_reaches_the_one_that_is_to_start(
     assert pipeline.cancel() == "requested"
     kick_off_job.start_next("default", pipeline.id, stores, settings)
     aggregate()
-    # then nothing is started
+    # then nothing is started, and nothing has errored
     assert pipeline.stages()[1].skipped == "The pipeline was cancelled."
+    assert pipeline.status() is OrchestrationStatus.CANCELLED
     assert stores.event_log.for_service("default").read_cancelled(ids.next_stage_id(pipeline.id)) is not None
 
 

@@ -24,7 +24,7 @@ from background_jobs.core.invocations import INVOCATION, Invocation, StartStage
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.options import KickOffOptions
 from background_jobs.core.outcomes import Success
-from background_jobs.core.stages import MissingReference, Stage, fill_params
+from background_jobs.core.stages import PIPELINE_CANCELLED, MissingReference, Stage, fill_params
 from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off, known_channels
 from background_jobs.orchestration_service.occurrences import OccurrenceRunner
@@ -84,7 +84,7 @@ def start_next(service: str, orchestration_id: str, stores: Stores, settings: Se
         return False
     log_of_next = event_log.for_service(stage.service or service)
     if cancellation or log_of_next.read_cancelled(next_id):
-        _skip(started, stage, "The pipeline was cancelled.", stores)
+        _skip(started, stage, PIPELINE_CANCELLED, stores)
         return False
     lineage = Lineage(parent_id=orchestration_id, pipeline_id=started.pipeline_id, stage=started.stage + 1)
     try:

@@ -106,7 +106,10 @@ class Pipeline:
         )
 
     def status(self) -> OrchestrationStatus:
-        """Return one status of all stages: Errored if a stage errored or was skipped, at the end."""
+        """Return one status of all stages, at the end Errored if one errored or was skipped.
+
+        It is Cancelled if a stage was, or was not started because the pipeline was.
+        """
         return _combine_statuses(self.stages())
 
     def done(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.read_model import Summary
+from background_jobs.core.stages import PIPELINE_CANCELLED
 from background_jobs.core.statuses import OrchestrationStatus
 
 
@@ -37,7 +38,8 @@ def combine_statuses(stages: Sequence[Summary]) -> OrchestrationStatus:
     last = stages[-1]
     if last.next_stage_expected or not last.done:
         return OrchestrationStatus.IN_PROGRESS
-    if any(stage.status is OrchestrationStatus.CANCELLED for stage in stages):
+    cancelled = any(stage.status is OrchestrationStatus.CANCELLED for stage in stages)
+    if cancelled or last.next_skipped == PIPELINE_CANCELLED:  # after the outcomes of that stage
         return OrchestrationStatus.CANCELLED
     errored = last.next_skipped or any(stage.errored for stage in stages)
     return OrchestrationStatus.ERRORED if errored else OrchestrationStatus.COMPLETED
