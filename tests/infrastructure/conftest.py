@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -13,6 +13,7 @@ from background_jobs.cdk.config import EnvironmentConfig
 from background_jobs.cdk.environment_loading import load_environment
 from background_jobs.cdk.node import use_bundled_node
 from background_jobs.cdk.synthesis import synthesize
+from tests.infrastructure.interpreter import Interpreter
 from tests.node import PackagesNotInstalled, install_packages
 
 _ASSEMBLY: Final = TemporaryDirectory(prefix="cdk.out-")
@@ -100,11 +101,17 @@ def node() -> Path:
     return NODE
 
 
-def run_node(script: Path, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-    """Run a script with Node, with *stdin* on its standard input."""
+@pytest.fixture(scope="session")
+def interpreter(node: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interpreter]:
+    interpreter = Interpreter(node / "interpret.mjs", tmp_path_factory.mktemp("interpreter") / "errors.txt")
+    yield interpreter
+    interpreter.end()
+
+
+def run_node(script: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a script with Node."""
     return subprocess.run(
         ["node", str(script), *arguments],
-        input=stdin,
         capture_output=True,
         text=True,
         check=False,

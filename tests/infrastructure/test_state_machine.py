@@ -25,6 +25,7 @@ from background_jobs.core.containers.shares import cut_shares
 from background_jobs.core.containers.variables import CONTAINER_NAME
 from background_jobs.settings import ContainerSettings
 from tests.infrastructure.conftest import Synthesize, of_type, run_node, text_of
+from tests.infrastructure.interpreter import Interpreter
 
 SHARE: Final = json.loads(
     next(iter(cut_shares([10], 1, 1))).manifest_line("0b0e3f3c-1c58-4c0e-9d54-6f3c2d0a7c11")
@@ -90,7 +91,7 @@ def definition(request: pytest.FixtureRequest, synthesized: Synthesize) -> dict[
 
 
 @pytest.fixture
-def play(node: Path, definition: dict[str, Any]) -> Callable[..., Played]:
+def play(interpreter: Interpreter, definition: dict[str, Any]) -> Callable[..., Played]:
     """Run one child, or with *whole* the execution, its tasks answering as *script* says."""
 
     def run(script: Mapping[str, Any], *, whole: bool = False, **fields: Any) -> Played:
@@ -107,11 +108,7 @@ def play(node: Path, definition: dict[str, Any]) -> Callable[..., Played]:
             given |= {"bucket": "b", "shares_key": "k", "parallelism": 2, "total": 3, "warm_shares": 0}
             given |= {"container_seconds": 1, "shares": [SHARE] * 3}
         answers = {"NoteDelay": [NOTED], **script}
-        stdin = json.dumps({"definition": machine, "input": given, "script": answers})
-        done = run_node(node / "interpret.mjs", stdin=stdin)
-        assert done.returncode == 0, done.stderr
-        played: Played = json.loads(done.stdout)
-        return played
+        return interpreter.run({"definition": machine, "input": given, "script": answers})
 
     return run
 

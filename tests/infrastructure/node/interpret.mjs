@@ -1,21 +1,20 @@
-// Runs a state machine in an interpreter that is neither AWS's nor the emulator's, its tasks played from a script.
+// Runs state machines in an interpreter that is neither AWS's nor the emulator's, their tasks played from scripts.
 //
-// In, on standard input: {"definition", "input", "script": {"<state>": [<answer>, ...]}}; an answer is what a
-// task returns, {"error", "cause"} for what it fails with, or "never"; the last one is given again and again.
-// Out: {"status", "output" | "error", "calls": {"<state>": [<input of the task>, ...]}}.
-import { readFileSync } from "node:fs";
+// In, a line on standard input for each: {"definition", "input", "script": {"<state>": [<answer>, ...]}}; an answer
+// is what a task returns, {"error", "cause"} for what it fails with, or "never"; the last one is given again and
+// again. Out, a line for each: {"status", "output" | "error", "calls": {"<state>": [<input of the task>, ...]}}.
+import { createInterface } from "node:readline";
 import { StateMachine } from "aws-local-stepfunctions";
 
 // AWS lets no wildcard match these.
 const TERMINAL = new Set(["States.Runtime", "States.DataLimitExceeded"]);
 
-const { definition, input, script } = JSON.parse(readFileSync(0, "utf8"));
-const calls = Object.fromEntries(Object.keys(script).map((state) => [state, []]));
+// The definitions that the interpreter has found valid, which takes it longer than to run them.
+const valid = new Set();
 
-function played(state) {
+function play(answers, calls) {
   return async (given) => {
-    const answers = script[state];
-    const answer = answers[Math.min(calls[state].push(given), answers.length) - 1];
+    const answer = answers[Math.min(calls.push(given), answers.length) - 1];
     if (answer === "never") return new Promise(() => {});
     if (answer?.error === undefined) return answer;
     const error = new Error(answer.cause ?? "");
@@ -25,22 +24,33 @@ function played(state) {
   };
 }
 
-const states = Object.keys(script);
-const machine = new StateMachine(definition, { validationOptions: { checkArn: false } });
-const execution = machine.run(input, {
-  // The interpreter has no tokens of its own.
-  context: { Task: { Token: "token" } },
-  overrides: {
-    taskResourceLocalHandlers: Object.fromEntries(states.map((state) => [state, played(state)])),
-    retryIntervalOverrides: Object.fromEntries(states.map((state) => [state, 0])),
-    waitTimeOverrides: { Settle: 0, WaitForLaunch: 0 },
-  },
-});
-try {
-  const output = await execution.result;
-  process.stdout.write(JSON.stringify({ status: "SUCCEEDED", output, calls }));
-} catch (failed) {
-  const cause = failed.cause ?? failed;
-  process.stdout.write(JSON.stringify({ status: "FAILED", error: cause.name, calls }));
+async function run({ definition, input, script }) {
+  const states = Object.keys(script);
+  const calls = Object.fromEntries(states.map((state) => [state, []]));
+  const text = JSON.stringify(definition);
+  const machine = new StateMachine(definition, {
+    validationOptions: { checkArn: false, noValidate: valid.has(text) },
+  });
+  valid.add(text);
+  const execution = machine.run(input, {
+    // The interpreter has no tokens of its own.
+    context: { Task: { Token: "token" } },
+    overrides: {
+      taskResourceLocalHandlers: Object.fromEntries(
+        states.map((state) => [state, play(script[state], calls[state])]),
+      ),
+      retryIntervalOverrides: Object.fromEntries(states.map((state) => [state, 0])),
+      waitTimeOverrides: { Settle: 0, WaitForLaunch: 0 },
+    },
+  });
+  try {
+    return { status: "SUCCEEDED", output: await execution.result, calls };
+  } catch (failed) {
+    return { status: "FAILED", error: (failed.cause ?? failed).name, calls };
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  process.stdout.write(`${JSON.stringify(await run(JSON.parse(line)))}\n`);
 }
 process.exit(0);
