@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import islice, pairwise, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -40,11 +41,14 @@ def changes(zone: str, year: int) -> list[datetime]:
     return [b for a, b in pairwise(local) if a.utcoffset() != b.utcoffset()]
 
 
-CHANGES = {
-    zone: [hour for year in (2021, 2026, 2031) for hour in changes(zone, year)]
-    for zone in ZONES
-    if changes(zone, 2026)
-}
+@cache
+def all_changes() -> dict[str, list[datetime]]:
+    """The hours of some years in which clocks change, for each zone that has such hours."""
+    return {
+        zone: [hour for year in (2021, 2026, 2031) for hour in changes(zone, year)]
+        for zone in ZONES
+        if changes(zone, 2026)
+    }
 
 
 def numbers(low: int, high: int) -> st.SearchStrategy[str]:
@@ -94,8 +98,8 @@ def test_occurrences_of_a_cron_are_those_that_another_library_finds(cron: str, a
 def test_what_the_clocks_skip_is_not_due_and_what_they_repeat_is_due_once(
     data: st.DataObject, minutes: int, cron: str, hour: str
 ) -> None:
-    zone = data.draw(st.sampled_from(sorted(CHANGES)))
-    first = data.draw(st.sampled_from(CHANGES[zone])).astimezone(UTC) + timedelta(minutes=minutes)
+    zone = data.draw(st.sampled_from(sorted(all_changes())))
+    first = data.draw(st.sampled_from(all_changes()[zone])).astimezone(UTC) + timedelta(minutes=minutes)
     last = first + timedelta(hours=30)
     expression = f"{cron} {hour} * * *"
     assume(len(aws_cron(expression)) <= LONGEST)
@@ -107,8 +111,8 @@ def test_what_the_clocks_skip_is_not_due_and_what_they_repeat_is_due_once(
 @settings(max_examples=100)
 @given(data=st.data(), minutes=st.integers(-300, 300), cron=unix_crons())
 def test_looking_back_finds_what_looking_ahead_finds(data: st.DataObject, minutes: int, cron: str) -> None:
-    zone = data.draw(st.sampled_from(sorted(CHANGES)))
-    first = data.draw(st.sampled_from(CHANGES[zone])).astimezone(UTC) + timedelta(minutes=minutes)
+    zone = data.draw(st.sampled_from(sorted(all_changes())))
+    first = data.draw(st.sampled_from(all_changes()[zone])).astimezone(UTC) + timedelta(minutes=minutes)
     last = first + timedelta(hours=9)
     timing = Timing(cron=cron, timezone=zone)
     ahead = list(takewhile(lambda at: at < last, timing.after(first)))
