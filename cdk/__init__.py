@@ -12,7 +12,7 @@ else:
     # Importing aws_cdk takes seconds: whoever needs plain configuration alone does not wait for it.
 
     def __getattr__(name: str) -> Any:  # noqa: ANN401 -- whatever bears the name
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         public = import_module("background_jobs.cdk.public")
         if name in public.__all__:

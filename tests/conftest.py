@@ -12,6 +12,8 @@ import atexit
 import gc
 import os
 import signal
+import sys
+from collections.abc import Generator
 from typing import Any, Final
 
 import pytest
@@ -38,6 +40,9 @@ BEGUN_FIRST: Final = (
     "tests/local_stack/",
 )
 
+COLLECTED_WITH_CDK: Final = pytest.StashKey[bool]()
+"""Whether a module of the tests imports aws_cdk, which starts a process of Node."""
+
 
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """Give a process whole files, or folders."""
@@ -51,10 +56,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return _ByFile(config, log)
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Spare the garbage collector what stays anyway: some hundred thousand objects, at each of its full runs."""
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        session.config.stash[COLLECTED_WITH_CDK] = "aws_cdk" in sys.modules
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

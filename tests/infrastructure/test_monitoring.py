@@ -7,7 +7,6 @@ from typing import Any, Final
 import pytest
 
 from background_jobs.cdk.environment_loading import load_environment
-from background_jobs.cdk.metrics import COUNTED_FROM_LOGS
 from background_jobs.cdk.node import use_bundled_node
 from background_jobs.cdk.synthesis import add_stack
 from background_jobs.core.containers.warm import WarmWorkers
@@ -71,6 +70,8 @@ def test_alarms_use_our_metrics_under_the_names_that_are_emitted(template: Templ
 
 
 def test_what_is_counted_from_logs_has_its_filter(template: Template) -> None:
+    from background_jobs.cdk.metrics import COUNTED_FROM_LOGS
+
     filters = of_type(template, "AWS::Logs::MetricFilter")
     counted = {f["MetricTransformations"][0]["MetricName"]: f for f in filters}
     assert counted.keys() == COUNTED_FROM_LOGS - OF_WARM_WORKERS

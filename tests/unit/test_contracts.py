@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from background_jobs.cdk.node import use_bundled_node
+from tests.conftest import COLLECTED_WITH_CDK
 from tests.node import PackagesNotInstalled, install_packages
 
 REPOSITORY = Path(__file__).parents[2]
@@ -223,3 +224,8 @@ def test_a_fault_in_the_javascript_of_the_console_is_refused(console: Path, tool
     # then the tool names it
     assert done.returncode != 0
     assert "planted.js" in done.stdout + done.stderr
+
+
+def test_no_module_of_the_tests_imports_aws_cdk(pytestconfig: pytest.Config) -> None:
+    """It starts a process of Node, which each process of the tests would have; the test that needs it imports it."""
+    assert not pytestconfig.stash[COLLECTED_WITH_CDK]

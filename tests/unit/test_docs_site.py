@@ -13,7 +13,6 @@ import pytest
 import typer.main
 
 from background_jobs import aio, public, settings, testing
-from background_jobs.cdk import public as stack
 from background_jobs.cli.main import app
 from background_jobs.core import limits
 from background_jobs.core.errors import BackgroundJobsError
@@ -41,6 +40,8 @@ def read(site: Path, page: str) -> str:
 
 
 def test_every_public_name_of_the_sdk_and_of_the_stack_is_there(site: Path) -> None:
+    from background_jobs.cdk import public as stack
+
     sdk, errors, of_stack = (read(site, f"reference/{page}.html") for page in ("sdk", "errors", "stack"))
     names = {name: getattr(public, name) for name in public.__all__}
     missing = [
@@ -61,6 +62,8 @@ def test_every_public_name_of_the_sdk_and_of_the_stack_is_there(site: Path) -> N
 
 
 def test_every_error_setting_option_and_limit_is_there(site: Path) -> None:
+    from background_jobs.cdk import public as stack
+
     errors, variables, options, bounds = (
         read(site, f"reference/{page}.html") for page in ("errors", "settings", "stack", "limits")
     )

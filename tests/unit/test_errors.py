@@ -13,6 +13,7 @@ import pytest
 
 import background_jobs
 from background_jobs import BackgroundJobsError
+from background_jobs.cdk.node import use_bundled_node
 from background_jobs.core.blocks import Block, InstanceRange
 from background_jobs.core.errors import UnknownJobName
 from background_jobs.core.events import JobError
@@ -49,15 +50,22 @@ VALUES = {
 """A value for each type that an error is made of."""
 
 
-def every_kind() -> list[type[BackgroundJobsError]]:
+def every_kind(*left_out: str) -> list[type[BackgroundJobsError]]:
+    """Return the kinds of errors in all modules but those below the packages that are *left_out*."""
     for module in pkgutil.walk_packages(background_jobs.__path__, "background_jobs."):
-        if ".local_stack.lambdas" not in module.name and not module.name.endswith("__main__"):
+        if not module.name.startswith((*left_out, "background_jobs.local_stack.lambdas")) and not (
+            module.name.endswith("__main__")
+        ):
             importlib.import_module(module.name)
     kinds, found = [BackgroundJobsError], []
     while kinds:
         found.append(kinds.pop())
         kinds += found[-1].__subclasses__()
     return [kind for kind in found if kind.__module__.startswith("background_jobs.")]
+
+
+KINDS = every_kind("background_jobs.cdk.")
+"""Whoever collects the tests does not wait for aws_cdk."""
 
 
 def make(kind: type[BackgroundJobsError]) -> BackgroundJobsError:
@@ -73,7 +81,7 @@ def pickled(error: Any) -> Any:
 
 
 @pytest.mark.parametrize("again", [pickled, copy.copy, copy.deepcopy])
-@pytest.mark.parametrize("kind", every_kind(), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_an_error_survives_pickle_and_copy(
     kind: type[BackgroundJobsError], again: Callable[[Any], Any]
 ) -> None:
@@ -82,6 +90,11 @@ def test_an_error_survives_pickle_and_copy(
     other = again(error)
     assert type(other) is kind
     assert (str(other), other.args, vars(other)) == (str(error), error.args, vars(error))
+
+
+def test_the_stack_adds_no_kind() -> None:
+    use_bundled_node()
+    assert set(every_kind()) == set(KINDS)
 
 
 def test_an_error_of_the_callers_that_is_derived_from_ours_survives_too() -> None:
