@@ -23,6 +23,14 @@ Template = dict[str, Any]
 Synthesize = Callable[[EnvironmentConfig], Template]
 
 
+@pytest.fixture(scope="package", autouse=True)
+def no_warnings_of_cdk() -> Iterator[None]:
+    """Spare each synthesis CDK's own validation: it only warns, and takes five seconds of CPU to start."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CDK_VALIDATION", "false")
+        yield
+
+
 @pytest.fixture(scope="session")
 def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
     """Synthesize an environment with an empty layer, held to AWS's rules; needs no network and no package index."""
