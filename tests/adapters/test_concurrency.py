@@ -379,6 +379,28 @@ def test_what_instances_print_one_after_the_other_has_their_index_as_well(
         assert ("".join(pieces), len(pieces) > 1) == ("x" * 40_000, True)
 
 
+async def print_later(text: str) -> None:
+    print(text)  # noqa: T201 -- what the log must have
+
+
+@job_name("branching", concurrency=2)
+async def print_in_branches(params: dict[str, Any]) -> None:
+    """Begin a line, go on with it in a thread and in a task, and begin one in a thread that nobody ends."""
+    print("begun ", end="")  # noqa: T201 -- what the log must have
+    await asyncio.to_thread(print, "in a thread")
+    print("begun again ", end="")  # noqa: T201 -- the same
+    await asyncio.create_task(print_later("in a task"))
+    await asyncio.to_thread(print, "not ended", end="")
+
+
+def test_a_line_that_goes_on_in_a_thread_or_a_task_is_written_once(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(print_in_branches, [{}])
+    printed = [line.removeprefix("[0/1] ") for line in capsys.readouterr().out.splitlines()]
+    assert printed == ["begun in a thread", "begun again in a task", "not ended"]
+
+
 @job_name("moody", concurrency=4, retry=Retry(max_attempts=3, base_seconds=0.001))
 def fail_at_first(params: dict[str, Any], job: JobContext) -> Any:
     if job.attempt <= params["failures"]:

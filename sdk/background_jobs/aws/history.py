@@ -66,8 +66,12 @@ class HistoryFilter:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether no orchestration can fit: nothing was started before there was AWS."""
-        return self.services == frozenset() or self.until < max(_BEGINNING, self.since or _BEGINNING)
+        """Tell whether no orchestration can fit: none was started before there was AWS, or without a name."""
+        return (
+            self.services == frozenset()
+            or (self.job_name is not None and not is_key(self.job_name))
+            or self.until < max(_BEGINNING, self.since or _BEGINNING)
+        )
 
     @property
     def goes_by_service(self) -> bool:
@@ -275,10 +279,13 @@ def index_entry(summary: Summary) -> dict[str, Any]:
         "job_status": _pair(summary.job_name, summary.status),
         "customer_status": customer and _pair(customer, summary.status),
     }
-    # A key of an index may be neither empty nor too long; an item without the key is not in the index.
-    return {
-        name: {"S": value} for name, value in entry.items() if value and len(value.encode()) <= _LONGEST_KEY
-    }
+    # An item without the key is not in the index.
+    return {name: {"S": value} for name, value in entry.items() if value is not None and is_key(value)}
+
+
+def is_key(value: str) -> bool:
+    """Tell whether an index has *value*: a key may be neither empty nor too long."""
+    return 0 < len(value.encode()) <= _LONGEST_KEY
 
 
 def _order(entry: Mapping[str, Any]) -> tuple[str, str]:

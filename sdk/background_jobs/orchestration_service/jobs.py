@@ -114,11 +114,12 @@ def find_job(jobs: JobList, name: str, service: str | None, settings: Settings) 
     One that has the name goes before one that has it as an alias. Raises JobNotFound, or JobsNotLoaded where
     a service may have it whose jobs cannot be loaded.
     """
-    named = [job for job in jobs if name in job.names and service in (None, job.service)]
+    of_service = [job for job in jobs if service in (None, job.service)]
+    named = [job for job in of_service if name in job.names]
     if not named:
         if reasons := [why for of, why in jobs.not_loaded.items() if service in (None, of)]:
             raise reasons[0]
-        raise JobNotFound(name, names_of(jobs))
+        raise JobNotFound(name, names_of(of_service))
     return min(named, key=lambda job: (job.service != settings.service, job.name != name))
 
 

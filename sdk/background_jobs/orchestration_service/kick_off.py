@@ -88,7 +88,7 @@ class KickOffRequest:
         for name in names:
             _refuse_job_name(name)
         for service in services:
-            _refuse_service(service, settings.service_names)
+            refuse_service(service, settings.service_names)
         known = KnownJobs(settings, JobCatalog(payloads))
         for name, service in zip(names, services, strict=True):
             known.refuse(name, service)
@@ -250,7 +250,8 @@ def _refuse_job_name(name: str) -> None:
         raise InvalidKickOff(f"The job name {name!r} has characters that cannot be printed.")
 
 
-def _refuse_service(name: str, known: tuple[str, ...]) -> None:
+def refuse_service(name: str, known: tuple[str, ...]) -> None:
+    """Raise InvalidKickOff if no service can have this *name*, or if others are *known*."""
     if known and name not in known:
         raise InvalidKickOff(
             f"There is no service {name!r} in this environment. It has: {', '.join(known)}. "

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final, Unpack, overload
 
 from background_jobs.aws.connections import Connection
-from background_jobs.aws.history import HistoryFilter, HistoryPage
+from background_jobs.aws.history import HistoryFilter, HistoryPage, is_key
 from background_jobs.aws.job_catalog import JobCatalog
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
@@ -25,7 +25,12 @@ from background_jobs.jobs import find_definition
 from background_jobs.jobs.job_types import CoroutineJob, Job, M, P, R
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.jobs import JobList, find_job, list_jobs, preview_kick_off
-from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off, resolve_job
+from background_jobs.orchestration_service.kick_off import (
+    KickOffRequest,
+    kick_off,
+    refuse_service,
+    resolve_job,
+)
 from background_jobs.orchestration_service.orchestration import Orchestration
 from background_jobs.orchestration_service.overview import read_counts, read_views
 from background_jobs.orchestration_service.pipeline import Pipeline
@@ -178,8 +183,10 @@ class OrchestrationService:
     def job(self, name: str, service: str | None = None) -> JobView:
         """Return one of them; where several services have it, that of *service*, by default of the settings'.
 
-        Raises JobNotFound, or offline JobsNotLoaded.
+        Raises JobNotFound, InvalidKickOff if there is no such service, or offline JobsNotLoaded.
         """
+        if service is not None:
+            refuse_service(service, self._settings.service_names)
         jobs = list_jobs(JobCatalog(self._stores.payloads), self._settings, service)
         return find_job(jobs, name, service, self._settings)
 
@@ -225,6 +232,8 @@ class OrchestrationService:
         others = dict(tags or {})
         if customer is None:
             customer = others.pop(CUSTOMER_TAG, None)
+        if customer is not None and not is_key(customer):
+            others[CUSTOMER_TAG], customer = customer, None
         filters = HistoryFilter(
             job_name=job_name,
             status=None if status is None else OrchestrationStatus(status),

@@ -18,6 +18,7 @@ from background_jobs.worker.attempt_pool import (
 )
 from background_jobs.worker.current_attempt import CurrentAttempt, SharedCurrentAttempt, own_attempt
 from background_jobs.worker.instance import Attempt, AttemptLimit, InstanceRunner
+from background_jobs.worker.printed_lines import begin_lines
 from background_jobs.worker.process_cleanup import ProcessCleanup, is_timeout
 from background_jobs.worker.run_queue import QueuedInstance, RunQueue
 from background_jobs.worker.stop_signals import StopSignals
@@ -122,6 +123,7 @@ class ConcurrentAttempts:
         end = begun + limit.seconds + self._pool.patience
         current = CurrentAttempt(instance.index, prepared.context.attempt, end)
         context.run(own_attempt.set, current)
+        context.run(begin_lines)
         running = RunningAttempt(instance, prepared, limit, current, self._free_slots.pop(), context, begun)
         self._running.add(running)
         self._current_attempt.publish(current, running.slot)

@@ -34,7 +34,7 @@ from background_jobs.worker.logs import ContainerLog
 from background_jobs.worker.owned_ranges import OwnedRanges
 from background_jobs.worker.pace import Pace
 from background_jobs.worker.predecessor import judge_lost_attempt, poison_error
-from background_jobs.worker.printed_lines import PrintedByInstance, end_lines
+from background_jobs.worker.printed_lines import PrintedByInstance, begin_lines, end_lines
 from background_jobs.worker.process_cleanup import ProcessCleanup
 from background_jobs.worker.races import Races
 from background_jobs.worker.recorder import EventRecorder
@@ -347,6 +347,7 @@ class Container:
         begun = time.monotonic()
         self._current_attempt.publish(CurrentAttempt(index, number, begun + limit.seconds))
         self._has_run |= place is None
+        begin_lines()
         if self._races:
             place = place or (self._ranges.find(index), self._ranges.next_sequence(index))
             event = self._races.run(runner, attempt, limit, *place)

@@ -11,7 +11,7 @@ from background_jobs.worker.current_attempt import own_attempt
 Describe = Callable[[str, str], str]
 """Returns a line for the log, given the name of its stream and what was printed."""
 _unfinished: Final[ContextVar[dict[str, str] | None]] = ContextVar("unfinished", default=None)
-"""By the name of a stream, the line that an attempt has begun to print."""
+"""By the name of a stream, the line that an attempt has begun; its threads and callbacks go on with it."""
 
 
 def _has_own_attempt() -> bool:
@@ -40,9 +40,14 @@ class PrintedByInstance:
         sys.stdout, sys.stderr = self._output.behind, self._errors.behind
 
 
+def begin_lines() -> None:
+    """Let all contexts that are copied from this one, such as those of callbacks, go on with its lines."""
+    _unfinished.set({})
+
+
 def end_lines() -> None:
     """Write what the attempt of this context has printed without an end of line."""
-    for name in _unfinished.get() or ():
+    for name in tuple(_unfinished.get() or ()):
         getattr(sys, name).write("\n")
 
 
@@ -93,15 +98,14 @@ class LinesOfInstances:
             self.behind.write("".join(f"{self._describe(self._name, piece)}\n" for piece in pieces))
 
     def _take_unfinished(self) -> str:
-        unfinished = dict(_unfinished.get() or {})
-        text = unfinished.pop(self._name, "")
-        if text:
-            _unfinished.set(unfinished)
-        return text
+        return (_unfinished.get() or {}).pop(self._name, "")
 
     def _keep(self, rest: str) -> None:
-        if rest:
-            _unfinished.set({**(_unfinished.get() or {}), self._name: rest})
+        if not rest:
+            return
+        if (unfinished := _unfinished.get()) is None:
+            _unfinished.set(unfinished := {})
+        unfinished[self._name] = unfinished.get(self._name, "") + rest
 
 
 def _cut(line: str) -> Iterator[str]:
