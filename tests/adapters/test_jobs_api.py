@@ -78,6 +78,9 @@ def test_one_job_is_shown_and_an_unknown_one_is_not_there(client: TestClient) ->
     assert client.get("/jobs/bill").json()["service"] == "billing"
     unknown = client.get("/jobs/quarter")
     assert (unknown.status_code, unknown.json()["error"]) == (404, "JobNotFound")
+    elsewhere = client.get("/jobs/bill", params={"service": "biling"})
+    assert elsewhere.status_code == 404
+    assert "There is no job named 'bill'. This service has: no jobs at all." in elsewhere.json()["detail"]
 
 
 def test_a_job_goes_before_one_that_has_its_name_as_an_alias(client: TestClient, published: Settings) -> None:

@@ -383,6 +383,8 @@ def test_the_service_of_the_settings_is_refused_where_the_environment_has_no_suc
     elsewhere = settings.model_copy(update={"service": "biling", "service_names": ("billing",)})
     with pytest.raises(InvalidKickOff, match="no service 'biling' in this environment"):
         OrchestrationService(elsewhere).kick_off_job("count", [{"n": 1}])
+    with pytest.raises(InvalidKickOff, match="no service 'biling' in this environment"):
+        OrchestrationService(elsewhere).job("count", service="biling")
 
 
 def test_a_service_its_handles_and_their_failures_can_be_handed_to_another_process(

@@ -255,6 +255,19 @@ def test_the_history_has_what_was_kicked_off(caller: Caller) -> None:
     assert caller.service.find_id(orchestration.id[:12]) == orchestration.id
 
 
+def test_the_history_is_asked_for_what_no_index_has(caller: Caller) -> None:
+    # given an orchestration whose customer has an empty name
+    run, long = str(uuid.uuid4()), "é" * 1_100
+    orchestration = caller.service.kick_off_job("double", [{"n": 1}], tags={"run": run, "customer": ""})
+    orchestration.wait(PATIENCE)
+    # then it is found by that name, and nothing by a name that is too long, or by an empty one of a job
+    found = caller.service.history(customer="", tags={"run": run}).summaries
+    assert [summary.orchestration_id for summary in found] == [orchestration.id]
+    assert caller.service.history(customer=long).summaries == []
+    for name in ("", long):
+        assert caller.service.history(job_name=name).summaries == []
+
+
 def test_what_is_watched_tells_of_each_change_and_ends(caller: Caller) -> None:
     orchestration = caller.service.kick_off_job("fussy", [{}, {"bad": "date"}])
 

@@ -34,6 +34,11 @@ def test_the_pause_is_short_where_the_end_is_near(waited: float, completed: int,
     assert choose_pause(waited, completed) == pytest.approx(pause, rel=0.05)
 
 
+def test_a_timeout_that_is_no_time_is_refused_before_anybody_waits() -> None:
+    with pytest.raises(TypeError, match=r"^timeout='60': a number of seconds or a timedelta is needed\.$"):
+        Deadline.after("60", ORCHESTRATION_ID)  # type: ignore[arg-type] # that is tested
+
+
 def test_without_counts_the_pause_is_that_of_the_beginning() -> None:
     assert choose_pause(20, None) == pytest.approx(1.0, rel=0.05)
 

@@ -225,6 +225,7 @@ def test_what_is_none_is_the_default_and_a_span_becomes_seconds() -> None:
         ({"key": "caf\udce9"}, "no text"),
         ({"key": "x" * 257}, "1 to 256 characters, not 257"),
         ({"key": 20261124}, "^key=20261124: a key is a str"),
+        ({"key": b"20261124"}, "^key=b'20261124': a key is a str"),
         ({"service": "No Service"}, "a name has 1 to 40 lower-case letters"),
         ({"timeout": float("nan")}, "up to 7 days"),
         ({"tags": {"a": 1}}, "str to str"),

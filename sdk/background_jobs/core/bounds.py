@@ -114,7 +114,9 @@ ChannelName = Annotated[str, Field(pattern=CHANNEL_NAME)]
 Channels = Annotated[tuple[ChannelName, ...], AfterValidator(_check_channels), BeforeValidator(_as_several)]
 """Names of channels; one alone may be a text."""
 OrchestrationId = Annotated[str, Field(pattern=ORCHESTRATION_ID)]
-Key = Annotated[str, Field(min_length=1, max_length=limits.KEY_CHARACTERS), AfterValidator(_check_text)]
+Key = Annotated[
+    str, Field(strict=True, min_length=1, max_length=limits.KEY_CHARACTERS), AfterValidator(_check_text)
+]
 Tags = Annotated[dict[str, str], AfterValidator(_check_tags)]
 Customer = Annotated[str, Field(min_length=1, max_length=limits.CUSTOMER_BYTES)]
 """The value of the tag `customer`, as a filter."""

@@ -27,8 +27,10 @@ class Deadline:
 
     @classmethod
     def after(cls, timeout: float | timedelta | None, orchestration_id: str) -> Self:
-        """Return the deadline *timeout* (seconds, or a timedelta) from now."""
+        """Return the deadline *timeout* (seconds, or a timedelta) from now. Raises TypeError for all else."""
         limit = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        if not isinstance(limit, float | int | None):
+            raise TypeError(f"timeout={limit!r}: a number of seconds or a timedelta is needed.")
         return cls(orchestration_id, limit, time.monotonic())
 
     @property
