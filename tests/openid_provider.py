@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from background_jobs.progress_api.header_timeout import HeaderTimeoutProtocol
+
 CLIENT_ID = "console"
 
 
@@ -198,9 +200,16 @@ def _refuse() -> Response:
 
 @contextmanager
 def serving(app: Any, listener: socket.socket, **options: Any) -> Iterator[None]:
-    """Serve *app* on *listener*; *options* are those of uvicorn."""
+    """Serve *app* on *listener*, as the progress API is; *options* are those of uvicorn."""
     server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1, **options)
+        uvicorn.Config(
+            app,
+            http=HeaderTimeoutProtocol,
+            log_level="warning",
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            **options,
+        )
     )
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()

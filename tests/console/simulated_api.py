@@ -20,6 +20,7 @@ from background_jobs.core.completion import decide_completion
 from background_jobs.core.events import Event, OrchestrationCompleted, OrchestrationStarted
 from background_jobs.core.ids import next_stage_id
 from background_jobs.progress_api.app import create_app
+from background_jobs.progress_api.header_timeout import HeaderTimeoutProtocol
 from background_jobs.settings import ApiSettings
 from tests.memory import SETTINGS, append_events, aws_in_memory
 
@@ -90,7 +91,12 @@ def simulated_api() -> Iterator[SimulatedApi]:
         app = create_app(SETTINGS, ApiSettings())
         server = uvicorn.Server(
             uvicorn.Config(
-                app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1, date_header=False
+                app,
+                http=HeaderTimeoutProtocol,
+                log_level="critical",
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+                date_header=False,
             )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
