@@ -67,7 +67,8 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
     errors: list[str] = []
 
     def open_page(address: str, **options: Any) -> Page:
-        context = chromium.new_context(**options)
+        # What moves is painted sixty times a second, all the time that a test waits.
+        context = chromium.new_context(**{"reduced_motion": "reduce", **options})
         context.set_default_timeout(PATIENCE_MILLISECONDS)
         context.add_init_script(_LISTEN)
         page = context.new_page()

@@ -140,7 +140,7 @@ def test_axe_finds_no_serious_problem(
     theme: Any,
     form: dict[str, Any],
 ) -> None:
-    page = open_page(url, color_scheme=theme, reduced_motion="reduce", **form)
+    page = open_page(url, color_scheme=theme, **form)
     expect(page.locator(".row").first).to_be_visible()
     assert find_serious_problems(page) == []
     page.goto(f"{url}#/orchestrations/{failed_orchestration.id}")
