@@ -15,6 +15,7 @@ _NAMES = (_SHELL, "chromium", "chromium-browser", "google-chrome-stable", "googl
 _ARGUMENTS = [
     "--no-sandbox",  # as root there is none to be had
     "--disable-gpu",
+    "--renderer-process-limit=1",  # otherwise a second one is started with each page, in case it is needed
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
