@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 
 @contextmanager
-def cutting(url: str, after_bytes: list[int], *, silently: bool = False, below: str = "") -> Iterator[str]:
+def cutting(
+    url: str, after_bytes: list[int], *, silently: threading.Event | None = None, below: str = ""
+) -> Iterator[str]:
     """Relay the host of *url*, and cut each stream after so many bytes; later streams are not cut.
 
-    One that is cut *silently* stays open, and nothing comes any more. Where *below* is given, as ``/v1``, it is served below that path, and nothing else is.
+    With *silently*, one that is cut stays open, nothing comes any more, and the event is set. Where *below* is given, as ``/v1``, it is served below that path, and nothing else is.
     """
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 0
     listener = socket.create_server(("127.0.0.1", 0))
@@ -40,8 +42,10 @@ def cutting(url: str, after_bytes: list[int], *, silently: bool = False, below: 
             while left > 0 and (data := server.recv(min(left, 4_096))):
                 client.sendall(data)
                 left -= len(data)
-            while silently and left <= 0 and client.recv(1):
-                pass
+            if silently and left <= 0:
+                silently.set()
+                while client.recv(1):
+                    pass
 
     threading.Thread(target=serve, daemon=True).start()
     try:

@@ -1,6 +1,7 @@
 """Watching in a real browser: the page updates by itself, and its stream loses no event."""
 
 import math
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,13 +104,15 @@ def test_a_connection_that_died_silently_is_noticed(
     service: OrchestrationService, stack: LocalStack, open_page: Callable[..., Page], gate: Path
 ) -> None:
     orchestration = service.kick_off_job("gated", [{"until": str(gate)}] * 10, parallelism=2)
-    with cutting(stack.settings.api_url, [1_500], silently=True) as address:
+    died = threading.Event()
+    # cut after the snapshot, which ends near 1,500 bytes, and before the end
+    with cutting(stack.settings.api_url, [2_500], silently=died) as address:
         page = open_page("about:blank")
         page.clock.install()
         page.goto(f"{address}/#/orchestrations/{orchestration.id}")
         expect(page.locator(".tile", has_text="Done")).to_contain_text("0 of 10")
         gate.touch()
-        until(lambda: orchestration.summary().done)
+        until(lambda: orchestration.summary().done and died.is_set())
         # nothing has come for more than half a minute, while the API knows better
         page.clock.fast_forward(61_000)
         expect(page.locator(".connection")).to_have_text("Ended")
