@@ -15,7 +15,7 @@ from background_jobs.aws import clients
 from background_jobs.core.events import LOG_PARTITIONS
 from background_jobs.core.ids import execution_name
 from background_jobs.core.planning.blocks_written import FASTEST_INSTANCE
-from background_jobs.core.planning.footprint import Footprint, estimate_footprint
+from background_jobs.core.planning.footprint import TRANSACTION, Footprint, estimate_footprint
 from background_jobs.core.planning.plan import Workload
 from background_jobs.local_stack import LocalStack
 from background_jobs.local_stack.call_counter import PATH, USAGE_PATH
@@ -51,6 +51,8 @@ FLAT: Final = ("log write units", "stream records", "bytes sent", "bytes answere
 
 class Run(NamedTuple):
     counted: Counted
+    versions: int
+    """Of the read model."""
     calls: Counter[str]
     """Of the caller, the containers and the functions, but those by which the caller waits."""
     usage: Counter[str]
@@ -97,7 +99,8 @@ def run_no_ops(stack: LocalStack, service: OrchestrationService, total: int) -> 
     calls, usage = read_counts(stack, PATH) - calls, read_counts(stack, USAGE_PATH) - usage
     for call in ("GetItem", "TransactGetItems", "ListStateMachines", "DescribeExecution"):
         del calls[f"caller {call}"]  # whose number is that of the seconds
-    return Run(count_writes(stack.settings, "default", orchestration.id, total), calls, usage)
+    counted = count_writes(stack.settings, "default", orchestration.id, total)
+    return Run(counted, orchestration.summary().version, calls, usage)
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +178,11 @@ def test_the_plan_says_what_is_counted(run: Run, planned: Footprint) -> None:
     # this machine is slower or faster than the plan takes a container to be, so that a block has more or less
     assert planned.log_write_units / 2 <= run.counted.log_units <= 2 * planned.log_write_units
     assert planned.stream_records / 2 <= run.counted.stream_records <= 4 * planned.stream_records
-    # offline the stream has one shard and gathers no window, so the number of versions is that of the moment
-    assert planned.model_write_units / 4 <= run.counted.read_model_units <= 4 * planned.model_write_units
+    # offline the stream gathers no window, so that there are as many versions as it comes; each of them takes a
+    # write of the summary, of the feed and mostly of a chunk, and those of all have the planned contents
+    assert planned.commits <= run.versions <= run.counted.stream_records
+    least = TRANSACTION * run.versions
+    assert 2 * least <= run.counted.read_model_units <= 3 * least + planned.model_write_units
 
 
 def test_the_simulation_has_what_is_counted(run: Run, simulated: Figures) -> None:
