@@ -11,6 +11,7 @@ from background_jobs.local_stack.projects import find_project
 from background_jobs.local_stack.running_stack import RunningStack
 from background_jobs.settings import Settings
 from tests.local_stack.shells import exported, run, shell_variables
+from tests.offline import until
 
 JOBS = """
 from background_jobs import job_name, run_e11_job
@@ -88,8 +89,8 @@ def test_commands_use_the_stack_of_their_project_and_no_other(
     assert kicked_off.returncode == 0, kicked_off.stderr
     assert f"Using the offline stack of {one}.\n" in kicked_off.stderr
     inside: tuple[str, ...] = ("local", "run", "--", "background-jobs", *LIST)
-    for words in (LIST, inside):
-        assert kicked_off.stdout.strip() in run(one / "src", variables, *words).stdout
+    until(lambda: kicked_off.stdout.strip() in run(one / "src", variables, *LIST).stdout)
+    assert kicked_off.stdout.strip() in run(one / "src", variables, *inside).stdout
 
     # then commands of the other one do not, and name it
     commands: tuple[tuple[str, ...], ...] = (LIST, ("kick-off", "work_one", "--param", "seconds=0"), inside)
