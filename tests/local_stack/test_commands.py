@@ -190,17 +190,17 @@ def test_the_status_is_that_of_the_command(
 def test_no_file_of_a_stack_is_left_whose_functions_have_worked(
     folder: Path, variables: dict[str, str]
 ) -> None:
-    # given a folder for temporary files that is empty, beside the one that every stack has
-    temporary, usual = folder / "temporary", Path("/tmp")
+    # given an empty folder for temporary files, and /tmp, where the emulator writes whatever that folder is
+    temporary, emulators = folder / "temporary", Path("/tmp")
     temporary.mkdir()
-    states = list(usual.glob("ministack*"))
+    before = list(emulators.glob("ministack*"))
     # when a stack has run a job, and ended
     words = ["run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "0"]
     done = run_command(folder, variables | {"TMPDIR": str(temporary)}, *words)
-    # then the one is empty again, and the other has nothing of the emulator's that was not there
+    # then the one is empty again, and the other has no more of the emulator's than before
     assert done.returncode == 0, done.stderr
     assert list(temporary.iterdir()) == []
-    assert list(usual.glob("ministack*")) == states
+    assert list(emulators.glob("ministack*")) == before
 
 
 def test_a_module_of_the_user_that_hides_one_of_the_emulators_is_named_as_the_reason(

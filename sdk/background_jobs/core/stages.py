@@ -18,7 +18,7 @@ from background_jobs.core.refused_values import InvalidStage, explains_itself
 from background_jobs.core.retry import Retry
 
 PIPELINE_CANCELLED: Final = "The pipeline was cancelled."
-"""Why a stage is not started of which neither errors nor its own options are the reason."""
+"""Why a stage is not started after a cancellation; the pipeline is Cancelled where it says so."""
 _REFERENCE: Final = re.compile(r"\$(result|params)((?:\.[^.]+)*)|\$(index|job_id)")
 
 

@@ -108,7 +108,7 @@ def substitute(runner: ProcessRunner, functions: FunctionProcesses | None) -> No
     side_by_side = SideBySide(lambda_svc)
     lambda_svc._poll_dynamodb_streams = side_by_side.poll
     lambda_svc._iter_all_esms = side_by_side.mappings
-    # A query reads its expression again for each item of the partition.
+    # A query parses its condition again for each item of the partition.
     dynamodb._tokenize = lru_cache(dynamodb._tokenize)
     dynamodb._condition_syntax_error = lru_cache(dynamodb._condition_syntax_error)
     if functions is not None:
