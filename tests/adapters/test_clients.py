@@ -5,6 +5,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import botocore.session
 import pytest
@@ -192,10 +193,16 @@ def test_an_endpoint_that_dies_at_a_call_is_explained(settings: Settings, name: 
         CALLS[name](settings)
 
 
-def test_a_client_that_was_used_is_not_that_of_a_fork() -> None:
-    """Both would have its connections, and read each other's answers."""
+@pytest.fixture
+def to_be_forked() -> Iterator[dict[str, Any]]:
     clients.make_to_be_forked()
-    unused = clients._made_to_be_forked["dynamodb"]
+    yield clients._made_to_be_forked
+    clients._made_to_be_forked.clear()
+
+
+def test_a_client_that_was_used_is_not_that_of_a_fork(to_be_forked: dict[str, Any]) -> None:
+    """Both would have its connections, and read each other's answers."""
+    unused = to_be_forked["dynamodb"]
 
     assert clients.dynamodb() is unused
 
@@ -203,8 +210,33 @@ def test_a_client_that_was_used_is_not_that_of_a_fork() -> None:
     assert clients.dynamodb() is not unused
 
 
-def test_the_models_of_aws_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They take longer than all else of a client."""
+def test_forks_have_read_what_their_calls_need(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each would read and compile it anew, which takes as long as all the calls of a small container."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    models_in.cache_clear()
+    clients.make_to_be_forked()
+    read = _note_read(monkeypatch)
+    query = clients.dynamodb().get_paginator("query").paginate(TableName="x", KeyConditionExpression="x")
+    for call in (lambda: list(query), lambda: clients.s3().get_object(Bucket="bucket", Key="x")):
+        with pytest.raises(EndpointConnectionError):
+            call()
+    assert (read, caplog.messages) == ([], [])
+
+
+@pytest.mark.usefixtures("to_be_forked")
+def test_clients_are_made_to_be_forked_before_there_are_credentials(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Containers may get theirs only when they are there."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    clients.make_to_be_forked()
+    assert caplog.messages == []
+
+
+def _note_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what the models of AWS that are read from now on will be in."""
     read: list[str] = []
     load_file = JSONFileLoader.load_file
 
@@ -215,6 +247,12 @@ def test_the_models_of_aws_are_read_once(monkeypatch: pytest.MonkeyPatch) -> Non
         return document
 
     monkeypatch.setattr(JSONFileLoader, "load_file", note)
+    return read
+
+
+def test_the_models_of_aws_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take longer than all else of a client."""
+    read = _note_read(monkeypatch)
     models_in.cache_clear()
     for _ in range(2):
         clients.dynamodb()

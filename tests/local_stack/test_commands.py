@@ -576,7 +576,7 @@ def test_down_ends_what_a_stack_left_behind_whose_watchdog_was_killed_too(
     for process in [*find_marked(variables["TEST_MARK"])]:
         with contextlib.suppress(psutil.NoSuchProcess):  # another may have ended meanwhile
             words = process.cmdline()
-            if "background_jobs.local_stack.server" in words or "processes.py" in str(words):
+            if "background_jobs.local_stack.server" in words or "background-jobs watchdog" in str(words):
                 process.kill()
     assert containers(variables)
 

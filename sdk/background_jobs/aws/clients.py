@@ -106,8 +106,12 @@ def make_to_be_forked() -> None:
 
     A client takes some 100 ms to make, and a copy of one that was not used has no connection to share.
     """
+    from background_jobs.aws.rehearsal import rehearse
+
     for service in ("dynamodb", "s3"):
-        _made_to_be_forked[service] = _make_client(service)
+        client = _make_client(service)
+        rehearse(client)
+        _made_to_be_forked[service] = client
 
 
 def forget_clients() -> None:

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn, Self
@@ -28,15 +28,15 @@ from background_jobs.worker.fork_safety import renew_random_state
 from background_jobs.worker.forking import fork_orphan, show_arguments
 from background_jobs.worker.inner_process import flush_output
 
+_LOADED_BY_BOTH: Final = ("background_jobs.aws.service_models", "background_jobs.aws.stores")
+"""What this process needs as well, to deploy the stack: it takes longer to load than all else."""
 _LOADED: Final = (
     "aws_lambda_powertools.logging.utils",
     "aws_lambda_powertools.metrics",
     "background_jobs.aws.event_bus",
     "background_jobs.aws.failure_queue",
     "background_jobs.aws.offer_queue",
-    "background_jobs.aws.service_models",
     "background_jobs.aws.state_machine",
-    "background_jobs.aws.stores",
     "background_jobs.aws.task_definitions",
     "background_jobs.aws.warm_services",
     "background_jobs.control_plane.aggregate_jobs",
@@ -110,6 +110,7 @@ class FunctionProcesses:
     @classmethod
     def begin(cls) -> Self:
         """Start what forks them, in a process without threads, whose variables the functions inherit."""
+        _load(_LOADED_BY_BOTH)
         channel, theirs = socket.socketpair()
         if os.fork() == 0:
             _serve(theirs)
@@ -159,6 +160,11 @@ def can_be_forked(code: str, variables: Mapping[str, str]) -> bool:
     return Path(code, _HANDLER).is_file() and not any(Path(layer, "python").exists() for layer in layers)
 
 
+def _load(modules: Iterable[str]) -> None:
+    for module in modules:
+        importlib.import_module(module)
+
+
 def _pipe(readers: ExitStack, writers: ExitStack) -> tuple[int, int]:
     """Return both ends of a pipe, which *readers* and *writers* close."""
     reader, writer = os.pipe()
@@ -177,8 +183,7 @@ def _serve(channel: socket.socket) -> NoReturn:
     os.closerange(3, channel.fileno())
     os.closerange(channel.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
     show_arguments("background-jobs functions")
-    for module in _LOADED:
-        importlib.import_module(module)
+    _load(_LOADED)
     gc.collect()
     gc.freeze()
     while True:

@@ -1,18 +1,17 @@
-"""Finds and ends all processes of a stack, whatever their parents are.
-
-Run as a script, it is the watchdog of a stack; it imports little, for every stack starts one.
-"""
+"""Finds and ends all processes of a stack, whatever their parents are."""
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import psutil
+
+from background_jobs.local_stack.docker_containers import remove_containers
+from background_jobs.worker.forking import show_arguments
 
 STACK_ID: Final = "BACKGROUND_JOBS_STACK_ID"
 """The variable that all processes of a stack inherit, and by which they are found."""
@@ -78,23 +77,31 @@ def _with_children(processes: list[psutil.Process]) -> list[psutil.Process]:
     return list(found)
 
 
-def start_watchdog(*, in_docker: bool) -> "subprocess.Popen[bytes]":
-    """Start a process that ends everything of this process's stack once this one ends, even by SIGKILL.
+def start_watchdog(*, in_docker: bool) -> None:
+    """Fork a process that ends everything of this process's stack once this one ends, even by SIGKILL.
 
-    It waits for the end of its standard input, so the caller must keep what this returns.
+    This process has no threads yet. What the other waits for is the end of a pipe, of which this process
+    keeps its end as long as it lives, and nothing else that it starts gets it.
     """
-    command = [sys.executable, "-P", __file__, *(["in_docker"] if in_docker else [])]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    reader, _ = os.pipe()
+    if os.fork() == 0:
+        _watch(reader, in_docker=in_docker)
+    os.close(reader)
 
 
-def _watch() -> None:
-    sys.stdin.buffer.read()
+def _watch(pipe: int, *, in_docker: bool) -> NoReturn:
+    os.setsid()
+    os.dup2(pipe, 0)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    if sys.platform == "linux":
+        show_arguments("background-jobs watchdog")
+    while os.read(0, 1):
+        pass
     stack_id = os.environ[STACK_ID]
     end_all(stack_id)
-    if "in_docker" in sys.argv and shutil.which("docker"):
-        from background_jobs.local_stack.docker_containers import remove_containers
-
+    if in_docker and shutil.which("docker"):
         remove_containers(stack_id)
+    os._exit(0)
 
 
 def _tolerate(end: Callable[[], None]) -> None:
@@ -102,7 +109,3 @@ def _tolerate(end: Callable[[], None]) -> None:
         end()
     except psutil.NoSuchProcess:
         return
-
-
-if __name__ == "__main__":
-    _watch()

@@ -60,7 +60,7 @@ _log = logging.getLogger(__name__)
 
 def main(options: ServerOptions) -> None:
     """Serve until a signal or the parent's end, then end every process of the stack."""
-    watchdog = start_watchdog(in_docker=bool(options.image))
+    start_watchdog(in_docker=bool(options.image))
     listeners = [socket.socket(fileno=options.listener)]
     # A child that outlived this process with it would keep callers waiting.
     listeners[0].set_inheritable(False)
@@ -91,7 +91,6 @@ def main(options: ServerOptions) -> None:
         api.refuse()
         runner.stop_all()
         end_all(os.environ[STACK_ID])
-        watchdog.kill()
         # Threads of the emulator may wait for ever.
         os._exit(status)
 

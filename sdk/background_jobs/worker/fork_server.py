@@ -68,13 +68,13 @@ def _find_server() -> _Server | None:
     return _Server(socket.socket(fileno=descriptor), _started_with())
 
 
-def serve_containers(jobs: Jobs) -> None:
-    """Fork containers for as long as the stack asks, if this process is there for that; return in each.
+def serve_containers(jobs: Jobs) -> bool:
+    """Fork containers for as long as the stack asks, if this process is there for that.
 
-    Raises InvalidJob.
+    Return True in each of them, and False in a process that is no fork. Raises InvalidJob.
     """
     if _server is None:
-        return
+        return False
     loading_notes.end()
     channel, started_with = _server
     loaded = _describe_loaded(jobs, channel)
@@ -85,6 +85,7 @@ def serve_containers(jobs: Jobs) -> None:
             _end()
         request = _fork_for_requests(lines)
     _become_container(request["log"], changes.apply(request["variables"]))
+    return True
 
 
 def _describe_loaded(jobs: Jobs, channel: socket.socket) -> LoadedMain:

@@ -1,0 +1,60 @@
+"""The calls of a container, all but sent: what the first of each kind reads and compiles, forks have."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from botocore import UNSIGNED
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+
+_PUT: Final[dict[str, Any]] = {"TableName": "-", "Item": {"pk": {"S": "-"}}}
+_QUERY: Final = {
+    "TableName": "-",
+    "KeyConditionExpression": "pk = :pk",
+    "ExpressionAttributeValues": {":pk": {"S": "-"}},
+}
+_CALLS: Final[Mapping[str, tuple[Callable[[Any], object], ...]]] = {
+    "dynamodb": (
+        lambda client: list(client.get_paginator("query").paginate(**_QUERY)),
+        lambda client: client.put_item(**_PUT),
+        lambda client: client.transact_write_items(TransactItems=[{"Put": _PUT}]),
+    ),
+    "s3": (
+        lambda client: client.get_object(Bucket="rehearsal", Key="-"),
+        lambda client: client.put_object(Bucket="rehearsal", Key="-", Body=b"{}"),
+    ),
+}
+_log: Final = logging.getLogger(__name__)
+
+
+class _EmptyBody:
+    """What botocore reads of the body of an answer."""
+
+    def stream(self) -> Iterator[bytes]:
+        return iter(())
+
+
+def rehearse(client: Any) -> None:  # noqa: ANN401 -- a client of any service
+    """Have *client* do what it does for each call of a container; it needs neither credentials nor AWS."""
+    # Looked up by all that connects.
+    "".encode("idna")
+    events, handlers = client.meta.events, {"choose-signer": _choose_none, "before-send": _answer}
+    for event, handler in handlers.items():
+        events.register_first(event, handler)
+    try:
+        for call in _CALLS[client.meta.service_model.service_name]:
+            call(client)
+    except Exception:  # noqa: BLE001 -- it is of botocore's inner parts, and calls do without
+        _log.warning("The calls of containers could not be rehearsed; each takes longer", exc_info=True)
+    finally:
+        for event, handler in handlers.items():
+            events.unregister(event, handler)
+
+
+def _choose_none(**_: object) -> object:
+    return UNSIGNED
+
+
+def _answer(request: Any, **_: object) -> AWSResponse:  # noqa: ANN401 -- of botocore
+    return AWSResponse(request.url, 200, HTTPHeaders(), _EmptyBody())
