@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from background_jobs.local_stack import LocalStack
 from tests.console.chromium import NoBrowser, browser
@@ -60,18 +60,31 @@ def url(stack: LocalStack) -> str:
     return f"{stack.settings.api_url}/"
 
 
+@pytest.fixture(scope="package")
+def kept(chromium: Browser) -> BrowserContext:
+    """What keeps the console's files from page to page, as a user's browser does."""
+    return _new_context(chromium)
+
+
+def _new_context(chromium: Browser, **options: Any) -> BrowserContext:
+    # What moves is painted sixty times a second, all the time that a test waits.
+    context = chromium.new_context(**{"reduced_motion": "reduce", **options})
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
+    context.add_init_script(_LISTEN)
+    return context
+
+
 @pytest.fixture
-def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """Open pages, of which at the end none may have raised an error or met the Content-Security-Policy."""
+def open_page(chromium: Browser, kept: BrowserContext) -> Iterator[Callable[..., Page]]:
+    """Open pages, of which at the end none may have raised an error or met the Content-Security-Policy.
+
+    A page with options has a context of its own. Nothing that a page has stored is there in the next test.
+    """
     opened: list[Page] = []
     errors: list[str] = []
 
     def open_page(address: str, **options: Any) -> Page:
-        # What moves is painted sixty times a second, all the time that a test waits.
-        context = chromium.new_context(**{"reduced_motion": "reduce", **options})
-        context.set_default_timeout(PATIENCE_MILLISECONDS)
-        context.add_init_script(_LISTEN)
-        page = context.new_page()
+        page = (_new_context(chromium, **options) if options else kept).new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         opened.append(page)
         page.goto(address)
@@ -80,7 +93,12 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
     yield open_page
     violations = [violation for page in opened for violation in page.evaluate("window.violations")]
     for page in opened:
-        page.context.close()
+        if page.context == kept:
+            page.evaluate("localStorage.clear()")
+            page.close()
+        else:
+            page.context.close()
+    kept.clear_cookies()
     assert (errors, violations) == ([], [])
 
 
