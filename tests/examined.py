@@ -18,7 +18,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from background_jobs.aws import clients
 from background_jobs.aws.task_definitions import CAPACITY_PROVIDER
 from background_jobs.core.containers.warm import WARM_QUEUE
-from tests.memory import SETTINGS, _create, aws_in_memory
+from tests.memory import SETTINGS, aws_in_memory, create_all
 
 ACCOUNT: Final = "123456789012"
 REGION: Final = "eu-central-1"
@@ -45,7 +45,7 @@ class ExaminedAws:
         To make the clients of so many services takes a second and more.
         """
         moto_api_backend.reset()
-        _create()
+        create_all()
         self.api_status: int | None = 200
         """None for a server that speaks no HTTP."""
         self.calls: set[tuple[str, str]] = set()

@@ -2,23 +2,32 @@
 
 import os
 from bisect import bisect
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from copy import copy, deepcopy
 from functools import cache
 from threading import RLock
+from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from botocore import endpoint
+from botocore.auth import SigV4Auth
 from botocore.client import BaseClient
+from botocore.useragent import UserAgentString
 from moto import mock_aws
+from moto.backends import get_backend
 from moto.core import models as moto_mock
 from moto.core import responses as moto_responses
+from moto.core.base_backend import BaseBackend
 from moto.core.config import default_user_config
-from moto.core.serialize import AttributePicker, AttributePickerContext
+from moto.core.serialize import AttributePicker, AttributePickerContext, BaseJSONSerializer
 from moto.core.utils import method_names_from_class
 from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.dynamo_type import Item
+from moto.dynamodb.models.table import Table
+from moto.s3.models import s3_backends
 
 from background_jobs.aws import clients, service_models
 from background_jobs.aws.connections import Connection
@@ -72,8 +81,8 @@ def aws_in_memory() -> Iterator[None]:
     others = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
     with patch.dict(os.environ, others | _ENVIRONMENT, clear=True):
         clients.forget_clients()
-        with _moto_made_faster(), mock_aws(), one_call_at_a_time(), kept_clients():
-            _create()
+        with _aws_made_faster(), mock_aws(), one_call_at_a_time(), kept_clients():
+            create_all()
             yield
         clients.forget_clients()
 
@@ -139,14 +148,38 @@ def _aws_variables() -> dict[str, str]:
 
 
 @contextmanager
-def _moto_made_faster() -> Iterator[None]:
-    """Spare moto what takes most of the time of these tests, and changes nothing that it answers.
+def _aws_made_faster() -> Iterator[None]:
+    """Spare moto and botocore what takes most of the time of these tests, and changes nothing that is answered."""
+    with ExitStack() as patches:
+        for made_faster in (_start, _routes, _attributes, _queries, _transactions, _requests):
+            patches.enter_context(made_faster())
+        yield
 
-    It prepares a thousand addresses for the library `requests`, makes boto3 forget what it has read of AWS's
-    services, lists its own methods at each call, looks for each of the ten types that an attribute may have under
-    ten names, and copies all items for each item of a transaction, though it replaces items whole.
-    """
-    pick, transact = AttributePicker.__call__, DynamoDBBackend.transact_write_items
+
+@contextmanager
+def _start() -> Iterator[None]:
+    """Moto prepares a thousand addresses for `requests`, and makes boto3 forget what it has read of services."""
+    with (
+        patch.object(moto_mock, "RESPONSES_METHODS", ()),
+        patch.dict(default_user_config["core"], reset_boto3_session=False),
+    ):
+        yield
+
+
+@contextmanager
+def _routes() -> Iterator[None]:
+    """Moto lists its own methods, and all addresses of a service, at each call."""
+    with (
+        patch.object(moto_responses, "method_names_from_class", _method_names),
+        patch.object(BaseBackend, "urls", property(_addresses)),
+    ):
+        yield
+
+
+@contextmanager
+def _attributes() -> Iterator[None]:
+    """Moto looks for each of the ten types that an attribute may have under ten names, and at each for ten."""
+    pick, serialize = AttributePicker.__call__, BaseJSONSerializer._serialize_type_structure
 
     def pick_directly(picker: AttributePicker, context: AttributePickerContext) -> Any:
         parent = getattr(context.shape, "parent", None)
@@ -154,19 +187,85 @@ def _moto_made_faster() -> Iterator[None]:
             return context.obj.get(context.key)
         return pick(picker, context)
 
-    def transact_without_copies(backend: DynamoDBBackend, actions: list[dict[str, Any]]) -> None:
-        assert not any("Update" in action for action in actions), "moto updates items where they are"
-        with patch.object(Item, "__deepcopy__", lambda item, _: item):
-            transact(backend, actions)
+    def serialize_directly(
+        serializer: BaseJSONSerializer, serialized: Any, value: Any, shape: Any, key: str
+    ) -> None:
+        match shape.name, value:
+            case "AttributeValue", {"S": str(), **others} | {"N": str(), **others} if key and not others:
+                serialized[key] = value
+            case "AttributeValue", {"B": bytes(data) | str(data), **others} if key and not others:
+                serialized[key] = {"B": serializer._base64(data)}
+            case _:
+                serialize(serializer, serialized, value, shape, key)
 
     with (
-        patch.object(moto_mock, "RESPONSES_METHODS", ()),
-        patch.dict(default_user_config["core"], reset_boto3_session=False),
-        patch.object(moto_responses, "method_names_from_class", _method_names),
         patch.object(AttributePicker, "__call__", pick_directly),
-        patch.object(DynamoDBBackend, "transact_write_items", transact_without_copies),
+        patch.object(BaseJSONSerializer, "_serialize_type_structure", serialize_directly),
     ):
         yield
+
+
+@contextmanager
+def _queries() -> Iterator[None]:
+    """Moto sorts all items of a table for each query of one partition."""
+    query = Table.query
+
+    def query_partition(table: Table, hash_key: Any, *args: Any, **conditions: Any) -> Any:
+        if args[_INDEX_NAME] is None:
+            found = {hash_key: table.items[hash_key]} if hash_key in table.items else {}
+            table = copy(table)
+            table.items = defaultdict(dict, found)
+        return query(table, hash_key, *args, **conditions)
+
+    with patch.object(Table, "query", query_partition):
+        yield
+
+
+_INDEX_NAME: Final = 6
+"""The place of the name of an index among what a query is told beside its hash key."""
+
+
+@contextmanager
+def _transactions() -> Iterator[None]:
+    """Moto copies a table with all its items for each item of a transaction, though it replaces items whole."""
+    transact = DynamoDBBackend.transact_write_items
+
+    def copy_places(table: Table, _: Any) -> Table:
+        copied = copy(table)
+        copied.items = defaultdict(dict, {key: copy(items) for key, items in table.items.items()})
+        copied.stream_shard = copy(table.stream_shard)
+        if copied.stream_shard is not None:
+            copied.stream_shard.items = list(copied.stream_shard.items)
+        return copied
+
+    def transact_without_copies(backend: DynamoDBBackend, actions: list[dict[str, Any]]) -> None:
+        assert not any("Update" in action for action in actions), "moto updates items where they are"
+        with patch.object(Table, "__deepcopy__", copy_places, create=True):
+            transact(backend, actions)
+
+    with patch.object(DynamoDBBackend, "transact_write_items", transact_without_copies):
+        yield
+
+
+@contextmanager
+def _requests() -> Iterator[None]:
+    """Botocore gives each request a number, its own name and a signature, at which moto does not look."""
+    with (
+        patch.object(endpoint, "uuid", SimpleNamespace(uuid4=lambda: UUID(int=0))),
+        patch.object(UserAgentString, "to_string", lambda _: "botocore in tests"),
+        patch.object(SigV4Auth, "canonical_request", lambda _auth, _request: ""),
+        patch.object(SigV4Auth, "signature", lambda _auth, _text, _request: "0" * 64),
+    ):
+        yield
+
+
+_addresses_of: Final[dict[type[BaseBackend], Any]] = {}
+_find_addresses: Final[Any] = BaseBackend.urls
+
+
+def _addresses(backend: BaseBackend) -> Any:
+    found = _addresses_of.get(type(backend))
+    return found or _addresses_of.setdefault(type(backend), _find_addresses.fget(backend))
 
 
 def append_events(stores: Stores, *events: Event, service: str = SETTINGS.service) -> None:
@@ -212,6 +311,30 @@ def _ranges(stores: Stores, service: str, orchestration_id: str) -> list[Instanc
     except OrchestrationNotFound:
         return list(ranges_of_share(service, orchestration_id, 0, 10_000 - 1))
     return list(ranges_of_orchestration(service, orchestration_id, started.total, started.parallelism))
+
+
+def create_all() -> None:
+    """Create what SETTINGS name, where nothing is yet: by calls once, and from then on as a copy."""
+    if not _created:
+        _create()
+        _created.update(deepcopy({place: vars(_state(*place)) for place in _PLACES}))
+        return
+    for place, state in deepcopy(_created).items():
+        vars(_state(*place)).update(state)
+    s3_backends.bucket_accounts[SETTINGS.payload_bucket] = ("aws", moto_mock.DEFAULT_ACCOUNT_ID)
+
+
+_PLACES: Final = (
+    ("dynamodb", "eu-central-1"),
+    ("s3", "aws"),
+    ("events", "eu-central-1"),
+    ("scheduler", "eu-central-1"),
+)
+_created: Final[dict[tuple[str, str], dict[str, Any]]] = {}
+
+
+def _state(service: Any, region: str) -> Any:
+    return get_backend(service)[moto_mock.DEFAULT_ACCOUNT_ID][region]
 
 
 def _create() -> None:

@@ -29,6 +29,11 @@ class Part:
         """Return how many instances have not begun."""
         return self.last - self.next + 1
 
+    @property
+    def is_begun_whole(self) -> bool:
+        """Tell whether no instance is left that has not begun."""
+        return self.next > self.last
+
     def busy(self, now: float, mean: float) -> float:
         """Return for the time of how many instances the owner is likely to be busy with the one it is in."""
         return 0.0 if self.running_since is None else max(0.0, now - self.running_since) / mean
@@ -66,6 +71,8 @@ def find_in_share(parts: Sequence[Part], now: float, mean: float) -> Claimable |
     """Return the most that can be claimed at once of a share; None if nothing can."""
     found: list[Claimable] = []
     for part in reversed(parts):
+        if part.is_begun_whole and not part.claimed:
+            break  # as most are towards the end
         best = max(
             _claimables(part, now, mean, may_take_whole=part is not parts[0]), default=None, key=_backlog
         )
@@ -95,6 +102,8 @@ def _backlog(claimable: Claimable) -> float:
 
 def _claimables(part: Part, now: float, mean: float, *, may_take_whole: bool) -> Iterator[Claimable]:
     for one in part.family():
+        if one.is_begun_whole:
+            continue
         busy = one.busy(now, mean)
         count = one.claimable(busy, whole=may_take_whole and one is part)
         if count > 0:

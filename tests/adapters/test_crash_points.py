@@ -47,9 +47,14 @@ def params() -> Iterator[dict[str, int]]:
     return ({"n": n} for n in range(TOTAL))
 
 
-def log_items(settings: Settings) -> list[dict[str, Any]]:
-    client = boto3.client("dynamodb")
-    return [dict(item) for item in client.scan(TableName=settings.event_log_table)["Items"]]
+@pytest.fixture
+def dynamodb() -> Any:
+    """A client that is never stopped."""
+    return boto3.client("dynamodb")
+
+
+def log_items(dynamodb: Any, settings: Settings) -> list[dict[str, Any]]:
+    return [dict(item) for item in dynamodb.scan(TableName=settings.event_log_table)["Items"]]
 
 
 def run_share(stores: Stores, orchestration_id: str) -> None:
@@ -70,7 +75,7 @@ def run_share(stores: Stores, orchestration_id: str) -> None:
 
 
 @pytest.fixture
-def deliver(stores: Stores, settings: Settings) -> Callable[[str], list[Any]]:
+def deliver(dynamodb: Any, stores: Stores, settings: Settings) -> Callable[[str], list[Any]]:
     """Deliver the records of one orchestration to the aggregator; return what it asks to have again."""
     bus = EventBus(clients.events(), settings.event_bus)
     aggregator = Aggregator(stores.event_log, stores.read_model, bus, clock=lambda: at(0))
@@ -78,7 +83,7 @@ def deliver(stores: Stores, settings: Settings) -> Callable[[str], list[Any]]:
     def deliver(orchestration_id: str) -> list[Any]:
         records = [
             {"eventName": "INSERT", "dynamodb": {"SequenceNumber": str(number), "NewImage": item}}
-            for number, item in enumerate(log_items(settings))
+            for number, item in enumerate(log_items(dynamodb, settings))
             if orchestration_id in item["pk"]["S"]
         ]
         return handle_records(records, aggregator.aggregate, expect_no_unreadable)["batchItemFailures"]
@@ -92,7 +97,7 @@ def deliver_all(deliver: Callable[[str], list[Any]], orchestration_id: str) -> N
 
 
 def test_a_kick_off_happened_or_it_did_not_wherever_it_stops(
-    service: OrchestrationService, stores: Stores, settings: Settings, crash: CrashPoint
+    service: OrchestrationService, dynamodb: Any, settings: Settings, stores: Stores, crash: CrashPoint
 ) -> None:
     reached, nth = True, 0
     while reached:
@@ -109,7 +114,7 @@ def test_a_kick_off_happened_or_it_did_not_wherever_it_stops(
         assert len(list(stores.payloads.lines(started.shares_key))) == 1
     assert nth == 4  # two uploads and a transaction, and then none is left to stop at
     # each is in the log once, beside the item that says to which service it belongs
-    assert len(log_items(settings)) == 2 * nth
+    assert len(log_items(dynamodb, settings)) == 2 * nth
 
 
 def test_a_worker_repeats_only_what_has_no_outcome_wherever_it_stops(

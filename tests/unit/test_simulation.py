@@ -1,12 +1,15 @@
 """The laws that the simulation of docs/simulation.md keeps, whatever it simulates, and that the page is fresh."""
 
 import doctest
+from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from types import ModuleType
 from typing import Final
 
 import pytest
 
+from background_jobs.core.limits import DEFAULT_PARALLELISM
 from background_jobs.core.planning.blocks_written import estimate_blocks
 from background_jobs.core.planning.fargate import expected_launch_seconds
 from background_jobs.core.planning.footprint import Run, estimate_footprint
@@ -14,10 +17,17 @@ from background_jobs.core.planning.plan import CONTROL_SECONDS
 from benchmarks.generated_parts import put_part
 from benchmarks.simulate import bounds, formatting
 from benchmarks.simulate.__main__ import DOCUMENT
-from benchmarks.simulate.comparison import run_batch, run_lambda, run_one_task_each, run_ours
+from benchmarks.simulate.comparison import (
+    CONTAINERS,
+    Result,
+    run_batch,
+    run_lambda,
+    run_one_task_each,
+    run_ours,
+)
 from benchmarks.simulate.fan_out import BEFORE_DISPATCH_SECONDS, Orchestration, World, simulate
 from benchmarks.simulate.tables import TABLES
-from benchmarks.simulate.workloads import Seconds, constant, lognormal, straggler
+from benchmarks.simulate.workloads import constant, lognormal, straggler
 
 CLAIMING: Final = 2.0
 """Seconds that moving work may cost at the end: some calls, and a window of the stream that was just missed."""
@@ -35,23 +45,40 @@ WORKLOADS: Final = {
 }
 
 
-of_every_shape = pytest.mark.parametrize("work", WORKLOADS.values(), ids=WORKLOADS.keys())
+of_every_shape = pytest.mark.parametrize("shape", WORKLOADS)
+
+
+@cache
+def run_shape(shape: str, *, moves: bool = False) -> Result:
+    """Run a workload with all that is usual, once for all tests."""
+    return run_ours(WORKLOADS[shape], moves=moves)
+
+
+def vary(shape: str, *, moves: bool) -> Iterator[Result]:
+    """Run a workload with more and less of everything."""
+    for parallelism in (1, 10, 100):
+        for warm, quota in ((0, 2_000), (5, 2_000), (0, 12)):
+            if (parallelism, warm, quota) == (DEFAULT_PARALLELISM, 0, CONTAINERS):
+                yield run_shape(shape, moves=moves)
+                continue
+            yield run_ours(
+                WORKLOADS[shape], parallelism=parallelism, moves=moves, warm=warm, containers=quota
+            )
 
 
 @of_every_shape
-def test_nothing_is_done_sooner_than_is_possible(work: Seconds) -> None:
+def test_nothing_is_done_sooner_than_is_possible(shape: str) -> None:
+    work = WORKLOADS[shape]
     for moves in (False, True):
-        for parallelism in (1, 10, 100):
-            for warm, quota in ((0, 2_000), (5, 2_000), (0, 12)):
-                result = run_ours(work, parallelism=parallelism, moves=moves, warm=warm, containers=quota)
-                assert result.makespan >= result.bound
+        for result in vary(shape, moves=moves):
+            assert result.makespan >= result.bound
     others = (run_batch(work), run_lambda(work), run_one_task_each(work[:500]))
     assert all(other.makespan >= other.bound for other in others if other)
 
 
 @of_every_shape
-def test_work_that_moves_is_not_slower_than_fixed_shares(work: Seconds) -> None:
-    fixed, moving = run_ours(work), run_ours(work, moves=True)
+def test_work_that_moves_is_not_slower_than_fixed_shares(shape: str) -> None:
+    fixed, moving = run_shape(shape), run_shape(shape, moves=True)
     assert moving.makespan <= fixed.makespan + CLAIMING
     assert moving.launches == fixed.launches
 
@@ -105,7 +132,8 @@ def test_idle_warm_workers_run_what_they_can_and_the_rest_is_launched() -> None:
 
 
 @of_every_shape
-def test_every_instance_runs_once_whatever_moves(work: Seconds) -> None:
+def test_every_instance_runs_once_whatever_moves(shape: str) -> None:
+    work = WORKLOADS[shape]
     # `simulate` ends when all outcomes are in the read model; one that came twice would end it too early
     world = World(containers=2_000)
     (fan_out,) = simulate([Orchestration(seconds=work, moves=True)], world)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import islice, pairwise, takewhile
+from itertools import islice, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,9 +36,18 @@ MOMENTS = st.integers(0, 20 * 365 * 24 * 60).map(
 
 def changes(zone: str, year: int) -> list[datetime]:
     """The hours of a year in which the clocks of a zone change."""
-    hours = (datetime(year, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(366 * 24))
-    local = [hour.astimezone(ZoneInfo(zone)) for hour in hours]
-    return [b for a, b in pairwise(local) if a.utcoffset() != b.utcoffset()]
+    first = datetime(year, 1, 1, tzinfo=UTC)
+
+    def offset(hours: int) -> timedelta | None:
+        return (first + timedelta(hours=hours)).astimezone(ZoneInfo(zone)).utcoffset()
+
+    days = [day for day in range(0, 366 * 24, 24) if offset(day) != offset(day + 24)]
+    return [
+        first + timedelta(hours=hour)
+        for day in days
+        for hour in range(day + 1, day + 25)
+        if offset(hour - 1) != offset(hour)
+    ]
 
 
 @cache
@@ -60,31 +69,44 @@ def numbers(low: int, high: int) -> st.SearchStrategy[str]:
     return st.lists(number.map(str) | span | step, min_size=1, max_size=3).map(",".join)
 
 
+MINUTES = numbers(0, 59) | st.just("*")
+HOURS = numbers(0, 23) | st.just("*")
+DAYS_AND_WEEKDAYS = st.tuples(st.just("*"), numbers(0, 6) | st.just("*") | st.just("MON-FRI")) | st.tuples(
+    numbers(1, 28), st.just("*")
+)
+MONTHS = numbers(1, 12) | st.just("*")
+
+
 @st.composite
 def unix_crons(draw: st.DrawFn) -> str:
-    minute = draw(numbers(0, 59) | st.just("*"))
-    hour = draw(numbers(0, 23) | st.just("*"))
-    day, weekday = draw(
-        st.tuples(st.just("*"), numbers(0, 6) | st.just("*") | st.just("MON-FRI"))
-        | st.tuples(numbers(1, 28), st.just("*"))
-    )
-    month = draw(numbers(1, 12) | st.just("*"))
+    minute, hour = draw(MINUTES), draw(HOURS)
+    day, weekday = draw(DAYS_AND_WEEKDAYS)
+    month = draw(MONTHS)
     cron = f"{minute} {hour} {day} {month} {weekday}"
     assume(len(aws_cron(cron)) <= LONGEST)
     return cron
+
+
+@cache
+def clocks_of_hour(zone: str, hour: datetime) -> list[tuple[datetime, datetime]]:
+    """Return each minute of an hour, with what the clocks show then."""
+    minutes = [hour + timedelta(minutes=n) for n in range(60)]
+    return [(at, at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)) for at in minutes]
 
 
 def occurrences_minute_by_minute(cron: str, zone: str, first: datetime, last: datetime) -> Iterator[datetime]:
     """Walk the real time line minute by minute: due is what the clocks show for the first time."""
     local = first.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     due = set(takewhile(lambda at: at < local + timedelta(days=3), CronSim(cron, local - timedelta(days=1))))
-    for minute in range(-300, int((last - first).total_seconds() // 60)):
-        at = first + timedelta(minutes=minute)
-        shown = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
-        if shown in due:
-            due.remove(shown)
-            if at > first:
-                yield at
+    begin = first - timedelta(minutes=300)
+    hour = begin.replace(minute=0)
+    while hour < last:
+        for at, shown in clocks_of_hour(zone, hour):
+            if shown in due and begin <= at < last:
+                due.remove(shown)
+                if at > first:
+                    yield at
+        hour += timedelta(hours=1)
 
 
 @settings(max_examples=150)
