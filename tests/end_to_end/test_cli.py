@@ -1,6 +1,7 @@
 """The command line on the offline stack: on a terminal, in a pipe, and interrupted."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from background_jobs import OrchestrationService
 from background_jobs.cli.lines import UpdateView
 from background_jobs.core.statuses import State
 from background_jobs.local_stack import LocalStack
+from tests.local_stack import shells
 from tests.offline import until
 from tests.terminal import Terminal
 
@@ -20,9 +22,7 @@ PATIENCE = 120
 
 
 def run(*words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [COMMAND, *words], input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+    return shells.run(Path.cwd(), dict(os.environ), *words, stdin=stdin)
 
 
 @pytest.fixture(params=["over server-sent events", "over the read model"])
@@ -161,7 +161,8 @@ def test_a_pipe_gets_a_line_when_the_percentage_rises(service: OrchestrationServ
     orchestration = service.kick_off_job(
         "fussy", [{"bad": f"apple {n}"} if n % 2 else {} for n in range(1_000)], parallelism=2
     )
-    watched = run("watch", orchestration.id)
+    command: list[str | Path] = [COMMAND, "watch", orchestration.id]
+    watched = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (watched.returncode, "\x1b" in watched.stdout) == (1, False)
     first, *lines, last = [line.split("\t")[1] for line in watched.stdout.splitlines()]
     assert first == f"fussy {orchestration.id}"

@@ -1,8 +1,7 @@
 """The offline stack, examined."""
 
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ import boto3
 import pytest
 
 from background_jobs.local_stack import LocalStack
+from tests.local_stack import shells
 
 JOBS = Path(__file__).with_name("jobs.py")
-COMMAND = Path(sys.executable).with_name("background-jobs")
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +24,7 @@ def stack() -> Iterator[LocalStack]:
 
 def examine() -> tuple[int, list[dict[str, Any]]]:
     """Return the exit status, and what was found."""
-    done = subprocess.run(
-        [COMMAND, "doctor", "--json"], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = shells.run(Path.cwd(), dict(os.environ), "doctor", "--json")
     assert not done.stderr
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -4,6 +4,7 @@ The earlier release is taken from the history of git: the first commit of which 
 """
 
 import json
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -94,44 +95,65 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Release:
     return Release(python, folder / "sdk" / "background_jobs")
 
 
-def run(stack: Release, image: Release, caller: Release, folder: Path) -> dict[str, Any]:
-    """Kick off a job of *image* on the offline stack of *stack*, and return what *caller* was told."""
+class Run(NamedTuple):
+    """An offline stack that has run a job for each of its callers."""
+
+    image: Release
+    callers: list[Release]
+    told: list[dict[str, Any]]
+    """What each caller was told."""
+
+
+def run(stack: Release, image: Release, callers: list[Release], folder: Path) -> Run:
+    """Kick off a job of *image* on the offline stack of *stack*, by one of *callers* after the other."""
     (folder / "jobs.py").write_text(JOBS)
     (folder / "caller.py").write_text(CALLER)
     start = "from background_jobs.cli.main import app; app()"
     options = ["local", "run", "--jobs", "jobs.py", "--python", image.python, "--"]
+    script = " && ".join(f"{shlex.quote(caller.python)} caller.py" for caller in callers)
     done = subprocess.run(
-        [stack.python, "-c", start, *options, caller.python, "caller.py"],
+        [stack.python, "-c", start, *options, "sh", "-c", script],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=120 * len(callers),
     )
     assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return Run(image, callers, told[-len(callers) :])
+
+
+@pytest.fixture(scope="module")
+def earlier_image_with_this_stack(
+    this: Release, earlier: Release, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    return run(this, earlier, [this, earlier], tmp_path_factory.mktemp("this_stack"))
+
+
+@pytest.fixture(scope="module")
+def this_image_with_an_earlier_stack(
+    this: Release, earlier: Release, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    return run(earlier, this, [earlier], tmp_path_factory.mktemp("earlier_stack"))
 
 
 @pytest.mark.parametrize(
-    ("stack", "image", "caller"),
+    ("met", "caller"),
     [
-        pytest.param("this", "earlier", "this", id="an earlier image with this stack"),
-        pytest.param("this", "earlier", "earlier", id="an earlier image and caller with this stack"),
-        pytest.param("earlier", "this", "earlier", id="this image with an earlier stack"),
+        pytest.param("earlier_image_with_this_stack", 0, id="an earlier image with this stack"),
+        pytest.param("earlier_image_with_this_stack", 1, id="an earlier image and caller with this stack"),
+        pytest.param("this_image_with_an_earlier_stack", 0, id="this image with an earlier stack"),
     ],
 )
 def test_releases_that_meet_run_a_job_to_its_end(
-    request: pytest.FixtureRequest, tmp_path: Path, stack: str, image: str, caller: str
+    request: pytest.FixtureRequest, met: str, caller: int
 ) -> None:
     """With results, retries, failures, a rerun and a read model that is what the log makes."""
-    releases: dict[str, Release] = {name: request.getfixturevalue(name) for name in {stack, image, caller}}
-
-    told = run(releases[stack], releases[image], releases[caller], tmp_path)
-
-    assert told == {
-        "caller": str(releases[caller].package / "__init__.py"),
-        "image": str(releases[image].package / "__init__.py"),
+    image, callers, told = request.getfixturevalue(met)
+    assert told[caller] == {
+        "caller": str(callers[caller].package / "__init__.py"),
+        "image": str(image.package / "__init__.py"),
         "results": [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 3.5],
         "attempts": [1, 1, 1, 2, 1, 1, 1],
         "failures": [[5, {"n": 5}, "ValueError", "5 is odd"]],

@@ -23,11 +23,14 @@ def shell_variables(state: Path) -> dict[str, str]:
     return own | {"XDG_STATE_HOME": str(state), "PATH": path}
 
 
-def run(folder: Path, variables: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
+def run(
+    folder: Path, variables: dict[str, str], *words: str, stdin: str = ""
+) -> "subprocess.CompletedProcess[str]":
     """Run `background-jobs` with *words*, in a process that is forked from one that has imported it."""
     with TemporaryDirectory() as outputs:
-        out, err = Path(outputs, "out"), Path(outputs, "err")
-        process = _forks().Process(target=_become_command, args=(folder, variables, words, out, err))
+        given, out, err = streams = [Path(outputs, name) for name in ("in", "out", "err")]
+        given.write_text(stdin)
+        process = _forks().Process(target=_become_command, args=(folder, variables, words, streams))
         process.start()
         process.join(120)
         if process.exitcode is None:
@@ -55,7 +58,7 @@ def _forks() -> ForkServerContext:
 
 
 def _become_command(
-    folder: Path, variables: dict[str, str], words: Sequence[str], out: Path, err: Path
+    folder: Path, variables: dict[str, str], words: Sequence[str], streams: Sequence[Path]
 ) -> None:
     """Run the command in this process, as a shell has it: with its folder, variables, arguments and streams."""
     from background_jobs.cli.main import app
@@ -63,8 +66,9 @@ def _become_command(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
-    for number, path in enumerate((Path(os.devnull), out, err)):
+    for number, path in enumerate(streams):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
+    sys.stdin = os.fdopen(0, closefd=False)  # that of a forked process is closed
     sys.argv = ["background-jobs", *words]
     app()
 

@@ -4,19 +4,23 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
 
 from background_jobs.local_stack.processes import STACK_ID
+from tests.local_stack import shells
 from tests.offline import until
 
 JOBS = """
@@ -49,14 +53,24 @@ print(OrchestrationService().kick_off_job("nap", [{"seconds": 600}] * 4, paralle
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder outside of the repository, with a team's own jobs."""
-    (tmp_path / "my_jobs.py").write_text(JOBS)
-    (tmp_path / "kick_off.py").write_text(KICK_OFF)
-    return tmp_path
+    return write_jobs(tmp_path)
+
+
+def write_jobs(folder: Path) -> Path:
+    (folder / "my_jobs.py").write_text(JOBS)
+    (folder / "kick_off.py").write_text(KICK_OFF)
+    return folder
 
 
 @pytest.fixture
 def variables(folder: Path) -> Iterator[dict[str, str]]:
-    """Variables with a mark, by which all processes that inherit them are found again."""
+    with marked_variables(folder) as variables:
+        yield variables
+
+
+@contextlib.contextmanager
+def marked_variables(folder: Path) -> Iterator[dict[str, str]]:
+    """Yield variables with a mark, by which all processes that inherit them are found again."""
     mark = str(folder)
     yield {**os.environ, "XDG_STATE_HOME": str(folder), "TMPDIR": str(folder), "TEST_MARK": mark}
     survivors = find_marked(mark)
@@ -81,6 +95,12 @@ def command(*words: str) -> list[str]:
 
 
 def run_command(folder: Path, variables: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command that is forked, for a test that minds what it does, and not how Python starts."""
+    return shells.run(folder, variables, "local", *words)
+
+
+def run_program(folder: Path, variables: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command as the program that is installed."""
     return subprocess.run(
         command(*words), cwd=folder, env=variables, capture_output=True, text=True, timeout=120, check=False
     )
@@ -129,78 +149,180 @@ def _cmdline(process: psutil.Process) -> str:
         return ""
 
 
-def test_a_teams_own_jobs_run_in_its_own_folder(folder: Path, variables: dict[str, str]) -> None:
-    done = run_command(
-        folder, variables, "run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "0"
-    )
-    assert (done.returncode, done.stdout) == (0, "kicked off\n4\n"), done.stderr
-    assert "Starting the offline stack" in done.stderr
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+class Ended(NamedTuple):
+    """A command with a stack around it that has ended."""
+
+    status: int
+    out: str
+    err: str
+    folder: Path
+    survivors: list[list[str]]
+    """The words of each process that it left behind."""
+
+
+def run_to_its_end(
+    folder: Path, *words: str, run: Run = run_program, also: Mapping[str, str] | None = None
+) -> Ended:
+    """Run a command around a stack in a folder with jobs; *also* has more variables."""
+    with marked_variables(folder) as variables:
+        done = run(folder, {**variables, **(also or {})}, "run", *words)
+        survivors = []
+        for process in find_marked(variables["TEST_MARK"]):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                survivors.append(process.cmdline())
+                process.kill()
+                process.wait(60)
+    return Ended(done.returncode, done.stdout, done.stderr, folder, survivors)
+
+
+@pytest.fixture(scope="module")
+def kicked_off(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """A script that has run jobs, with an empty folder for temporary files."""
+    folder = write_jobs(tmp_path_factory.mktemp("kicked_off"))
+    (folder / "temporary").mkdir()
+    before = emulators_files()
+    words = ("--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "0")
+    ended = run_to_its_end(folder, *words, also={"TMPDIR": str(folder / "temporary")})
+    (folder / "left").write_text("\n".join(sorted(emulators_files() - before)))
+    return ended
+
+
+def emulators_files() -> set[str]:
+    """Return the files in /tmp, where the emulator writes whatever the folder for temporary files is."""
+    return {str(path) for path in Path("/tmp").glob("ministack*")}
+
+
+def test_a_teams_own_jobs_run_in_its_own_folder(kicked_off: Ended) -> None:
+    assert (kicked_off.status, kicked_off.out) == (0, "kicked off\n4\n"), kicked_off.err
+    assert "Starting the offline stack" in kicked_off.err
+    assert kicked_off.survivors == []
+
+
+def test_no_file_of_a_stack_is_left_whose_functions_have_worked(kicked_off: Ended) -> None:
+    assert kicked_off.status == 0, kicked_off.err
+    assert list((kicked_off.folder / "temporary").iterdir()) == []
+    assert (kicked_off.folder / "left").read_text() == ""
+
+
+@pytest.fixture(scope="module")
+def with_helpers(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """Jobs whose module starts a process, and a command that runs them, leaves one behind, and exits with 3."""
+    folder = write_jobs(tmp_path_factory.mktemp("with_helpers"))
+    helper = "import subprocess\nsubprocess.Popen(['sleep', '600'])\n"
+    (folder / "with_helper.py").write_text(helper + JOBS)
+    script = f"{sys.executable} kick_off.py 0 ; setsid sleep 601 & exit 3"
+    return run_to_its_end(folder, "--jobs", "with_helper.py", "--", "sh", "-c", script)
 
 
 def test_a_helper_process_of_the_jobs_module_holds_up_nothing_and_ends_with_the_stack(
+    with_helpers: Ended,
+) -> None:
+    assert with_helpers.out == "kicked off\n4\n", with_helpers.err
+    assert ["sleep", "600"] not in with_helpers.survivors
+
+
+def test_what_the_command_leaves_behind_ends_with_the_stack(with_helpers: Ended) -> None:
+    assert with_helpers.status == 3, with_helpers.err
+    assert with_helpers.survivors == []
+
+
+@pytest.fixture(scope="module")
+def of_a_module(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """Jobs that are named as a module, and a command that kills itself."""
+    folder = write_jobs(tmp_path_factory.mktemp("of_a_module"))
+    script = "printenv BACKGROUND_JOBS_JOB_NAMES; kill -9 $$"
+    return run_to_its_end(folder, "--jobs", "my_jobs", "--", "sh", "-c", script, run=run_command)
+
+
+def test_jobs_may_be_a_module(of_a_module: Ended) -> None:
+    assert of_a_module.out == "nap\n", of_a_module.err
+    assert of_a_module.survivors == []
+
+
+def test_the_status_is_that_of_the_command(with_helpers: Ended, of_a_module: Ended) -> None:
+    assert (with_helpers.status, of_a_module.status) == (3, 137)
+
+
+def test_the_status_of_a_command_that_is_not_there_is_that_of_a_shell(
     folder: Path, variables: dict[str, str]
 ) -> None:
-    helper = "import subprocess\nsubprocess.Popen(['sleep', '600'])\n"
-    (folder / "with_helper.py").write_text(helper + JOBS)
-    done = run_command(
-        folder, variables, "run", "--jobs", "with_helper.py", "--", sys.executable, "kick_off.py", "0"
-    )
-    assert (done.returncode, done.stdout) == (0, "kicked off\n4\n"), done.stderr
+    done = run_command(folder, variables, "run", "--jobs", "my_jobs.py", "--", "no-such-command")
+    assert done.returncode == 127
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-"])
-def test_the_stack_comes_up_without_standard_input_or_output(
-    folder: Path, variables: dict[str, str], closed: str
-) -> None:
-    words = shlex.join(command("run", "--jobs", "my_jobs.py", "--", "touch", "ran"))
-    done = subprocess.run(
-        f"{words} {closed}", shell=True, cwd=folder, env=variables, stderr=subprocess.PIPE, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert (folder / "ran").exists()
+class Closed(NamedTuple):
+    """A command with a stack around it, whose streams are closed."""
+
+    status: int
+    lines: list[str]
+    """The id and the address of its stack, and what was said."""
 
 
-def test_variables_for_python_and_for_other_emulators_do_not_reach_the_stack(
-    folder: Path, variables: dict[str, str]
-) -> None:
-    hostile = {"PYTHONWARNINGS": "error", "SERVICES": "s3", "AUTH": "true", "LAMBDA_STRICT": "1"}
-    done = run_command(
-        folder, variables | hostile, "run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "0"
-    )
-    assert (done.returncode, done.stdout) == (0, "kicked off\n4\n"), done.stderr
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Closed]:
+    """Commands without standard input, output or both; the first two run at once."""
+    folder = write_jobs(tmp_path_factory.mktemp("closed"))
+    with marked_variables(folder) as variables, ThreadPoolExecutor(2) as pool:
+
+        def run(number: int, streams: str) -> Closed:
+            print_names = f"printenv {STACK_ID} AWS_ENDPOINT_URL > ran-{number}"
+            words = shlex.join(command("run", "--jobs", "my_jobs.py", "--", "sh", "-c", print_names))
+            done = subprocess.run(
+                f"{words} {streams}",
+                shell=True,
+                cwd=folder,
+                env=variables,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+            ran = folder / f"ran-{number}"
+            lines = (ran.read_text() if ran.exists() else "") + done.stderr
+            return Closed(done.returncode, lines.splitlines())
+
+        streams = ("<&-", ">&-", "<&- >&-")
+        return dict(zip(streams, pool.map(run, range(3), streams), strict=True))
 
 
-def test_jobs_may_be_a_module(folder: Path, variables: dict[str, str]) -> None:
-    done = run_command(
-        folder, variables, "run", "--jobs", "my_jobs", "--", "printenv", "BACKGROUND_JOBS_JOB_NAMES"
-    )
-    assert (done.returncode, done.stdout) == (0, "nap\n"), done.stderr
+@pytest.mark.parametrize("streams", ["<&-", ">&-", "<&- >&-"])
+def test_the_stack_comes_up_without_standard_input_or_output(closed: dict[str, Closed], streams: str) -> None:
+    assert closed[streams].status == 0, closed[streams].lines
+    assert len(closed[streams].lines) == 4
 
 
-@pytest.mark.parametrize(
-    ("words", "status"),
-    [(["sh", "-c", "exit 3"], 3), (["sh", "-c", "kill -9 $$"], 137), (["no-such-command"], 127)],
-)
-def test_the_status_is_that_of_the_command(
-    folder: Path, variables: dict[str, str], words: list[str], status: int
-) -> None:
-    assert run_command(folder, variables, "run", "--jobs", "my_jobs.py", "--", *words).returncode == status
+def test_two_stacks_keep_apart(closed: dict[str, Closed]) -> None:
+    """Neither has the port or the id of the other, so ending one leaves the other alone."""
+    first, second = closed["<&-"], closed[">&-"]
+    assert first.status == second.status == 0
+    assert len(first.lines) == len(second.lines) == 4
+    assert set(first.lines) & set(second.lines) == {"Starting the offline stack ..."}
 
 
-def test_no_file_of_a_stack_is_left_whose_functions_have_worked(
-    folder: Path, variables: dict[str, str]
-) -> None:
-    # given an empty folder for temporary files, and /tmp, where the emulator writes whatever that folder is
-    temporary, emulators = folder / "temporary", Path("/tmp")
-    temporary.mkdir()
-    before = list(emulators.glob("ministack*"))
-    # when a stack has run a job, and ended
-    words = ["run", "--jobs", "my_jobs.py", "--", sys.executable, "kick_off.py", "0"]
-    done = run_command(folder, variables | {"TMPDIR": str(temporary)}, *words)
-    # then the one is empty again, and the other has no more of the emulator's than before
-    assert done.returncode == 0, done.stderr
-    assert list(temporary.iterdir()) == []
-    assert list(emulators.glob("ministack*")) == before
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """Variables for Python and for emulators, and files of the project that are called as libraries.
+
+    They are those that the emulator and the API import. The command runs jobs, and asks the API.
+    """
+    folder = write_jobs(tmp_path_factory.mktemp("hostile"))
+    for name in ("hypercorn", "fastapi"):
+        (folder / f"{name}.py").touch()
+    ask = "import os, urllib.request as r; r.urlopen(os.environ['BACKGROUND_JOBS_API_URL'] + '/jobs')"
+    script = f'{sys.executable} kick_off.py 0 && {sys.executable} -c "{ask}"'
+    variables = {"PYTHONWARNINGS": "error", "SERVICES": "s3", "AUTH": "true", "LAMBDA_STRICT": "1"}
+    return run_to_its_end(folder, "--jobs", "my_jobs.py", "--", "sh", "-c", script, also=variables)
+
+
+def test_variables_for_python_and_for_other_emulators_do_not_reach_the_stack(hostile: Ended) -> None:
+    assert (hostile.status, hostile.out) == (0, "kicked off\n4\n"), hostile.err
+
+
+def test_files_of_the_project_with_the_names_of_libraries_hinder_no_stack(hostile: Ended) -> None:
+    assert hostile.status == 0, hostile.err
+    assert hostile.survivors == []
 
 
 def test_a_module_of_the_user_that_hides_one_of_the_emulators_is_named_as_the_reason(
@@ -211,24 +333,10 @@ def test_a_module_of_the_user_that_hides_one_of_the_emulators_is_named_as_the_re
     (folder / "modules" / "hypercorn.py").touch()
     shadowed = variables | {"PYTHONPATH": str(folder / "modules")}
     # when a stack is started
-    done = run_command(folder, shadowed, "run", "--jobs", "my_jobs.py", "--", "true")
+    done = run_program(folder, shadowed, "run", "--jobs", "my_jobs.py", "--", "true")
     # then the error has the end of the traceback
     assert done.returncode == 2
     assert "'hypercorn' is not a package" in done.stderr
-
-
-def test_files_of_the_project_with_the_names_of_libraries_hinder_no_stack(
-    folder: Path, variables: dict[str, str]
-) -> None:
-    # given modules of the project that are called as what the emulator and the API import
-    for name in ("hypercorn", "fastapi"):
-        (folder / f"{name}.py").touch()
-    # when jobs are run, and the API is asked
-    ask = "import os, urllib.request as r; r.urlopen(os.environ['BACKGROUND_JOBS_API_URL'] + '/jobs')"
-    script = f'{sys.executable} kick_off.py 0 && {sys.executable} -c "{ask}"'
-    done = run_command(folder, variables, "run", "--jobs", "my_jobs.py", "--", "sh", "-c", script)
-    # then they do not mind
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -248,13 +356,6 @@ def test_jobs_run_whatever_encoding_the_user_has_set(
     process = start_command(folder, variables | encoding, *words)
     # then they complete
     assert process.wait(240) == 0, (folder / "out").read_bytes()
-
-
-def test_what_the_command_leaves_behind_ends_with_the_stack(folder: Path, variables: dict[str, str]) -> None:
-    done = run_command(
-        folder, variables, "run", "--jobs", "my_jobs.py", "--", "sh", "-c", "setsid sleep 600 & exit 0"
-    )
-    assert done.returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -332,10 +433,10 @@ def test_options_that_do_not_say_how_jobs_are_to_run_are_refused_before_the_comm
 
 
 def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, variables: dict[str, str]) -> None:
-    assert run_command(folder, variables, "status").returncode == 4
+    assert run_program(folder, variables, "status").returncode == 4
 
     # when it is brought up, and what it printed is exported
-    up = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
+    up = run_program(folder, variables, "up", "--jobs", "my_jobs.py")
     assert up.returncode == 0, up.stderr
     script = f"{up.stdout}\nexec {sys.executable} kick_off.py 0"
     used = subprocess.run(
@@ -380,32 +481,12 @@ def test_a_stack_that_stays_is_found_used_and_taken_down(folder: Path, variables
     # and `down`, called twice, ends everything but what the shell itself had started
     own = {name: value for name, value in variables.items() if name != "TEST_MARK"}
     with subprocess.Popen(["sh", "-c", f"{up.stdout}\nexec sleep 600"], env=own) as own_process:
-        assert run_command(folder, variables, "down").returncode == 0
+        assert run_program(folder, variables, "down").returncode == 0
         assert find_marked(variables["TEST_MARK"]) == []
         assert list(folder.glob("background-jobs-*")) == []
         assert own_process.poll() is None
         own_process.kill()
     assert "No offline stack is up" in run_command(folder, variables, "down").stderr
-
-
-def test_the_note_of_a_stack_that_died_is_not_believed(folder: Path, variables: dict[str, str]) -> None:
-    """`up` would otherwise hand out the address of nothing."""
-    run_command(folder, variables, "up", "--jobs", "my_jobs.py")
-    (server,) = servers(variables)
-    server.kill()
-    assert run_command(folder, variables, "status").returncode == 4
-    until(lambda: not find_marked(variables["TEST_MARK"]))
-    assert run_command(folder, variables, "down").returncode == 0
-
-
-def test_two_stacks_keep_apart(folder: Path, variables: dict[str, str]) -> None:
-    """Neither has the port or the id of the other, so ending one leaves the other alone."""
-    words = ("run", "--jobs", "my_jobs.py", "--", "printenv", STACK_ID, "AWS_ENDPOINT_URL")
-    both = [start_command(folder, variables, *words, out=out) for out in ("one", "other")]
-    assert [cli.wait(timeout=60) for cli in both] == [0, 0]
-    first, second = ((folder / out).read_text().splitlines() for out in ("one", "other"))
-    assert len(first) == len(second) == 4
-    assert set(first) & set(second) == {"Starting the offline stack ..."}
 
 
 def test_each_folder_has_a_stack_of_its_own(folder: Path, variables: dict[str, str]) -> None:
@@ -438,47 +519,72 @@ def test_each_folder_has_a_stack_of_its_own(folder: Path, variables: dict[str, s
     assert find_marked(variables["TEST_MARK"]) == []
 
 
-def test_two_that_bring_up_a_stack_at_once_share_one(folder: Path, variables: dict[str, str]) -> None:
-    both = [start_command(folder, variables, "up", "--jobs", "my_jobs.py", out=out) for out in ("one", "two")]
-    assert [cli.wait(timeout=120) for cli in both] == [0, 0]
-    texts = [(folder / out).read_text() for out in ("one", "two")]
-    assert sum("The offline stack was up already" in text for text in texts) == 1
-    exports = [sorted(line for line in text.splitlines() if "export" in line) for text in texts]
+class Up(NamedTuple):
+    """A stack that stays."""
+
+    folder: Path
+    variables: dict[str, str]
+    texts: list[str]
+    """What the commands printed that brought it up."""
+    servers: int
+    """How many there were, once they had ended."""
+
+
+@pytest.fixture(scope="module")
+def up_twice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A stack that two have brought up at once."""
+    folder = write_jobs(tmp_path_factory.mktemp("up_twice"))
+    with marked_variables(folder) as variables:
+        words = ("up", "--jobs", "my_jobs.py")
+        both = [start_command(folder, variables, *words, out=out) for out in ("one", "two")]
+        assert [cli.wait(timeout=120) for cli in both] == [0, 0]
+        texts = [(folder / out).read_text() for out in ("one", "two")]
+        yield Up(folder, variables, texts, len(servers(variables)))
+        run_command(folder, variables, "down")
+
+
+@pytest.fixture(scope="module")
+def up_again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A stack that was brought up after the start of another one was killed."""
+    folder = write_jobs(tmp_path_factory.mktemp("up_again"))
+    with marked_variables(folder) as variables:
+        # given jobs that never name themselves, so that `up` waits
+        (folder / "slow.py").write_text("import time\ntime.sleep(600)\n")
+        cli = start_command(folder, variables, "up", "--jobs", "slow.py")
+        until(lambda: servers(variables))
+        cli.kill()
+        cli.wait(timeout=60)
+        (logs,) = folder.glob("background-jobs-*")
+        # when another is brought up
+        up = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
+        assert up.returncode == 0, up.stderr
+        count = len(servers(variables))
+        for process in find_marked(variables["TEST_MARK"]):
+            if "slow.py" in _cmdline(process):
+                process.kill()  # the module of jobs that was asked for its names
+                process.wait(60)
+        shutil.rmtree(logs)  # nothing else removes those of a start that was killed
+        yield Up(folder, variables, [up.stdout], count)
+        run_command(folder, variables, "down")
+
+
+def test_two_that_bring_up_a_stack_at_once_share_one(up_twice: Up) -> None:
+    assert sum("The offline stack was up already" in text for text in up_twice.texts) == 1
+    exports = [sorted(line for line in text.splitlines() if "export" in line) for text in up_twice.texts]
     assert exports[0] == exports[1]
-    assert len(servers(variables)) == 1
-    run_command(folder, variables, "down")
-    assert find_marked(variables["TEST_MARK"]) == []
+    assert up_twice.servers == 1
 
 
-def test_a_stack_whose_start_was_killed_is_ended_by_the_next_command(
-    folder: Path, variables: dict[str, str]
-) -> None:
-    # given jobs that never name themselves, so that `up` waits
-    (folder / "slow.py").write_text("import time\ntime.sleep(600)\n")
-    cli = start_command(folder, variables, "up", "--jobs", "slow.py")
-    until(lambda: servers(variables))
-    cli.kill()
-    cli.wait(timeout=60)
-
-    # when another is brought up
-    up = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
-    assert up.returncode == 0, up.stderr
-
-    # then it is the only one, and `down` leaves nothing
-    assert len(servers(variables)) == 1
-    run_command(folder, variables, "down")
-    assert servers(variables) == []
-    for process in find_marked(variables["TEST_MARK"]):
-        process.kill()  # the module of jobs that was asked for its names
-        process.wait(60)
+def test_a_stack_whose_start_was_killed_is_ended_by_the_next_command(up_again: Up) -> None:
+    assert up_again.servers == 1
 
 
-@pytest.mark.parametrize("damage", ["half a note", "gone"])
+@pytest.mark.parametrize(("damage", "stack"), [("half a note", "up_twice"), ("gone", "up_again")])
 def test_a_stack_whose_note_is_damaged_or_gone_can_be_ended(
-    folder: Path, variables: dict[str, str], damage: str
+    request: pytest.FixtureRequest, damage: str, stack: str
 ) -> None:
     # given
-    run_command(folder, variables, "up", "--jobs", "my_jobs.py")
+    folder, variables, *_ = request.getfixturevalue(stack)
     (note,) = (folder / "background-jobs").glob("*.json")
     if damage == "gone":
         note.unlink()
@@ -538,33 +644,70 @@ for name in sys.argv[2:]:
 """
 
 
-def test_a_stack_that_was_killed_takes_its_containers_with_it_and_callers_are_told(
-    folder: Path, variables: dict[str, str]
-) -> None:
-    # given containers at work in a stack that stays, at a port that was chosen
-    (folder / "call.py").write_text(CALL)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    up = run_command(folder, variables, "up", "--jobs", "my_jobs.py", "--port", port)
-    kick_off = f"{up.stdout}\n{sys.executable} -c '{KICK_OFF_AND_LEAVE}'"
-    orchestration_id = run_script(folder, variables, kick_off).strip()
-    until(lambda: containers(variables))
+class Killed(NamedTuple):
+    """A stack whose process was killed while its containers worked, and another one at its address, too."""
 
-    # when its process is killed
-    (server,) = servers(variables)
-    server.kill()
+    status: int
+    """That of `local status` after the kill."""
+    told: str
+    """What a caller was told."""
+    told_later: list[str]
+    """What callers of the first one were told once another one was up."""
+    exports: list[str]
+    """What `local up` printed of each."""
+    down: int
+    """The status of `local down` after the second kill."""
 
-    # then nothing of it runs on, and whoever calls is told what to do
-    until(lambda: not find_marked(variables["TEST_MARK"]) and not containers(variables))
-    call = f"{up.stdout}\nunset BACKGROUND_JOBS_API_URL\nexec {sys.executable} call.py {orchestration_id}"
-    assert "an offline stack may have ended" in run_script(folder, variables, f"{call} status")
 
-    # and so are callers of the old one, once another is at its address, lest their work seem never to have been
-    run_command(folder, variables, "up", "--jobs", "my_jobs.py", "--port", port)
-    told = run_script(folder, variables, f"{call} kick_off status watch results").splitlines()
-    assert len(told) == 4
-    assert all("has ended, and another one answers at its address" in line for line in told)
-    run_command(folder, variables, "down")
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    folder = write_jobs(tmp_path_factory.mktemp("killed"))
+    with marked_variables(folder) as variables:
+
+        def kill() -> None:
+            (server,) = servers(variables)
+            server.kill()
+
+        def until_nothing_runs() -> None:
+            until(lambda: not find_marked(variables["TEST_MARK"]) and not containers(variables))
+
+        # given containers at work in a stack that stays, at a port that was chosen
+        (folder / "call.py").write_text(CALL)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            words = ("up", "--jobs", "my_jobs.py", "--port", str(free.getsockname()[1]))
+        up = run_command(folder, variables, *words)
+        kick_off = f"{up.stdout}\n{sys.executable} -c '{KICK_OFF_AND_LEAVE}'"
+        orchestration_id = run_script(folder, variables, kick_off).strip()
+        until(lambda: containers(variables))
+        # when its process is killed, and so is that of another one at its address
+        kill()
+        status = run_command(folder, variables, "status").returncode
+        until_nothing_runs()
+        call = f"{up.stdout}\nunset BACKGROUND_JOBS_API_URL\nexec {sys.executable} call.py {orchestration_id}"
+        told = run_script(folder, variables, f"{call} status")
+        again = run_command(folder, variables, *words)
+        told_later = run_script(folder, variables, f"{call} kick_off status watch results").splitlines()
+        kill()
+        until_nothing_runs()
+        down = run_command(folder, variables, "down").returncode
+    return Killed(status, told, told_later, [up.stdout, again.stdout], down)
+
+
+def test_the_note_of_a_stack_that_died_is_not_believed(killed: Killed) -> None:
+    """`up` would otherwise hand out the address of nothing."""
+    assert killed.status == 4
+    first, second = killed.exports
+    assert "export AWS_ENDPOINT_URL=" in second
+    assert first != second
+    assert killed.down == 0
+
+
+def test_a_stack_that_was_killed_takes_its_containers_with_it_and_callers_are_told(killed: Killed) -> None:
+    # nothing of it ran on, and whoever called was told what to do
+    assert "an offline stack may have ended" in killed.told
+    # and so were callers of the old one, once another was at its address, lest their work seem never to have been
+    assert len(killed.told_later) == 4
+    assert all("has ended, and another one answers at its address" in line for line in killed.told_later)
 
 
 def test_down_ends_what_a_stack_left_behind_whose_watchdog_was_killed_too(

@@ -1,5 +1,6 @@
 """Containers that are forked from one process: each is what a process of its own would be."""
 
+import contextlib
 import json
 import os
 import signal
@@ -35,7 +36,32 @@ run_e11_job([nothing])
 """
 """What follows it runs in the container, whose variables say that another process holds the share."""
 
+READS = (
+    "open('0.env').read()",
+    "pathlib.Path('1.env').read_text()",
+    "io.open('2.env', 'rb').read().decode()",
+)
+READING = f"""
+rules = {{'.env': open('.env').read()}}
+from background_jobs import run_e11_job
+import io, pathlib
+for number, rule in enumerate([{", ".join(READS)}]):
+    rules[f'{{number}}.env'] = rule
+try:
+    rules['missing.env'] = open('missing.env').read()
+except FileNotFoundError:
+    rules['missing.env'] = 'none'
+"""
+
 COUNT_LOADS = "print('loaded', open('loads', 'a').write('x'), flush=True)\n"
+
+
+@contextlib.contextmanager
+def variables_of_no_test() -> Iterator[None]:
+    """Take away what pytest says of the test that runs, for jobs are loaded anew when a variable differs."""
+    with pytest.MonkeyPatch.context() as process:
+        process.delenv("PYTEST_CURRENT_TEST", raising=False)
+        yield
 
 
 class Team:
@@ -55,7 +81,12 @@ class Team:
     def start(self, **variables: str) -> ProcessContainer:
         name = f"container-{len(list((self.folder / 'logs').rglob('container-*')))}"
         own = {"BACKGROUND_JOBS_HOLDER": "0", "JOB_NAME": "nothing", **variables}
-        return self.containers.run("image", environment=own, name=name)
+        with variables_of_no_test():
+            return self.containers.run("image", environment=own, name=name)
+
+    def prepare(self) -> None:
+        with variables_of_no_test():
+            self.containers.prepare()
 
     def run(self, **variables: str) -> str:
         """Return what a container printed, which ended with exit code 0."""
@@ -68,13 +99,58 @@ class Team:
         return len((self.folder / "loads").read_text())
 
 
-@pytest.fixture
-def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def adopted() -> Iterator[None]:
+    """Have this process adopt containers, as that of a stack does, while the tests run."""
     with adopting_orphans():
-        team = Team(tmp_path)
-        yield team
-        team.launcher.close()
+        yield
+
+
+@pytest.fixture
+def team(adopted: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
+    monkeypatch.chdir(tmp_path)
+    team = Team(tmp_path)
+    yield team
+    team.launcher.close()
+
+
+@pytest.fixture(scope="module")
+def loaded_team(adopted: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    team = Team(tmp_path_factory.mktemp("loaded"))
+    team.write_main(
+        before="import os; os.environ['SET_WHILE_LOADED'] = 'yes'\n",
+        after="import os; exec(os.environ.get('JOB_PARAMS_KEY', ''), {})",
+    )
+    with pytest.MonkeyPatch.context() as process:
+        process.chdir(team.folder)
+        team.prepare()
+        until((team.folder / "loads").exists)
+    yield team
+    team.launcher.close()
+
+
+@pytest.fixture
+def shared_team(loaded_team: Team, monkeypatch: pytest.MonkeyPatch) -> Team:
+    """A team whose main is loaded once for several tests; its containers do what JOB_PARAMS_KEY says, which differs from share to share."""
+    monkeypatch.chdir(loaded_team.folder)
+    return loaded_team
+
+
+@pytest.fixture(scope="module")
+def team_of_readers(adopted: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    team = Team(tmp_path_factory.mktemp("reading"))
+    for name in (*(f"{number}.env" for number in range(len(READS))), ".env"):
+        (team.folder / name).write_text("RULE=first")
+    team.write_main(before=READING, after="print(rules)")
+    yield team
+    team.launcher.close()
+
+
+@pytest.fixture
+def reading_team(team_of_readers: Team, monkeypatch: pytest.MonkeyPatch) -> Team:
+    """A team whose main reads files in every way while it is loaded, and an env file before anything else."""
+    monkeypatch.chdir(team_of_readers.folder)
+    return team_of_readers
 
 
 def read_log(container: ProcessContainer) -> str:
@@ -94,49 +170,44 @@ def follow(container: ProcessContainer, line: str) -> None:
     until(lambda: line in read_log(container))
 
 
-def test_the_jobs_are_loaded_once_and_their_output_is_in_every_log(team: Team) -> None:
-    team.write_main(after="import os; print('ran', os.environ['JOB_ID'])")
+def test_the_jobs_are_loaded_once_and_their_output_is_in_every_log(shared_team: Team) -> None:
+    do = "import os; print('ran', os.environ['JOB_ID'])"
 
-    logs = [team.run(JOB_ID=job_id) for job_id in ("a", "b", "c")]
+    logs = [shared_team.run(JOB_ID=job_id, JOB_PARAMS_KEY=do) for job_id in ("a", "b", "c")]
 
-    assert team.loads == 1
+    assert shared_team.loads == 1
     assert logs == [f"loaded 1\nran {job_id}\n" for job_id in ("a", "b", "c")]
 
 
-def test_jobs_are_loaded_before_the_first_container_comes(team: Team) -> None:
-    team.write_main()
-    team.containers.prepare()
-    until((team.folder / "loads").exists)
-    team.run()
-    assert team.loads == 1
+def test_jobs_are_loaded_before_the_first_container_comes(shared_team: Team) -> None:
+    assert shared_team.loads == 1
+    shared_team.run()
+    assert shared_team.loads == 1
 
 
-def test_the_jobs_that_were_loaded_are_named(team: Team) -> None:
+def test_the_jobs_that_were_loaded_are_named(shared_team: Team) -> None:
     """So the stack need not load them once more to know their names."""
-    team.write_main()
-    team.containers.prepare()
-    assert team.containers.find_jobs() == {"default": [JobDescription(name="nothing")]}
-    assert team.loads == 1
+    assert shared_team.containers.find_jobs() == {"default": [JobDescription(name="nothing")]}
+    assert shared_team.loads == 1
 
 
 def test_jobs_that_cannot_be_loaded_are_not_named(team: Team) -> None:
     team.write_main(before="raise SystemExit('no such database')")
-    team.containers.prepare()
+    team.prepare()
     assert team.containers.find_jobs() == {"default": None}
 
 
-def test_a_forked_container_has_what_a_process_of_its_own_has(team: Team) -> None:
-    team.write_main(
-        before="import os; os.environ['SET_WHILE_LOADED'] = 'yes'",
-        after=(
-            "import json, sys, time\n"
-            "fds = [f'/proc/self/fd/{number}' for number in os.listdir('/proc/self/fd') if int(number) > 2]\n"
-            "left = [os.readlink(fd) for fd in fds if os.path.lexists(fd)]\n"
-            "print(json.dumps([dict(os.environ), os.getsid(0) == os.getpid(), os.getppid(), os.getcwd(), left]))\n"
-            "print('waits', flush=True); time.sleep(600)"
-        ),
+def test_a_forked_container_has_what_a_process_of_its_own_has(shared_team: Team) -> None:
+    do = (
+        "import json, os, sys, time\n"
+        "fds = [f'/proc/self/fd/{number}' for number in os.listdir('/proc/self/fd') if int(number) > 2]\n"
+        "left = [os.readlink(fd) for fd in fds if os.path.lexists(fd)]\n"
+        "print(json.dumps([dict(os.environ), os.getsid(0) == os.getpid(), os.getppid(), os.getcwd(), left]))\n"
+        "print('waits', flush=True); time.sleep(600)"
     )
-    container = team.start(JOB_ID="a", AWS_CONTAINER_CREDENTIALS_FULL_URI="http://away")
+    container = shared_team.start(
+        JOB_ID="a", JOB_PARAMS_KEY=do, AWS_CONTAINER_CREDENTIALS_FULL_URI="http://away"
+    )
     follow(container, "waits")
 
     variables, leads_session, parent, folder, left = json.loads(read_log(container).splitlines()[1])
@@ -144,10 +215,10 @@ def test_a_forked_container_has_what_a_process_of_its_own_has(team: Team) -> Non
     assert variables["BACKGROUND_JOBS_LOG"] == str(container.log)
     assert variables["SET_WHILE_LOADED"] == "yes"
     assert {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "BACKGROUND_JOBS_FORK_SERVER"}.isdisjoint(variables)
-    assert (leads_session, parent, folder) == (True, os.getpid(), str(team.folder))
+    assert (leads_session, parent, folder) == (True, os.getpid(), str(shared_team.folder))
     # libffi leaves its own library open on some Linux
     assert [target for target in left if "libffi" not in target] == []
-    (process,) = [child for child in processes_of(team) if "JOB_ID" in child.environ()]
+    (process,) = [child for child in processes_of(shared_team) if "JOB_ID" in child.environ()]
     assert process.environ() == variables
     container.remove(force=True)
     assert container.wait() == {"StatusCode": 128 + signal.SIGKILL}
@@ -163,19 +234,17 @@ def test_a_forked_container_has_what_a_process_of_its_own_has(team: Team) -> Non
     ],
 )
 def test_a_forked_container_ends_as_a_process_does(
-    team: Team, after: str, exit_code: int, logged: str
+    shared_team: Team, after: str, exit_code: int, logged: str
 ) -> None:
-    team.write_main(after=after)
-    container = team.start()
+    container = shared_team.start(JOB_PARAMS_KEY=after)
     assert container.wait() == {"StatusCode": exit_code}
     assert logged in read_log(container)
 
 
-def test_a_killed_container_leaves_no_forked_process_in_a_session_of_its_own(team: Team) -> None:
-    team.write_main(
-        after="import os, time\nif os.fork() == 0:\n    os.setsid(); print('child', os.getpid(), flush=True)\ntime.sleep(600)"
+def test_a_killed_container_leaves_no_forked_process_in_a_session_of_its_own(shared_team: Team) -> None:
+    container = shared_team.start(
+        JOB_PARAMS_KEY="import os, time\nif os.fork() == 0:\n    os.setsid(); print('child', os.getpid(), flush=True)\ntime.sleep(600)"
     )
-    container = team.start()
     follow(container, "child")
     pid = int(read_log(container).split()[-1])
 
@@ -225,49 +294,34 @@ def test_a_file_that_is_spoilt_by_an_edit_fails_its_containers_until_it_is_mende
     assert "mended" in team.run()
 
 
-@pytest.mark.parametrize(
-    "read",
-    [
-        "open('rules.env').read()",
-        "pathlib.Path('rules.env').read_text()",
-        "io.open('rules.env', 'rb').read()",
-    ],
-)
+@pytest.mark.parametrize("number", range(len(READS)), ids=READS)
 def test_what_the_main_reads_while_it_is_loaded_is_read_again_when_it_was_edited(
-    team: Team, read: str
+    reading_team: Team, number: int
 ) -> None:
     """Such as an env file."""
-    (team.folder / "rules.env").write_text("RULE=first")
-    team.write_main(
-        before=f"from background_jobs import run_e11_job\nimport io, pathlib\nrule = {read}\n",
-        after="print(rule)",
-    )
-    assert "first" in team.run()
-
-    (team.folder / "rules.env").write_text("RULE=another")
-
-    assert "another" in team.run()
-    assert "another" in team.run()
-    assert team.loads == 2
+    edit_what_is_read(reading_team, f"{number}.env", before="RULE=first")
 
 
-def test_an_env_file_that_is_read_before_anything_else_is_read_again_when_it_was_edited(team: Team) -> None:
-    (team.folder / ".env").write_text("RULE=first")
-    team.write_main(before="rule = open('.env').read()\n", after="print(rule)")
-    assert "first" in team.run()
-    (team.folder / ".env").write_text("RULE=another")
-    assert "another" in team.run()
+def test_an_env_file_that_is_read_before_anything_else_is_read_again_when_it_was_edited(
+    reading_team: Team,
+) -> None:
+    edit_what_is_read(reading_team, ".env", before="RULE=first")
 
 
-def test_a_file_that_was_missing_is_read_once_it_is_there(team: Team) -> None:
-    team.write_main(
-        before="from background_jobs import run_e11_job\ntry: rule = open('rules.env').read()\nexcept FileNotFoundError: rule = 'none'\n",
-        after="print(rule)",
-    )
-    assert "none" in team.run()
-    (team.folder / "rules.env").write_text("RULE=first")
-    assert "RULE=first" in team.run()
-    assert team.loads == 2
+def test_a_file_that_was_missing_is_read_once_it_is_there(reading_team: Team) -> None:
+    edit_what_is_read(reading_team, "missing.env", before="none")
+
+
+def edit_what_is_read(team: Team, name: str, *, before: str) -> None:
+    """Write a file that the main reads, and find that the next container has it, by a single load."""
+    assert f"{name!r}: {before!r}" in team.run()
+    loads = team.loads
+
+    (team.folder / name).write_text("RULE=another")
+
+    assert f"{name!r}: 'RULE=another'" in team.run()
+    assert f"{name!r}: 'RULE=another'" in team.run()
+    assert team.loads == loads + 1
 
 
 def test_an_orchestration_goes_on_with_what_it_began_with(team: Team) -> None:
@@ -382,7 +436,7 @@ def test_while_an_edited_main_is_loaded_what_has_begun_goes_on_and_the_next_edit
     """Everybody waited for a minute for a main that hung, also the containers that did not need it."""
     # given an orchestration that runs, and somebody who waits for an edited main that does not come to its end
     team.write_main(after="print('old')")
-    team.containers.prepare()
+    team.prepare()
     assert team.containers.find_jobs()["default"]
     assert "old" in team.run(ORCHESTRATION_ID="begun")
     team.write_main(before="open('hangs', 'w')\nimport time\ntime.sleep(600)\n")
@@ -403,7 +457,7 @@ def test_while_an_edited_main_is_loaded_what_has_begun_goes_on_and_the_next_edit
 @pytest.mark.parametrize("main", ["import sys\nsys.exit(0)\n", "x = 1\n"])
 def test_a_main_that_names_no_jobs_any_more_is_told_so(team: Team, main: str) -> None:
     team.write_main()
-    team.containers.prepare()
+    team.prepare()
     team.containers.find_jobs()
     (team.folder / "main.py").write_text(main)
     with pytest.raises(MainNotLoaded, match="It ended without a call of run_e11_job"):
@@ -415,7 +469,7 @@ def test_a_main_that_was_never_loaded_for_all_containers_is_not_asked_again(team
     (team.folder / "main.py").write_text(
         "import os\nif 'JOB_ID' in os.environ:\n    print('in a container')\n"
     )
-    team.containers.prepare()
+    team.prepare()
     assert team.containers.find_jobs() == {"default": None}
     assert team.launcher.reload_jobs() is None
     assert "in a container" in team.run(JOB_ID="one")
