@@ -111,6 +111,14 @@ def _add_date(response_dict: dict[str, Any], **_: object) -> None:
     response_dict["headers"]["date"] = date(datetime.now(UTC))
 
 
+def test_a_clock_does_not_take_the_time_of_another_of_the_same_client_for_its_own(settings: Settings) -> None:
+    right, wrong = clock_off_by(timedelta()), clock_off_by(TWO_MINUTES)
+    for clock in (right, wrong):
+        clock.attach(clients.dynamodb())
+    clients.dynamodb().describe_table(TableName=settings.event_log_table)
+    assert (right.offset_seconds, round(wrong.offset_seconds, -1)) == (0, -120)
+
+
 @pytest.mark.parametrize("difference", [TWO_MINUTES, -TWO_MINUTES])
 def test_a_timeout_is_as_long_in_a_container_whose_clock_is_wrong(
     service: OrchestrationService,

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from background_jobs.core.clock_offset import offset_seconds
 
-_SENT: Final = "background_jobs_sent_at"
 _log = logging.getLogger(__name__)
 
 
@@ -17,6 +16,8 @@ class Clock:
 
     def __init__(self, local: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._local = local
+        self._sent = f"background_jobs_sent_at_{id(self)}"
+        """Where a call notes the time by this clock; others may be attached to the same client."""
         self._offset = 0.0
         self._has_warned = False
 
@@ -39,14 +40,14 @@ class Clock:
         client.meta.events.register("response-received", self._note_answer)
 
     def _note_sent(self, context: dict[str, Any], **_: object) -> None:
-        context[_SENT] = self._local()
+        context[self._sent] = self._local()
 
     def _note_answer(
         self, context: dict[str, Any], response_dict: dict[str, Any] | None = None, **_: object
     ) -> None:
         date = (response_dict or {}).get("headers", {}).get("date")
-        if date is not None and _SENT in context:
-            self.note(context[_SENT], date, self._local())
+        if date is not None and self._sent in context:
+            self.note(context[self._sent], date, self._local())
 
     def note(self, sent: datetime, date: str, received: datetime) -> None:
         """Learn from an answer with the header Date; *sent* and *received* are by this machine's clock."""
