@@ -23,7 +23,7 @@ demo: $(VENV)/.local ## Run a real job on the offline stack: no Docker, no Node,
 	$(BIN)/background-jobs local run --jobs examples/stdlib_census/jobs.py -- $(BIN)/python examples/stdlib_census/census.py
 
 test: $(VENV)/.dev ## Run all tests
-	$(BIN)/pytest -n 3 --no-loadscope-reorder --ignore=tests/containers
+	$(BIN)/pytest -n 4 --no-loadscope-reorder --ignore=tests/containers
 	@echo "Docker adds and removes network interfaces, and a browser drops what it loads then: one after the other."
 	$(BIN)/pytest tests/containers
 
