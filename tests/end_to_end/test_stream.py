@@ -129,9 +129,11 @@ def test_a_reader_that_is_slow_gets_it_all_in_the_end(
 def test_progress_is_sent_and_thinned_out_in_a_tight_loop(
     service: OrchestrationService, stack: LocalStack, tmp_path: Path
 ) -> None:
-    release = tmp_path / "release"
-    orchestration = service.kick_off_job("report", [{"until": str(release)}])
+    begin, release = tmp_path / "begin", tmp_path / "release"
+    orchestration = service.kick_off_job("report", [{"after": str(begin), "until": str(release)}])
     stream = events(stream_url(stack, orchestration))
+    assert next(stream).event == "snapshot"
+    begin.touch()
     reports = []
     for event in stream:
         if event.event == "progress":
