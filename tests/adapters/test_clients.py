@@ -9,6 +9,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError, DataNotFoundError, EndpointConnectionError, UnknownServiceError
 from botocore.loaders import JSONFileLoader
 from botocore.retries.standard import ExponentialBackoff
@@ -210,6 +211,7 @@ def test_a_client_that_was_used_is_not_that_of_a_fork(to_be_forked: dict[str, An
     assert clients.dynamodb() is not unused
 
 
+@pytest.mark.usefixtures("to_be_forked")
 def test_forks_have_read_what_their_calls_need(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -226,13 +228,34 @@ def test_forks_have_read_what_their_calls_need(
 
 
 @pytest.mark.usefixtures("to_be_forked")
-def test_clients_are_made_to_be_forked_before_there_are_credentials(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_no_credentials_are_asked_for_before_a_container_needs_them(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """Containers may get theirs only when they are there."""
+    """Some are asked of AWS, and containers may get theirs only when they are there."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     clients.make_to_be_forked()
+    (tmp_path / "config").write_text(
+        "[default]\nrole_arn = arn:aws:iam::000000000000:role/jobs\nsource_profile = source\n"
+        "[profile source]\naws_access_key_id = id\naws_secret_access_key = secret\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+    clients.make_to_be_forked()
     assert caplog.messages == []
+
+
+@pytest.mark.usefixtures("to_be_forked")
+def test_what_traces_the_calls_of_botocore_sees_none_that_never_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def trace(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        seen.append(operation)
+        return call(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", trace)
+    clients.make_to_be_forked()
+    assert seen == []
 
 
 def _note_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -10,6 +10,9 @@ ASK = """
 import sys
 from background_jobs.worker.last_call import is_last_call
 
+class Guard:
+    __del__ = lambda self: print('after')
+
 def ask():
     print(is_last_call(sys._getframe(1)))
 
@@ -17,9 +20,8 @@ def ask():
 LAST = {
     "call": "ask()",
     "main": "if __name__ == '__main__':\n    ask()",
-    "function": "def main():\n    jobs = []\n    ask()\n\nmain()",
-    "returned": "def main():\n    return ask()\nif __name__ == '__main__':\n    main()",
-    "branch": "def main():\n    if sys:\n        ask()\n    else:\n        print('else')\nmain()",
+    "arguments": "ask(*[])",
+    "branch": "if sys:\n    ask()\nelse:\n    print('else')",
 }
 NOT_LAST = {
     "statement": "ask()\nprint('after')",
@@ -28,7 +30,11 @@ NOT_LAST = {
     "finally": "try:\n    ask()\nfinally:\n    print('after')",
     "with": "import contextlib\nwith contextlib.suppress(OSError):\n    ask()",
     "loop": "for _ in range(2):\n    ask()",
-    "caller": "def main():\n    ask()\nmain()\nprint('after')",
+    "condition": "class Asks:\n    __bool__ = lambda self: ask() or True\nif Asks(): pass\nelse: print('else')",
+    "function": "def main():\n    guard = Guard()\n    ask()\nmain()",
+    "generator": "def drive():\n    yield ask()\nfor _ in drive(): print('after')",
+    "mapped": "list(map(lambda step: step(), [ask, lambda: print('after')]))",
+    "exec": "exec('ask()')",
 }
 SHAPES = [(shape, source, str(source in LAST.values())) for shape, source in {**LAST, **NOT_LAST}.items()]
 
@@ -55,3 +61,23 @@ def _run(folder: Path, source: str, *command: str) -> str:
         [sys.executable, *command], cwd=folder, stdout=subprocess.PIPE, text=True, check=True, timeout=60
     )
     return done.stdout.split()[0]
+
+
+def test_what_is_still_in_memory_is_written_before_a_process_ends_without_the_interpreters_end(
+    tmp_path: Path,
+) -> None:
+    """A stream that is replaced by what flushes nothing, and what C has printed, are left to the interpreter."""
+    (tmp_path / "jobs.py").write_text(
+        "import ctypes, sys, types\n"
+        "from background_jobs.worker.inner_process import end_process, flush_libraries\n"
+        "printed = sys.stdout\n"
+        "sys.stdout = types.SimpleNamespace(write=printed.write, flush=lambda: None)\n"
+        "print('of Python')\n"
+        "ctypes.CDLL(None).printf(b'of C\\n')\n"
+        "flush_libraries()\n"
+        "end_process(3)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "jobs.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, sorted(done.stdout.splitlines())) == (3, ["of C", "of Python"])

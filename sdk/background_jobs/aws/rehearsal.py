@@ -2,11 +2,15 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
+import botocore
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
+from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
+from botocore.credentials import Credentials
 
 _PUT: Final[dict[str, Any]] = {"TableName": "-", "Item": {"pk": {"S": "-"}}}
 _QUERY: Final = {
@@ -36,7 +40,13 @@ class _EmptyBody:
 
 
 def rehearse(client: Any) -> None:  # noqa: ANN401 -- a client of any service
-    """Have *client* do what it does for each call of a container; it needs neither credentials nor AWS."""
+    """Have *client* do what it does for each call of a container, without AWS.
+
+    A client whose credentials come from elsewhere would ask for them, and what instruments botocore would
+    report the calls: such a client is left as it is.
+    """
+    if not _has_fixed_credentials(client) or _is_instrumented():
+        return
     # Looked up by all that connects.
     "".encode("idna")
     events, handlers = client.meta.events, {"choose-signer": _choose_none, "before-send": _answer}
@@ -50,6 +60,16 @@ def rehearse(client: Any) -> None:  # noqa: ANN401 -- a client of any service
     finally:
         for event, handler in handlers.items():
             events.unregister(event, handler)
+
+
+def _has_fixed_credentials(client: Any) -> bool:  # noqa: ANN401 -- as above
+    return type(client._request_signer._credentials) in (Credentials, type(None))  # noqa: SLF001 -- nothing else tells
+
+
+def _is_instrumented() -> bool:
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined] # noqa: SLF001 -- what tracers wrap
+    code = getattr(call, "__code__", None)
+    return code is None or Path(code.co_filename).parent != Path(botocore.__file__).parent
 
 
 def _choose_none(**_: object) -> object:

@@ -1,6 +1,7 @@
 """The inner process of a container: how it begins, and how it ends."""
 
 import atexit
+import ctypes
 import gc
 import io
 import logging
@@ -11,7 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from background_jobs.core.errors import ShareLost
 from background_jobs.core.ownership import RangeLost
@@ -68,9 +69,15 @@ def print_line_by_line() -> None:
 
 def flush_output() -> None:
     """Write what was printed and is still in memory."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # a job may have closed or replaced it
+    streams: tuple[Any, ...] = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    for stream in streams:
+        with suppress(Exception):  # a job may have closed it, or replaced it by what flushes nothing
             stream.flush()
+
+
+def flush_libraries() -> None:
+    """Write what libraries in C have printed and is still in memory."""
+    ctypes.CDLL(None).fflush(None)
 
 
 def _take_next(current_attempt: SharedCurrentAttempt) -> bool:

@@ -15,7 +15,13 @@ from background_jobs.worker.container import Container
 from background_jobs.worker.current_attempt import SharedCurrentAttempt
 from background_jobs.worker.fork_server import serve_containers
 from background_jobs.worker.fresh_process import become_supervisor, find_reason_not_to_fork, receive_handover
-from background_jobs.worker.inner_process import end_process, forking, print_line_by_line, run_to_the_end
+from background_jobs.worker.inner_process import (
+    end_process,
+    flush_libraries,
+    forking,
+    print_line_by_line,
+    run_to_the_end,
+)
 from background_jobs.worker.last_call import is_last_call
 from background_jobs.worker.logs import ContainerLog
 from background_jobs.worker.next_shares import NextShare, ShareLink
@@ -65,7 +71,8 @@ def run_e11_job(jobs: Iterable[object]) -> None:
     )
     if status:
         sys.exit(status)
-    if is_fork and is_last_call(sys._getframe(1)):  # noqa: SLF001 -- the documented way to the caller
+    if is_fork and is_last_call(sys._getframe().f_back):  # noqa: SLF001 -- the documented way to the caller
+        flush_libraries()
         end_process(0)
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -56,10 +55,6 @@ def current_version() -> str:
     return digest.hexdigest()[:16]
 
 
-_first_version = cache(current_version)
-"""The version that this process has served first: files that are edited later are asked for each time."""
-
-
 class _VersionedFiles(StaticFiles):
     """Files below their version, which browsers keep, or below none.
 
@@ -70,7 +65,7 @@ class _VersionedFiles(StaticFiles):
         version, _, file = path.partition(os.sep)
         is_versioned = re.fullmatch(_VERSION, version) is not None
         response = await super().get_response(file if is_versioned else path, scope)
-        response.headers.update(_KEEP if is_versioned and version == _first_version() else _ASK_EACH_TIME)
+        response.headers.update(_KEEP if is_versioned and version == current_version() else _ASK_EACH_TIME)
         return response
 
 
