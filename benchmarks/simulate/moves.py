@@ -72,7 +72,7 @@ def find_in_share(parts: Sequence[Part], now: float, mean: float) -> Claimable |
     found: list[Claimable] = []
     for part in reversed(parts):
         if part.is_begun_whole and not part.claimed:
-            break  # as most are towards the end
+            break  # nothing of it is left, as of most at the end
         best = max(
             _claimables(part, now, mean, may_take_whole=part is not parts[0]), default=None, key=_backlog
         )

@@ -179,10 +179,12 @@ def test_the_jobs_are_loaded_once_and_their_output_is_in_every_log(shared_team: 
     assert logs == [f"loaded 1\nran {job_id}\n" for job_id in ("a", "b", "c")]
 
 
-def test_jobs_are_loaded_before_the_first_container_comes(shared_team: Team) -> None:
-    assert shared_team.loads == 1
-    shared_team.run()
-    assert shared_team.loads == 1
+def test_jobs_are_loaded_before_the_first_container_comes(team: Team) -> None:
+    team.write_main()
+    team.prepare()
+    until((team.folder / "loads").exists)
+    team.run()
+    assert team.loads == 1
 
 
 def test_the_jobs_that_were_loaded_are_named(shared_team: Team) -> None:

@@ -68,11 +68,12 @@ def test_what_is_still_in_memory_is_written_before_a_process_ends_without_the_in
 ) -> None:
     """A stream that is replaced by what flushes nothing, and what C has printed, are left to the interpreter."""
     (tmp_path / "jobs.py").write_text(
-        "import ctypes, sys, types\n"
+        "import atexit, ctypes, sys, types\n"
         "from background_jobs.worker.inner_process import end_process, flush_libraries\n"
         "printed = sys.stdout\n"
         "sys.stdout = types.SimpleNamespace(write=printed.write, flush=lambda: None)\n"
         "print('of Python')\n"
+        "atexit.register(print, 'of a handler')\n"
         "ctypes.CDLL(None).printf(b'of C\\n')\n"
         "flush_libraries()\n"
         "end_process(3)\n"
@@ -80,4 +81,4 @@ def test_what_is_still_in_memory_is_written_before_a_process_ends_without_the_in
     done = subprocess.run(
         [sys.executable, "jobs.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=False, timeout=60
     )
-    assert (done.returncode, sorted(done.stdout.splitlines())) == (3, ["of C", "of Python"])
+    assert (done.returncode, sorted(done.stdout.splitlines())) == (3, ["of C", "of Python", "of a handler"])

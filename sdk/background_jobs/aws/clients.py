@@ -106,11 +106,11 @@ def make_to_be_forked() -> None:
 
     A client takes some 100 ms to make, and a copy of one that was not used has no connection to share.
     """
-    from background_jobs.aws.rehearsal import rehearse
+    from background_jobs.aws.priming import prime
 
     for service in ("dynamodb", "s3"):
         client = _make_client(service)
-        rehearse(client)
+        prime(client)
         _made_to_be_forked[service] = client
 
 

@@ -1,4 +1,4 @@
-"""The calls of a container, all but sent: what the first of each kind reads and compiles, forks have."""
+"""Clients that have read and compiled what their first calls need, so that forks of them need not do it."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -25,8 +25,8 @@ _CALLS: Final[Mapping[str, tuple[Callable[[Any], object], ...]]] = {
         lambda client: client.transact_write_items(TransactItems=[{"Put": _PUT}]),
     ),
     "s3": (
-        lambda client: client.get_object(Bucket="rehearsal", Key="-"),
-        lambda client: client.put_object(Bucket="rehearsal", Key="-", Body=b"{}"),
+        lambda client: client.get_object(Bucket="priming", Key="-"),
+        lambda client: client.put_object(Bucket="priming", Key="-", Body=b"{}"),
     ),
 }
 _log: Final = logging.getLogger(__name__)
@@ -39,11 +39,11 @@ class _EmptyBody:
         return iter(())
 
 
-def rehearse(client: Any) -> None:  # noqa: ANN401 -- a client of any service
-    """Have *client* do what it does for each call of a container, without AWS.
+def prime(client: Any) -> None:  # noqa: ANN401 -- a client of any service
+    """Have *client* prepare each call of a container, and read an empty answer; nothing is sent.
 
-    A client whose credentials come from elsewhere would ask for them, and what instruments botocore would
-    report the calls: such a client is left as it is.
+    It is left as it is if its credentials have to be asked for, or if something instruments botocore, which
+    would report the calls.
     """
     if not _has_fixed_credentials(client) or _is_instrumented():
         return
@@ -56,7 +56,9 @@ def rehearse(client: Any) -> None:  # noqa: ANN401 -- a client of any service
         for call in _CALLS[client.meta.service_model.service_name]:
             call(client)
     except Exception:  # noqa: BLE001 -- it is of botocore's inner parts, and calls do without
-        _log.warning("The calls of containers could not be rehearsed; each takes longer", exc_info=True)
+        _log.warning(
+            "The clients of containers could not be primed: each container takes longer", exc_info=True
+        )
     finally:
         for event, handler in handlers.items():
             events.unregister(event, handler)
