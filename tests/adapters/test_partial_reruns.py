@@ -131,6 +131,33 @@ def test_instances_are_named_by_index_by_status_or_by_both(
     assert params_of(failed.rerun(**options)) == [PARAMS[index] for index in indices]
 
 
+def test_what_no_rerun_has_repaired_runs_again_until_nothing_is_left(
+    failed: Orchestration, run: Callable[..., None]
+) -> None:
+    # given a rerun that repaired 1 and 3
+    again = failed.rerun(params_patch={"currency": "eur"})
+    run(again)
+
+    # then 2 alone is not repaired
+    assert params_of(failed.rerun(only="unrepaired")) == [PARAMS[2]]
+    with pytest.raises(InvalidKickOff, match="nothing to run again"):
+        failed.rerun(only="unrepaired", cause=causes(failed)["LookupError"])
+
+    # and when a rerun of the rerun repairs it, then nothing is left
+    run(again.rerun(only="unrepaired", params_patch={"amount": 3}))
+    with pytest.raises(InvalidKickOff, match="nothing to run again"):
+        failed.rerun(only="unrepaired")
+
+
+def test_a_key_stands_for_what_was_not_repaired_when_it_came_first(
+    failed: Orchestration, run: Callable[..., None]
+) -> None:
+    options: Any = {"only": "unrepaired", "params_patch": {"currency": "eur"}, "key": "in euros"}
+    first = failed.rerun(**options)
+    run(first)
+    assert failed.rerun(**options).id == first.id
+
+
 def test_a_preview_says_what_would_run_and_starts_nothing(
     failed: Orchestration, run: Callable[..., None]
 ) -> None:

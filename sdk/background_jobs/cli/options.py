@@ -123,8 +123,11 @@ OPTIONS: Final = (
         "only",
         {
             "only": Annotated[
-                Literal["failed", "completed", "all"] | None,
-                typer.Option(help="Those of that status. [default: failed, or all that --index names]"),
+                Literal["failed", "unrepaired", "completed", "all"] | None,
+                typer.Option(
+                    help="Those of that status; unrepaired are those that failed and have completed in no "
+                    "rerun. [default: failed, or all that --index names]"
+                ),
             ]
         },
         _keep,

@@ -95,7 +95,8 @@ def _draw(preview: "RerunPreview") -> "Text":
         Text(f"    index {preview.indices}{more}", "dim"),
     ]
     if preview.repaired:
-        lines.append(Text(f"    {preview.repaired:,} of them have completed in another rerun already"))
+        repaired = f"{preview.repaired:,} of them have completed in another rerun already"
+        lines.append(Text(f"    {repaired}; --only unrepaired leaves them out"))
     for change in preview.params:
         lines += _draw_params(change)
     if preview.instances > len(preview.params):

@@ -72,7 +72,7 @@ class RerunOptions(RunOptions):
     only: RerunOnly | None = Field(
         default=None,
         description="Which instances run again, by their status: by default those that failed or, where "
-        "indices are named, all of these.",
+        "indices are named, all of these. Unrepaired are those that failed and have completed in no rerun.",
     )
     cause: CauseId | None = Field(
         default=None, description="The id of a cause: its failures alone run again."

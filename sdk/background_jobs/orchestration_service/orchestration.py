@@ -137,9 +137,10 @@ class Orchestration(Generic[R_co]):
     def rerun(self, **options: Unpack[RerunKeywords]) -> "Orchestration[R_co]":
         """Kick off a new orchestration that runs instances of this one again; by default its failures.
 
-        *only* names them by their status ("failed", "completed" or "all"), *cause* by the id of a cause, and
-        *indices* by themselves: as text ("0-99,250"), as one number or as an iterable. Where several of these
-        are given, what fits all of them runs again. *params* are those of a single instance instead of what
+        *only* names them by their status ("failed", "completed" or "all"; "unrepaired" are those that failed
+        and have completed in no rerun), *cause* by the id of a cause, and *indices* by themselves: as text
+        ("0-99,250"), as one number or as an iterable. Where several of these are given, what fits all of them
+        runs again. *params* are those of a single instance instead of what
         it had; *params_patch*, a JSON merge patch, changes those of each, and None in it removes a param.
 
         The job is looked up anew, so it may be new code. *parallelism*, *retry*, *timeout*, *tags*

@@ -82,13 +82,14 @@ def read_finished_before(orchestration_id: str, stores: Stores) -> list[Member]:
     return members
 
 
-def read_repaired(orchestration_id: str, stores: Stores) -> bytearray:
+def read_repaired(orchestration_id: str, stores: Stores, *, without: str | None = None) -> bytearray:
     """Return a 1 for each instance that has completed in a rerun of its orchestration by now, and else a 0.
 
-    It is empty where there are no reruns. Raises OrchestrationNotFound.
+    It is empty where there are no reruns. The rerun *without* does not count, nor what runs it again. Raises
+    OrchestrationNotFound.
     """
     started = stores.event_log.read_started(orchestration_id)
-    reruns = _read_descendants(Member(started, range(started.total)), stores)
+    reruns = _read_descendants(Member(started, range(started.total)), stores, without=without)
     repaired = bytearray(started.total if reruns else 0)
     for member in reruns:
         model = stores.read_model.read_snapshot(member.id)
@@ -146,12 +147,14 @@ def errored_indices(orchestration_id: str, stores: Stores) -> Iterator[int]:
     yield from indices_in_states(stores.read_model.read_snapshot(orchestration_id), {State.ERRORED})
 
 
-def _read_descendants(first: Member, stores: Stores) -> list[Member]:
-    """Return the reruns of *first*, and theirs, oldest first."""
+def _read_descendants(first: Member, stores: Stores, *, without: str | None = None) -> list[Member]:
+    """Return the reruns of *first*, and theirs, oldest first; leaving out the rerun *without* and its own."""
     members = [first]
     event_log = stores.event_log.for_service(first.started.service)
     for member in members:
         for request in event_log.read_reruns(member.id):
+            if request.rerun_id == without:
+                continue
             # A rerun may have been requested without its kick-off having succeeded.
             with suppress(OrchestrationNotFound):
                 members.append(_child(member, event_log.read_started(request.rerun_id), stores))

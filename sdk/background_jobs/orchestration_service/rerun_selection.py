@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from background_jobs.aws.stores import Stores
+from background_jobs.core import ids
 from background_jobs.core.causes import cause_id
 from background_jobs.core.errors import CauseNotFound, InvalidKickOff
 from background_jobs.core.events import OrchestrationStarted
@@ -16,6 +17,7 @@ from background_jobs.core.options import RerunOptions
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.instances import STATES, indices_in_states
 from background_jobs.orchestration_service.outcomes import read_errors
+from background_jobs.orchestration_service.rerun_family import read_repaired
 from background_jobs.orchestration_service.stored_params import read_params
 
 
@@ -57,7 +59,7 @@ def select(started: OrchestrationStarted, options: RerunOptions, stores: Stores)
 
 def _describe(options: RerunOptions) -> Rerun:
     """Return which instances *options* name, as events have it."""
-    if options.cause or options.indices or options.only == "completed":
+    if options.cause or options.indices or options.only not in (None, "failed", "all"):
         return "selected"
     return options.only or "failed"
 
@@ -68,13 +70,15 @@ def _find_indices(started: OrchestrationStarted, options: RerunOptions, stores: 
     if options.indices:
         indices = _named(options.indices, started)
     if only != "all":
-        status = Status.ERRORED if only == "failed" else Status.COMPLETED
+        status = Status.COMPLETED if only == "completed" else Status.ERRORED
         model = stores.read_model.read_snapshot(started.orchestration_id)
         by_status = indices_in_states(model, STATES[status])
         wanted = _mask(indices, started.total)
         indices = array("I", (index for index in by_status if wanted[index]))
     if options.cause:
         indices = _of_cause(options.cause, indices, started.orchestration_id, stores)
+    if only == "unrepaired":
+        indices = _unrepaired(indices, started.orchestration_id, options, stores)
     return indices
 
 
@@ -93,6 +97,15 @@ def _named(ranges: str, started: OrchestrationStarted) -> Sequence[int]:
             f"indices: there is no instance {parts[-1].last} in {started.orchestration_id}; {there}."
         )
     return array("I", (index for part in parts for index in part.numbers()))
+
+
+def _unrepaired(
+    indices: Sequence[int], orchestration_id: str, options: RerunOptions, stores: Stores
+) -> Sequence[int]:
+    # The rerun of this key is the one that is asked for again: what it repairs leaves it as it is.
+    itself = None if options.key is None else ids.rerun_id(orchestration_id, options.key)
+    repaired = read_repaired(orchestration_id, stores, without=itself)
+    return array("I", (index for index in indices if not repaired[index])) if repaired else indices
 
 
 def _of_cause(cause: str, indices: Sequence[int], orchestration_id: str, stores: Stores) -> Sequence[int]:

@@ -16,7 +16,7 @@ from background_jobs.cli.main import app
         ("kick-off ha", ["halve"]),
         ("list --job o", ["other"]),
         ("list --status E", ["Errored"]),
-        ("rerun --only ", ["failed", "completed", "all"]),
+        ("rerun --only ", ["failed", "unrepaired", "completed", "all"]),
         ("kick-off halve --then ot", ["other"]),
         ("kick-off halve --on-failure ", ["stop", "continue"]),
         ("show ", []),
