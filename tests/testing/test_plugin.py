@@ -77,16 +77,23 @@ from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 from work import double
 
+made_before = boto3.Session().client("s3", region_name="eu-west-1", config=Config(connect_timeout=1))
+
 def test_nothing_listens(background_jobs):
     background_jobs([double])
+    with pytest.raises(RuntimeError, match="s3.eu-west-1.amazonaws.com was to be called"):
+        made_before.list_buckets()
     client = boto3.client("dynamodb", config=Config(retries={"total_max_attempts": 1}))
     with pytest.raises(EndpointConnectionError, match="127.0.0.1"):
         client.list_tables()
 
 def test_other_tests_keep_their_account():
-    assert (os.environ["AWS_PROFILE"], "AWS_ENDPOINT_URL" in os.environ) == ("prod", False)
+    assert "AWS_ENDPOINT_URL" not in os.environ
+    assert boto3.Session().get_credentials().access_key == os.environ["AWS_ACCESS_KEY_ID"] == "ours"
+    assert boto3.client("s3")._request_signer._credentials.access_key == "ours"
 """,
-        AWS_PROFILE="prod",
+        AWS_ACCESS_KEY_ID="ours",
+        AWS_SECRET_ACCESS_KEY="secret",
     )
 
     assert outcome.returncode == 0, outcome.stdout
@@ -116,10 +123,13 @@ def test_tests_on_the_offline_stack_share_it_and_nothing_else(tmp_path: Path) ->
     outcome = run_tests(
         tmp_path,
         """
+import boto3
+import pytest
 from background_jobs import OrchestrationService, Stage
 from work import double
 
 stacks = set()
+made_before = boto3.Session(aws_access_key_id="ours", aws_secret_access_key="ours").client("s3", "eu-west-1")
 
 def test_runs_and_leaves_something_running(offline_stack, offline_service):
     stacks.add(offline_stack.stack_id)
@@ -136,12 +146,21 @@ def test_finds_nothing_of_the_test_before(offline_stack, offline_service):
     assert [success.result for success in again.results(60).successes] == [4]
     assert [summary.orchestration_id for summary in offline_service.history().summaries] == [again.id]
     assert len(stacks) == 1
+    with pytest.raises(RuntimeError, match="does not reach AWS"):
+        made_before.list_buckets()
 """,
     )
 
     assert (outcome.returncode, outcome.stdout.splitlines()[-1].split(" in ")[0]) == (0, "2 passed"), (
         outcome.stdout
     )
+
+
+def test_a_test_with_a_twin_and_the_offline_stack_is_refused(tmp_path: Path) -> None:
+    outcome = run_tests(tmp_path, "def test_with_both(background_jobs, offline_service): pass")
+
+    assert "make two tests of it" in outcome.stdout
+    assert outcome.stdout.splitlines()[-1].split(" in ")[0] == "1 error"
 
 
 @pytest.mark.parametrize("option", ["no:background_jobs", "xdist"])

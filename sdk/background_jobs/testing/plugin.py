@@ -39,16 +39,29 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(away.close)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse a test that has a twin and the offline stack, before anything of it is set up."""
+    if {"background_jobs", "offline_service"} <= set(getattr(item, "fixturenames", ())):
+        pytest.fail(
+            "A test has a twin (background_jobs) or the offline stack (offline_service), for each stands "
+            "for AWS: make two tests of it.",
+            pytrace=False,
+        )
+
+
 @pytest.fixture
 def background_jobs() -> "Iterator[Callable[..., BackgroundJobs]]":
     """Return what opens a twin, ``background_jobs([Double])``, which is closed when the test ends.
 
     Its arguments are those of `BackgroundJobs`. The test does not reach AWS.
     """
-    from background_jobs.testing.twin import BackgroundJobs  # noqa: PLC0415 -- see above
+    from background_jobs.testing.refused_aws import refused_aws  # noqa: PLC0415 -- see above
+    from background_jobs.testing.twin import BackgroundJobs  # noqa: PLC0415 -- the same
 
     with ExitStack() as opened:
         opened.enter_context(without_aws())
+        opened.enter_context(refused_aws())
 
         def open_twin(*args: Any, **kwargs: Any) -> BackgroundJobs:  # noqa: ANN401 -- those of BackgroundJobs
             return opened.enter_context(BackgroundJobs(*args, **kwargs))
@@ -76,13 +89,16 @@ def offline_service(offline_stack: "LocalStack") -> "Iterator[OrchestrationServi
     """Return the service of the offline stack, in whose history nothing is of another test.
 
     What a test leaves is ended after it: orchestrations are cancelled, and schedules deleted. The variables
-    of the process are those of its callers, so that code under test finds it, too.
+    of the process are those of its callers, so that code under test finds it, too. The test does not
+    reach AWS.
     """
     from background_jobs.aws.clients import forget_clients  # noqa: PLC0415 -- see above
     from background_jobs.orchestration_service.service import OrchestrationService  # noqa: PLC0415 -- the same
     from background_jobs.testing.offline_reset import reset  # noqa: PLC0415 -- the same
+    from background_jobs.testing.refused_aws import refused_aws  # noqa: PLC0415 -- the same
 
-    with replaced_variables(offline_stack.variables, offline_stack.unwanted_variables):
+    variables = replaced_variables(offline_stack.variables, offline_stack.unwanted_variables)
+    with variables, refused_aws():
         forget_clients()
         service = OrchestrationService()
         try:
