@@ -357,6 +357,20 @@ def test_jobs_run_whatever_encoding_the_user_has_set(
     assert process.wait(240) == 0, (folder / "out").read_bytes()
 
 
+def test_a_folder_whose_name_the_locale_does_not_have_is_refused_in_a_sentence(
+    folder: Path, variables: dict[str, str]
+) -> None:
+    project = folder / "Prüfung"
+    project.mkdir()
+    write_jobs(project)
+    narrow = variables | {"LC_ALL": "C", "PYTHONUTF8": "0"}
+    done = run_program(project, narrow, "run", "--jobs", "my_jobs.py", "--", "true")
+    assert done.returncode == 2
+    assert "set LC_ALL=C.UTF-8 or PYTHONUTF8=1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(folder.glob("background-jobs-*"))
+
+
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
