@@ -47,7 +47,8 @@ class ScheduleConfig(ValidatedConfig, OccurrenceOptions):
     def _is_due_some_time(self) -> Self:
         timing = self.definition("default").timing
         if next(timing.after(datetime.now(UTC)), None) is None:
-            raise ValueError(f"{timing.expression} is not due any more")
+            when = "never due: no year has such a day" if timing.is_never_due else "not due any more"
+            raise ValueError(f"{timing.expression} is {when}")
         return self
 
     def definition(self, default_service: str) -> ScheduleDefinition:

@@ -90,6 +90,28 @@ def test_the_history_is_there_newest_first_and_page_by_page(
         service.history(next_token="made up")
 
 
+@pytest.mark.parametrize("name", ["job_name", "customer"])
+def test_a_name_that_is_too_long_for_the_indexes_beside_a_status_finds_nothing(
+    service: OrchestrationService, name: str
+) -> None:
+    """DynamoDB refuses to be asked for a longer key; the emulator does not."""
+    asked: list[int] = []
+    filters: dict[str, Any] = {"status": "InProgress"}
+
+    def note(params: dict[str, Any], **_: object) -> None:
+        asked.append(len(params["ExpressionAttributeValues"][":partition"]["S"]))
+
+    events = service._stores.history._dynamodb.meta.events
+    events.register("provide-client-params.dynamodb.Query", note)
+    try:
+        for length in (1_024, 2_035, 2_048, 2_049):
+            assert service.history(**filters | {name: "x" * length}).summaries == []
+    finally:
+        events.unregister("provide-client-params.dynamodb.Query", note)
+    assert asked
+    assert max(asked) <= 2_048
+
+
 def test_the_async_twins_do_the_same(half_done: Orchestration, settings: Settings) -> None:
     async def everything() -> tuple[list[int], list[int], list[str]]:
         service = aio.OrchestrationService(settings)

@@ -197,6 +197,8 @@ def test_what_cannot_run_again_is_refused_in_a_sentence_by_rerun_and_preview_ali
         act(failed, cause="0123456789ab")
     with pytest.raises(InvalidKickOff, match=r"there is no instance 5 in .*; it has 0 to 4"):
         act(failed, indices="4-5")
+    with pytest.raises(InvalidKickOff, match=r"there is no instance 99999999999999 in .*; it has 0 to 4"):
+        act(failed, indices="0-99999999999999")
     with pytest.raises(InvalidKickOff, match="nothing to run again"):
         act(failed, indices="0", only="failed")
     with pytest.raises(InvalidKickOff, match="those of one instance, and 3 are to run again"):

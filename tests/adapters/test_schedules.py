@@ -210,7 +210,7 @@ def halve(params: Params) -> int:
         ({"cron": "61 * * * *"}, "'61' is no minute"),
         ({"cron": "0 3 1 * MON"}, "make a schedule for each of them"),
         ({"timezone": "Europe/Bonn"}, "no time zone 'Europe/Bonn'"),
-        ({"cron": "0 0 30 2 *"}, "is not due any more"),
+        ({"cron": "0 0 30 2 *"}, "is never due: no year has such a day"),
         ({"cron": "0 3 * * ? 2020"}, "is not due any more"),
         ({"cron": None}, "exactly one of cron, every and at"),
         ({"every": timedelta(hours=1)}, "exactly one of cron, every and at"),

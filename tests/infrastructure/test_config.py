@@ -409,7 +409,7 @@ def test_a_schedule_is_declared_with_params_of_its_own_or_from_a_file(tmp_path: 
     [
         ({"cron": "61 * * * *"}, "'61' is no minute"),
         ({"cron": "0 3 1 * MON"}, "make a schedule for each of them"),
-        ({"cron": "0 0 30 2 *"}, "is not due any more"),
+        ({"cron": "0 0 30 2 *"}, "is never due: no year has such a day"),
         ({"timezone": "Europe/Bonn"}, "no time zone 'Europe/Bonn'"),
         ({"name": "nightly report"}, "must be 1 to 64 letters, digits, hyphens"),
         ({"params": ()}, "use 1 to"),

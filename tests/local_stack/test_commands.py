@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -358,6 +357,20 @@ def test_jobs_run_whatever_encoding_the_user_has_set(
     assert process.wait(240) == 0, (folder / "out").read_bytes()
 
 
+def test_a_folder_whose_name_the_locale_does_not_have_is_refused_in_a_sentence(
+    folder: Path, variables: dict[str, str]
+) -> None:
+    project = folder / "Prüfung"
+    project.mkdir()
+    write_jobs(project)
+    narrow = variables | {"LC_ALL": "C", "PYTHONUTF8": "0"}
+    done = run_program(project, narrow, "run", "--jobs", "my_jobs.py", "--", "true")
+    assert done.returncode == 2
+    assert "set LC_ALL=C.UTF-8 or PYTHONUTF8=1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(folder.glob("background-jobs-*"))
+
+
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
@@ -554,7 +567,6 @@ def up_again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         until(lambda: servers(variables))
         cli.kill()
         cli.wait(timeout=60)
-        (logs,) = folder.glob("background-jobs-*")
         # when another is brought up
         up = run_command(folder, variables, "up", "--jobs", "my_jobs.py")
         assert up.returncode == 0, up.stderr
@@ -563,7 +575,6 @@ def up_again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
             if "slow.py" in _cmdline(process):
                 process.kill()  # the module of jobs that was asked for its names
                 process.wait(60)
-        shutil.rmtree(logs)  # nothing else removes those of a start that was killed
         yield Up(folder, variables, [up.stdout], count)
         run_command(folder, variables, "down")
 
@@ -577,6 +588,8 @@ def test_two_that_bring_up_a_stack_at_once_share_one(up_twice: Up) -> None:
 
 def test_a_stack_whose_start_was_killed_is_ended_by_the_next_command(up_again: Up) -> None:
     assert up_again.servers == 1
+    # and its logs are gone, which no note names any more
+    assert len(list(up_again.folder.glob("background-jobs-*"))) == 1
 
 
 @pytest.mark.parametrize(("damage", "stack"), [("half a note", "up_twice"), ("gone", "up_again")])

@@ -390,6 +390,17 @@ def test_a_main_that_ends_before_it_runs_jobs_ends_in_its_container(team: Team) 
     assert team.start().wait() == {"StatusCode": 3}
 
 
+@pytest.mark.parametrize(
+    "again",
+    ["run_e11_job([nothing])", "import atexit; atexit.register(run_e11_job, [nothing])"],
+)
+def test_a_further_call_in_a_main_has_no_effect(team: Team, again: str) -> None:
+    team.write_main(after=f"{again}\nprint('goes on', flush=True)")
+    printed = team.run()
+    assert "goes on" in printed
+    assert "Traceback" not in printed
+
+
 def test_containers_go_on_where_their_server_was_killed(team: Team) -> None:
     team.write_main(
         after="import time; print('runs', flush=True); time.sleep(600 * (__import__('os').environ['JOB_ID'] == 'waits'))"

@@ -25,10 +25,23 @@ def test_indices_are_taken_as_text_as_a_number_and_as_numbers(given: Any, kept: 
 
 
 @pytest.mark.parametrize(
-    "given", ["", "a", "1-", "-1", "3-2", "1;2", "0x1", "1-2-3", "9" * 12, [1.0], [True], [-1], ["1"], []]
+    "given",
+    ["", "a", "1-", "-1", "3-2", "1;2", "0x1", "1-2-3", "9" * 19, 1.5, [1.0], [True], [-1], ["1"], []],
 )
 def test_what_is_no_index_is_refused_in_a_sentence(given: Any) -> None:
     with pytest.raises(InvalidKickOff, match=r"^[Ii]ndices"):
+        read_options(RerunOptions, {"indices": given})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (1.5, "1.5 is neither an index nor a range; write them as 0-99,250"),
+        (range(10**14), "has more than 10,000,000"),
+    ],
+)
+def test_what_cannot_be_indices_is_told_with_what_can(given: Any, message: str) -> None:
+    with pytest.raises(InvalidKickOff, match=message):
         read_options(RerunOptions, {"indices": given})
 
 

@@ -69,7 +69,7 @@ class HistoryFilter:
         """Tell whether no orchestration can fit: none was started before there was AWS, or without a name."""
         return (
             self.services == frozenset()
-            or (self.job_name is not None and not is_key(self.job_name))
+            or (self.job_name is not None and not is_indexed(self.job_name))
             or self.until < max(_BEGINNING, self.since or _BEGINNING)
         )
 
@@ -286,6 +286,11 @@ def index_entry(summary: Summary) -> dict[str, Any]:
 def is_key(value: str) -> bool:
     """Tell whether an index has *value*: a key may be neither empty nor too long."""
     return 0 < len(value.encode()) <= _LONGEST_KEY
+
+
+def is_indexed(name: str) -> bool:
+    """Tell whether the indexes have a job or customer of this *name*, beside each status too."""
+    return is_key(name) and all(is_key(_pair(name, status)) for status in OrchestrationStatus)
 
 
 def _order(entry: Mapping[str, Any]) -> tuple[str, str]:

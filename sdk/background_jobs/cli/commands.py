@@ -19,6 +19,8 @@ from background_jobs.cli.reporting import print_error, reporting
 
 _STANDARD: Final = (0, 1, 2)
 _HELP: Final = frozenset({"-h", "--help"})
+_UNDECODED: Final = "surrogates not allowed"
+"""How Python, and pydantic after it, tell of bytes that came from outside and are no text in the locale."""
 WANTS_HELP: Final = "background_jobs.wants_help"
 """In the context of all commands: whether one is to print its help, and no more."""
 
@@ -82,7 +84,13 @@ def exit_statuses() -> Iterator[None]:
         raise
     except typer.Exit:
         raise
-    except Exception:  # noqa: BLE001 -- the edge of the process: else Python would exit with 1
+    except Exception as fault:  # noqa: BLE001 -- the edge of the process: else Python would exit with 1
+        if isinstance(fault, ValueError) and _UNDECODED in str(fault):
+            print_error(
+                "A name, a path or a value has characters that the locale of this process does not have. "
+                "If they are UTF-8, set LC_ALL=C.UTF-8 or PYTHONUTF8=1."
+            )
+            raise typer.Exit(ExitStatus.REFUSED) from None
         traceback.print_exc()
         print_error("This is a fault of background-jobs itself; please report it with the lines above.")
         raise typer.Exit(ExitStatus.FAILED) from None

@@ -58,7 +58,10 @@ def rerun(
         print_json(KickOffAnswer(orchestration_id=orchestration.id, job_name=orchestration.job_name))
     else:
         announce(orchestration)
-        print_note("It runs the latest revision of the task definition, which `background-jobs show` names.")
+        print_note(
+            "It runs the jobs as they are now; on AWS, `background-jobs show` names the revision of their "
+            "task definition."
+        )
 
 
 def _refuse_misfits(preview: "RerunPreview") -> None:

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
+from background_jobs.core import limits
 from background_jobs.core.json_places import show
 from background_jobs.core.ranges import InclusiveRange
 
-_RANGE: Final = re.compile(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?")
+_MOST: Final = limits.INSTANCES
+_RANGE: Final = re.compile(r"\s*([0-9]{1,18})\s*(?:-\s*([0-9]{1,18})\s*)?")
 
 
 def parse_ranges(text: str) -> list[InclusiveRange]:
@@ -36,14 +38,16 @@ def write_ranges(indices: Iterable[int]) -> str:
 
 
 def to_ranges(indices: object) -> object:
-    """Return *indices* as text where they are whole numbers, and anything else as it is. Raises ValueError.
+    """Return *indices* as text where they are whole numbers, and text as it is. Raises ValueError.
 
     >>> to_ranges([3, 1, 2]), to_ranges(7), to_ranges("0-99")
     ('1-3', '7', '0-99')
     """
-    if isinstance(indices, str | bytes) or not isinstance(indices, Iterable | int):
+    if isinstance(indices, str | bytes):
         return indices
-    numbers = list(indices) if isinstance(indices, Iterable) else [indices]
+    if isinstance(indices, range) and indices[_MOST:]:
+        raise ValueError(f"indices: {show(indices)} has more than {_MOST:,}, the most that there can be")
+    numbers: list[Any] = list(indices) if isinstance(indices, Iterable) else [indices]
     for number in numbers:
         if type(number) is not int or number < 0:
             raise ValueError(_explain(number))

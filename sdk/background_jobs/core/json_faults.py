@@ -48,8 +48,8 @@ def find_loss(result: object, plain: object) -> str | None:
     if are_equal(result, plain) or are_equal(written := _unfold(result), plain) or not _may_lose(written):
         return None
     for part in walk(Part(written)):
-        if isinstance(part.value, float) and not isfinite(part.value):
-            return f"{_before(part)}{part.value} is no number in JSON, use None or text"
+        if is_no_number(part.value):
+            return f"{_before(part)}{explain_no_number(part.value)}"
         if isinstance(part.value, Iterator):
             return f"{_before(part)}{AN_ITERATOR}"
         if fault := _find_collision(part.value):
@@ -57,11 +57,21 @@ def find_loss(result: object, plain: object) -> str | None:
     return None
 
 
+def is_no_number(value: object) -> bool:
+    """Tell whether *value* is NaN or infinite, which pydantic writes as null."""
+    return isinstance(value, float) and not isfinite(value)
+
+
+def explain_no_number(value: object) -> str:
+    """Return why such a *value* is refused, to follow its place."""
+    return f"{value} is no number in JSON, use None or text"
+
+
 def _may_lose(written: object) -> bool:
     waiting = [written]
     while waiting:
         part = waiting.pop()
-        if isinstance(part, Iterator) or (isinstance(part, float) and not isfinite(part)):
+        if isinstance(part, Iterator) or is_no_number(part):
             return True
         if isinstance(part, dict) and not all(isinstance(key, str) for key in part):
             return True

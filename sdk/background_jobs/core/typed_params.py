@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 
 from background_jobs.core.canonical import sort_sets
 from background_jobs.core.errors import InvalidJob, InvalidParams
-from background_jobs.core.json_faults import explain_unwritable
+from background_jobs.core.json_faults import explain_no_number, explain_unwritable, is_no_number
 from background_jobs.core.json_places import Part, are_equal, describe, find_difference, is_dataclass, walk
 from background_jobs.core.payloads import params_line
 from background_jobs.core.refused_values import explain_refused
@@ -119,19 +119,23 @@ def _write_model(index: int, model: object, job_type: ParamsType | None) -> byte
 def _write_equal(index: int, model: object, job_type: ParamsType | None, *, by_alias: bool) -> bytes:
     """Write *model*, read it back as its job will, and raise InvalidParams unless the two are equal."""
     own_type = _own_type(index, type(model))
-    line = params_line(index, sort_sets(model, _to_plain(index, model, own_type, by_alias=by_alias)))
+    plain = _to_plain(index, model, own_type, by_alias=by_alias)
+    line = params_line(index, sort_sets(model, plain))
     try:
         arrived = (job_type or own_type).read_at(index, line)
         if job_type is not None and isinstance(arrived, dict):
             arrived = own_type.read_at(index, line)
-    except InvalidParams:
+    except InvalidParams as refused:
         _refuse_secret(index, Part(model))
+        _refuse_lost_number(index, model, refused)
         raise
     if are_equal(model, arrived):
         return line
     if difference := find_difference(Part(model), Part(arrived)):
         mine, theirs = difference
         _refuse_secret(index, mine)
+        if theirs.value is None and is_no_number(mine.value):
+            raise InvalidParams(index, f"{mine.name}: {explain_no_number(mine.value)}.")
         raise InvalidParams(
             index,
             f"{mine.name or 'the object'} would arrive as {describe(theirs.value)}, and not as "
@@ -155,6 +159,17 @@ def _to_plain(index: int, model: object, own_type: ParamsType, *, by_alias: bool
     except Exception as reason:
         why = explain_unwritable(model, lambda part: from_json(to_json(part)), reason)
         raise InvalidParams(index, f"they cannot be written as JSON: {why}.") from reason
+
+
+def _refuse_lost_number(index: int, model: object, refused: InvalidParams) -> None:
+    """Raise InvalidParams if *refused* is of a None that pydantic wrote for a number that is none."""
+    invalid = refused.__cause__
+    if isinstance(invalid, ValidationError) and any(
+        problem["input"] is None for problem in invalid.errors(include_url=False)
+    ):
+        for part in walk(Part(model)):
+            if is_no_number(part.value):
+                raise InvalidParams(index, f"{part.name}: {explain_no_number(part.value)}.")
 
 
 def _refuse_secret(index: int, part: Part) -> None:

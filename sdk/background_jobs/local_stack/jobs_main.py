@@ -14,6 +14,8 @@ from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.core.job_descriptions import JobDescription
 
 _DESCRIBE_SECONDS: Final = 60
+_DESCRIPTION: Final = '{"job_names": '
+"""How the line begins that `run_e11_job` prints where it is asked for the jobs."""
 
 
 class InvalidJobsMain(BackgroundJobsError):
@@ -94,6 +96,8 @@ def ask_jobs(
         stdout, stderr = map(_read_text, (out, err))
     if status:
         raise to_error(f"it ended with status {status}:\n{stderr.strip()}")
+    if sum(line.startswith(_DESCRIPTION) for line in stdout.splitlines()) > 1:
+        raise to_error("it calls run_e11_job([...]) more than once: list all jobs in one call.")
     try:
         return _read_jobs(json.loads(stdout.splitlines()[-1]))
     except (IndexError, ValueError, KeyError, TypeError):

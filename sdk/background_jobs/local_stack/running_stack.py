@@ -70,10 +70,10 @@ class RunningStack(BaseModel):
     def start(cls, stack: LocalStack, project: Path) -> Self:
         """Start *stack* to outlive this process as that of *project*, and note it.
 
-        What an earlier one left behind is ended first, but for its log, which may say why it died. Raises
-        LocalStackError or InvalidJobsMain, and nothing was started then.
+        What an earlier one left behind is ended first, and its log removed, which nothing would find any
+        more. Raises LocalStackError or InvalidJobsMain, and nothing was started then.
         """
-        cls.end(project, keep_logs=True)
+        cls.end(project)
         note = cls(
             project=project,
             stack_id=stack.stack_id,
@@ -102,7 +102,7 @@ class RunningStack(BaseModel):
         return running
 
     @classmethod
-    def end(cls, project: Path, *, keep_logs: bool = False) -> bool:
+    def end(cls, project: Path) -> bool:
         """Take the stack of *project* down, and tell whether there was one; no process of it is left.
 
         It is found by its note, and by its processes where there is none that can be read.
@@ -116,9 +116,8 @@ class RunningStack(BaseModel):
             stack_ids.add(note.stack_id)
         for stack_id in filter(None, stack_ids):
             _end_processes(stack_id, in_docker=note is None or note.in_docker)
-            if not keep_logs:
-                shutil.rmtree(log_folder(stack_id), ignore_errors=True)
-        if note is not None and not keep_logs:
+            shutil.rmtree(log_folder(stack_id), ignore_errors=True)
+        if note is not None:
             shutil.rmtree(note.folder, ignore_errors=True)
         return remove_note(project) or bool(stack_ids)
 

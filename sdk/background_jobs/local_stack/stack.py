@@ -151,7 +151,11 @@ class LocalStack:
         """
         with _listen(self._port) as listener:
             self.folder.mkdir(mode=0o700)
-            self._process = self._start_server(listener, project)
+            try:
+                self._process = self._start_server(listener, project)
+            except BaseException:
+                self.stop()
+                raise
             port = listener.getsockname()[1]
         try:
             with ThreadPoolExecutor(1) as pool:

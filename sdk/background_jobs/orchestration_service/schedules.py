@@ -188,6 +188,8 @@ def _refuse_never_due(definition: ScheduleDefinition, now: datetime) -> None:
         return
     if timing.at:
         raise InvalidSchedule(definition.name, f"at={timing.at} has passed")
+    if timing.is_never_due:
+        raise InvalidSchedule(definition.name, f"{timing.expression} is never due: no year has such a day")
     window = f" between {timing.start or now} and {timing.end}" if timing.end else " any more"
     raise InvalidSchedule(definition.name, f"{timing.expression} is not due{window}")
 

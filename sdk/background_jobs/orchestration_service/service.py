@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final, Unpack, overload
 
 from background_jobs.aws.connections import Connection
-from background_jobs.aws.history import HistoryFilter, HistoryPage, is_key
+from background_jobs.aws.history import HistoryFilter, HistoryPage, is_indexed
 from background_jobs.aws.job_catalog import JobCatalog
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
@@ -232,7 +232,7 @@ class OrchestrationService:
         others = dict(tags or {})
         if customer is None:
             customer = others.pop(CUSTOMER_TAG, None)
-        if customer is not None and not is_key(customer):
+        if customer is not None and not is_indexed(customer):
             others[CUSTOMER_TAG], customer = customer, None
         filters = HistoryFilter(
             job_name=job_name,

@@ -29,6 +29,8 @@ from background_jobs.worker.supervisor import Predecessor, supervise
 from background_jobs.worker.warm_shares import serve_shares, take_next
 
 _log: Final = logging.getLogger(__name__)
+_calls: Final[list[Jobs]] = []
+"""The jobs of the call of `run_e11_job` in this process, once there was one."""
 
 
 def run_e11_job(jobs: Iterable[object]) -> None:
@@ -40,6 +42,7 @@ def run_e11_job(jobs: Iterable[object]) -> None:
     of its instance. The jobs run in a child process, so a job that ends its process does not end the
     container. Exits with status 0 when every instance has its outcome in the log, and with 75 when the share
     belongs to a later launch. In a process that a job has made, as a pool of processes does, it does nothing.
+    A further call in the same process does nothing either: a container runs the jobs of the first one.
     Raises InvalidJob, and MissingSettings outside of a container.
     """
     registered = Jobs(jobs)
@@ -48,6 +51,10 @@ def run_e11_job(jobs: Iterable[object]) -> None:
         # The names are for stacks of earlier releases.
         print(f'{{"job_names": {json.dumps(registered.names)}, "jobs": {jobs_as_json}}}')  # noqa: T201
         return
+    if _calls:
+        _log.info("run_e11_job was called again, to no effect: a container runs the jobs of its first call")
+        return
+    _calls.append(registered)
     handover = receive_handover()
     is_fork = serve_containers(registered)
     if handover is None and not hold_share():

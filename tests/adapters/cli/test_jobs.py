@@ -99,3 +99,11 @@ def test_what_an_image_tells_is_published(settings: Settings, tmp_path: Path) ->
     assert run("publish-jobs", "--jobs", str(main)).exit_code == 0
     job = OrchestrationService(settings).job("bill")
     assert (job.description, job.is_described, job.service) == ("Send a bill.", True, "default")
+
+
+def test_the_jobs_of_a_main_that_calls_twice_are_not_published(tmp_path: Path, settings: Settings) -> None:
+    """Containers run those of the first call alone."""
+    (tmp_path / "main.py").write_text(f"{MAIN}\nrun_e11_job([bill])\n")
+    done = run("publish-jobs", "--jobs", str(tmp_path / "main.py"))
+    assert done.exit_code == 2
+    assert "it calls run_e11_job([...]) more than once: list all jobs in one call." in done.stderr

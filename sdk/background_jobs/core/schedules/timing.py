@@ -129,6 +129,17 @@ class Timing(BaseModel):
             if at < moment:
                 yield at
 
+    @property
+    def is_never_due(self) -> bool:
+        """Tell whether no day is as *cron* says, such as 30 February, whatever the window.
+
+        >>> Timing(cron="0 0 30 2 *").is_never_due, Timing(cron="0 0 29 2 *").is_never_due
+        (True, False)
+        """
+        some_day = datetime(2000, 1, 1, tzinfo=UTC)
+        walks = (self._walk(some_day, +1), self._walk(some_day, -1))
+        return self.cron is not None and all(next(walk, None) is None for walk in walks)
+
     def _walk(self, moment: datetime, direction: int) -> Iterator[datetime]:
         """Yield the occurrences in one *direction*, from near *moment* on, whatever the window."""
         if self.at is not None:
