@@ -40,7 +40,9 @@ def _check_whole_minutes(every: timedelta) -> timedelta:
 
 def _round_up(at: datetime) -> datetime:
     """Return *at* in UTC, at a whole minute: Scheduler is no more precise."""
-    minute = refuse_end_of_calendar(at).astimezone(UTC).replace(second=0, microsecond=0)
+    # In UTC first: Python calls a time that clocks repeat or skip unequal to the same moment in another zone.
+    at = refuse_end_of_calendar(at).astimezone(UTC)
+    minute = at.replace(second=0, microsecond=0)
     return minute if minute == at else minute + _MINUTE
 
 
