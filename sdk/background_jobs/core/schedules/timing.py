@@ -21,7 +21,8 @@ _OTHER_CLOCKS: Final = ("posix/", "right/")
 _UNITS: Final = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", _MINUTE))
 
 
-def _check_zone(name: str) -> str:
+def check_zone(name: str) -> str:
+    """Return *name*. Raises ValueError if Scheduler has no time zone of this name."""
     try:
         ZoneInfo(name)
         is_known = name not in _NO_ZONES and not name.startswith(_OTHER_CLOCKS)
@@ -74,7 +75,7 @@ class Timing(BaseModel):
     """Scheduler's six fields, in the time of *timezone*."""
     every: Annotated[timedelta, AfterValidator(_check_whole_minutes)] | None = None
     at: Minute | None = None
-    timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
+    timezone: Annotated[str, AfterValidator(check_zone)] = "UTC"
     start: Minute | None = None
     """The first moment that may be due; the interval *every* counts from it."""
     end: Minute | None = None
