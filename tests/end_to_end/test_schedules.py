@@ -201,3 +201,28 @@ def test_invalid_schedules_are_refused_before_the_emulator_accepts_them(
         ExpressionAttributeValues={":p": {"S": f"SCHEDULE#{name}"}},
     )
     assert items["Count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone"),
+    [("rate(1 fortnight)", "UTC"), ("rate(1 minute)", "Nowhere/Land"), ("every day", "UTC")],
+)
+def test_the_emulator_refuses_what_scheduler_refuses(
+    stack: LocalStack, name: str, expression: str, zone: str
+) -> None:
+    # given a schedule of somebody who calls Scheduler itself
+    scheduler = boto3.client("scheduler")
+    arguments: Any = {
+        "Name": name,
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": stack.settings.schedule_function, "RoleArn": stack.settings.schedule_role},
+    }
+    scheduler.create_schedule(**arguments, ScheduleExpression="cron(0 3 * * ? *)")
+
+    # then it can neither be changed to what cannot be read, nor be made so
+    invalid = {"ScheduleExpression": expression, "ScheduleExpressionTimezone": zone}
+    for request in (scheduler.update_schedule, scheduler.create_schedule):
+        with pytest.raises(scheduler.exceptions.ValidationException, match="Invalid Schedule Expression"):
+            request(**arguments, **invalid)
+    assert scheduler.get_schedule(Name=name)["ScheduleExpression"] == "cron(0 3 * * ? *)"
+    scheduler.delete_schedule(Name=name)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -150,6 +151,21 @@ def test_the_logs_of_a_stack_that_died_are_there_until_the_next_one(
     told = json.loads(run(folder, variables, "local", "status", "--json").stdout)
     assert told == {"up": False, "project": str(folder), "has_died": False}
     assert "has died" not in run(folder, variables, "local", "status").stderr
+
+
+def test_the_lines_of_a_stack_have_the_same_times_wherever_they_are_read(
+    folder: Path, variables: dict[str, str]
+) -> None:
+    # given a stack that was brought up in another time zone than its logs are read in
+    begun = datetime.now(UTC)
+    run(folder, variables | {"TZ": "Pacific/Marquesas"}, "local", "up", "--jobs", "greet.py")
+
+    # then its own lines were written between then and now
+    lines = [line for line in logged(folder, variables) if line["part"] == "stack"]
+    warnings = [line for line in lines if str(line["message"]).startswith("WARNING ")]
+    assert warnings, lines
+    for line in warnings:
+        assert begun <= datetime.fromisoformat(str(line["at"])) <= datetime.now(UTC), line
 
 
 def test_lines_have_their_own_times_and_stay_whole_whatever_is_printed(tmp_path: Path) -> None:

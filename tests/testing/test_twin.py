@@ -340,6 +340,23 @@ def test_a_schedule_is_due_once_or_every_so_often() -> None:
         assert [schedule.name for schedule in jobs.service.schedules()] == ["often"]
 
 
+def test_a_backfill_may_begin_and_end_in_the_hour_that_clocks_show_twice() -> None:
+    # given a schedule that was due each half hour of the night in which clocks were set back
+    berlin = ZoneInfo("Europe/Berlin")
+    first, again = (datetime(2026, 10, 25, 2, 30, tzinfo=berlin, fold=fold) for fold in (0, 1))
+    three = datetime(2026, 10, 25, 3, tzinfo=berlin)
+    due = [datetime(2026, 10, 25, 0, 30, tzinfo=UTC) + n * timedelta(minutes=30) for n in range(3)]
+    with BackgroundJobs([double], start=datetime(2026, 10, 25, 12, tzinfo=UTC)) as jobs:
+        schedule = jobs.service.schedule_job("often", "double", [{"n": 1}], cron="*/30 * * * *")
+
+        # then from the first half past two to the second one it was due twice
+        assert schedule.preview_backfill(first, again).occurrences == tuple(due[:2])
+
+        # and from the second half past two to three o'clock it was due once
+        assert schedule.preview_backfill(again, three).occurrences == (due[2],)
+        assert schedule.occurrences(again, three).occurrences == (due[2],)
+
+
 @pytest.mark.parametrize(
     ("overlap", "states"),
     [

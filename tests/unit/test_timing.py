@@ -29,6 +29,7 @@ ZONES = [
     "Pacific/Apia",
     "UTC",
 ]
+BERLIN = ZoneInfo("Europe/Berlin")
 MOMENTS = st.integers(0, 20 * 365 * 24 * 60).map(
     lambda n: datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=n)
 )
@@ -193,10 +194,32 @@ def test_a_window_cuts_both_ways() -> None:
 
 
 def test_a_schedule_for_one_moment_is_due_once_at_the_next_whole_minute() -> None:
-    timing = Timing(at=datetime(2026, 11, 24, 3, 0, 0, 1, tzinfo=ZoneInfo("Europe/Berlin")))
+    timing = Timing(at=datetime(2026, 11, 24, 3, 0, 0, 1, tzinfo=BERLIN))
     due = datetime(2026, 11, 24, 2, 1, tzinfo=UTC)
     assert (list(timing.after(due - timedelta(1))), list(timing.after(due))) == ([due], [])
     assert timing.expression == "at(2026-11-24T02:01:00)"
+
+
+@pytest.mark.parametrize(
+    ("at", "moment"),
+    [
+        (datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=BERLIN), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),
+        (datetime(2026, 3, 29, 2, 30, tzinfo=BERLIN), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
+    ],
+    ids=["the first half past two", "the second", "the skipped one"],
+)
+def test_a_time_that_clocks_repeat_or_skip_is_the_moment_that_it_is_in_utc(
+    at: datetime, moment: datetime
+) -> None:
+    # given a whole minute in an hour that the clocks of Berlin show twice, or not at all
+    half_past = f"30 {moment:%H} * * *"
+
+    # then a schedule is due then, begins with that occurrence, and ends before it
+    assert Timing(at=at).at == moment
+    assert next(Timing(cron=half_past, start=at).after(moment - timedelta(days=1))) == moment
+    until_then = Timing(cron=half_past, end=at).after(moment - timedelta(days=1, minutes=1))
+    assert list(until_then) == [moment - timedelta(days=1)]
 
 
 @pytest.mark.parametrize(

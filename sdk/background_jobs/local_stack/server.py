@@ -71,7 +71,7 @@ def main(options: ServerOptions) -> None:
     # The emulator unpacks each function's code into a folder that nobody removes.
     tempfile.tempdir = str(options.folder)
     functions = FunctionProcesses.begin() if sys.platform == "linux" else None
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _log_in_utc()
     launcher = _launcher(options)
     own = client_variables(port, "container", launcher.host)
     variables = tracing_variables(os.environ) | options.env | own
@@ -93,6 +93,16 @@ def main(options: ServerOptions) -> None:
         end_all(os.environ[STACK_ID])
         # Threads of the emulator may wait for ever.
         os._exit(status)
+
+
+def _log_in_utc() -> None:
+    """Begin each line with its time in UTC: who reads it may be in another time zone."""
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    formatter.converter = time.gmtime
+    formatter.default_msec_format = "%s.%03dZ"
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _launcher(options: ServerOptions) -> Launcher:

@@ -15,8 +15,8 @@ from background_jobs.core.log_lines import LogLine, bounded_line, parse_line, sp
 from background_jobs.local_stack.function_logs import FunctionLogs, read_function_line
 
 _POLL_SECONDS: Final = 0.2
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)[.,](\d{3}) (.*)", re.DOTALL)
-"""How the stack and its API begin a line, in local time."""
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z) (.*)", re.DOTALL)
+"""How the stack begins a line: with its time in UTC."""
 _LOADING: Final = re.compile(r"fork-server-(.+)-\d+")
 
 Part = Literal["stack", "api", "function", "loading", "container"]
@@ -76,9 +76,8 @@ class _LogFile:
         self._last = last if known else None
 
     def _parse(self, text: str) -> LogLine:
-        if self._origin.part in {"stack", "api"} and (found := _TIME.fullmatch(text)):
-            at = datetime.fromisoformat(f"{found[1]}.{found[2]}").astimezone(UTC)
-            return LogLine(at=at, message=bounded_line(found[3]))
+        if self._origin.part == "stack" and (found := _TIME.fullmatch(text)):
+            return LogLine(at=datetime.fromisoformat(found[1]), message=bounded_line(found[2]))
         return parse_line(text)
 
 

@@ -15,7 +15,7 @@ from background_jobs.core.ids import orchestration_of_execution
 from background_jobs.core.task_failure import LOG_FILE
 from background_jobs.local_stack.function_processes import FunctionProcesses
 from background_jobs.local_stack.process_runner import ProcessRunner
-from background_jobs.local_stack.scheduler_ticks import TICK_SECONDS, Ticks
+from background_jobs.local_stack.scheduler_ticks import TICK_SECONDS, Ticks, refuse_unreadable
 from background_jobs.local_stack.stream_mappings import SideBySide
 from background_jobs.settings import PREFIX
 
@@ -58,6 +58,9 @@ EMULATOR_NAMES: Final = {
         "_tick_schedules",
         "_schedules",
         "_SCHEDULE_TICK_INTERVAL",
+        "_create_schedule",
+        "_update_schedule",
+        "_error",
         "set_request_account_id",
         "set_request_region",
     ),
@@ -102,6 +105,8 @@ def substitute(runner: ProcessRunner, functions: FunctionProcesses | None) -> No
     )
     scheduler._tick_schedules = Ticks(scheduler, eventbridge._invoke_target).tick
     scheduler._SCHEDULE_TICK_INTERVAL = TICK_SECONDS
+    scheduler._create_schedule = refuse_unreadable(scheduler._create_schedule, scheduler._error)
+    scheduler._update_schedule = refuse_unreadable(scheduler._update_schedule, scheduler._error)
     stepfunctions._error_matches = _let_no_wildcard_match_aborts(stepfunctions._error_matches)
     lambda_svc._execute_function = _honour_batch_failures(lambda_svc._execute_function)
     eventbridge._dispatch_to_lambda = _invoke_until_it_succeeds(lambda_svc)

@@ -1,7 +1,7 @@
 """The handle of a schedule: what it did, what it will do, and how to stop and start it."""
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -28,6 +28,7 @@ from background_jobs.core.schedules.occurrences import (
     run_from_event,
 )
 from background_jobs.core.schedules.overlap import ScheduleBacklog
+from background_jobs.core.schedules.timing import Timing
 from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.core.views.schedule import (
     BackfillPreview,
@@ -132,7 +133,7 @@ class Schedule:
     def occurrences(self, from_: datetime, to: datetime) -> ScheduleOccurrences:
         """Return when the schedule is due from *from_* on and before *to*; never while it is paused."""
         timing = self.definition.timing
-        after = timing.after(from_ - _LEAST) if self.state is ScheduleState.ACTIVE else iter(())
+        after = _due_from(from_, timing) if self.state is ScheduleState.ACTIVE else iter(())
         due = list(islice(takewhile(lambda at: at < to, after), OCCURRENCES_SHOWN + 1))
         return ScheduleOccurrences(
             schedule=self.name,
@@ -190,7 +191,8 @@ class Schedule:
         now = self._clock()
         if from_.tzinfo is None or to.tzinfo is None:
             raise InvalidBackfill(self.name, "its bounds need a time zone")
-        if not from_ < to <= now:
+        # Two moments of one zone are compared by what its clocks show, which may be the same an hour later.
+        if not from_ - now < to - now <= timedelta():
             raise InvalidBackfill(self.name, f"{from_} to {to} is no span of the past")
         earliest = now - self._stores.retention.longest
         if from_ < earliest:
@@ -202,7 +204,7 @@ class Schedule:
         changes = self._stores.schedule_log.read_changes(self.name)
         if changes and isinstance(changes[-1], ScheduleDeleted):
             raise ScheduleEnded(self.name)
-        past = self.definition.timing.after(from_ - _LEAST)
+        past = _due_from(from_, self.definition.timing)
         due = [at for at in islice(past, BACKFILL_OCCURRENCES + 1) if at < to]
         if len(due) > BACKFILL_OCCURRENCES:
             raise InvalidBackfill(
@@ -244,3 +246,8 @@ class Schedule:
         return statuses.get(
             run.orchestration_id or "", OrchestrationStatus.IN_PROGRESS if just_started else None
         )
+
+
+def _due_from(from_: datetime, timing: Timing) -> Iterator[datetime]:
+    # In UTC first: arithmetic in a zone forgets which of two hours it was that the clocks show alike.
+    return timing.after(from_.astimezone(UTC) - _LEAST)

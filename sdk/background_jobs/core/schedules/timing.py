@@ -21,7 +21,8 @@ _OTHER_CLOCKS: Final = ("posix/", "right/")
 _UNITS: Final = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", _MINUTE))
 
 
-def _check_zone(name: str) -> str:
+def check_zone(name: str) -> str:
+    """Return *name*. Raises ValueError if Scheduler has no time zone of this name."""
     try:
         ZoneInfo(name)
         is_known = name not in _NO_ZONES and not name.startswith(_OTHER_CLOCKS)
@@ -40,7 +41,9 @@ def _check_whole_minutes(every: timedelta) -> timedelta:
 
 def _round_up(at: datetime) -> datetime:
     """Return *at* in UTC, at a whole minute: Scheduler is no more precise."""
-    minute = refuse_end_of_calendar(at).astimezone(UTC).replace(second=0, microsecond=0)
+    # In UTC first: Python calls a time that clocks repeat or skip unequal to the same moment in another zone.
+    at = refuse_end_of_calendar(at).astimezone(UTC)
+    minute = at.replace(second=0, microsecond=0)
     return minute if minute == at else minute + _MINUTE
 
 
@@ -72,7 +75,7 @@ class Timing(BaseModel):
     """Scheduler's six fields, in the time of *timezone*."""
     every: Annotated[timedelta, AfterValidator(_check_whole_minutes)] | None = None
     at: Minute | None = None
-    timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
+    timezone: Annotated[str, AfterValidator(check_zone)] = "UTC"
     start: Minute | None = None
     """The first moment that may be due; the interval *every* counts from it."""
     end: Minute | None = None
