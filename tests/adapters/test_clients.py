@@ -304,6 +304,20 @@ def test_models_of_the_users_own_count_before_those_of_botocore(
         loader.load_service_model("notes", "waiters-2")
 
 
+@pytest.mark.parametrize(("default", "region"), [(None, "eu-central-1"), ("eu-west-1", "eu-west-1")])
+def test_the_region_is_what_the_variables_say(
+    monkeypatch: pytest.MonkeyPatch, default: str | None, region: str
+) -> None:
+    """AWS_REGION is what AWS's command line and its other SDKs read, and botocore does not."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    if default:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", default)
+
+    assert make_session().create_client("sqs").meta.region_name == region
+
+
 @pytest.mark.parametrize("service", ["dynamodb", "s3"])
 def test_models_are_those_that_botocore_reads(service: str) -> None:
     ours = make_session().get_component("data_loader")

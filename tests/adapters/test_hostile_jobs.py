@@ -193,6 +193,23 @@ def wait_long(params: dict[str, Any]) -> None:
     raise OSError("away")
 
 
+def test_params_that_do_not_fit_their_job_are_not_tried_again(
+    service: OrchestrationService, launch: Callable[..., None], stores: Stores
+) -> None:
+    @job_name("wait", retry=Retry(max_attempts=3, base_seconds=0.001))
+    def wait(params: dict[str, int]) -> None:
+        raise OSError("away")
+
+    orchestration = service.kick_off_job("wait", [{"n": "many"}, {"n": 1}], parallelism=1)
+    launch(orchestration, jobs=Jobs([wait]))
+
+    unfit, away = stores.event_log.read_outcomes(orchestration.id, 0, 1)
+    assert isinstance(unfit, JobErrored)
+    assert (unfit.attempts, unfit.error.type) == (1, "background_jobs.GiveUp")
+    assert unfit.error.message == "The params do not fit the job 'wait': n='many' must be a whole number."
+    assert away.attempts == 3
+
+
 def test_a_job_that_changes_its_params_changes_neither_its_next_attempt_nor_what_a_failure_tells(
     service: OrchestrationService, launch: Callable[..., None], stores: Stores
 ) -> None:

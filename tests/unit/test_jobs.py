@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from background_jobs.core.errors import InvalidJob, UnknownJobName
-from background_jobs.core.retry import Retry
+from background_jobs.core.retry import GiveUp, Retry
 from background_jobs.jobs import JobContext, Jobs, find_definition, job_name
 
 CONTEXT = JobContext("greet", "o", "j", 3, 1, {"customer": "acme"})
@@ -47,7 +47,7 @@ def test_a_function_is_a_job_and_calling_it_stays_a_plain_local_call() -> None:
 
 
 def test_params_that_do_not_fit_their_type_are_refused() -> None:
-    with pytest.raises(ValidationError, match="name"):
+    with pytest.raises(GiveUp, match="do not fit the job 'greet': name is missing"):
         run(Greet, {"nom": "Ada"})
 
 

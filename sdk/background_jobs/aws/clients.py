@@ -274,16 +274,17 @@ def dynamodb_streams() -> Any:  # noqa: ANN401 -- its types are not installed
 
 def signed_headers(method: str, url: str, body: bytes) -> dict[str, str]:
     """Return the headers that sign a request to API Gateway (SigV4). Raises ServiceUnreachable."""
-    import boto3
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
 
-    session = boto3.Session()
+    from background_jobs.aws.service_models import make_session
+
+    session = make_session()
     credentials = session.get_credentials()
     if credentials is None:
         raise ServiceUnreachable("There are no AWS credentials. Set AWS_PROFILE or AWS_ACCESS_KEY_ID.")
     request = AWSRequest(method, url, data=body)
-    SigV4Auth(credentials, "execute-api", session.region_name).add_auth(request)
+    SigV4Auth(credentials, "execute-api", session.get_config_variable("region")).add_auth(request)
     return dict(request.headers.items())
 
 

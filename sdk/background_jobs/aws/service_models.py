@@ -19,6 +19,9 @@ def make_session() -> botocore.session.Session:
     """Return a session of its own, as variables may have changed, that reads no model of AWS twice."""
     session = botocore.session.get_session()
     session.register_component("data_loader", models_in(session.get_config_variable("data_path")))
+    if not session.get_config_variable("region"):
+        # As in AWS's other SDKs and its command line; botocore reads AWS_DEFAULT_REGION alone.
+        session.set_config_variable("region", os.environ.get("AWS_REGION"))
     return session
 
 

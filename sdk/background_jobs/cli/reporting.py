@@ -24,6 +24,7 @@ from background_jobs.core.errors import (
     ServiceUnreachable,
     UnreadableEvent,
 )
+from background_jobs.core.wording import as_sentence
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -162,11 +163,16 @@ def reporting() -> Iterator[None]:
         print_error(f"{where}: {error.strerror}" if error.strerror else str(error))
         raise typer.Exit(ExitStatus.FAILED) from None
     except Exception as error:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, NoRegionError, ProfileNotFound
 
         if not isinstance(error, BotoCoreError | ClientError):
             raise
-        print_error(
-            f"{error}. Check what your credentials may do, and that the settings name a deployed environment."
-        )
+        match error:
+            case NoRegionError():
+                advice = "Set AWS_REGION, or a region of the profile."
+            case ProfileNotFound():
+                advice = "Check AWS_PROFILE."
+            case _:
+                advice = "Check what your credentials may do, and that the settings name what is deployed."
+        print_error(f"{as_sentence(str(error))} {advice}")
         raise typer.Exit(ExitStatus.FAILED) from None

@@ -8,11 +8,14 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
+from pydantic import ValidationError
+
 from background_jobs.core import limits
 from background_jobs.core.errors import InvalidJob, UnknownJobName
 from background_jobs.core.job_descriptions import JOB_MARK, JobDescription
 from background_jobs.core.json_places import describe
-from background_jobs.core.retry import ONCE, Retry
+from background_jobs.core.refused_values import explain_refused
+from background_jobs.core.retry import ONCE, GiveUp, Retry
 from background_jobs.core.typed_params import ParamsType
 from background_jobs.core.typed_results import ResultType
 from background_jobs.jobs.annotations import read_annotation, read_return_annotation
@@ -93,9 +96,16 @@ class JobDefinition:
     def read_params(self, line: bytes) -> Any:  # noqa: ANN401 -- whatever the job's author wrote
         """Return params, given as JSON, as the type that the job asks for; a new object each time.
 
-        Raises pydantic.ValidationError if they do not fit it, and whatever a validator of the type raises.
+        Raises GiveUp if they do not fit it, as they will not at another attempt either, and whatever else a
+        validator of the type raises.
         """
-        return json.loads(line) if self.params_type is None else self.params_type.read(line)
+        if self.params_type is None:
+            return json.loads(line)
+        try:
+            return self.params_type.read(line)
+        except ValidationError as invalid:
+            reason = explain_refused(invalid)
+            raise GiveUp(f"The params do not fit the job {self.name!r}: {reason}.") from invalid
 
     def __call__(self, params: object, context: JobContext) -> Any:  # noqa: ANN401 -- see above
         """Run one instance with *params* as `read_params` returned them; it may return a coroutine."""

@@ -5,7 +5,6 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from background_jobs.core.causes import MESSAGE_CHARACTERS
 from background_jobs.core.limits import PAGE
 from background_jobs.core.payloads import bounded
 from background_jobs.core.views.html_tables import ROWS, table, titled_table
@@ -90,7 +89,7 @@ class FailureDigest(BaseModel):
     )
 
     def __repr__(self) -> str:
-        return f"<FailureDigest: {bounded(str(self), MESSAGE_CHARACTERS)}>"
+        return f"<FailureDigest: {self._counts()}>"
 
     def _repr_html_(self) -> str:
         shown = self.causes[:ROWS]
@@ -117,10 +116,17 @@ class FailureDigest(BaseModel):
         )
 
     def __str__(self) -> str:
-        cause_count = len(self.causes) + self.more_causes
+        """Return a line of counts, and one of each cause."""
+        more = [f"  and {count_of(self.more_causes, 'further cause')}"] if self.more_causes else []
+        return "\n".join([self._counts(), *map(_line_of, self.causes), *more])
+
+    def _counts(self) -> str:
+        causes = count_of(len(self.causes) + self.more_causes, "cause")
         retrying = f" and {self.retrying:,} retrying" if self.retrying else ""
-        parts = [f"{count_of(self.failed, 'failure')}{retrying}, {count_of(cause_count, 'cause')}"]
-        for number, cause in enumerate(self.causes, start=1):
-            if cause.common:
-                parts.append(f"cause {number} always has {', '.join(map(str, cause.common))}")
-        return "; ".join(parts)
+        return f"{count_of(self.failed, 'failure')}{retrying}, {causes}"
+
+
+def _line_of(cause: Cause) -> str:
+    described = " ".join(cause.described().split())
+    common = f"; always has {', '.join(map(str, cause.common))}" if cause.common else ""
+    return f"  {cause.count:,} of {described}{common}"
