@@ -83,7 +83,7 @@ lock: $(VENV)/.dev ## Compile requirements/*.txt from pyproject.toml
 	$(COMPILE) --constraint requirements/local.txt --output-file requirements/container.txt
 	$(COMPILE:pyproject.toml=tests/clients/requirements.in) --output-file tests/clients/requirements.txt
 
-wheel: $(VENV)/.dev ## Build the wheel and the sdist into dist/
+wheel: $(VENV)/.local ## Build the wheel and the sdist into dist/
 	rm -rf dist
 	$(BIN)/hatchling build -t sdist -t wheel
 

@@ -10,7 +10,6 @@ from sse_starlette import EventSourceResponse
 from background_jobs.aio import OrchestrationService
 
 app = FastAPI()
-service = OrchestrationService()
 
 
 @app.get("/")
@@ -23,7 +22,9 @@ async def show_page() -> FileResponse:
 async def start_report(region: str) -> dict[str, str]:
     """Kick off a report with a section for each month."""
     sections = [{"region": region, "month": month} for month in range(1, 13)]
-    orchestration = await service.kick_off_job("write_section", sections, tags={"customer": region})
+    orchestration = await OrchestrationService().kick_off_job(
+        "write_section", sections, tags={"customer": region}
+    )
     return {"id": orchestration.id}
 
 
@@ -32,7 +33,8 @@ async def stream_progress(orchestration_id: str) -> EventSourceResponse:
     """Stream how far a report is, as server-sent events, to the last one."""
 
     async def read() -> AsyncIterator[dict[str, str]]:
-        async for update in (await service.orchestration(orchestration_id)).watch():
+        orchestration = await OrchestrationService().orchestration(orchestration_id)
+        async for update in orchestration.watch():
             yield {"event": "progress", "data": update.summary.model_dump_json()}
         yield {"event": "done", "data": ""}
 
@@ -42,7 +44,8 @@ async def stream_progress(orchestration_id: str) -> EventSourceResponse:
 @app.get("/reports/{orchestration_id}")
 async def read_report(orchestration_id: str) -> dict[str, object]:
     """Return a report that is done."""
-    successes, failures = await (await service.orchestration(orchestration_id)).results()
+    orchestration = await OrchestrationService().orchestration(orchestration_id)
+    successes, failures = await orchestration.results()
     return {
         "sections": [success.result for success in successes],
         "revenue": successes.total("revenue"),

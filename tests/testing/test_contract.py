@@ -159,7 +159,9 @@ def test_params_that_only_the_container_can_check_are_a_failure(caller: Caller) 
 
     assert failures is not None
     assert failures[0].error.type == "background_jobs.GiveUp"
-    assert failures[0].error.message.startswith("The params do not fit the job 'total': values='many' must be")
+    assert failures[0].error.message.startswith(
+        "The params do not fit the job 'total': values='many' must be"
+    )
 
 
 def test_the_same_key_is_the_same_orchestration(caller: Caller) -> None:
