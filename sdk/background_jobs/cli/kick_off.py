@@ -2,21 +2,24 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
 from background_jobs.cli.arguments import AsJson, JobName
+from background_jobs.cli.exit_status import ExitStatus
 from background_jobs.cli.last_kick_off import remember_kick_off
 from background_jobs.cli.options import take_options
 from background_jobs.cli.param_option import read_params
 from background_jobs.cli.params_file import STANDARD_INPUT, Format, InvalidParamsFile, ParamsFile
-from background_jobs.cli.reporting import print_json, print_line, print_note, reporting
+from background_jobs.cli.reporting import print_error, print_json, print_line, print_note, reporting
+from background_jobs.cli.untrusted import printable, printable_json
 from background_jobs.cli.watch import follow, follow_pipeline
 from background_jobs.core.wording import count_of
 
 if TYPE_CHECKING:
     from background_jobs.core.options import KickOffKeywords
+    from background_jobs.core.views.jobs import KickOffPreview
     from background_jobs.orchestration_service import Orchestration, OrchestrationService
 
 
@@ -42,6 +45,12 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a kick-off
         Format | None,
         typer.Option("--format", help="How the params are written, where the name of FILE does not tell."),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Hold the params to what the job has published of them, and start nothing."
+        ),
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on watching it, as `watch` does.")] = False,
     as_json: AsJson = False,
     **options: Unpack["KickOffKeywords"],
@@ -59,12 +68,14 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a kick-off
         from background_jobs.orchestration_service import OrchestrationService
 
         service = OrchestrationService()
+        params: list[Any] | ParamsFile
         if param:
             params = [read_params(service.job(job_name, options.get("service")), param)]
-            orchestration = service.kick_off_job(job_name, params, **options)
         else:
-            params_file = ParamsFile(file or STANDARD_INPUT, written_as)
-            orchestration = _kick_off_file(service, job_name, params_file, options)
+            params = ParamsFile(file or STANDARD_INPUT, written_as)
+        if dry_run:
+            raise typer.Exit(_preview(service, job_name, list(params), options, as_json=as_json))
+        orchestration = _kick_off(service, job_name, params, options)
         remember_kick_off(orchestration.id)
         if watch:
             raise typer.Exit(
@@ -78,14 +89,46 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a kick-off
         announce(orchestration)
 
 
-def _kick_off_file(
-    service: "OrchestrationService", job_name: str, params: ParamsFile, options: "KickOffKeywords"
+def _preview(
+    service: "OrchestrationService",
+    job_name: str,
+    params: list[Any],
+    options: "KickOffKeywords",
+    *,
+    as_json: bool,
+) -> int:
+    """Print what a kick-off would run, and what is wrong with its params; return the exit status."""
+    from background_jobs.orchestration_service.jobs import explain_problem
+
+    job = service.job(job_name, options.get("service"))
+    preview = service.preview_kick_off(job, params, parallelism=options.get("parallelism"))
+    if as_json:
+        print_json(preview)
+    else:
+        print_line(
+            f"{count_of(preview.instances, 'instance')} of {preview.job_name} would run in "
+            f"{count_of(preview.containers, 'container')}, up to {preview.instances_per_container:,} in each"
+        )
+        for index, shown in enumerate(preview.first_params):
+            print_line(f"#{index} {printable_json(shown)}")
+        for problem in preview.problems:
+            print_error(f"#{problem.index} does not fit: {printable(explain_problem(problem))}")
+    return ExitStatus.FOUND if preview.problems else 0
+
+
+def _kick_off(
+    service: "OrchestrationService",
+    job_name: str,
+    params: list[Any] | ParamsFile,
+    options: "KickOffKeywords",
 ) -> "Orchestration":
     from background_jobs.core.errors import InvalidParams
 
     try:
         return service.kick_off_job(job_name, params, **options)
     except InvalidParams as refused:
+        if not isinstance(params, ParamsFile):
+            raise
         raise InvalidParamsFile(params.place, refused.reason) from refused
 
 

@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from background_jobs import OrchestrationService, job_name
+from background_jobs.core.views.jobs import KickOffPreview
 from background_jobs.jobs import Jobs
 from background_jobs.settings import Settings
 from tests.adapters.cli.commands import run
@@ -79,6 +80,27 @@ def test_params_of_a_kick_off_are_typed_by_the_schema(settings: Settings) -> Non
     result = run("kick-off", "halve", "--param", "n=8", "--param", "unit=8")
     orchestration = OrchestrationService(settings).orchestration(result.stdout.strip())
     assert orchestration.instance(0).params == {"n": 8, "unit": "8"}
+
+
+@pytest.mark.usefixtures("published")
+def test_a_dry_run_holds_a_file_to_the_schema_and_starts_nothing(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text('{"n": 8}\n{"m": 8}\n{"n": 9}\n')
+
+    found = run("kick-off", "halve", str(tmp_path / "p.jsonl"), "--dry-run", "--parallelism", "2")
+    fits = run("kick-off", "halve", "--dry-run", "--json", stdin='{"n": 8}\n')
+
+    assert (found.exit_code, found.stdout.splitlines()) == (
+        4,
+        [
+            "3 instances of halve would run in 2 containers, up to 2 in each",
+            '#0 {"n": 8}',
+            '#1 {"m": 8}',
+            '#2 {"n": 9}',
+        ],
+    )
+    assert found.stderr == "Error: #1 does not fit: n is required\n"
+    assert (fits.exit_code, KickOffPreview.model_validate_json(fits.stdout).problems) == (0, ())
+    assert OrchestrationService(settings).history().summaries == []
 
 
 @pytest.mark.usefixtures("published")
