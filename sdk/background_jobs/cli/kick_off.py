@@ -19,7 +19,6 @@ from background_jobs.core.wording import count_of
 
 if TYPE_CHECKING:
     from background_jobs.core.options import KickOffKeywords
-    from background_jobs.core.views.jobs import KickOffPreview
     from background_jobs.orchestration_service import Orchestration, OrchestrationService
 
 
