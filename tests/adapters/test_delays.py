@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 
 from background_jobs import Orchestration, OrchestrationService
+from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.close_unfinished import CloseRequest, close_unfinished
 from background_jobs.control_plane.note_delay import DelayAnswer, DelayReport, note_delay
 from background_jobs.control_plane.note_stalls import note_stalls
 from background_jobs.core.containers.relaunch import Tries
 from background_jobs.core.errors import OrchestrationNotFound
-from background_jobs.core.events import JobErrored
+from background_jobs.core.events import STARTED, EventKey, JobErrored, OrchestrationStalled, log_partition
 from background_jobs.core.limits import CONTAINER_SECONDS
 from background_jobs.core.planning.memory import LaunchSize
+from background_jobs.core.tables import PARTITION_KEY, SORT_KEY
 from background_jobs.settings import Settings
 from tests.memory import SETTINGS, append_events
 from tests.unit.histories import at, container_started
@@ -109,6 +111,32 @@ def test_what_waits_for_a_quota_says_which_one_to_raise_everywhere(
     assert all(
         "4 instances: a quota is reached, since" in reason and quota in reason for reason in stalled.reasons
     )
+
+
+def test_a_standstill_whose_kick_off_has_expired_keeps_no_other_from_being_noted(
+    service: OrchestrationService, stores: Stores, settings: Settings, aggregate: Callable[[], list[Any]]
+) -> None:
+    # given two orchestrations in which nothing moves, and one whose kick-off is not in the log any more
+    others = [service.kick_off_job("halve", [{"n": 1}]) for _ in range(2)]
+    expired = service.kick_off_job("halve", [{"n": 2}])
+    aggregate()
+    key = EventKey(log_partition(settings.service, expired.id), STARTED)
+    clients.dynamodb().delete_item(
+        TableName=settings.event_log_table,
+        Key={PARTITION_KEY: {"S": key.partition}, SORT_KEY: {"S": key.sort}},
+    )
+    # when standstills are noted
+    noted = note_stalls(stores, datetime.now(UTC) + timedelta(hours=2), timedelta(hours=1))
+    # then all are, and that one says why no more is known of it
+    assert {summary.orchestration_id for summary in noted} == {expired.id, *(other.id for other in others)}
+    reasons = {
+        orchestration.id: event.reasons
+        for orchestration in (expired, *others)
+        for event in stores.event_log.read_orchestration(orchestration.id).events
+        if isinstance(event, OrchestrationStalled)
+    }
+    assert reasons[expired.id] == [str(OrchestrationNotFound(expired.id))]
+    assert all("waiting for launch" in reasons[other.id][0] for other in others)
 
 
 def test_a_launch_is_waited_for_as_long_as_it_takes(service: OrchestrationService, stores: Stores) -> None:

@@ -122,6 +122,40 @@ def test_progress_that_was_cut_off_comes_without_its_transitions(
     assert asyncio.run(resumed(Position(1, progress_is_due=True))) == ["progress", "completed"]
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_client_whose_progress_is_not_in_the_feed_gets_all_that_follows(
+    version: int,
+    service: OrchestrationService,
+    stores: Stores,
+    launch: Callable[..., None],
+    aggregate_completion: Callable[[], None],
+) -> None:
+    # given a feed whose version 1 has no progress, and that has no version 0
+    orchestration = service.kick_off_job("halve", [{"n": 2}], parallelism=1)
+    launch(orchestration)
+    aggregate_completion()
+    position = Position(version, progress_is_due=True)
+    # when a client resumes after the first of two events of that version
+    hub = Hub(stores, ApiSettings(stream_poll_seconds=0.01))
+    received = names(asyncio.run(drained(hub.events(orchestration.id, position))))
+    # then it gets no second one, and the stream goes on
+    assert "progress" not in received
+    assert received[-1] == "completed"
+
+
+def test_the_stream_of_a_client_whose_progress_has_expired_ends_in_its_time(
+    service: OrchestrationService, stores: Stores
+) -> None:
+    # given an orchestration of which nothing is in the feed
+    orchestration = service.kick_off_job("halve", [{"n": 2}])
+    hub = Hub(stores, ApiSettings(stream_poll_seconds=0.01, stream_seconds=0.2))
+    stream_of_client = hub.events(orchestration.id, Position(0, progress_is_due=True))
+    # when a client resumes at progress that is not there
+    received = asyncio.run(asyncio.wait_for(drained(stream_of_client), 10))
+    # then its stream ends in its time, instead of never
+    assert received == []
+
+
 def test_a_watcher_sees_a_cancellation_before_any_instance_ends(
     service: OrchestrationService, stores: Stores, aggregate: Callable[[], list[Any]]
 ) -> None:

@@ -1,8 +1,10 @@
 """People sign in at a provider that runs here: what lets them in, what they may do, and who did what."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -422,6 +424,29 @@ def test_while_the_provider_is_gone_the_console_says_so(settings: Settings) -> N
     with running_provider(redirect_uri=f"{SITE}/web/sign-in/callback", people={"ana": ANA}) as provider:
         api = connect(settings, provider)
     assert api.begin() == f"{CONSOLE}#/signed-out?why=provider"
+
+
+class BreaksOff(BaseHTTPRequestHandler):
+    """Promise more than it sends."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "100")
+        self.end_headers()
+        self.wfile.write(b"{")
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def test_while_the_provider_breaks_its_answers_off_the_console_says_so(
+    settings: Settings, provider: OpenIDProvider
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BreaksOff) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        api = connect(settings, provider, sign_in_issuer=f"http://127.0.0.1:{server.server_port}")
+        assert api.begin() == f"{CONSOLE}#/signed-out?why=provider"
+        server.shutdown()
 
 
 def test_answers_to_people_are_kept_in_no_store(api: Api) -> None:

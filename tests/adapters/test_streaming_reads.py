@@ -14,7 +14,7 @@ from background_jobs.control_plane import kick_off_job
 from background_jobs.core.events import JobEvent, OrchestrationStarted, PayloadRef
 from background_jobs.core.payloads import params_line
 from background_jobs.orchestration_service import params_spool
-from background_jobs.orchestration_service.outcomes import read_all_outcomes, read_errors, read_outcomes_at
+from background_jobs.orchestration_service.outcomes import read_errors, read_outcomes_at
 from background_jobs.orchestration_service.params_spool import ParamsSpool
 from background_jobs.orchestration_service.rerun_family import Member, merge_outcomes
 from background_jobs.orchestration_service.stored_params import ParamsReader
@@ -66,7 +66,7 @@ def peak(items: Iterable[object]) -> int:
 
 
 def read_all(started: OrchestrationStarted, stores: Stores) -> Iterator[object]:
-    return read_all_outcomes(started, stores)
+    return read_outcomes_at(started, range(started.total), stores)
 
 
 def read_merged(started: OrchestrationStarted, stores: Stores) -> Iterator[object]:
@@ -154,5 +154,5 @@ def test_a_result_that_is_named_by_its_digest_is_fetched(
     key = f"orchestrations/default/x/results/00000000-{'ab' * 32}.json"
     stores.payloads.put(key, b'{"large":true}')
     started = finish(2, lambda index: job_completed(index, result_ref=PayloadRef(key=key)))
-    outcomes: list[Any] = list(read_all_outcomes(started, stores))
+    outcomes: list[Any] = list(read_outcomes_at(started, range(2), stores))
     assert [outcome.result for outcome in outcomes] == [{"large": True}] * 2

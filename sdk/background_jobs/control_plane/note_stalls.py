@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from background_jobs.aws.history import HistoryFilter
 from background_jobs.aws.stores import Stores
-from background_jobs.core.errors import EventConflict
+from background_jobs.core.errors import EventConflict, OrchestrationNotFound, UnreadableEvent
 from background_jobs.core.events import OrchestrationStalled
 from background_jobs.core.limits import STALL_REASONS
 from background_jobs.core.read_model import Summary
@@ -29,11 +29,22 @@ def note_stalls(stores: Stores, now: datetime, allowed: timedelta) -> list[Summa
             job_name=summary.job_name,
             moved_at=_moved_at(summary, now),
             tags=summary.tags,
-            reasons=[str(wait) for wait in read_waits(summary.orchestration_id, of_service)[:STALL_REASONS]],
+            reasons=_read_reasons(summary.orchestration_id, of_service),
         )
         with suppress(EventConflict):
             of_service.event_log.append(event)
     return stalled
+
+
+def _read_reasons(orchestration_id: str, stores: Stores) -> list[str]:
+    """Return why instances wait, or why that cannot be known: it must not keep others from being noted.
+
+    The kick-off expires before the read model, in which each commit begins the retention anew.
+    """
+    try:
+        return [str(wait) for wait in read_waits(orchestration_id, stores)[:STALL_REASONS]]
+    except (OrchestrationNotFound, UnreadableEvent) as unknown:
+        return [str(unknown)]
 
 
 def _moved_at(summary: Summary, now: datetime) -> datetime:

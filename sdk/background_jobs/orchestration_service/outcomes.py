@@ -36,19 +36,6 @@ _MOST_RETRYING: Final = 10_000
 """How many instances that wait for their next attempt are grouped; their log is read each time."""
 
 
-def read_all_outcomes(started: OrchestrationStarted, stores: Stores) -> Iterator[Success | Failure]:
-    """Yield the outcomes that the log holds now, in the order of the params.
-
-    Large results are fetched some at a time. Raises PayloadNotFound once params or results have expired.
-    """
-    events = stores.event_log.for_service(started.service).read_outcomes(
-        started.orchestration_id, 0, started.total - 1
-    )
-    return outcomes_from_events(
-        _number(events), started, _reading(ParamsReader(started, stores.payloads)), stores
-    )
-
-
 def read_outcomes_by_status(
     orchestration_id: str, status: Status | None, stores: Stores, on_gone: OnGone | None = None
 ) -> Iterator[Success | Failure]:

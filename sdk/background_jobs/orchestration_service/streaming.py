@@ -62,7 +62,6 @@ class StreamReader:
         if response.status_code == _NOT_FOUND:
             raise OrchestrationNotFound(self._orchestration_id)
         check_answer(response)
-        self._lost_at = None
         self.done = response.status_code == _NO_CONTENT
         return not self.done
 
@@ -85,6 +84,7 @@ class StreamReader:
 
     def read_update(self, event: ServerSentEvent) -> Update | None:
         """Return the update that *event* carries; None if it carries none."""
+        self._lost_at = None
         if event.retry is not None:
             self._retry_seconds = event.retry / 1000
         self._last_event_id = event.id or self._last_event_id
@@ -179,12 +179,16 @@ def _follow_connection(
     response = yield from connection.open(reader.headers, _choose_patience(deadline))
     if not reader.accept(response):
         return
+    is_silent = True
     while event := (yield from connection.read()):
+        is_silent = False
         if update := reader.read_update(event):
             yield Emit(update)
         deadline.check(reader.summary)
         if reader.done or _must_hurry(event, deadline):
             return
+    if is_silent:  # the next one may end as early, and must not follow at once
+        raise RefusedForNow("it ended the stream before any event", retry_after=0.0)
 
 
 def _must_hurry(event: ServerSentEvent, deadline: Deadline) -> bool:

@@ -92,7 +92,10 @@ class Poll:
         return await asyncio.to_thread(self._read, version, self.summary)
 
     async def read_progress(self, version: int) -> bytes:
-        """Return the second event of *version*, for a client that received only the first one."""
+        """Return the second event of *version*, for a client that received only the first one.
+
+        It is empty where the feed has none: the version has expired, or the client made its id up.
+        """
         return await asyncio.to_thread(self._read_progress_event, version)
 
     def encode_completed(self) -> bytes:
@@ -147,7 +150,9 @@ class Poll:
             yield item
 
     def _read_progress_event(self, version: int) -> bytes:
-        item = next(iter(self._stores.read_model.read_feed(self.id, version - 1)))
+        item = next(self._stores.read_model.read_feed(self.id, version - 1), None)
+        if item is None or item.version != version or not item.advances:
+            return b""
         return encode_progress(item, self.id)
 
     def _take_snapshot(self) -> tuple[int, bytes]:
@@ -204,8 +209,8 @@ class Hub:
                 yield event + padding
             else:
                 version = position.version
-                if position.progress_is_due:
-                    yield await poll.read_progress(version) + padding
+                if position.progress_is_due and (event := await poll.read_progress(version)):
+                    yield event + padding
             while not (poll.summary.done and version >= poll.summary.version):
                 left = ends_at - time.monotonic()
                 try:

@@ -8,6 +8,7 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from http.client import HTTPException
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote_plus, urlencode
@@ -31,7 +32,7 @@ class ProviderRefused(Exception):
 
 
 class ProviderUnreachable(Exception):
-    """The provider does not answer."""
+    """The provider does not answer, or breaks its answer off."""
 
 
 class Endpoints(BaseModel):
@@ -220,7 +221,7 @@ def _send(request: Request) -> bytes:
             body: bytes = answer.read()
     except HTTPError:
         raise
-    except (URLError, OSError) as absent:
+    except (URLError, OSError, HTTPException) as absent:
         raise ProviderUnreachable(f"{request.full_url}: {absent}") from absent
     return body
 
