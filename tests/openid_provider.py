@@ -53,6 +53,10 @@ class OpenIDProvider:
     algorithm: str = "RS256"
     names_keys: bool = True
     issuer: str = ""
+    moved: bool = False
+    """Whether what is asked for tokens is redirected."""
+    redirected: list[dict[str, str]] = field(default_factory=list)
+    """The headers of what followed the redirect."""
     revoked: list[str] = field(default_factory=list)
     refreshed: int = 0
     signed_out: int = 0
@@ -65,7 +69,7 @@ class OpenIDProvider:
     def begin_anew(self, people: dict[str, dict[str, Any]]) -> None:
         """Forget what was, and know *people*."""
         self.people, self.lies, self.algorithm = people, {}, "RS256"
-        self.names_keys = True
+        self.names_keys, self.moved, self.redirected = True, False, []
         self.client_secret, self.gives_refresh_tokens = "", True
         self.revoked, self.refreshed, self.signed_out = [], 0, 0
 
@@ -95,6 +99,7 @@ class OpenIDProvider:
         app.get("/keys")(self._keys)
         app.get("/authorize")(self._authorize)
         app.post("/token")(self._token)
+        app.get("/moved")(self._follow)
         app.post("/revoke")(self._revoke)
         app.get("/logout")(self._logout)
         return app
@@ -149,7 +154,13 @@ class OpenIDProvider:
         )
         return f"<!doctype html><title>Sign in</title><form action=authorize>{fields}{buttons}</form>"
 
+    def _follow(self, request: Request) -> dict[str, Any]:
+        self.redirected.append(dict(request.headers))
+        return {}
+
     async def _token(self, request: Request) -> Response:
+        if self.moved:
+            return RedirectResponse("/moved", 302)
         form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
         if not self._knows_client(request, form):
             return JSONResponse({"error": "invalid_client"}, 401)

@@ -32,6 +32,7 @@ ON_ECS: dict[str, Any] = {
     "LogDriver": "awslogs",
     "LogOptions": {"awslogs-group": "/ecs/billing", "awslogs-stream": "billing/job/8f03e413"},
 }
+BROKEN_OFF = '{"Labels"'
 Read = Callable[[str], ContainerMetadata]
 
 
@@ -43,6 +44,8 @@ def read() -> Iterator[Read]:
     class Endpoint(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
+            if answers[-1] == BROKEN_OFF:
+                self.send_header("content-length", "100")
             self.end_headers()
             self.wfile.write(answers[-1].encode())
 
@@ -66,7 +69,7 @@ def test_a_container_knows_its_log_and_its_revision(read: Read) -> None:
     )
 
 
-@pytest.mark.parametrize("answer", ["not JSON", "{}"])
+@pytest.mark.parametrize("answer", ["not JSON", "{}", BROKEN_OFF])
 def test_a_container_works_without_knowing_them(read: Read, answer: str) -> None:
     assert read(answer) == ("", "")
 

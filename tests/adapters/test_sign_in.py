@@ -412,6 +412,16 @@ def test_a_client_may_have_a_secret(settings: Settings, provider: OpenIDProvider
     assert with_secret.sign_in("ana") == f"{CONSOLE}#/"
 
 
+def test_a_redirect_of_the_provider_does_not_take_the_secret_along(
+    settings: Settings, provider: OpenIDProvider
+) -> None:
+    provider.client_secret, provider.moved = "a secret", True
+    with_secret = connect(settings, provider, sign_in_client_secret=make_secret(provider.client_secret))
+    with_secret.sign_in("ana")
+    (headers,) = provider.redirected
+    assert "authorization" not in headers
+
+
 def test_everybody_who_signs_in_may_read_where_the_environment_says_so(
     settings: Settings, provider: OpenIDProvider
 ) -> None:

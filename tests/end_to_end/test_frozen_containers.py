@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from background_jobs import Orchestration, OrchestrationService
@@ -15,7 +14,6 @@ from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane.rebuild import differences
 from background_jobs.local_stack import LocalStack
-from background_jobs.worker.supervisor import SHARE_LOST
 from tests.offline import containers, send_to_container, until
 
 TOTAL = 8
@@ -64,10 +62,8 @@ def test_a_container_that_slept_changes_nothing_after_the_end_and_begins_nothing
     time.sleep(max(0.0, frozen_at + SILENCE - time.monotonic()))
     log, begun = read_log(orchestration), runs.read_text().splitlines()
     send_to_container(frozen.pid, signal.SIGCONT)
-    status = psutil.Process(frozen.pid).wait(PATIENCE) if frozen.is_running() else None
 
     # then it ends, and every result and all that is in the log are what they were
-    assert status in {None, SHARE_LOST}
     until(lambda: not containers(stack.stack_id, orchestration.id))
     assert [(success.index, success.result) for success in results] == [
         (success.index, success.result) for success in service.get_job_results(orchestration.id).successes

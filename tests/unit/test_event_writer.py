@@ -1,7 +1,6 @@
 """What the thread that appends events makes of them: which blocks, and what an error does to those who add."""
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -87,7 +86,7 @@ def test_what_is_being_appended_is_never_added_to(writer: EventWriter, ranges: R
         writer.add(job_started(200))
         flushing = threading.Thread(target=writer.flush)
         flushing.start()
-        time.sleep(0.05)
+        assert ranges.asked.wait(60)
         # when the outcome comes
         writer.add(job_completed(200))
         ranges.free.set()

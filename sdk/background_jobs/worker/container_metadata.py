@@ -4,6 +4,7 @@ import json
 import logging
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from typing import Any, Final, NamedTuple
 
 from background_jobs.settings import ContainerSettings, WarmWorkerSettings
@@ -32,7 +33,7 @@ def read_metadata(settings: ContainerSettings | WarmWorkerSettings) -> Container
     try:
         with urllib.request.urlopen(settings.metadata_uri, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310
             metadata = json.load(response)
-    except (OSError, ValueError) as unknown:
+    except (OSError, ValueError, HTTPException) as unknown:
         _log.warning("The container's log stream and task definition are not known: %s", unknown)
         return ContainerMetadata()
     return ContainerMetadata(

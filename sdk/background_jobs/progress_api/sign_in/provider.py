@@ -171,10 +171,12 @@ class Provider:
         headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
         if self._read_secret is None:
             form = {**form, "client_id": self._client.client_id}
-        else:
+        request = Request(url, urlencode(form).encode(), headers)  # noqa: S310 -- the provider names it
+        if self._read_secret is not None:
             pair = f"{quote_plus(self._client.client_id)}:{quote_plus(self._read_secret())}"
-            headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-        return _send(Request(url, urlencode(form).encode(), headers))  # noqa: S310 -- the provider names it
+            basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
+            request.add_unredirected_header("authorization", basic)  # where it is redirected to is another's
+        return _send(request)
 
     def _find_key(self, id_token: str) -> jwt.PyJWK:
         """Return the key that *id_token* names; a provider with one key alone need name none.
