@@ -44,9 +44,10 @@ def test_thousands_of_products_are_updated_and_added_up() -> None:
 
 def test_what_failed_of_a_clean_up_runs_again_and_both_are_one_result() -> None:
     # given 400 folders, of which two in different batches are under a hold
-    first, digest, merged, left = run("clean_up", "--folders", "400")
+    first, digest, cause, merged, left = run("clean_up", "--folders", "400")
     assert first.endswith("2 batches failed")
-    assert digest.startswith("2 failures, 1 cause")
+    assert digest == "2 failures, 1 cause"
+    assert "2 of " in cause
     assert merged.endswith("with the rerun, 0 batches failed")
     assert left == "0 files left"
 

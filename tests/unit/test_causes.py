@@ -8,7 +8,7 @@ from typing import Any
 from background_jobs.core.events import JobError, JobErrored
 from background_jobs.core.limits import PAGE
 from background_jobs.core.views.cause_groups import group_failures
-from background_jobs.core.views.causes import CausePage, FailureDigest
+from background_jobs.core.views.causes import Cause, CausePage, FailureDigest
 from background_jobs.core.views.page import position_of
 from tests.unit.histories import attempt_failed, job_errored
 
@@ -130,3 +130,14 @@ def test_what_is_retried_is_among_the_causes_and_is_told_apart_from_what_gave_up
     ]
     assert [str(param) for param in digest.causes[0].common] == ["region=eu"]
     assert str(digest).startswith("1 failure and 3 retrying, 2 causes")
+
+
+def test_a_printed_digest_has_a_line_for_each_cause_whatever_its_message() -> None:
+    message = "two\nlines \x1b[31mred\u202e"
+    cause = Cause(cause_id="0" * 12, type="ValueError", message=message, place="", count=2, indices=[0, 1])
+    printed = str(FailureDigest(total=9, failed=7, causes=[cause], more_causes=3))
+    assert printed.splitlines() == [
+        "7 failures, 4 causes",
+        "  2 of ValueError: two lines \ufffd[31mred\ufffd",
+        "  and 3 further causes",
+    ]

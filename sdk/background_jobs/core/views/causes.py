@@ -16,6 +16,7 @@ EXAMPLES: Final = 20
 MOST_TOLD_APART: Final = 5_000
 """The most causes that are told apart; failures of others are counted alone."""
 _LINE_CHARACTERS: Final = 300
+_MARK: Final = "\N{REPLACEMENT CHARACTER}"
 
 
 class CommonParam(BaseModel):
@@ -127,6 +128,7 @@ class FailureDigest(BaseModel):
 
 
 def _line_of(cause: Cause) -> str:
-    described = " ".join(cause.described().split())
     common = f"; always has {', '.join(map(str, cause.common))}" if cause.common else ""
-    return f"  {cause.count:,} of {described}{common}"
+    line = " ".join(f"{cause.described()}{common}".split())
+    # Both are of jobs and of params, and may hold what controls a terminal.
+    return f"  {cause.count:,} of {''.join(char if char.isprintable() else _MARK for char in line)}"
