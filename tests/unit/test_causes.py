@@ -129,7 +129,8 @@ def test_what_is_retried_is_among_the_causes_and_is_told_apart_from_what_gave_up
         ("KeyError", 0, 1, [4]),
     ]
     assert [str(param) for param in digest.causes[0].common] == ["region=eu"]
-    assert str(digest).startswith("1 failure and 3 retrying, 2 causes")
+    counts = [line.partition(" of ")[0] for line in str(digest).splitlines()]
+    assert counts == ["1 failure and 3 retrying, 2 causes", "  1 and 2 retrying", "  0 and 1 retrying"]
 
 
 def test_a_printed_digest_has_a_line_for_each_cause_whatever_its_message() -> None:

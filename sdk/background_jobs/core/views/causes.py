@@ -131,4 +131,5 @@ def _line_of(cause: Cause) -> str:
     common = f"; always has {', '.join(map(str, cause.common))}" if cause.common else ""
     line = " ".join(f"{cause.described()}{common}".split())
     # Both are of jobs and of params, and may hold what controls a terminal.
-    return f"  {cause.count:,} of {''.join(char if char.isprintable() else _MARK for char in line)}"
+    retrying = f" and {cause.retrying:,} retrying" if cause.retrying else ""
+    return f"  {cause.count:,}{retrying} of {''.join(char if char.isprintable() else _MARK for char in line)}"
