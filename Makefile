@@ -100,7 +100,7 @@ define INSTALL
 	@sed -n '/^uv==/,/[^\\]$$/p' $< | $(PIP_INSTALL) --require-hashes -r /dev/stdin
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r $< \
 		|| { echo "uv could not install it; pip does ..."; $(PIP_INSTALL) --require-hashes -r $<; }
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 endef
 

@@ -20,7 +20,7 @@ def make_session() -> botocore.session.Session:
     session = botocore.session.get_session()
     session.register_component("data_loader", models_in(session.get_config_variable("data_path")))
     if not session.get_config_variable("region"):
-        # As in AWS's other SDKs and its command line; botocore reads AWS_DEFAULT_REGION alone.
+        # AWS's other SDKs read it; botocore's own, AWS_DEFAULT_REGION and the profile, go before it.
         session.set_config_variable("region", os.environ.get("AWS_REGION"))
     return session
 

@@ -1,6 +1,8 @@
 """`background-jobs kick-off`: start one job instance for each of the params in a file."""
 
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
@@ -60,6 +62,8 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a kick-off
     """
     if param and file is not None:
         raise typer.BadParameter("Give a FILE or --param, one of the two.")
+    if dry_run and watch:
+        raise typer.BadParameter("Give --dry-run or --watch, one of the two.")
     if file is None and not param and (sys.stdin is None or sys.stdin.isatty()):
         raise typer.BadParameter("Name a FILE of params, or pipe them in: echo '{}' | background-jobs ...")
     with reporting():
@@ -72,9 +76,10 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a kick-off
             params = [read_params(service.job(job_name, options.get("service")), param)]
         else:
             params = ParamsFile(file or STANDARD_INPUT, written_as)
-        if dry_run:
-            raise typer.Exit(_preview(service, job_name, list(params), options, as_json=as_json))
-        orchestration = _kick_off(service, job_name, params, options)
+        with _naming_place(params):
+            if dry_run:
+                raise typer.Exit(_preview(service, job_name, params, options, as_json=as_json))
+            orchestration = service.kick_off_job(job_name, params, **options)
         remember_kick_off(orchestration.id)
         if watch:
             raise typer.Exit(
@@ -91,16 +96,24 @@ def kick_off(  # noqa: PLR0913, PLR0917 -- the options of a kick-off
 def _preview(
     service: "OrchestrationService",
     job_name: str,
-    params: list[Any],
+    params: Iterable[Any],
     options: "KickOffKeywords",
     *,
     as_json: bool,
 ) -> int:
-    """Print what a kick-off would run, and what is wrong with its params; return the exit status."""
+    """Print what a kick-off would run, and what is wrong with its params; return the exit status.
+
+    Raises InvalidParams for what a kick-off refuses.
+    """
+    from background_jobs.core.typed_params import write_params
     from background_jobs.orchestration_service.jobs import explain_problem
 
     job = service.job(job_name, options.get("service"))
-    preview = service.preview_kick_off(job, params, parallelism=options.get("parallelism"))
+    given = []
+    for index, one in enumerate(params):
+        write_params(index, one, None)
+        given.append(one)
+    preview = service.preview_kick_off(job, given, parallelism=options.get("parallelism"))
     if as_json:
         print_json(preview)
     else:
@@ -115,16 +128,13 @@ def _preview(
     return ExitStatus.FOUND if preview.problems else 0
 
 
-def _kick_off(
-    service: "OrchestrationService",
-    job_name: str,
-    params: list[Any] | ParamsFile,
-    options: "KickOffKeywords",
-) -> "Orchestration":
+@contextmanager
+def _naming_place(params: list[Any] | ParamsFile) -> Iterator[None]:
+    """Let the refusal of params name their place in the file that they are from."""
     from background_jobs.core.errors import InvalidParams
 
     try:
-        return service.kick_off_job(job_name, params, **options)
+        yield
     except InvalidParams as refused:
         if not isinstance(params, ParamsFile):
             raise

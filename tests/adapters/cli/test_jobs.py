@@ -102,6 +102,12 @@ def test_a_dry_run_holds_a_file_to_the_schema_and_starts_nothing(settings: Setti
     assert (fits.exit_code, KickOffPreview.model_validate_json(fits.stdout).problems) == (0, ())
     assert OrchestrationService(settings).history().summaries == []
 
+    # and it refuses what a kick-off does, by the same place
+    refused = run("kick-off", "halve", "--dry-run", "--json", stdin='{"n": 8}\n{"n": "\\ud800"}\n')
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("Error: standard input, line 2: they cannot be written as JSON")
+    assert run("kick-off", "halve", "--dry-run", "--watch", stdin="{}").exit_code == 2
+
 
 @pytest.mark.usefixtures("published")
 def test_params_that_do_not_fit_are_refused_by_the_name_of_the_field(settings: Settings) -> None:
