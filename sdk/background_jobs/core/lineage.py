@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 RerunOnly = Literal["failed", "unrepaired", "completed", "all"]
-"""Which instances of an orchestration may run again; unrepaired are those that failed in every rerun, too."""
+"""Which instances of an orchestration may run again; the unrepaired failed and have completed in no rerun."""
 Rerun = Literal["failed", "all", "selected"]
 """Which instances of an orchestration run again; the event of the rerun says which were selected."""
 

@@ -128,8 +128,9 @@ class FailureDigest(BaseModel):
 
 
 def _line_of(cause: Cause) -> str:
-    common = f"; always has {', '.join(map(str, cause.common))}" if cause.common else ""
-    line = " ".join(f"{cause.described()}{common}".split())
-    # Both are of jobs and of params, and may hold what controls a terminal.
     retrying = f" and {cause.retrying:,} retrying" if cause.retrying else ""
-    return f"  {cause.count:,}{retrying} of {''.join(char if char.isprintable() else _MARK for char in line)}"
+    common = f"; always has {', '.join(map(str, cause.common))}" if cause.common else ""
+    text = " ".join(f"{cause.described()}{common}".split())
+    # Messages and params may hold what controls a terminal.
+    safe = "".join(char if char.isprintable() else _MARK for char in text)
+    return f"  {cause.count:,}{retrying} of {safe}"
