@@ -184,6 +184,21 @@ OPTIONS: Final = (
         ("rerun",),
     ),
     Option(
+        "next_stages",
+        {
+            "next_stages": Annotated[
+                bool | None,
+                typer.Option(
+                    "--next-stages",
+                    help="Run the unrepaired, and the next stages for what of them completes, though these "
+                    "began without it.",
+                ),
+            ]
+        },
+        _keep,
+        ("rerun",),
+    ),
+    Option(
         "parallelism",
         {
             "parallelism": Annotated[

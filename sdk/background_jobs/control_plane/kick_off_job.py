@@ -24,7 +24,14 @@ from background_jobs.core.invocations import INVOCATION, Invocation, StartStage
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.options import KickOffOptions
 from background_jobs.core.outcomes import Success
-from background_jobs.core.stages import PIPELINE_CANCELLED, MissingReference, Stage, fill_params
+from background_jobs.core.stages import (
+    PIPELINE_CANCELLED,
+    AllResults,
+    MissingReference,
+    ParamsTooLarge,
+    Stage,
+    fill_params,
+)
 from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off, known_channels
 from background_jobs.orchestration_service.occurrences import OccurrenceRunner
@@ -33,6 +40,7 @@ from background_jobs.orchestration_service.rerun_family import (
     count_errored,
     merge_outcomes,
     read_finished_before,
+    read_stage,
 )
 from background_jobs.settings import Settings
 
@@ -41,6 +49,7 @@ _REFUSALS = (
     InvalidParams,
     MissingReference,
     OrchestrationOfOtherService,
+    ParamsTooLarge,
     PayloadNotFound,
     UnknownJobName,
 )
@@ -156,6 +165,9 @@ def _params(stage: Stage, members: Sequence[Member], stores: Stores) -> Iterator
     if isinstance(stage.params, list):
         yield from stage.params
         return
+    if gathered := stage.all_results():
+        yield _gather(gathered, members[-1].id, stores)
+        return
     for outcome in merge_outcomes(members, stores):
         if isinstance(outcome, Success):
             yield fill_params(
@@ -165,6 +177,14 @@ def _params(stage: Stage, members: Sequence[Member], stores: Stores) -> Iterator
                 index=outcome.index,
                 job_id=outcome.job_id,
             )
+
+
+def _gather(gathered: AllResults, orchestration_id: str, stores: Stores) -> dict[str, Any]:
+    for members in read_stage(orchestration_id, stores):
+        for outcome in merge_outcomes(members, stores):
+            if isinstance(outcome, Success):
+                gathered.add(outcome.result_json, outcome.index)
+    return gathered.params()
 
 
 def _skip(started: OrchestrationStarted, stage: Stage, reason: str, stores: Stores) -> None:

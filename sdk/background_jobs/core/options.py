@@ -10,7 +10,15 @@ from dataclasses import fields
 from datetime import timedelta
 from typing import Any, Final, TypedDict, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from background_jobs.core import limits
 from background_jobs.core.bounds import (
@@ -86,8 +94,23 @@ class RerunOptions(RunOptions):
     params_patch: dict[str, Any] | None = Field(
         default=None, description="A JSON merge patch (RFC 7396) that changes the params of each."
     )
+    next_stages: bool = Field(
+        default=False,
+        description="Whether the next stages run for what the rerun completes, though they began without it. "
+        "The unrepaired run again then, so that no success goes on twice.",
+    )
     key: Key | None = Field(default=None, description="Makes the rerun idempotent.")
     tags: Tags | None = Field(default=None, description="By default those of the orchestration.")
+
+    @field_validator("next_stages")
+    @classmethod
+    def _pass_on_once(cls, next_stages: bool, known: ValidationInfo) -> bool:  # noqa: FBT001 -- pydantic's own
+        if next_stages and (only := known.data.get("only")) not in {None, "unrepaired"}:
+            raise ValueError(
+                f"with next_stages the unrepaired run again; leave out only={only!r}, for what has gone on to "
+                "the next stages would go on twice"
+            )
+        return next_stages
 
 
 class OccurrenceOptions(RunOptions):
@@ -169,6 +192,7 @@ class RerunKeywords(RunKeywords, total=False):
     indices: str | int | Iterable[int] | None
     params: Mapping[str, Any] | None
     params_patch: Mapping[str, Any] | None
+    next_stages: bool | None
     key: str | None
     tags: Mapping[str, str] | None
 

@@ -4,12 +4,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
+from background_jobs.core import limits
 from background_jobs.core.bounds import JobName, Parallelism, TimeoutSeconds, TimeoutSpan
+from background_jobs.core.canonical import canonical_json
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.core.job_descriptions import JOB_MARK
 from background_jobs.core.json_places import describe
@@ -19,7 +22,8 @@ from background_jobs.core.retry import Retry
 
 PIPELINE_CANCELLED: Final = "The pipeline was cancelled."
 """Why a stage is not started after a cancellation; the pipeline is Cancelled where it says so."""
-_REFERENCE: Final = re.compile(r"\$(result|params)((?:\.[^.]+)*)|\$(index|job_id)")
+_REFERENCE: Final = re.compile(r"\$(results?|params)((?:\.[^.]+)*)|\$(index|job_id)")
+_ALL_RESULTS: Final = "$results"
 
 
 class MissingReference(BackgroundJobsError):
@@ -30,13 +34,32 @@ class MissingReference(BackgroundJobsError):
         super().__init__(f"Instance {index} of the stage before has no {reference}.")
 
 
+class ParamsTooLarge(BackgroundJobsError):
+    """All results of a stage are more than the params of one instance may be."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"All results of the stage before are more than the {limits.INSTANCE_PARAMS_BYTES:,} bytes that "
+            "the params of one instance may be; take a field of each, as in '$results.<field>', or let "
+            "the jobs write them to where the next can read them."
+        )
+
+
 def _check_template(params: object) -> object:
-    for text in _texts(params if isinstance(params, Mapping) else {}):
-        if text.startswith("$") and not text.startswith("$$") and not _REFERENCE.fullmatch(text):
+    references = list(_references(params if isinstance(params, Mapping) else {}))
+    for text in references:
+        if not _REFERENCE.fullmatch(text):
             raise ValueError(
                 f"{text!r} refers to nothing: use '$result', '$result.<field>', '$params', "
-                "'$params.<field>', '$index' or '$job_id', or '$$...' for a text that begins with a '$'"
+                "'$params.<field>', '$index' or '$job_id', '$results' or '$results.<field>' for those of all "
+                "instances, or '$$...' for a text that begins with a '$'"
             )
+    of_one = [text for text in references if not _is_of_all(text)]
+    if of_one and len(of_one) < len(references):
+        raise ValueError(
+            f"'$results' makes one instance of all results, and {of_one[0]!r} is of a single one: use one or "
+            "the other"
+        )
     return params if isinstance(params, str) else plain_json(params)
 
 
@@ -62,9 +85,10 @@ class Stage:
 
     *params* is ``"results"``: one instance for each successful result (one that is no JSON object comes as
     ``{"result": it}``); or a dict: one instance for each success, with every text like ``"$result.path"``,
-    ``"$params.customer"``, ``"$index"`` or ``"$job_id"`` in it replaced; or a list of dicts: those params,
-    whatever the results. *on_failure* says what happens when an instance errored: ``"stop"`` starts nothing,
-    ``"continue"`` goes on with the successes. After a cancellation nothing follows.
+    ``"$params.customer"``, ``"$index"`` or ``"$job_id"`` in it replaced; or a dict with ``"$results"``, or
+    ``"$results.cents"`` for a field of each: one instance, which gets the list of those of all successes; or
+    a list of dicts: those params, whatever the results. *on_failure* says what happens when an instance
+    errored: ``"stop"`` starts nothing, ``"continue"`` goes on with the successes. After a cancellation nothing follows.
     """
 
     job_name: Annotated[JobName, BeforeValidator(_name_of)]
@@ -93,6 +117,12 @@ class Stage:
             timeout: float | timedelta | None = None,
             then: "Stage | None" = None,
         ) -> None: ...
+
+    def all_results(self) -> "AllResults | None":
+        """Return what gathers the results of all where it is one instance that takes them, and else None."""
+        if isinstance(self.params, dict) and any(map(_is_of_all, _references(self.params))):
+            return AllResults(self.params)
+        return None
 
     @property
     def depth(self) -> int:
@@ -137,20 +167,50 @@ def fill_params(
     if template == "results":
         return result if isinstance(result, dict) else {"result": result}
     sources = {"result": result, "params": params, "index": index, "job_id": job_id}
-    return {name: _fill(value, sources) for name, value in template.items()}
+    return {name: _fill(value, partial(_look_up, sources)) for name, value in template.items()}
 
 
-def _fill(value: Any, sources: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any JSON
+class AllResults:
+    """Gathers the results that the params of a stage with ``"$results"`` take."""
+
+    def __init__(self, template: Mapping[str, Any]) -> None:
+        self._template = template
+        self._lists: dict[str, list[Any]] = {text: [] for text in _references(template)}
+        self._bytes = 0
+
+    def add(self, result: object, index: int) -> None:
+        """Take the result of instance *index*. Raises MissingReference or ParamsTooLarge."""
+        sources = {"results": result, "index": index}
+        for reference, values in self._lists.items():
+            value = _look_up(sources, reference)
+            values.append(value)
+            self._bytes += len(canonical_json(value)) + 1
+        if self._bytes > limits.INSTANCE_PARAMS_BYTES:
+            raise ParamsTooLarge
+
+    def params(self) -> dict[str, Any]:
+        """Return the params of the one instance.
+
+        >>> gathered = AllResults({"cents": "$results.cents", "currency": "eur"})
+        >>> gathered.add({"cents": 5}, 0)
+        >>> gathered.add({"cents": 7}, 1)
+        >>> gathered.params()
+        {'cents': [5, 7], 'currency': 'eur'}
+        """
+        return {name: _fill(value, self._lists.__getitem__) for name, value in self._template.items()}
+
+
+def _fill(value: Any, look_up: Callable[[str], Any]) -> Any:  # noqa: ANN401 -- any JSON
     if isinstance(value, dict):
-        return {name: _fill(part, sources) for name, part in value.items()}
+        return {name: _fill(part, look_up) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_fill(part, sources) for part in value]
+        return [_fill(part, look_up) for part in value]
     if isinstance(value, str) and value.startswith("$"):
-        return value[1:] if value.startswith("$$") else _look_up(value, sources)
+        return value[1:] if value.startswith("$$") else look_up(value)
     return value
 
 
-def _look_up(reference: str, sources: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any JSON
+def _look_up(sources: Mapping[str, Any], reference: str) -> Any:  # noqa: ANN401 -- any JSON
     value: Any = sources
     for name in reference[1:].split("."):
         if not isinstance(value, Mapping) or name not in value:
@@ -159,13 +219,18 @@ def _look_up(reference: str, sources: Mapping[str, Any]) -> Any:  # noqa: ANN401
     return value
 
 
-def _texts(params: object) -> Iterator[str]:
-    """Yield every text in *params*, however deep."""
+def _is_of_all(reference: str) -> bool:
+    return reference == _ALL_RESULTS or reference.startswith(f"{_ALL_RESULTS}.")
+
+
+def _references(params: object) -> Iterator[str]:
+    """Yield every text in *params*, however deep, that refers to something."""
     left = [params]
     while left:
         value = left.pop()
         if isinstance(value, str):
-            yield value
+            if value.startswith("$") and not value.startswith("$$"):
+                yield value
         elif isinstance(value, Mapping):
             left.extend(value.values())
         elif isinstance(value, list | tuple):

@@ -161,7 +161,8 @@ class Pipeline:
         if not orchestration.summary().next_skipped:
             return orchestration
         members = read_family(orchestration.id, self._stores)
-        latest = [member for member in members if member.started.then][-1]
+        own = [member for member in members if member.started.then and member.started.pipeline_id == self.id]
+        latest = own[-1]
         return self._attach(latest.id, orchestration.job_name)
 
     def _find_next(self, orchestration: "Orchestration", job_name: str) -> "Orchestration | None":

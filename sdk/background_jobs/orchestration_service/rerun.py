@@ -129,7 +129,14 @@ def _find_problems(
 def _select(orchestration_id: str, options: RerunOptions, stores: Stores) -> Selection:
     if not current_summary(orchestration_id, stores).all_final:
         raise InvalidKickOff(f"Orchestration {orchestration_id} still runs; wait for its end, or cancel it.")
-    return select(stores.event_log.read_started(orchestration_id), options, stores)
+    started = stores.event_log.read_started(orchestration_id)
+    if not options.next_stages:
+        return select(started, options, stores)
+    if started.then is None:
+        raise InvalidKickOff(
+            f"No stage follows orchestration {orchestration_id}, so its rerun can have no next_stages."
+        )
+    return select(started, options.model_copy(update={"only": "unrepaired"}), stores)
 
 
 @contextmanager
@@ -172,13 +179,14 @@ def _request(
 ) -> KickOffRequest:
     started, count = selection.started, len(selection.indices)
     key, given = options.key, keywords_of(RunOptions, options)
+    branches = options.next_stages and not stopped
     inherited = {
         "parallelism": min(started.parallelism, count, settings.max_parallelism),
         "retry": started.retry,
         "service": started.service,
         "notify": known_channels(started.notify, settings),
-        # A pipeline that stopped here goes on from the rerun.
-        "then": started.then if stopped else None,
+        # A pipeline that stopped here goes on from the rerun; one that went on does not wait for it.
+        "then": started.then if stopped or options.next_stages else None,
     }
     own = {name: value for name, value in given.items() if value is not None}
     kick_off_options = read_options(KickOffOptions, {**inherited, **own, "key": key})
@@ -189,8 +197,7 @@ def _request(
         lineage=Lineage(
             parent_id=started.orchestration_id,
             rerun_only=selection.only,
-            pipeline_id=started.pipeline_id,
-            stage=started.stage,
+            **({} if branches else {"pipeline_id": started.pipeline_id, "stage": started.stage}),
         ),
         rerun_indices=selection.recorded_indices,
     )

@@ -1,15 +1,23 @@
 """Reruns of reruns: which orchestration runs which again, and one answer over all of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from heapq import merge
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from background_jobs.aws.stores import Stores
+from background_jobs.core import ids
 from background_jobs.core.errors import OrchestrationNotFound
-from background_jobs.core.events import JobCompleted, JobErrored, JobOutcome, OrchestrationStarted
+from background_jobs.core.events import (
+    JobCompleted,
+    JobErrored,
+    JobOutcome,
+    OrchestrationCompleted,
+    OrchestrationStarted,
+)
 from background_jobs.core.index_ranges import parse_ranges
 from background_jobs.core.lineage import origins
 from background_jobs.core.outcomes import Failure, Success
@@ -37,10 +45,17 @@ def read_ancestors(orchestration_id: str, stores: Stores) -> list[Member]:
 
     Raises OrchestrationNotFound.
     """
+    return _read_path(orchestration_id, stores, lambda _: False)
+
+
+def _read_path(
+    orchestration_id: str, stores: Stores, is_first: Callable[[OrchestrationStarted], bool]
+) -> list[Member]:
+    """Return what an orchestration runs again, from what *is_first* or else is no rerun, and itself last."""
     path = [stores.event_log.read_started(orchestration_id)]
     # A rerun runs in the service of what it runs again.
     event_log = stores.event_log.for_service(path[0].service)
-    while path[-1].rerun_only and path[-1].parent_id:
+    while path[-1].rerun_only and path[-1].parent_id and not is_first(path[-1]):
         path.append(event_log.read_started(path[-1].parent_id))
     members = [Member(path.pop(), range(0))]
     members[0] = members[0]._replace(origins=range(members[0].started.total))
@@ -64,22 +79,84 @@ def read_finished_before(orchestration_id: str, stores: Stores) -> list[Member]:
     """Return an orchestration and those whose outcomes count before its own, the first one first.
 
     These are what it runs again, and all reruns of that which had completed when it did. So of several
-    reruns that repair a part each, the last one finds all of them repaired, and no other does.
+    reruns that repair a part each, the last one finds all of them repaired, and no other does. A rerun that
+    began a pipeline of its own is the first one there.
 
     Raises OrchestrationNotFound.
     """
-    ancestors = read_ancestors(orchestration_id, stores)
-    if len(ancestors) == 1:
-        return ancestors
-    event_log = stores.event_log.for_service(ancestors[0].started.service)
-    own_path = {member.id for member in ancestors}
-    own = event_log.read_completed(orchestration_id)
-    members = []
-    for member in read_family(orchestration_id, stores):
-        other = None if member.id in own_path else event_log.read_completed(member.id)
-        if member.id in own_path or (other and own and (other.at, member.id) < (own.at, orchestration_id)):
-            members.append(member)
-    return members
+    path = _read_path(orchestration_id, stores, _begins_pipeline)
+    if len(path) == 1:
+        return path
+    return _read_finished(path[0], _Finished.before([path], stores), stores)
+
+
+def read_stage(orchestration_id: str, stores: Stores) -> list[list[Member]]:
+    """Return an orchestration, and the others that ran the same stage, each with its reruns.
+
+    Others are those of the pipelines that reruns of a stage before began. What had not completed when
+    *orchestration_id* did is left out, so that the answer stays the same. Raises OrchestrationNotFound.
+    """
+    first_stage, *stages = path = _read_stages_before(orchestration_id, stores)
+    finished = _Finished.before(path, stores)
+    families = [_read_finished(first_stage[0], finished, stores)]
+    for members in stages:
+        following = _read_following(families, members[0].started.service, finished, stores)
+        families = [_read_finished(first, finished, stores) for first in following]
+    return families
+
+
+def _read_stages_before(orchestration_id: str, stores: Stores) -> list[list[Member]]:
+    """Return the stages that led to an orchestration, and its own last, each with what it runs again."""
+    stages = [read_ancestors(orchestration_id, stores)]
+    while (before := stages[0][0].started.parent_id) and stages[0][0].id == ids.next_stage_id(before):
+        stages.insert(0, read_ancestors(before, stores))
+    return stages
+
+
+def _read_following(
+    families: Iterable[Sequence[Member]], service: str, finished: "_Finished", stores: Stores
+) -> Iterable[Member]:
+    """Return the next stage of each pipeline that is among *families*."""
+    event_log = stores.event_log.for_service(service)
+    latest: dict[str | None, Member] = {}
+    for member in chain.from_iterable(families):
+        with suppress(OrchestrationNotFound):
+            started = event_log.read_started(ids.next_stage_id(member.id))
+            if finished.has(started):
+                # A pipeline that went on from a rerun has the stage twice: the later one has all results.
+                latest[started.pipeline_id] = Member(started, range(started.total))
+    return latest.values()
+
+
+def _read_finished(first: Member, finished: "_Finished", stores: Stores) -> list[Member]:
+    return [first, *(member for member in _read_descendants(first, stores) if finished.has(member.started))]
+
+
+class _Finished(NamedTuple):
+    """Tells which orchestrations had completed when the last one of a path did."""
+
+    own: OrchestrationCompleted | None
+    path: AbstractSet[str]
+    """Those that led to it had; their containers may have had another clock."""
+    stores: Stores
+
+    @classmethod
+    def before(cls, path: Sequence[Sequence[Member]], stores: Stores) -> "_Finished":
+        last = path[-1][-1]
+        own = stores.event_log.for_service(last.started.service).read_completed(last.id)
+        return cls(own, {member.id for member in chain.from_iterable(path)}, stores)
+
+    def has(self, other: OrchestrationStarted) -> bool:
+        if other.orchestration_id in self.path:
+            return True
+        completed = self.stores.event_log.for_service(other.service).read_completed(other.orchestration_id)
+        if completed is None or self.own is None:
+            return False
+        return (completed.at, completed.orchestration_id) < (self.own.at, self.own.orchestration_id)
+
+
+def _begins_pipeline(started: OrchestrationStarted) -> bool:
+    return started.pipeline_id == started.orchestration_id
 
 
 def read_repaired(orchestration_id: str, stores: Stores, *, without: str | None = None) -> bytearray:

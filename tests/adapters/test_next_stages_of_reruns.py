@@ -1,0 +1,210 @@
+"""Reruns that take along the stages that began without them, and stages that take all results at once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from background_jobs import InvalidKickOff, Orchestration, OrchestrationService, Stage, job_name
+from background_jobs.aws.stores import Stores
+from background_jobs.control_plane import kick_off_job
+from background_jobs.core.ids import next_stage_id
+from background_jobs.jobs import Jobs
+from background_jobs.settings import Settings
+
+PATIENCE = 30
+
+
+@job_name("read")
+def read(params: dict[str, Any]) -> dict[str, Any]:
+    """Read a number; where it is odd, only once its code was mended."""
+    if params["n"] % 2:
+        raise ValueError("odd")
+    return {"n": params["n"]}
+
+
+@job_name("read")
+def read_mended(params: dict[str, Any]) -> dict[str, Any]:
+    """Read any number but 5."""
+    if params["n"] == 5:
+        raise ValueError("five")
+    return {"n": params["n"]}
+
+
+@job_name("tenfold")
+def tenfold(params: dict[str, Any]) -> dict[str, Any]:
+    """Return ten times the number; 30 is too much."""
+    if params["n"] == 3:
+        raise ValueError("too much")
+    return {"n": params["n"] * 10}
+
+
+@job_name("tenfold")
+def tenfold_mended(params: dict[str, Any]) -> dict[str, Any]:
+    """Return ten times the number."""
+    return {"n": params["n"] * 10}
+
+
+@job_name("total")
+def total(params: dict[str, Any]) -> int:
+    """Add the numbers up."""
+    return sum(params["numbers"])
+
+
+BEFORE, AFTER = Jobs([read, tenfold, total]), Jobs([read_mended, tenfold_mended, total])
+TOTAL = Stage("total", {"numbers": "$results.n"}, on_failure="continue")
+Run = Callable[..., list[Orchestration]]
+
+
+@pytest.fixture
+def run(
+    service: OrchestrationService,
+    stores: Stores,
+    settings: Settings,
+    launch: Callable[..., None],
+    aggregate_completion: Callable[[], None],
+) -> Run:
+    """Run an orchestration and the stages after it, each with its completion delivered twice."""
+
+    def run(orchestration: Orchestration, jobs: Jobs = BEFORE) -> list[Orchestration]:
+        started = stores.event_log.read_started(orchestration.id)
+        for share in range(min(started.total, started.parallelism)):
+            launch(orchestration, share, jobs)
+        aggregate_completion()
+        first, again = (
+            kick_off_job.start_next("default", orchestration.id, stores, settings)
+            for _ in ("the completion", "the completion once more")
+        )
+        assert first == again
+        aggregate_completion()
+        if not first:
+            return [orchestration]
+        return [orchestration, *run(service.orchestration(next_stage_id(orchestration.id)), jobs)]
+
+    return run
+
+
+def kick_off(service: OrchestrationService, numbers: list[int], then: Stage | None) -> Orchestration:
+    return service.kick_off_job("read", [{"n": n} for n in numbers], parallelism=1, then=then)
+
+
+def results(orchestration: Orchestration) -> list[Any]:
+    return [success.result for success in orchestration.results(PATIENCE).successes]
+
+
+def test_a_stage_takes_the_results_of_all_in_one_instance(service: OrchestrationService, run: Run) -> None:
+    stages = run(kick_off(service, [2, 4, 6], Stage("total", {"numbers": "$results.n", "of": ["$$", 1]})))
+    assert [results(stage) for stage in stages[1:]] == [[12]]
+
+
+def test_it_runs_where_there_is_no_result(service: OrchestrationService, run: Run) -> None:
+    assert results(run(kick_off(service, [], TOTAL))[-1]) == [0]
+
+
+def test_it_is_not_started_where_the_results_are_too_large_or_lack_the_field(
+    service: OrchestrationService, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking = run(kick_off(service, [2], Stage("total", {"numbers": "$results.m"})))[0]
+    assert lacking.pipeline().stages()[1].skipped == "Instance 0 of the stage before has no $results.m."
+    monkeypatch.setattr("background_jobs.core.limits.INSTANCE_PARAMS_BYTES", 20)
+    large = run(kick_off(service, list(range(0, 40, 2)), Stage("total", {"numbers": "$results"})))[0]
+    reason = large.pipeline().stages()[1].skipped
+    assert reason is not None
+    assert "All results of the stage before are more than the 20 bytes" in reason
+
+
+def test_what_a_rerun_repairs_goes_on_alone_and_into_the_total_of_all(
+    service: OrchestrationService, stores: Stores, run: Run
+) -> None:
+    # given stages that went on without 3 and 5
+    first, *after = run(
+        kick_off(service, [2, 3, 4, 5], Stage("tenfold", "results", on_failure="continue", then=TOTAL))
+    )
+    assert [results(stage) for stage in after] == [[{"n": 20}, {"n": 40}], [60]]
+    # when what failed runs again with code that can read 3, and the next stages with it
+    again, tenfolds, totals = run(first.rerun(next_stages=True), AFTER)
+    # then 3 alone is multiplied, and the total is that of all
+    assert (results(tenfolds), results(totals)) == ([{"n": 30}], [90])
+    pipeline = service.pipeline(totals.id)
+    assert pipeline.id == again.id
+    assert [stage.orchestration and stage.orchestration.id for stage in pipeline.stages()] == [
+        again.id, tenfolds.id, totals.id,
+    ]  # fmt: skip
+    assert [stage.orchestration and stage.orchestration.id for stage in first.pipeline().stages()] == [
+        first.id, *(stage.id for stage in after),
+    ]  # fmt: skip
+    # and the merged results are those of the first stage
+    assert [success.index for success in again.results(PATIENCE, merged=True).successes] == [0, 1, 2]
+    assert stores.event_log.read_started(again.id).total == 2
+
+
+def test_reruns_of_a_later_stage_and_of_what_a_rerun_began_are_in_the_total(
+    service: OrchestrationService, run: Run
+) -> None:
+    # given 3 that was read by a rerun, and then failed in the next stage
+    stages = Stage("tenfold", "results", on_failure="continue", then=TOTAL)
+    first = run(kick_off(service, [2, 3, 4, 6], stages))[0]
+    _, tenfolds, totals = run(first.rerun(next_stages=True), Jobs([read_mended, tenfold, total]))
+    assert (results(tenfolds), results(totals)) == ([], [120])
+    # when that stage runs again
+    _, totals = run(tenfolds.rerun(next_stages=True), AFTER)
+    # then its result is among all
+    assert results(totals) == [150]
+
+
+def test_a_pipeline_that_went_on_twice_has_its_results_once_in_the_total(
+    service: OrchestrationService, run: Run
+) -> None:
+    # given a pipeline that stopped and went on from a rerun
+    first = run(kick_off(service, [2, 3], Stage("tenfold", then=TOTAL)))[0]
+    assert results(run(first.rerun(), AFTER)[-1]) == [50]
+    # when everything runs once more
+    assert results(run(first.rerun(only="all"), AFTER)[-1]) == [50]
+
+
+def test_a_stage_that_stopped_after_such_a_rerun_goes_on_with_the_results_of_both(
+    service: OrchestrationService, run: Run
+) -> None:
+    # given a rerun whose next stage stopped, for 3 failed in it
+    stages = Stage(
+        "tenfold", "results", on_failure="continue", then=Stage("total", {"numbers": "$results.n"})
+    )
+    first = run(kick_off(service, [2, 3, 7], stages))[0]
+    again, tenfolds = run(first.rerun(next_stages=True), Jobs([read_mended, tenfold, total]))
+    assert again.pipeline().stages()[2].skipped == "1 of 2 instances of stage 2 errored."
+    # when that stage is repaired
+    *_, totals = run(tenfolds.rerun(), AFTER)
+    # then the pipeline of the rerun goes on with all
+    assert results(totals) == [20 + 30 + 70]
+    assert again.pipeline().results(PATIENCE).successes[0].result == 120
+
+
+def test_what_went_on_already_does_not_go_on_twice(service: OrchestrationService, run: Run) -> None:
+    # given 3 that has gone on after a rerun
+    first = run(kick_off(service, [2, 3, 5], Stage("tenfold", "results", on_failure="continue")))[0]
+    run(first.rerun(next_stages=True), AFTER)
+    # when the next stages are asked for again
+    again = run(
+        first.rerun(next_stages=True), Jobs([tenfold_mended, job_name("read")(lambda params: params)])
+    )
+    # then 5 alone has them
+    assert results(again[1]) == [{"n": 50}]
+    with pytest.raises(InvalidKickOff, match="nothing to run again"):
+        first.rerun(next_stages=True)
+
+
+@pytest.mark.parametrize("only", ["failed", "completed", "all"])
+def test_other_instances_than_the_unrepaired_cannot_take_the_next_stages_along(
+    service: OrchestrationService, run: Run, only: Any
+) -> None:
+    first = run(kick_off(service, [2, 3], Stage("tenfold", "results", on_failure="continue")))[0]
+    with pytest.raises(InvalidKickOff, match=f"^With next_stages .* leave out only='{only}'"):
+        first.rerun(only=only, next_stages=True)
+
+
+def test_without_a_stage_that_follows_there_is_none_to_take_along(
+    service: OrchestrationService, run: Run
+) -> None:
+    first = run(kick_off(service, [2, 3], None))[0]
+    with pytest.raises(InvalidKickOff, match=f"No stage follows orchestration {first.id}"):
+        first.rerun(next_stages=True)
