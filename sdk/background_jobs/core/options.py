@@ -107,8 +107,8 @@ class RerunOptions(RunOptions):
     def _pass_on_once(cls, next_stages: bool, known: ValidationInfo) -> bool:  # noqa: FBT001 -- pydantic's own
         if next_stages and (only := known.data.get("only")) not in {None, "unrepaired"}:
             raise ValueError(
-                f"with next_stages the unrepaired run again; leave out only={only!r}, for what has gone on to "
-                "the next stages would go on twice"
+                f"with next_stages the unrepaired run again; leave out only={only!r}, for what has gone on "
+                "to the next stages would go on twice"
             )
         return next_stages
 
