@@ -341,6 +341,18 @@ def test_a_pipeline_goes_on_after_failures_that_it_allows(caller: Caller) -> Non
     assert [stage.skipped for stage in pipeline.stages()] == [None, None]
 
 
+def test_what_a_rerun_repairs_comes_into_the_stage_of_all_results(caller: Caller) -> None:
+    stage = Stage("echo", {"heard": "$results"}, on_failure="continue")
+    first = caller.service.kick_off_job("fussy", [{}, {"bad": "fig"}], then=stage)
+    before = first.pipeline().results(PATIENCE)
+
+    again = first.rerun(params_patch={"bad": None}, next_stages=True)
+
+    after = again.pipeline().results(PATIENCE)
+    heard = [results.successes[0].result for results in (before, after)]
+    assert heard == [{"heard": ["good"]}, {"heard": ["good", "good"]}]
+
+
 def test_a_cancelled_pipeline_starts_no_other_stage(caller: Caller) -> None:
     stage = Stage("double", params=[{"n": 3}])
     pipeline = caller.service.kick_off_job("sleepy", [{"seconds": 600}], then=stage).pipeline()

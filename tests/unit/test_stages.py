@@ -44,6 +44,28 @@ def test_references_in_a_mapping_are_filled_at_any_depth() -> None:
     }
 
 
+def test_all_results_are_lists_in_the_places_that_name_them() -> None:
+    # given a stage that takes a field of all results twice, and the whole of them
+    template = {"a": {"b": ["$results.file.path"]}, "all": "$results", "again": "$results.file.path", "x": "$$5"}
+    gathered = Stage("total", template).all_results()
+    assert gathered is not None
+    # when there are two
+    for index, path in enumerate("xy"):
+        gathered.add({"file": {"path": path}}, index)
+    # then it has the one or the other in each place
+    assert gathered.params() == {
+        "a": {"b": [["x", "y"]]},
+        "all": [{"file": {"path": "x"}}, {"file": {"path": "y"}}],
+        "again": ["x", "y"],
+        "x": "$5",
+    }
+
+
+@pytest.mark.parametrize("params", ["results", {"a": "$result"}, {"a": "$$results"}, {}, [{"a": "$results"}]])
+def test_other_params_take_no_results_of_all(params: Any) -> None:
+    assert Stage("total", params).all_results() is None
+
+
 def test_a_reference_that_a_result_lacks_is_refused_with_the_instance() -> None:
     with pytest.raises(MissingReference, match=r"Instance 7 .* has no \$result\.path"):
         after({"where": "$result.path"}, {"file": 1})
@@ -54,6 +76,10 @@ def test_a_reference_that_a_result_lacks_is_refused_with_the_instance() -> None:
     [
         {"params": {"a": "$reslt.path"}},
         {"params": {"a": ["$result."]}},
+        {"params": {"a": "$results."}},
+        {"params": {"a": "$resultss"}},
+        {"params": {"all": "$results", "b": {"one": "$result.n"}}},
+        {"params": {"all": ["$results.n"], "b": "$index"}},
         {"params": "everything"},
         {"params": [1, 2]},
         {"on_failure": "ignore"},

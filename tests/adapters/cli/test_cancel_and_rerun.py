@@ -55,6 +55,12 @@ def test_a_rerun_takes_the_options_of_a_kick_off(stores: Stores, done: str) -> N
     assert started.deadline - started.at == timedelta(minutes=10)
 
 
+def test_a_rerun_without_a_next_stage_can_take_none_along(done: str) -> None:
+    refused = run("rerun", done, "--next-stages")
+    assert refused.exit_code != 0
+    assert f"No stage follows orchestration {done}" in " ".join(refused.stderr.split())
+
+
 def test_a_dry_run_prints_what_would_run_and_starts_nothing(service: OrchestrationService, done: str) -> None:
     words = ["--index", "1", "--index", "3", "--set", "n=8", "--set", "limits.rate=0.5"]
     preview = run("rerun", done, *words, "--dry-run")
