@@ -42,7 +42,10 @@ ABSENT: Final = {
     ("schedule", "key"): "the id of an occurrence follows from the schedule and the time",
     ("schedule", "parent_id"): "nothing comes before an occurrence",
     ("rerun", "service"): "the service of the orchestration runs it again",
-    ("rerun", "then"): "the stages of the orchestration follow, where its pipeline stopped or `next_stages` says so",
+    (
+        "rerun",
+        "then",
+    ): "the stages of the orchestration follow, where its pipeline stopped or `next_stages` says so",
     ("rerun", "parent_id"): "its parent is the orchestration",
 }
 """The options of a kick-off that something else that is started does not have, and why."""

@@ -46,7 +46,12 @@ def test_references_in_a_mapping_are_filled_at_any_depth() -> None:
 
 def test_all_results_are_lists_in_the_places_that_name_them() -> None:
     # given a stage that takes a field of all results twice, and the whole of them
-    template = {"a": {"b": ["$results.file.path"]}, "all": "$results", "again": "$results.file.path", "x": "$$5"}
+    template = {
+        "a": {"b": ["$results.file.path"]},
+        "all": "$results",
+        "again": "$results.file.path",
+        "x": "$$5",
+    }
     gathered = Stage("total", template).all_results()
     assert gathered is not None
     # when there are two
