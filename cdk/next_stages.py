@@ -11,7 +11,7 @@ from constructs import Construct
 from background_jobs.cdk.rule_targets import function_target
 from background_jobs.core.completion import JobCompletedEvent, OrchestrationOutcome
 from background_jobs.core.invocations import StartStage
-from background_jobs.core.stages import Stage
+from background_jobs.core.stages import Stage, refuse_endless
 
 
 class NextStages(Construct):
@@ -59,8 +59,7 @@ class NextStages(Construct):
 
         Raises ValueError if the stage is of the same job, for then it would follow itself for ever.
         """
-        if stage.job_name == job_name:
-            raise ValueError(f"{construct_id}: {job_name!r} cannot follow itself; it would never end")
+        refuse_endless(construct_id, job_name, stage)
         invocation = StartStage(
             orchestration_id=events.EventField.from_path("$.detail.orchestration_id"),
             rule=construct_id,

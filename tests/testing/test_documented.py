@@ -28,4 +28,4 @@ def test_the_tests_that_are_shown_pass_with_the_jobs_that_are_shown(tmp_path: Pa
         check=False,
     )
     # then
-    assert "12 passed" in done.stdout, done.stdout + done.stderr
+    assert "13 passed" in done.stdout, done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import json
 import os
 import re
 import signal
@@ -20,18 +21,20 @@ import pytest
 
 import background_jobs
 from background_jobs import (
+    JobCompletedEvent,
     JobContext,
     OrchestrationService,
     OrchestrationStatus,
     Retry,
     RunState,
+    Stage,
     UnknownJobName,
     aio,
     job_name,
 )
 from background_jobs.aws import clients
 from background_jobs.testing import BackgroundJobs, TwinIsNotOpen, time_functions, time_patches, virtual_time
-from tests.testing.jobs import Numbers, Total, double, fussy, sleepy
+from tests.testing.jobs import Numbers, Total, double, echo, fussy, sleepy
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -313,6 +316,59 @@ def test_services_have_jobs_of_their_own() -> None:
         assert orchestration.results().failures is None
         assert [job.name for job in jobs.service.jobs()] == ["double", "total"]
         assert [event.service for event in jobs.completed_events] == ["billing"]
+
+
+def test_rules_tell_functions_of_the_completions_that_they_match() -> None:
+    heard: list[tuple[str, str]] = []
+
+    def handler(event: dict[str, Any], context: object) -> None:
+        completed = JobCompletedEvent.from_eventbridge(event)
+        heard.append((completed.tags["customer"], completed.outcome))
+        assert json.loads(json.dumps(event)) == event
+
+    # given a rule of a job, an outcome and a tag
+    with BackgroundJobs([double, fussy]) as jobs:
+        jobs.on_job_completed(handler, job_name="fussy", outcome="Errored", tags={"customer": "acme"})
+        # when others complete as well
+        for job, params, customer in (
+            ("fussy", {"bad": "fig"}, "acme"),
+            ("fussy", {"bad": "fig"}, "other"),
+            ("fussy", {}, "acme"),
+            ("double", {}, "acme"),
+        ):
+            jobs.service.kick_off_job(job, [params], tags={"customer": customer})
+        jobs.run_until_idle()
+    # then it hears of the one
+    assert heard == [("acme", "Errored")]
+
+
+def test_a_rule_starts_a_stage_once_however_often_the_completion_comes() -> None:
+    with BackgroundJobs([double, echo]) as jobs:
+        jobs.start_after("EchoAfterDouble", job_name="double", stage=Stage("echo", {"doubled": "$results"}))
+        jobs.duplicate()
+        jobs.service.kick_off_job("double", [{"n": 1}, {"n": 2}], tags={"customer": "acme"})
+        jobs.run_until_idle()
+
+        (echoed,), _ = jobs.service.history(job_name="echo")
+        assert echoed.tags == {"customer": "acme"}
+        results = jobs.service.orchestration(echoed.orchestration_id).results()
+        assert [success.result for success in results.successes] == [{"doubled": [2, 4]}]
+
+
+def test_a_rule_that_would_follow_itself_is_refused() -> None:
+    with pytest.raises(ValueError, match="'double' cannot follow itself"):
+        BackgroundJobs([double]).start_after("Again", job_name="double", stage=Stage("double"))
+
+
+def test_what_a_function_of_a_rule_raises_is_raised_in_the_test() -> None:
+    def handler(event: dict[str, Any], context: object) -> None:
+        raise ZeroDivisionError
+
+    with BackgroundJobs([double]) as jobs:
+        jobs.on_job_completed(handler)
+        jobs.service.kick_off_job("double", [{"n": 1}])
+        with pytest.raises(ZeroDivisionError):
+            jobs.run_until_idle()
 
 
 def test_a_cron_is_due_by_the_clock() -> None:

@@ -150,6 +150,12 @@ def services_of_stages(service: str, then: Stage | None) -> list[str]:
     return services
 
 
+def refuse_endless(rule: str, job_name: str, stage: Stage) -> None:
+    """Raise ValueError if *rule* would start *stage* after a job that is the stage's own."""
+    if stage.job_name == job_name:
+        raise ValueError(f"{rule}: {job_name!r} cannot follow itself; it would never end")
+
+
 def fill_params(
     template: "Literal['results'] | Mapping[str, Any]",
     *,

@@ -15,20 +15,26 @@ from background_jobs.aws.task_definitions import TaskDefinitions
 from background_jobs.aws.tasks import Tasks
 from background_jobs.control_plane.aggregate_jobs import Aggregator
 from background_jobs.control_plane.end_orchestration import OrchestrationEnder
-from background_jobs.control_plane.kick_off_job import follow_completion, parse_invocation
+from background_jobs.control_plane.kick_off_job import (
+    follow_completion,
+    parse_invocation,
+    start_stage_of_rule,
+)
 from background_jobs.control_plane.start_orchestration import start_orchestration
 from background_jobs.core.bus import CANCELLED_DETAIL_TYPE
+from background_jobs.core.completion import JobCompletedEvent
 from background_jobs.core.containers.variables import TWIN
 from background_jobs.core.events import Event as LogEvent
-from background_jobs.core.invocations import JobCompletedDelivery, ScheduleRunCompleted
+from background_jobs.core.invocations import JobCompletedDelivery, ScheduleRunCompleted, StartStage
 from background_jobs.core.job_descriptions import descriptions_key, write_descriptions
 from background_jobs.core.schedules.definition import Due
+from background_jobs.core.stages import Stage
 from background_jobs.core.tables import EVENT_LOG, READ_MODEL
 from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service.occurrences import OccurrenceRunner
 from background_jobs.settings import ExecutionSettings, Settings
-from background_jobs.testing.bus import Event, MemoryEventBridge, is_completion
+from background_jobs.testing.bus import Event, MemoryEventBridge
 from background_jobs.testing.deliveries import Deliveries
 from background_jobs.testing.dynamodb import MemoryDynamoDB
 from background_jobs.testing.executions import MemoryStepFunctions
@@ -115,17 +121,20 @@ class Environment:
         self._stream.follow(aggregator.aggregate)
         tasks = Tasks(self._clients["ecs"], TWIN)
         self._ender = OrchestrationEnder(self.settings.environment, self._stores, state_machine, tasks)
-        self.bus.follow(self._end_cancelled)
-        self.bus.follow(self._kick_off_next)
+        self.bus.follow({"detail-type": [CANCELLED_DETAIL_TYPE]}, self._ender.handle_event)
+        self.bus.follow(JobCompletedEvent.pattern(), self._kick_off_next)
 
-    def _end_cancelled(self, event: Event) -> None:
-        if event["detail-type"] == CANCELLED_DETAIL_TYPE:
-            self._ender.handle_event(event)
+    def start_after(self, rule: str, stage: Stage, pattern: Mapping[str, Any]) -> None:
+        """Start *stage* after the completions that *pattern* has, as *rule* of the stack does."""
+
+        def start(event: Event) -> None:
+            completed = event["detail"]["orchestration_id"]
+            self._invoke(StartStage(orchestration_id=completed, rule=rule, stage=stage).to_input())
+
+        self.bus.follow(pattern, start)
 
     def _kick_off_next(self, event: Event) -> None:
         """Do what the rules of the stack do: start the next stage, or the occurrence that waits."""
-        if not is_completion(event):
-            return
         detail = event["detail"]
         if detail["stages_left"]:
             self._invoke(event)
@@ -143,3 +152,5 @@ class Environment:
                 self._occurrences.start_waiting(schedule)
             case JobCompletedDelivery(detail=completed):
                 follow_completion(completed, self._occurrences, self._stores, self.settings)
+            case StartStage() as request:
+                start_stage_of_rule(request, self._stores, self.settings)

@@ -1,18 +1,20 @@
 """`BackgroundJobs`: the service in this process, for tests."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, Self
 
-from background_jobs.core.completion import JobCompletedEvent
+from background_jobs.core.completion import JobCompletedEvent, OrchestrationOutcome
 from background_jobs.core.containers.variables import TWIN
 from background_jobs.core.errors import BackgroundJobsError
+from background_jobs.core.stages import Stage, refuse_endless
 from background_jobs.jobs import Jobs
 from background_jobs.orchestration_service.service import OrchestrationService
 from background_jobs.settings import DEFAULT_SERVICE, Settings
+from background_jobs.testing.bus import Event
 from background_jobs.testing.environment import Environment
 from background_jobs.testing.time_patches import sleep
 from background_jobs.testing.variables import replaced_variables
@@ -110,6 +112,44 @@ class BackgroundJobs:
     def completed_events(self) -> list[JobCompletedEvent]:
         """Return the completion events that were published so far, in their order."""
         return list(self._environment.bus.completed)
+
+    def on_job_completed(
+        self,
+        handler: Callable[[dict[str, Any], Any], object],
+        *,
+        job_name: str | None = None,
+        outcome: OrchestrationOutcome | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Have *handler* called with completions: all, or those of a job, an outcome, or tags.
+
+        It is the handler of a Lambda function which a rule of the stack tells of them, and is called with the
+        event as EventBridge delivers it, and None for the context. What it raises is raised where time
+        passes, unless it is an error of AWS or of the service: after these it is called again, as on AWS.
+        """
+        pattern = JobCompletedEvent.pattern(job_name=job_name, outcome=outcome, tags=tags)
+
+        def call(event: Event) -> None:
+            handler(dict(event), None)
+
+        self._environment.bus.follow(pattern, call)
+
+    def start_after(
+        self,
+        rule: str,
+        *,
+        job_name: str,
+        stage: Stage,
+        outcome: OrchestrationOutcome | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Have *stage* started when an orchestration of *job_name* has completed, as a rule of the stack.
+
+        Raises ValueError if the stage is of the same job, for then it would follow itself for ever.
+        """
+        refuse_endless(rule, job_name, stage)
+        pattern = JobCompletedEvent.pattern(job_name=job_name, outcome=outcome, tags=tags)
+        self._environment.start_after(rule, stage, pattern)
 
     def run_until_idle(self) -> None:
         """Let time pass until all that was kicked off has ended, but for what schedules will start."""
