@@ -208,3 +208,28 @@ def test_without_a_stage_that_follows_there_is_none_to_take_along(
     first = run(kick_off(service, [2, 3], None))[0]
     with pytest.raises(InvalidKickOff, match=f"No stage follows orchestration {first.id}"):
         first.rerun(next_stages=True)
+
+
+def test_two_that_go_on_do_not_run_side_by_side(service: OrchestrationService, run: Run) -> None:
+    # given a rerun that goes on and has not ended
+    first = run(kick_off(service, [2, 3], Stage("tenfold", "results", on_failure="continue")))[0]
+    again = first.rerun(next_stages=True, key="mended")
+    # then another is refused, and the same one is the same
+    with pytest.raises(InvalidKickOff, match=f"Rerun {again.id} still runs"):
+        first.rerun(next_stages=True)
+    assert first.rerun(next_stages=True, key="mended").id == again.id
+    # and one may follow, where the first repaired nothing
+    run(again)
+    assert results(run(first.rerun(next_stages=True), AFTER)[-1]) == [{"n": 30}]
+
+
+@pytest.mark.parametrize(
+    ("on_failure", "options", "goes_on"),
+    [("continue", {}, False), ("continue", {"next_stages": True}, True), ("stop", {}, True)],
+)
+def test_a_preview_says_whether_the_next_stages_follow(
+    service: OrchestrationService, run: Run, on_failure: Any, options: Any, goes_on: Any
+) -> None:
+    stages = Stage("tenfold", "results", on_failure=on_failure, then=Stage("total"))
+    preview = run(kick_off(service, [2, 3], stages))[0].preview_rerun(**options)
+    assert (preview.next_stages, preview.goes_on) == (["tenfold", "total"], goes_on)

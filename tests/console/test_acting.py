@@ -4,11 +4,34 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from background_jobs import OrchestrationService
+from background_jobs import OrchestrationService, OrchestrationStatus, Stage
 from background_jobs.aws import clients
 from background_jobs.aws.stores import Stores
 from background_jobs.local_stack import LocalStack
 from tests.offline import until
+
+PATIENCE = 60
+
+
+def test_failures_run_again_with_the_stages_that_began_without_them(
+    service: OrchestrationService, page: Page, url: str
+) -> None:
+    # given a pipeline that went on without a failure
+    stage = Stage("no_op", {"heard": "$results"}, on_failure="continue")
+    first = service.kick_off_job("fussy", [{}, {"bad": "fig"}], then=stage)
+    first.pipeline().wait(PATIENCE)
+    # when it runs again with other params, and the next stages with it
+    page.goto(f"{url}#/orchestrations/{first.id}")
+    page.get_by_role("button", name="Rerun failed").click()
+    page.get_by_label("Run the next stages, too, for what is repaired: no_op").check()
+    page.get_by_text("With other params").click()
+    page.get_by_label("Params of instance 1", exact=True).and_(page.locator("textarea")).fill("{}")
+    page.get_by_role("button", name="Run again").click()
+    page.wait_for_url(lambda address: first.id not in address)
+    # then the next stage follows it
+    again = service.orchestration(page.url.rpartition("/")[2])
+    assert [stage.skipped for stage in again.pipeline().wait(PATIENCE)] == [None, None]
+    assert again.pipeline().status() is OrchestrationStatus.COMPLETED
 
 
 def test_cancelling_asks_first_and_gives_the_reason_to_the_log(

@@ -24,7 +24,7 @@ from background_jobs.core.options import (
     read_options,
 )
 from background_jobs.core.payloads import INLINE_BYTES, params_line
-from background_jobs.core.stages import Stage
+from background_jobs.core.stages import Stage, walk_stages
 from background_jobs.core.views.causes import EXAMPLES
 from background_jobs.core.views.jobs import ParamsProblem
 from background_jobs.core.views.rerun_preview import ParamsChange, RerunPreview
@@ -35,7 +35,7 @@ from background_jobs.orchestration_service.kick_off import (
     known_channels,
     prepare_kick_off,
 )
-from background_jobs.orchestration_service.rerun_family import read_repaired
+from background_jobs.orchestration_service.rerun_family import read_repaired, read_reruns
 from background_jobs.orchestration_service.rerun_selection import Selection, select
 from background_jobs.orchestration_service.watching import current_summary
 from background_jobs.settings import Settings
@@ -104,6 +104,8 @@ def preview_rerun(
         indices=write_ranges(selection.indices[:EXAMPLES]),
         more_indices=len(selection.indices) > EXAMPLES,
         repaired=sum(repaired[index] for index in selection.indices) if repaired else 0,
+        next_stages=[stage.job_name for stage in walk_stages(selection.started.then)],
+        goes_on=options.next_stages or current_summary(orchestration_id, stores).next_skipped is not None,
         changed=any(change.before != change.after for change in changes),
         params=changes,
         problems=list(_find_problems(selection.started, changed, stores)),
@@ -136,7 +138,18 @@ def _select(orchestration_id: str, options: RerunOptions, stores: Stores) -> Sel
         raise InvalidKickOff(
             f"No stage follows orchestration {orchestration_id}, so its rerun can have no next_stages."
         )
+    _refuse_side_by_side(started, options, stores)
     return select(started, options.model_copy(update={"only": "unrepaired"}), stores)
+
+
+def _refuse_side_by_side(started: OrchestrationStarted, options: RerunOptions, stores: Stores) -> None:
+    """Raise InvalidKickOff while another rerun may repair the same, for both would go on then."""
+    itself = None if options.key is None else ids.rerun_id(started.orchestration_id, options.key)
+    for member in read_reruns(started, stores, without=itself):
+        if member.started.then and not current_summary(member.id, stores).all_final:
+            raise InvalidKickOff(
+                f"Rerun {member.id} still runs, and its next stages follow; wait for its end or cancel it."
+            )
 
 
 @contextmanager

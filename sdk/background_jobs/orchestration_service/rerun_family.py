@@ -166,13 +166,18 @@ def read_repaired(orchestration_id: str, stores: Stores, *, without: str | None 
     OrchestrationNotFound.
     """
     started = stores.event_log.read_started(orchestration_id)
-    reruns = _read_descendants(Member(started, range(started.total)), stores, without=without)
+    reruns = read_reruns(started, stores, without=without)
     repaired = bytearray(started.total if reruns else 0)
     for member in reruns:
         model = stores.read_model.read_snapshot(member.id)
         for index in indices_in_states(model, {State.COMPLETED}):
             repaired[member.origins[index]] = 1
     return repaired
+
+
+def read_reruns(started: OrchestrationStarted, stores: Stores, *, without: str | None = None) -> list[Member]:
+    """Return the reruns of an orchestration, and theirs, oldest first; without one of them and its own."""
+    return _read_descendants(Member(started, range(started.total)), stores, without=without)
 
 
 def merge_outcomes(members: Sequence[Member], stores: Stores) -> Iterator[Success | Failure]:

@@ -26,6 +26,11 @@ class RerunPreview(BaseModel):
     indices: str = Field(description="The first of their indices, such as `0-99,250`.")
     more_indices: bool = Field(description="Whether there are more indices than are listed.")
     repaired: int = Field(description="How many of them have completed in another rerun already.")
+    next_stages: list[str] = Field(default=[], description="The jobs of the stages that follow it, in order.")
+    goes_on: bool = Field(
+        default=False,
+        description="Whether these run after it: the pipeline stopped here, or `next_stages` is given.",
+    )
     changed: bool = Field(description="Whether params are changed.")
     params: list[ParamsChange] = Field(description="The params of the first instances.")
     problems: list[ParamsProblem] = Field(

@@ -170,6 +170,8 @@ interface RerunPreview {
   indices: string;
   more_indices: boolean;
   repaired: number;
+  next_stages: string[];
+  goes_on: boolean;
   params: ParamsChange[];
   problems: ParamsProblem[];
 }

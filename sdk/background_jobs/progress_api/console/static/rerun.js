@@ -42,6 +42,10 @@ class RerunForm {
     this.isSingle = false;
     this.misfits = "";
     this.what = h("p", { class: "rerun-what", role: "status" }, "Looking what that is …");
+    this.goesOn = h("p", { class: "muted", hidden: true });
+    this.nextStages = h("input", { id: "next-stages", type: "checkbox", onchange: () => this.preview() });
+    this.nextStagesLabel = h("label", { for: "next-stages" });
+    this.offer = h("p", { hidden: true }, this.nextStages, " ", this.nextStagesLabel);
     this.samples = h("div", { class: "rerun-samples" });
     this.fault = h("p", { class: "refusal", role: "alert" });
     this.label = h("label", { for: "change" }, "Change the params of each (JSON merge patch)");
@@ -59,6 +63,8 @@ class RerunForm {
       "div",
       { class: "rerun" },
       this.what,
+      this.goesOn,
+      this.offer,
       this.samples,
       h(
         "details",
@@ -73,8 +79,9 @@ class RerunForm {
   body() {
     const text = this.text.value.trim();
     const change = text ? parseExactly(text) : null;
-    if (this.isSingle) return { ...this.choice, params: text === this.original ? null : change };
-    return { ...this.choice, params_patch: change };
+    const choice = this.nextStages.checked ? { ...this.choice, only: null, next_stages: true } : this.choice;
+    if (this.isSingle) return { ...choice, params: text === this.original ? null : change };
+    return { ...choice, params_patch: change };
   }
 
   edited() {
@@ -102,7 +109,15 @@ class RerunForm {
   }
 
   /** @param {RerunPreview} preview */
-  show({ instances, indices, more_indices, repaired, params }) {
+  show({ instances, indices, more_indices, repaired, params, next_stages: stages, goes_on: goesOn }) {
+    const names = stages.join(", ");
+    this.goesOn.hidden = !stages.length || !goesOn || this.nextStages.checked;
+    setText(this.goesOn, `The next stages follow: ${names}`);
+    this.offer.hidden =
+      !stages.length ||
+      (goesOn && !this.nextStages.checked) ||
+      ["all", "completed"].includes(this.choice.only ?? "");
+    setText(this.nextStagesLabel, `Run the next stages, too, for what is repaired: ${names}`);
     const again = repaired ? `; ${count(repaired)} of them completed in another rerun already` : "";
     setText(
       this.what,
