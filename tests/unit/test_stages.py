@@ -12,11 +12,17 @@ from background_jobs import Retry, Stage, job_name
 from background_jobs.core.errors import InvalidParams
 from background_jobs.core.payloads import params_line
 from background_jobs.core.refused_values import InvalidStage
-from background_jobs.core.stages import MissingReference, fill_params
+from background_jobs.core.stages import MissingReference, NoItems
+
+
+def follow(template: Any, result: Any) -> list[dict[str, Any]]:
+    stage = Stage("next", template)
+    return list(stage.params_after(result=result, params={"customer": "acme"}, index=7, job_id="id-7"))
 
 
 def after(template: Any, result: Any) -> dict[str, Any]:
-    return fill_params(template, result=result, params={"customer": "acme"}, index=7, job_id="id-7")
+    (params,) = follow(template, result)
+    return params
 
 
 def test_results_are_the_params_and_what_is_no_object_is_wrapped() -> None:
@@ -71,6 +77,22 @@ def test_other_params_take_no_results_of_all(params: Any) -> None:
     assert Stage("total", params).all_results() is None
 
 
+def test_each_item_of_a_result_has_an_instance() -> None:
+    assert follow("items", [{"n": 1}, 2, [3]]) == [{"n": 1}, {"result": 2}, {"result": [3]}]
+    template = {"at": ["$item.path"], "of": "$params.customer", "whole": "$item", "first": "$index"}
+    assert follow(template, [{"path": "a"}, {"path": "b"}]) == [
+        {"at": ["a"], "of": "acme", "whole": {"path": "a"}, "first": 7},
+        {"at": ["b"], "of": "acme", "whole": {"path": "b"}, "first": 7},
+    ]
+    assert follow("items", []) == []
+
+
+@pytest.mark.parametrize(("result", "what"), [({"n": 1}, "dict"), (None, "None"), ("ab", "str")])
+def test_a_result_that_is_no_list_has_no_items(result: Any, what: str) -> None:
+    with pytest.raises(NoItems, match=f"instance 7 of the stage before is .*{what}.*, not a list"):
+        follow("items", result)
+
+
 def test_a_reference_that_a_result_lacks_is_refused_with_the_instance() -> None:
     with pytest.raises(MissingReference, match=r"Instance 7 .* has no \$result\.path"):
         after({"where": "$result.path"}, {"file": 1})
@@ -83,6 +105,8 @@ def test_a_reference_that_a_result_lacks_is_refused_with_the_instance() -> None:
         {"params": {"a": ["$result."]}},
         {"params": {"a": "$results."}},
         {"params": {"a": "$resultss"}},
+        {"params": {"a": "$items"}},
+        {"params": {"a": "$item", "b": "$results"}},
         {"params": {"all": "$results", "b": {"one": "$result.n"}}},
         {"params": {"all": ["$results.n"], "b": "$index"}},
         {"params": "everything"},

@@ -28,9 +28,9 @@ from background_jobs.core.stages import (
     PIPELINE_CANCELLED,
     AllResults,
     MissingReference,
+    NoItems,
     ParamsTooLarge,
     Stage,
-    fill_params,
 )
 from background_jobs.core.tags import SCHEDULE_TAG
 from background_jobs.orchestration_service.kick_off import KickOffRequest, kick_off, known_channels
@@ -48,6 +48,7 @@ _REFUSALS = (
     InvalidKickOff,
     InvalidParams,
     MissingReference,
+    NoItems,
     OrchestrationOfOtherService,
     ParamsTooLarge,
     PayloadNotFound,
@@ -170,8 +171,7 @@ def _params(stage: Stage, members: Sequence[Member], stores: Stores) -> Iterator
         return
     for outcome in merge_outcomes(members, stores):
         if isinstance(outcome, Success):
-            yield fill_params(
-                stage.params,
+            yield from stage.params_after(
                 result=outcome.result_json,
                 params=outcome.params,
                 index=outcome.index,

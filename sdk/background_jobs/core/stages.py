@@ -22,8 +22,9 @@ from background_jobs.core.retry import Retry
 
 PIPELINE_CANCELLED: Final = "The pipeline was cancelled."
 """Why a stage is not started after a cancellation; the pipeline is Cancelled where it says so."""
-_REFERENCE: Final = re.compile(r"\$(results?|params)((?:\.[^.]+)*)|\$(index|job_id)")
+_REFERENCE: Final = re.compile(r"\$(results?|params|item)((?:\.[^.]+)*)|\$(index|job_id)")
 _ALL_RESULTS: Final = "$results"
+_ITEM: Final = re.compile(r"\$item(\.|$)")
 
 
 class MissingReference(BackgroundJobsError):
@@ -32,6 +33,16 @@ class MissingReference(BackgroundJobsError):
     def __init__(self, reference: str, index: int) -> None:
         self.reference, self.index = reference, index
         super().__init__(f"Instance {index} of the stage before has no {reference}.")
+
+
+class NoItems(BackgroundJobsError):
+    """A stage is to have an instance for each item of a result that is no list."""
+
+    def __init__(self, index: int, result: object) -> None:
+        super().__init__(
+            f"The result of instance {index} of the stage before is {describe(result)}, not a list, "
+            "and has no items."
+        )
 
 
 class ParamsTooLarge(BackgroundJobsError):
@@ -51,8 +62,9 @@ def _check_template(params: object) -> object:
         if not _REFERENCE.fullmatch(text):
             raise ValueError(
                 f"{text!r} refers to nothing: use '$result', '$result.<field>', '$params', "
-                "'$params.<field>', '$index' or '$job_id', '$results' or '$results.<field>' for those of all "
-                "instances, or '$$...' for a text that begins with a '$'"
+                "'$params.<field>', '$index' or '$job_id', '$item' or '$item.<field>' for an instance of "
+                "each item of the results, '$results' or '$results.<field>' for those of all instances, or "
+                "'$$...' for a text that begins with a '$'"
             )
     of_one = [text for text in references if not _is_of_all(text)]
     if of_one and len(of_one) < len(references):
@@ -74,7 +86,7 @@ def _name_of(job: object) -> object:
 
 
 StageParams = Annotated[
-    Literal["results"] | dict[str, Any] | list[dict[str, Any]], BeforeValidator(_check_template)
+    Literal["results", "items"] | dict[str, Any] | list[dict[str, Any]], BeforeValidator(_check_template)
 ]
 
 
@@ -85,8 +97,10 @@ class Stage:
 
     *params* is ``"results"``: one instance for each successful result (one that is no JSON object comes as
     ``{"result": it}``); or a dict: one instance for each success, with every text like ``"$result.path"``,
-    ``"$params.customer"``, ``"$index"`` or ``"$job_id"`` in it replaced; or a dict with ``"$results"``, or
-    ``"$results.cents"`` for a field of each: one instance, which gets the list of those of all successes; or
+    ``"$params.customer"``, ``"$index"`` or ``"$job_id"`` in it replaced; or ``"items"``, or a dict with
+    ``"$item"`` or ``"$item.path"``: one instance for each item of each result, which is a list; or a dict
+    with ``"$results"``, or ``"$results.cents"`` for a field of each: one instance, which gets the list of
+    those of all successes; or
     a list of dicts: those params, whatever the results. *on_failure* says what happens when an instance
     errored: ``"stop"`` starts nothing, ``"continue"`` goes on with the successes. After a
     cancellation nothing follows.
@@ -110,7 +124,7 @@ class Stage:
         def __init__(  # noqa: PLR0913, PLR0917 -- its fields
             self,
             job_name: str | Callable[..., Any],
-            params: Literal["results"] | Mapping[str, Any] | Sequence[Mapping[str, Any]] = "results",
+            params: Literal["results", "items"] | Mapping[str, Any] | Sequence[Mapping[str, Any]] = "results",
             on_failure: Literal["stop", "continue"] = "stop",
             parallelism: int | None = None,
             service: str | None = None,
@@ -124,6 +138,29 @@ class Stage:
         if isinstance(self.params, dict) and any(map(_is_of_all, _references(self.params))):
             return AllResults(self.params)
         return None
+
+    def params_after(
+        self, *, result: object, params: Mapping[str, Any], index: int, job_id: str
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the params of the instances that follow a success. Raises MissingReference or NoItems.
+
+        >>> list(Stage("load", "items").params_after(result=[{"n": 3}, 4], params={}, index=0, job_id=""))
+        [{'n': 3}, {'result': 4}]
+        """
+        if isinstance(self.params, list):
+            return
+        sources = {"result": result, "params": params, "index": index, "job_id": job_id}
+        if not self._takes_items:
+            yield _fill_params(self.params, result, sources)
+            return
+        if not isinstance(result, list):
+            raise NoItems(index, result)
+        for item in result:
+            yield _fill_params(self.params, item, sources | {"item": item})
+
+    @property
+    def _takes_items(self) -> bool:
+        return self.params == "items" or any(map(_ITEM.match, _references(self.params)))
 
     @property
     def depth(self) -> int:
@@ -156,25 +193,12 @@ def refuse_endless(rule: str, job_name: str, stage: Stage) -> None:
         raise ValueError(f"{rule}: {job_name!r} cannot follow itself; it would never end")
 
 
-def fill_params(
-    template: "Literal['results'] | Mapping[str, Any]",
-    *,
-    result: object,
-    params: Mapping[str, Any],
-    index: int,
-    job_id: str,
+def _fill_params(
+    template: Literal["results", "items"] | Mapping[str, Any], whole: object, sources: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the params of the instance that follows a success.
-
-    Raises MissingReference.
-
-    >>> fill_params({"n": "$result.n"}, result={"n": 3}, params={}, index=0, job_id="")
-    {'n': 3}
-    """
-    if template == "results":
-        return result if isinstance(result, dict) else {"result": result}
-    sources = {"result": result, "params": params, "index": index, "job_id": job_id}
-    return {name: _fill(value, partial(_look_up, sources)) for name, value in template.items()}
+    if isinstance(template, Mapping):
+        return {name: _fill(value, partial(_look_up, sources)) for name, value in template.items()}
+    return whole if isinstance(whole, dict) else {"result": whole}
 
 
 class AllResults:

@@ -1,4 +1,4 @@
-"""Reruns that take along the stages that began without them, and stages that take all results at once."""
+"""Stages of all results, or of their items, and reruns that take along the stages that began without them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +51,13 @@ def total(params: dict[str, Any]) -> int:
     return sum(params["numbers"])
 
 
-BEFORE, AFTER = Jobs([read, tenfold, total]), Jobs([read_mended, tenfold_mended, total])
+@job_name("plan")
+def plan(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what there is to do."""
+    return [{"n": n} for n in range(params["upto"])]
+
+
+BEFORE, AFTER = Jobs([read, tenfold, total]), Jobs([plan, read_mended, tenfold_mended, total])
 TOTAL = Stage("total", {"numbers": "$results.n"}, on_failure="continue")
 Run = Callable[..., list[Orchestration]]
 
@@ -95,6 +101,25 @@ def results(orchestration: Orchestration) -> list[Any]:
 def test_a_stage_takes_the_results_of_all_in_one_instance(service: OrchestrationService, run: Run) -> None:
     stages = run(kick_off(service, [2, 4, 6], Stage("total", {"numbers": "$results.n", "of": ["$$", 1]})))
     assert [results(stage) for stage in stages[1:]] == [[12]]
+
+
+def test_a_stage_has_an_instance_for_each_item_of_what_was_planned(
+    service: OrchestrationService, run: Run
+) -> None:
+    # given a job that plans, jobs that do what it planned, and one that takes all of that
+    then = Stage("tenfold", "items", then=Stage("total", {"numbers": "$results.n"}))
+    planned = service.kick_off_job("plan", [{"upto": 3}, {"upto": 0}, {"upto": 2}], parallelism=1, then=then)
+    # when they run
+    _, tenfolds, totals = run(planned, AFTER)
+    # then the items are in the order of the plans
+    assert results(tenfolds) == [{"n": n} for n in (0, 10, 20, 0, 10)]
+    assert results(totals) == [40]
+
+
+def test_what_planned_no_list_has_no_next_stage_and_says_so(service: OrchestrationService, run: Run) -> None:
+    (first,) = run(kick_off(service, [2], Stage("tenfold", "items")))
+    reason = "The result of instance 0 of the stage before is {'n': 2} (dict), not a list, and has no items."
+    assert first.pipeline().stages()[1].skipped == reason
 
 
 def test_it_runs_where_there_is_no_result(service: OrchestrationService, run: Run) -> None:
