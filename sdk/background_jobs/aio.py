@@ -298,6 +298,7 @@ class OrchestrationService:
     publish_jobs = in_thread(sync.OrchestrationService.publish_jobs)
     preview_kick_off = in_thread(sync.OrchestrationService.preview_kick_off)
     history = in_thread(sync.OrchestrationService.history)
+    find_instances = in_thread(sync.OrchestrationService.find_instances)
     history_view = in_thread(sync.OrchestrationService.history_view)
     counts = in_thread(sync.OrchestrationService.counts)
     pipeline = attach_in_thread(sync.OrchestrationService.pipeline, Pipeline)

@@ -17,6 +17,7 @@ from background_jobs.cli.containers import containers
 from background_jobs.cli.diff import diff
 from background_jobs.cli.doctor import doctor
 from background_jobs.cli.failures import failures
+from background_jobs.cli.find import find
 from background_jobs.cli.init import init
 from background_jobs.cli.instance import instance
 from background_jobs.cli.jobs import jobs
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.command("kick-off")(kick_off)
 app.command()(jobs)
 app.command("list")(list_orchestrations)
+app.command()(find)
 app.command("open")(open_console)
 app.command()(console)
 for command in (watch, show, instance, results, failures, logs, containers, diff, report, cancel, rerun):

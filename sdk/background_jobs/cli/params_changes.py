@@ -36,8 +36,8 @@ def read_params(file: Path | None) -> dict[str, Any] | None:
     return params
 
 
-def read_patch(texts: Sequence[str] | None) -> dict[str, Any] | None:
-    """Return the merge patch that every `--set` makes up. Raises BadParameter.
+def read_patch(texts: Sequence[str] | None, option: str = "--set") -> dict[str, Any] | None:
+    """Return the object that every `--set` makes up, or another *option*. Raises BadParameter.
 
     >>> read_patch(["region=eu", "limits.rate=10", "old=null"])
     {'region': 'eu', 'limits': {'rate': 10}, 'old': None}
@@ -46,13 +46,13 @@ def read_patch(texts: Sequence[str] | None) -> dict[str, Any] | None:
     for text in texts or ():
         name, separator, value = text.partition("=")
         if not (separator and all(name.split("."))):
-            raise typer.BadParameter(f"{text!r} changes nothing; write NAME=VALUE.", param_hint="--set")
+            raise typer.BadParameter(f"{text!r} names no value; write NAME=VALUE.", param_hint=option)
         *outer, last = name.split(".")
         inner = patch
         for part in outer:
             inner = inner.setdefault(part, {})
             if not isinstance(inner, dict):
-                raise typer.BadParameter(f"{part!r} in {name!r} is set as a whole, too.", param_hint="--set")
+                raise typer.BadParameter(f"{part!r} in {name!r} is set as a whole, too.", param_hint=option)
         inner[last] = _read_value(value)
     return patch or None
 

@@ -1,6 +1,6 @@
 """The caller's service: one call kicks off an orchestration, another brings its results."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -14,15 +14,18 @@ from background_jobs.core import ids
 from background_jobs.core.errors import AmbiguousId, InvalidTimeRange, OrchestrationNotFound, OtherJob
 from background_jobs.core.job_descriptions import JobDescription
 from background_jobs.core.options import KickOffKeywords, KickOffOptions, RerunKeywords, read_options
+from background_jobs.core.read_model import Summary
 from background_jobs.core.schedules.options import ScheduleKeywords
 from background_jobs.core.statuses import OrchestrationStatus
 from background_jobs.core.tags import CUSTOMER_TAG
 from background_jobs.core.typed_params import Params
 from background_jobs.core.typed_results import ResultType
+from background_jobs.core.views.found_instances import FoundInstance
 from background_jobs.core.views.jobs import JobView, KickOffPreview
 from background_jobs.core.views.orchestration import OrchestrationCounts, OrchestrationPage
 from background_jobs.jobs import find_definition
 from background_jobs.jobs.job_types import CoroutineJob, Job, M, P, R
+from background_jobs.orchestration_service.find_instances import find_instances
 from background_jobs.orchestration_service.job_results import JobResults
 from background_jobs.orchestration_service.jobs import JobList, find_job, list_jobs, preview_kick_off
 from background_jobs.orchestration_service.kick_off import (
@@ -244,6 +247,36 @@ class OrchestrationService:
             tags=frozenset(others.items()),
         )
         return self._stores.history.page(filters, limit=limit, after=next_token)
+
+    def find_instances(  # noqa: PLR0913 -- its filters are keywords
+        self,
+        job_name: str,
+        params: Mapping[str, Any],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        services: Collection[str] | None = None,
+        limit: int = 100,
+    ) -> list[FoundInstance]:
+        """Return the latest *limit* instances of a job whose params have *params* among them.
+
+        Of an object in *params*, the instances have the fields that it names. *since*, *until* and *services*
+        are those of `history`. The params of one orchestration after the other are read, newest first; what
+        has expired is not found.
+
+        Raises InvalidTimeRange.
+        """
+        _check_range(since, until)
+        summaries = self._history_of(job_name, since=since, until=until, services=services)
+        return find_instances(summaries, params, self._stores, limit)
+
+    def _history_of(self, job_name: str, **filters: Any) -> Iterator[Summary]:  # noqa: ANN401 -- those of `history`
+        token: str | None = None
+        while True:
+            summaries, token = self.history(job_name=job_name, next_token=token, **filters)
+            yield from summaries
+            if token is None:
+                return
 
     def history_view(self, /, **filters: Any) -> OrchestrationPage:  # noqa: ANN401 -- those of `history`
         """Return a page of the history, as the API and the command line print it; filters as of `history`."""

@@ -80,6 +80,7 @@ def words(
         "kick-off": ["kick-off", "halve", str(params)],
         "jobs": ["jobs"],
         "list": ["list"],
+        "find": ["find", "halve", "--param", "n=3"],
         "watch": ["watch", done],
         "show": ["show", orchestration.id],
         "instance": ["instance", orchestration.id, "0"],
