@@ -1,6 +1,7 @@
 """Stages of all results, or of their items, and reruns that take along the stages that began without them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,6 +56,12 @@ def total(params: dict[str, Any]) -> int:
 def plan(params: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what there is to do."""
     return [{"n": n} for n in range(params["upto"])]
+
+
+@job_name("count")
+def count(params: dict[str, Any]) -> int:
+    """Count the results."""
+    return len(params["of"])
 
 
 BEFORE, AFTER = Jobs([read, tenfold, total]), Jobs([plan, read_mended, tenfold_mended, total])
@@ -196,7 +203,7 @@ def test_a_stage_that_stopped_after_such_a_rerun_goes_on_with_the_results_of_bot
     )
     first = run(kick_off(service, [2, 3, 7], stages))[0]
     again, tenfolds = run(first.rerun(next_stages=True), Jobs([read_mended, tenfold, total]))
-    assert again.pipeline().stages()[2].skipped == "1 of 2 instances of stage 2 errored."
+    assert again.pipeline().stages()[2].skipped == "1 of 3 instances of stage 2 errored."
     # when that stage is repaired
     *_, totals = run(tenfolds.rerun(), AFTER)
     # then the pipeline of the rerun goes on with all
@@ -258,3 +265,81 @@ def test_a_preview_says_whether_the_next_stages_follow(
     stages = Stage("tenfold", "results", on_failure=on_failure, then=Stage("total"))
     preview = run(kick_off(service, [2, 3], stages))[0].preview_rerun(**options)
     assert (preview.next_stages, preview.goes_on) == (["tenfold", "total"], goes_on)
+
+
+def test_a_rerun_is_not_what_takes_them_along(service: OrchestrationService, run: Run) -> None:
+    # given two reruns of the same failure, of which one has repaired it
+    first = run(kick_off(service, [2, 3], Stage("tenfold", "results", on_failure="continue")))[0]
+    again = run(first.rerun(next_stages=True))[0]
+    run(first.rerun(next_stages=True), AFTER)
+    # when the other one is to run again with the next stages, which would multiply 3 once more
+    with pytest.raises(InvalidKickOff, match=f"is a rerun: run {first.id} again with next_stages"):
+        again.rerun(next_stages=True)
+
+
+def test_where_the_pipeline_stopped_a_rerun_goes_on_by_itself(
+    service: OrchestrationService, run: Run
+) -> None:
+    first = run(kick_off(service, [2, 3], Stage("tenfold")))[0]
+    with pytest.raises(InvalidKickOff, match=f"stopped at orchestration {first.id}, so a rerun goes on"):
+        first.rerun(next_stages=True)
+
+
+def test_a_cancelled_rerun_leaves_what_it_was_to_take_along_to_the_next(
+    service: OrchestrationService, stores: Stores, run: Run
+) -> None:
+    # given a rerun that was cancelled before anything ran, and another that repaired the same
+    stages = Stage("tenfold", "results", on_failure="continue", then=TOTAL)
+    first = run(kick_off(service, [2, 3], stages))[0]
+    cancelled = first.rerun(next_stages=True)
+    cancelled.cancel()
+    run(cancelled)
+    run(first.rerun(next_stages=True), AFTER)
+    # when the cancelled one runs again
+    again = run(cancelled.rerun(), AFTER)
+    # then nothing goes on twice
+    assert len(again) == 1
+
+
+def test_the_total_waits_for_what_failed_in_another_pipeline(service: OrchestrationService, run: Run) -> None:
+    # given a stage of all results that stops, for 3 failed before it in the first pipeline
+    total_of_all = Stage("total", {"numbers": "$results.n"})
+    stages = Stage("tenfold", "results", on_failure="continue", then=total_of_all)
+    tenfold_of_all_but_3 = Jobs([read_mended, tenfold])
+    first, tenfolds = run(kick_off(service, [2, 3, 5], stages), tenfold_of_all_but_3)
+    # when a rerun repairs 5
+    again = run(
+        first.rerun(next_stages=True), Jobs([tenfold_mended, job_name("read")(lambda params: params)])
+    )
+    # then it does not add up without 3, and says so
+    assert len(again) == 2
+    assert again[0].pipeline().stages()[2].skipped == "1 of 3 instances of stage 2 errored."
+    # and once that is repaired it does
+    assert results(run(tenfolds.rerun(), AFTER)[-1]) == [100]
+
+
+@pytest.mark.parametrize("stage", [Stage("total", {"numbers": "$results.n"}), Stage("plan", [{"upto": 3}])])
+def test_what_took_the_place_of_something_does_not_add_up_with_it(
+    service: OrchestrationService, run: Run, stage: Stage
+) -> None:
+    # given a stage that runs once more after a rerun, not for what was repaired alone
+    then = replace(stage, on_failure="continue", then=Stage("count", {"of": "$results"}))
+    jobs = Jobs([plan, read_mended, total, count])
+    first, _, before = run(kick_off(service, [2, 3], then), Jobs([plan, read, total, count]))
+    # when it does
+    *_, after = run(first.rerun(next_stages=True), jobs)
+    # then the stage after it gets the new results alone
+    assert results(before) == results(after) == [1]
+
+
+def test_the_rerun_that_completes_last_has_the_pipeline_and_the_total(
+    service: OrchestrationService, run: Run
+) -> None:
+    # given two reruns of a stopped stage, of which the one that began first ends last
+    first = run(kick_off(service, [2, 3, 7], Stage("tenfold", then=TOTAL)))[0]
+    slow, fast = first.rerun(indices=1), first.rerun(indices=2)
+    run(fast, AFTER)
+    totals = run(slow, AFTER)[-1]
+    # then the pipeline goes on from it
+    assert results(totals) == [120]
+    assert results(first.pipeline().stages()[2].orchestration or first) == [120]

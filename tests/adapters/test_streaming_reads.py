@@ -77,7 +77,7 @@ def read_merged(started: OrchestrationStarted, stores: Stores) -> Iterator[objec
 def read_params_of_next_stage(started: OrchestrationStarted, stores: Stores) -> Iterator[object]:
     members = [Member(started, range(started.total))]
     with ParamsSpool() as spool:
-        spool.fill(kick_off_job._params(Stage("load"), members, stores), params_line)
+        spool.fill(kick_off_job._params(Stage("load"), [members], stores), params_line)
         yield spool.total
 
 

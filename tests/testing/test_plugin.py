@@ -129,7 +129,11 @@ from background_jobs import OrchestrationService, Stage
 from work import double
 
 stacks = set()
-made_before = boto3.Session(aws_access_key_id="ours", aws_secret_access_key="ours").client("s3", "eu-west-1")
+session = boto3.Session(aws_access_key_id="ours", aws_secret_access_key="ours")
+made_before = [
+    session.client("sqs", "eu-west-1", endpoint_url=url)
+    for url in (None, "https://sqs.eu-west-1.amazonaws.com.", "https://sqs.cn-north-1.api.amazonwebservices.com.cn")
+]
 
 def test_runs_and_leaves_something_running(offline_stack, offline_service):
     stacks.add(offline_stack.stack_id)
@@ -146,8 +150,9 @@ def test_finds_nothing_of_the_test_before(offline_stack, offline_service):
     assert [success.result for success in again.results(60).successes] == [4]
     assert [summary.orchestration_id for summary in offline_service.history().summaries] == [again.id]
     assert len(stacks) == 1
-    with pytest.raises(RuntimeError, match="does not reach AWS"):
-        made_before.list_buckets()
+    for client in made_before:
+        with pytest.raises(RuntimeError, match="does not reach AWS"):
+            client.list_queues()
 """,
     )
 

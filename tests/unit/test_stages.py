@@ -10,9 +10,10 @@ from pydantic import TypeAdapter
 
 from background_jobs import Retry, Stage, job_name
 from background_jobs.core.errors import InvalidParams
+from background_jobs.core.limits import INSTANCE_PARAMS_BYTES
 from background_jobs.core.payloads import params_line
 from background_jobs.core.refused_values import InvalidStage
-from background_jobs.core.stages import MissingReference, NoItems
+from background_jobs.core.stages import MissingReference, NoItems, ParamsTooLarge
 
 
 def follow(template: Any, result: Any) -> list[dict[str, Any]]:
@@ -70,6 +71,15 @@ def test_all_results_are_lists_in_the_places_that_name_them() -> None:
         "again": ["x", "y"],
         "x": "$5",
     }
+
+
+def test_all_results_may_be_as_large_as_params_in_whatever_script() -> None:
+    gathered = Stage("total", {"all": "$results"}).all_results()
+    assert gathered is not None
+    gathered.add("\u20ac" * 340_000, 0)
+    assert len(params_line(0, gathered.params())) < INSTANCE_PARAMS_BYTES
+    with pytest.raises(ParamsTooLarge):
+        gathered.add("\u20ac" * 10_000, 1)
 
 
 @pytest.mark.parametrize("params", ["results", {"a": "$result"}, {"a": "$$results"}, {}, [{"a": "$results"}]])

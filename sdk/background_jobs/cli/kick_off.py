@@ -113,7 +113,7 @@ def _preview(
     for index, one in enumerate(params):
         write_params(index, one, None)
         given.append(one)
-    preview = service.preview_kick_off(job, given, parallelism=options.get("parallelism"))
+    preview = service.preview_kick_off(job, given, **options)
     if as_json:
         print_json(preview)
     else:

@@ -2,9 +2,10 @@
 
 import errno
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from background_jobs.aws.stores import Stores
@@ -23,10 +24,9 @@ from background_jobs.core.events import OrchestrationStarted, StageSkipped
 from background_jobs.core.invocations import INVOCATION, Invocation, StartStage
 from background_jobs.core.lineage import Lineage
 from background_jobs.core.options import KickOffOptions
-from background_jobs.core.outcomes import Success
+from background_jobs.core.outcomes import Failure
 from background_jobs.core.stages import (
     PIPELINE_CANCELLED,
-    AllResults,
     MissingReference,
     NoItems,
     ParamsTooLarge,
@@ -135,9 +135,11 @@ def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
     settings: Settings,
 ) -> None:
     """Kick off *stage* under *stage_id* with the outcomes of *previous*. Raises StageNotStarted."""
-    members = read_finished_before(previous.orchestration_id, stores)
-    if stage.on_failure == "stop" and (errored := count_errored(members, stores)):
-        total = members[0].started.total
+    parts = [read_finished_before(previous.orchestration_id, stores)]
+    if stage.all_results():
+        parts = read_stage(previous.orchestration_id, stores)
+    if stage.on_failure == "stop" and (errored := sum(count_errored(part, stores) for part in parts)):
+        total = sum(part[0].started.total for part in parts)
         raise StageNotStarted(f"{errored} of {total} instances of stage {previous.stage} errored.")
     try:
         request = KickOffRequest(
@@ -152,7 +154,7 @@ def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
             known_id=stage_id,
             traceparent=previous.traceparent,
         )
-        kick_off(request, _params(stage, members, stores), stores, settings)
+        kick_off(request, _params(stage, parts, stores), stores, settings)
     except _REFUSALS as refused:
         raise StageNotStarted(str(refused)) from refused
     except OSError as failure:
@@ -161,30 +163,23 @@ def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
         raise StageNotStarted("Its params are larger than the disk of this function.") from failure
 
 
-def _params(stage: Stage, members: Sequence[Member], stores: Stores) -> Iterator[dict[str, Any]]:
+def _params(stage: Stage, parts: Iterable[Sequence[Member]], stores: Stores) -> Iterator[dict[str, Any]]:
     """Yield the params of *stage* as the outcomes before it are read; a few are in memory at a time."""
     if isinstance(stage.params, list):
         yield from stage.params
         return
-    if gathered := stage.all_results():
-        yield _gather(gathered, members[-1].id, stores)
-        return
-    for outcome in merge_outcomes(members, stores):
-        if isinstance(outcome, Success):
-            yield from stage.params_after(
-                result=outcome.result_json,
-                params=outcome.params,
-                index=outcome.index,
-                job_id=outcome.job_id,
-            )
-
-
-def _gather(gathered: AllResults, orchestration_id: str, stores: Stores) -> dict[str, Any]:
-    for members in read_stage(orchestration_id, stores):
-        for outcome in merge_outcomes(members, stores):
-            if isinstance(outcome, Success):
-                gathered.add(outcome.result_json, outcome.index)
-    return gathered.params()
+    gathered = stage.all_results()
+    for outcome in chain.from_iterable(merge_outcomes(part, stores) for part in parts):
+        if isinstance(outcome, Failure):
+            continue
+        if gathered:
+            gathered.add(outcome.result_json, outcome.index)
+            continue
+        yield from stage.params_after(
+            result=outcome.result_json, params=outcome.params, index=outcome.index, job_id=outcome.job_id
+        )
+    if gathered:
+        yield gathered.params()
 
 
 def _skip(started: OrchestrationStarted, stage: Stage, reason: str, stores: Stores) -> None:

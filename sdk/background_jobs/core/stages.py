@@ -1,5 +1,6 @@
 """The stages of a pipeline: what is kicked off after an orchestration, and where its params come from."""
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
@@ -12,7 +13,6 @@ from pydantic.dataclasses import dataclass
 
 from background_jobs.core import limits
 from background_jobs.core.bounds import JobName, Parallelism, TimeoutSeconds, TimeoutSpan
-from background_jobs.core.canonical import canonical_json
 from background_jobs.core.errors import BackgroundJobsError
 from background_jobs.core.job_descriptions import JOB_MARK
 from background_jobs.core.json_places import describe
@@ -215,7 +215,7 @@ class AllResults:
         for reference, values in self._lists.items():
             value = _look_up(sources, reference)
             values.append(value)
-            self._bytes += len(canonical_json(value)) + 1
+            self._bytes += len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()) + 1
         if self._bytes > limits.INSTANCE_PARAMS_BYTES:
             raise ParamsTooLarge
 

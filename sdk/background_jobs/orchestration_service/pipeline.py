@@ -162,8 +162,9 @@ class Pipeline:
             return orchestration
         members = read_family(orchestration.id, self._stores)
         own = [member for member in members if member.started.then and member.started.pipeline_id == self.id]
-        latest = own[-1]
-        return self._attach(latest.id, orchestration.job_name)
+        attached = [self._attach(member.id, orchestration.job_name) for member in own]
+        went_on = (one for one in reversed(attached) if one.summary().next_stage_expected)
+        return next(went_on, attached[-1])
 
     def _find_next(self, orchestration: "Orchestration", job_name: str) -> "Orchestration | None":
         next_stage = self._attach(ids.next_stage_id(orchestration.id), job_name)

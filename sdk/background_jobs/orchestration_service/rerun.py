@@ -24,7 +24,7 @@ from background_jobs.core.options import (
     read_options,
 )
 from background_jobs.core.payloads import INLINE_BYTES, params_line
-from background_jobs.core.stages import Stage, walk_stages
+from background_jobs.core.stages import walk_stages
 from background_jobs.core.views.causes import EXAMPLES
 from background_jobs.core.views.jobs import ParamsProblem
 from background_jobs.core.views.rerun_preview import ParamsChange, RerunPreview
@@ -35,7 +35,12 @@ from background_jobs.orchestration_service.kick_off import (
     known_channels,
     prepare_kick_off,
 )
-from background_jobs.orchestration_service.rerun_family import read_repaired, read_reruns
+from background_jobs.orchestration_service.rerun_family import (
+    began_pipeline,
+    read_ancestors,
+    read_repaired,
+    read_reruns,
+)
 from background_jobs.orchestration_service.rerun_selection import Selection, select
 from background_jobs.orchestration_service.watching import current_summary
 from background_jobs.settings import Settings
@@ -56,7 +61,7 @@ def rerun(
     options = read_options(RerunOptions, keywords, settings.max_parallelism)
     selection = _select(orchestration_id, options, stores)
     started = selection.started
-    stopped = started.then is not None and _stopped(started, started.then, stores)
+    stopped = _may_stop(started) and _stopped(started, stores)
     request = _request(selection, settings, options, stopped=stopped)
     request.refuse(settings, stores.payloads)
     params = (after for _, after in selection.read_params(stores))
@@ -96,19 +101,23 @@ def preview_rerun(
         ]
     changed = {index: after for index, (before, after) in samples if before != after}
     repaired = read_repaired(orchestration_id, stores)
+    started = selection.started
+    is_skipped = current_summary(orchestration_id, stores).next_skipped is not None
+    goes_on = options.next_stages or (is_skipped and _may_stop(started))
+    is_over = started.rerun_only is not None and not goes_on
     return RerunPreview(
         orchestration_id=orchestration_id,
-        job_name=selection.started.job_name,
+        job_name=started.job_name,
         only=selection.only,
         instances=len(selection.indices),
         indices=write_ranges(selection.indices[:EXAMPLES]),
         more_indices=len(selection.indices) > EXAMPLES,
         repaired=sum(repaired[index] for index in selection.indices) if repaired else 0,
-        next_stages=[stage.job_name for stage in walk_stages(selection.started.then)],
-        goes_on=options.next_stages or current_summary(orchestration_id, stores).next_skipped is not None,
+        next_stages=[] if is_over else [stage.job_name for stage in walk_stages(started.then)],
+        goes_on=goes_on,
         changed=any(change.before != change.after for change in changes),
         params=changes,
-        problems=list(_find_problems(selection.started, changed, stores)),
+        problems=list(_find_problems(started, changed, stores)),
     )
 
 
@@ -138,6 +147,17 @@ def _select(orchestration_id: str, options: RerunOptions, stores: Stores) -> Sel
         raise InvalidKickOff(
             f"No stage follows orchestration {orchestration_id}, so its rerun can have no next_stages."
         )
+    if started.rerun_only:
+        first = read_ancestors(orchestration_id, stores)[0].id
+        raise InvalidKickOff(
+            f"Orchestration {orchestration_id} is a rerun: run {first} again with next_stages, which leaves "
+            "out what any rerun has repaired."
+        )
+    if _stopped(started, stores):
+        raise InvalidKickOff(
+            f"The pipeline stopped at orchestration {orchestration_id}, so a rerun goes on by itself, "
+            "without next_stages."
+        )
     _refuse_side_by_side(started, options, stores)
     return select(started, options.model_copy(update={"only": "unrepaired"}), stores)
 
@@ -166,14 +186,23 @@ def _check_change(place: int, index: int, before: dict[str, Any], after: dict[st
     return ParamsChange(index=index, before=shown[0], after=shown[1])
 
 
-def _stopped(started: OrchestrationStarted, next_stage: Stage, stores: Stores) -> bool:
+def _may_stop(started: OrchestrationStarted) -> bool:
+    """Tell whether a pipeline that stops there goes on from a rerun.
+
+    One that a rerun began does not: what is left of it runs again with the orchestration that went on first.
+    """
+    return started.then is not None and not began_pipeline(started)
+
+
+def _stopped(started: OrchestrationStarted, stores: Stores) -> bool:
     """Tell whether the pipeline stopped here; that is decided a moment after the last outcome.
 
     Raises InvalidKickOff if the decision does not come in time.
     """
     deadline, orchestration_id = time.monotonic() + _DECISION_SECONDS, started.orchestration_id
     event_log = stores.event_log.for_service(started.service)
-    log_of_next = stores.event_log.for_service(next_stage.service or started.service)
+    next_service = started.then.service if started.then else None
+    log_of_next = stores.event_log.for_service(next_service or started.service)
     while True:
         if event_log.read_skipped(orchestration_id):
             return True
@@ -192,7 +221,6 @@ def _request(
 ) -> KickOffRequest:
     started, count = selection.started, len(selection.indices)
     key, given = options.key, keywords_of(RunOptions, options)
-    branches = options.next_stages and not stopped
     inherited = {
         "parallelism": min(started.parallelism, count, settings.max_parallelism),
         "retry": started.retry,
@@ -210,7 +238,7 @@ def _request(
         lineage=Lineage(
             parent_id=started.orchestration_id,
             rerun_only=selection.only,
-            **({} if branches else {"pipeline_id": started.pipeline_id, "stage": started.stage}),
+            **({} if options.next_stages else {"pipeline_id": started.pipeline_id, "stage": started.stage}),
         ),
         rerun_indices=selection.recorded_indices,
     )

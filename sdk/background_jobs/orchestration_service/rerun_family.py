@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from datetime import datetime
 from heapq import merge
-from itertools import chain, groupby
+from itertools import chain, groupby, pairwise
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -84,24 +85,28 @@ def read_finished_before(orchestration_id: str, stores: Stores) -> list[Member]:
 
     Raises OrchestrationNotFound.
     """
-    path = _read_path(orchestration_id, stores, _begins_pipeline)
+    path = _read_path(orchestration_id, stores, began_pipeline)
     if len(path) == 1:
         return path
     return _read_finished(path[0], _Finished.before([path], stores), stores)
 
 
 def read_stage(orchestration_id: str, stores: Stores) -> list[list[Member]]:
-    """Return an orchestration, and the others that ran the same stage, each with its reruns.
+    """Return an orchestration, and the others whose outcomes add up with its own, each with its reruns.
 
-    Others are those of the pipelines that reruns of a stage before began. What had not completed when
-    *orchestration_id* did is left out, so that the answer stays the same. Raises OrchestrationNotFound.
+    Others ran the same stage in the pipelines that reruns of a stage before began, or in the one that these
+    went on from. What had not completed when *orchestration_id* did is left out, so that the answer stays the
+    same. Raises OrchestrationNotFound.
     """
-    first_stage, *stages = path = _read_stages_before(orchestration_id, stores)
+    path = _read_stages_before(orchestration_id, stores)
     finished = _Finished.before(path, stores)
-    families = [_read_finished(first_stage[0], finished, stores)]
-    for members in stages:
-        following = _read_following(families, members[0].started.service, finished, stores)
-        families = [_read_finished(first, finished, stores) for first in following]
+    families = [_read_finished(path[0][0], finished, stores)]
+    for before, (first, *_) in pairwise(path):
+        stage = before[-1].started.then
+        # The results of all, or of fixed params, take the place of those that the stage had before.
+        adds_up = stage is None or not (isinstance(stage.params, list) or stage.all_results())
+        following = _read_following(families, first, finished, stores) if adds_up else [first]
+        families = [_read_finished(member, finished, stores) for member in following]
     return families
 
 
@@ -114,18 +119,18 @@ def _read_stages_before(orchestration_id: str, stores: Stores) -> list[list[Memb
 
 
 def _read_following(
-    families: Iterable[Sequence[Member]], service: str, finished: "_Finished", stores: Stores
+    families: Iterable[Sequence[Member]], own: Member, finished: "_Finished", stores: Stores
 ) -> Iterable[Member]:
-    """Return the next stage of each pipeline that is among *families*."""
-    event_log = stores.event_log.for_service(service)
-    latest: dict[str | None, Member] = {}
-    for member in chain.from_iterable(families):
+    """Return the next stage of each pipeline that is among *families*; *own* is that of its pipeline."""
+    event_log = stores.event_log.for_service(own.started.service)
+    of_pipelines: dict[str | None, Member] = {}
+    # A pipeline that stopped may have gone on from several reruns: the last one has the outcomes of all.
+    for member in sorted(chain.from_iterable(families), key=finished.time_of):
         with suppress(OrchestrationNotFound):
             started = event_log.read_started(ids.next_stage_id(member.id))
             if finished.has(started):
-                # A pipeline that went on from a rerun has the stage twice: the later one has all results.
-                latest[started.pipeline_id] = Member(started, range(started.total))
-    return latest.values()
+                of_pipelines[started.pipeline_id] = Member(started, range(started.total))
+    return (of_pipelines | {own.started.pipeline_id: own}).values()
 
 
 def _read_finished(first: Member, finished: "_Finished", stores: Stores) -> list[Member]:
@@ -147,16 +152,26 @@ class _Finished(NamedTuple):
         return cls(own, {member.id for member in chain.from_iterable(path)}, stores)
 
     def has(self, other: OrchestrationStarted) -> bool:
+        """Tell whether *other* had."""
         if other.orchestration_id in self.path:
             return True
-        completed = self.stores.event_log.for_service(other.service).read_completed(other.orchestration_id)
+        completed = self._read_completed(other)
         if completed is None or self.own is None:
             return False
         return (completed.at, completed.orchestration_id) < (self.own.at, self.own.orchestration_id)
 
+    def time_of(self, member: Member) -> datetime:
+        """Return when *member* completed; it is one that had."""
+        completed = self._read_completed(member.started)
+        return completed.at if completed else member.started.at
 
-def _begins_pipeline(started: OrchestrationStarted) -> bool:
-    return started.pipeline_id == started.orchestration_id
+    def _read_completed(self, started: OrchestrationStarted) -> OrchestrationCompleted | None:
+        return self.stores.event_log.for_service(started.service).read_completed(started.orchestration_id)
+
+
+def began_pipeline(started: OrchestrationStarted) -> bool:
+    """Tell whether an orchestration is a rerun with the next stages in a pipeline of its own."""
+    return started.rerun_only is not None and started.pipeline_id == started.orchestration_id
 
 
 def read_repaired(orchestration_id: str, stores: Stores, *, without: str | None = None) -> bytearray:

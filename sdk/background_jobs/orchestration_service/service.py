@@ -201,11 +201,17 @@ class OrchestrationService:
         self,
         job: JobView,
         params: Sequence[Any],
-        *,
-        parallelism: int | None = None,
+        **options: Unpack[KickOffKeywords],
     ) -> KickOffPreview:
-        """Return what a kick-off of *job* with *params* would run, and what is wrong with them."""
-        return preview_kick_off(job, params, parallelism, self._settings)
+        """Return what a kick-off of *job* with *params* would run, and what is wrong with them.
+
+        Raises what `kick_off_job` raises for the other *options*.
+        """
+        keywords = {**options, "service": options.get("service") or job.service}
+        checked = read_options(KickOffOptions, keywords, self._settings.max_parallelism)
+        request = KickOffRequest(job_name=job.name, options=checked)
+        request.refuse(self._settings, self._stores.payloads)
+        return preview_kick_off(job, params, checked.parallelism, self._settings)
 
     def history(  # noqa: PLR0913 -- its filters are keywords
         self,

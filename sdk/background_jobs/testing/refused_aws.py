@@ -8,7 +8,13 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.httpsession import URLLib3Session
 
-_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
+_DOMAINS: Final = (
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".amazonwebservices.com.cn",
+    ".amazonaws.eu",
+    ".aws",
+)
 
 
 @contextmanager
@@ -21,7 +27,7 @@ def refused_aws() -> Iterator[None]:
     send, session = URLLib3Session.send, boto3.DEFAULT_SESSION
 
     def send_elsewhere(self: URLLib3Session, request: Any) -> Any:  # noqa: ANN401 -- botocore has no types
-        host = urlsplit(request.url).hostname or ""
+        host = (urlsplit(request.url).hostname or "").rstrip(".")
         if host.endswith(_DOMAINS):
             raise RuntimeError(
                 f"{host} was to be called, and this test does not reach AWS. Its client was made before the "

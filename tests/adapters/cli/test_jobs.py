@@ -109,6 +109,17 @@ def test_a_dry_run_holds_a_file_to_the_schema_and_starts_nothing(settings: Setti
     assert run("kick-off", "halve", "--dry-run", "--watch", stdin="{}").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "options",
+    [["--parallelism", "1001"], ["--notify", "nobody"], ["--then", "nothing"], ["--key", "k" * 257]],
+)
+@pytest.mark.usefixtures("published")
+def test_a_dry_run_refuses_the_options_that_a_kick_off_refuses(options: list[str]) -> None:
+    ways = [run("kick-off", "halve", *options, *dry, stdin='{"n": 8}\n') for dry in ([], ["--dry-run"])]
+    assert ways[0].exit_code == ways[1].exit_code == 2
+    assert ways[0].stderr == ways[1].stderr != ""
+
+
 @pytest.mark.usefixtures("published")
 def test_params_that_do_not_fit_are_refused_by_the_name_of_the_field(settings: Settings) -> None:
     result = run("kick-off", "halve", "--param", "n=many", "--param", "unit=kg")
