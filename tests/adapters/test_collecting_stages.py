@@ -6,10 +6,20 @@ from typing import Any
 
 import pytest
 
-from background_jobs import InvalidKickOff, Orchestration, OrchestrationService, Stage, job_name
+from background_jobs import (
+    InvalidKickOff,
+    Orchestration,
+    OrchestrationService,
+    OrchestrationStatus,
+    Stage,
+    job_name,
+)
 from background_jobs.aws.stores import Stores
 from background_jobs.control_plane import kick_off_job
-from background_jobs.core.ids import next_stage_id
+from background_jobs.core.errors import OrchestrationNotFound
+from background_jobs.core.events import OrchestrationStarted
+from background_jobs.core.ids import next_stage_id, rule_stage_id
+from background_jobs.core.invocations import StartStage
 from background_jobs.jobs import Jobs
 from background_jobs.settings import Settings
 
@@ -343,3 +353,69 @@ def test_the_rerun_that_completes_last_has_the_pipeline_and_the_total(
     # then the pipeline goes on from it
     assert results(totals) == [120]
     assert results(first.pipeline().stages()[2].orchestration or first) == [120]
+
+
+def test_of_two_reruns_that_went_on_each_total_is_of_its_own(service: OrchestrationService, run: Run) -> None:
+    # given a stopped stage and two reruns of all of it, of which the one that began first ends last
+    first = run(kick_off(service, [2, 3], Stage("tenfold", then=Stage("total", {"numbers": "$results.n"}))))[
+        0
+    ]
+    slow, fast = first.rerun(only="all"), first.rerun(only="all")
+    # when the next stage fails after the fast one
+    assert len(run(fast, Jobs([read_mended, tenfold]))) == 2
+    # then the total of the slow one, whose next stage does not, has all
+    assert results(run(slow, AFTER)[-1]) == [50]
+
+
+def test_a_pipeline_that_stopped_goes_on_while_a_rerun_of_a_part_runs(
+    service: OrchestrationService, run: Run
+) -> None:
+    # given two reruns of parts of a stopped stage, of which the one that began last has ended
+    first = run(kick_off(service, [2, 3, 7], Stage("tenfold")))[0]
+    slow, fast = first.rerun(indices=1), first.rerun(indices=2)
+    run(fast, AFTER)
+    # then the pipeline still runs, in the other one
+    pipeline = first.pipeline()
+    assert pipeline.status() is OrchestrationStatus.IN_PROGRESS
+    assert [stage.orchestration and stage.orchestration.id for stage in pipeline.stages()] == [slow.id, None]
+
+
+def test_a_stage_of_a_rule_takes_all_that_completed_by_a_rerun_with_next_stages(
+    service: OrchestrationService, stores: Stores, settings: Settings, run: Run
+) -> None:
+    # given a rule whose stage did not start, for 3 errored
+    first = run(kick_off(service, [2, 3], Stage("total", {"numbers": "$results.n"}, on_failure="continue")))[
+        0
+    ]
+    # when it is repaired in a pipeline of its own
+    again = run(first.rerun(next_stages=True), AFTER)[0]
+    rule = StartStage(orchestration_id=again.id, rule="Tenfold", stage=Stage("tenfold"))
+    kick_off_job.start_stage_of_rule(rule, stores, settings)
+    # then the stage has what completed before, too
+    assert results(run(service.orchestration(rule_stage_id(again.id, "Tenfold")), AFTER)[0]) == [
+        {"n": 20},
+        {"n": 30},
+    ]
+
+
+def test_a_total_whose_pipeline_has_expired_is_skipped_and_says_so(
+    service: OrchestrationService, stores: Stores, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a stage that went on without 3, whose own first stage is gone
+    then = Stage("tenfold", "results", on_failure="continue", then=TOTAL)
+    first, tenfolds, _ = run(kick_off(service, [2, 3, 6], then), Jobs([read_mended, tenfold, total]))
+    again = tenfolds.rerun(next_stages=True)
+    read = stores.event_log.read_started
+
+    def read_what_is_left(orchestration_id: str) -> OrchestrationStarted:
+        if orchestration_id == first.id:
+            raise OrchestrationNotFound(orchestration_id)
+        return read(orchestration_id)
+
+    monkeypatch.setattr(stores.event_log, "read_started", read_what_is_left)
+    # when it runs again
+    run(again, AFTER)
+    # then the total is not of a part
+    assert again.pipeline().stages()[1].skipped == (
+        "Its pipeline began so long ago that not all results are there."
+    )

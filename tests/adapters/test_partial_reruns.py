@@ -158,6 +158,16 @@ def test_a_key_stands_for_what_was_not_repaired_when_it_came_first(
     assert failed.rerun(**options).id == first.id
 
 
+def test_a_key_stays_the_same_rerun_whatever_another_has_repaired_meanwhile(
+    failed: Orchestration, run: Callable[..., None]
+) -> None:
+    first = failed.rerun(only="unrepaired", key="tonight")
+    run(failed.rerun(indices=1, params_patch={"currency": "eur"}))
+    assert failed.rerun(only="unrepaired", key="tonight").id == first.id
+    with pytest.raises(KickOffConflict):
+        failed.rerun(only="unrepaired", indices="1-2", key="tonight")
+
+
 def test_a_preview_says_what_would_run_and_starts_nothing(
     failed: Orchestration, run: Callable[..., None]
 ) -> None:

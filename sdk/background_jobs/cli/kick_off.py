@@ -105,15 +105,20 @@ def _preview(
 
     Raises InvalidParams for what a kick-off refuses.
     """
+    from background_jobs.core.params_schema import read_texts
     from background_jobs.core.typed_params import write_params
     from background_jobs.orchestration_service.jobs import explain_problem
 
     job = service.job(job_name, options.get("service"))
-    given = []
-    for index, one in enumerate(params):
-        write_params(index, one, None)
-        given.append(one)
-    preview = service.preview_kick_off(job, given, **options)
+    is_text = isinstance(params, ParamsFile) and params.is_csv
+
+    def check() -> Iterator[Any]:
+        for index, one in enumerate(params):
+            write_params(index, one, None)
+            # Typed params convert the texts of CSV.
+            yield read_texts(job.params_schema, one) if is_text else one
+
+    preview = service.preview_kick_off(job, check(), **options)
     if as_json:
         print_json(preview)
     else:

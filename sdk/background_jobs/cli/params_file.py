@@ -66,6 +66,11 @@ class ParamsFile:
                 self.name, "its name does not tell how it is written; add --format jsonl, json or csv"
             )
 
+    @property
+    def is_csv(self) -> bool:
+        """Tell whether every value is a text."""
+        return self._format is Format.CSV
+
     def __iter__(self) -> Iterator[Any]:
         """Yield one after the other. Raises InvalidParamsFile, which names the place."""
         if self._path == STANDARD_INPUT:

@@ -16,6 +16,7 @@ from background_jobs.core.errors import (
     EventConflict,
     InvalidKickOff,
     InvalidParams,
+    OrchestrationNotFound,
     OrchestrationOfOtherService,
     PayloadNotFound,
     UnknownJobName,
@@ -135,9 +136,7 @@ def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
     settings: Settings,
 ) -> None:
     """Kick off *stage* under *stage_id* with the outcomes of *previous*. Raises StageNotStarted."""
-    parts = [read_finished_before(previous.orchestration_id, stores)]
-    if stage.all_results():
-        parts = read_stage(previous.orchestration_id, stores)
+    parts = _read_parts(stage, previous.orchestration_id, stores, is_next=lineage.stage > 1)
     if stage.on_failure == "stop" and (errored := sum(count_errored(part, stores) for part in parts)):
         total = sum(part[0].started.total for part in parts)
         raise StageNotStarted(f"{errored} of {total} instances of stage {previous.stage} errored.")
@@ -161,6 +160,18 @@ def kick_off_stage(  # noqa: PLR0913, PLR0917 -- what a kick-off needs
         if failure.errno != errno.ENOSPC:
             raise
         raise StageNotStarted("Its params are larger than the disk of this function.") from failure
+
+
+def _read_parts(
+    stage: Stage, orchestration_id: str, stores: Stores, *, is_next: bool
+) -> Sequence[Sequence[Member]]:
+    """Return the orchestrations whose outcomes *stage* takes, each with its reruns."""
+    if not stage.all_results():
+        return [read_finished_before(orchestration_id, stores, in_pipeline=is_next)]
+    try:
+        return read_stage(orchestration_id, stores)
+    except OrchestrationNotFound as gone:
+        raise StageNotStarted("Its pipeline began so long ago that not all results are there.") from gone
 
 
 def _params(stage: Stage, parts: Iterable[Sequence[Member]], stores: Stores) -> Iterator[dict[str, Any]]:

@@ -75,6 +75,15 @@ def read_text(schema: Schema | None, name: str, text: str) -> Any:  # noqa: ANN4
     return text if "string" in types and _type_of(value) not in types else value
 
 
+def read_texts(schema: Schema | None, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return params all of whose values are text as *schema* has them.
+
+    >>> read_texts({"properties": {"n": {"type": "integer"}}}, {"n": "8", "zip": "01067"})
+    {'n': 8, 'zip': '01067'}
+    """
+    return {name: read_text(schema, name, text) for name, text in texts.items()}
+
+
 def find_unknown(schema: Schema | None, names: Iterable[str]) -> list[str]:
     """Return those of *names* that no param has; none where the schema has no params or allows others.
 

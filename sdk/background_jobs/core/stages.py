@@ -38,10 +38,9 @@ class MissingReference(BackgroundJobsError):
 class NoItems(BackgroundJobsError):
     """A stage is to have an instance for each item of a result that is no list."""
 
-    def __init__(self, index: int, result: object) -> None:
+    def __init__(self, index: int, result: str) -> None:
         super().__init__(
-            f"The result of instance {index} of the stage before is {describe(result)}, not a list, "
-            "and has no items."
+            f"The result of instance {index} of the stage before is {result}, not a list, and has no items."
         )
 
 
@@ -154,7 +153,7 @@ class Stage:
             yield _fill_params(self.params, result, sources)
             return
         if not isinstance(result, list):
-            raise NoItems(index, result)
+            raise NoItems(index, describe(result))
         for item in result:
             yield _fill_params(self.params, item, sources | {"item": item})
 

@@ -1,6 +1,6 @@
 """The jobs that can be kicked off, and what a kick-off of one would run."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -135,21 +135,24 @@ def find_problems(job: JobDescription, params: Iterable[object]) -> list[ParamsP
 
 
 def preview_kick_off(
-    job: JobView, params: Sequence[Any], parallelism: int | None, settings: Settings
+    job: JobView, params: Iterable[Any], parallelism: int | None, settings: Settings
 ) -> KickOffPreview:
-    """Return what a kick-off of *job* with *params* would run."""
+    """Return what a kick-off of *job* with *params* would run; those that are checked are in memory."""
+    given = iter(params)
+    checked = list(islice(given, PREVIEW_CHECKED))
+    total = len(checked) + sum(1 for _ in given)
     containers = shares.share_count(
-        len(params), parallelism, settings.max_parallelism, settings.default_parallelism
+        total, parallelism, settings.max_parallelism, settings.default_parallelism
     )
     return KickOffPreview(
         job_name=job.name,
         service=job.service or settings.service,
-        instances=len(params),
+        instances=total,
         containers=containers,
-        instances_per_container=-(-len(params) // containers) if containers else 0,
-        first_params=tuple(params[:_SHOWN]),
-        checked=min(len(params), PREVIEW_CHECKED),
-        problems=tuple(find_problems(job, params)),
+        instances_per_container=-(-total // containers) if containers else 0,
+        first_params=tuple(checked[:_SHOWN]),
+        checked=len(checked),
+        problems=tuple(find_problems(job, checked)),
     )
 
 

@@ -162,9 +162,12 @@ class Pipeline:
             return orchestration
         members = read_family(orchestration.id, self._stores)
         own = [member for member in members if member.started.then and member.started.pipeline_id == self.id]
-        attached = [self._attach(member.id, orchestration.job_name) for member in own]
-        went_on = (one for one in reversed(attached) if one.summary().next_stage_expected)
-        return next(went_on, attached[-1])
+        runs = [self._attach(member.id, orchestration.job_name) for member in reversed(own)]
+        summaries = [run.summary() for run in runs]
+        # The one that went on, or else one that still may.
+        went_on = [run for run, summary in zip(runs, summaries, strict=True) if summary.next_stage_expected]
+        running = [run for run, summary in zip(runs, summaries, strict=True) if not summary.all_final]
+        return [*went_on, *running, *runs][0]
 
     def _find_next(self, orchestration: "Orchestration", job_name: str) -> "Orchestration | None":
         next_stage = self._attach(ids.next_stage_id(orchestration.id), job_name)

@@ -76,16 +76,16 @@ def read_family(orchestration_id: str, stores: Stores) -> list[Member]:
     return [first, *_read_descendants(first, stores)]
 
 
-def read_finished_before(orchestration_id: str, stores: Stores) -> list[Member]:
+def read_finished_before(orchestration_id: str, stores: Stores, *, in_pipeline: bool = True) -> list[Member]:
     """Return an orchestration and those whose outcomes count before its own, the first one first.
 
     These are what it runs again, and all reruns of that which had completed when it did. So of several
-    reruns that repair a part each, the last one finds all of them repaired, and no other does. A rerun that
-    began a pipeline of its own is the first one there.
+    reruns that repair a part each, the last one finds all of them repaired, and no other does. With
+    *in_pipeline*, a rerun that began a pipeline of its own is the first one.
 
     Raises OrchestrationNotFound.
     """
-    path = _read_path(orchestration_id, stores, began_pipeline)
+    path = _read_path(orchestration_id, stores, began_pipeline if in_pipeline else lambda _: False)
     if len(path) == 1:
         return path
     return _read_finished(path[0], _Finished.before([path], stores), stores)
@@ -174,14 +174,13 @@ def began_pipeline(started: OrchestrationStarted) -> bool:
     return started.rerun_only is not None and started.pipeline_id == started.orchestration_id
 
 
-def read_repaired(orchestration_id: str, stores: Stores, *, without: str | None = None) -> bytearray:
+def read_repaired(orchestration_id: str, stores: Stores) -> bytearray:
     """Return a 1 for each instance that has completed in a rerun of its orchestration by now, and else a 0.
 
-    It is empty where there are no reruns. The rerun *without* does not count, nor what runs it again. Raises
-    OrchestrationNotFound.
+    It is empty where there are no reruns. Raises OrchestrationNotFound.
     """
     started = stores.event_log.read_started(orchestration_id)
-    reruns = read_reruns(started, stores, without=without)
+    reruns = read_reruns(started, stores)
     repaired = bytearray(started.total if reruns else 0)
     for member in reruns:
         model = stores.read_model.read_snapshot(member.id)

@@ -2,13 +2,14 @@
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from background_jobs.aws.stores import Stores
 from background_jobs.core import ids
 from background_jobs.core.causes import cause_id
-from background_jobs.core.errors import CauseNotFound, InvalidKickOff
+from background_jobs.core.errors import CauseNotFound, InvalidKickOff, OrchestrationNotFound
 from background_jobs.core.events import OrchestrationStarted
 from background_jobs.core.index_ranges import parse_ranges, write_ranges
 from background_jobs.core.lineage import Rerun
@@ -17,7 +18,7 @@ from background_jobs.core.options import RerunOptions
 from background_jobs.core.statuses import Status
 from background_jobs.core.views.instances import STATES, indices_in_states
 from background_jobs.orchestration_service.outcomes import read_errors
-from background_jobs.orchestration_service.rerun_family import read_repaired
+from background_jobs.orchestration_service.rerun_family import read_repaired, read_rerun_indices
 from background_jobs.orchestration_service.stored_params import read_params
 
 
@@ -102,9 +103,16 @@ def _named(ranges: str, started: OrchestrationStarted) -> Sequence[int]:
 def _unrepaired(
     indices: Sequence[int], orchestration_id: str, options: RerunOptions, stores: Stores
 ) -> Sequence[int]:
-    # The rerun of this key is the one that is asked for again: what it repairs leaves it as it is.
-    itself = None if options.key is None else ids.rerun_id(orchestration_id, options.key)
-    repaired = read_repaired(orchestration_id, stores, without=itself)
+    if options.key is not None:
+        # The rerun of this key is the one that is asked for again, whatever was repaired meanwhile.
+        itself = ids.rerun_id(orchestration_id, options.key)
+        with suppress(OrchestrationNotFound):
+            again = read_rerun_indices(stores.event_log.read_started(itself), stores)
+            wanted = _mask(
+                indices if again is None else again, stores.event_log.read_started(orchestration_id).total
+            )
+            return array("I", (index for index in indices if wanted[index]))
+    repaired = read_repaired(orchestration_id, stores)
     return array("I", (index for index in indices if not repaired[index])) if repaired else indices
 
 

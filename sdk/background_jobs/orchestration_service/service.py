@@ -1,6 +1,6 @@
 """The caller's service: one call kicks off an orchestration, another brings its results."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -200,7 +200,7 @@ class OrchestrationService:
     def preview_kick_off(
         self,
         job: JobView,
-        params: Sequence[Any],
+        params: Iterable[Any],
         **options: Unpack[KickOffKeywords],
     ) -> KickOffPreview:
         """Return what a kick-off of *job* with *params* would run, and what is wrong with them.

@@ -113,7 +113,7 @@ def test_the_params_of_a_single_instance_are_replaced(service: OrchestrationServ
     [
         (["--index", "9"], "there is no instance 9 in"),
         (["--index", "a"], "'a' is neither an index nor a range"),
-        (["--set", "n"], "'n' changes nothing; write NAME=VALUE"),
+        (["--set", "n"], "'n' names no value; write NAME=VALUE"),
         (["--set", "a.b=1", "--set", "a=2", "--set", "a.c=3"], "'a' in 'a.c' is set as a whole, too"),
         (["--params", "nowhere.json"], "nowhere.json: No such file or directory"),
         (["--params", "-"], "-: it is no JSON"),

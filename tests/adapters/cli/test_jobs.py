@@ -1,6 +1,7 @@
 """`background-jobs jobs`, `kick-off --param` and `publish-jobs`."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,32 @@ def test_a_dry_run_holds_a_file_to_the_schema_and_starts_nothing(settings: Setti
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert refused.stderr.startswith("Error: standard input, line 2: they cannot be written as JSON")
     assert run("kick-off", "halve", "--dry-run", "--watch", stdin="{}").exit_code == 2
+
+
+@pytest.mark.usefixtures("published")
+def test_a_dry_run_takes_the_texts_of_csv_as_typed_params_do(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("n,unit\n8,7\nmany,kg\n")
+
+    found = run("kick-off", "halve", str(tmp_path / "p.csv"), "--dry-run")
+
+    assert found.stderr.startswith("Error: #1 does not fit: n must be a whole number")
+    assert found.stderr.count("does not fit") == 1
+
+
+@pytest.mark.usefixtures("published")
+def test_a_dry_run_does_not_hold_the_file_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("background_jobs.orchestration_service.jobs.PREVIEW_CHECKED", 10)
+    (tmp_path / "p.jsonl").write_text(f'{{"n": 8, "unit": "{"x" * 10_000}"}}\n' * 1_000)
+
+    tracemalloc.start()
+    try:
+        preview = run("kick-off", "halve", str(tmp_path / "p.jsonl"), "--dry-run", "--json")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert KickOffPreview.model_validate_json(preview.stdout).instances == 1_000
+    assert peak < 6_000_000
 
 
 @pytest.mark.parametrize(
