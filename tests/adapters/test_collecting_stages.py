@@ -235,12 +235,14 @@ def test_what_went_on_already_does_not_go_on_twice(service: OrchestrationService
         first.rerun(next_stages=True)
 
 
-@pytest.mark.parametrize("only", ["failed", "completed", "all"])
-def test_other_instances_than_the_unrepaired_cannot_take_the_next_stages_along(
+@pytest.mark.parametrize("only", ["completed", "all"])
+def test_other_instances_than_what_failed_cannot_take_the_next_stages_along(
     service: OrchestrationService, run: Run, only: Any
 ) -> None:
     first = run(kick_off(service, [2, 3], Stage("tenfold", "results", on_failure="continue")))[0]
-    with pytest.raises(InvalidKickOff, match=f"^With next_stages .* leave out only='{only}'"):
+    with pytest.raises(
+        InvalidKickOff, match=f"^With next_stages what failed runs again; leave out only='{only}'"
+    ):
         first.rerun(only=only, next_stages=True)
 
 
@@ -275,6 +277,24 @@ def test_a_preview_says_whether_the_next_stages_follow(
     stages = Stage("tenfold", "results", on_failure=on_failure, then=Stage("total"))
     preview = run(kick_off(service, [2, 3], stages))[0].preview_rerun(**options)
     assert (preview.next_stages, preview.goes_on) == (["tenfold", "total"], goes_on)
+
+
+def test_what_a_rerun_without_the_next_stages_repaired_can_go_on_later(
+    service: OrchestrationService, run: Run
+) -> None:
+    # given failures that ran again without the next stages
+    stages = Stage("tenfold", "results", on_failure="continue", then=TOTAL)
+    first = run(kick_off(service, [2, 3, 5], stages))[0]
+    assert len(run(first.rerun(), AFTER)) == 1
+    # when they are to go on
+    again = run(first.rerun(next_stages=True), AFTER)
+    # then what was repaired does, once
+    assert results(again[1]) == [{"n": 30}]
+    assert results(again[2]) == [50]
+    with pytest.raises(InvalidKickOff, match="nothing to run again"):
+        first.rerun(next_stages=True, indices=1)
+    with pytest.raises(InvalidKickOff, match="nothing to run again"):
+        first.rerun(next_stages=True, indices=0)
 
 
 def test_a_rerun_is_not_what_takes_them_along(service: OrchestrationService, run: Run) -> None:

@@ -1,6 +1,7 @@
 """`background-jobs kick-off`: start one job instance for each of the params in a file."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from background_jobs.cli.params_file import STANDARD_INPUT, Format, InvalidParam
 from background_jobs.cli.reporting import print_error, print_json, print_line, print_note, reporting
 from background_jobs.cli.untrusted import printable, printable_json
 from background_jobs.cli.watch import follow, follow_pipeline
+from background_jobs.core.limits import PREVIEW_CHECKED
 from background_jobs.core.wording import count_of
 
 if TYPE_CHECKING:
@@ -105,16 +107,18 @@ def _preview(
 
     Raises InvalidParams for what a kick-off refuses.
     """
-    from background_jobs.core.params_schema import read_texts
+    from background_jobs.core.params_schema import find_unknown, read_texts
     from background_jobs.core.typed_params import write_params
     from background_jobs.orchestration_service.jobs import explain_problem
 
     job = service.job(job_name, options.get("service"))
+    unknown: Counter[str] = Counter()
     is_text = isinstance(params, ParamsFile) and params.is_csv
 
     def check() -> Iterator[Any]:
         for index, one in enumerate(params):
             write_params(index, one, None)
+            unknown.update(find_unknown(job.params_schema, one) if index < PREVIEW_CHECKED else ())
             # Typed params convert the texts of CSV.
             yield read_texts(job.params_schema, one) if is_text else one
 
@@ -130,6 +134,8 @@ def _preview(
             print_line(f"#{index} {printable_json(shown)}")
         for problem in preview.problems:
             print_error(f"#{problem.index} does not fit: {printable(explain_problem(problem))}")
+    for name, count in unknown.items():
+        print_note(f"{printable(job.name)} has no param {name!r}, which is in {count_of(count, 'instance')}.")
     return ExitStatus.FOUND if preview.problems else 0
 
 

@@ -1,5 +1,6 @@
 """The options of a kick-off on the command line: each once, for every command that takes it."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import wraps
@@ -97,10 +98,29 @@ def read_stages(job_names: Sequence[str] | None, on_failure: _OnFailure | None) 
     stage: Stage | None = None
     for name in reversed(job_names or ()):
         try:
-            stage = Stage(name, on_failure=on_failure or "stop", then=stage)
-        except InvalidStage:
-            raise typer.BadParameter(f"{name!r} is no job name.", param_hint="--then") from None
+            stage = Stage(*_split_stage(name), on_failure=on_failure or "stop", then=stage)
+        except InvalidStage as invalid:
+            raise typer.BadParameter(f"{name!r} is no stage: {invalid}", param_hint="--then") from None
     return stage
+
+
+def _split_stage(text: str) -> tuple[str, Any]:
+    """Return the job of a stage, and its params.
+
+    >>> _split_stage("load"), _split_stage("load=items"), _split_stage('total={"parts": "$results"}')
+    (('load', 'results'), ('load', 'items'), ('total', {'parts': '$results'}))
+    """
+    name, separator, params = text.partition("=")
+    if params in {"results", "items"}:
+        return name, params
+    if separator and params.startswith(("{", "[")):
+        try:
+            return name, json.loads(params)
+        except (ValueError, RecursionError) as invalid:
+            raise typer.BadParameter(
+                f"{text!r}: the params are no JSON: {invalid}.", param_hint="--then"
+            ) from None
+    return text, "results"
 
 
 def _read_tag(text: str) -> tuple[str, str]:
@@ -190,8 +210,8 @@ OPTIONS: Final = (
                 bool | None,
                 typer.Option(
                     "--next-stages",
-                    help="Run the unrepaired, and the next stages for what of them completes, though these "
-                    "began without it.",
+                    help="Run what failed and has not gone on, and the next stages for what of it completes, "
+                    "though these began without it.",
                 ),
             ]
         },
@@ -284,7 +304,8 @@ OPTIONS: Final = (
                 list[str] | None,
                 typer.Option(
                     metavar="NAME",
-                    help="The job that follows, with the results as its params; may be repeated.",
+                    help="The job that follows, with the results as its params, or NAME=PARAMS; may be "
+                    "repeated.",
                     autocompletion=known_job_names,
                 ),
             ],

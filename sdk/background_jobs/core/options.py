@@ -97,7 +97,7 @@ class RerunOptions(RunOptions):
     next_stages: bool = Field(
         default=False,
         description="Whether the next stages run for what the rerun completes, though they began without it. "
-        "The unrepaired run again then, so that no success goes on twice.",
+        "What failed and has not gone on by another such rerun runs again then.",
     )
     key: Key | None = Field(default=None, description="Makes the rerun idempotent.")
     tags: Tags | None = Field(default=None, description="By default those of the orchestration.")
@@ -105,10 +105,10 @@ class RerunOptions(RunOptions):
     @field_validator("next_stages")
     @classmethod
     def _pass_on_once(cls, next_stages: bool, known: ValidationInfo) -> bool:  # noqa: FBT001 -- pydantic's own
-        if next_stages and (only := known.data.get("only")) not in {None, "unrepaired"}:
+        if next_stages and (only := known.data.get("only")) in {"completed", "all"}:
             raise ValueError(
-                f"with next_stages the unrepaired run again; leave out only={only!r}, for what has gone on "
-                "to the next stages would go on twice"
+                f"with next_stages what failed runs again; leave out only={only!r}, for what has gone on to "
+                "the next stages would go on twice"
             )
         return next_stages
 

@@ -146,8 +146,8 @@ class Orchestration(Generic[R_co]):
         The job is looked up anew, so it may be new code. *parallelism*, *retry*, *timeout*, *tags*
         and *notify* are those of this orchestration unless given; *key* makes the rerun idempotent.
         Where a pipeline stopped here, it goes on after the rerun, with the results of both. Where it went on
-        without what failed, *next_stages* has the unrepaired run again, and the next stages for what of them
-        completes, as a pipeline of its own whose first stage is the rerun.
+        without what failed, *next_stages* runs that again which has not gone on, and the next stages for what
+        of it completes, as a pipeline of its own whose first stage is the rerun.
 
         Raises InvalidKickOff while it still runs or where nothing is to run again, CauseNotFound,
         InvalidParams, or PayloadNotFound once the params have expired.

@@ -150,8 +150,8 @@ def _select(orchestration_id: str, options: RerunOptions, stores: Stores) -> Sel
     if started.rerun_only:
         first = read_ancestors(orchestration_id, stores)[0].id
         raise InvalidKickOff(
-            f"Orchestration {orchestration_id} is a rerun: run {first} again with next_stages, which leaves "
-            "out what any rerun has repaired."
+            f"Orchestration {orchestration_id} is a rerun: run {first} again with next_stages, which knows "
+            "what has gone on by any rerun."
         )
     if _stopped(started, stores):
         raise InvalidKickOff(
@@ -159,7 +159,7 @@ def _select(orchestration_id: str, options: RerunOptions, stores: Stores) -> Sel
             "without next_stages."
         )
     _refuse_side_by_side(started, options, stores)
-    return select(started, options.model_copy(update={"only": "unrepaired"}), stores)
+    return select(started, options, stores)
 
 
 def _refuse_side_by_side(started: OrchestrationStarted, options: RerunOptions, stores: Stores) -> None:

@@ -60,13 +60,14 @@ def select(started: OrchestrationStarted, options: RerunOptions, stores: Stores)
 
 def _describe(options: RerunOptions) -> Rerun:
     """Return which instances *options* name, as events have it."""
-    if options.cause or options.indices or options.only not in (None, "failed", "all"):
+    if options.cause or options.indices or options.next_stages or options.only not in (None, "failed", "all"):
         return "selected"
     return options.only or "failed"
 
 
 def _find_indices(started: OrchestrationStarted, options: RerunOptions, stores: Stores) -> Sequence[int]:
-    only = options.only or ("all" if options.indices and not options.cause else "failed")
+    names_some = options.indices and not options.cause and not options.next_stages
+    only = options.only or ("all" if names_some else "failed")
     indices: Sequence[int] = range(started.total)
     if options.indices:
         indices = _named(options.indices, started)
@@ -78,7 +79,7 @@ def _find_indices(started: OrchestrationStarted, options: RerunOptions, stores: 
         indices = array("I", (index for index in by_status if wanted[index]))
     if options.cause:
         indices = _of_cause(options.cause, indices, started.orchestration_id, stores)
-    if only == "unrepaired":
+    if only == "unrepaired" or options.next_stages:
         indices = _unrepaired(indices, started.orchestration_id, options, stores)
     return indices
 
@@ -112,7 +113,8 @@ def _unrepaired(
                 indices if again is None else again, stores.event_log.read_started(orchestration_id).total
             )
             return array("I", (index for index in indices if wanted[index]))
-    repaired = read_repaired(orchestration_id, stores)
+    went_on = options.next_stages and options.only != "unrepaired"
+    repaired = read_repaired(orchestration_id, stores, that_went_on=went_on)
     return array("I", (index for index in indices if not repaired[index])) if repaired else indices
 
 

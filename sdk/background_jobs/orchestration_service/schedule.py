@@ -199,7 +199,8 @@ class Schedule:
             days = self._stores.retention.longest.days
             raise InvalidBackfill(
                 self.name,
-                f"what ran more than {days} days ago is not known any more; begin after {earliest}",
+                f"what ran more than {days} days ago is not known any more; begin after "
+                f"{earliest:%Y-%m-%d %H:%M:%S %Z}",
             )
         changes = self._stores.schedule_log.read_changes(self.name)
         if changes and isinstance(changes[-1], ScheduleDeleted):

@@ -99,7 +99,10 @@ def test_a_dry_run_holds_a_file_to_the_schema_and_starts_nothing(settings: Setti
             '#2 {"n": 9}',
         ],
     )
-    assert found.stderr == "Error: #1 does not fit: n is required\n"
+    assert found.stderr.splitlines() == [
+        "Error: #1 does not fit: n is required",
+        "halve has no param 'm', which is in 1 instance.",
+    ]
     assert (fits.exit_code, KickOffPreview.model_validate_json(fits.stdout).problems) == (0, ())
     assert OrchestrationService(settings).history().summaries == []
 
@@ -118,6 +121,15 @@ def test_a_dry_run_takes_the_texts_of_csv_as_typed_params_do(tmp_path: Path) -> 
 
     assert found.stderr.startswith("Error: #1 does not fit: n must be a whole number")
     assert found.stderr.count("does not fit") == 1
+
+
+@pytest.mark.usefixtures("published")
+def test_a_dry_run_tells_of_params_that_the_job_does_not_know() -> None:
+    done = run(
+        "kick-off", "halve", "--dry-run", stdin='{"n": 8, "unti": "kg"}\n{"n": 8}\n{"n": 9, "unti": "g"}\n'
+    )
+    assert done.exit_code == 0
+    assert "halve has no param 'unti', which is in 2 instances." in done.stderr
 
 
 @pytest.mark.usefixtures("published")

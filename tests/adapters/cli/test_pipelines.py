@@ -70,6 +70,35 @@ def test_stages_follow_as_the_options_say(stores: Stores) -> None:
     assert stores.event_log.read_started(first).then == then
 
 
+def test_stages_take_the_params_that_are_given_with_them(stores: Stores) -> None:
+    words = [
+        "--then",
+        "other=items",
+        "--then",
+        'halve={"n": "$results.n"}',
+        "--then",
+        "other=[{}]",
+    ]
+    done = run("kick-off", "halve", *words, stdin="{}")
+    last = Stage("other", [{}])
+    expected = Stage("other", "items", then=Stage("halve", {"n": "$results.n"}, then=last))
+    assert stores.event_log.read_started(done.stdout.strip()).then == expected
+
+
+@pytest.mark.parametrize(
+    ("then", "why"),
+    [
+        ('halve={"n": "$resutls"}', "'$resutls' refers to nothing"),
+        ('halve={"n": ', "the params are no JSON"),
+        ("halve=[1]", "is no stage"),
+    ],
+)
+def test_params_of_a_stage_that_cannot_be_are_refused(then: str, why: str) -> None:
+    done = run("kick-off", "halve", "--then", then, stdin="{}")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert why in " ".join(done.stderr.replace("│", " ").split())
+
+
 def test_a_pipeline_is_one_line_of_a_list_and_not_completed_before_its_last_stage(
     to_the_end: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
