@@ -54,10 +54,13 @@ def rerun(
             _confirm()
         orchestration = original.rerun(**options)
         remember_kick_off(orchestration.id)
+        is_left_behind = not options.get("next_stages") and original.summary().next_stage_expected
     if as_json:
         print_json(KickOffAnswer(orchestration_id=orchestration.id, job_name=orchestration.job_name))
     else:
         announce(orchestration)
+        if is_left_behind:
+            print_note("The next stages went on without what failed; `--next-stages` runs them for it.")
         print_note(
             "It runs the jobs as they are now; on AWS, `background-jobs show` names the revision of their "
             "task definition."

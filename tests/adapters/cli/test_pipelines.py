@@ -99,6 +99,16 @@ def test_params_of_a_stage_that_cannot_be_are_refused(then: str, why: str) -> No
     assert why in " ".join(done.stderr.replace("│", " ").split())
 
 
+def test_a_rerun_says_that_next_stages_went_on_without_it(to_the_end: Callable[..., str]) -> None:
+    words = ["--then", 'halve=[{"n": 2}]', "--on-failure", "continue"]
+    first = run("kick-off", "halve", *words, stdin='{"n": 2}\n{"n": 3}\n').stdout.strip()
+    to_the_end(first)
+    note = "The next stages went on without what failed; `--next-stages` runs them for it."
+    assert note in run("rerun", first).stderr
+    again = run("rerun", first, "--next-stages", "--index", "1")
+    assert (again.exit_code, note in again.stderr) == (0, False)
+
+
 def test_a_pipeline_is_one_line_of_a_list_and_not_completed_before_its_last_stage(
     to_the_end: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
