@@ -104,9 +104,9 @@ def _draw(preview: "RerunPreview") -> "Text":
         repaired = f"{preview.repaired:,} of them have completed in another rerun already"
         lines.append(Text(f"    {repaired}; --only unrepaired leaves them out"))
     if preview.next_stages:
-        stages = " and ".join(map(printable, preview.next_stages))
-        how = "run" if preview.goes_on else "do not run, but with --next-stages,"
-        lines.append(Text(f"    the next stages, {stages}, {how} for what of them completes"))
+        how = "follow" if preview.goes_on else "do not follow without --next-stages"
+        stages = ", ".join(map(printable, preview.next_stages))
+        lines.append(Text(f"    the next stages {how}: {stages}"))
     for change in preview.params:
         lines += _draw_params(change)
     if preview.instances > len(preview.params):

@@ -105,6 +105,11 @@ def test_a_rerun_says_that_next_stages_went_on_without_it(to_the_end: Callable[.
     to_the_end(first)
     note = "The next stages went on without what failed; `--next-stages` runs them for it."
     assert note in run("rerun", first).stderr
+    assert (
+        "the next stages do not follow without --next-stages: halve"
+        in run("rerun", first, "--dry-run").stdout
+    )
+    assert "the next stages follow: halve" in run("rerun", first, "--next-stages", "--dry-run").stdout
     again = run("rerun", first, "--next-stages", "--index", "1")
     assert (again.exit_code, note in again.stderr) == (0, False)
 
