@@ -99,10 +99,9 @@ class Stage:
     ``"$params.customer"``, ``"$index"`` or ``"$job_id"`` in it replaced; or ``"items"``, or a dict with
     ``"$item"`` or ``"$item.path"``: one instance for each item of each result, which is a list; or a dict
     with ``"$results"``, or ``"$results.cents"`` for a field of each: one instance, which gets the list of
-    those of all successes; or
-    a list of dicts: those params, whatever the results. *on_failure* says what happens when an instance
-    errored: ``"stop"`` starts nothing, ``"continue"`` goes on with the successes. After a
-    cancellation nothing follows.
+    those of all successes; or a list of dicts: those params, whatever the results. *on_failure* says what
+    happens when an instance errored: ``"stop"`` starts nothing, ``"continue"`` goes on with the successes.
+    After a cancellation nothing follows.
     """
 
     job_name: Annotated[JobName, BeforeValidator(_name_of)]
