@@ -160,6 +160,7 @@ class Orchestration(Generic[R_co]):
     summary = in_thread(sync.Orchestration.summary)
     view = in_thread(sync.Orchestration.view)
     detail = in_thread(sync.Orchestration.detail)
+    status = in_thread(sync.Orchestration.status)
     done = in_thread(sync.Orchestration.done)
     instances = in_thread(sync.Orchestration.instances)
     instance = in_thread(sync.Orchestration.instance)

@@ -8,6 +8,7 @@ from background_jobs import (
     InvalidKickOff,
     InvalidParams,
     KickOffConflict,
+    OrchestrationStatus,
     ScheduleState,
     Stage,
     Status,
@@ -57,6 +58,7 @@ def test_the_bus_hears_of_the_end(caller: Caller) -> None:
     event = caller.completion(orchestration)
 
     assert (event.job_name, event.service, event.outcome) == ("fussy", "default", "Errored")
+    assert (orchestration.status(), orchestration.done()) == (OrchestrationStatus.ERRORED, True)
     assert (event.total, event.completed, event.errored) == (2, 1, 1)
     assert (event.tags, event.stages_left) == ({"customer": "acme"}, 0)
     assert event.completed_at >= event.started_at

@@ -13,7 +13,7 @@ from background_jobs.core.log_lines import LogLine
 from background_jobs.core.options import RerunKeywords
 from background_jobs.core.outcomes import Failure, R_co, Success, as_type
 from background_jobs.core.read_model import Summary
-from background_jobs.core.statuses import Status
+from background_jobs.core.statuses import OrchestrationStatus, Status
 from background_jobs.core.typed_results import ResultType
 from background_jobs.core.views.causes import CausePage, FailureDigest
 from background_jobs.core.views.comparison import Comparison, compare
@@ -104,6 +104,10 @@ class Orchestration(Generic[R_co]):
             stages=self.pipeline().view().stages,
             cost=self.cost(),
         )
+
+    def status(self) -> OrchestrationStatus:
+        """Return one status for all instances: InProgress until it has completed."""
+        return self.summary().status
 
     def done(self) -> bool:
         """Tell whether every instance has its outcome."""
