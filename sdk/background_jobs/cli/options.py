@@ -97,10 +97,12 @@ def read_stages(job_names: Sequence[str] | None, on_failure: _OnFailure | None) 
         raise typer.BadParameter("Say what follows: name that with --then.", param_hint="--on-failure")
     stage: Stage | None = None
     for name in reversed(job_names or ()):
+        job_name, params = _split_stage(name)
         try:
-            stage = Stage(*_split_stage(name), on_failure=on_failure or "stop", then=stage)
+            stage = Stage(job_name, params, on_failure=on_failure or "stop", then=stage)
         except InvalidStage as invalid:
-            raise typer.BadParameter(f"{name!r} is no stage: {invalid}", param_hint="--then") from None
+            reason = f"{name!r} is no job name." if job_name == name else f"{name!r} is no stage: {invalid}"
+            raise typer.BadParameter(reason, param_hint="--then") from None
     return stage
 
 
