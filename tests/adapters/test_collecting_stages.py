@@ -85,6 +85,7 @@ def run(
     stores: Stores,
     settings: Settings,
     launch: Callable[..., None],
+    aggregate: Callable[[], list[Any]],
     aggregate_completion: Callable[[], None],
 ) -> Run:
     """Run an orchestration and the stages after it, each with its completion delivered twice."""
@@ -99,7 +100,7 @@ def run(
             for _ in ("the completion", "the completion once more")
         )
         assert first == again
-        aggregate_completion()
+        assert aggregate() == []
         if not first:
             return [orchestration]
         return [orchestration, *run(service.orchestration(next_stage_id(orchestration.id)), jobs)]
@@ -329,6 +330,22 @@ def test_a_cancelled_rerun_leaves_what_it_was_to_take_along_to_the_next(
     again = run(cancelled.rerun(), AFTER)
     # then nothing goes on twice
     assert len(again) == 1
+
+
+def test_what_a_cancelled_rerun_completed_goes_on_with_the_next(
+    service: OrchestrationService, stores: Stores, launch: Callable[..., None], run: Run
+) -> None:
+    # given a rerun that was cancelled when one of its two instances had completed
+    stages = Stage("tenfold", "results", on_failure="continue", then=TOTAL)
+    first = run(kick_off(service, [2, 3, 7], stages))[0]
+    cancelled = first.rerun(next_stages=True, parallelism=2)
+    launch(cancelled, 0, AFTER)
+    cancelled.cancel()
+    assert len(run(cancelled)) == 1
+    # when the next one runs
+    again = run(first.rerun(next_stages=True), AFTER)
+    # then both go on
+    assert [results(stage) for stage in again[1:]] == [[{"n": 30}, {"n": 70}], [120]]
 
 
 def test_the_total_waits_for_what_failed_in_another_pipeline(service: OrchestrationService, run: Run) -> None:

@@ -355,6 +355,17 @@ def test_a_rule_starts_a_stage_once_however_often_the_completion_comes() -> None
         assert [success.result for success in results.successes] == [{"doubled": [2, 4]}]
 
 
+def test_what_a_function_does_to_an_event_is_not_in_its_second_delivery() -> None:
+    heard: list[str] = []
+    with BackgroundJobs([double]) as jobs:
+        jobs.on_job_completed(lambda event, context: heard.append(event["detail"].pop("job_name")))
+        jobs.duplicate()
+        jobs.service.kick_off_job("double", [{"n": 1}])
+        jobs.run_until_idle()
+    assert len(heard) > 1
+    assert set(heard) == {"double"}
+
+
 def test_a_rule_that_would_follow_itself_is_refused() -> None:
     with pytest.raises(ValueError, match="'double' cannot follow itself"):
         BackgroundJobs([double]).start_after("Again", job_name="double", stage=Stage("double"))

@@ -163,13 +163,16 @@ def _select(orchestration_id: str, options: RerunOptions, stores: Stores) -> Sel
 
 
 def _refuse_side_by_side(started: OrchestrationStarted, options: RerunOptions, stores: Stores) -> None:
-    """Raise InvalidKickOff while another rerun may repair the same, for both would go on then."""
+    """Raise InvalidKickOff while another rerun may go on with the same, for both would then."""
     itself = None if options.key is None else ids.rerun_id(started.orchestration_id, options.key)
     for member in read_reruns(started, stores, without=itself):
-        if member.started.then and not current_summary(member.id, stores).all_final:
+        if member.started.then is None:
+            continue
+        if not current_summary(member.id, stores).all_final:
             raise InvalidKickOff(
                 f"Rerun {member.id} still runs, and its next stages follow; wait for its end or cancel it."
             )
+        _stopped(member.started, stores)  # by then it is decided whether they do
 
 
 @contextmanager

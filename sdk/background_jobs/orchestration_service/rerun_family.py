@@ -177,13 +177,14 @@ def began_pipeline(started: OrchestrationStarted) -> bool:
 def read_repaired(orchestration_id: str, stores: Stores, *, that_went_on: bool = False) -> bytearray:
     """Return a 1 for each instance that has completed in a rerun of its orchestration by now, and else a 0.
 
-    It is empty where there are no reruns. With *that_went_on*, those count that began a pipeline of their
-    own. Raises OrchestrationNotFound.
+    It is empty where there are no reruns. With *that_went_on*, those count alone whose next stages followed.
+    Raises OrchestrationNotFound.
     """
     started = stores.event_log.read_started(orchestration_id)
     reruns = read_reruns(started, stores)
     if that_went_on:
-        reruns = [member for member in reruns if began_pipeline(member.started)]
+        log = stores.event_log.for_service(started.service)
+        reruns = [one for one in reruns if began_pipeline(one.started) and not log.read_skipped(one.id)]
     repaired = bytearray(started.total if reruns else 0)
     for member in reruns:
         model = stores.read_model.read_snapshot(member.id)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -49,7 +48,7 @@ class MemoryEventBridge(MemoryClient):
             }
             for pattern, target in self._rules:
                 if _matches(pattern, event):
-                    self._deliveries.deliver(partial(target, deepcopy(event)))
+                    self._deliveries.deliver(partial(target, event))
         return {"FailedEntryCount": 0, "Entries": [{} for _ in Entries]}
 
     def _note(self, event: Event) -> None:

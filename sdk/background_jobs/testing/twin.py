@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from types import TracebackType
@@ -130,7 +131,7 @@ class BackgroundJobs:
         pattern = JobCompletedEvent.pattern(job_name=job_name, outcome=outcome, tags=tags)
 
         def call(event: Event) -> None:
-            handler(dict(event), None)
+            handler(deepcopy(dict(event)), None)
 
         self._environment.bus.follow(pattern, call)
 
