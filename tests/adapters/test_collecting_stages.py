@@ -86,7 +86,6 @@ def run(
     settings: Settings,
     launch: Callable[..., None],
     aggregate: Callable[[], list[Any]],
-    aggregate_completion: Callable[[], None],
 ) -> Run:
     """Run an orchestration and the stages after it, each with its completion delivered twice."""
 
@@ -94,7 +93,7 @@ def run(
         started = stores.event_log.read_started(orchestration.id)
         for share in range(min(started.total, started.parallelism)):
             launch(orchestration, share, jobs)
-        aggregate_completion()
+        assert aggregate() == aggregate() == []  # the outcomes, and then the completion
         first, again = (
             kick_off_job.start_next("default", orchestration.id, stores, settings)
             for _ in ("the completion", "the completion once more")
